@@ -1,0 +1,1 @@
+"""Pure numerics over audio time and samples, plus the decoder."""

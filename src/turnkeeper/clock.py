@@ -1,0 +1,99 @@
+"""Time, given to whoever waits, so that no test ever does.
+
+``SystemClock`` is the real one, ``ManualClock`` moves only when somebody sleeps on it (public: use it in your own
+tests), ``RemoteClock`` lives by a simulator's clock (``TURNKEEPER_CLOCK_URL``).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import anyio
+
+__all__ = ["Clock", "ManualClock", "RemoteClock", "SystemClock", "rfc3339"]
+
+
+class Clock(Protocol):
+    """What waiting code needs. ``monotonic`` and ``sleep`` are in seconds; ``now`` is an aware UTC datetime."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(max(seconds, 0))
+
+
+class ManualClock:
+    """A clock that stands still until ``sleep`` or ``advance``. ``slept`` lists the waits, in seconds."""
+
+    def __init__(self, start: datetime | None = None) -> None:
+        self._now = start or datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+        self._elapsed = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+        self._elapsed += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(max(seconds, 0))
+        await anyio.lowlevel.checkpoint()
+
+
+class RemoteClock:
+    """The clock of a simulator, over HTTP. Sleeping moves it forward instead of waiting.
+
+    ``url`` is the simulator's ``/_sim/clock``. Parallel sleepers each ask for their own wake-up time; the clock never
+    moves back, so the longest wait wins as it would in life.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # The clock is on loopback: a proxy from the environment must not be asked for it.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def now(self) -> datetime:
+        return self._call(None)
+
+    def monotonic(self) -> float:
+        return self._call(None).timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now() + timedelta(seconds=max(seconds, 0))
+        await anyio.to_thread.run_sync(self._call, {"until": rfc3339(until)})
+
+    def _call(self, body: dict[str, str] | None) -> datetime:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
+        with self._opener.open(request, timeout=30) as answer:
+            return datetime.fromisoformat(json.load(answer)["now"])
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds and ``Z``; a naive time is taken as UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

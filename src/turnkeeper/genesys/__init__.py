@@ -1,0 +1,1 @@
+"""The platform: the async door through which every byte of Genesys Cloud comes in."""

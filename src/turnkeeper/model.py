@@ -1,0 +1,141 @@
+"""The nouns of the domain as frozen records. Knows no payload, no file and no network.
+
+Times are integer milliseconds from the conversation's start; None for digital text that has no times.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+__all__ = [
+    "Communication",
+    "Dialect",
+    "Participant",
+    "Role",
+    "Span",
+    "Summary",
+    "TimeBase",
+    "TranscriptHeader",
+    "Turn",
+    "Word",
+    "roles",
+]
+
+Dialect = Literal["media", "speech", "events", "legacy"]
+"""One shape a transcript comes in."""
+
+Role = Literal["customer", "agent", "ivr", "acd", "bot", "system", "unknown"]
+"""Who speaks. Derived from intervals and channels, never guessed silently."""
+
+roles: tuple[Role, ...] = get_args(Role)
+
+
+class Word(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One word; ``end_ms`` is the platform's stamp and often too early (an 80 ms grid)."""
+
+    word: str
+    start_ms: int | None = None
+    end_ms: int | None = None
+    confidence: float | None = None
+
+
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A stretch of speech or text by one speaker.
+
+    ``start_ms`` and ``end_ms`` bound it half-open, from the conversation's start; both None for digital text without
+    times. ``confidence`` is 0..1. ``speaker_id`` is a participant's id, None where the speaker is not known.
+    ``duplicate_of`` is set on a turn that another communication already holds: ``"{communication}/{index}"``.
+    ``index`` is the turn's place in its communication (phraseIndex where the platform gives one).
+    """
+
+    text: str
+    role: Role
+    start_ms: int | None = None
+    end_ms: int | None = None
+    speaker_id: str | None = None
+    confidence: float | None = None
+    channel: str | None = None
+    communication: str | None = None
+    language: str | None = None
+    sentiment: float | None = None
+    duplicate_of: str | None = None
+    index: int = 0
+    words: tuple[Word, ...] = ()
+
+
+class Participant(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Somebody or something that took part. ``purpose`` is the platform's own word, ``role`` ours."""
+
+    id: str
+    role: Role
+    name: str | None = None
+    purpose: str | None = None
+    user_id: str | None = None
+    queue_id: str | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+class Communication(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One leg of a conversation (the platform's sessionId); transcripts hang on communications."""
+
+    id: str
+    language: str | None = None
+    start_ms: int | None = None
+    duration_ms: int | None = None
+
+
+class TimeBase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What time zero is. ``epoch_ms`` is None where the payload has only relative times.
+
+    ``offset_times`` says that phrase times were offsets (not epoch milliseconds) in the payload.
+    """
+
+    kind: Literal["analytics", "conversation", "transcript", "phrase", "relative", "none"]
+    epoch_ms: int | None = None
+    offset_times: bool | None = None
+
+
+class TranscriptHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Everything a transcript document says before its turns (DESIGN section 6)."""
+
+    conversation: str
+    dialect: Dialect
+    status: str = "completed"
+    started_at: str | None = None
+    time_base: TimeBase = TimeBase(kind="none")
+    media_type: str | None = None
+    communications: tuple[Communication, ...] = ()
+    participants: tuple[Participant, ...] = ()
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation amounts to. The first six fields are the brief's, in its order.
+
+    ``total_duration_seconds`` is the last turn's end; ``avg_confidence`` the mean over the turns that have one, to 6
+    decimals, 0.0 where none has. ``roles`` counts turns per role.
+    """
+
+    interaction_id: str
+    total_duration_seconds: float
+    total_turns: int
+    agent_turns: int
+    customer_turns: int
+    avg_confidence: float
+    turns_with_confidence: int
+    roles: dict[str, int]
+    dialect: Dialect
+    duplicate_turns: int = 0
+    unknown_speaker_turns: int = 0
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """Sample indices ``[start, end)`` at one rate. A flag says that a boundary was moved to the recording's edge."""
+
+    start: int
+    end: int
+    clipped_start: bool = False
+    clipped_end: bool = False
+    outside: bool = False

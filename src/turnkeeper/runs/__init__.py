@@ -1,0 +1,1 @@
+"""What the verbs do, driving data one way: platform, spool, transcript, archive."""

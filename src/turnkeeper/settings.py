@@ -1,0 +1,188 @@
+"""Small frozen settings, one per door; the only reader of the environment.
+
+Built by ``cli`` or by a door's no-argument constructor and handed down as values. ``repr`` never shows a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+import msgspec
+
+from turnkeeper.clock import Clock, RemoteClock, SystemClock
+from turnkeeper.errors import Misconfigured
+
+__all__ = ["Api", "JwtSettings", "PlatformSettings", "RetrySettings", "StoreSettings", "clock_from_environment", "environment"]
+
+Api = Literal["auto", "speech", "media"]
+"""Which dialect to ask for: ``auto`` tries the likelier one first and falls back to the other."""
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment (the one place that reads it)."""
+    return os.environ
+
+
+class JwtSettings(msgspec.Struct, frozen=True):
+    """``private_key_jwt`` (RFC 7523), for gateways that accept it. The platform's public API does not document it.
+
+    ``private_key`` is PEM text, ``audience`` the token address unless the gateway wants another, ``expires_in`` seconds.
+    """
+
+    private_key: str
+    client_id: str = ""
+    alg: str = "RS256"
+    kid: str = ""
+    audience: str = ""
+    expires_in: int = 300
+
+    def __repr__(self) -> str:
+        return f"JwtSettings(client_id={self.client_id!r}, alg={self.alg!r}, private_key=<hidden>)"
+
+
+@dataclass(frozen=True)
+class RetrySettings:
+    """How long to be patient with one request: attempts, total seconds, and the cap of one back-off in seconds."""
+
+    attempts: int = 8
+    total_seconds: float = 300.0
+    max_wait: float = 30.0
+    renewals: int = 3
+    """Fresh presigned addresses (and download restarts) for one body."""
+
+
+@dataclass(frozen=True)
+class PlatformSettings:
+    """How to reach the platform. ``region`` in any form (AWS region, domain, address); ``base_url`` wins over it.
+
+    ``poll_seconds`` is the pause between two asks for a transcript that is not ready, ``wait_seconds`` the deadline for
+    one conversation. ``ca`` is a PEM file for a private certificate authority.
+    """
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    jwt: JwtSettings | None = field(default=None, repr=False)
+    region: str = ""
+    base_url: str = ""
+    api: Api = "auto"
+    ca: Path | None = None
+    poll_seconds: float = 5.0
+    wait_seconds: float = 120.0
+    retry: RetrySettings = RetrySettings()
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read ``GENESYS_*`` (see ``turnkeeper get --help``). Raises ``Misconfigured`` naming the variable."""
+        found = environment() if variables is None else variables
+        jwt = _jwt(found)
+        return cls(
+            client_id=found.get("GENESYS_CLIENT_ID", "") or (jwt.client_id if jwt else ""),
+            client_secret=found.get("GENESYS_CLIENT_SECRET", ""),
+            jwt=jwt,
+            region=found.get("GENESYS_REGION", ""),
+            base_url=found.get("GENESYS_BASE_URL", "").rstrip("/"),
+            api=_api(found.get("GENESYS_API", "auto")),
+            ca=_ca(found),
+        )
+
+    def but(self, **changes: object) -> Self:
+        """A copy with the changes that are not None."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """How to reach the archive. AWS credentials come from the usual chain; nothing here is a secret.
+
+    ``kms_key`` asks S3 for SSE-KMS with that key on every PUT. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``).
+    """
+
+    ca: Path | None = None
+    kms_key: str = ""
+    profile: str = ""
+    endpoint: str = ""
+    region: str = ""
+    home: Path = Path()
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read the ``AWS_*`` variables that choose a profile and an endpoint; ``variables`` keeps the rest for the chain."""
+        found = environment() if variables is None else variables
+        return cls(
+            ca=_ca(found),
+            kms_key=found.get("TURNKEEPER_KMS_KEY", ""),
+            profile=found.get("AWS_PROFILE", ""),
+            endpoint=found.get("AWS_ENDPOINT_URL_S3") or found.get("AWS_ENDPOINT_URL", ""),
+            region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
+            home=Path(found.get("HOME", "")),
+            variables=dict(found),
+        )
+
+    def but(self, **changes: object) -> Self:
+        """A copy with the changes that are not None."""
+        return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:
+    """The machine's clock, or the simulator's where ``TURNKEEPER_CLOCK_URL`` names it."""
+    url = (environment() if variables is None else variables).get("TURNKEEPER_CLOCK_URL", "")
+    return RemoteClock(url) if url else SystemClock()
+
+
+def _api(text: str) -> Api:
+    for known in get_args(Api):
+        if text == known:
+            return known  # type: ignore[no-any-return]
+    raise Misconfigured(f"{text!r} is not one of auto, speech, media", key="GENESYS_API", hint="Unset it to use auto.")
+
+
+def _ca(found: Mapping[str, str]) -> Path | None:
+    named = found.get("TURNKEEPER_CA") or found.get("SSL_CERT_FILE")
+    return Path(named) if named else None
+
+
+def _jwt(found: Mapping[str, str]) -> JwtSettings | None:
+    config = found.get("GENESYS_JWT_CONFIG", "")
+    if config:
+        return _jwt_config(config, found.get("GENESYS_PRIVATE_KEY", ""))
+    key = found.get("GENESYS_PRIVATE_KEY", "")
+    return JwtSettings(private_key=_pem(key, "GENESYS_PRIVATE_KEY")) if key else None
+
+
+def _jwt_config(config: str, fallback_key: str) -> JwtSettings:
+    text = config if config.lstrip().startswith("{") else _file(config, "GENESYS_JWT_CONFIG")
+    try:
+        values = msgspec.json.decode(text, type=dict[str, str | int])
+    except msgspec.DecodeError as cause:
+        raise Misconfigured(
+            "is not a JSON object of names and values",
+            key="GENESYS_JWT_CONFIG",
+            hint="It holds client_id, private_key or private_key_file, alg, kid, audience, expires_in.",
+        ) from cause
+    named_file = str(values.pop("private_key_file", ""))
+    key = str(values.pop("private_key", "")) or named_file or fallback_key
+    values["private_key"] = _pem(key, "GENESYS_JWT_CONFIG private_key")
+    try:
+        return msgspec.convert(values, JwtSettings, strict=False)
+    except msgspec.ValidationError as cause:
+        raise Misconfigured(str(cause), key="GENESYS_JWT_CONFIG", hint="Check the value named there.") from None
+
+
+def _pem(text: str, variable: str) -> str:
+    if not text:
+        raise Misconfigured("no private key", key=variable, hint="Give PEM text or the path of a PEM file.")
+    # A .env file often holds the PEM on one line with \n spelled out.
+    return text.replace("\\n", "\n") if "-----BEGIN" in text else _file(text, variable)
+
+
+def _file(path: str, variable: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        reason = cause.strerror if isinstance(cause, OSError) else "not text"
+        raise Misconfigured(f"cannot read the file it names ({reason})", key=variable, hint="Give PEM text or a path.") from None
