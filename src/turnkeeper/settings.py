@@ -16,7 +16,15 @@ import msgspec
 from turnkeeper.clock import Clock, RemoteClock, SystemClock
 from turnkeeper.errors import Misconfigured
 
-__all__ = ["Api", "JwtSettings", "PlatformSettings", "RetrySettings", "StoreSettings", "clock_from_environment", "environment"]
+__all__ = [
+    "Api",
+    "JwtSettings",
+    "PlatformSettings",
+    "RetrySettings",
+    "StoreSettings",
+    "clock_from_environment",
+    "environment",
+]
 
 Api = Literal["auto", "speech", "media"]
 """Which dialect to ask for: ``auto`` tries the likelier one first and falls back to the other."""
@@ -30,7 +38,8 @@ def environment() -> Mapping[str, str]:
 class JwtSettings(msgspec.Struct, frozen=True):
     """``private_key_jwt`` (RFC 7523), for gateways that accept it. The platform's public API does not document it.
 
-    ``private_key`` is PEM text, ``audience`` the token address unless the gateway wants another, ``expires_in`` seconds.
+    ``private_key`` is PEM text, ``audience`` the token's address unless the gateway wants another, ``expires_in`` is in
+    seconds.
     """
 
     private_key: str
@@ -111,7 +120,7 @@ class StoreSettings:
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read the ``AWS_*`` variables that choose a profile and an endpoint; ``variables`` keeps the rest for the chain."""
+        """Read the ``AWS_*`` variables that choose profile and endpoint; ``variables`` keeps the rest for the chain."""
         found = environment() if variables is None else variables
         return cls(
             ca=_ca(found),
@@ -185,4 +194,6 @@ def _file(path: str, variable: str) -> str:
         return Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not text"
-        raise Misconfigured(f"cannot read the file it names ({reason})", key=variable, hint="Give PEM text or a path.") from None
+        raise Misconfigured(
+            f"cannot read the file it names ({reason})", key=variable, hint="Give the text itself or a readable path."
+        ) from None

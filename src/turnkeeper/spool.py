@@ -11,22 +11,13 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self, cast
+from typing import BinaryIO, Self, cast
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["BytesSource", "PathSource", "Source", "Spool"]
+__all__ = ["BytesSource", "PathSource", "Spool"]
 
 IN_MEMORY = 1 << 20
-
-
-class Source(Protocol):
-    """Bytes that can be read from the start more than once. ``open`` gives an independent reader at byte 0."""
-
-    @property
-    def size(self) -> int: ...
-
-    def open(self) -> BinaryIO: ...
 
 
 class BytesSource:
@@ -149,7 +140,7 @@ class Spool:
 
     def _spill(self) -> None:
         try:
-            file = tempfile.TemporaryFile(dir=self._folder, prefix="turnkeeper-")
+            file = tempfile.TemporaryFile(dir=self._folder, prefix="turnkeeper-")  # noqa: SIM115 - it lives as long as the spool
         except OSError as cause:
             raise _no_room(cause, self._where()) from cause
         self._file = cast(BinaryIO, file)

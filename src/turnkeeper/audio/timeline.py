@@ -23,9 +23,9 @@ def span(start_ms: int, end_ms: int, rate: int, *, length: int | None = None) ->
     below 1 Hz.
     """
     if rate < 1:
-        raise Misconfigured(f"a sample rate of {rate} Hz", operation="map to samples", hint="Give a rate of 1 Hz or more.")
+        raise Misconfigured(f"a sample rate of {rate} Hz", operation="map to samples", hint="Give 1 Hz or more.")
     start, end = sample(start_ms, rate), sample(end_ms, rate)
     last = max(start, end, 0) if length is None else length
     low, high = min(max(start, 0), last), min(max(end, 0), last)
-    outside = (end <= 0 and start < 0) or start >= last > 0 and length is not None
+    outside = (end <= 0 and start < 0) or (length is not None and start >= last)
     return Span(low, max(low, high), clipped_start=low != start, clipped_end=high != end, outside=outside)
