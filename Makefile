@@ -1,0 +1,50 @@
+# Everything a person or CI runs. Only Python 3.11+ is needed beforehand; each target makes its own .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+OUT    := build/suite
+
+.PHONY: demo test check bench clean unit types lint
+
+demo: $(VENV)/.ready ## the main job on this machine: simulator, object store, 25 conversations
+	$(BIN)/turnkeeper demo
+
+test: check ## everything: format, lint, types, layers, unit, contract and end-to-end tests, then the secret scan
+	rm -rf $(OUT) && mkdir -p $(OUT)
+	set -o pipefail; $(BIN)/pytest -n 2 --dist loadgroup --basetemp=$(OUT)/tmp tests/contract tests/e2e tests/docs 2>&1 | tee $(OUT)/output.txt
+	TURNKEEPER_SUITE_OUTPUT=$(OUT) $(BIN)/pytest tests/secrets
+
+check: lint types unit ## fast: format, lint, types, layers, unit tests
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.tested
+	$(BIN)/mypy
+
+unit: $(VENV)/.tested
+	$(BIN)/pytest -q -n 2 tests/unit tests/typing
+
+bench: $(VENV)/.tested ## the comparisons with peers, in one run
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+SHELL := /bin/bash
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "turnkeeper needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+
+$(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) install --constraint constraints.txt --editable '.[demo,aws]'
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.ready
+	$(PIP) install --constraint constraints.txt --group test
+	touch $@

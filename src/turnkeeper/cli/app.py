@@ -1,0 +1,70 @@
+"""The command line's table of verbs, and what becomes of an error: one line, a hint, an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import cyclopts
+
+from turnkeeper.cli.console import complain, hush
+from turnkeeper.errors import TurnkeeperError
+from turnkeeper.version import __version__
+
+__all__ = ["app", "start"]
+
+EPILOGUE = """\
+**Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
+130 interrupted. Data goes to standard output, everything else to standard error.
+
+**Credentials** come from the environment: GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET (or GENESYS_PRIVATE_KEY /
+GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from the usual chain.
+
+**No account?** `turnkeeper demo` does the whole job on this machine.
+"""
+
+app = cyclopts.App(
+    name="turnkeeper",
+    help="Every turn of every call, kept: export Genesys Cloud transcripts into an archive you own.",
+    help_epilogue=EPILOGUE,
+    version=__version__,
+    version_flags=["--version"],
+    # Transcript ids and keys may hold brackets: plain text cannot be mistaken for markup.
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+
+VERBS = {
+    "demo": "The whole job on this machine: simulator, object store, 25 conversations. No account needed.",
+    "get": "One conversation into an archive; prints its summary as JSON.",
+    "turns": "The turns of any payload as JSON lines, CSV or text. A Unix filter.",
+    "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
+    "doctor": "Check every precondition, each with its mend.",
+    "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
+}
+for _verb, _help in VERBS.items():
+    app.command(f"turnkeeper.cli.{_verb}:{_verb}", name=_verb, help=_help)
+
+
+def start(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and end the process with its exit code."""
+    sys.exit(_guarded(lambda: app(sys.argv[1:] if arguments is None else list(arguments))))
+
+
+def _guarded(command: Callable[[], object]) -> int:
+    """The one place where an error becomes text. A mistake of the user's never shows a stack trace."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except TurnkeeperError as error:
+        complain(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever reads us has seen enough (`turnkeeper turns … | head`).
+        hush()
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("turnkeeper: interrupted; nothing half-written is left, run the same command again to go on\n")
+        return 130
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,88 @@
+"""What reaches a terminal: errors, facts of a run, tables. Text from outside is escaped here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Mapping
+
+import msgspec
+
+from turnkeeper.errors import TurnkeeperError
+from turnkeeper.events import Absent, Archived, Event, Fetched, Listener, Noted, Renewed, Retried, Waiting, silent
+
+__all__ = ["complain", "hush", "listener", "printable", "say", "show"]
+
+
+def printable(text: str) -> str:
+    """Text a terminal can be trusted with: control characters and direction overrides are spelled out."""
+    return "".join(_safe(character) for character in text)
+
+
+def _safe(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
+        return character
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def say(line: str) -> None:
+    """One line for a person, on standard error."""
+    sys.stderr.write(printable(line) + "\n")
+    sys.stderr.flush()
+
+
+def show(document: Mapping[str, object]) -> None:
+    """One JSON object on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def complain(error: TurnkeeperError) -> None:
+    """An error as a person reads it: what, where, and on a line of its own the mend."""
+    where = " ".join(part for part in (error.operation, error.key) if part)
+    say(f"turnkeeper: {where}: {error.message}" if where else f"turnkeeper: {error.message}")
+    if error.hint:
+        say(f"  {error.hint}")
+
+
+def hush() -> None:
+    """Stop writing to a reader who has gone, also while Python flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
+    """Who hears of a run: JSON lines or plain lines on standard error, or nobody."""
+    if quiet:
+        return silent
+    return _json_line if as_json else _plain_line
+
+
+def _json_line(event: Event) -> None:
+    sys.stderr.write(msgspec.json.encode(event).decode() + "\n")
+    sys.stderr.flush()
+
+
+def _plain_line(event: Event) -> None:
+    line = _sentence(event)
+    if line:
+        say(line)
+
+
+def _sentence(event: Event) -> str:
+    match event:
+        case Waiting(status=status, wait=wait):
+            return f"not ready ({status}); asking again in {wait:g} s"
+        case Retried(where=where, reason=reason, wait=wait, limit_key=limit):
+            return f"{where}: {reason}{f' [{limit}]' if limit else ''}; trying again in {wait:.1f} s"
+        case Renewed(what=what, reason=reason):
+            return f"{what} renewed: {reason}"
+        case Absent(communication=communication, reason=reason):
+            return f"communication {communication}: no transcript ({reason})"
+        case Noted(note=note):
+            return note
+        case Fetched(source=source, size=size):
+            return f"fetched {source}, {size:,} bytes"
+        case Archived(generation=generation, state=state, changed=changed):
+            return f"archived as generation {generation} ({state})" if changed else "already archived, nothing changed"
+    return ""

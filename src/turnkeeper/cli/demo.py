@@ -1,0 +1,166 @@
+"""``turnkeeper demo``: the whole job on this machine, with no account and no network."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from turnkeeper.archive.bundle import Archive, Kept
+from turnkeeper.archive.copying import copy
+from turnkeeper.cli.console import listener, printable, say
+from turnkeeper.cli.local_s3 import LocalS3
+from turnkeeper.clock import Clock, RemoteClock
+from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
+from turnkeeper.events import Listener
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs.conversation import export_conversation
+from turnkeeper.runs.portal import run
+from turnkeeper.settings import PlatformSettings, StoreSettings, environment
+
+__all__ = ["demo"]
+
+CONVERSATIONS = 25
+FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry"})
+BUCKET = "calls"
+THREE_DAYS = 3 * 86_400.0
+DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
+"""A moment after the simulated conversations, so that none of them is fresh."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What became of one conversation: ``kept`` or the ``error`` that stopped it."""
+
+    conversation: str
+    kept: Kept | None = None
+    error: TurnkeeperError | None = None
+
+
+def demo(
+    *,
+    folder: Path = Path("turnkeeper-demo"),
+    seed: int = 7,
+    verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
+) -> int:
+    """The whole job on this machine: no account, no network.
+
+    Starts a simulated platform (with links that expire, throttling, cut downloads and dying tokens) and a real object
+    store, exports 25 conversations, comes back three days later for the late ones, and prints what they amount to.
+    The archive is left in `./turnkeeper-demo` for you to look at.
+
+    Parameters
+    ----------
+    folder
+        Where the archive is left; an earlier demo there is replaced.
+    seed
+        What the simulated conversations are made from.
+    verbose
+        Say what happens underneath: every retry, renewal and wait.
+    """
+    try:
+        from turnkeeper.simulator import Simulation, serve
+    except ImportError as cause:
+        hint = "Install them: pip install 'turnkeeper[demo]'"
+        raise Misconfigured("the demo's packages are not installed", operation="demo", hint=hint) from cause
+    say("starting a simulated platform and an object store on this machine ...")
+    simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER)
+    with serve(simulation, port=0) as platform, LocalS3(buckets=[BUCKET]) as s3:
+        store = StoreSettings.from_environment({**environment(), **s3.environment()})
+        settings = PlatformSettings(
+            client_id=platform.client_id,
+            client_secret=platform.client_secret,
+            base_url=platform.base_url,
+            api="speech",
+            wait_seconds=0,
+        )
+        clock = RemoteClock(platform.clock_url)
+        archive = Archive(f"s3://{BUCKET}/demo", store, clock=clock)
+        ids = [simulation.id_of(index) for index in range(CONVERSATIONS)]
+        hear = listener(quiet=not verbose)
+        first = run(partial(_export, ids, settings, archive, clock, hear))
+        late = [line.conversation for line in first if isinstance(line.error, NotReady)]
+        say(f"exported; {len(late)} not ready yet. Three days later, by the simulated clock ...")
+        run(partial(clock.sleep, THREE_DAYS))
+        again = {line.conversation: line for line in run(partial(_export, late, settings, archive, clock, hear))}
+        lines = [again.get(line.conversation, line) for line in first]
+        _leave(archive, folder)
+    _table(lines)
+    _farewell(lines, folder)
+    return 0
+
+
+async def _export(
+    ids: Sequence[str], settings: PlatformSettings, archive: Archive, clock: Clock, hear: Listener
+) -> list[Line]:
+    """A small export: four conversations at a time, each outcome kept in the order asked."""
+    lines: dict[str, Line] = {}
+    limit = anyio.CapacityLimiter(4)
+
+    async with Genesys(settings, clock=clock, listener=hear) as door, anyio.create_task_group() as group:
+
+        async def one(conversation: str) -> None:
+            async with limit:
+                try:
+                    kept = await export_conversation(door, archive, conversation, listener=hear)
+                    lines[conversation] = Line(conversation, kept)
+                except TurnkeeperError as error:
+                    lines[conversation] = Line(conversation, error=error)
+
+        for conversation in ids:
+            group.start_soon(one, conversation)
+    return [lines[conversation] for conversation in ids]
+
+
+def _leave(archive: Archive, folder: Path) -> None:
+    """An archive is only objects: the one in the object store is copied to a folder, byte for byte."""
+    if folder.exists() and not (folder / "_turnkeeper").is_dir():
+        raise Misconfigured(
+            "exists and is not an archive", operation="demo", key=str(folder), hint="Name another with --folder."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    copy(archive, str(folder))
+
+
+def _table(lines: Sequence[Line]) -> None:
+    table = Table(title="25 conversations, exported through every fault", title_justify="left")
+    for heading in ("conversation", "state", "s", "turns", "agent", "customer", "confidence"):
+        table.add_column(heading, justify="left" if heading in ("conversation", "state") else "right")
+    for line in lines:
+        table.add_row(*_cells(line))
+    Console(file=sys.stdout).print(table)
+
+
+def _cells(line: Line) -> list[str]:
+    if line.kept is None:
+        reason = "no transcript" if isinstance(line.error, NotReady) else printable(str(line.error))
+        return [line.conversation, reason, "", "", "", "", ""]
+    summary = line.kept.summary
+    if summary is None:
+        return [line.conversation, "kept, unread", "", "", "", "", ""]
+    figures = [f"{summary.total_duration_seconds:.1f}", str(summary.total_turns), str(summary.agent_turns)]
+    return [line.conversation, "done", *figures, str(summary.customer_turns), f"{summary.avg_confidence:.3f}"]
+
+
+def _farewell(lines: Sequence[Line], folder: Path) -> None:
+    done = next((line.conversation for line in lines if line.kept and line.kept.summary), "")
+    sys.stdout.write(
+        f"""
+Where to look next:
+  {folder}/transcripts/{done}.json
+  {folder}/manifests/{done}/000001.json     what was kept, with SHA-256
+  turnkeeper turns {folder} --interaction {done} --role agent --format txt
+  turnkeeper reread {folder}                              what could not be read, and why
+  turnkeeper simulate --port 8080                         the platform alone, to try `turnkeeper get` against
+"""
+    )

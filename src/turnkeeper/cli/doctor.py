@@ -1,0 +1,87 @@
+"""``turnkeeper doctor``: every precondition, each with its mend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from turnkeeper.cli.console import listener, printable, say, show
+from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.runs.doctor import BUCKET_POLICY, LEAST_ROLE, Check, payload_shape
+from turnkeeper.runs.doctor import doctor as examine
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["doctor"]
+
+MARKS = {"ok": "ok  ", "warn": "note", "fail": "FAIL"}
+
+
+def doctor(
+    *,
+    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    shape: str = "",
+    platform: Platform | None = None,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Check every precondition, each with its mend.
+
+    Credentials, region, the permission behind each endpoint, remaining quota, clock, proxy and certificate authority;
+    with `--to` also the destination: write, conditional write, read, delete, versioning, object lock.
+
+        turnkeeper doctor --to s3://calls/genesys
+
+    With `--shape ID` it prints the keys, types and ranges of that conversation's payload and no value of it: safe to
+    paste into a report about a shape that turnkeeper does not know.
+
+    Exit code 0: all well. 3: findings, listed. 4: the platform does not let this client in.
+
+    Parameters
+    ----------
+    to
+        The archive to check.
+    shape
+        A conversation whose payload's shape is to be described.
+    json
+        The checks as one JSON object on standard output.
+    """
+    platform, destination = platform or Platform(), destination or Destination()
+    settings, clock = platform_settings(platform), clock_from_environment()
+    if shape:
+        show(payload_shape(shape, platform=settings, clock=clock, listener=listener(quiet=True)))
+        return 0
+    checks = examine(to, platform=settings, store=store_settings(destination, platform.ca), clock=clock)
+    if json:
+        show({"checks": msgspec.to_builtins(checks), "least_role": dict(LEAST_ROLE), "bucket_policy": BUCKET_POLICY})
+    else:
+        _print(checks, destination=to)
+    return _code(checks)
+
+
+def _code(checks: Sequence[Check]) -> int:
+    failed = [check.name for check in checks if check.state == "fail"]
+    return 4 if "credentials" in failed else 3 if failed else 0
+
+
+def _print(checks: Sequence[Check], *, destination: str) -> None:
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        sys.stdout.write(printable(f"{MARKS[check.state]}  {check.name:{width}}  {check.found}") + "\n")
+        if check.mend and check.state != "ok":
+            sys.stdout.write(printable(f"      {'':{width}}  -> {check.mend}") + "\n")
+    if any(check.state == "fail" for check in checks):
+        _print_needs(destination=destination)
+
+
+def _print_needs(*, destination: str) -> None:
+    """What an administrator needs to be told, ready to paste."""
+    sys.stdout.write("\nThe least role on the platform (assign it in every division whose calls are exported):\n")
+    sys.stdout.writelines(f"  {permission:36} {purpose}\n" for permission, purpose in LEAST_ROLE.items())
+    if destination.startswith("s3://"):
+        policy = msgspec.json.format(msgspec.json.encode(BUCKET_POLICY), indent=2).decode()
+        sys.stdout.write(f"\nThe least bucket policy:\n{policy}\n")
+    say("see docs/doctor.md for each check")

@@ -1,0 +1,77 @@
+"""``turnkeeper get``: one conversation into an archive."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
+from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.conversation import get as fetch
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["get"]
+
+DEFAULT_ARCHIVE = "turnkeeper-archive"
+
+
+def get(
+    conversation: Annotated[str, Parameter(env_var="GENESYS_CONVERSATION_ID", show_env_var=True)] = "",
+    /,
+    *,
+    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    platform: Platform | None = None,
+    destination: Destination | None = None,
+    choice: Choice | None = None,
+    sample_rate: int = 48_000,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+) -> int:
+    """One conversation into an archive; prints its summary as JSON.
+
+    Every byte the platform gives is kept first, with names of people, queues and wrap-up codes; then the transcript is
+    built: merged over all legs, attributed to roles, summarised. Running it again is always safe.
+
+    With `--role` and its kin the chosen turns are written to `selections/` as well.
+
+        turnkeeper get 4d3c… --to s3://calls/genesys --role agent
+
+    Exit code 5 says that there is no transcript yet: run it again later, or give `--wait`. Exit code 3 says that the
+    transcript arrived and is kept, but could not be read (`turnkeeper reread` after an upgrade).
+
+    Parameters
+    ----------
+    conversation
+        The conversation's id.
+    to
+        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address.
+    sample_rate
+        Hz at which turns are mapped to audio samples.
+    json
+        Progress on standard error as JSON lines.
+    quiet
+        No progress at all.
+    """
+    if not conversation:
+        raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
+    platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
+    chosen = selection(choice)
+    if not to and not quiet:
+        say(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
+    got = fetch(
+        conversation,
+        to=to or DEFAULT_ARCHIVE,
+        platform=platform_settings(platform),
+        store=store_settings(destination, platform.ca),
+        selections=[chosen] if chosen else [],
+        sample_rate=sample_rate,
+        clock=clock_from_environment(),
+        listener=listener(as_json=json, quiet=quiet),
+    )
+    show(got.document)
+    if got.kept.summary is None:
+        say("the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + got.archive)
+        return 3
+    return 0

@@ -1,0 +1,96 @@
+"""Options that several verbs share, each with one meaning and one help text, and the settings made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from turnkeeper.settings import Api, PlatformSettings, StoreSettings
+from turnkeeper.transcript.select import Selection
+
+__all__ = ["Choice", "Destination", "Platform", "platform_settings", "selection", "store_settings"]
+
+PLATFORM = Group("Platform")
+DESTINATION = Group("Archive")
+CHOICE = Group("Which turns")
+
+
+@Parameter(name="*", group=PLATFORM)
+@dataclass(frozen=True)
+class Platform:
+    """How to reach the platform."""
+
+    region: str = ""
+    """Region in any form: us-east-1, euw2, mypurecloud.de, an api. or login. address. [env: GENESYS_REGION]"""
+    base_url: str = ""
+    """A gateway or a simulator instead of a region. [env: GENESYS_BASE_URL]"""
+    api: Api | None = None
+    """Which dialect to ask for; auto tries the likelier one first. [env: GENESYS_API]"""
+    wait: float | None = None
+    """Seconds to wait for a transcript that is not ready (default 120)."""
+    poll: float | None = None
+    """Seconds between two asks while waiting (default 5)."""
+    ca: Path | None = None
+    """PEM file of a private certificate authority, for the platform and the archive alike. [env: TURNKEEPER_CA]"""
+
+
+@Parameter(name="*", group=DESTINATION)
+@dataclass(frozen=True)
+class Destination:
+    """How to reach the archive."""
+
+    kms_key: str = ""
+    """KMS key id or ARN for SSE-KMS on every S3 PUT. [env: TURNKEEPER_KMS_KEY]"""
+    profile: str = ""
+    """Profile of ~/.aws to use (needs the extra [aws]). [env: AWS_PROFILE]"""
+
+
+@Parameter(name="*", group=CHOICE)
+@dataclass(frozen=True)
+class Choice:
+    """Which turns to choose."""
+
+    role: Annotated[tuple[str, ...], Parameter(consume_multiple=False)] = ()
+    """Only turns of this role: customer, agent, ivr, acd, bot, unknown; system means ivr, acd, bot and system together.
+    Repeat it or separate with commas."""
+    interaction: Annotated[tuple[str, ...], Parameter(consume_multiple=False)] = ()
+    """Only this interaction (conversation id). Repeat it or separate with commas."""
+    after: float | None = None
+    """Only turns that end after this second of the conversation."""
+    before: float | None = None
+    """Only turns that start before this second of the conversation."""
+    min_confidence: float | None = None
+    """Only turns with at least this confidence (0..1); turns without one are left out."""
+
+
+def platform_settings(platform: Platform) -> PlatformSettings:
+    """Options over environment over defaults."""
+    return PlatformSettings.from_environment().but(
+        region=platform.region or None,
+        base_url=platform.base_url.rstrip("/") or None,
+        api=platform.api,
+        wait_seconds=platform.wait,
+        poll_seconds=platform.poll,
+        ca=platform.ca,
+    )
+
+
+def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
+    """Options over environment over defaults."""
+    return StoreSettings.from_environment().but(
+        kms_key=destination.kms_key or None, profile=destination.profile or None, ca=ca
+    )
+
+
+def selection(choice: Choice) -> Selection:
+    """The options as a selection; raises ``Misconfigured`` naming the known roles."""
+    return Selection.from_options(
+        roles=choice.role,
+        interactions=choice.interaction,
+        start_ms=None if choice.after is None else round(choice.after * 1000),
+        end_ms=None if choice.before is None else round(choice.before * 1000),
+        min_confidence=choice.min_confidence,
+    )

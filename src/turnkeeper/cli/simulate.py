@@ -1,0 +1,86 @@
+"""``turnkeeper simulate``: the platform on loopback."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from turnkeeper.cli.console import say
+from turnkeeper.errors import Misconfigured
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    *,
+    port: int = 0,
+    seed: int = 7,
+    conversations: int = 200,
+    faults: str = "",
+    giant_mb: int = 0,
+    now: str = "",
+    rate_limit: int = 300,
+    list_faults: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """The platform on loopback, from a seed: same seed, same bytes.
+
+    Prints one JSON line when it is ready (`base_url`, `client_id`, `client_secret`, `conversation_ids`, `truth_url`,
+    `clock_url`) and serves until it is interrupted. The secret is a throw-away one.
+
+        turnkeeper simulate --port 8080 --faults expired-link,throttle
+
+    Parameters
+    ----------
+    port
+        Port on 127.0.0.1; 0 takes a free one.
+    seed
+        What everything is made from.
+    conversations
+        How many conversations the platform knows; a million is fine.
+    faults
+        Faults to switch on, separated by commas; some take a value (`throttle=3`).
+    giant_mb
+        Adds one conversation whose transcript is about this many megabytes.
+    now
+        Freeze the clock at this time (RFC 3339); it then moves only through `/_sim/clock`.
+    rate_limit
+        Requests a token may make per minute.
+    list_faults
+        Print the faults with one sentence each, and stop.
+    """
+    try:
+        from turnkeeper.simulator import FAULTS, Simulation, run
+    except ImportError as cause:
+        hint = "Install them: pip install 'turnkeeper[demo]'"
+        raise Misconfigured("the simulator's packages are not installed", operation="simulate", hint=hint) from cause
+    if list_faults:
+        sys.stdout.writelines(f"{name:22} {sentence}\n" for name, sentence in sorted(FAULTS.items()))
+        return 0
+    chosen = frozenset(name.strip() for name in faults.split(",") if name.strip())
+    try:
+        simulation = Simulation(
+            seed=seed,
+            conversations=conversations,
+            faults=chosen,
+            giant_mb=giant_mb,
+            now=_moment(now),
+            rate_limit=rate_limit,
+        )
+    except ValueError as cause:
+        raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None
+    try:
+        run(simulation, port, sys.stdout)
+    except KeyboardInterrupt:
+        say("simulator stopped")
+    return 0
+
+
+def _moment(text: str) -> datetime | None:
+    """An RFC 3339 time; a naive one is UTC."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

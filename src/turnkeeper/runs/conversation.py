@@ -1,0 +1,158 @@
+"""One conversation through both doors: ask the platform, keep every byte, build the views, say what it amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.manifest import CommunicationState
+from turnkeeper.audio.timeline import span
+from turnkeeper.clock import Clock
+from turnkeeper.errors import Denied, NotFound, Unread
+from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.transcripts import Found
+from turnkeeper.runs.portal import run
+from turnkeeper.settings import PlatformSettings, StoreSettings
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.details import Details, read_details
+from turnkeeper.transcript.select import Selection
+
+__all__ = ["Got", "export_conversation", "get"]
+
+
+@dataclass(frozen=True)
+class Got:
+    """What ``get`` did: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
+
+    ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
+    """
+
+    conversation: str
+    kept: Kept
+    archive: str
+    sample_rate: int
+    selections: Mapping[str, int]
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The eight fields of the brief first, then what else is known. Plain data, ready for JSON."""
+        manifest, summary = self.kept.manifest, self.kept.summary
+        place = {"archived_at": manifest.archived_at, "storage_location": f"{self.archive}/{self.kept.key}"}
+        state = {"state": manifest.state, "generation": manifest.generation, "changed": self.kept.changed}
+        if summary is None:
+            return (
+                {"interaction_id": self.conversation} | place | state | {"unread": msgspec.to_builtins(manifest.unread)}
+            )
+        facts = msgspec.to_builtins(summary)
+        brief = {name: facts.pop(name) for name in summary.__struct_fields__[:6]}
+        aligned = {"sample_rate": self.sample_rate, "aligned_turns": summary.timed_turns}
+        chosen = {"selections": dict(self.selections)} if self.selections else {}
+        return brief | place | facts | aligned | state | chosen
+
+
+async def export_conversation(
+    platform: Genesys,
+    archive: Archive,
+    conversation: str,
+    *,
+    selections: Sequence[Selection] = (),
+    listener: Listener = silent,
+) -> Kept:
+    """Fetch one conversation and keep it. Nothing counts until ``archive.keep`` stored the manifest.
+
+    Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
+    door raises. A transcript that cannot be read is kept all the same; the manifest's state says ``unread``.
+    """
+    details_body, details = await _details(platform, conversation, listener)
+    found = await platform.transcripts(conversation, details)
+    names, notes = await _names(platform, details)
+    arrived = [_arrival(body) for body in (details_body,) if body] + _transcripts(found) + names
+    return await anyio.to_thread.run_sync(
+        partial(archive.keep, conversation, arrived, states=_states(found), selections=selections, notes=notes)
+    )
+
+
+def get(
+    conversation: str,
+    *,
+    to: str,
+    platform: PlatformSettings | None = None,
+    store: StoreSettings | None = None,
+    selections: Sequence[Selection] = (),
+    sample_rate: int = 48_000,
+    clock: Clock | None = None,
+    listener: Listener = silent,
+    spool_folder: Path | None = None,
+) -> Got:
+    """Fetch one conversation from the platform into the archive at ``to`` and summarise it.
+
+    ``to`` is a folder, ``file://``, ``s3://``, ``gs://`` or ``az://`` address. ``platform`` and ``store`` are read from
+    the environment where not given. ``sample_rate`` is in Hz: the rate at which turns are mapped to samples.
+    ``selections`` are written beside the transcript, which itself always holds every turn.
+
+    Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
+    see ``turnkeeper.errors`` for what to do about each.
+    """
+    span(0, 0, sample_rate)  # refuse an impossible rate before anything is fetched
+    archive = Archive(to, store, clock=clock, listener=listener)
+
+    async def verb() -> Kept:
+        async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
+            return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
+
+    kept = run(verb)
+    return Got(conversation, kept, archive.url, sample_rate, kept.selected)
+
+
+async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:
+    """The conversation's details. A gateway may not offer them: then the transcript alone decides what exists."""
+    try:
+        body = await platform.details(conversation)
+    except NotFound:
+        return None, None
+    try:
+        return body, read_details(body)
+    except Unread as cause:
+        listener(Noted(conversation=conversation, note=f"its details are kept but cannot be read: {cause.message}"))
+        return body, None
+
+
+async def _names(platform: Genesys, details: Details | None) -> tuple[list[Arrived], list[str]]:
+    """Names of people, queues and wrap-up codes: they cannot be fetched later, so they are kept with the call."""
+    if details is None:
+        return [], []
+    arrived: list[Arrived] = []
+    notes: list[str] = []
+    wanted = {"users": details.user_ids, "queues": details.queue_ids, "wrapups": details.wrap_up_codes}
+    for kind, ids in wanted.items():
+        if not ids:
+            continue
+        try:
+            names = await platform.names(kind, ids)
+        except (Denied, NotFound) as cause:
+            # The call itself is readable without them; the manifest says that they are missing, and why.
+            notes.append(f"names of {kind} are missing: {cause.message}")
+        else:
+            arrived.append(Arrived(names.body, f"directory/{kind}"))
+    return arrived, notes
+
+
+def _arrival(body: Spool) -> Arrived:
+    return Arrived(body, "conversation")
+
+
+def _transcripts(found: Found) -> list[Arrived]:
+    return [Arrived(body.spool, body.source, body.communication, body.withheld) for body in found.bodies]
+
+
+def _states(found: Found) -> list[CommunicationState]:
+    done = [CommunicationState(body.communication, "done") for body in found.bodies if body.communication]
+    absent = [CommunicationState(communication, "absent", reason) for communication, reason in found.absent]
+    return done + absent

@@ -1,0 +1,203 @@
+"""Every precondition of an export, checked once, each with its mend. Changes nothing but one probe object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from turnkeeper.archive.probe import probe_store
+from turnkeeper.archive.store import open_store
+from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.errors import TurnkeeperError
+from turnkeeper.events import Listener, silent
+from turnkeeper.genesys.platform import Genesys, Probe
+from turnkeeper.runs.portal import run
+from turnkeeper.settings import PlatformSettings, StoreSettings
+from turnkeeper.transcript.details import read_details
+from turnkeeper.transcript.shape import describe
+
+__all__ = ["BUCKET_POLICY", "LEAST_ROLE", "Check", "doctor", "payload_shape"]
+
+LEAST_ROLE: Mapping[str, str] = {
+    "analytics:conversationDetail:view": "find conversations and read their details",
+    "recording:recording:view": "fetch transcripts (needed together with the next)",
+    "speechAndTextAnalytics:data:view": "fetch transcripts (needed together with the former)",
+    "directory:user:view": "names of people",
+    "routing:queue:view": "names of queues",
+    "routing:wrapupCode:view": "names of wrap-up codes",
+}
+"""The least role an export needs: permission -> what for. Roles count per division; scopes do not count for client
+credentials. Gateways that speak the media dialect may instead ask for the scopes interaction:read, media:read and
+analytics:read."""
+
+BUCKET_POLICY: Mapping[str, object] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
+            "Resource": "arn:aws:s3:::BUCKET/PREFIX/*",
+        },
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::BUCKET"},
+    ],
+}
+"""The least bucket policy. Deleting is used for the probe object and for erasing. With a KMS key, add
+kms:GenerateDataKey and kms:Decrypt on that key."""
+
+# An id that no conversation has: 404 says that the client may ask, 403 that it may not.
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+ENDPOINTS: Mapping[str, tuple[str, str]] = {
+    "conversation details": (
+        f"/api/v2/analytics/conversations/{NOBODY}/details",
+        "analytics:conversationDetail:view",
+    ),
+    "transcripts (speech)": (
+        f"/api/v2/speechandtextanalytics/conversations/{NOBODY}/communications/{NOBODY}/transcripturl",
+        "recording:recording:view and speechAndTextAnalytics:data:view",
+    ),
+    "transcripts (media)": (f"/api/v2/conversations/media/{NOBODY}/transcripts", "recording:recording:view"),
+    "names of people": ("/api/v2/users?pageSize=1", "directory:user:view"),
+    "names of queues": ("/api/v2/routing/queues?pageSize=1", "routing:queue:view"),
+    "names of wrap-up codes": ("/api/v2/routing/wrapupcodes?pageSize=1", "routing:wrapupCode:view"),
+}
+"""What is asked of the platform: name -> (path, permission needed)."""
+
+MOST_SKEW_SECONDS = 60
+"""Signed requests are refused at 15 minutes; a minute already means that nobody sets this machine's clock."""
+
+
+class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One precondition: ``state`` ok, warn (works, worth knowing) or fail; ``mend`` says what to do."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    found: str
+    mend: str = ""
+
+
+def doctor(
+    to: str = "",
+    *,
+    platform: PlatformSettings | None = None,
+    store: StoreSettings | None = None,
+    clock: Clock | None = None,
+) -> list[Check]:
+    """Check credentials, region, permissions, quota, clock, proxy and the destination ``to`` (skipped where empty).
+
+    Never raises for what it checks: each finding is a ``Check`` with its mend.
+    """
+    settings = platform or PlatformSettings.from_environment()
+    storing = store or StoreSettings.from_environment()
+
+    async def verb() -> list[Check]:
+        return [*_network(settings, storing), *await _platform(settings, clock or SystemClock())]
+
+    checks = run(verb)
+    return checks + (list(_destination(to, storing)) if to else [])
+
+
+def _network(settings: PlatformSettings, storing: StoreSettings) -> Iterator[Check]:
+    used = {name: value for name, value in storing.variables.items() if name.lower() in ("https_proxy", "http_proxy")}
+    hosts = sorted({urlsplit(value).hostname or "?" for value in used.values() if value})
+    yield Check("proxy", "ok", f"through {', '.join(hosts)}" if hosts else "none")
+    if settings.ca is None:
+        yield Check("certificate authority", "ok", "the system's")
+    elif settings.ca.is_file():
+        yield Check("certificate authority", "ok", str(settings.ca))
+    else:
+        mend = "Give a readable PEM file with --ca or TURNKEEPER_CA."
+        yield Check("certificate authority", "fail", f"{settings.ca} is not a file", mend)
+
+
+async def _platform(settings: PlatformSettings, clock: Clock) -> list[Check]:
+    try:
+        async with Genesys(settings, clock=clock) as door:
+            return await _through(door, clock)
+    except TurnkeeperError as error:
+        return [_failed("credentials", error)]
+
+
+async def _through(door: Genesys, clock: Clock) -> list[Check]:
+    checks = [Check("region", "ok", door.address)]
+    await door.token()
+    checks.append(Check("credentials", "ok", "a token was issued"))
+    who = await door.probe("/api/v2/tokens/me")
+    checks.append(_skew(who, clock))
+    for name, (path, needs) in ENDPOINTS.items():
+        checks.append(_permitted(name, await door.probe(path), needs))
+    return [*checks, _quota(await door.probe("/api/v2/tokens/me"))]
+
+
+def _permitted(name: str, probe: Probe, permission: str) -> Check:
+    if probe.status == 403:
+        return Check(
+            name, "fail", probe.message, f"Assign the client a role with {permission}, in the calls' division."
+        )
+    if probe.status in (200, 404):
+        return Check(name, "ok", "allowed")
+    return Check(name, "warn", f"answered {probe.status} {probe.message}".strip(), "Ask again later.")
+
+
+def _quota(probe: Probe) -> Check:
+    if probe.allowed is None or probe.count is None:
+        return Check(
+            "quota", "warn", "the platform names no rate limit", "A gateway may hide it; turnkeeper then reacts to 429."
+        )
+    left = probe.allowed - probe.count
+    return Check("quota", "ok", f"{left} of {probe.allowed} requests left in this minute")
+
+
+def _skew(probe: Probe, clock: Clock) -> Check:
+    try:
+        theirs = parsedate_to_datetime(probe.date or "")
+    except ValueError:
+        return Check("clock", "warn", "the platform sent no date", "")
+    ahead = (clock.now() - theirs.astimezone(UTC)).total_seconds()
+    if abs(ahead) <= MOST_SKEW_SECONDS:
+        return Check("clock", "ok", f"{ahead:+.0f} s against the platform")
+    return Check(
+        "clock",
+        "fail",
+        f"{ahead:+.0f} s against the platform",
+        "Set this machine's clock (NTP): signed requests and tokens depend on it.",
+    )
+
+
+def _destination(to: str, settings: StoreSettings) -> Iterator[Check]:
+    try:
+        for finding in probe_store(open_store(to, settings), settings):
+            yield Check(f"archive: {finding.name}", finding.state, finding.found, finding.mend)
+    except TurnkeeperError as error:
+        yield _failed("archive", error)
+
+
+def _failed(name: str, error: TurnkeeperError) -> Check:
+    return Check(name, "fail", error.message, error.hint)
+
+
+def payload_shape(
+    conversation: str,
+    *,
+    platform: PlatformSettings | None = None,
+    clock: Clock | None = None,
+    listener: Listener = silent,
+) -> dict[str, object]:
+    """Keys, types and ranges of a conversation's payloads, without any value: safe to show to a stranger.
+
+    Raises what ``get`` raises when the payload cannot be fetched.
+    """
+
+    async def verb() -> dict[str, object]:
+        async with Genesys(platform, clock=clock, listener=listener) as door:
+            details = read_details(await door.details(conversation))
+            found = await door.transcripts(conversation, details)
+            bodies = {body.source: describe(body.spool) for body in found.bodies}
+            return {"conversation": conversation, "dialect": found.dialect, "bodies": bodies}
+
+    return run(verb)

@@ -1,0 +1,106 @@
+"""What every test may use: a clean environment, the simulator, a real object store, and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from turnkeeper.cli.local_s3 import LocalS3
+from turnkeeper.simulator import Running, Simulation, serve
+
+OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_")
+PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees this machine's credentials, proxies or home folder."""
+    for name in list(os.environ):
+        if name.startswith(OURS) or name.lower() in PROXIES:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run ``turnkeeper`` as a user would: a process of its own. Its output stays on disk for the secret scan."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"", timeout: float = 120, code: int | None = None
+    ) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "turnkeeper", *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            timeout=timeout,
+            check=False,
+        )
+        ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+        (runs / f"{len(list(runs.iterdir())):03}.txt").write_text(f"{arguments}\n{ran.out}\n{ran.err}")
+        assert "Traceback" not in ran.err, ran.err
+        assert code is None or ran.code == code, f"exit {ran.code}: {ran.err}\n{ran.out}"
+        return ran
+
+    return run
+
+
+Platform = Callable[..., Running]
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    """Start simulated platforms: ``platform("expired-link", conversations=40)``."""
+    with ExitStack() as stack:
+
+        def start(*faults: str, **settings: Any) -> Running:
+            simulation = Simulation(**{"seed": 7, "conversations": 25, **settings}, faults=frozenset(faults))
+            return stack.enter_context(serve(simulation, port=0))
+
+        yield start
+
+
+def credentials(running: Running, **more: str) -> dict[str, str]:
+    """The environment of a user of this platform, living by its clock, so that no test waits."""
+    return {
+        "GENESYS_BASE_URL": running.base_url,
+        "GENESYS_CLIENT_ID": running.client_id,
+        "GENESYS_CLIENT_SECRET": running.client_secret,
+        "TURNKEEPER_CLOCK_URL": running.clock_url,
+        **more,
+    }
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
+    """SeaweedFS, a real S3, with the bucket ``calls``."""
+    with LocalS3(buckets=["calls"], folder=tmp_path_factory.mktemp("weed")) as running:
+        yield running
