@@ -1,0 +1,12 @@
+"""The Genesys Cloud platform on loopback, from a seed: for tests, for the demo, for the CLI verb `simulate`.
+
+Imports nothing else of turnkeeper, so that what it says about the exporter is independent evidence.
+"""
+
+from __future__ import annotations
+
+from turnkeeper.simulator.faults import FAULTS
+from turnkeeper.simulator.server import Running, run, serve
+from turnkeeper.simulator.simulation import Simulation
+
+__all__ = ["FAULTS", "Running", "Simulation", "run", "serve"]

@@ -1,0 +1,54 @@
+"""The API port: all endpoints behind one gate."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from turnkeeper.simulator import refusals
+from turnkeeper.simulator.control import Control
+from turnkeeper.simulator.conversations import Conversations
+from turnkeeper.simulator.directory import Directory
+from turnkeeper.simulator.gate import Gate, Stamp
+from turnkeeper.simulator.login import Login
+from turnkeeper.simulator.refusals import Refusal
+from turnkeeper.simulator.search import Search
+from turnkeeper.simulator.simulation import Simulation
+from turnkeeper.simulator.storage import Storage
+from turnkeeper.simulator.transcripts import Transcripts
+
+
+def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
+    """The application of the API port; links it hands out point at storage_url."""
+    rooms = (
+        Login(simulation),
+        Control(simulation),
+        Conversations(simulation),
+        Transcripts(simulation, storage_url),
+        Directory(simulation),
+        Search(simulation),
+    )
+    routes = [route for room in rooms for route in room.routes()]
+    app = Starlette(routes=routes, exception_handlers={Refusal: _refuse, 404: _missing, 405: _not_allowed})
+    return Stamp(Gate(app, simulation), simulation, "api")
+
+
+def storage_app(simulation: Simulation, other_url: str) -> ASGIApp:
+    """The application of the storage port; other_url is the same port under another host name."""
+    return Stamp(Storage(simulation, other_url), simulation, "storage")
+
+
+async def _refuse(request: Request, refusal: Exception) -> Response:
+    if not isinstance(refusal, Refusal):
+        raise refusal
+    return refusal.response(request.scope.get("correlation", ""))
+
+
+async def _missing(request: Request, _: Exception) -> Response:
+    return await _refuse(request, refusals.missing())
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return await _refuse(request, Refusal(405, "method.not.allowed", "The method is not allowed on this resource."))

@@ -1,0 +1,69 @@
+"""The simulation's clock: wall time plus an offset, or frozen and moved by hand.
+
+Everything that expires (tokens, links, rate windows, lateness) reads this clock and no other.
+It knows nothing of what expires.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+
+
+def iso(epoch_ms: int) -> str:
+    """RFC 3339 in UTC with milliseconds, the way the platform writes every date."""
+    moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def from_iso(text: str) -> int:
+    """Epoch milliseconds of an ISO-8601 text; a naive time is UTC."""
+    return to_epoch_ms(datetime.fromisoformat(text))
+
+
+def to_epoch_ms(moment: datetime) -> int:
+    """Epoch milliseconds of a datetime; a naive one is UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+class Clock:
+    """Now, in epoch milliseconds. Moving it by hand freezes it until somebody asks it to run."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self._lock = threading.Lock()
+        self._offset_ms = 0
+        self._frozen_ms: int | None = None if now is None else to_epoch_ms(now)
+
+    def epoch_ms(self) -> int:
+        """The present, in milliseconds since 1970."""
+        with self._lock:
+            return self._read()
+
+    def set(self, epoch_ms: int, *, run: bool = False) -> int:
+        """Jump to a moment, forward or back."""
+        with self._lock:
+            return self._move(epoch_ms, run)
+
+    def advance(self, milliseconds: int, *, run: bool = False) -> int:
+        """Go forward by so many milliseconds; a negative step is ignored."""
+        with self._lock:
+            return self._move(self._read() + max(0, milliseconds), run)
+
+    def until(self, epoch_ms: int, *, run: bool = False) -> int:
+        """Go forward to a moment, never back: parallel sleepers may each name their own."""
+        with self._lock:
+            return self._move(max(self._read(), epoch_ms), run)
+
+    def _read(self) -> int:
+        if self._frozen_ms is not None:
+            return self._frozen_ms
+        return time.time_ns() // 1_000_000 + self._offset_ms
+
+    def _move(self, epoch_ms: int, run: bool) -> int:
+        self._frozen_ms = None if run else epoch_ms
+        self._offset_ms = epoch_ms - time.time_ns() // 1_000_000
+        return epoch_ms

@@ -1,0 +1,176 @@
+"""The analytics endpoints: details by query, by id, and by job.
+
+Walks indices lazily; only the conversations on the page asked for are ever made.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from turnkeeper.simulator import query, refusals
+from turnkeeper.simulator.clock import iso
+from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.query import Query
+from turnkeeper.simulator.simulation import Simulation
+
+_HOME = "/api/v2/analytics/conversations"
+_JOBS = f"{_HOME}/details/jobs"
+_DAY_MS = 86_400_000
+# The data lake is hours behind; what is newer is not in any job's results.
+_LAG_MS = 6 * 3_600_000
+# No conversation lasts so long that more of them than this could still go on at midnight.
+_STILL_OPEN = 20
+_STAGES = ("QUEUED", "PENDING", "FULFILLED")
+_JOB_LIFE_MS = 7 * _DAY_MS
+
+
+class Conversations:
+    """Analytics endpoints of one simulation."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._found: dict[tuple[str, str, range], list[int]] = {}
+        self._jobs: list[tuple[Query, int]] = []
+        self._asked: dict[int, int] = {}
+        self._results: dict[int, list[int]] = {}
+
+    def routes(self) -> list[Route]:
+        """Query, reads by id, jobs."""
+        return [
+            Route(f"{_HOME}/details/query", self.query, methods=["POST"]),
+            Route(_JOBS, self.submit, methods=["POST"]),
+            Route(f"{_JOBS}/availability", self.availability),
+            Route(f"{_JOBS}/{{job}}", self.job, methods=["GET"]),
+            Route(f"{_JOBS}/{{job}}", self.cancel, methods=["DELETE"]),
+            Route(f"{_JOBS}/{{job}}/results", self.results),
+            Route(f"{_HOME}/details", self.several),
+            Route(f"{_HOME}/{{conversation}}/details", self.single),
+        ]
+
+    async def query(self, request: Request) -> Response:
+        """POST: conversations that started on a day touched by the interval."""
+        asked = query.read(await _body(request))
+        days = self._simulation.schedule.started_on(*asked.days)
+        # In a thread: a filter looks at every conversation of a month, and the other port must not wait for that.
+        found = await run_in_threadpool(self._matching, asked, days)
+        page = [self._simulation.detail(index) for index in asked.page(found)]
+        # Nothing found: the key is left out, as every absent value is.
+        answer: dict[str, Any] = {"conversations": page} if page else {}
+        return JSONResponse(answer | {"totalHits": len(found)})
+
+    async def single(self, request: Request) -> Response:
+        """GET: one conversation."""
+        conversation = request.path_params["conversation"]
+        index = self._simulation.index_of(conversation)
+        if index is None:
+            raise refusals.missing(conversation)
+        return JSONResponse(self._simulation.detail(index))
+
+    async def several(self, request: Request) -> Response:
+        """GET: up to a hundred conversations by id; unknown ids are left out."""
+        wanted = [one for text in request.query_params.getlist("id") for one in text.split(",") if one]
+        if not 1 <= len(wanted) <= 100:
+            raise refusals.malformed("Between 1 and 100 conversation ids are required.", "invalid.value")
+        found = [self._simulation.index_of(one) for one in wanted]
+        return JSONResponse({"conversations": [self._simulation.detail(n) for n in found if n is not None]})
+
+    async def submit(self, request: Request) -> Response:
+        """POST: start a job."""
+        self._jobs.append((query.read(await _body(request), paged=False), self._simulation.clock.epoch_ms()))
+        return JSONResponse({"jobId": self._simulation.ids.make(Kind.JOB, len(self._jobs) - 1)}, 202)
+
+    async def job(self, request: Request) -> Response:
+        """GET: a job's state; each look brings it one stage further."""
+        number, submitted = self._job(request)
+        asked = self._asked[number] = self._asked.get(number, -1) + 1
+        expires = submitted + _JOB_LIFE_MS
+        state = "EXPIRED" if self._simulation.clock.epoch_ms() >= expires else _STAGES[min(asked, 2)]
+        told = {"state": state, "submissionDate": iso(submitted), "expirationDate": iso(expires)}
+        return JSONResponse(told | ({"completionDate": iso(submitted)} if state == "FULFILLED" else {}))
+
+    async def cancel(self, request: Request) -> Response:
+        """DELETE: forget a job."""
+        number, _ = self._job(request)
+        self._asked[number] = -1
+        return Response(status_code=204)
+
+    async def results(self, request: Request) -> Response:
+        """GET: a page of a job's results; the cursor is absent on the last one."""
+        number, _ = self._job(request)
+        if self._asked.get(number, -1) < 2:
+            raise refusals.malformed("The job has not been fulfilled.")
+        try:
+            first = int(request.query_params.get("cursor", "0"), 36)
+            size = min(1000, max(1, int(request.query_params.get("pageSize", "1000"))))
+        except ValueError:
+            raise refusals.malformed("Invalid cursor or page size.", "invalid.value") from None
+        if number not in self._results:
+            self._results[number] = await run_in_threadpool(self._active, self._jobs[number][0])
+        found = self._results[number]
+        answer: dict[str, Any] = {"dataAvailabilityDate": iso(self._watermark())}
+        answer["conversations"] = [self._simulation.detail(index) for index in found[first : first + size]]
+        if first + size < len(found):
+            answer["cursor"] = _base36(first + size)
+        return JSONResponse(answer)
+
+    async def availability(self, _: Request) -> Response:
+        """GET: up to when job results are complete."""
+        return JSONResponse({"dataAvailabilityDate": iso(self._watermark())})
+
+    def _watermark(self) -> int:
+        return self._simulation.clock.epoch_ms() - _LAG_MS
+
+    def _job(self, request: Request) -> tuple[int, int]:
+        number = self._simulation.ids.index(Kind.JOB, request.path_params["job"])
+        if number is None or number >= len(self._jobs):
+            raise refusals.missing(request.path_params["job"])
+        return number, self._jobs[number][1]
+
+    def _matching(self, asked: Query, days: range) -> range | list[int]:
+        """Indices that pass the filters; kept, since every page of a query asks for the same."""
+        if self._simulation.switches.on("live"):
+            days = range(days.start, _first_after(days, lambda n: not self._simulation.begun(n)))
+        if not asked.filtered:
+            return days
+        key = (asked.segment_filters, asked.conversation_filters, days)
+        if key not in self._found or self._simulation.switches.on("live"):
+            if len(self._found) > 16:
+                self._found.clear()
+            self._found[key] = [n for n in days if asked.matches(self._simulation.detail(n))]
+        return self._found[key]
+
+    def _active(self, asked: Query) -> list[int]:
+        """Indices with activity in the interval, as far as the data lake knows of them."""
+        first, last = asked.days
+        days = self._simulation.schedule.started_on(first, last)
+        earlier = range(max(0, days.start - _STILL_OPEN), days.stop)
+        return [n for n in self._matching(asked, earlier) if self._overlaps(n, asked, self._watermark())]
+
+    def _overlaps(self, index: int, asked: Query, known: int) -> bool:
+        script = self._simulation.script(index)
+        return script.ended > asked.start_ms and script.began < asked.end_ms and script.ended <= known
+
+
+async def _body(request: Request) -> Any:
+    try:
+        return json.loads(await request.body())
+    except ValueError:
+        raise refusals.malformed("The request could not be understood by the server due to malformed syntax.") from None
+
+
+def _first_after(days: range, missing: Any) -> int:
+    return next((n for n in days if missing(n)), days.stop)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits or "0"

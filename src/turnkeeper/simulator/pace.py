@@ -1,0 +1,57 @@
+"""Rate windows: so many requests per token and window, counted by the simulation's clock.
+
+Knows nothing of requests.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from turnkeeper.simulator.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a token stands in its window, as the inin-ratelimit headers tell it."""
+
+    count: int
+    allowed: int
+    reset: int
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether this request was one too many."""
+        return self.count > self.allowed
+
+    def headers(self) -> dict[str, str]:
+        """The three headers every API answer carries."""
+        return {
+            "inin-ratelimit-count": str(self.count),
+            "inin-ratelimit-allowed": str(self.allowed),
+            "inin-ratelimit-reset": str(self.reset),
+        }
+
+
+class Pace:
+    """One window per token."""
+
+    def __init__(self, clock: Clock, allowed: int, window_s: float) -> None:
+        self._clock = clock
+        self._allowed = allowed
+        self._window_ms = max(1, round(window_s * 1000))
+        self._lock = threading.Lock()
+        self._windows: dict[str, tuple[int, int]] = {}
+        self.peak = 0
+
+    def take(self, bearer: str) -> Standing:
+        """Count one request of a token."""
+        now = self._clock.epoch_ms()
+        with self._lock:
+            began, count = self._windows.get(bearer, (now, 0))
+            if not began <= now < began + self._window_ms:
+                began, count = now, 0
+            self._windows[bearer] = (began, count + 1)
+            self.peak = max(self.peak, count + 1)
+        left = began + self._window_ms - now
+        return Standing(count + 1, self._allowed, max(1, -(-left // 1000)))

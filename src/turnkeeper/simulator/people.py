@@ -1,0 +1,41 @@
+"""Who works at the simulated contact centre: users, queues, wrap-up codes, the organisation.
+
+Stable from the seed. Names live here only: conversation details carry ids, as on the platform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from turnkeeper.simulator.ids import Ids, Kind
+
+_USERS = (
+    "Maya Okafor", "Tomás Rivera", "Ingrid Solheim", "Devon Clarke", "Priya Raman", "Łukasz Nowak",
+    "Amélie Laurent", "Hannah Whitfield", "José Núñez", "Kenji Watanabe", "Fatima Haddad", "Oliver Brandt",
+)  # fmt: skip
+_QUEUES = ("Billing", "Deliveries", "Technical Support", "Atención en Español", "Retention")
+_WRAPUPS = ("Resolved", "Call Back Promised", "Refund Issued", "Escalated", "Wrong Number", "Sale Made")
+_CUSTOMERS = (
+    "Ana Beltrán", "George Miller", "Sofía Peña", "Ruth Abrams", "Chen Wei", "Noah Fischer", "Lucía Ibáñez",
+    "Grace Oduya", "Peter Novak", "Marta Sanz",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One entity of a listing: an id and the name behind it."""
+
+    id: str
+    name: str
+
+
+class People:
+    """The directory of one seed, in a fixed order."""
+
+    def __init__(self, ids: Ids) -> None:
+        self.organization = Named(ids.make(Kind.ORGANIZATION), "Harbour Lane Retail")
+        self.division = Named(ids.make(Kind.DIVISION), "Home")
+        self.users = tuple(Named(ids.make(Kind.USER, n), name) for n, name in enumerate(_USERS))
+        self.queues = tuple(Named(ids.make(Kind.QUEUE, n), name) for n, name in enumerate(_QUEUES))
+        self.wrapups = tuple(Named(ids.make(Kind.WRAPUP, n), name) for n, name in enumerate(_WRAPUPS))
+        self.customers = _CUSTOMERS

@@ -1,0 +1,103 @@
+"""What kind of conversation each index is: the named scenarios, and how one is chosen.
+
+The first twenty-five indices show every scenario; from there on a weighted draw decides.
+Knows nothing of words or bytes.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["done", "absent", "late", "unread"]
+
+PLAIN = "plain"
+"""A greeting by the IVR, the queue, one agent, one customer."""
+TRANSFER = "transfer"
+"""A second agent takes over: a second communication with a transcript file of its own."""
+CONSULT = "consult"
+"""The agent asks a colleague on the line: a third internal participant."""
+OVERTALK = "overtalk"
+"""Customer and agent talk over each other."""
+BILINGUAL = "several-transcripts"
+"""Two entries of transcripts[] in one file: the flow in es-US, then the agent in en-US."""
+SPANISH = "spanish"
+"""Everything in es-US, accents included."""
+UNDECORATED = "undecorated"
+"""Phrases without decoratedText."""
+NOVEL = "unknown-fields"
+"""Fields nobody has seen before, at several levels."""
+EMPTY = "empty"
+"""A transcript of no phrases at all."""
+MESSAGE = "message"
+"""A digital conversation: phrases without times, words or confidence."""
+HOLD = "hold"
+"""Minutes of silence while the agent holds the line."""
+STAMPED = "stamped-words"
+"""Every word stamped 80 ms long; some phrases have no duration."""
+NEGATIVE = "negative-start"
+"""The leg starts 37 to 52 ms before the conversation does."""
+OUTBOUND = "outbound"
+"""The agent calls; the other side is purpose external."""
+OFFSETS = "offset-times"
+"""startTimeMs counted from the start instead of from 1970."""
+DUPLICATED = "duplicate-legs"
+"""The same phrases in the files of two communications."""
+LONG = "long"
+"""Hundreds of turns: the media document is too large to be inline."""
+LATE = "late"
+"""Not ready until a minute, an hour or three days have gone by."""
+ABSENT = "absent"
+"""Never transcribed."""
+UNREAD = "unread"
+"""A body that cannot be right."""
+ABANDONED = "abandoned"
+"""The customer hangs up while the IVR is talking."""
+
+SCENARIOS: tuple[str, ...] = (
+    PLAIN, TRANSFER, CONSULT, OVERTALK, BILINGUAL, SPANISH, UNDECORATED, NOVEL, EMPTY, MESSAGE, HOLD, STAMPED,
+    NEGATIVE, OUTBOUND, OFFSETS, DUPLICATED, LONG, LATE, ABSENT, UNREAD, ABANDONED,
+)  # fmt: skip
+_OPENING = (PLAIN, PLAIN, *SCENARIOS, LATE, UNREAD)
+_WEIGHTS = (46, 7, 3, 5, 3, 6, 3, 3, 1, 5, 4, 4, 2, 4, 2, 2, 1, 3, 4, 2, 3)
+
+LATENESS_MS = (60_000, 3_600_000, 3 * 86_400_000)
+BREAKAGES = ("truncated-json", "wrong-type", "unknown-shape", "end-before-start", "nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """The scenario of one index, and which variant of it."""
+
+    scenario: str
+    variant: int
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a correct exporter ends up with, once it has waited long enough."""
+        if self.scenario == LATE:
+            return "late"
+        if self.scenario == ABSENT:
+            return "absent"
+        return "unread" if self.scenario == UNREAD else "done"
+
+    @property
+    def lateness_ms(self) -> int:
+        """How long after its end the transcript becomes ready; 0 where it is ready at once."""
+        return LATENESS_MS[self.variant % len(LATENESS_MS)] if self.scenario == LATE else 0
+
+    @property
+    def breakage(self) -> str | None:
+        """In which way the body is broken, if it is."""
+        return BREAKAGES[self.variant % len(BREAKAGES)] if self.scenario == UNREAD else None
+
+
+def cast(seed: int, index: int) -> Casting:
+    """Which scenario an index plays."""
+    if index < len(_OPENING):
+        scenario = _OPENING[index]
+        return Casting(scenario, _OPENING[:index].count(scenario))
+    dice = random.Random(f"{seed}:{index}:scenario")
+    scenario = dice.choices(SCENARIOS, _WEIGHTS)[0]
+    return Casting(scenario, dice.randrange(60))

@@ -1,0 +1,54 @@
+"""When conversations begin: index -> moment and day -> indices, both by arithmetic.
+
+Working days (Monday to Friday, UTC), twelve open hours, one conversation a slot, increasing with the index.
+Knows nothing of what is said in them.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from turnkeeper.simulator.clock import to_epoch_ms
+
+DAY_MS = 86_400_000
+OPEN_MS = 12 * 3_600_000
+FIRST = datetime(2026, 10, 5, 6, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The calendar of one simulation."""
+
+    seed: int
+    total: int
+    start: datetime = FIRST
+    per_day: int = 144
+
+    def began(self, index: int) -> int:
+        """Epoch milliseconds at which a conversation begins."""
+        day, slot = divmod(index, self.per_day)
+        step = OPEN_MS // self.per_day
+        jitter = random.Random(f"{self.seed}:{index}:began").randrange(max(1, step // 2))
+        return to_epoch_ms(self._opening(day)) + slot * step + jitter
+
+    def started_on(self, first: date, last: date) -> range:
+        """Indices of the conversations that began on the days first..last, both included."""
+        return range(self._before(first), self._before(last + timedelta(days=1)))
+
+    def _opening(self, day: int) -> datetime:
+        weeks, rest = divmod(self._lead() + day, 5)
+        return self._monday() + timedelta(weeks=weeks, days=rest)
+
+    def _before(self, day: date) -> int:
+        """How many conversations began before a day."""
+        weeks, weekday = divmod((day - self._monday().date()).days, 7)
+        days = max(0, weeks * 5 + min(weekday, 5) - self._lead())
+        return min(self.total, days * self.per_day)
+
+    def _lead(self) -> int:
+        return min(self.start.weekday(), 5)
+
+    def _monday(self) -> datetime:
+        return self.start - timedelta(days=self.start.weekday())

@@ -1,0 +1,136 @@
+"""The script of one conversation: who was there, who said what and when. Every document is cut from it.
+
+Made from (seed, index) alone, with no memory of any other conversation. Times are integer milliseconds
+from the conversation's start. Knows no dialect and no endpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from turnkeeper.simulator.scenarios import Casting
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word."""
+
+    text: str
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One participant. Internal parties never overlap each other, so that time alone tells who spoke."""
+
+    ordinal: int
+    purpose: str
+    name: str
+    id: str
+    communication: str
+    user: str | None
+    queue: str | None
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def external(self) -> bool:
+        """Whether this is the customer's side of the line."""
+        return self.purpose in ("customer", "external")
+
+    @property
+    def role(self) -> str:
+        """Which role a reader has to arrive at."""
+        return {"external": "customer", "user": "agent"}.get(self.purpose, self.purpose)
+
+    @property
+    def start(self) -> int:
+        """When the party joined."""
+        return self.spans[0][0]
+
+    @property
+    def end(self) -> int:
+        """When the party left."""
+        return self.spans[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One turn. start and end are None in digital conversations."""
+
+    start: int | None
+    end: int | None
+    text: str
+    decorated: str | None
+    party: int
+    confidence: float | None
+    language: str
+    pace: int
+    word_ms: int
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words with their times; none where the line has no time."""
+        if self.start is None or self.confidence is None:
+            return ()
+        return tuple(
+            Word(text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._sureness(n))
+            for n, text in enumerate(self.text.split())
+        )
+
+    def _sureness(self, n: int) -> float:
+        return round(min(1.0, (self.confidence or 0.0) + (n * 37 % 11 - 5) / 200), 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One entry of a file's transcripts[]: a language and the lines heard in it."""
+
+    language: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One communication that has a transcript file of its own."""
+
+    party: int
+    start: int
+    end: int
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Everything there is to know of one conversation."""
+
+    index: int
+    id: str
+    casting: Casting
+    began: int
+    lasting: int
+    media_type: str
+    direction: str
+    parties: tuple[Party, ...]
+    lines: tuple[Line, ...]
+    legs: tuple[Leg, ...]
+    holds: tuple[tuple[int, int], ...]
+    wrapup: str | None
+
+    @property
+    def scenario(self) -> str:
+        """The scenario's name."""
+        return self.casting.scenario
+
+    @property
+    def ended(self) -> int:
+        """Epoch milliseconds of the conversation's end."""
+        return self.began + self.lasting
+
+    def leg_of(self, communication: str) -> int | None:
+        """Which leg a communication id names, None where that leg has no transcript."""
+        for ordinal, leg in enumerate(self.legs):
+            if self.parties[leg.party].communication == communication:
+                return ordinal
+        return None

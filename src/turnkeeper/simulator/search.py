@@ -1,0 +1,97 @@
+"""The transcript search: the one endpoint that lists communications which do have a transcript.
+
+Pages the first thousand results and no further; content is searchable for sixty days.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from turnkeeper.simulator import refusals
+from turnkeeper.simulator.clock import from_iso, iso
+from turnkeeper.simulator.script import Script
+from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.simulation import Simulation
+
+Json = dict[str, Any]
+
+_PATH = "/api/v2/speechandtextanalytics/transcripts/search"
+_DEEPEST = 1000
+_SEARCHABLE_MS = 60 * 86_400_000
+_STARTED = "conversationStartTime"
+
+
+class Search:
+    """The search endpoint of one simulation."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    def routes(self) -> list[Route]:
+        """One endpoint."""
+        return [Route(_PATH, self.search, methods=["POST"])]
+
+    async def search(self, request: Request) -> Response:
+        """POST: (conversation, communication) pairs, by start and by exact fields."""
+        try:
+            asked = json.loads(await request.body())
+            clauses = list(asked["query"])
+            size, number = int(asked.get("pageSize", 25)), int(asked.get("pageNumber", 1))
+            start, end = _range(clauses)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise refusals.malformed("The search request could not be understood.", "invalid.value") from None
+        if size < 1 or number < 1 or size * number > _DEEPEST:
+            raise refusals.malformed(f"Only the first {_DEEPEST} results of a search can be paged.", "invalid.value")
+        found = await run_in_threadpool(self._found, start, end, clauses)
+        fields = asked.get("returnFields") or None
+        page = [_only(row, fields) for row in found[(number - 1) * size : number * size]]
+        counts = {"total": len(found), "pageCount": -(-len(found) // size), "pageSize": size, "pageNumber": number}
+        return JSONResponse({**counts, "types": asked.get("types", ["transcripts"]), "results": page})
+
+    def _found(self, start: int, end: int, clauses: list[Json]) -> list[Json]:
+        exact = [clause for clause in clauses if clause.get("type") in ("EXACT", "EXACT_PHRASE")]
+        rows = (row for script in self._started(start, end) for row in self._rows(script))
+        return [row for row in rows if all(_agrees(row, clause) for clause in exact)]
+
+    def _started(self, start: int, end: int) -> Iterator[Script]:
+        start = max(start, self._simulation.clock.epoch_ms() - _SEARCHABLE_MS)
+        if end < start:
+            return
+        days = (datetime.fromtimestamp(ms / 1000, UTC).date() for ms in (start, end))
+        for index in self._simulation.schedule.started_on(*days):
+            if start <= self._simulation.schedule.began(index) <= end and self._simulation.begun(index):
+                yield self._simulation.script(index)
+
+    def _rows(self, script: Script) -> Iterator[Json]:
+        for ordinal, leg in enumerate(script.legs):
+            if self._simulation.shelf.ready(Place(script, ordinal)):
+                yield {
+                    "conversationId": script.id,
+                    "communicationId": script.parties[leg.party].communication,
+                    "mediaType": "message" if script.media_type == "message" else "call",
+                    _STARTED: iso(script.began),
+                }
+
+
+def _range(clauses: list[Json]) -> tuple[int, int]:
+    for clause in clauses:
+        if clause.get("type") == "DATE_RANGE" and _STARTED in clause["fields"]:
+            return from_iso(clause["startValue"]), from_iso(clause["endValue"])
+    raise ValueError("a search needs a DATE_RANGE over conversationStartTime")
+
+
+def _agrees(row: Json, clause: Json) -> bool:
+    wanted = clause.get("values") or [clause.get("value")]
+    return any(row.get(field) in wanted for field in clause.get("fields") or [])
+
+
+def _only(row: Json, fields: list[str] | None) -> Json:
+    return {name: value for name, value in row.items() if fields is None or name in fields}

@@ -1,0 +1,151 @@
+"""Serves a simulation on two loopback ports, from a thread of its own.
+
+Knows sockets, threads and signals, and nothing of what is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TextIO
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from turnkeeper.simulator.api import api_app, storage_app
+from turnkeeper.simulator.simulation import Simulation
+from turnkeeper.simulator.tokens import pem
+
+_HOST = "127.0.0.1"
+_SHOWN = 20
+_PATIENCE_S = 30.0
+
+
+class Running:
+    """A simulation that accepts connections."""
+
+    def __init__(self, simulation: Simulation, base_url: str, storage_url: str) -> None:
+        self.simulation = simulation
+        self.base_url = base_url
+        self.storage_url = storage_url
+        self.client_id = simulation.tokens.client_id
+        self.client_secret = simulation.tokens.client_secret
+        self.private_key_client_id = simulation.tokens.key_client_id
+        self.truth_url = f"{base_url}/_sim/truth"
+        self.clock_url = f"{base_url}/_sim/clock"
+        self.conversation_ids = [simulation.id_of(n) for n in range(min(_SHOWN, simulation.conversations))]
+
+    @property
+    def giant_id(self) -> str | None:
+        """The giant conversation's id, if there is one."""
+        giant = self.simulation.giant
+        return None if giant is None else giant.script.id
+
+    @property
+    def private_key_pem(self) -> str:
+        """The RSA private key of the client that signs assertions (RS256)."""
+        return pem(self.simulation.tokens.rsa_key)
+
+    @property
+    def ec_private_key_pem(self) -> str:
+        """The same client's elliptic-curve private key (ES256)."""
+        return pem(self.simulation.tokens.ec_key)
+
+    def ready(self) -> dict[str, Any]:
+        """What a client needs to know, as one JSON object."""
+        told: dict[str, Any] = {
+            "base_url": self.base_url,
+            "storage_url": self.storage_url,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "private_key_client_id": self.private_key_client_id,
+            "conversation_ids": self.conversation_ids,
+            "conversations": self.simulation.conversations,
+            "truth_url": self.truth_url,
+            "clock_url": self.clock_url,
+            "faults": list(self.simulation.switches.names),
+        }
+        return told | ({"giant_id": self.giant_id} if self.giant_id else {})
+
+
+@contextmanager
+def serve(simulation: Simulation, port: int = 0) -> Iterator[Running]:
+    """Serve a simulation while the context lasts; port 0 takes a free one, storage always does."""
+    # Bound here and not by the server, so that both addresses are known before any link is handed out.
+    with socket.create_server((_HOST, port)) as api, socket.create_server((_HOST, 0)) as storage:
+        base_url, storage_url = (f"http://{_HOST}:{one.getsockname()[1]}" for one in (api, storage))
+        other_url = f"http://localhost:{storage.getsockname()[1]}"
+        doors = (
+            (_server(api_app(simulation, storage_url)), api),
+            (_server(storage_app(simulation, other_url)), storage),
+        )
+        thread = threading.Thread(target=_keep_open, args=(doors,), name="turnkeeper-simulator", daemon=True)
+        thread.start()
+        try:
+            _await_start(thread, [server for server, _ in doors])
+            yield Running(simulation, base_url, storage_url)
+        finally:
+            for server, _ in doors:
+                server.should_exit = True
+            thread.join(_PATIENCE_S)
+
+
+def run(simulation: Simulation, port: int, out: TextIO) -> int:
+    """Serve until SIGTERM or SIGINT; one JSON line on out when both ports accept connections."""
+    over = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with serve(simulation, port) as running:
+            out.write(json.dumps(running.ready()) + "\n")
+            out.flush()
+            over.wait()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def _server(app: ASGIApp) -> uvicorn.Server:
+    logging.getLogger("uvicorn.error").addFilter(_unintended)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def _unintended(record: logging.LogRecord) -> bool:
+    """Answers cut short on purpose are nothing to complain about; everything else stays in the log."""
+    return record.msg != "ASGI callable returned without completing response."
+
+
+def _keep_open(doors: tuple[tuple[uvicorn.Server, socket.socket], ...]) -> None:
+    async def both() -> None:
+        await asyncio.gather(*(server.serve(sockets=[door]) for server, door in doors))
+
+    asyncio.run(both())
+
+
+def _await_start(thread: threading.Thread, servers: list[uvicorn.Server]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not all(server.started for server in servers):
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the simulator did not start")
+        time.sleep(0.005)

@@ -1,0 +1,141 @@
+"""The shelf: which document lies where in storage, whether it is ready, and its bytes.
+
+Puts scripts, dialects and document faults together. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from turnkeeper.simulator import media, scenarios, spoil
+from turnkeeper.simulator.bodies import Body, Whole
+from turnkeeper.simulator.clock import Clock
+from turnkeeper.simulator.faults import DOCUMENT_FAULTS, Switches
+from turnkeeper.simulator.giant import Giant
+from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.people import People
+from turnkeeper.simulator.script import Script
+from turnkeeper.simulator.speech import SpeechFile
+
+INLINE_LIMIT = 64 * 1024
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_SPEECH = re.compile(r"/transcriptsCache/[0-9a-f-]+/([0-9a-f-]+)/([0-9a-f-]+)-transcripts")
+_MEDIA = re.compile(r"/mediaTranscripts/[0-9a-f-]+/([0-9a-f-]+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One document: a leg's speech file, or the media document where leg is None."""
+
+    script: Script
+    leg: int | None = None
+
+
+class Shelf:
+    """Documents by place."""
+
+    def __init__(
+        self,
+        ids: Ids,
+        people: People,
+        clock: Clock,
+        switches: Switches,
+        find: Callable[[str], Script | None],
+        giant: Giant | None,
+    ) -> None:
+        self._ids = ids
+        self._people = people
+        self._clock = clock
+        self._switches = switches
+        self._find = find
+        self._giant = giant
+        self._opened_ms = clock.epoch_ms()
+
+    def path(self, place: Place) -> str:
+        """Where in storage a document lies."""
+        organization, script = self._people.organization.id, place.script
+        if place.leg is None:
+            return f"/mediaTranscripts/{organization}/{script.id}.json"
+        communication = script.parties[script.legs[place.leg].party].communication
+        return f"/transcriptsCache/{organization}/{script.id}/{communication}-transcripts"
+
+    def place(self, path: str) -> Place | None:
+        """Which document lies at a path."""
+        found = _SPEECH.fullmatch(path) or _MEDIA.fullmatch(path)
+        script = self._find(found[1]) if found else None
+        if found is None or script is None or not script.legs:
+            return None
+        if found.re is _MEDIA:
+            return Place(script)
+        leg = script.leg_of(found[2])
+        return None if leg is None else Place(script, leg)
+
+    def ready_at(self, place: Place) -> int:
+        """From when on a document exists, in epoch milliseconds."""
+        ready = 0
+        if place.script.casting.lateness_ms:
+            ready = max(place.script.ended, self._opened_ms) + place.script.casting.lateness_ms
+        if self._switches.on("live"):
+            ready = max(ready, place.script.ended)
+        second = place.leg == 1 or (place.leg is None and len(place.script.legs) > 1)
+        if second and self._switches.on("late-second-leg"):
+            ready = max(ready, self._opened_ms + _HOUR_MS)
+        return ready
+
+    def ready(self, place: Place) -> bool:
+        """Whether a document exists by now."""
+        return self._clock.epoch_ms() >= self.ready_at(place)
+
+    def linked(self, script: Script) -> bool:
+        """Whether the media endpoint hands out a link instead of the turns."""
+        if self._is_giant(script) or script.casting.breakage == "truncated-json" or self._huge(script):
+            return True
+        if script.scenario == scenarios.LONG or script.index % 4 == 1:
+            return True
+        return len(spoil.encode(media.document(script))) > INLINE_LIMIT
+
+    def body(self, place: Place) -> Body:
+        """A document's bytes, spoiled where a scenario or a fault says so."""
+        if self._giant is not None and self._is_giant(place.script):
+            return self._giant.media() if place.leg is None else self._giant.speech()
+        return Whole(self.spoiled(place, self._document(place)))
+
+    def spoiled(self, place: Place, document: Any) -> bytes:
+        """The bytes of a document after whatever happens to it."""
+        script = place.script
+        if self._switches.on("changed-transcript") and self._clock.epoch_ms() >= self._opened_ms + _DAY_MS:
+            document = spoil.revise(document)
+        kind = script.casting.breakage or self._fault(place)
+        if kind is None:
+            return spoil.encode(document)
+        other = self._ids.make(Kind.CONVERSATION, script.index + 1)
+        return spoil.spoil(document, kind, other=other, size=self._switches.argument("huge-string", 64))
+
+    def _document(self, place: Place) -> Any:
+        if place.leg is None:
+            return media.document(place.script)
+        return SpeechFile(self._ids, self._people, place.script, place.leg).document()
+
+    def _fault(self, place: Place) -> str | None:
+        path = self.path(place)
+        for name in DOCUMENT_FAULTS:
+            if name in ("html-body", "empty-body"):
+                continue
+            if name == "truncated-json" and place.leg is None and not self.linked(place.script):
+                continue
+            if name == "huge-string":
+                if self._huge(place.script):
+                    return name
+            elif self._switches.spoils(name, path):
+                return name
+        return None
+
+    def _huge(self, script: Script) -> bool:
+        return script.index == 0 and self._switches.on("huge-string")
+
+    def _is_giant(self, script: Script) -> bool:
+        return self._giant is not None and script.index == self._giant.script.index

@@ -1,0 +1,106 @@
+"""One simulated organisation: everything that the two ports share, built from a seed.
+
+Holds the parts and answers "which conversation is this?"; speaks no HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from turnkeeper.simulator import truth
+from turnkeeper.simulator.analytics import Details
+from turnkeeper.simulator.clock import Clock
+from turnkeeper.simulator.faults import Switches
+from turnkeeper.simulator.giant import Giant, giant_script
+from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.links import Links
+from turnkeeper.simulator.pace import Pace
+from turnkeeper.simulator.people import People
+from turnkeeper.simulator.schedule import FIRST, Schedule
+from turnkeeper.simulator.script import Script
+from turnkeeper.simulator.shelf import Shelf
+from turnkeeper.simulator.speech import SpeechFile
+from turnkeeper.simulator.stage import Playwright
+from turnkeeper.simulator.tally import Tally
+from turnkeeper.simulator.tokens import Tokens
+
+_REMEMBERED = 512
+
+
+class Simulation:
+    """An organisation with so many conversations; the same seed gives the same bytes."""
+
+    def __init__(
+        self,
+        seed: int = 7,
+        conversations: int = 200,
+        faults: Iterable[str] = frozenset(),
+        giant_mb: int = 0,
+        now: datetime | None = None,
+        rate_limit: int = 300,
+        rate_window: float = 60.0,
+        link_seconds: float = 600,
+        token_seconds: int = 86_399,
+        start: datetime = FIRST,
+        per_day: int = 144,
+    ) -> None:
+        self.seed = seed
+        self.conversations = conversations
+        self.total = conversations + (1 if giant_mb else 0)
+        self.rate_limit = rate_limit
+        self.switches = Switches(faults)
+        self.clock = Clock(now)
+        self.ids = Ids(seed)
+        self.people = People(self.ids)
+        opening = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
+        self.schedule = Schedule(seed, self.total, opening, per_day)
+        self.details = Details(self.ids, self.people)
+        self.tally = Tally()
+        self.pace = Pace(self.clock, rate_limit, rate_window)
+        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds)
+        self.links = Links(seed, self.clock, link_seconds)
+        self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
+        self.script = lru_cache(_REMEMBERED)(self._write)
+        self.giant = self._giant(giant_mb) if giant_mb else None
+        self.shelf = Shelf(self.ids, self.people, self.clock, self.switches, self.find, self.giant)
+
+    def id_of(self, index: int) -> str:
+        """The conversation id of an index."""
+        return self.ids.make(Kind.CONVERSATION, index)
+
+    def index_of(self, conversation: str) -> int | None:
+        """The index of a conversation id, None where there is no such conversation (yet)."""
+        index = self.ids.index(Kind.CONVERSATION, conversation)
+        return index if index is not None and index < self.total and self.begun(index) else None
+
+    def find(self, conversation: str) -> Script | None:
+        """The script of a conversation id, None where there is no such conversation (yet)."""
+        index = self.index_of(conversation)
+        return None if index is None else self.script(index)
+
+    def begun(self, index: int) -> bool:
+        """Whether a conversation is visible: always, unless the simulation is live."""
+        return not self.switches.on("live") or self.schedule.began(index) <= self.clock.epoch_ms()
+
+    def detail(self, index: int) -> dict[str, Any]:
+        """The analytics details of one index, as seen now."""
+        seen_at = self.clock.epoch_ms() if self.switches.on("live") else None
+        return self.details.document(self.script(index), seen_at)
+
+    def verdict(self, index: int) -> dict[str, Any]:
+        """The truth about one index."""
+        if self.giant is not None and index == self.giant.script.index:
+            return self.giant.verdict()
+        return truth.verdict(self.script(index))
+
+    def _write(self, index: int) -> Script:
+        if self.giant is not None and index == self.giant.script.index:
+            return self.giant.script
+        return self._playwright.write(index)
+
+    def _giant(self, megabytes: int) -> Giant:
+        script = giant_script(self._playwright.write(self.conversations, plain=True), megabytes)
+        return Giant(script, SpeechFile(self.ids, self.people, script, 0), megabytes)

@@ -1,0 +1,258 @@
+"""Writes scripts: plays each scenario out from a seeded die.
+
+The only place where the contents of conversations are decided. Knows nothing of dialects.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from turnkeeper.simulator import phrases, scenarios
+from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.people import People
+from turnkeeper.simulator.scenarios import Casting
+from turnkeeper.simulator.schedule import Schedule
+from turnkeeper.simulator.script import Leg, Line, Party, Passage, Script
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """How a scenario differs from the plain call."""
+
+    language: str = phrases.EN
+    flow_language: str = ""
+    turns: tuple[int, int] = (6, 16)
+    flow: bool = True
+    agents: int = 1
+    consult: bool = False
+    overtalk: bool = False
+    hold: bool = False
+    timed: bool = True
+    stamped: bool = False
+    decorated: bool = True
+    early: bool = False
+
+
+_PLAIN = Plot()
+_PLOTS = {
+    scenarios.TRANSFER: Plot(agents=2),
+    scenarios.DUPLICATED: Plot(),
+    scenarios.CONSULT: Plot(consult=True),
+    scenarios.OVERTALK: Plot(overtalk=True),
+    scenarios.BILINGUAL: Plot(flow_language=phrases.ES),
+    scenarios.SPANISH: Plot(language=phrases.ES),
+    scenarios.UNDECORATED: Plot(decorated=False),
+    scenarios.MESSAGE: Plot(flow=False, timed=False),
+    scenarios.HOLD: Plot(hold=True),
+    scenarios.STAMPED: Plot(stamped=True),
+    scenarios.NEGATIVE: Plot(early=True),
+    scenarios.OUTBOUND: Plot(flow=False),
+    scenarios.LONG: Plot(turns=(520, 560)),
+    scenarios.ABANDONED: Plot(agents=0),
+}
+
+
+class Playwright:
+    """Writes the script of any index of one simulation."""
+
+    def __init__(self, seed: int, ids: Ids, people: People, schedule: Schedule) -> None:
+        self._seed = seed
+        self._ids = ids
+        self._people = people
+        self._schedule = schedule
+
+    def write(self, index: int, *, plain: bool = False) -> Script:
+        """The script of one index; the same every time. A plain one plays no other scenario."""
+        casting = Casting(scenarios.PLAIN, 0) if plain else scenarios.cast(self._seed, index)
+        # A die per index: no script depends on which others were written before it.
+        stage = _Stage(random.Random(f"{self._seed}:{index}:script"), index, casting, self._ids, self._people)
+        return stage.perform(self._schedule.began(index))
+
+
+class _Stage:
+    """One performance: a cursor in time, the parties so far, the lines so far."""
+
+    def __init__(self, dice: random.Random, index: int, casting: Casting, ids: Ids, people: People) -> None:
+        self._dice = dice
+        self._index = index
+        self._casting = casting
+        self._ids = ids
+        self._people = people
+        self._plot = _PLOTS.get(casting.scenario, _PLAIN)
+        self._now = -dice.randrange(37, 53) if self._plot.early else 0
+        self._language = self._plot.flow_language or self._plot.language
+        self._parties: list[Party] = []
+        self._lines: list[Line] = []
+        self._holds: list[tuple[int, int]] = []
+        self._handover: int | None = None
+
+    def perform(self, began: int) -> Script:
+        """Play every act in order and hand over the script."""
+        self._customer()
+        if self._plot.flow:
+            self._flow()
+        self._language = self._plot.language
+        for number in range(self._plot.agents):
+            self._serve(number)
+        return self._curtain(began)
+
+    def _customer(self) -> None:
+        outbound = self._casting.scenario == scenarios.OUTBOUND
+        name = self._dice.choice(self._people.customers)
+        self._enter("external" if outbound else "customer", name)
+
+    def _flow(self) -> None:
+        ivr = self._enter("ivr", "Main flow")
+        for _ in range(3):
+            self._say(ivr)
+        self._say(0)
+        self._say(ivr)
+        self._leave(ivr)
+        if self._plot.agents:
+            acd = self._enter("acd", "Queue", queue=self._dice.choice(self._people.queues).id)
+            for _ in range(self._dice.randrange(1, 3)):
+                self._say(acd)
+            self._leave(acd)
+
+    def _serve(self, number: int) -> None:
+        if number:
+            self._handover = len(self._lines)
+        user = self._people.users[(self._index + number) % len(self._people.users)]
+        purpose = "user" if self._casting.scenario == scenarios.OUTBOUND else "agent"
+        queue = self._dice.choice(self._people.queues).id
+        agent = self._enter(purpose, user.name, user=user.id, queue=queue)
+        self._talk(agent)
+        if self._plot.hold:
+            self._hold()
+            self._talk(agent)
+        if self._plot.consult:
+            self._consult(agent)
+        self._leave(agent)
+
+    def _talk(self, agent: int) -> None:
+        speaker = agent
+        for _ in range(self._dice.randint(*self._plot.turns)):
+            self._say(speaker)
+            # People also take two turns in a row.
+            if self._dice.random() < 0.85:
+                speaker = 0 if speaker == agent else agent
+
+    def _hold(self) -> None:
+        start = self._now
+        self._now += self._dice.randrange(120_000, 300_000)
+        self._holds.append((start, self._now))
+
+    def _consult(self, agent: int) -> None:
+        # The first agent's presence is split in two, so that time alone still tells who speaks.
+        self._leave(agent)
+        user = self._people.users[(self._index + 5) % len(self._people.users)]
+        expert = self._enter("agent", user.name, user=user.id)
+        for _ in range(3):
+            self._say(expert)
+            self._say(0)
+        self._leave(expert)
+        known = self._parties[agent]
+        self._parties[agent] = replace(known, spans=(*known.spans, (self._now, self._now)))
+        self._talk(agent)
+
+    def _enter(self, purpose: str, name: str, user: str | None = None, queue: str | None = None) -> int:
+        ordinal = len(self._parties)
+        who = self._ids.make(Kind.PARTICIPANT, self._index, ordinal)
+        communication = self._ids.make(Kind.COMMUNICATION, self._index, ordinal)
+        span = (self._now, self._now)
+        self._parties.append(Party(ordinal, purpose, name, who, communication, user, queue, (span,)))
+        return ordinal
+
+    def _leave(self, ordinal: int) -> None:
+        party = self._parties[ordinal]
+        spans = (*party.spans[:-1], (party.spans[-1][0], self._now))
+        self._parties[ordinal] = replace(party, spans=spans)
+
+    def _say(self, ordinal: int) -> None:
+        purpose = self._parties[ordinal].purpose
+        part = "customer" if self._parties[ordinal].external else purpose
+        decorated = phrases.sentence(self._dice, self._language, part)
+        text = phrases.raw(decorated, self._language)
+        pace = self._dice.randrange(11, 22) * 20
+        word_ms = 80 if self._plot.stamped else pace - 20
+        start = self._start_of(ordinal)
+        end = start + (len(text.split()) - 1) * pace + word_ms
+        line = Line(start, end, text, decorated, ordinal, self._sureness(), self._language, pace, word_ms)
+        self._lines.append(self._fitted(line))
+        # Presences are half-open and abut: the next party enters after this line has ended.
+        self._now = max(self._now, end) + 20
+
+    def _start_of(self, ordinal: int) -> int:
+        gap = self._dice.randrange(200, 1400)
+        if not self._lines:
+            return self._now if self._plot.early else self._now + gap
+        other = self._lines[-1].party != ordinal
+        talking = self._parties[ordinal].external or self._parties[self._lines[-1].party].external
+        served = self._parties[-1].purpose == "agent" and self._now - self._parties[-1].start > 3000
+        if self._plot.overtalk and other and talking and served and self._dice.random() < 0.4:
+            return max(self._now - self._dice.randrange(300, 900), self._earliest(ordinal))
+        return self._now + gap
+
+    def _earliest(self, ordinal: int) -> int:
+        """Nobody talks over themselves, nor answers before the other has begun."""
+        own = max((line.end or 0 for line in self._lines if line.party == ordinal), default=0)
+        return max(own, (self._lines[-1].start or 0) + 100)
+
+    def _sureness(self) -> float:
+        return round(self._dice.uniform(0.55, 0.995), self._dice.choice((3, 4)))
+
+    def _fitted(self, line: Line) -> Line:
+        if not self._plot.decorated:
+            line = replace(line, decorated=None)
+        if not self._plot.timed:
+            line = replace(line, start=None, end=None, confidence=None)
+        return line
+
+    def _curtain(self, began: int) -> Script:
+        lasting = self._now + self._dice.randrange(400, 2500)
+        self._leave(0)
+        quiet = self._casting.scenario == scenarios.EMPTY
+        lines = () if quiet else tuple(self._lines)
+        return Script(
+            index=self._index,
+            id=self._ids.make(Kind.CONVERSATION, self._index),
+            casting=self._casting,
+            began=began,
+            lasting=lasting,
+            media_type="voice" if self._plot.timed else "message",
+            direction="outbound" if self._casting.scenario == scenarios.OUTBOUND else "inbound",
+            parties=tuple(self._parties),
+            lines=lines,
+            legs=self._legs(lines),
+            holds=tuple(self._holds),
+            wrapup=self._dice.choice(self._people.wrapups).id if self._plot.agents else None,
+        )
+
+    def _legs(self, lines: tuple[Line, ...]) -> tuple[Leg, ...]:
+        if self._casting.scenario == scenarios.ABSENT:
+            return ()
+        first, last = self._parties[0].start, self._now
+        if self._handover is not None:
+            second = self._parties[-1]
+            before, after = lines[: self._handover], lines[self._handover :]
+            own = Leg(second.ordinal, second.start, last, _passages(after))
+            return Leg(0, first, second.start, _passages(before)), own
+        whole = Leg(0, first, last, _passages(lines))
+        if self._casting.scenario == scenarios.DUPLICATED:
+            agent = self._parties[-1]
+            heard = tuple(line for line in lines if line.start is not None and line.start >= agent.start)
+            return whole, Leg(agent.ordinal, agent.start, last, _passages(heard))
+        return (whole,)
+
+
+def _passages(lines: tuple[Line, ...]) -> tuple[Passage, ...]:
+    """Neighbouring lines of one language share an entry of transcripts[]."""
+    runs: list[list[Line]] = []
+    for line in lines:
+        if not runs or runs[-1][-1].language != line.language:
+            runs.append([])
+        runs[-1].append(line)
+    if not runs:
+        return (Passage(phrases.EN, ()),)
+    return tuple(Passage(run[0].language, tuple(run)) for run in runs)

@@ -1,0 +1,109 @@
+"""The storage port: presigned URLs in, bodies or S3's XML errors out.
+
+Takes no bearer token: one that arrives here has leaked, is refused and counted.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from turnkeeper.simulator.bodies import Body, Whole
+from turnkeeper.simulator.clock import iso
+from turnkeeper.simulator.delivery import Delivery, Manner, Span, span_of
+from turnkeeper.simulator.simulation import Simulation
+
+_MOVED = "/moved"
+_HTML = "<!DOCTYPE html><html><body><h1>Please sign in to the proxy</h1></body></html>"
+_CUTS = ("cut-body", "cut-body-changed", "no-range")
+
+
+class Storage:
+    """The ASGI application of the storage port."""
+
+    def __init__(self, simulation: Simulation, other_url: str) -> None:
+        self._simulation = simulation
+        self._other_url = other_url
+        self._cut: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            await self._answer(Request(scope))(scope, receive, send)
+
+    def _answer(self, request: Request) -> ASGIApp:
+        path, query = request.url.path, dict(request.query_params)
+        self._simulation.tally.count("storage")
+        refused = self._refused(request, path, query)
+        if refused is not None:
+            return refused
+        if self._simulation.switches.on("redirect") and not path.startswith(_MOVED):
+            return RedirectResponse(self._other_url + self._simulation.links.issue(_MOVED + path), 302)
+        return self._deliver(request, path.removeprefix(_MOVED))
+
+    def _refused(self, request: Request, path: str, query: Mapping[str, str]) -> Response | None:
+        links = self._simulation.links
+        if "authorization" in request.headers:
+            self._simulation.tally.count("authorization_on_storage")
+            return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
+        if not links.genuine(path, query):
+            return _error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        doom = links.doom(query)
+        if doom == "gone":
+            return Response(status_code=410)
+        if doom == "expired-token":
+            return _error(400, "ExpiredToken", "The provided token has expired.")
+        if links.expired(query):
+            return self._late(query)
+        return None
+
+    def _late(self, query: Mapping[str, str]) -> Response:
+        links, now = self._simulation.links, self._simulation.clock.epoch_ms()
+        times = {
+            "X-Amz-Expires": query["X-Amz-Expires"],
+            "Expires": iso(links.expiry_ms(query)),
+            "ServerTime": iso(now),
+        }
+        return _error(403, "AccessDenied", "Request has expired", times)
+
+    def _deliver(self, request: Request, path: str) -> ASGIApp:
+        shelf, switches = self._simulation.shelf, self._simulation.switches
+        place = shelf.place(path)
+        if place is None or not shelf.ready(place):
+            return _error(404, "NoSuchKey", "The specified key does not exist.")
+        if switches.spoils("html-body", path):
+            return HTMLResponse(_HTML)
+        if switches.spoils("empty-body", path):
+            return Response(b"", media_type="application/json")
+        body = self._changed(path, shelf.body(place))
+        encoding = "gzip" if switches.on("gzip") and isinstance(body, Whole) else None
+        if encoding and isinstance(body, Whole):
+            body = Whole(gzip.compress(body.content, mtime=0))
+        ranges = not switches.on("no-range")
+        span = span_of(request.headers, body) if ranges else Span(200, 0, body.size)
+        return Delivery(body, span, Manner(ranges, self._cuts(path), switches.on("slow-drip"), encoding))
+
+    def _changed(self, path: str, body: Body) -> Body:
+        """After a cut the document may be another: the same JSON with white space behind it."""
+        if path in self._cut and self._simulation.switches.on("cut-body-changed") and isinstance(body, Whole):
+            return Whole(body.content + b"\n")
+        return body
+
+    def _cuts(self, path: str) -> bool:
+        # All of them count this delivery, whichever of them cuts it.
+        struck = [fault for fault in _CUTS if self._simulation.switches.strikes(fault, path)]
+        if struck:
+            self._cut.add(path)
+        return bool(struck)
+
+
+def _error(status: int, code: str, message: str, more: Mapping[str, str] | None = None) -> Response:
+    inner = {"Code": code, "Message": message} | dict(more or {})
+    inner |= {"RequestId": "SIMULATED0000001", "HostId": "c2ltdWxhdGVk"}
+    told = "".join(f"<{name}>{value}</{name}>" for name, value in inner.items())
+    content = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}</Error>'
+    return Response(content, status, media_type="application/xml")

@@ -1,0 +1,181 @@
+"""OAuth at the simulated platform: the clients it knows, the tokens it has issued, the assertions it believes.
+
+Raises OAuth-shaped refusals; knows nothing of routes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from turnkeeper.simulator.clock import Clock
+from turnkeeper.simulator.ids import Ids, Kind
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LONGEST_ASSERTION_S = 3600
+
+
+class GrantRefused(Exception):
+    """An OAuth error: status, error, description."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.body = {"error": error, "description": description, "error_description": description}
+
+
+def unknown_client() -> GrantRefused:
+    """400, the platform's words for a client id it does not have."""
+    return GrantRefused(400, "invalid_client", "client not found")
+
+
+def wrong_secret() -> GrantRefused:
+    """401, the platform's words for a wrong secret, and for a right one in the wrong region."""
+    return GrantRefused(401, "invalid_client", "authentication failed")
+
+
+@dataclass(slots=True)
+class Token:
+    """A bearer token: when it dies, how often it was used, whose it is."""
+
+    client_id: str
+    expires_ms: int
+    uses: int = 0
+
+
+class Tokens:
+    """Issues and recognises bearer tokens."""
+
+    def __init__(self, seed: int, ids: Ids, clock: Clock, lifetime_s: int) -> None:
+        self._seed = seed
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._issued: dict[str, Token] = {}
+        self._spent: set[str] = set()
+        self.lifetime_s = lifetime_s
+        self.client_id = ids.make(Kind.CLIENT, 1)
+        self.key_client_id = ids.make(Kind.CLIENT, 2)
+        self.client_secret = _scramble(f"{seed}:client-secret")
+
+    @cached_property
+    def rsa_key(self) -> rsa.RSAPrivateKey:
+        """The key pair of the second client; made when first asked for, since making it takes a while."""
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @cached_property
+    def ec_key(self) -> ec.EllipticCurvePrivateKey:
+        """The same client's second key pair, for ES256."""
+        return ec.generate_private_key(ec.SECP256R1())
+
+    def grant(self, authorization: str, form: Mapping[str, str], audiences: tuple[str, ...]) -> dict[str, Any]:
+        """Answer a token request; raises GrantRefused."""
+        if form.get("grant_type") != "client_credentials":
+            raise GrantRefused(400, "unsupported_grant_type", "unsupported grant type")
+        if form.get("client_assertion_type") == ASSERTION_TYPE:
+            client = self._believe(form.get("client_assertion", ""), audiences)
+        else:
+            client = self._authenticate(authorization)
+        return {"access_token": self._issue(client), "token_type": "bearer", "expires_in": self.lifetime_s}
+
+    def find(self, bearer: str) -> Token | None:
+        """The token behind a bearer string; one more use is counted."""
+        with self._lock:
+            token = self._issued.get(bearer)
+            if token is not None:
+                token.uses += 1
+            return token
+
+    def expired(self, token: Token) -> bool:
+        """Whether a token has outlived itself."""
+        return self._clock.epoch_ms() >= token.expires_ms
+
+    @property
+    def issued(self) -> int:
+        """How many tokens were issued so far."""
+        return len(self._issued)
+
+    def _issue(self, client: str) -> str:
+        with self._lock:
+            # From the seed as well: a recorded run can be compared with another, byte by byte.
+            bearer = _scramble(f"{self._seed}:token:{len(self._issued)}")
+            self._issued[bearer] = Token(client, self._clock.epoch_ms() + self.lifetime_s * 1000)
+            return bearer
+
+    def _authenticate(self, authorization: str) -> str:
+        kind, _, encoded = authorization.partition(" ")
+        try:
+            client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise unknown_client() from None
+        if kind.lower() != "basic" or client not in (self.client_id, self.key_client_id):
+            raise unknown_client()
+        if client != self.client_id or secret != self.client_secret:
+            raise wrong_secret()
+        return client
+
+    def _believe(self, assertion: str, audiences: tuple[str, ...]) -> str:
+        """RFC 7523: check signature, issuer, audience, life time and that the jti is fresh."""
+        claims = self._opened(assertion)
+        if claims.get("iss") != self.key_client_id or claims.get("sub") != self.key_client_id:
+            raise unknown_client()
+        aimed = claims.get("aud")
+        named = set(aimed if isinstance(aimed, list) else [aimed])
+        alive = self._alive(claims.get("exp"))
+        jti = str(claims.get("jti", ""))
+        with self._lock:
+            if not alive or not named & set(audiences) or not jti or jti in self._spent:
+                raise wrong_secret()
+            self._spent.add(jti)
+        return self.key_client_id
+
+    def _alive(self, expires: object) -> bool:
+        # By either clock: OAuth libraries sign by the wall clock, whatever the simulation's clock says.
+        clocks = (self._clock.epoch_ms() / 1000, time.time())
+        if not isinstance(expires, int | float):
+            return False
+        return any(now < expires <= now + _LONGEST_ASSERTION_S for now in clocks)
+
+    def _opened(self, assertion: str) -> dict[str, Any]:
+        try:
+            head, body, seal = assertion.split(".")
+            header, claims = json.loads(_unbase64(head)), json.loads(_unbase64(body))
+            self._verify(header.get("alg"), f"{head}.{body}".encode(), _unbase64(seal))
+        except (ValueError, AttributeError, InvalidSignature):
+            raise wrong_secret() from None
+        return dict(claims)
+
+    def _verify(self, algorithm: object, signed: bytes, seal: bytes) -> None:
+        if algorithm == "RS256":
+            self.rsa_key.public_key().verify(seal, signed, padding.PKCS1v15(), hashes.SHA256())
+        elif algorithm == "ES256" and len(seal) == 64:
+            pair = encode_dss_signature(int.from_bytes(seal[:32], "big"), int.from_bytes(seal[32:], "big"))
+            self.ec_key.public_key().verify(pair, signed, ec.ECDSA(hashes.SHA256()))
+        else:
+            raise InvalidSignature
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    """A private key as PKCS#8 text."""
+    form, encoding = serialization.PrivateFormat.PKCS8, serialization.Encoding.PEM
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
+
+
+def _scramble(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+def _unbase64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,160 @@
+"""The endpoints that lead to a transcript, in both dialects: transcripturl(s), and the media document.
+
+Knows when to say not found, not ready or not allowed; the bytes come from the shelf.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from turnkeeper.simulator import media, refusals
+from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.script import Script
+from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.simulation import Simulation
+
+_STA = "/api/v2/speechandtextanalytics/conversations/{conversation}"
+_PERMISSIONS = ("recording:recording:view", "speechAndTextAnalytics:data:view")
+_DOOMS = (("expired-link", "expired"), ("expired-token-link", "expired-token"), ("gone-link", "gone"))
+
+
+class Transcripts:
+    """Transcript endpoints of one simulation; links point at its storage port."""
+
+    def __init__(self, simulation: Simulation, storage_url: str) -> None:
+        self._simulation = simulation
+        self._storage_url = storage_url
+
+    def routes(self) -> list[Route]:
+        """Speech and media."""
+        leg = _STA + "/communications/{communication}"
+        return [
+            Route(leg + "/transcripturl", self.url),
+            Route(leg + "/transcripturls", self.urls),
+            Route(_STA, self.metrics),
+            Route(media.address("{conversation}"), self.media),
+        ]
+
+    async def url(self, request: Request) -> Response:
+        """One presigned URL."""
+        return JSONResponse({"url": self._link(self._speech(request))})
+
+    async def urls(self, request: Request) -> Response:
+        """One presigned URL per recording segment of one communication."""
+        place = self._speech(request)
+        script = place.script
+        recording = self._simulation.ids.make(Kind.RECORDING, script.index, script.legs[place.leg or 0].party)
+        home = f"/api/v2/conversations/{script.id}"
+        segment = {
+            "recording": {"id": recording, "selfUri": f"{home}/recordings/{recording}"},
+            "url": self._link(place),
+        }
+        return JSONResponse(
+            {
+                "conversation": {"id": script.id, "selfUri": home},
+                "communicationId": request.path_params["communication"],
+                "urls": [segment],
+            }
+        )
+
+    async def metrics(self, request: Request) -> Response:
+        """Conversation-level results."""
+        script = self._script(request)
+        shares = {
+            "agentDurationPercentage": 42.0,
+            "customerDurationPercentage": 38.5,
+            "silenceDurationPercentage": 12.0,
+        }
+        return JSONResponse(
+            {
+                "conversation": {"id": script.id, "selfUri": f"/api/v2/conversations/{script.id}"},
+                "sentimentScore": float(script.index * 17 % 200 - 100),
+                "sentimentTrendClass": "NoChange",
+                "participantMetrics": shares | {"overtalkCount": script.index % 4},
+            }
+        )
+
+    async def media(self, request: Request) -> Response:
+        """The media document: inline, by link, or not yet."""
+        switches = self._simulation.switches
+        if switches.on("media-missing"):
+            raise refusals.missing()
+        script = self._script(request)
+        status = self._status(script)
+        if status != "completed":
+            return _json(media.head(script, status))
+        place = Place(script)
+        if switches.on("bearer-leak-bait"):
+            return RedirectResponse(self._link(place), 302)
+        if switches.strikes("empty-first", script.id):
+            return _json(media.head(script) | {"participants": media.participants(script), "transcript": []})
+        return self._told(place)
+
+    def _told(self, place: Place) -> Response:
+        script, shelf = place.script, self._simulation.shelf
+        giant = self._simulation.giant
+        if self._simulation.switches.on("legacy") and (giant is None or giant.script.index != script.index):
+            return _raw(shelf.spoiled(place, media.legacy(script)))
+        if shelf.linked(script):
+            return _json(media.head(script) | {"downloadUrl": self._link(place)})
+        return _raw(shelf.spoiled(place, media.document(script)))
+
+    def _status(self, script: Script) -> str:
+        """How far the media document has come; the stages follow the clock, or the count of asks."""
+        switches, clock = self._simulation.switches, self._simulation.clock
+        if switches.on("forever-processing"):
+            return "processing"
+        asked = switches.nth("not-ready", script.id)
+        if 1 <= asked <= switches.argument("not-ready", 2):
+            return "queued" if asked == 1 else "processing"
+        left = self._simulation.shelf.ready_at(Place(script)) - clock.epoch_ms()
+        if left <= 0:
+            return "completed"
+        return "queued" if left > script.casting.lateness_ms // 2 else "processing"
+
+    def _speech(self, request: Request) -> Place:
+        """The document a speech request means, once it is ready."""
+        switches = self._simulation.switches
+        if switches.on("speech-missing"):
+            raise refusals.missing()
+        communication = request.path_params["communication"]
+        script = self._script(request)
+        leg = script.leg_of(communication)
+        if leg is None or switches.on("forever-processing"):
+            raise refusals.missing(communication)
+        place = Place(script, leg)
+        if not self._simulation.shelf.ready(place) or switches.strikes("not-ready", communication, default=2):
+            raise refusals.missing(communication)
+        return place
+
+    def _script(self, request: Request) -> Script:
+        if self._simulation.switches.on("denied"):
+            raise refusals.denied(*_PERMISSIONS)
+        conversation = request.path_params["conversation"]
+        script = self._simulation.find(conversation)
+        if script is None or not script.legs:
+            raise refusals.missing(conversation)
+        return script
+
+    def _link(self, place: Place) -> str:
+        path = self._simulation.shelf.path(place)
+        return self._storage_url + self._simulation.links.issue(path, self._doom(path))
+
+    def _doom(self, path: str) -> str | None:
+        switches = self._simulation.switches
+        if switches.on("dead-link"):
+            return "expired"
+        return next((doom for fault, doom in _DOOMS if switches.strikes(fault, path)), None)
+
+
+def _json(document: Any) -> Response:
+    return JSONResponse(document)
+
+
+def _raw(content: bytes) -> Response:
+    # Not through a JSON response: some of these bytes are wrong on purpose.
+    return Response(content, media_type="application/json")

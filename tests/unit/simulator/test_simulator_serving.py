@@ -1,0 +1,62 @@
+"""Starting, stopping, the ready line, and a million conversations."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from typing import TYPE_CHECKING
+
+from turnkeeper.simulator import Simulation, serve
+
+if TYPE_CHECKING:
+    from tests.unit.simulator.conftest import Start
+
+PROGRAM = """
+import sys
+from turnkeeper.simulator import Simulation, run
+sys.exit(run(Simulation(conversations=25), 0, sys.stdout))
+"""
+
+
+def test_ready_line_then_clean_exit_on_sigterm() -> None:
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    ready = json.loads(child.stdout.readline())
+    assert ready["base_url"].startswith("http://127.0.0.1:")
+    assert len(ready["conversation_ids"]) == 20
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=20)
+    assert (child.returncode, out, err) == (0, "", "")
+
+
+def test_nothing_is_left_after_serving() -> None:
+    before = threading.active_count()
+    with serve(Simulation(conversations=1)) as running:
+        assert running.base_url != running.storage_url
+    assert threading.active_count() == before
+
+
+def test_simulator_imports_nothing_else_of_turnkeeper() -> None:
+    program = "import sys, turnkeeper.simulator; print([n for n in sys.modules if n.startswith('turnkeeper')])"
+    listed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    others = [name for name in json.loads(listed.replace("'", '"')) if not name.startswith("turnkeeper.simulator")]
+    assert set(others) <= {"turnkeeper", "turnkeeper.version"}
+
+
+def test_a_million_conversations_cost_nothing_until_asked_for(start: Start) -> None:
+    tracemalloc.start()
+    began = time.monotonic()
+    wire = start(conversations=1_000_000)
+    last = wire.simulation.id_of(999_999)
+    assert wire.details(last)["conversationId"] == last
+    day = wire.query("2040-03-05T00:00:00Z/2040-03-06T00:00:00Z", paging={"pageSize": 100, "pageNumber": 2}).json
+    assert day["totalHits"] == 144
+    assert len(day["conversations"]) == 44
+    assert time.monotonic() - began < 5
+    assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    tracemalloc.stop()
