@@ -13,7 +13,7 @@ demo: $(VENV)/.ready ## the main job on this machine: simulator, object store, 2
 test: check ## everything: format, lint, types, layers, unit, contract and end-to-end tests, then the secret scan
 	rm -rf $(OUT) && mkdir -p $(OUT)
 	set -o pipefail; $(BIN)/pytest -n 2 --dist loadgroup --basetemp=$(OUT)/tmp tests/contract tests/e2e tests/docs 2>&1 | tee $(OUT)/output.txt
-	TURNKEEPER_SUITE_OUTPUT=$(OUT) $(BIN)/pytest tests/secrets
+	TURNKEEPER_SUITE_OUTPUT=$(OUT) $(BIN)/pytest tests/last
 
 check: lint types unit ## fast: format, lint, types, layers, unit tests
 

@@ -53,7 +53,11 @@ def cli(tmp_path: Path) -> Cli:
     runs.mkdir()
 
     def run(
-        *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"", timeout: float = 120, code: int | None = None
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        timeout: float = 120,
+        code: int | None = None,
     ) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "turnkeeper", *arguments],
@@ -102,5 +106,5 @@ def credentials(running: Running, **more: str) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
     """SeaweedFS, a real S3, with the bucket ``calls``."""
-    with LocalS3(buckets=["calls"], folder=tmp_path_factory.mktemp("weed")) as running:
+    with LocalS3(buckets=["calls", "my-bucket"], folder=tmp_path_factory.mktemp("weed")) as running:
         yield running

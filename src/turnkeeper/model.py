@@ -115,7 +115,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What a conversation amounts to. The first six fields are the brief's, in its order.
 
     ``total_duration_seconds`` is the last turn's end; ``avg_confidence`` the mean over the turns that have one, to 6
-    decimals, 0.0 where none has. ``roles`` counts turns per role.
+    decimals, 0.0 where none has. ``timed_turns`` have both boundaries, so they map to samples at any rate. ``roles``
+    counts turns per role.
     """
 
     interaction_id: str
@@ -125,6 +126,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     customer_turns: int
     avg_confidence: float
     turns_with_confidence: int
+    timed_turns: int
     roles: dict[str, int]
     dialect: Dialect
     duplicate_turns: int = 0

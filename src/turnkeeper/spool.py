@@ -5,6 +5,7 @@ Memory up to 1 MiB, then a file that has no name, so a crash leaves nothing behi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -52,7 +53,13 @@ class _Slice(io.RawIOBase):
     """An independent reader of a shared file: positional reads, so several readers never disturb each other."""
 
     def __init__(self, descriptor: int, size: int) -> None:
-        self._descriptor, self._size, self._at = descriptor, size, 0
+        # Its own descriptor: the spool's number may be another file's once the spool is closed.
+        self._descriptor, self._size, self._at = os.dup(descriptor), size, 0
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
     def readable(self) -> bool:
         return True
@@ -129,7 +136,9 @@ class Spool:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            # After DiskFull the rest of the buffer has nowhere to go; that was said already, and nobody wants it now.
+            with contextlib.suppress(OSError):
+                self._file.close()
         self._file, self._memory = None, None
 
     def __enter__(self) -> Self:
@@ -155,7 +164,9 @@ class Spool:
             raise _no_room(cause, self._where()) from cause
 
     def _where(self) -> str:
-        return str(self._folder or tempfile.gettempdir())
+        with contextlib.suppress(OSError):
+            return str(self._folder or tempfile.gettempdir())
+        return "the temporary folder"
 
 
 def _no_room(cause: OSError, where: str) -> DiskFull | Misconfigured:

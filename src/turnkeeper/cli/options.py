@@ -88,9 +88,13 @@ def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
 def selection(choice: Choice) -> Selection:
     """The options as a selection; raises ``Misconfigured`` naming the known roles."""
     return Selection.from_options(
-        roles=choice.role,
-        interactions=choice.interaction,
+        roles=_split(choice.role),
+        interactions=_split(choice.interaction),
         start_ms=None if choice.after is None else round(choice.after * 1000),
         end_ms=None if choice.before is None else round(choice.before * 1000),
         min_confidence=choice.min_confidence,
     )
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from turnkeeper.audio.timeline import span
 from turnkeeper.cli.console import say
 from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
-from turnkeeper.model import Turn
 from turnkeeper.runs.turns import open_transcripts, spooled
 from turnkeeper.transcript.assembly import Assembly
 from turnkeeper.transcript.formats import TurnWriter, turn_writer
@@ -37,8 +34,8 @@ def turns(
 ) -> int:
     """The turns of any payload, one per line.
 
-    Reads every shape that turnkeeper knows: the speech analytics file, the media transcript, live transcription events,
-    older shapes, and archives of its own. Constant memory, gzip or not.
+    Reads every shape that turnkeeper knows: the speech analytics file, the media transcript, live transcription
+    events, older shapes, and archives of its own. Constant memory, gzip or not.
 
         turnkeeper turns call.json --role agent
         curl -s … | turnkeeper turns - --format csv > turns.csv
@@ -59,18 +56,30 @@ def turns(
     """
     chosen = selection(choice or Choice())
     writer = turn_writer(format, sys.stdout, fields=_names(fields), span=_spans(sample_rate))
-    count = seen = 0
+    count, seen = 0, set[str]()
     with _opened(place, chosen, platform or Platform(), destination or Destination()) as transcripts:
         for transcript in transcripts:
-            seen += 1
+            seen.add(transcript.header.conversation)
             rest = None if head is None else head - count
             count += _write(transcript, chosen, writer, rest)
             if head is not None and count >= head:
                 break
     writer.finish()
     if not count and chosen:
-        say("no turn matches " + chosen.sentence() + ("" if seen else "; nothing of that interaction was found"))
+        _explain(chosen, seen)
     return 0
+
+
+def _explain(chosen: Selection, seen: set[str]) -> None:
+    """Why nothing was printed: silence alone would look like an empty call."""
+    missed = sorted(chosen.interactions - seen)
+    if missed:
+        say(
+            f"nothing here of interaction {', '.join(missed)}"
+            + (f" (found: {', '.join(sorted(seen))})" if seen else "")
+        )
+    else:
+        say(f"no turn matches {chosen.sentence()}")
 
 
 def _write(transcript: Assembly, chosen: Selection, writer: TurnWriter, most: int | None) -> int:
@@ -82,7 +91,9 @@ def _write(transcript: Assembly, chosen: Selection, writer: TurnWriter, most: in
 
 
 @contextmanager
-def _opened(place: str, chosen: Selection, platform: Platform, destination: Destination) -> Iterator[Iterator[Assembly]]:
+def _opened(
+    place: str, chosen: Selection, platform: Platform, destination: Destination
+) -> Iterator[Iterator[Assembly]]:
     settings, store = platform_settings(platform), store_settings(destination, platform.ca)
     look = partial(open_transcripts, interactions=chosen.interactions, platform=settings, store=store)
     if place == "-":
@@ -96,15 +107,13 @@ def _names(fields: str) -> list[str] | None:
     return [name.strip() for name in fields.split(",") if name.strip()] or None
 
 
-def _spans(rate: int | None):  # type: ignore[no-untyped-def]
+def _spans(rate: int | None) -> Callable[[int, int], tuple[int, int]] | None:
     if rate is None:
         return None
     span(0, 0, rate)  # refuse an impossible rate before anything is read
 
-    def samples(turn: Turn) -> tuple[int, int] | None:
-        if turn.start_ms is None or turn.end_ms is None:
-            return None
-        mapped = span(turn.start_ms, turn.end_ms, rate)
+    def samples(start_ms: int, end_ms: int) -> tuple[int, int]:
+        mapped = span(start_ms, end_ms, rate)
         return mapped.start, mapped.end
 
     return samples

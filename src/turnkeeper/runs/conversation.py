@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,9 @@ from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, NotFound, Unread
 from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.genesys.conversations import Kind
+from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.genesys.transcripts import Found
 from turnkeeper.runs.portal import run
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.spool import Spool
@@ -50,7 +52,7 @@ class Got:
             return (
                 {"interaction_id": self.conversation} | place | state | {"unread": msgspec.to_builtins(manifest.unread)}
             )
-        facts = msgspec.to_builtins(summary)
+        facts: dict[str, object] = msgspec.to_builtins(summary)
         brief = {name: facts.pop(name) for name in summary.__struct_fields__[:6]}
         aligned = {"sample_rate": self.sample_rate, "aligned_turns": summary.timed_turns}
         chosen = {"selections": dict(self.selections)} if self.selections else {}
@@ -70,13 +72,15 @@ async def export_conversation(
     Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
     door raises. A transcript that cannot be read is kept all the same; the manifest's state says ``unread``.
     """
-    details_body, details = await _details(platform, conversation, listener)
-    found = await platform.transcripts(conversation, details)
-    names, notes = await _names(platform, details)
-    arrived = [_arrival(body) for body in (details_body,) if body] + _transcripts(found) + names
-    return await anyio.to_thread.run_sync(
-        partial(archive.keep, conversation, arrived, states=_states(found), selections=selections, notes=notes)
-    )
+    with ExitStack() as spools:
+        described, details = await _details(platform, conversation, listener)
+        arrived = [_held(spools, Arrived(described, "conversation"))] if described else []
+        found = await platform.transcripts(conversation, details)
+        arrived += [_held(spools, one) for one in _transcripts(found)]
+        names, notes = await _names(platform, details)
+        arrived += [_held(spools, one) for one in names]
+        keep = partial(archive.keep, conversation, arrived, states=_states(found), selections=selections, notes=notes)
+        return await anyio.to_thread.run_sync(keep)
 
 
 def get(
@@ -130,7 +134,11 @@ async def _names(platform: Genesys, details: Details | None) -> tuple[list[Arriv
         return [], []
     arrived: list[Arrived] = []
     notes: list[str] = []
-    wanted = {"users": details.user_ids, "queues": details.queue_ids, "wrapups": details.wrap_up_codes}
+    wanted: dict[Kind, Collection[str]] = {
+        "users": details.user_ids,
+        "queues": details.queue_ids,
+        "wrapups": details.wrap_up_codes,
+    }
     for kind, ids in wanted.items():
         if not ids:
             continue
@@ -144,8 +152,10 @@ async def _names(platform: Genesys, details: Details | None) -> tuple[list[Arriv
     return arrived, notes
 
 
-def _arrival(body: Spool) -> Arrived:
-    return Arrived(body, "conversation")
+def _held(spools: ExitStack, one: Arrived) -> Arrived:
+    """The same, its spool closed when the conversation is through, whichever way."""
+    spools.enter_context(one.body)
+    return one
 
 
 def _transcripts(found: Found) -> list[Arrived]:

@@ -15,7 +15,8 @@ from turnkeeper.archive.store import open_store
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Listener, silent
-from turnkeeper.genesys.platform import Genesys, Probe
+from turnkeeper.genesys.api import Probe
+from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.transcript.details import read_details
@@ -124,8 +125,8 @@ async def _platform(settings: PlatformSettings, clock: Clock) -> list[Check]:
 
 
 async def _through(door: Genesys, clock: Clock) -> list[Check]:
-    checks = [Check("region", "ok", door.address)]
-    await door.token()
+    checks = [Check("region", "ok", door.hosts.api)]
+    await door.token_probe()
     checks.append(Check("credentials", "ok", "a token was issued"))
     who = await door.probe("/api/v2/tokens/me")
     checks.append(_skew(who, clock))
@@ -145,17 +146,17 @@ def _permitted(name: str, probe: Probe, permission: str) -> Check:
 
 
 def _quota(probe: Probe) -> Check:
-    if probe.allowed is None or probe.count is None:
+    used, allowed = (probe.headers.get(f"inin-ratelimit-{name}", "") for name in ("count", "allowed"))
+    if not (used.isdecimal() and allowed.isdecimal()):
         return Check(
             "quota", "warn", "the platform names no rate limit", "A gateway may hide it; turnkeeper then reacts to 429."
         )
-    left = probe.allowed - probe.count
-    return Check("quota", "ok", f"{left} of {probe.allowed} requests left in this minute")
+    return Check("quota", "ok", f"{int(allowed) - int(used)} of {allowed} requests left in this minute")
 
 
 def _skew(probe: Probe, clock: Clock) -> Check:
     try:
-        theirs = parsedate_to_datetime(probe.date or "")
+        theirs = parsedate_to_datetime(probe.headers.get("date", ""))
     except ValueError:
         return Check("clock", "warn", "the platform sent no date", "")
     ahead = (clock.now() - theirs.astimezone(UTC)).total_seconds()

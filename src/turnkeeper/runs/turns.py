@@ -93,7 +93,7 @@ def _archived(url: str, interactions: Collection[str], store: StoreSettings | No
 
 
 def _download(url: str, platform: PlatformSettings | None) -> Spool:
-    from turnkeeper.genesys.platform import download
+    from turnkeeper.genesys.address import download
     from turnkeeper.runs.portal import run
 
     async def verb() -> Spool:

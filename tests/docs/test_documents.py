@@ -1,0 +1,140 @@
+"""Documentation is executed: every command and snippet of README and docs runs here, in the order of its page.
+
+Placeholders are filled in (a conversation of the simulator, a bucket of SeaweedFS); nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Platform, credentials
+from turnkeeper.cli.local_s3 import LocalS3
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+LANGUAGES = {"python", "bash", "json", ""}
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(language, text) for language, text in FENCE.findall(page.read_text())]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_path: Path) -> None:
+    running = platform()
+    conversation = running.conversation_ids[0]
+    env = {**os.environ, **credentials(running, **s3.environment())}
+    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
+    fill = {"CONVERSATION": conversation, "4d3c2b1a-…": conversation, "--port 8080": "--port 0"}
+    _prepare(tmp_path, env, conversation)
+    for block in blocks(page):
+        assert block.language in LANGUAGES, f"{page.name}: nobody runs {block.language} blocks"
+        text = _filled(block.text, fill)
+        if block.language == "json":
+            json.loads(text)
+        elif block.language == "python":
+            _python(text, env, tmp_path)
+        elif block.language == "bash":
+            for command in text.splitlines():
+                _shell(command, env, tmp_path)
+
+
+def _prepare(folder: Path, env: Mapping[str, str], conversation: str) -> None:
+    """What pages take for granted: an archive with one call in it, and that call as a file."""
+    _shell(f"turnkeeper get {conversation} --to turnkeeper-archive", env, folder)
+    shutil.copy(folder / f"turnkeeper-archive/transcripts/{conversation}.json", folder / "call.json")
+
+
+def _filled(text: str, fill: Mapping[str, str]) -> str:
+    for placeholder, value in fill.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
+def _python(text: str, env: Mapping[str, str], folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{text}\n{done.stderr}"
+
+
+def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
+    if not command.strip() or command.startswith("export "):
+        return  # credentials: this test has set them already
+    if "simulate" in command:
+        _served(command, env, folder)
+        return
+    where = _checkout(folder) if command.startswith(("make ", "python3 -m venv", ".venv/")) else folder
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=where, env=env, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
+    """A server: it must print its line when it is ready, and stop when it is told to."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command}"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        assert "base_url" in json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+def _checkout(folder: Path) -> Path:
+    """A clean copy of this checkout, as a new user would have it: no venv, no leftovers."""
+    copy = folder / "checkout"
+    if not copy.exists():
+        tracked = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        for name in tracked.stdout.splitlines():
+            target = copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+    return copy
+
+
+def test_the_command_lines_page_names_every_verb_and_option() -> None:
+    from turnkeeper.cli.app import VERBS, app
+
+    page = (ROOT / "docs/cli.md").read_text()
+    for verb in VERBS:
+        assert f"`turnkeeper {verb}`" in page
+        arguments = app[verb].assemble_argument_collection()
+        names = {name for argument in arguments for name in argument.names if name.startswith("--")}
+        missing = {name for name in names if f"`{name}`" not in page}
+        assert not missing, f"docs/cli.md does not name {missing} of {verb}"
+
+
+def test_every_verb_has_its_row_in_the_librarys_table() -> None:
+    from turnkeeper.cli.app import VERBS
+
+    page = (ROOT / "docs/library.md").read_text()
+    assert all(f"turnkeeper {verb}" in page for verb in VERBS)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,135 @@
+"""``turnkeeper turns``: any payload to turns, as a Unix filter."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import turnkeeper as tk
+from tests.conftest import Cli, Platform, credentials
+
+DATA = Path(__file__).parent.parent / "unit" / "transcript" / "data"
+
+CALL = {
+    "conversation": "c-1",
+    "status": "completed",
+    "transcript": [
+        {"start_time": 0.1, "end_time": 0.29, "text": "hello", "speaker_id": "a", "confidence": 0.9},
+        {"start_time": 0.29, "end_time": 1.5, "text": "=cmd|' /C calc'!A0", "speaker_id": "c", "confidence": 0.8},
+        {"start_time": 1.5, "end_time": 2.0, "text": "bye \u202e\x1b[31m", "speaker_id": "a", "confidence": 0.7},
+    ],
+    "participants": [{"id": "a", "name": "Ann", "role": "agent"}, {"id": "c", "name": "Carl", "role": "customer"}],
+}
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    path = tmp_path / "call.json"
+    path.write_text(json.dumps(CALL))
+    return path
+
+
+def test_a_role_and_exact_samples(call: Path, cli: Cli) -> None:
+    ran = cli("turns", str(call), "--role", "agent", "--format", "jsonl", "--sample-rate", "100", code=0)
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert {line["role"] for line in lines} == {"agent"}
+    assert (lines[0]["start_sample"], lines[0]["end_sample"]) == (10, 29)
+
+
+def test_adjacent_turns_share_their_boundary_sample(call: Path, cli: Cli) -> None:
+    ran = cli("turns", str(call), "--sample-rate", "100", code=0)
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert lines[0]["end_sample"] == lines[1]["start_sample"] == 29
+
+
+def test_another_interaction_prints_nothing_and_says_so(call: Path, cli: Cli) -> None:
+    ran = cli("turns", str(call), "--interaction", "c-2", code=0)
+    assert ran.out == ""
+    assert "c-2" in ran.err
+
+
+def test_standard_input_compressed(call: Path, cli: Cli) -> None:
+    ran = cli("turns", "-", stdin=gzip.compress(call.read_bytes()), code=0)
+    assert len(ran.out.splitlines()) == 3
+
+
+def test_csv_cannot_run_a_formula(call: Path, cli: Cli) -> None:
+    rows = list(csv.DictReader(io.StringIO(cli("turns", str(call), "--format", "csv", code=0).out)))
+    assert rows[1]["text"].startswith("'=cmd")
+
+
+def test_text_cannot_steer_a_terminal(call: Path, cli: Cli) -> None:
+    out = cli("turns", str(call), "--format", "txt", code=0).out
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "Ann" in out
+
+
+def test_fields_and_head(call: Path, cli: Cli) -> None:
+    out = cli("turns", str(call), "--fields", "role,text", "--head", "2", code=0).out
+    assert json.loads(out.splitlines()[0]) == {"role": "agent", "text": "hello"}
+    assert len(out.splitlines()) == 2
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    big = {**CALL, "transcript": CALL["transcript"] * 30_000}
+    path = tmp_path / "big.json"
+    path.write_text(json.dumps(big))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "turnkeeper", "turns", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=30) == 0
+
+
+def test_an_archive_is_read_as_input(platform: Platform, cli: Cli, tmp_path: Path) -> None:
+    running = platform()
+    one, two = running.conversation_ids[:2]
+    for conversation in (one, two):
+        cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
+    everything = cli("turns", "archive", code=0).out.splitlines()
+    only_one = cli("turns", "archive", "--interaction", one, code=0).out.splitlines()
+    assert 0 < len(only_one) < len(everything)
+    view = tmp_path / f"archive/transcripts/{one}.json"
+    assert cli("turns", str(view), code=0).out.splitlines() == only_one
+    assert len(list(tk.read_turns(str(tmp_path / "archive")))) == len(everything)
+
+
+def test_an_address_is_read(platform: Platform, cli: Cli) -> None:
+    running = platform()
+    ran = cli("turns", f"{running.base_url}/_sim/truth", code=3)
+    assert "conversations" in ran.err
+
+
+@pytest.mark.parametrize("sample", sorted(DATA.glob("*.json*")), ids=lambda path: path.name)
+def test_payloads_seen_in_the_wild(sample: Path, cli: Cli) -> None:
+    ran = cli("turns", str(sample))
+    assert ran.code == 0, ran.err
+    assert ran.out
+
+
+def test_reading_a_file_loads_no_network(call: Path) -> None:
+    code = (
+        "import sys\nfrom turnkeeper.cli import main\n"
+        "try: main(['turns', sys.argv[1], '--head', '1'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'httpx2', 'authlib', 'obstore', 'numpy', 'boto3', 'starlette', 'tenacity', 'cryptography'}\n"
+        "sys.stderr.write(','.join(sorted(heavy & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(call)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

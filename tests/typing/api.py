@@ -1,0 +1,47 @@
+"""What a user's type checker sees: read by mypy, never run. One line per public call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import assert_type
+
+import turnkeeper as tk
+
+
+def verbs() -> None:
+    got = tk.get("id", to="archive", selections=[tk.Selection()], sample_rate=8000)
+    assert_type(got, tk.Got)
+    assert_type(got.document, dict[str, object])
+    assert_type(got.kept.summary, tk.Summary | None)
+    assert_type(got.kept.manifest, tk.Manifest)
+    assert_type(tk.read_turns(Path("call.json")), Iterator[tk.Turn])
+    assert_type(tk.read_turns(b"{}", tk.Selection(roles=frozenset({"agent"}))), Iterator[tk.Turn])
+    assert_type(tk.doctor("s3://bucket/prefix"), list[tk.Check])
+
+
+def records(turn: tk.Turn) -> None:
+    assert_type(turn.start_ms, int | None)
+    assert_type(turn.words, tuple[tk.Word, ...])
+    assert_type(tk.span(0, 290, 100).end, int)
+
+
+def archive() -> None:
+    kept = tk.Archive("archive")
+    assert_type(kept.manifest("id"), tk.Manifest | None)
+    for conversation in kept.conversations():
+        assert_type(conversation, str)
+
+
+def errors(error: tk.errors.TurnkeeperError) -> None:
+    assert_type(error.hint, str)
+    if isinstance(error, tk.errors.Throttled):
+        assert_type(error.retry_after, float | None)
+        assert_type(error.limit_key, str)
+
+
+async def doors() -> None:
+    settings = tk.PlatformSettings.from_environment().but(api="media")
+    assert_type(settings, tk.PlatformSettings)
+    async with tk.Genesys(settings, clock=tk.ManualClock()) as platform:
+        await tk.export_conversation(platform, tk.Archive("archive"), "id")
