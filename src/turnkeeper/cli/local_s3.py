@@ -83,9 +83,9 @@ class LocalS3:
                 process.wait()
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
-        for port in self._ports.values():
-            # One socket the server puts in /tmp whatever it is told, and leaves there.
-            Path(f"/tmp/seaweedfs-s3-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
+        for name, port in self._ports.items():
+            # These the server puts in /tmp whatever it is told, and does not always remove.
+            Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def _start(self, binary: Path, own: Path) -> None:
         ports = self._ports = dict(zip(_servers, _free_pairs(len(_servers)), strict=True))
@@ -113,16 +113,17 @@ class LocalS3:
         settings = StoreSettings.from_environment(self.environment())
         pending = [open_store(f"s3://{bucket}", settings) for bucket in self.buckets]
         while True:
-            with contextlib.suppress(TurnkeeperError, OSError):
+            try:
                 self._reach()
                 while pending:
                     list(pending[0].list("ready/"))
                     pending.pop(0)
                 return
+            except (TurnkeeperError, OSError) as cause:
+                refused = cause
             if time.monotonic() > deadline or (self._process and self._process.poll() is not None):
-                raise Unavailable(
-                    f"the local S3 server did not get ready: {self._last_words()}", operation="start an S3 server"
-                )
+                words = f"the local S3 server did not get ready ({refused}): {self._last_words()}"
+                raise Unavailable(words, operation="start an S3 server") from refused
             time.sleep(0.05)
 
     def _reach(self) -> None:

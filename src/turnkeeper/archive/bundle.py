@@ -1,0 +1,356 @@
+"""One conversation in the archive: its inputs, its views, and its manifest last. Writes it, and reads it back."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from turnkeeper.archive import inputs, keys, layout
+from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, decode, encode
+from turnkeeper.archive.names import read_names
+from turnkeeper.archive.store import open_store
+from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.clock import Clock, SystemClock, rfc3339
+from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
+from turnkeeper.events import Archived, Listener, silent
+from turnkeeper.model import Summary
+from turnkeeper.settings import StoreSettings
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.select import Selection
+from turnkeeper.version import __version__
+
+__all__ = ["Archive", "Arrived", "Kept"]
+
+PRODUCER = f"turnkeeper/{__version__}"
+ATTEMPTS = 8
+NAMES_REMEMBERED = 64
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
+    ``conversation``, ``directory/users``; ``withheld`` names the fields whose secrets were taken out of it.
+    """
+
+    body: Spool
+    source: str
+    communication: str | None = None
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the archive holds now. ``key`` is the transcript's; ``changed`` is False where nothing had to be written.
+
+    ``summary`` is None where the inputs cannot be read (``manifest.unread`` says why). ``selected`` counts the turns
+    of each selection, by its slug.
+    """
+
+    manifest: Manifest
+    summary: Summary | None
+    key: str
+    changed: bool
+    selected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be kept: the inputs by what they are, and what is said about them."""
+
+    conversation: str
+    arrived: Mapping[Input, Source]
+    states: Sequence[CommunicationState] = ()
+    selections: Sequence[Selection] = ()
+    notes: Sequence[str] = ()
+
+
+class Archive:
+    """An archive at an address (or in a ``Store``). Safe to use from several threads, processes and machines.
+
+    Opening asks nothing; the first use checks the archive's format, and the first write that the store honours
+    create-only writes. Any method may raise ``Denied``, ``StoreRefused``, ``Misconfigured``, ``DiskFull`` or
+    ``Unavailable``. ``spool_folder`` is where bodies read back are spooled.
+    """
+
+    def __init__(
+        self,
+        url: str | Store,
+        settings: StoreSettings | None = None,
+        *,
+        clock: Clock | None = None,
+        listener: Listener = silent,
+        spool_folder: Path | None = None,
+    ) -> None:
+        self.store: Store = open_store(url, settings) if isinstance(url, str) else url
+        self._clock = clock or SystemClock()
+        self._listener = listener
+        self._spool_folder = spool_folder
+        self._lock = threading.Lock()
+        self._read_checked = self._write_checked = False
+        self._names: dict[str, dict[str, str]] = {}
+
+    @property
+    def url(self) -> str:
+        """The archive's address, without credentials or query."""
+        return self.store.url
+
+    def claim(self, organisation: str) -> None:
+        """Say whose archive this is. Raises ``StoreRefused`` when it already is another organisation's."""
+        layout.claim(self.store, self._clock, organisation)
+
+    def keep(
+        self,
+        conversation: str,
+        arrived: Sequence[Arrived],
+        *,
+        states: Sequence[CommunicationState] = (),
+        selections: Sequence[Selection] = (),
+        notes: Sequence[str] = (),
+    ) -> Kept:
+        """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
+
+        Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
+        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
+        when everything is stored; a crash before leaves the previous generation as it was.
+
+        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all.
+        """
+        bodies = {self._taken(conversation, one): one.body for one in arrived}
+        for selection in selections:
+            keys.selection(conversation, selection.slug)
+        for state in states:
+            keys.check_id(state.id, "communication")
+        self._check(write=True)
+        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading())
+
+    def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
+        """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation."""
+        self._check(write=True)
+        return self._commit(_Wanted(conversation, {}), reading or Reading())
+
+    def manifest(self, conversation: str) -> Manifest | None:
+        """The current generation; None for a conversation the archive does not hold."""
+        self._check()
+        generations = [found[1] for key in self.store.list(keys.manifests(conversation)) if (found := _parsed(key))]
+        if not generations:
+            return None
+        key = keys.manifest(conversation, max(generations))
+        return decode(self.store.get(key), key)
+
+    def conversations(self) -> Iterator[str]:
+        """The ids of all conversations that have a manifest, sorted."""
+        self._check()
+        last = ""
+        for key in self.store.list(keys.MANIFESTS):
+            found = _parsed(key)
+            if found and found[0] != last:
+                last = found[0]
+                yield last
+
+    def unread(self) -> Iterator[Manifest]:
+        """The manifests of conversations that are kept and cannot be read."""
+        for conversation in self.conversations():
+            found = self.manifest(conversation)
+            if found and found.state == "unread":
+                yield found
+
+    def transcript(self, conversation: str) -> BinaryIO:
+        """A reader of the transcript view. Raises ``NotFound``, or ``Unread`` with the reason the manifest gives."""
+        return self.store.open(self._readable(conversation, keys.transcript(conversation)))
+
+    def summary(self, conversation: str) -> dict[str, object]:
+        """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
+        manifest = self._done(conversation)
+        document: dict[str, object] = msgspec.json.decode(self.store.get(keys.summary(conversation)))
+        place = {
+            "archived_at": manifest.archived_at,
+            "storage_location": f"{self.url}/{keys.transcript(conversation)}",
+        }
+        brief = {name: document.pop(name) for name in Summary.__struct_fields__[:6] if name in document}
+        return brief | place | document
+
+    def _done(self, conversation: str) -> Manifest:
+        found = self.manifest(conversation)
+        if found is None:
+            raise NotFound("not in the archive", operation="read", key=conversation)
+        if found.unread:
+            raise Unread(
+                f"kept, but it cannot be read: {found.unread.message}",
+                operation="read",
+                key=conversation,
+                hint="After an upgrade that knows its shape, run turnkeeper reread.",
+                offset=found.unread.offset,
+                field=found.unread.field,
+            )
+        return found
+
+    def _readable(self, conversation: str, key: str) -> str:
+        self._done(conversation)
+        return key
+
+    def _check(self, *, write: bool = False) -> None:
+        """Look at the archive's own note once, and before the first write make sure that there is one."""
+        with self._lock:
+            if write and not self._write_checked:
+                layout.claim(self.store, self._clock)
+                self._read_checked = self._write_checked = True
+            elif not self._read_checked:
+                layout.read_layout(self.store)
+                self._read_checked = True
+
+    def _taken(self, conversation: str, arrived: Arrived) -> Input:
+        body = arrived.body.seal()
+        return Input(
+            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256),
+            size=body.size,
+            sha256=body.sha256,
+            source=arrived.source,
+            withheld=arrived.withheld,
+        )
+
+    def _commit(self, wanted: _Wanted, reading: Reading) -> Kept:
+        for attempt in range(ATTEMPTS):
+            current = self.manifest(wanted.conversation)
+            with contextlib.ExitStack() as open_spools:
+                try:
+                    return self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
+                except Conflict:
+                    continue  # somebody else wrote this generation: look at it and build the next one
+        raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="keep", key=wanted.conversation)
+
+    def _attempt(
+        self,
+        wanted: _Wanted,
+        reading: Reading,
+        current: Manifest | None,
+        open_spools: contextlib.ExitStack,
+        *,
+        anew: bool,
+    ) -> Kept:
+        earlier = current.inputs if current else ()
+        arrived = self._without_known_names(wanted.arrived, earlier)
+        composed = inputs.compose(earlier, list(arrived))
+        if not any(inputs.is_transcript(taken.source) for taken in composed):
+            raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
+        self._put_inputs(arrived, earlier)
+        bodies = {taken: arrived.get(taken) or self._back(taken, open_spools) for taken in composed}
+        selections = _selections(current, wanted.selections)
+        built = build(wanted.conversation, bodies, selections, reading)
+        open_spools.callback(built.close)
+        manifest = self._manifest(wanted, current, composed, selections, built)
+        key = keys.transcript(wanted.conversation)
+        if current and current.says_the_same(manifest):
+            self._put_views(built, current, anew=anew)
+            self._listener(_archived(current, changed=False))
+            return Kept(current, built.summary, key, changed=False, selected=built.selected)
+        self._put_views(built, current, anew=anew)
+        self.store.put(keys.manifest(wanted.conversation, manifest.generation), encode(manifest), create=True)
+        self._listener(_archived(manifest, changed=True))
+        return Kept(manifest, built.summary, key, changed=True, selected=built.selected)
+
+    def _manifest(
+        self,
+        wanted: _Wanted,
+        current: Manifest | None,
+        composed: tuple[Input, ...],
+        selections: Sequence[Selection],
+        built: Built,
+    ) -> Manifest:
+        earlier = current.communications if current else ()
+        said = wanted.notes if wanted.arrived or not current else current.notes
+        return Manifest(
+            format=FORMAT,
+            conversation=wanted.conversation,
+            generation=current.generation + 1 if current else 1,
+            archived_at=rfc3339(self._clock.now()),
+            producer=PRODUCER,
+            state="unread" if built.unread else "done",
+            communications=inputs.merge_states(earlier, wanted.states, composed),
+            inputs=composed,
+            views=built.views,
+            selections=tuple(selection.slug for selection in selections),
+            notes=tuple(dict.fromkeys([*said, *built.notes])),
+            unread=built.unread,
+            summary=built.summary,
+            sync=current.sync if current else None,
+        )
+
+    def _without_known_names(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> dict[Input, Source]:
+        """Lists of names are asked for again and again: one that says the same as before is not kept again."""
+        known = {taken.source: taken for taken in earlier if inputs.is_directory(taken.source)}
+        return {
+            taken: body
+            for taken, body in arrived.items()
+            if taken.source not in known or not self._same_names(taken, body, known[taken.source])
+        }
+
+    def _same_names(self, taken: Input, body: Source, known: Input) -> bool:
+        if taken.sha256 == known.sha256:
+            return True
+        try:
+            return self._named(taken, body) == self._named(known, None)
+        except (Unread, NotFound):
+            return False
+
+    def _named(self, taken: Input, body: Source | None) -> dict[str, str]:
+        """The names in a list; remembered, because many conversations of a run share one."""
+        if taken.sha256 not in self._names:
+            with contextlib.ExitStack() as open_spools:
+                names = read_names(body or self._back(taken, open_spools))
+            with self._lock:
+                while len(self._names) >= NAMES_REMEMBERED:
+                    self._names.pop(next(iter(self._names)))
+                self._names[taken.sha256] = names
+            return names
+        return self._names[taken.sha256]
+
+    def _put_inputs(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> None:
+        held = {taken.key for taken in earlier}
+        for taken, body in arrived.items():
+            if taken.key not in held and self.store.size(taken.key) != taken.size:
+                self.store.put_stream(taken.key, body)
+
+    def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
+        """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""
+        held = {view.key: view.sha256 for view in current.views} if current else {}
+        for view in built.views:
+            same = held.get(view.key) == view.sha256 and not anew
+            if not same or self.store.size(view.key) != view.size:
+                self.store.put_stream(view.key, built.spools[view.key])
+
+    def _back(self, taken: Input, open_spools: contextlib.ExitStack) -> Spool:
+        """An archived input in a spool. Raises ``Unread`` when its bytes are not the ones that were archived."""
+        spool = open_spools.enter_context(Spool(self._spool_folder))
+        hint = "The object was removed, changed or damaged since: restore it from a version or a copy."
+        try:
+            with self.store.open(taken.key) as body:
+                while block := body.read(1 << 20):
+                    spool.write(block)
+        except NotFound:
+            raise Unread("it was archived and is not there", operation="read", key=taken.key, hint=hint) from None
+        if spool.sha256 != taken.sha256:
+            raise Unread("its bytes are not the ones archived", operation="read", key=taken.key, hint=hint)
+        return spool.seal()
+
+
+def _selections(current: Manifest | None, asked: Sequence[Selection]) -> list[Selection]:
+    slugs = {slug: Selection.parse(slug) for slug in (current.selections if current else ())}
+    slugs |= {selection.slug: selection for selection in asked}
+    return [slugs[slug] for slug in sorted(slugs)]
+
+
+def _parsed(key: str) -> tuple[str, int] | None:
+    return keys.parse_manifest(key)
+
+
+def _archived(manifest: Manifest, *, changed: bool) -> Archived:
+    return Archived(
+        conversation=manifest.conversation, generation=manifest.generation, state=manifest.state, changed=changed
+    )

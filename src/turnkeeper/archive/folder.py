@@ -1,0 +1,202 @@
+"""An archive in a folder: every object is written to ``_turnkeeper/incoming``, synced, and appears whole or not at all.
+
+A name appears by ``link`` (which fails where one exists: create-only) or ``rename`` (which replaces), then its folder
+is synced. A crash leaves at most a file in ``incoming``, which is swept at the next start. Knows no object store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.contract import Source
+from turnkeeper.archive.disk import Disk, translated
+from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused
+
+__all__ = ["FolderStore"]
+
+BLOCK = 1 << 20
+FRESH_SECONDS = 600.0
+STALE_SECONDS = 86_400.0
+_no_links = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class FolderStore:
+    """A ``Store`` over one folder, which is made when the first object is put.
+
+    ``now`` (seconds since the epoch) and ``disk`` are arguments for tests. Raises ``StoreRefused`` when the path is a
+    file, or cannot be read or written by this user; ``DiskFull`` when there is no room (nothing is half-written).
+    """
+
+    def __init__(self, root: Path, *, disk: Disk | None = None, now: Callable[[], float] = time.time) -> None:
+        self._root = root.absolute()
+        self._disk = disk or Disk()
+        self._host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+        if self._root.exists() and not self._root.is_dir():
+            raise StoreRefused(
+                "is a file, not a folder", operation="open the archive", key=str(root), hint="Name a folder."
+            )
+        self._sweep(now())
+
+    @property
+    def url(self) -> str:
+        return self._root.as_uri()
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:  # noqa: ARG002 - files have no type
+        target = self._path(key)
+        with _told("write", key), self._temporary(iter([data])) as temporary:
+            self._make(target.parent)
+            if not create:
+                self._disk.replace(temporary, target)
+            elif not self._appear(temporary, target) and target.read_bytes() != data:
+                raise Conflict("stored with different content by another writer", operation="create", key=key)
+            self._disk.sync_folder(target.parent)
+
+    def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:  # noqa: ARG002 - files have no type
+        target = self._path(key)
+        with _told("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
+            if temporary.stat().st_size != source.size:
+                raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
+            self._make(target.parent)
+            self._disk.replace(temporary, target)
+            self._disk.sync_folder(target.parent)
+
+    def get(self, key: str) -> bytes:
+        with self.open(key) as body:
+            return body.read()
+
+    def open(self, key: str) -> BinaryIO:
+        path = self._path(key)
+        with _told("read", key):
+            if path.is_dir():
+                raise NotFound("not in the archive", operation="read", key=key)
+            return path.open("rb")
+
+    def size(self, key: str) -> int | None:
+        with _told("look for", key):
+            try:
+                found = self._path(key).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return found.st_size
+
+    def list(self, prefix: str) -> Iterator[str]:
+        start = self._path(prefix.rstrip("/")) if prefix else self._root
+        with _told("list", prefix):
+            for folder, folders, files in os.walk(start, onerror=_raise_unless_absent):
+                folders.sort()
+                inside = Path(folder).relative_to(self._root)
+                if inside.as_posix() != keys.INCOMING:
+                    yield from filter(keys.is_key, ((inside / name).as_posix() for name in sorted(files)))
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        with _told("delete", key):
+            try:
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            self._disk.sync_folder(path.parent)
+
+    def _path(self, key: str) -> Path:
+        return self._root / keys.check_key(key)
+
+    @contextlib.contextmanager
+    def _temporary(self, blocks: Iterator[bytes]) -> Iterator[Path]:
+        """A synced file in ``incoming`` that holds the blocks; gone afterwards, whatever happens."""
+        incoming = self._root / keys.INCOMING
+        self._make(incoming)
+        path = incoming / f"{self._host}.{os.getpid()}.{secrets.token_hex(8)}"
+        descriptor = self._disk.create(path)
+        try:
+            try:
+                for block in blocks:
+                    self._disk.write(descriptor, block)
+                self._disk.sync(descriptor)
+            finally:
+                os.close(descriptor)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _appear(self, temporary: Path, target: Path) -> bool:
+        """Give the file its name if nobody has it; False if somebody has."""
+        try:
+            self._disk.link(temporary, target)
+        except FileExistsError:
+            return False
+        except OSError as cause:
+            if cause.errno not in _no_links:
+                raise
+            return self._appear_locked(temporary, target)
+        return True
+
+    def _appear_locked(self, temporary: Path, target: Path) -> bool:
+        # FAT, some network and FUSE file systems have no hard links. A lock that dies with its process stands in:
+        # every writer of such a folder comes this way, so look-then-rename under it is create-only too.
+        with (self._root / keys.LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if target.exists():
+                return False
+            self._disk.replace(temporary, target)
+            return True
+
+    def _make(self, folder: Path) -> None:
+        """Create the folder and, before it, those above; each new name is made durable."""
+        if folder.is_dir():
+            return
+        if folder != self._root:
+            self._make(folder.parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._disk.sync_folder(folder.parent)
+
+    def _sweep(self, now: float) -> None:
+        """Remove what earlier crashes left in ``incoming``, and nothing that a living writer may still be writing."""
+        with contextlib.suppress(OSError):
+            for path in (self._root / keys.INCOMING).iterdir():
+                age = now - path.stat().st_mtime
+                if age > STALE_SECONDS or (age > FRESH_SECONDS and self._is_orphan(path.name)):
+                    path.unlink(missing_ok=True)
+
+    def _is_orphan(self, name: str) -> bool:
+        host, _, rest = name.partition(".")
+        process = rest.partition(".")[0]
+        return host == self._host and process.isdigit() and not _is_alive(int(process))
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _blocks(body: BinaryIO) -> Iterator[bytes]:
+    while block := body.read(BLOCK):
+        yield block
+
+
+def _raise_unless_absent(cause: OSError) -> None:
+    if not isinstance(cause, FileNotFoundError | NotADirectoryError):
+        raise cause
+
+
+@contextlib.contextmanager
+def _told(operation: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as cause:
+        raise translated(cause, operation, key) from cause

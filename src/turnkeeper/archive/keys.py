@@ -1,0 +1,168 @@
+"""What goes where: the only file that knows the archive's folders. Pure.
+
+raw/{conversation}/{communication|_media|_conversation}/{sha256[:16]}.json      audio/…   inputs
+manifests/{conversation}/{generation:06d}.json                                            the commit points
+transcripts/{conversation}.json  selections/{conversation}/{filter}.json                  views
+summaries/{conversation}.json  alignment/{conversation}.json  peaks/…                     views
+directory/{kind}/{sha256[:16]}.json                                                       names, as of a day
+_turnkeeper/…                                                                             the archive's own notes
+"""
+
+from __future__ import annotations
+
+import re
+
+from turnkeeper.errors import Misconfigured
+
+__all__ = [
+    "ARCHIVE",
+    "INCOMING",
+    "LOCK",
+    "MANIFESTS",
+    "PROBE",
+    "alignment",
+    "audio",
+    "check_id",
+    "check_key",
+    "check_prefix",
+    "directory",
+    "is_key",
+    "manifest",
+    "manifests",
+    "parse_manifest",
+    "parse_raw",
+    "peaks",
+    "probe",
+    "raw",
+    "selection",
+    "selection_slug",
+    "summary",
+    "transcript",
+]
+
+ARCHIVE = "_turnkeeper/archive.json"
+INCOMING = "_turnkeeper/incoming"
+LOCK = "_turnkeeper/lock"
+PROBE = "_turnkeeper/probe.json"
+MANIFESTS = "manifests/"
+
+_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_segment = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,249}")
+_manifest = re.compile(r"manifests/([^/]+)/([0-9]{6,})\.json")
+_raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
+_selection = re.compile(r"selections/[^/]+/([^/]+)\.json")
+
+
+def check_id(value: str, name: str = "conversation") -> str:
+    """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
+    if _id.fullmatch(value) and ".." not in value:
+        return value
+    shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
+    raise Misconfigured(
+        f"{shown} cannot be an id",
+        operation="name an object",
+        key=name,
+        hint="An id has up to 128 letters, digits, dots, hyphens and underscores, and starts with a letter or digit.",
+    )
+
+
+def check_key(key: str) -> str:
+    """The key itself if every segment is harmless, whatever made it. Raises ``Misconfigured``."""
+    if is_key(key):
+        return key
+    raise Misconfigured(f"{key[:80]!a} cannot be an object's key", operation="name an object")
+
+
+def check_prefix(prefix: str) -> str:
+    """The part of an archive's address below its bucket, if no segment of it could lead elsewhere."""
+    segments = prefix.split("/") if prefix else []
+    if all(segment not in ("", ".", "..") and segment.isprintable() for segment in segments):
+        return prefix
+    raise Misconfigured(f"{prefix[:80]!a} cannot be an archive's prefix", operation="open the archive")
+
+
+def is_key(key: str) -> bool:
+    """Whether every segment is harmless; what a person or a desktop left in the folder is not an object."""
+    segments = key.split("/")
+    return key != LOCK and all(_segment.fullmatch(segment) and ".." not in segment for segment in segments)
+
+
+def raw(conversation: str, part: str, sha256: str) -> str:
+    """A transcript body or conversation details; ``part`` is a communication's id, or ``_media``, ``_conversation``."""
+    check_id(part.removeprefix("_"), "communication")
+    return f"raw/{check_id(conversation)}/{part}/{_short(sha256)}.json"
+
+
+def audio(conversation: str, recording: str, sha256: str, extension: str) -> str:
+    """One recording of a conversation."""
+    named = f"{check_id(recording, 'recording')}.{_short(sha256)}.{check_id(extension, 'extension')}"
+    return f"audio/{check_id(conversation)}/{named}"
+
+
+def directory(kind: str, sha256: str) -> str:
+    """Names of users, queues or wrap-up codes as they were when they were asked for."""
+    return f"directory/{check_id(kind, 'directory')}/{_short(sha256)}.json"
+
+
+def manifests(conversation: str) -> str:
+    """The folder of one conversation's generations."""
+    return f"{MANIFESTS}{check_id(conversation)}/"
+
+
+def manifest(conversation: str, generation: int) -> str:
+    """One generation of one conversation; generations count from 1."""
+    return f"{manifests(conversation)}{generation:06d}.json"
+
+
+def transcript(conversation: str) -> str:
+    """The view with every turn."""
+    return f"transcripts/{check_id(conversation)}.json"
+
+
+def selection(conversation: str, slug: str) -> str:
+    """The view of one filter; ``slug`` is the filter's own spelling of itself."""
+    return check_key(f"selections/{check_id(conversation)}/{slug}.json")
+
+
+def summary(conversation: str) -> str:
+    """The summary view."""
+    return f"summaries/{check_id(conversation)}.json"
+
+
+def alignment(conversation: str) -> str:
+    """The view of sample indices per turn."""
+    return f"alignment/{check_id(conversation)}.json"
+
+
+def peaks(conversation: str, recording: str) -> str:
+    """The waveform view of one recording."""
+    return f"peaks/{check_id(conversation)}/{check_id(recording, 'recording')}.dat"
+
+
+def probe(name: str) -> str:
+    """A short-lived object for trying out what a store permits."""
+    return f"_turnkeeper/probe/{check_id(name, 'probe')}.json"
+
+
+def parse_manifest(key: str) -> tuple[str, int] | None:
+    """The conversation and generation of a manifest's key; None for any other key."""
+    found = _manifest.fullmatch(key)
+    return (found[1], int(found[2])) if found else None
+
+
+def parse_raw(key: str) -> tuple[str, str] | None:
+    """The conversation and part of a raw input's key; None for any other key."""
+    found = _raw.fullmatch(key)
+    return (found[1], found[2]) if found else None
+
+
+def selection_slug(key: str) -> str | None:
+    """The filter of a selection's key; None for any other key."""
+    found = _selection.fullmatch(key)
+    return found[1] if found else None
+
+
+def _short(sha256: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise Misconfigured(f"{sha256[:80]!a} is not a SHA-256", operation="name an object")
+    return sha256[:16]

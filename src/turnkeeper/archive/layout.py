@@ -1,0 +1,89 @@
+"""The archive's own note about itself, ``_turnkeeper/archive.json``: its format, and whose it is."""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.contract import Store
+from turnkeeper.clock import Clock, rfc3339
+from turnkeeper.errors import Conflict, NotFound, StoreRefused
+
+__all__ = ["FORMAT", "Layout", "claim", "read_layout", "refuse_ignored_conditions"]
+
+FORMAT = "turnkeeper.archive/1"
+
+
+class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """``created`` is RFC 3339; ``organisation`` the platform's id of the one organisation this archive is of."""
+
+    format: str
+    created: str
+    organisation: str = ""
+
+
+def read_layout(store: Store) -> Layout | None:
+    """The note; None for a place nothing was archived in yet. Raises ``StoreRefused`` for a newer format."""
+    try:
+        data = store.get(keys.ARCHIVE)
+    except NotFound:
+        return None
+    try:
+        found = msgspec.json.decode(data, type=Layout)
+    except msgspec.DecodeError:
+        raise StoreRefused("is not the note of an archive", operation="open the archive", key=keys.ARCHIVE) from None
+    if found.format != FORMAT:
+        raise StoreRefused(
+            f"the archive has the format {found.format[:60]!a}",
+            operation="open the archive",
+            key=store.url,
+            hint="It was written by a newer turnkeeper: pip install -U turnkeeper.",
+        )
+    return found
+
+
+def claim(store: Store, clock: Clock, organisation: str = "") -> Layout:
+    """Read the note or write the first one. Raises ``StoreRefused`` when the archive is another organisation's."""
+    found = read_layout(store)
+    if found is None:
+        refuse_ignored_conditions(store)
+        found = _first(store, Layout(format=FORMAT, created=rfc3339(clock.now()), organisation=organisation))
+    if organisation and not found.organisation:
+        found = msgspec.structs.replace(found, organisation=organisation)
+        store.put(keys.ARCHIVE, msgspec.json.encode(found))
+    if organisation and found.organisation != organisation:
+        raise StoreRefused(
+            f"the archive is of organisation {found.organisation}, not {organisation}",
+            operation="open the archive",
+            key=store.url,
+            hint="One organisation, one archive: choose another prefix.",
+        )
+    return found
+
+
+def refuse_ignored_conditions(store: Store) -> None:
+    """Find out a store that ignores create-only writes: two writers would overwrite each other's manifests there.
+
+    Raises ``StoreRefused``. Costs one request, or two where nobody asked before.
+    """
+    for _ in range(2):
+        try:
+            store.put(keys.PROBE, f'{{"probe":"{secrets.token_hex(8)}"}}\n'.encode(), create=True)
+        except Conflict:
+            return
+    raise StoreRefused(
+        "the store ignores conditional writes (If-None-Match), so two exports would overwrite each other",
+        operation="open the archive",
+        key=store.url,
+        hint="Use a store that honours them (Amazon S3 does), or a folder.",
+    )
+
+
+def _first(store: Store, layout: Layout) -> Layout:
+    try:
+        store.put(keys.ARCHIVE, msgspec.json.encode(layout), create=True)
+    except Conflict:
+        return read_layout(store) or layout
+    return layout

@@ -1,0 +1,285 @@
+"""Opens an archive's address and speaks to object stores through obstore; the only file that may.
+
+Every call is synchronous on purpose and belongs in a thread: obstore's asynchronous ones abort the interpreter at exit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+
+from turnkeeper.archive import aws, keys
+from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.refusals import Place, refusal
+from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, Unavailable
+from turnkeeper.settings import StoreSettings
+
+__all__ = ["ObjectStore", "Source", "Store", "open_store"]
+
+PART = 8 << 20
+IN_FLIGHT = 4
+READ = 4 << 20
+BLOCK = 1 << 20
+_retries = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=30),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+}
+_foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
+
+
+def open_store(url: str, settings: StoreSettings | None = None) -> Store:
+    """The store at ``s3://bucket/prefix``, ``gs://…``, ``az://account/container/…``, ``file:///…``, or a plain path.
+
+    ``memory://`` is a new store in memory each time, for tests. Nothing is asked of a remote store yet, and no folder
+    is made. Raises ``Misconfigured`` for an address or credentials that cannot work, ``StoreRefused`` for a path that
+    is a file.
+    """
+    chosen = settings or StoreSettings.from_environment()
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme == "file":
+        return FolderStore(_path_of(url))
+    if "://" not in url:
+        return FolderStore(Path(url).expanduser())
+    if scheme == "memory":
+        from obstore.store import MemoryStore
+
+        return ObjectStore(MemoryStore(), "memory://", Place())
+    prefix = parts.path.strip("/")
+    plain = f"{scheme}://{parts.netloc.rpartition('@')[2]}{'/' + prefix if prefix else ''}"
+    if not parts.netloc or scheme not in ("s3", "gs", "az"):
+        raise Misconfigured(
+            "is not the address of an archive",
+            operation="open the archive",
+            key=plain,
+            hint="Give s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, or a folder.",
+        )
+    keys.check_prefix(prefix)
+    opened = _s3(parts.netloc, prefix, chosen) if scheme == "s3" else _other(plain, chosen)
+    return ObjectStore(opened, plain, Place(parts.netloc, chosen.endpoint, chosen.region, chosen.kms_key))
+
+
+class ObjectStore:
+    """A ``Store`` over obstore. ``place`` is for the words of errors."""
+
+    def __init__(self, store: Any, url: str, place: Place) -> None:
+        self._store = store
+        self._place = place
+        self.url = url
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
+        if not create:
+            with self._told("write", key):
+                self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False)
+            return
+        for _ in range(3):
+            if self._create(key, data, content_type):
+                return
+            # The refusal may answer our own retried request, so content decides. The other's object may not be
+            # visible yet, or gone again: then the next attempt knows more.
+            with contextlib.suppress(NotFound):
+                if self.get(key) == data:
+                    return
+                raise Conflict("stored with different content by another writer", operation="create", key=key)
+        raise Unavailable("another writer holds it and shows nothing", operation="create", key=key)
+
+    def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:
+        with self._told("write", key), source.open() as body:
+            if source.size <= PART:
+                data = b"".join(iter(lambda: body.read(BLOCK), b""))
+                _check_whole(len(data), source, key)
+                self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False)
+            else:
+                self._write_parts(key, body, source, content_type)
+
+    def get(self, key: str) -> bytes:
+        with self._told("read", key):
+            return bytes(self._store.get(key).bytes())
+
+    def open(self, key: str) -> BinaryIO:
+        with self._told("read", key):
+            meta = self._store.head(key)
+        return cast(BinaryIO, io.BufferedReader(_Ranges(self, key, meta), READ))
+
+    def size(self, key: str) -> int | None:
+        try:
+            with self._told("look for", key):
+                return int(self._store.head(key)["size"])
+        except NotFound:
+            return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        folder = prefix.rstrip("/")
+        with self._told("list", folder):
+            for page in self._store.list(folder or None):
+                yield from sorted(filter(keys.is_key, (str(found["path"]) for found in page)))
+
+    def delete(self, key: str) -> None:
+        with contextlib.suppress(NotFound), self._told("delete", key):
+            self._store.delete(key)
+
+    def read_range(self, key: str, start: int, end: int, version: str | None) -> bytes:
+        """Bytes ``[start, end)`` of the version that was there when the reader was opened."""
+        options: dict[str, Any] = {"range": (start, end)}
+        with self._told("read", key):
+            return bytes(self._store.get(key, options=options | ({"if_match": version} if version else {})).bytes())
+
+    def _create(self, key: str, data: bytes, content_type: str) -> bool:
+        try:
+            with self._told("create", key):
+                self._store.put(
+                    key, data, attributes={"Content-Type": content_type}, mode="create", use_multipart=False
+                )
+        except Conflict:
+            return False
+        return True
+
+    def _write_parts(self, key: str, body: BinaryIO, source: Source, content_type: str) -> None:
+        # Leaving the block with an error aborts the upload: no parts stay behind, nothing becomes visible.
+        with obstore.open_writer(
+            self._store, key, attributes={"Content-Type": content_type}, buffer_size=PART, max_concurrency=IN_FLIGHT
+        ) as writer:
+            count = 0
+            while block := body.read(BLOCK):
+                count += writer.write(block)
+            _check_whole(count, source, key)
+
+    @contextlib.contextmanager
+    def _told(self, operation: str, key: str) -> Iterator[None]:
+        if key or operation != "list":
+            keys.check_key(key)
+        try:
+            yield
+        except AlreadyExistsError:
+            raise Conflict("stored already", operation=operation, key=key) from None
+        except _foreign as cause:
+            # Not chained: the cause's text holds whole answers and signed addresses.
+            raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
+
+
+class _Ranges(io.RawIOBase):
+    """Reads an object by ranges, so that no single request has to live as long as its reader."""
+
+    def __init__(self, store: ObjectStore, key: str, meta: Mapping[str, Any]) -> None:
+        self._store, self._key = store, key
+        self._size, self._version = int(meta["size"]), meta.get("e_tag")
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        origin = {0: 0, 1: self._at, 2: self._size}[whence]
+        self._at = max(origin + offset, 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer)).cast("B")
+        data = self._take(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        return b"".join(iter(lambda: self._take(PART), b""))
+
+    def _take(self, count: int) -> bytes:
+        end = min(self._at + count, self._size)
+        if self._at >= end:
+            return b""
+        data = self._store.read_range(self._key, self._at, end, self._version)
+        self._at += len(data)
+        return data
+
+
+def _check_whole(count: int, source: Source, key: str) -> None:
+    if count != source.size:
+        raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
+
+
+def _path_of(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise Misconfigured("is not a folder's address", operation="open the archive", key=url, hint="Try file:///….")
+    return Path(unquote(parts.path))
+
+
+def _s3(bucket: str, prefix: str, settings: StoreSettings) -> Any:
+    from obstore.store import S3Store
+
+    signing = aws.access(settings)
+    config: dict[str, Any] = {"checksum_algorithm": "sha256", "disable_bulk_delete": True, **signing.config}
+    if signing.region:
+        config["region"] = signing.region
+    if settings.endpoint:
+        config["endpoint"] = settings.endpoint
+    if settings.kms_key:
+        config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": settings.kms_key}
+    return _built(
+        f"s3://{bucket}",
+        S3Store,
+        bucket,
+        prefix=prefix or None,
+        config=config,
+        client_options=_client(settings, settings.endpoint),
+        retry_config=_retries,
+        credential_provider=signing.provider,
+    )
+
+
+def _other(url: str, settings: StoreSettings) -> Any:
+    from obstore.store import from_url
+
+    return _built(url, from_url, url, client_options=_client(settings, ""), retry_config=_retries)
+
+
+def _built(url: str, make: Any, *given: Any, **options: Any) -> Any:
+    try:
+        return make(*given, **options)
+    except (BaseError, ValueError, TypeError) as cause:
+        said = str(cause).partition("\n")[0][:200]
+        raise Misconfigured(
+            f"cannot be opened ({said})", operation="open the archive", key=url, hint="Check the address and --ca."
+        ) from None
+
+
+def _client(settings: StoreSettings, endpoint: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(minutes=2)}
+    if endpoint.startswith("http://"):
+        options["allow_http"] = True
+    if settings.ca:
+        options["root_certificate"] = _certificates(settings.ca)
+    return options | _proxy(settings.variables, "http" if "allow_http" in options else "https")
+
+
+def _certificates(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as cause:
+        raise Misconfigured(
+            f"cannot be read ({cause.strerror})", operation="trust an authority", key=str(path), hint="Check --ca."
+        ) from None
+
+
+def _proxy(variables: Mapping[str, str], scheme: str) -> dict[str, str]:
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    proxy = next((variables[name] for name in names if variables.get(name)), "")
+    excluded = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    # A store on this machine is never behind a proxy.
+    never = ",".join(part for part in (excluded, "localhost", "127.0.0.1", "::1") if part)
+    return {"proxy_url": proxy, "proxy_excludes": never} if proxy else {}

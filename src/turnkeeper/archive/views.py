@@ -1,0 +1,145 @@
+"""Views: deterministic functions of a conversation's inputs, built into spools before anything is stored.
+
+No clock, no address and no run enters a view: the same inputs and the same format give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from turnkeeper.archive import inputs, keys
+from turnkeeper.archive.contract import Source
+from turnkeeper.archive.manifest import Input, UnreadReason, View
+from turnkeeper.archive.names import read_names
+from turnkeeper.errors import TurnkeeperError, Unread
+from turnkeeper.model import Summary
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.assembly import Body, assemble
+from turnkeeper.transcript.details import Details, read_details
+from turnkeeper.transcript.formats import summary_document, write_selection, write_transcript
+from turnkeeper.transcript.select import Selection
+
+__all__ = ["Built", "Reading", "build"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs are read: the shapes known beyond the built-in ones, and where spools may spill to."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    spool_folder: Path | None = None
+
+
+@dataclass
+class Built:
+    """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter."""
+
+    spools: dict[str, Spool] = field(default_factory=dict)
+    selected: dict[str, int] = field(default_factory=dict)
+    summary: Summary | None = None
+    unread: UnreadReason | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(View(key=key, size=spool.size, sha256=spool.sha256) for key, spool in sorted(self.spools.items()))
+
+    def close(self) -> None:
+        for spool in self.spools.values():
+            spool.close()
+
+
+def build(
+    conversation: str,
+    bodies: Mapping[Input, Source],
+    selections: Sequence[Selection] = (),
+    reading: Reading | None = None,
+) -> Built:
+    """Build every view of a conversation. What cannot be read is no error here: ``Built.unread`` says why.
+
+    Raises ``DiskFull`` when the spool has no room.
+    """
+    built = Built()
+    try:
+        _build(built, conversation, bodies, selections, reading or Reading())
+    except Unread as cause:
+        built.close()
+        return Built(unread=_reason(cause), notes=built.notes)
+    except (TurnkeeperError, OSError, MemoryError):
+        built.close()
+        raise
+    except Exception as defect:
+        # A reader that breaks must not cost the bytes: they are kept, and read again when it is mended.
+        built.close()
+        words = f"turnkeeper broke while reading it ({type(defect).__name__}: {str(defect)[:200]}); please report this"
+        return Built(unread=UnreadReason(error="Defect", message=words), notes=built.notes)
+    return built
+
+
+def _build(
+    built: Built,
+    conversation: str,
+    bodies: Mapping[Input, Source],
+    selections: Sequence[Selection],
+    reading: Reading,
+) -> None:
+    names = _names(built, bodies)
+    details = _details(built, bodies)
+
+    read = [_body(taken, source) for taken, source in bodies.items() if _has_turns(taken)]
+    assembly = assemble(read, conversation=conversation, details=details, names=names, **reading.options)
+    if assembly.repaired_surrogates:
+        built.notes.append(f"{assembly.repaired_surrogates} broken characters were read as U+FFFD")
+    with _view(built, keys.transcript(conversation), reading) as out:
+        built.summary = write_transcript(assembly, out)
+    with _view(built, keys.summary(conversation), reading) as out:
+        out.write(summary_document(built.summary))
+    for selection in selections:
+        with _view(built, keys.selection(conversation, selection.slug), reading) as out:
+            built.selected[selection.slug] = write_selection(assembly, selection, out)
+
+
+def _has_turns(taken: Input) -> bool:
+    return taken.source == inputs.METADATA or inputs.is_transcript(taken.source)
+
+
+def _body(taken: Input, source: Source) -> Body:
+    return Body(source, inputs.communication_of(taken), taken.source == inputs.METADATA)
+
+
+@contextlib.contextmanager
+def _view(built: Built, key: str, reading: Reading) -> Iterator[BinaryIO]:
+    spool = built.spools[key] = Spool(reading.spool_folder)
+    yield cast(BinaryIO, spool)  # it is written to and nothing else
+    spool.seal()
+
+
+def _names(built: Built, bodies: Mapping[Input, Source]) -> dict[str, str]:
+    """All names. A list that cannot be read costs the names, not the transcript."""
+    names: dict[str, str] = {}
+    for taken, source in bodies.items():
+        if inputs.is_directory(taken.source):
+            try:
+                names |= read_names(source)
+            except Unread as cause:
+                built.notes.append(f"{taken.source} cannot be read: {cause.message}")
+    return names
+
+
+def _details(built: Built, bodies: Mapping[Input, Source]) -> Details | None:
+    for taken, source in bodies.items():
+        if taken.source == inputs.CONVERSATION:
+            try:
+                with source.open() as body:
+                    return read_details(body.read())
+            except Unread as cause:
+                built.notes.append(f"the conversation's details cannot be read: {cause.message}")
+    return None
+
+
+def _reason(cause: Unread) -> UnreadReason:
+    return UnreadReason(error=type(cause).__name__, message=cause.message, offset=cause.offset, field=cause.field)

@@ -1,0 +1,373 @@
+"""An object store that is wrong, foreign, silent or gone: one line, the mend, and no secret in it."""
+
+from __future__ import annotations
+
+import http.server
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from turnkeeper.archive.refusals import Place, refusal
+from turnkeeper.archive.store import Store, open_store
+from turnkeeper.cli.local_s3 import LocalS3
+from turnkeeper.errors import (
+    Conflict,
+    Denied,
+    DiskFull,
+    Misconfigured,
+    NotFound,
+    StoreRefused,
+    TurnkeeperError,
+    Unavailable,
+)
+from turnkeeper.settings import StoreSettings
+from turnkeeper.spool import BytesSource
+
+LARGE = 9 << 20
+
+
+def calls(store: Store) -> dict[str, Callable[[], object]]:
+    return {
+        "put": lambda: store.put("a/b.json", b"1"),
+        "create": lambda: store.put("a/b.json", b"1", create=True),
+        "stream": lambda: store.put_stream("a/b.json", BytesSource(b"x" * LARGE)),
+        "get": lambda: store.get("a/b.json"),
+        "list": lambda: list(store.list("a/")),
+    }
+
+
+@pytest.mark.parametrize("call", ["put", "create", "stream", "get", "list"])
+def test_a_missing_bucket_is_named(s3_settings: StoreSettings, call: str) -> None:
+    with pytest.raises(StoreRefused) as caught:
+        calls(open_store("s3://nosuchbucket/calls", s3_settings))[call]()
+    assert "'nosuchbucket' does not exist" in str(caught.value)
+    assert "Create it" in caught.value.hint
+
+
+@pytest.mark.parametrize("call", ["put", "create", "stream", "get", "list"])
+def test_a_wrong_secret_is_denied_and_shown_nowhere(local_s3: LocalS3, call: str) -> None:
+    wrong = local_s3.environment() | {"AWS_SECRET_ACCESS_KEY": "wrong-secret-value"}
+    store = open_store("s3://kept/calls", StoreSettings.from_environment(wrong))
+    with pytest.raises(Denied) as caught:
+        calls(store)[call]()
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "AWS_SECRET_ACCESS_KEY" in caught.value.hint
+    for secret in ("wrong-secret-value", local_s3.access_key, "Signature=", "<Error>", "X-Amz"):
+        assert secret not in shown
+
+
+def test_an_unknown_access_key_is_denied(local_s3: LocalS3) -> None:
+    wrong = local_s3.environment() | {"AWS_ACCESS_KEY_ID": "nobody"}
+    with pytest.raises(Denied) as caught:
+        open_store("s3://kept/calls", StoreSettings.from_environment(wrong)).put("a.json", b"1")
+    assert "AWS_ACCESS_KEY_ID" in caught.value.hint
+
+
+@pytest.mark.parametrize("call", ["put", "get", "list"])
+def test_a_server_that_is_down_fails_soon(local_s3: LocalS3, call: str) -> None:
+    gone = local_s3.environment() | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    started = time.monotonic()
+    with pytest.raises(Unavailable) as caught:
+        calls(open_store("s3://kept/calls", StoreSettings.from_environment(gone)))[call]()
+    assert time.monotonic() - started < 10
+    assert "127.0.0.1:9" in str(caught.value)
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """Answers every PUT with 200 and remembers its headers."""
+
+    seen: list[dict[str, str]]
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append({name.lower(): value for name, value in self.headers.items()})
+        self.send_response(200)
+        self.send_header("ETag", '"e"')
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler], tls: trustme.LeafCert | None = None) -> Iterator[int]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls:
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def static(endpoint: str, **more: str) -> dict[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK", "AWS_ENDPOINT_URL": endpoint}
+    return keys | {"AWS_REGION": "eu-west-1"} | more
+
+
+def test_every_put_carries_type_checksum_and_encryption() -> None:
+    handler = type("Fresh", (Recorder,), {"seen": []})
+    with serving(handler) as port:
+        settings = StoreSettings.from_environment(
+            static(f"http://127.0.0.1:{port}", TURNKEEPER_KMS_KEY="arn:aws:kms:k")
+        )
+        store = open_store("s3://kept/calls", settings)
+        store.put("a.json", b"{}", create=True)
+        store.put_stream("b.json", BytesSource(b"{}"), content_type="text/csv")
+    created, streamed = handler.seen
+    assert created["if-none-match"] == "*"
+    assert created["content-type"] == "application/json"
+    assert streamed["content-type"] == "text/csv"
+    for headers in handler.seen:
+        assert headers["x-amz-checksum-sha256"] == "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o="
+        assert headers["x-amz-server-side-encryption"] == "aws:kms"
+        assert headers["x-amz-server-side-encryption-aws-kms-key-id"] == "arn:aws:kms:k"
+        assert "/eu-west-1/s3/" in headers["authorization"]
+
+
+class Multipart(Recorder):
+    """Takes an upload in parts."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
+        answer = b"<R><UploadId>u</UploadId><ETag>e</ETag></R>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+def test_an_upload_in_parts_is_encrypted_typed_and_checked_too() -> None:
+    handler = type("Fresh", (Multipart,), {"seen": []})
+    with serving(handler) as port:
+        settings = StoreSettings.from_environment(
+            static(f"http://127.0.0.1:{port}", TURNKEEPER_KMS_KEY="arn:aws:kms:k")
+        )
+        open_store("s3://kept", settings).put_stream("a.json", BytesSource(b"x" * LARGE))
+    opened, *parts, _ = handler.seen
+    assert "?uploads" in opened["path"]
+    assert opened["content-type"] == "application/json"
+    assert opened["x-amz-checksum-algorithm"] == "SHA256"
+    assert opened["x-amz-server-side-encryption-aws-kms-key-id"] == "arn:aws:kms:k"
+    assert len(parts) == 2
+    assert all("x-amz-checksum-sha256" in part for part in parts)
+
+
+class Flaky(Recorder):
+    """Stores every PUT and answers 500; the next create-only PUT meets what the first one stored."""
+
+    stored: dict[str, bytes]
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append({})
+        known = self.path in self.stored
+        self.stored.setdefault(self.path, body)
+        self._answer(412 if known else 500, b"")
+
+    def do_GET(self) -> None:
+        self._answer(200, self.stored[self.path])
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Sun, 22 Nov 2026 10:00:00 GMT")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_retried_create_that_meets_its_own_success_is_one() -> None:
+    handler = type("Fresh", (Flaky,), {"seen": [], "stored": {}})
+    with serving(handler) as port:
+        store = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        store.put("a.json", b"mine", create=True)
+        with pytest.raises(Conflict):
+            store.put("a.json", b"other", create=True)
+
+
+class Failing(Recorder):
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append({})
+        self.send_error(500)
+
+
+def test_a_server_that_always_fails_is_tried_four_times() -> None:
+    handler = type("Fresh", (Failing,), {"seen": []})
+    with serving(handler) as port:
+        store = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            store.put("a.json", b"1")
+    assert len(handler.seen) == 4
+    assert time.monotonic() - started < 10
+
+
+def test_a_token_from_elsewhere_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "somebody-elses")
+    handler = type("Fresh", (Recorder,), {"seen": []})
+    with serving(handler) as port:
+        open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}"))).put("a.json", b"1")
+    assert "somebody-elses" not in str(handler.seen)
+
+
+def test_a_private_authority_is_trusted_when_named(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    handler = type("Fresh", (Recorder,), {"seen": []})
+    with serving(handler, authority.issue_cert("127.0.0.1")) as port:
+        variables = static(f"https://127.0.0.1:{port}")
+        trusting = StoreSettings.from_environment(variables | {"TURNKEEPER_CA": str(tmp_path / "ca.pem")})
+        open_store("s3://kept", trusting).put("a.json", b"1")
+        with pytest.raises(Misconfigured) as caught:
+            open_store("s3://kept", StoreSettings.from_environment(variables)).put("a.json", b"1")
+    assert len(handler.seen) == 1
+    assert "--ca" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_an_authority_that_cannot_be_read_is_said_at_once(tmp_path: Path, content: str | None) -> None:
+    if content:
+        (tmp_path / "ca.pem").write_text(content)
+    variables = static("https://127.0.0.1:9", TURNKEEPER_CA=str(tmp_path / "ca.pem"))
+    with pytest.raises(Misconfigured) as caught:
+        open_store("s3://kept", StoreSettings.from_environment(variables))
+    assert "--ca" in caught.value.hint
+
+
+def test_the_proxy_variables_are_honoured_but_not_for_this_machine(local_s3: LocalS3) -> None:
+    handler = type("Fresh", (Recorder,), {"seen": []})
+    with serving(handler) as proxy:
+        variables = static("http://store.example", HTTP_PROXY=f"http://127.0.0.1:{proxy}")
+        open_store("s3://kept", StoreSettings.from_environment(variables)).put("a.json", b"1")
+        assert [headers["host"] for headers in handler.seen] == ["store.example"]
+        near = local_s3.environment() | {"HTTP_PROXY": "http://127.0.0.1:9"}
+        open_store("s3://kept/proxy", StoreSettings.from_environment(near)).put("a.json", b"1")
+
+
+def test_a_reader_notices_that_its_object_was_replaced(s3_store: Callable[[], Store]) -> None:
+    store = s3_store()
+    store.put_stream("a.json", BytesSource(b"1" * LARGE))
+    with store.open("a.json") as body:
+        body.read(10)
+        store.put_stream("a.json", BytesSource(b"2" * LARGE))
+        with pytest.raises(Unavailable):
+            body.read()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ftp://x/y", "s3://bucket/prefix"),
+        ("s3://", "s3://bucket/prefix"),
+        ("s3://b/../x", "prefix"),
+        ("file://host/x", "folder"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_refused(url: str, words: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        open_store(url, StoreSettings.from_environment(static("")))
+    assert words in str(caught.value)
+
+
+def xml(code: str, message: str = "said") -> str:
+    return (
+        "Error performing PUT https://b.s3/x?X-Amz-Signature=sekret in 1ms - Server returned non-2xx status code: 403 "
+        f"Forbidden: <Error><Code>{code}</Code><Message>{message}</Message><HostId>h</HostId></Error>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected", "words"),
+    [
+        ("PermissionDeniedError", xml("AccessDenied"), Denied, "s3:PutObject"),
+        ("PermissionDeniedError", xml("ExpiredToken"), Denied, "aws sso login"),
+        ("PermissionDeniedError", xml("RequestTimeTooSkewed"), Denied, "clock"),
+        ("PermissionDeniedError", xml("AccessDenied", "not allowed kms:GenerateDataKey"), StoreRefused, "--kms-key"),
+        ("GenericError", xml("KMS.DisabledException"), StoreRefused, "--kms-key"),
+        ("GenericError", "status code: 301 Moved: <Code>PermanentRedirect</Code>", Misconfigured, "AWS_REGION"),
+        ("GenericError", "Received redirect: incorrectly configured region", Misconfigured, "AWS_REGION"),
+        ("GenericError", "status code: 503 <Code>SlowDown</Code>", Unavailable, "503 SlowDown"),
+        ("GenericError", "status code: 507 <Code>QuotaExceeded</Code>", DiskFull, "quota"),
+        ("GenericError", "status code: 501 <Code>NotImplemented</Code>", StoreRefused, "conditional writes"),
+        ("GenericError", "HTTP error: error sending request\n\nDebug source: TimedOut", Unavailable, "network"),
+        ("FileNotFoundError", "status code: 404 <Code>NoSuchKey</Code>", NotFound, "not in the archive"),
+        ("FileNotFoundError", "status code: 404 <Code>NoSuchBucket</Code>", StoreRefused, "'b' does not exist"),
+        ("InvalidPathError", xml("Weird"), StoreRefused, "403 Weird said"),
+    ],
+)
+def test_each_refusal_names_its_mend(kind: str, text: str, expected: type[TurnkeeperError], words: str) -> None:
+    error = refusal(kind, text, Place(bucket="b"), "write", "a/b.json")
+    assert type(error) is expected
+    assert words in str(error)
+    assert "sekret" not in str(error)
+    assert (error.operation, error.key) == ("write", "a/b.json")
+
+
+def test_an_unknown_refusal_is_short_and_scrubbed() -> None:
+    error = refusal("GenericError", "odd https://b.s3/x?X-Amz-Signature=sekret " + "y" * 5000, Place(), "read", "k")
+    assert "sekret" not in str(error)
+    assert len(str(error)) < 300
+
+
+STREAM = """
+import resource, sys
+from turnkeeper.archive.store import open_store
+from turnkeeper.spool import Spool
+spool = Spool()
+block = bytes(range(256)) * 4096
+for _ in range(300):
+    spool.write(block)
+store = open_store(sys.argv[1])
+store.put_stream("raw/a/_media/0123456789abcdef.json", spool)
+with store.open("raw/a/_media/0123456789abcdef.json") as body:
+    while body.read(1 << 20):
+        pass
+print(store.size("raw/a/_media/0123456789abcdef.json"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_memory_stays_small_for_a_large_stream(local_s3: LocalS3, tmp_path: Path, kind: str) -> None:
+    url = "s3://kept/large" if kind == "s3" else str(tmp_path / "archive")
+    ran = subprocess.run(
+        [sys.executable, "-c", STREAM, url],
+        env=local_s3.environment() | {"PATH": "/usr/bin", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    size, peak = map(int, ran.stdout.split())
+    assert size == 300 << 20
+    assert peak < 150 * 1024, f"{peak // 1024} MiB"
+
+
+def test_twenty_short_processes_end_well(local_s3: LocalS3) -> None:
+    code = (
+        "import sys; from turnkeeper.archive.store import open_store; store = open_store('s3://kept/short')\n"
+        "store.put(f'a/{sys.argv[1]}.json', b'1', create=True); store.get(f'a/{sys.argv[1]}.json')"
+    )
+    environment = local_s3.environment() | {"PATH": "/usr/bin"}
+    for batch in range(5):
+        running = [
+            subprocess.Popen([sys.executable, "-c", code, f"n{batch}{number}"], env=environment) for number in range(4)
+        ]
+        assert [process.wait() for process in running] == [0] * 4
