@@ -18,7 +18,7 @@ from rich.table import Table
 
 from turnkeeper.archive.bundle import Archive, Kept
 from turnkeeper.archive.copying import copy
-from turnkeeper.cli.console import listener, printable, say
+from turnkeeper.cli.console import complain, listener, say
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
@@ -33,6 +33,7 @@ __all__ = ["demo"]
 CONVERSATIONS = 25
 FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry"})
 BUCKET = "calls"
+TABLE_WIDTH = 84
 THREE_DAYS = 3 * 86_400.0
 DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
 """A moment after the simulated conversations, so that none of them is fresh."""
@@ -96,8 +97,11 @@ def demo(
         lines = [again.get(line.conversation, line) for line in first]
         _leave(archive, folder)
     _table(lines)
+    for line in lines:
+        if line.error is not None and not isinstance(line.error, NotReady):
+            complain(line.error)
     _farewell(lines, folder)
-    return 0
+    return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
 
 
 async def _export(
@@ -133,29 +137,42 @@ def _leave(archive: Archive, folder: Path) -> None:
 
 
 def _table(lines: Sequence[Line]) -> None:
-    table = Table(title="25 conversations, exported through every fault", title_justify="left")
-    for heading in ("conversation", "state", "s", "turns", "agent", "customer", "confidence"):
-        table.add_column(heading, justify="left" if heading in ("conversation", "state") else "right")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for heading in ("conversation", "state", "seconds", "turns", "agent", "customer", "conf."):
+        left = heading in ("conversation", "state")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for line in lines:
         table.add_row(*_cells(line))
-    Console(file=sys.stdout).print(table)
+    console = Console(file=sys.stdout)
+    # An id is to be copied, so it is never cut: rather let a narrow window wrap the line.
+    console.print(table, width=max(console.width, TABLE_WIDTH), soft_wrap=False, crop=False)
 
 
 def _cells(line: Line) -> list[str]:
     if line.kept is None:
-        reason = "no transcript" if isinstance(line.error, NotReady) else printable(str(line.error))
+        reason = "absent" if isinstance(line.error, NotReady) else type(line.error).__name__
         return [line.conversation, reason, "", "", "", "", ""]
     summary = line.kept.summary
     if summary is None:
-        return [line.conversation, "kept, unread", "", "", "", "", ""]
+        return [line.conversation, "unread", "", "", "", "", ""]
     figures = [f"{summary.total_duration_seconds:.1f}", str(summary.total_turns), str(summary.agent_turns)]
     return [line.conversation, "done", *figures, str(summary.customer_turns), f"{summary.avg_confidence:.3f}"]
+
+
+def _tally(lines: Sequence[Line]) -> str:
+    """One sentence on the states above, for somebody who sees them for the first time."""
+    done = sum(bool(line.kept and line.kept.summary) for line in lines)
+    unread = sum(bool(line.kept and not line.kept.summary) for line in lines)
+    absent = sum(isinstance(line.error, NotReady) for line in lines)
+    return f"{done} done; {unread} unread: the bytes are broken, and kept; {absent} absent: the platform never had it."
 
 
 def _farewell(lines: Sequence[Line], folder: Path) -> None:
     done = next((line.conversation for line in lines if line.kept and line.kept.summary), "")
     sys.stdout.write(
         f"""
+{_tally(lines)}
+
 Where to look next:
   {folder}/transcripts/{done}.json
   {folder}/manifests/{done}/000001.json     what was kept, with SHA-256

@@ -1,0 +1,259 @@
+"""One API call: paced, with the bearer token, repeated where that helps, its refusal explained.
+
+The token goes to the platform's own origin (scheme, host and port) and nowhere else: a redirect that leaves it is
+fetched by ``Downloads``, which has never seen a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import msgspec
+
+from turnkeeper.clock import Clock
+from turnkeeper.errors import Denied, Retriable, TooLarge, TurnkeeperError, Unavailable
+from turnkeeper.genesys.auth import Tokens
+from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.http import Answer, Http
+from turnkeeper.genesys.pace import Pacer
+from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
+from turnkeeper.genesys.regions import Hosts
+from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.scrub import where
+from turnkeeper.spool import Spool
+
+__all__ = ["Api", "Call", "Probe", "decoded"]
+
+_HOPS = 5
+_ERROR_LIMIT = 1 << 16
+_JSON_LIMIT = 32 << 20
+_LONGEST_BLOCK = 120.0
+_PROBED = ("date", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset", "retry-after")
+
+_REFUSED_TWICE = (
+    "A freshly fetched token was refused too. Check that the region or base URL belongs to this OAuth client's "
+    "organisation, that the client is active, and that it has a role (client credentials get roles and divisions, not "
+    "scopes; a gateway may want interaction:read, media:read, analytics:read). After a rotation, renew the secret "
+    "or key."
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the platform. ``operation`` and ``key`` name it in errors; ``path`` begins with ``/api``."""
+
+    operation: str
+    path: str
+    key: str = ""
+    params: Sequence[tuple[str, str]] = ()
+    method: str = "GET"
+    json: object = None
+
+    @property
+    def content(self) -> bytes | None:
+        return None if self.json is None else msgspec.json.encode(self.json)
+
+    def url(self, base: str) -> str:
+        """The whole address."""
+        return f"{base}{self.path}{'?' + urlencode(self.params) if self.params else ''}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one request met, without judging it: ``headers`` holds Date, Retry-After and the rate limit's figures."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str]
+    limit_key: str = ""
+
+
+class _Unauthorised(Exception):
+    def __init__(self, said: ErrorBody) -> None:
+        super().__init__(str(said))
+        self.said = said
+
+
+class _NoToken(Exception):
+    """The token could not be had. Its own request was repeated already: doing so again would multiply the waits."""
+
+    def __init__(self, error: Retriable) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Elsewhere(Exception):
+    """The platform redirects to another origin; the address holds a signature, so this never leaves this file."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("redirected")
+        self.url = url
+
+
+class Api:
+    """The platform's API as one client sees it. ``requests`` counts what was sent, repeats included."""
+
+    def __init__(
+        self,
+        http: Http,
+        tokens: Tokens,
+        hosts: Hosts,
+        pacer: Pacer,
+        patience: Patience,
+        downloads: Downloads,
+        clock: Clock,
+        folder: Path | None = None,
+    ) -> None:
+        self._http = http
+        self._tokens = tokens
+        self._hosts = hosts
+        self._pacer = pacer
+        self._patience = patience
+        self._downloads = downloads
+        self._clock = clock
+        self._folder = folder
+        self.requests = 0
+
+    async def fetch(self, call: Call) -> Spool:
+        """The body of a successful answer, whole and sealed.
+
+        Raises ``Denied`` (naming the permission), ``NotFound``, ``Throttled``, ``Unavailable``, ``DiskFull``,
+        ``Skippable`` for a request that the platform does not accept, and the errors of ``Downloads.fetch`` where the
+        platform redirects to storage.
+        """
+        try:
+            return await self._patiently(call)
+        except _Elsewhere as moved:
+            return await self._downloads.fetch(moved.url, partial(self._moved_again, call), key=call.key)
+
+    async def json(self, call: Call) -> object:
+        """A successful answer, decoded; for small answers. Raises as ``fetch`` does; no JSON is ``Unavailable``."""
+        with await self.fetch(call) as body:
+            return decoded(body, call.operation, call.key)
+
+    async def probe(self, call: Call) -> Probe:
+        """One request, sent once; any answer is a result. Raises for the token and for a network that fails."""
+        async with self._sent(call, call.url(self._hosts.api), await self._tokens.current()) as answer:
+            said = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
+        shown = {name: answer.headers[name] for name in _PROBED if name in answer.headers}
+        return Probe(answer.status, said.code, said.message, shown, said.limit_key)
+
+    async def _moved_again(self, call: Call) -> str:
+        try:
+            (await self._patiently(call)).close()
+        except _Elsewhere as moved:
+            return moved.url
+        raise Unavailable("no longer redirects to storage", operation=call.operation, key=call.key)
+
+    async def _patiently(self, call: Call) -> Spool:
+        try:
+            return await self._patience.run(partial(self._renewing, call), where(call.url(self._hosts.api)))
+        except _NoToken as none:
+            raise none.error from None
+
+    async def _bearer(self, refused: str = "", reason: str = "") -> str:
+        try:
+            return await (self._tokens.renew(refused, reason) if refused else self._tokens.current())
+        except Retriable as error:
+            raise _NoToken(error) from None
+
+    async def _renewing(self, call: Call) -> Spool:
+        """One attempt; a token that was refused is replaced once."""
+        bearer = await self._bearer()
+        try:
+            return await self._follow(call, bearer)
+        except _Unauthorised as refused:
+            reason = refused.said.code or "401"
+        bearer = await self._bearer(bearer, reason)
+        try:
+            return await self._follow(call, bearer)
+        except _Unauthorised as refused:
+            raise Denied(
+                f"401 {refused.said}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE
+            ) from None
+
+    async def _follow(self, call: Call, bearer: str) -> Spool:
+        url = call.url(self._hosts.api)
+        for _ in range(_HOPS + 1):
+            async with self._sent(call, url, bearer) as answer:
+                if 200 <= answer.status < 300:
+                    return await self._kept(answer)
+                if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
+                    raise await self._refused(call, answer)
+                url = urljoin(url, answer.headers["location"])
+            if not _same_origin(url, self._hosts.api):
+                raise _Elsewhere(url)
+        raise Unavailable("redirected in circles", operation=call.operation, key=call.key)
+
+    async def _kept(self, answer: Answer) -> Spool:
+        spool = Spool(self._folder)
+        try:
+            async with aclosing(answer.pieces()) as pieces:
+                async for piece in pieces:
+                    spool.write(piece)
+        except BaseException:
+            spool.close()
+            raise
+        return spool.seal()
+
+    async def _refused(self, call: Call, answer: Answer) -> TurnkeeperError | _Unauthorised:
+        said = error_body(await answer.text(_ERROR_LIMIT))
+        if answer.status == 401:
+            return _Unauthorised(said)
+        wait = retry_after(answer.headers, self._clock.now())
+        if answer.status == 429 and wait is not None:
+            self._pacer.block(min(wait, _LONGEST_BLOCK))
+        return refusal(answer.status, said, operation=call.operation, key=call.key, wait=wait)
+
+    def _sent(self, call: Call, url: str, bearer: str) -> AbstractAsyncContextManager[Answer]:
+        headers = {"Authorization": f"Bearer {bearer}", "Accept": "application/json"}
+        content = call.content
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return self._paced(call.method, url, headers, content)
+
+    @asynccontextmanager
+    async def _paced(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    ) -> AsyncIterator[Answer]:
+        await self._pacer.take()
+        self.requests += 1
+        counted = False
+        try:
+            async with self._http.send(method, url, headers, content) as answer:
+                self._pacer.answered(answer.headers)
+                counted = True
+                yield answer
+        finally:
+            if not counted:
+                self._pacer.lost()
+
+
+def decoded(body: Spool, operation: str, key: str) -> object:
+    """A body as plain data. Raises ``Unavailable`` where it is no JSON (a proxy's page), ``TooLarge`` over 32 MiB."""
+    if body.size > _JSON_LIMIT:
+        raise TooLarge(f"{body.size} bytes where a small document was expected", operation=operation, key=key)
+    try:
+        with body.open() as reader:
+            return msgspec.json.decode(reader.read())
+    except (msgspec.DecodeError, RecursionError):
+        raise Unavailable("the answer is not JSON", operation=operation, key=key, hint=_PAGE) from None
+
+
+_PAGE = "A proxy or a sign-in page may be answering in the platform's place."
+
+
+def _same_origin(url: str, base: str) -> bool:
+    """Scheme, host and port; a port left out is the scheme's own."""
+    try:
+        one, other = (urlsplit(address) for address in (url, base))
+        ports = [part.port or {"http": 80, "https": 443}.get(part.scheme) for part in (one, other)]
+    except ValueError:
+        return False
+    return (one.scheme, one.hostname, ports[0]) == (other.scheme, other.hostname, ports[1]) and "@" not in one.netloc

@@ -1,0 +1,249 @@
+"""Tokens: client credentials, or a signed assertion (RFC 7523) for gateways that accept one.
+
+Authlib makes the client's proof (Basic header, signed JWT). The request itself goes through our own wire and clock:
+Authlib's client fetches no first token by itself, reads the machine's clock, and renews any token that lives a minute
+or less before every single request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import anyio
+import msgspec
+from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
+from authlib.oauth2.rfc7523 import private_key_jwt_sign  # type: ignore[import-untyped]
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, import_key
+
+from turnkeeper.clock import Clock
+from turnkeeper.errors import Denied, Misconfigured, TurnkeeperError
+from turnkeeper.events import Listener, Renewed
+from turnkeeper.genesys.http import Answer, Http
+from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
+from turnkeeper.genesys.regions import Hosts
+from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.scrub import plain, where
+from turnkeeper.settings import JwtSettings, PlatformSettings
+
+__all__ = ["Tokens"]
+
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+_ANSWER_LIMIT = 1 << 16
+_OPERATION = "get a token"
+
+
+@dataclass(frozen=True)
+class _Token:
+    bearer: str
+    renew_at: float
+
+
+class Tokens:
+    """One client's bearer token, shared by everybody: however many ask at once, one request is made.
+
+    Raises, from ``current`` and ``renew``: ``Misconfigured`` (no credentials, an unusable key, no token endpoint),
+    ``Denied`` (refused), ``Throttled`` or ``Unavailable``.
+    """
+
+    def __init__(
+        self, settings: PlatformSettings, hosts: Hosts, http: Http, patience: Patience, clock: Clock, listener: Listener
+    ) -> None:
+        self._settings = settings
+        self._hosts = hosts
+        self._http = http
+        self._patience = patience
+        self._clock = clock
+        self._listener = listener
+        self._urls = list(hosts.token_urls)
+        self._lock = anyio.Lock()
+        self._token: _Token | None = None
+        self._asked = 0
+        self._failure: TurnkeeperError | None = None
+        self._key: Key | None = None
+        self.requests = 0
+
+    async def current(self) -> str:
+        """A bearer token that has not reached the end of its life."""
+        token = self._token
+        if token is not None and self._clock.monotonic() < token.renew_at:
+            return token.bearer
+        return await self._fresh(token.bearer if token else "", "end of life" if token else "")
+
+    async def renew(self, refused: str, reason: str) -> str:
+        """A token other than the one that was refused; somebody else may have fetched it meanwhile."""
+        return await self._fresh(refused, reason)
+
+    async def _fresh(self, old: str, reason: str) -> str:
+        asked = self._asked
+        async with self._lock:
+            if self._token is not None and self._token.bearer != old:
+                return self._token.bearer
+            # Whoever waited while the same question was refused shares the refusal: fifty tasks, one attempt.
+            if asked != self._asked and self._failure is not None:
+                raise self._failure.with_traceback(None)
+            self._token = await self._asked_once()
+        if reason:
+            self._listener(Renewed(what="token", reason=reason))
+        return self._token.bearer
+
+    async def _asked_once(self) -> _Token:
+        try:
+            token = await self._patience.run(self._ask, where(self._urls[0]))
+        except TurnkeeperError as error:
+            self._failure = error
+            raise
+        else:
+            self._failure = None
+        finally:
+            self._asked += 1
+        return token
+
+    async def _ask(self) -> _Token:
+        """Ask each address until one is a token endpoint, and remember it."""
+        for url in list(self._urls):
+            headers, content = self._proof(url)
+            self.requests += 1
+            async with self._http.send("POST", url, headers, content) as answer:
+                body = await answer.text(_ANSWER_LIMIT)
+            if answer.status == 404 and len(self._urls) > 1:
+                continue
+            token = self._read(answer, body)
+            self._urls = [url]
+            return token
+        raise self._no_endpoint("there is no token endpoint")
+
+    def _read(self, answer: Answer, body: bytes) -> _Token:
+        if answer.status == 200:
+            return self._token_in(body)
+        said = error_body(body)
+        if answer.status in (400, 401, 403):
+            raise self._refused(answer.status, said)
+        if answer.status == 404:
+            raise self._no_endpoint("there is no token endpoint")
+        if 300 <= answer.status < 400:
+            raise self._no_endpoint(f"it redirects to {where(answer.headers.get('location', ''))}")
+        wait = retry_after(answer.headers, self._clock.now())
+        raise refusal(answer.status, said, operation=_OPERATION, key=self._hosts.name, wait=wait)
+
+    def _token_in(self, body: bytes) -> _Token:
+        try:
+            found = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            raise self._no_endpoint("its answer is no token") from None
+        bearer = found.get("access_token") if isinstance(found, dict) else None
+        if not isinstance(bearer, str) or not bearer.isascii() or not bearer.isprintable():
+            raise self._no_endpoint("its answer holds no token")
+        life = found.get("expires_in")
+        seconds = float(life) if isinstance(life, int | float) and life > 0 else 3600.0
+        # Renewed a minute early, or at nine tenths of a short life.
+        return _Token(bearer, self._clock.monotonic() + seconds - min(60.0, seconds / 10))
+
+    def _proof(self, url: str) -> tuple[Mapping[str, str], bytes]:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        form = {"grant_type": "client_credentials"}
+        jwt = self._settings.jwt
+        if jwt is not None:
+            form |= {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self._assertion(jwt, url)}
+            return headers, urlencode(form).encode()
+        return self._basic(url, headers, urlencode(form).encode())
+
+    def _basic(self, url: str, headers: dict[str, str], content: bytes) -> tuple[Mapping[str, str], bytes]:
+        client, secret = self._settings.client_id, self._settings.client_secret
+        missing = [
+            name for name, value in (("GENESYS_CLIENT_ID", client), ("GENESYS_CLIENT_SECRET", secret)) if not value
+        ]
+        if missing:
+            raise Misconfigured(f"{' and '.join(missing)} not set", operation=_OPERATION, hint=_CREDENTIALS)
+        try:
+            _, headers, content = ClientAuth(client, secret).prepare("POST", url, headers, content)
+        except UnicodeEncodeError:
+            raise Misconfigured(
+                "the credentials hold characters that cannot be sent", operation=_OPERATION, hint=_CREDENTIALS
+            ) from None
+        return headers, content
+
+    def _assertion(self, jwt: JwtSettings, url: str) -> str:
+        client = jwt.client_id or self._settings.client_id
+        if not client:
+            raise Misconfigured("GENESYS_CLIENT_ID not set", operation=_OPERATION, hint=_CREDENTIALS)
+        self._key = self._key or _private_key(jwt)
+        try:
+            signed = private_key_jwt_sign(
+                self._key,
+                client,
+                jwt.audience or url,
+                alg=jwt.alg,
+                claims={},  # a fresh one each time: Authlib writes the jti into it
+                header={"kid": jwt.kid} if jwt.kid else {},
+                issued_at=int(self._clock.now().timestamp()),
+                expires_in=jwt.expires_in,
+            )
+        except (JoseError, ValueError, TypeError) as cause:
+            raise _unusable(jwt, type(cause).__name__) from None
+        return str(signed)
+
+    def _refused(self, status: int, said: ErrorBody) -> Denied:
+        shown = plain(f"{status} {said}")
+        if said.code != "invalid_client":
+            return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=_check(self._settings))
+        if self._hosts.gateway:
+            place = f"This run asked {where(self._urls[0])} (GENESYS_BASE_URL): is it the right one?"
+        else:
+            place = (
+                f"The commonest cause is the wrong region: this run used {self._hosts.name}; set GENESYS_REGION or "
+                "--region to your organisation's."
+            )
+        return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=f"{place} {_check(self._settings)}")
+
+    def _no_endpoint(self, reason: str) -> Misconfigured:
+        return Misconfigured(
+            reason,
+            operation=_OPERATION,
+            key=where(self._urls[0]),
+            hint=f"Check {'GENESYS_BASE_URL' if self._hosts.gateway else 'GENESYS_REGION'}.",
+        )
+
+
+_CREDENTIALS = (
+    "Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET; for a gateway that takes a key pair, GENESYS_CLIENT_ID and "
+    "GENESYS_PRIVATE_KEY or GENESYS_JWT_CONFIG."
+)
+
+
+def _check(settings: PlatformSettings) -> str:
+    if settings.jwt is None:
+        return "Check GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET; after a rotation, renew the stored secret."
+    return (
+        "Check GENESYS_CLIENT_ID and the private key; after a rotation, renew the key. The platform itself documents "
+        "no sign-in by key pair: only gateways take one."
+    )
+
+
+def _private_key(jwt: JwtSettings) -> Key:
+    kind = _KEY_TYPES.get(jwt.alg[:2])
+    if kind is None:
+        raise Misconfigured(
+            f"{jwt.alg[:20]!r} is no signature of a key pair",
+            key="GENESYS_JWT_CONFIG alg",
+            hint="Use RS256, PS256, ES256 or EdDSA.",
+        )
+    try:
+        key = import_key(jwt.private_key, kind)  # type: ignore[call-overload]
+    except (JoseError, ValueError, TypeError) as cause:
+        raise _unusable(jwt, type(cause).__name__) from None
+    if not key.is_private:
+        raise _unusable(jwt, "it is a public key")
+    return key  # type: ignore[no-any-return]
+
+
+def _unusable(jwt: JwtSettings, reason: str) -> Misconfigured:
+    # Only the kind of error is shown: a parser's message may quote what it read.
+    return Misconfigured(
+        f"the private key cannot sign with {jwt.alg} ({reason})",
+        key="GENESYS_PRIVATE_KEY",
+        hint="Give an unencrypted PEM private key that fits alg (RS256: RSA, ES256: P-256; see GENESYS_JWT_CONFIG).",
+    )

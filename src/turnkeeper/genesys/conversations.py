@@ -1,0 +1,143 @@
+"""Conversations as analytics tells them, and the names of the people, queues and wrap-up codes in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from turnkeeper.errors import Misconfigured, Unavailable
+from turnkeeper.genesys.api import Api, Call, decoded
+from turnkeeper.spool import Spool
+
+__all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id"]
+
+Kind = Literal["users", "queues", "wrapups"]
+"""Whose names can be asked for."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_BATCH = 100
+_ANALYTICS = "/api/v2/analytics/conversations"
+_PATHS: dict[str, str] = {
+    "users": "/api/v2/users",
+    "queues": "/api/v2/routing/queues",
+    "wrapups": "/api/v2/routing/wrapupcodes",
+}
+
+
+@dataclass(frozen=True)
+class Names:
+    """id -> name, and the bytes that said so: one answer as it came, or a JSON array of several.
+
+    An id that the platform no longer knows is not among the names.
+    """
+
+    names: dict[str, str]
+    body: Spool
+
+
+class Conversations:
+    """What is known of conversations besides their transcripts."""
+
+    def __init__(self, api: Api, folder: Path | None = None) -> None:
+        self._api = api
+        self._folder = folder
+
+    async def details(self, conversation: str) -> Spool:
+        """The analytics details, byte for byte. Raises ``NotFound``, ``Misconfigured`` for a malformed id, and more."""
+        path = f"{_ANALYTICS}/{checked_id(conversation)}/details"
+        return await self._api.fetch(Call("details", path, conversation))
+
+    async def query(self, interval: str, page_size: int = 100) -> AsyncIterator[dict[str, object]]:
+        """The conversations that started on a day that ``interval`` (``start/end``, at most 31 days) touches.
+
+        In the order of their start; one may come twice at the edge of two intervals. The platform gives at most
+        100,000 of them.
+        """
+        number = 1
+        while True:
+            found = await self._page(interval, page_size, number)
+            for conversation in found:
+                yield conversation
+            if len(found) < page_size:
+                return
+            number += 1
+
+    async def names(self, kind: Kind, ids: Collection[str]) -> Names:
+        """Names by id, a hundred a request. Ids that are malformed are left out.
+
+        Raises ``Denied`` where the client may not read this kind.
+        """
+        wanted = sorted({one for one in ids if is_id(one)})
+        batches = [wanted[at : at + _BATCH] for at in range(0, len(wanted), _BATCH)]
+        names: dict[str, str] = {}
+        bodies: list[Spool] = []
+        try:
+            for batch in batches:
+                body = await self._api.fetch(_names_call(kind, batch))
+                bodies.append(body)
+                names |= _named(decoded(body, f"names of {kind}", ""))
+        except BaseException:
+            for body in bodies:
+                body.close()
+            raise
+        return Names(names, bodies[0] if len(bodies) == 1 else _joined(bodies, self._folder))
+
+    async def _page(self, interval: str, size: int, number: int) -> list[dict[str, object]]:
+        asked = {
+            "interval": interval,
+            "order": "asc",
+            "orderBy": "conversationStart",
+            "paging": {"pageSize": size, "pageNumber": number},
+        }
+        call = Call("details query", f"{_ANALYTICS}/details/query", interval, method="POST", json=asked)
+        found = await self._api.json(call)
+        if not isinstance(found, dict):
+            raise Unavailable("the answer is no object", operation="details query", key=interval)
+        # Absent where nothing matches.
+        listed = found.get("conversations", [])
+        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def is_id(text: str) -> bool:
+    """Whether a text may be an id: it becomes part of addresses and of object keys."""
+    return bool(_ID.fullmatch(text)) and ".." not in text
+
+
+def checked_id(text: str) -> str:
+    """The id itself. Raises ``Misconfigured`` before anything is asked with a malformed one."""
+    if is_id(text):
+        return text
+    raise Misconfigured(
+        f"{text[:140]!r} is not an id",
+        operation="check",
+        hint="Ids are letters, digits, '.', '_' and '-', at most 128 of them, as the platform shows them.",
+    )
+
+
+def _names_call(kind: Kind, batch: list[str]) -> Call:
+    params = [("id", ",".join(batch)), ("pageSize", str(_BATCH))]
+    if kind == "users":
+        # Without it, people who have left are left out: old calls are full of them.
+        params.append(("state", "any"))
+    return Call(f"names of {kind}", _PATHS[kind], params=params)
+
+
+def _named(found: object) -> dict[str, str]:
+    listed = found.get("entities") if isinstance(found, dict) else None
+    entities = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    pairs = ((one.get("id"), one.get("name")) for one in entities)
+    return {key: name for key, name in pairs if isinstance(key, str) and isinstance(name, str)}
+
+
+def _joined(bodies: list[Spool], folder: Path | None) -> Spool:
+    joined = Spool(folder)
+    for number, body in enumerate(bodies):
+        joined.write(b"," if number else b"[")
+        with body, body.open() as reader:
+            while data := reader.read(1 << 18):
+                joined.write(data)
+    joined.write(b"]" if bodies else b"[]")
+    return joined.seal()

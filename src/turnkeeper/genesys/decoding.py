@@ -1,0 +1,57 @@
+"""Undoing Content-Encoding piece by piece, in constant memory. Pure: bytes in, bytes out.
+
+The archive keeps decoded bytes; lengths and ranges speak of encoded ones, so the HTTP library must not decode for us.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+__all__ = ["BrokenEncoding", "Decoder"]
+
+_PIECE = 1 << 18
+_GZIP = 16 + zlib.MAX_WBITS
+_SELF_DESCRIBING = 32 + zlib.MAX_WBITS
+_PLAIN = frozenset({"", "identity", "aws-chunked"})
+
+
+class BrokenEncoding(Exception):
+    """The encoded bytes are damaged, or encoded in a way that was not asked for."""
+
+
+class Decoder:
+    """Turns the bytes of one body into decoded pieces of at most 256 KiB. Feed it, then ask ``whole``."""
+
+    def __init__(self, encoding: str) -> None:
+        names = [name.strip().lower() for name in encoding.split(",")]
+        self._encodings = [name for name in names if name not in _PLAIN]
+        if len(self._encodings) > 1 or any(name not in ("gzip", "x-gzip", "deflate") for name in self._encodings):
+            raise BrokenEncoding(f"the body is encoded as {encoding[:40]!r}, which was not asked for")
+        self._zlib = self._fresh() if self._encodings else None
+        self._begun = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The decoded pieces of the next encoded bytes. Raises ``BrokenEncoding``."""
+        if self._zlib is None:
+            yield data
+            return
+        while data:
+            self._begun = True
+            # A gzip body may be several members, one after the other.
+            if self._zlib.eof:
+                self._zlib = self._fresh()
+            try:
+                piece = self._zlib.decompress(data, _PIECE)
+            except zlib.error as cause:
+                raise BrokenEncoding("the compressed body is damaged") from cause
+            data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
+            yield piece
+
+    @property
+    def whole(self) -> bool:
+        """Whether the encoded stream has come to its own end."""
+        return self._zlib is None or self._zlib.eof or not self._begun
+
+    def _fresh(self) -> zlib._Decompress:
+        return zlib.decompressobj(_SELF_DESCRIBING if self._encodings == ["deflate"] else _GZIP)

@@ -1,0 +1,43 @@
+"""What asking for one conversation's transcripts gives: bodies, what is absent, or a reason to wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from turnkeeper.spool import Spool
+
+__all__ = ["Found", "Pending", "TranscriptBody"]
+
+
+@dataclass(frozen=True)
+class TranscriptBody:
+    """One body as the platform gave it, decoded from its transfer encoding; the caller closes ``spool``.
+
+    ``source`` is ``speech/{communication}``, ``media``, or ``media/metadata`` (the answer that held the link to the
+    transcript; ``metadata`` is then True). ``withheld`` names what was cut out of the kept
+    bytes: ``downloadUrl query``.
+    """
+
+    spool: Spool
+    communication: str | None
+    source: str
+    metadata: bool = False
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """At least one transcript. ``absent`` lists the communications that have none, each with its reason."""
+
+    dialect: Literal["speech", "media"]
+    bodies: tuple[TranscriptBody, ...]
+    absent: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Nothing yet. ``answered`` says that the platform named the state itself, where a 404 says nothing at all."""
+
+    status: str
+    answered: bool

@@ -1,0 +1,182 @@
+"""The wire: one way to send a request and read its answer piece by piece. Knows no token, no retry and no vendor.
+
+The only file besides ``auth`` that knows the HTTP library. Its exceptions are translated here, without their text where
+that may hold an address; its log records lose their queries before any handler sees them.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+
+import httpx2
+
+from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
+from turnkeeper.genesys.decoding import BrokenEncoding, Decoder
+from turnkeeper.genesys.scrub import WithoutQueries, plain, where
+from turnkeeper.settings import PlatformSettings
+from turnkeeper.version import __version__
+
+__all__ = ["Answer", "Http", "Transport"]
+
+Transport = httpx2.AsyncBaseTransport
+"""What a test, or a user with an unusual network, may give instead of real sockets."""
+
+_CONNECT_S, _READ_S = 10.0, 60.0
+_LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+_ON_THE_WIRE = ("content-encoding", "content-length")
+_SCRUBBER = WithoutQueries()
+
+
+class Answer:
+    """An answer whose body is still on the wire. Header names are lower-case; ``where`` has no query."""
+
+    def __init__(self, response: httpx2.Response, where: str) -> None:
+        self._response = response
+        self.status = response.status_code
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        # A transport that was given (MockTransport) may answer with content that the library has read and decoded.
+        self._ready = response.content if response.is_stream_consumed else None
+        if self._ready is not None:
+            headers = {name: value for name, value in headers.items() if name not in _ON_THE_WIRE}
+        self.headers: Mapping[str, str] = headers
+        self.where = where
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The body as it travels, still encoded. Raises ``Unavailable`` where the connection breaks."""
+        if self._ready is not None:
+            yield self._ready
+            return
+        # Without chunk_size: the library's own re-chunking is three times slower.
+        async with aclosing(self._response.aiter_raw()) as raw:
+            with _translated(self.where):
+                async for chunk in raw:
+                    yield chunk
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The body, decoded. Raises ``Unavailable`` for a broken connection, a short or a damaged body."""
+        received = 0
+        try:
+            decoder = Decoder(self.headers.get("content-encoding", ""))
+            async with aclosing(self.chunks()) as chunks:
+                async for chunk in chunks:
+                    received += len(chunk)
+                    for piece in decoder.feed(chunk):
+                        yield piece
+        except BrokenEncoding as cause:
+            raise Unavailable(str(cause), operation="read", key=self.where) from None
+        if not decoder.whole or received != self.length(received):
+            raise Unavailable(f"the body ended early, after {received} bytes", operation="read", key=self.where)
+
+    async def text(self, limit: int) -> bytes:
+        """The first ``limit`` decoded bytes. Of an error's body whatever can be read; a success is read strictly."""
+        found = bytearray()
+        try:
+            async with aclosing(self.pieces()) as pieces:
+                async for piece in pieces:
+                    found += piece
+                    if len(found) >= limit:
+                        break
+        except Unavailable:
+            if self.status < 400:
+                raise
+        return bytes(found[:limit])
+
+    def length(self, otherwise: int) -> int:
+        """The announced number of encoded bytes."""
+        text = self.headers.get("content-length", "")
+        return int(text) if text.isascii() and text.isdigit() else otherwise
+
+
+class Http:
+    """One pool of connections. Made twice: for the platform, and for storage, which must never see a token.
+
+    Raises ``Misconfigured`` where the certificate authority's file cannot be used.
+    """
+
+    def __init__(self, settings: PlatformSettings, transport: Transport | None = None) -> None:
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_SCRUBBER)
+        self._client = httpx2.AsyncClient(
+            # A context takes a while to make, and an injected transport has no use for one.
+            verify=_trust(settings) if transport is None else True,
+            transport=transport,
+            # No limit on waiting for a free connection: those who wait are bounded by those who work.
+            timeout=httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None),
+            headers={"User-Agent": f"turnkeeper/{__version__}", "Accept-Encoding": "gzip"},
+            follow_redirects=False,
+        )
+
+    @asynccontextmanager
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes | None = None
+    ) -> AsyncIterator[Answer]:
+        """One request, one answer; redirects are the caller's to follow.
+
+        Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted.
+        """
+        at = where(url)
+        with _translated(at):
+            request = self._client.build_request(method, url, headers=headers, content=content)
+            response = await self._client.send(request, stream=True)
+        try:
+            yield Answer(response, at)
+        finally:
+            await response.aclose()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+
+def _trust(settings: PlatformSettings) -> ssl.SSLContext:
+    context = httpx2.create_ssl_context()
+    if settings.ca is not None:
+        try:
+            # Added to the machine's own: storage usually has a public certificate where the gateway has a private one.
+            context.load_verify_locations(cafile=str(settings.ca))
+        except (OSError, ssl.SSLError) as cause:
+            raise Misconfigured(
+                f"cannot be used as certificate authorities ({plain(cause.strerror or 'not PEM')})",
+                key=str(settings.ca),
+                hint="Give --ca (TURNKEEPER_CA) a readable PEM file.",
+            ) from cause
+    return context
+
+
+@contextmanager
+def _translated(at: str) -> Iterator[None]:
+    # Always "from None": the library's exceptions carry the request, and with it whole addresses and the token.
+    try:
+        yield
+    except httpx2.LocalProtocolError:
+        raise Misconfigured("the request cannot be sent as it is", operation="send", key=at, hint=_ODD) from None
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
+        raise Unavailable("was given an address that is none", operation="send", key=at) from None
+    except httpx2.TransportError as error:
+        raise _failure(error, at) from None
+
+
+def _failure(error: httpx2.TransportError, at: str) -> TurnkeeperError:
+    text = plain(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return Misconfigured("its certificate is not trusted", operation="connect", key=at, hint=_CERTIFICATE)
+    for kind, sentence, hint in _FAILURES:
+        if isinstance(error, kind):
+            said = f"{sentence} ({text})" if text else sentence
+            return Unavailable(said, operation="reach", key=at, hint=hint)
+    return Unavailable(f"the connection failed ({text or type(error).__name__})", operation="reach", key=at)
+
+
+_ODD = "Look for line breaks or odd characters in the credentials."
+_CERTIFICATE = "Behind a proxy that opens TLS, or for a private gateway, name its authority with --ca (TURNKEEPER_CA)."
+_NETWORK = "Check the network, the proxy variables (HTTPS_PROXY, NO_PROXY) and the region or base URL."
+_FAILURES: tuple[tuple[type[httpx2.TransportError], str, str], ...] = (
+    (httpx2.ConnectTimeout, f"no connection within {_CONNECT_S:.0f} s", _NETWORK),
+    (httpx2.ReadTimeout, f"nothing came for {_READ_S:.0f} s", ""),
+    (httpx2.ProxyError, "the proxy refused", "Check HTTPS_PROXY and NO_PROXY."),
+    (httpx2.ConnectError, "no connection", _NETWORK),
+    (httpx2.RemoteProtocolError, "the connection broke", ""),
+)

@@ -1,0 +1,112 @@
+"""The media dialect: one document per conversation, inline or behind a presigned link, with a status of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+import anyio
+
+from turnkeeper.errors import NotFound, Unavailable
+from turnkeeper.events import Fetched, Listener
+from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.found import Found, Pending, TranscriptBody
+from turnkeeper.genesys.page import Page, read_large_page, read_page, without_query
+from turnkeeper.spool import Spool
+
+__all__ = ["Media"]
+
+_UNFINISHED = frozenset({"queued", "processing", "pending", "running", "in_progress", "inprogress", "started"})
+_OPERATION = "media transcript"
+_SMALL = 1 << 20
+
+
+class Media:
+    """Asks ``/api/v2/conversations/media/{id}/transcripts``; gateways have it, the vendor's SDK does not list it."""
+
+    def __init__(self, api: Api, downloads: Downloads, listener: Listener, folder: Path | None) -> None:
+        self._api = api
+        self._downloads = downloads
+        self._listener = listener
+        self._folder = folder
+
+    async def ask(self, conversation: str, *, fresh: bool) -> Found | Pending:
+        """One ask. An empty transcript is unfinished while the conversation is ``fresh``, and a transcript later."""
+        try:
+            answer = await self._api.fetch(_call(conversation))
+        except NotFound as cause:
+            return Pending(cause.message, answered=False)
+        with _Closing(answer) as kept:
+            page = await _read(answer)
+            if page.status in _UNFINISHED:
+                return Pending(page.status, answered=True)
+            if page.download_url:
+                bodies = await self._linked(conversation, answer, page)
+                page = await _read(bodies[-1].spool)
+            else:
+                bodies = [await self._kept(answer, page, "media")]
+            kept.spools = [body.spool for body in bodies]
+            if page.empty and fresh:
+                return Pending("empty", answered=True)
+            kept.spools.clear()
+        for body in bodies:
+            self._listener(
+                Fetched(conversation=conversation, source=body.source, size=body.spool.size, dialect="media")
+            )
+        return Found("media", tuple(bodies))
+
+    async def _linked(self, conversation: str, answer: Spool, page: Page) -> list[TranscriptBody]:
+        body = await self._downloads.fetch(page.download_url, partial(self._link, conversation), key=conversation)
+        with _Closing(body) as kept:
+            transcript = await self._kept(body, await _read(body), "media")
+            kept.spools = [transcript.spool]
+            metadata = await self._kept(answer, page, "media/metadata")
+            kept.spools.clear()
+        return [metadata, transcript]
+
+    async def _link(self, conversation: str) -> str:
+        """A fresh link; asking makes one."""
+        with await self._api.fetch(_call(conversation)) as answer:
+            page = await _read(answer)
+        if not page.download_url:
+            raise Unavailable("the answer no longer holds a link", operation=_OPERATION, key=conversation)
+        return page.download_url
+
+    async def _kept(self, body: Spool, page: Page, source: str) -> TranscriptBody:
+        metadata = source != "media"
+        if not page.links:
+            return TranscriptBody(body, None, source, metadata)
+        clean = Spool(self._folder)
+        with _Closing(clean) as kept:
+            cut = await anyio.to_thread.run_sync(without_query, body, page.links, clean)
+            kept.spools.clear()
+        body.close()
+        return TranscriptBody(clean, None, source, metadata, ("downloadUrl query",) if cut else ())
+
+
+class _Closing:
+    """Closes its spools at the end, unless somebody took them over by clearing the list."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spools = [spool]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for spool in self.spools:
+            spool.close()
+
+
+def _call(conversation: str) -> Call:
+    return Call(_OPERATION, f"/api/v2/conversations/media/{conversation}/transcripts", conversation)
+
+
+async def _read(body: Spool) -> Page:
+    with body.open() as reader:
+        if body.size <= _SMALL:
+            return read_page(reader)
+        # Not on the loop that everybody else waits on.
+        return await anyio.to_thread.run_sync(read_large_page, reader)

@@ -1,0 +1,126 @@
+"""The platform's door: everything else here, put together for one OAuth client."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Self
+
+from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.genesys.api import Api, Call, Probe
+from turnkeeper.genesys.auth import Tokens
+from turnkeeper.genesys.conversations import Conversations, Kind, Names
+from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.found import Found
+from turnkeeper.genesys.http import Http, Transport
+from turnkeeper.genesys.pace import Pacer
+from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
+from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.transcripts import Dialects, Transcripts
+from turnkeeper.settings import Api as ApiChoice
+from turnkeeper.settings import PlatformSettings
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.details import Details
+
+__all__ = ["Genesys"]
+
+
+class Genesys:
+    """One OAuth client's view of Genesys Cloud, or of a gateway that speaks like it. Use it as a context manager.
+
+    ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
+    in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
+    system's). ``hosts`` says where it asks.
+
+    Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; what else is
+    said with each. Spools that are given out are the caller's to close.
+    """
+
+    def __init__(
+        self,
+        settings: PlatformSettings | None = None,
+        *,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        listener: Listener = silent,
+        spool_folder: Path | None = None,
+    ) -> None:
+        self._settings = settings or PlatformSettings.from_environment()
+        self.hosts = _hosts(self._settings, listener)
+        clock = clock or SystemClock()
+        retry = self._settings.retry
+        patience = Patience(retry, clock, listener)
+        self._http = Http(self._settings, transport)
+        # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
+        self._storage = Http(self._settings, transport)
+        self._tokens = Tokens(self._settings, self.hosts, self._http, patience, clock, listener)
+        self._downloads = Downloads(self._storage, patience, retry, clock, listener, spool_folder)
+        self._api = Api(
+            self._http, self._tokens, self.hosts, Pacer(clock), patience, self._downloads, clock, spool_folder
+        )
+        self._conversations = Conversations(self._api, spool_folder)
+        self._transcripts = Transcripts(
+            self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
+        )
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far: to the API, for tokens, and to storage; repeats included."""
+        return self._api.requests + self._tokens.requests + self._downloads.requests
+
+    async def details(self, conversation: str) -> Spool:
+        """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
+        return await self._conversations.details(conversation)
+
+    async def transcripts(
+        self,
+        conversation: str,
+        details: Details | None = None,
+        *,
+        api: ApiChoice | None = None,
+        wait_seconds: float | None = None,
+    ) -> Found:
+        """Every transcript there is of one conversation; see ``Transcripts.fetch`` for waiting and errors.
+
+        Without ``details`` only the media dialect can be asked: the speech one needs the communications' ids.
+        """
+        settings = self._settings
+        return await self._transcripts.fetch(
+            conversation,
+            details,
+            api=api or settings.api,
+            wait_seconds=settings.wait_seconds if wait_seconds is None else wait_seconds,
+            poll_seconds=settings.poll_seconds,
+        )
+
+    async def names(self, kind: Kind, ids: Collection[str]) -> Names:
+        """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
+        return await self._conversations.names(kind, ids)
+
+    async def probe(self, path: str, method: str = "GET", json: object = None) -> Probe:
+        """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
+        return await self._api.probe(Call("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json))
+
+    async def token_probe(self) -> None:
+        """Fetch a token, or raise what stands in the way: ``Misconfigured``, ``Denied``, ``Unavailable``."""
+        await self._tokens.current()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+        await self._storage.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
+    if settings.base_url:
+        return from_base_url(settings.base_url)
+    if not settings.region:
+        listener(Noted(note=f"no region was named: using {DEFAULT_REGION} (set GENESYS_REGION or --region)"))
+    return resolve(settings.region)

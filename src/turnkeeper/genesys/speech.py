@@ -1,0 +1,111 @@
+"""The speech dialect: one file per communication, each behind a presigned link of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from turnkeeper.errors import Denied, NotFound, Skippable, Unavailable, Unread
+from turnkeeper.events import Absent, Fetched, Listener
+from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.conversations import is_id
+from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.found import Found, Pending, TranscriptBody
+from turnkeeper.genesys.scrub import plain
+from turnkeeper.transcript.details import Details
+
+__all__ = ["Speech"]
+
+_DIGITAL = frozenset({"message", "internalmessage", "chat", "email"})
+_SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
+
+
+@dataclass
+class _Round:
+    """What one walk over the communications met."""
+
+    bodies: list[TranscriptBody] = field(default_factory=list)
+    absent: list[tuple[str, str]] = field(default_factory=list)
+    denied: Denied | None = None
+
+    def close(self) -> None:
+        for body in self.bodies:
+            body.spool.close()
+
+
+class Speech:
+    """Asks ``transcripturl`` per communication and downloads at once, since a link lives ten minutes."""
+
+    def __init__(self, api: Api, downloads: Downloads, listener: Listener) -> None:
+        self._api = api
+        self._downloads = downloads
+        self._listener = listener
+
+    async def ask(self, conversation: str, details: Details) -> Found | Pending:
+        """One ask of every communication that may have a transcript.
+
+        Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
+        others only where those gave nothing. Raises ``Denied`` where nothing came and a permission is missing.
+        """
+        likely, others = _sorted(details)
+        met = _Round()
+        try:
+            await self._walk(conversation, likely, met)
+            if not met.bodies and met.denied is None:
+                await self._walk(conversation, others, met)
+        except BaseException:
+            met.close()
+            raise
+        if not met.bodies:
+            if met.denied is not None:
+                raise met.denied
+            return Pending("no transcript", answered=False)
+        for communication, reason in met.absent:
+            self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
+        return Found("speech", tuple(met.bodies), tuple(met.absent))
+
+    async def _walk(self, conversation: str, communications: Iterable[str], met: _Round) -> None:
+        for communication in communications:
+            try:
+                met.bodies.append(await self._body(conversation, communication))
+            except Denied as cause:
+                met.denied = met.denied or cause
+                met.absent.append((communication, cause.message))
+            except NotFound as cause:
+                met.absent.append((communication, cause.message))
+            except Unread:
+                raise
+            except Skippable as cause:
+                # A well-formed id that the platform does not like: the other legs are not to suffer.
+                met.absent.append((communication, cause.message))
+
+    async def _body(self, conversation: str, communication: str) -> TranscriptBody:
+        if not is_id(communication):
+            raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
+        link = partial(self._link, conversation, communication)
+        spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
+        source = f"speech/{communication}"
+        self._listener(Fetched(conversation=conversation, source=source, size=spool.size, dialect="speech"))
+        return TranscriptBody(spool, communication, source)
+
+    async def _link(self, conversation: str, communication: str) -> str:
+        home = f"/api/v2/speechandtextanalytics/conversations/{conversation}/communications/{communication}"
+        call = Call("transcript link", f"{home}/transcripturl", f"{conversation}/{communication}")
+        found = await self._api.json(call)
+        url = found.get("url") if isinstance(found, dict) else None
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            raise Unavailable("the answer holds no address", operation=call.operation, key=call.key)
+        return url
+
+
+def _sorted(details: Details) -> tuple[Sequence[str], Sequence[str]]:
+    """Communications that are recorded or digital, and the rest; both in the details' own order, each once."""
+    likely: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for session in details.communications():
+        if session.recorded or session.media_type in _DIGITAL:
+            likely[session.id] = None
+        elif session.media_type not in _SILENT:
+            others[session.id] = None
+    return list(likely), [one for one in others if one not in likely]
