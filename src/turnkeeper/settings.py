@@ -68,8 +68,10 @@ class RetrySettings:
 class PlatformSettings:
     """How to reach the platform. ``region`` in any form (AWS region, domain, address); ``base_url`` wins over it.
 
-    ``poll_seconds`` is the pause between two asks for a transcript that is not ready, ``wait_seconds`` the deadline for
-    one conversation. ``ca`` is a PEM file for a private certificate authority.
+    ``poll_seconds`` is the pause between two asks for a transcript that is not ready. ``wait_seconds`` is the deadline
+    for one conversation; None waits two minutes, and only where that can help: while the platform says that the
+    transcript is being made, or for a conversation that ended less than a day ago. ``ca`` is a PEM file for a private
+    certificate authority.
     """
 
     client_id: str = ""
@@ -80,7 +82,7 @@ class PlatformSettings:
     api: Api = "auto"
     ca: Path | None = None
     poll_seconds: float = 5.0
-    wait_seconds: float = 120.0
+    wait_seconds: float | None = None
     retry: RetrySettings = RetrySettings()
 
     @classmethod

@@ -33,13 +33,14 @@ _HOPS = 5
 _ERROR_LIMIT = 1 << 16
 _JSON_LIMIT = 32 << 20
 _LONGEST_BLOCK = 120.0
+_EXPIRIES = 5
 _PROBED = ("date", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset", "retry-after")
 
 _REFUSED_TWICE = (
-    "A freshly fetched token was refused too. Check that the region or base URL belongs to this OAuth client's "
-    "organisation, that the client is active, and that it has a role (client credentials get roles and divisions, not "
-    "scopes; a gateway may want interaction:read, media:read, analytics:read). After a rotation, renew the secret "
-    "or key."
+    "A freshly fetched token was refused too. Check that GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET (or the key) are "
+    "those of an active OAuth client of this region's organisation, and that its role has the permissions that "
+    "`turnkeeper doctor` lists (client credentials get roles and divisions, not scopes; a gateway may want "
+    "interaction:read, media:read, analytics:read). After a rotation, renew the secret or key."
 )
 
 
@@ -164,24 +165,28 @@ class Api:
             raise _NoToken(error) from None
 
     async def _renewing(self, call: Call) -> Spool:
-        """One attempt; a token that was refused is replaced once."""
-        bearer = await self._bearer()
-        try:
-            return await self._follow(call, bearer)
-        except _Unauthorised as refused:
-            reason = refused.said.code or "401"
-        bearer = await self._bearer(bearer, reason)
-        try:
-            return await self._follow(call, bearer)
-        except _Unauthorised as refused:
-            raise Denied(
-                f"401 {refused.said}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE
-            ) from None
+        """One attempt; a refused token is replaced once.
+
+        A token that worked for somebody and is refused now has expired: that may happen again while many tasks share
+        short-lived ones, so it is replaced a few times more.
+        """
+        bearer, renewals = await self._bearer(), 0
+        while True:
+            try:
+                return await self._follow(call, bearer)
+            except _Unauthorised as refused:
+                said = refused.said
+            if renewals >= (_EXPIRIES if self._tokens.worked(bearer) else 1):
+                raise Denied(f"401 {said}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE)
+            renewals += 1
+            bearer = await self._bearer(bearer, said.code or "401")
 
     async def _follow(self, call: Call, bearer: str) -> Spool:
         url = call.url(self._hosts.api)
         for _ in range(_HOPS + 1):
             async with self._sent(call, url, bearer) as answer:
+                if answer.status != 401:
+                    self._tokens.prove(bearer)
                 if 200 <= answer.status < 300:
                     return await self._kept(answer)
                 if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:

@@ -61,6 +61,7 @@ class Tokens:
         self._urls = list(hosts.token_urls)
         self._lock = anyio.Lock()
         self._token: _Token | None = None
+        self._proven = ""
         self._asked = 0
         self._failure: TurnkeeperError | None = None
         self._key: Key | None = None
@@ -72,6 +73,14 @@ class Tokens:
         if token is not None and self._clock.monotonic() < token.renew_at:
             return token.bearer
         return await self._fresh(token.bearer if token else "", "end of life" if token else "")
+
+    def prove(self, bearer: str) -> None:
+        """Note that the platform accepted this token."""
+        self._proven = bearer
+
+    def worked(self, bearer: str) -> bool:
+        """Whether this token was accepted before: then a refusal means that it expired."""
+        return self._proven == bearer
 
     async def renew(self, refused: str, reason: str) -> str:
         """A token other than the one that was refused; somebody else may have fetched it meanwhile."""
@@ -190,13 +199,9 @@ class Tokens:
         shown = plain(f"{status} {said}")
         if said.code != "invalid_client":
             return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=_check(self._settings))
-        if self._hosts.gateway:
-            place = f"This run asked {where(self._urls[0])} (GENESYS_BASE_URL): is it the right one?"
-        else:
-            place = (
-                f"The commonest cause is the wrong region: this run used {self._hosts.name}; set GENESYS_REGION or "
-                "--region to your organisation's."
-            )
+        used = where(self._urls[0]) if self._hosts.gateway else self._hosts.name
+        mend = "GENESYS_BASE_URL or --base-url" if self._hosts.gateway else "GENESYS_REGION or --region"
+        place = f"The commonest cause is the wrong region: this run asked {used}; set {mend} to your organisation's."
         return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=f"{place} {_check(self._settings)}")
 
     def _no_endpoint(self, reason: str) -> Misconfigured:

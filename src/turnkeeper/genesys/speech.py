@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from turnkeeper.errors import Denied, NotFound, Skippable, Unavailable, Unread
+from turnkeeper.errors import Denied, NotFound, Skippable, TurnkeeperError, Unavailable, Unread
 from turnkeeper.events import Absent, Fetched, Listener
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.conversations import is_id
@@ -71,14 +71,14 @@ class Speech:
                 met.bodies.append(await self._body(conversation, communication))
             except Denied as cause:
                 met.denied = met.denied or cause
-                met.absent.append((communication, cause.message))
+                met.absent.append((communication, _reason(cause)))
             except NotFound as cause:
-                met.absent.append((communication, cause.message))
+                met.absent.append((communication, _reason(cause)))
             except Unread:
                 raise
             except Skippable as cause:
                 # A well-formed id that the platform does not like: the other legs are not to suffer.
-                met.absent.append((communication, cause.message))
+                met.absent.append((communication, _reason(cause)))
 
     async def _body(self, conversation: str, communication: str) -> TranscriptBody:
         if not is_id(communication):
@@ -97,6 +97,11 @@ class Speech:
         if not isinstance(url, str) or not url.startswith(("https://", "http://")):
             raise Unavailable("the answer holds no address", operation=call.operation, key=call.key)
         return url
+
+
+def _reason(cause: TurnkeeperError) -> str:
+    """Why a leg has none, the same at every ask: the platform's id of one answer would make each run differ."""
+    return cause.message.split("; context ", maxsplit=1)[0]
 
 
 def _sorted(details: Details) -> tuple[Sequence[str], Sequence[str]]:

@@ -23,11 +23,12 @@ __all__ = ["Dialects", "Found", "TranscriptBody", "Transcripts"]
 Spoken = Literal["speech", "media"]
 
 _FRESH_MS = 24 * 3600 * 1000
+_USUAL_WAIT_S = 120.0
 _REASONS = (
     "The platform answers 404 to all of these: never transcribed, not transcribed yet (hours, at times days), past its "
     "retention, in a division this client cannot see. Ask again later, or look at the recording in the platform."
 )
-_LATER = "Ask again later, or wait longer."
+_LATER = "Ask again later, or wait longer (--wait)."
 
 
 @dataclass
@@ -64,13 +65,19 @@ class Transcripts:
         self._listener = listener
 
     async def fetch(
-        self, conversation: str, details: Details | None, *, api: ApiChoice, wait_seconds: float, poll_seconds: float
+        self,
+        conversation: str,
+        details: Details | None,
+        *,
+        api: ApiChoice,
+        wait_seconds: float | None,
+        poll_seconds: float,
     ) -> Found:
         """Every transcript there is of one conversation.
 
-        Asked again every ``poll_seconds`` for up to ``wait_seconds`` while the platform says that it is being made, or,
-        where it says nothing, while the conversation ended less than a day ago. ``details`` is None where the platform
-        knows none.
+        Asked again every ``poll_seconds`` for up to ``wait_seconds``. Where that is None, for up to two minutes, while
+        the platform says that it is being made, or, where it says nothing, while the conversation ended less than a
+        day ago. ``details`` is None where the platform knows none.
 
         Raises ``NotReady`` (not made yet, or never will be), ``NotFound`` (neither details nor transcript), ``Denied``,
         ``LinkExpired``, ``Throttled``, ``Unavailable``, ``DiskFull``, ``Misconfigured`` for a malformed id.
@@ -78,6 +85,7 @@ class Transcripts:
         checked_id(conversation)
         began = self._clock.monotonic()
         fresh = self._fresh(details)
+        limit = _USUAL_WAIT_S if wait_seconds is None else wait_seconds
         while True:
             met = await self._round(conversation, details, api, fresh=fresh)
             if isinstance(met, Found):
@@ -85,9 +93,9 @@ class Transcripts:
             if details is None and not met.answered:
                 raise NotFound("neither details nor a transcript", operation="get", key=conversation, hint=_UNKNOWN)
             waited = self._clock.monotonic() - began
-            if waited >= wait_seconds or not (met.answered or fresh):
+            if waited >= limit or not (met.answered or fresh or wait_seconds is not None):
                 raise _not_ready(conversation, met, waited, poll_seconds)
-            pause = min(poll_seconds, wait_seconds - waited)
+            pause = min(poll_seconds, limit - waited)
             self._listener(Waiting(conversation=conversation, status=met.status, wait=pause))
             await self._clock.sleep(pause)
 
@@ -134,7 +142,9 @@ class Transcripts:
 
 def _not_ready(conversation: str, met: Pending, waited: float, poll_seconds: float) -> NotReady:
     after = f" after {waited:.0f} s" if waited else ""
-    message = f"still {met.status}{after}" if met.answered else f"no transcript{after or ' (yet)'}"
+    message = (
+        f"not ready: still {met.status}{after}" if met.answered else f"not ready: no transcript{after or ' (yet)'}"
+    )
     hint = _LATER if met.answered else _REASONS
     return NotReady(message, operation="get", key=conversation, hint=hint, retry_after=poll_seconds)
 
