@@ -1,0 +1,204 @@
+"""The bodies of one conversation into one transcript: time zero chosen, speakers resolved, legs merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from turnkeeper.errors import Unread, WrongConversation
+from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
+from turnkeeper.transcript.details import Details
+from turnkeeper.transcript.dialects import SHAPES
+from turnkeeper.transcript.document import Context, Document, Facts, Leg, Shape, Source, open_document
+from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
+from turnkeeper.transcript.numbers import rfc3339_ms
+from turnkeeper.transcript.people import from_details, from_file
+from turnkeeper.transcript.roles import Cast
+
+__all__ = ["Assembly", "Body", "assemble"]
+
+
+@dataclass(frozen=True)
+class Body:
+    """One body and the communication it was fetched for. ``metadata`` marks a media envelope: its participants and
+    status count, its turns do not."""
+
+    source: Source
+    communication: str | None = None
+    metadata: bool = False
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
+
+    ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies.
+    """
+
+    header: TranscriptHeader
+    repaired_surrogates: int
+    _documents: tuple[Document, ...] = field(repr=False)
+    _contexts: tuple[Context, ...] = field(repr=False)
+
+    def turns(self) -> Iterator[Turn]:
+        """All turns in one timeline, times in ms from the time base. Raises ``Unread`` with offset and field when a
+        turn cannot be right: what came before it has been given by then."""
+        return chain.from_iterable(self.batches())
+
+    def batches(self) -> Iterator[list[Turn]]:
+        """``turns`` in lists, which is faster where every turn is looked at."""
+        try:
+            yield from self._merged()
+        except Unread as cause:
+            raise _placed(cause, self.header.conversation) from cause.__cause__
+
+    def _merged(self) -> Iterator[list[Turn]]:
+        both = list(zip(self._documents, self._contexts, strict=True))
+        if len(both) == 1 and both[0][0].survey.ordered:
+            return both[0][0].turns(both[0][1])
+        turns = merged([in_order(one.turns(context), ordered=one.survey.ordered) for one, context in both])
+        legs = {context.communication for context in self._contexts} | {leg.id for leg in self.header.communications}
+        own = any(document.facts.header for document in self._documents)
+        return batched(turns if own or len(legs) < 2 else mark_duplicates(turns))
+
+
+def assemble(
+    bodies: Sequence[Body],
+    *,
+    conversation: str | None = None,
+    details: Details | None = None,
+    names: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    shapes: Sequence[Shape] = SHAPES,
+) -> Assembly:
+    """Read the bodies of one conversation.
+
+    ``conversation`` is the id asked for; None takes it from the bodies, else "unknown". ``details`` gives time zero and
+    more participants, ``names`` maps ids of users and queues to names. ``shapes`` are tried in their order.
+
+    Raises ``Unread`` (also when a body is cut off, or a turn cannot be right), ``UnknownShape``, ``WrongConversation``,
+    ``TooLarge``. A wrong turn may show only when ``Assembly.turns`` reaches it.
+    """
+    asked = conversation or (details.conversation if details else None)
+    try:
+        if conversation and details and conversation.casefold() != details.conversation.casefold():
+            raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
+        documents = [open_document(body.source, shapes, limits or Limits(), asked) for body in bodies]
+        found = _conversation([document.facts for document in documents], asked)
+    except Unread as cause:
+        raise _placed(cause, asked or "") from cause.__cause__
+    # An envelope that is all there is holds the transcript itself.
+    alone = all(body.metadata for body in bodies)
+    turning = [(body, one) for body, one in zip(bodies, documents, strict=True) if alone or not body.metadata]
+    header, cast = _header(found, documents, turning, details, names or {})
+    base = header.time_base.epoch_ms or 0
+    contexts = tuple(
+        Context(0 if document.facts.relative else base, body.communication, cast, document.facts)
+        for body, document in turning
+    )
+    repaired = sum(document.survey.repaired for document in documents)
+    return Assembly(header, repaired, tuple(document for _, document in turning), contexts)
+
+
+def _placed(cause: Unread, key: str) -> Unread:
+    cause.operation = cause.operation or "read transcript"
+    cause.key = cause.key or key
+    return cause
+
+
+def _conversation(facts: Sequence[Facts], asked: str | None) -> str:
+    said = {one.conversation.casefold(): one.conversation for one in facts if one.conversation}
+    if asked is None:
+        if len(said) > 1:
+            raise WrongConversation("the bodies belong to several conversations", field="conversationId")
+        return next(iter(said.values()), "unknown")
+    if any(one != asked.casefold() for one in said):
+        raise WrongConversation(
+            "the document belongs to another conversation",
+            field="conversationId",
+            hint="Check the id, and whether the gateway mixes up answers.",
+        )
+    return asked
+
+
+def _header(
+    conversation: str,
+    documents: Sequence[Document],
+    turning: Sequence[tuple[Body, Document]],
+    details: Details | None,
+    names: Mapping[str, str],
+) -> tuple[TranscriptHeader, Cast]:
+    own = next((one.facts.header for _, one in turning if one.facts.header), None)
+    if own is not None:
+        return own, Cast(own.participants)
+    facts = [one.facts for _, one in turning] or [document.facts for document in documents]
+    base = _time_base(facts, details)
+    zero = base.epoch_ms or (details.start if details and details.start else 0)
+    people = [person for document in documents for person in document.facts.people]
+    file = from_file(people, details, zero, names)
+    # People whom the file names by its own ids are not listed a second time under the analytics' ids.
+    listed = () if any(person.id for person in people) else from_details(details, zero, names)
+    rest = tuple(one for one in listed if one.id not in {person.id for person in file})
+    header = TranscriptHeader(
+        conversation=conversation,
+        dialect=facts[0].dialect if facts else "speech",
+        status=next((one.status for one in facts if one.status != "completed"), "completed"),
+        started_at=rfc3339_ms(base.epoch_ms if base.epoch_ms else details.start if details else None),
+        time_base=base,
+        media_type=next((one.media_type for one in facts if one.media_type), _media_type(details)),
+        communications=_communications(turning, base),
+        participants=_sorted_people((*file, *rest)),
+    )
+    return header, Cast(file, from_details(details, zero, names))
+
+
+def _time_base(facts: Sequence[Facts], details: Details | None) -> TimeBase:
+    """Time zero: analytics conversationStart, else the file's, else the earliest startTime, else the first phrase."""
+    offset_times = next((one.offset_times for one in facts if one.offset_times is not None), None)
+    if facts and all(one.relative for one in facts):
+        return TimeBase("relative", None, offset_times=None)
+    if details is not None and details.start is not None:
+        return TimeBase("analytics", details.start, offset_times)
+    conversation = [one.conversation_start for one in facts if one.conversation_start is not None]
+    if conversation:
+        return TimeBase("conversation", min(conversation), offset_times)
+    starts = [one.transcript_start for one in facts if one.transcript_start is not None]
+    if starts:
+        return TimeBase("transcript", min(starts), offset_times)
+    phrases = [one.first_phrase for one in facts if one.first_phrase is not None]
+    if phrases:
+        return TimeBase("phrase", min(phrases), offset_times)
+    return TimeBase("relative" if offset_times else "none", None, offset_times)
+
+
+def _media_type(details: Details | None) -> str | None:
+    return details.media_types[0] if details and len(details.media_types) == 1 else None
+
+
+def _communications(turning: Sequence[tuple[Body, Document]], base: TimeBase) -> tuple[Communication, ...]:
+    """The legs that the bodies are about; one that its body leaves unnamed bears the id it was fetched by."""
+    named = [
+        (leg.id or body.communication, leg)
+        for body, document in turning
+        for leg in document.facts.legs or (Leg(body.communication),)
+    ]
+    legs = {key: leg for key, leg in named if key}
+    zero = base.epoch_ms
+    return tuple(
+        Communication(
+            id=key,
+            language=leg.language,
+            start_ms=leg.start - zero if leg.start is not None and zero is not None else None,
+            duration_ms=leg.duration,
+        )
+        for key, leg in sorted(legs.items(), key=lambda pair: (pair[1].start or 0, pair[0]))
+    )
+
+
+def _sorted_people(people: Sequence[Participant]) -> tuple[Participant, ...]:
+    """In order of arrival where known, else as given: the same inputs give the same document."""
+    if any(person.start_ms is None for person in people):
+        return tuple(people)
+    return tuple(sorted(people, key=lambda person: (person.start_ms or 0, person.id)))

@@ -1,0 +1,33 @@
+"""What every dialect's reader does alike: read a part of a skeleton by type, complete a turn's times."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from turnkeeper.errors import Unread
+
+__all__ = ["point", "read_part", "whole_ms"]
+
+T = TypeVar("T")
+
+
+def read_part(skeleton: object, kind: type[T]) -> T:
+    """The skeleton as ``kind``. Raises ``Unread`` naming the field that has another type, never its value."""
+    try:
+        return msgspec.convert(skeleton, kind)
+    except msgspec.ValidationError as cause:
+        said, _, path = str(cause).replace("`", "").partition(" - at $")
+        field = path.lstrip(".")
+        raise Unread(f"{field or 'the document'}: {said.replace('Expected', 'expected')}", field=field) from None
+
+
+def point(start: int | None, end: int | None) -> tuple[int | None, int | None]:
+    """A turn with one time only is a point in time; one with none has none."""
+    return (start if start is not None else end), (end if end is not None else start)
+
+
+def whole_ms(value: float | None) -> int | None:
+    """Milliseconds as the platform gives them, to the nearest whole one."""
+    return None if value is None else value if isinstance(value, int) else round(value)

@@ -1,0 +1,351 @@
+"""One body opened: its shape found, its skeleton read, its raw turns given as often as needed. Knows no vendor.
+
+Two passes: the first surveys (skeleton, order, earliest time), because participants may stand behind the turns; the
+second gives the turns. A body under 1 MiB is read once and held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+from turnkeeper.errors import UnknownShape, Unread
+from turnkeeper.model import Dialect, TranscriptHeader, Turn
+from turnkeeper.transcript.intake import Intake
+from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.records import Records, record_batches
+from turnkeeper.transcript.roles import Cast
+from turnkeeper.transcript.scan import elements_before
+from turnkeeper.transcript.skeleton import Path, Trailing, escaped
+from turnkeeper.transcript.stream import CHUNK, Batch, Stream, place, stream_batches
+
+__all__ = ["Context", "Document", "Facts", "Leg", "Person", "Shape", "Source", "Survey", "WrongTurn", "open_document"]
+
+HELD = 1 << 20
+"""Bodies smaller than this are parsed once and kept."""
+
+EPOCH = 1e11
+"""A larger number is epoch milliseconds (after March 1973), a smaller one an offset. Vendor files hold either."""
+
+
+class Source(Protocol):
+    """A body that can be opened as often as needed, each time at byte 0. ``size`` is in bytes, as stored."""
+
+    @property
+    def size(self) -> int: ...
+
+    def open(self) -> BinaryIO: ...
+
+
+@dataclass(frozen=True)
+class Person:
+    """A participant as a payload names one. Times are epoch ms, or offsets where they are small."""
+
+    id: str | None = None
+    purpose: str | None = None
+    name: str | None = None
+    user_id: str | None = None
+    queue_id: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A communication as a payload names one, or leaves unnamed. ``start`` is epoch ms, ``duration`` ms."""
+
+    id: str | None
+    language: str | None = None
+    start: int | None = None
+    duration: int | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a payload says but its turns, in one form for all shapes.
+
+    ``conversation_start``, ``transcript_start`` and ``first_phrase`` are epoch ms. ``offset_times`` says that turns
+    carry offsets. ``relative`` that they carry seconds from the conversation's start, so that no base applies.
+    ``header`` is set where the document is turnkeeper's own. ``private`` belongs to the shape.
+    """
+
+    dialect: Dialect
+    conversation: str | None = None
+    communication: str | None = None
+    status: str = "completed"
+    media_type: str | None = None
+    people: tuple[Person, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    conversation_start: int | None = None
+    transcript_start: int | None = None
+    first_phrase: int | None = None
+    offset_times: bool | None = None
+    relative: bool = False
+    header: TranscriptHeader | None = None
+    private: Any = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a shape needs to make turns: time zero as epoch ms (0 where times are relative), the communication to use
+    where the payload names none, who was there, and what the shape itself found."""
+
+    base: int
+    communication: str | None
+    cast: Cast
+    facts: Facts
+
+
+@dataclass
+class Survey:
+    """What the first pass found. ``ordered`` is True while every turn so far starts no earlier than the one before."""
+
+    skeleton: Any = None
+    records: bool = False
+    ordered: bool = True
+    repaired: int = 0
+    earliest: float | None = None
+    offset_times: bool | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    asked: str | None = None
+    within: list[Batch] = field(default_factory=list)
+    _last: float | None = None
+    _array: tuple[Path, tuple[int, ...]] | None = None
+
+    def starts(self, batch: Batch, values: list[Any], *, strict: bool = False) -> None:
+        """Note the start times of a batch, None for a turn without. ``strict`` calls equal starts disorder."""
+        if self._array not in (None, (batch.path, batch.parents)):
+            # Offsets in two arrays count from two starts: only sorting tells.
+            self.ordered = False
+        self._array = (batch.path, batch.parents)
+        timed = [value for value in values if value is not None] if None in values else values
+        if not timed:
+            self.ordered = self.ordered and self._last is None
+            return
+        if self.ordered:
+            self._order(values, timed, strict=strict)
+        self._extremes(timed[0] if self.ordered else min(timed))
+
+    def _order(self, values: list[Any], timed: list[Any], *, strict: bool) -> None:
+        steps = timed if self._last is None else [self._last, *timed]
+        same = strict and len(set(steps)) < len(steps)
+        self.ordered = len(timed) == len(values) and not same and steps == sorted(steps)
+        self._last = timed[-1]
+
+    def _extremes(self, least: float) -> None:
+        if least <= EPOCH:
+            self.offset_times = True
+        else:
+            self.offset_times = bool(self.offset_times)
+            self.earliest = least if self.earliest is None else min(least, self.earliest)
+
+
+class WrongTurn(Exception):
+    """A turn that cannot be right, told by a shape: ``index`` within the batch, the field, and what is wrong."""
+
+    def __init__(self, index: int, field: str, message: str) -> None:
+        super().__init__(message)
+        self.index, self.field, self.message = index, field, message
+
+
+class Shape(Protocol):
+    """One dialect's reader. Stateless: what it learns goes into ``Survey.notes`` and ``Facts.private``.
+
+    ``targets`` maps the path of each array of turns to two types: a small one for the survey, the whole one for the
+    turns; the attributes that ``survey`` looks at are in both. Of two shapes that name the same path, the first one's
+    small type and survey are used for both. ``record`` is the type of one document where a body may hold several.
+    """
+
+    @property
+    def name(self) -> Dialect: ...
+
+    @property
+    def targets(self) -> Mapping[Path, tuple[Any, Any]]: ...
+
+    @property
+    def record(self) -> Any | None: ...
+
+    def survey(self, survey: Survey, batch: Batch) -> None:
+        """Note what matters of a batch, with ``Survey.starts`` at least."""
+        ...
+
+    def matches(self, survey: Survey) -> bool:
+        """Whether the document is of this shape. Must not raise."""
+        ...
+
+    def facts(self, survey: Survey) -> Facts:
+        """Everything but the turns; puts turns that stand in the skeleton into ``survey.within``. Raises ``Unread``
+        and ``WrongConversation``."""
+        ...
+
+    def turns(self, batch: Batch, context: Context) -> list[Turn]:
+        """The turns of a batch. Raises ``WrongTurn``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Document:
+    """A body whose shape is known."""
+
+    source: Source
+    shape: Shape
+    survey: Survey
+    facts: Facts
+    limits: Limits
+    held: list[Batch] | None = None
+
+    def turns(self, context: Context) -> Iterator[list[Turn]]:
+        """The turns in file order, in batches; fresh each call. Raises ``Unread`` with offset and field."""
+        for batch in self._batches():
+            try:
+                yield self.shape.turns(batch, context)
+            except WrongTurn as wrong:
+                raise self._unread(batch, wrong) from None
+
+    def _batches(self) -> Iterator[Batch]:
+        if self.held is not None:
+            yield from self.held
+            return
+        with self.source.open() as reader:
+            if self.survey.records:
+                yield from record_batches(Records(self.shape.record, self.limits, trusted=True), reader)
+                return
+            types = {path: whole for path, (_, whole) in self.shape.targets.items()}
+            yield from stream_batches(Stream(types, self.limits, trusted=True), reader)
+
+    def _unread(self, batch: Batch, wrong: WrongTurn) -> Unread:
+        offset = batch.offset if self.survey.records or not batch.path else self._find(batch, wrong.index)
+        name = place(batch.path, batch.parents, batch.first + wrong.index, wrong.field)
+        return Unread(f"{name}: {wrong.message}, in the element at byte {offset}", offset=offset, field=name)
+
+    def _find(self, batch: Batch, index: int) -> int:
+        """The exact body offset of one element: only asked when something is wrong with it, so read it again."""
+        intake, text, skip = Intake(trusted=True), bytearray(), batch.offset
+        with self.source.open() as reader:
+            while len(text) < HELD and (data := reader.read(CHUNK)):
+                for piece in intake.pieces(data):
+                    begin = intake.offset - len(piece)
+                    text += piece[max(skip - begin, 0) :]
+        text[:1] = b"["
+        return batch.offset + elements_before(text, index)
+
+
+def open_document(source: Source, shapes: Sequence[Shape], limits: Limits, conversation: str | None = None) -> Document:
+    """Survey a body and find its shape. Raises ``Unread``, ``UnknownShape``, ``TooLarge``, ``WrongConversation``."""
+    _refuse_pages(source)
+    surveys, held = _survey(source, shapes, limits)
+    found = next(
+        ((shape, survey) for shape, survey in zip(shapes, surveys, strict=True) if shape.matches(survey)), None
+    )
+    if found is None:
+        raise _unknown(surveys[0].skeleton if surveys else None)
+    shape, survey = found
+    survey.asked = conversation
+    facts = shape.facts(survey)
+    if not survey.records:
+        held = _own(held, shape, shapes, survey.within)
+    return Document(source, shape, survey, facts, limits, held)
+
+
+def _own(held: list[Batch] | None, shape: Shape, shapes: Sequence[Shape], within: list[Batch]) -> list[Batch] | None:
+    """The batches to keep for ``shape``: its arrays only, and only where they were decoded with its own types."""
+    if within:
+        return within
+    if held is None or any(_owner(shapes, path) is not shape for path in shape.targets):
+        return None
+    return [batch for batch in held if batch.path in shape.targets]
+
+
+def _refuse_pages(source: Source) -> None:
+    intake = Intake(trusted=True)
+    with source.open() as reader:
+        head = b""
+        while not (head := head.lstrip(b" \t\r\n")) and (data := reader.read(1 << 16)):
+            head = intake.feed(data)
+    if not head and not intake.finish().strip(b" \t\r\n"):
+        raise Unread("the body is empty", offset=0, hint="Ask for the transcript again later.")
+    if head.startswith(b"<"):
+        hint = "A dead link or a proxy answers with a page: ask for a fresh link, and check the proxy."
+        raise Unread("HTML or XML instead of JSON", offset=0, hint=hint)
+
+
+def _owner(shapes: Sequence[Shape], path: Path) -> Shape | None:
+    return next((shape for shape in shapes if path in shape.targets), None)
+
+
+def _survey(source: Source, shapes: Sequence[Shape], limits: Limits) -> tuple[list[Survey], list[Batch] | None]:
+    """One survey per shape, and the batches where the body is small enough to keep them."""
+    keep = source.size < HELD
+    try:
+        return _survey_one(source, shapes, limits, keep=keep)
+    except Trailing as cause:
+        if all(shape.record is None for shape in shapes):
+            raise
+        return _survey_records(source, shapes, limits, cause, keep=keep)
+
+
+def _survey_one(
+    source: Source, shapes: Sequence[Shape], limits: Limits, *, keep: bool
+) -> tuple[list[Survey], list[Batch] | None]:
+    owners = {path: place for place, shape in reversed(list(enumerate(shapes))) for path in shape.targets}
+    stream = Stream({path: shapes[place].targets[path][1 if keep else 0] for path, place in owners.items()}, limits)
+    surveys = [Survey() for _ in shapes]
+    held: list[Batch] | None = [] if keep else None
+    with source.open() as reader:
+        for batch in stream_batches(stream, reader):
+            place = owners[batch.path]
+            shapes[place].survey(surveys[place], batch)
+            # A small body that inflates to a large one is not kept.
+            held = _keep(held, batch, stream.size)
+    for survey in surveys:
+        survey.skeleton, survey.repaired = stream.skeleton, stream.repaired
+    # A shape whose arrays another one owns goes by the owner's survey.
+    return [surveys[_first_owner(shape, owners, place)] for place, shape in enumerate(shapes)], held
+
+
+def _first_owner(shape: Shape, owners: Mapping[Path, int], place: int) -> int:
+    return next((owners[path] for path in shape.targets), place)
+
+
+def _survey_records(
+    source: Source, shapes: Sequence[Shape], limits: Limits, trailing: Trailing, *, keep: bool
+) -> tuple[list[Survey], list[Batch] | None]:
+    """The body as several documents. Raises ``trailing`` where they are not of a shape that comes so."""
+    at = next(place for place, shape in enumerate(shapes) if shape.record is not None)
+    surveys = [Survey(records=True) for _ in shapes]
+    records = Records(shapes[at].record, limits)
+    held: list[Batch] | None = [] if keep else None
+    try:
+        with source.open() as reader:
+            for batch in record_batches(records, reader):
+                shapes[at].survey(surveys[at], batch)
+                held = _keep(held, batch, records.size)
+    except Unread:
+        if shapes[at].matches(surveys[at]):
+            raise
+        raise trailing from None
+    if not shapes[at].matches(surveys[at]):
+        raise trailing
+    surveys[at].repaired = records.repaired
+    return surveys, held
+
+
+def _keep(held: list[Batch] | None, batch: Batch, size: int) -> list[Batch] | None:
+    if held is None or size > 4 * HELD:
+        return None
+    held.append(batch)
+    return held
+
+
+def _unknown(skeleton: object) -> UnknownShape:
+    if isinstance(skeleton, dict):
+        keys = ", ".join(escaped(key) for key in list(skeleton)[:20]) or "none"
+        more = f" and {len(skeleton) - 20} more" if len(skeleton) > 20 else ""
+        found = f"its keys are {keys}{more}"
+    else:
+        found = f"it is a bare {type(skeleton).__name__}"
+    return UnknownShape(
+        f"no known shape of a transcript: {found}",
+        hint="Send `turnkeeper doctor --shape FILE` (it shows no content) to the project, or give a shape of your own.",
+    )

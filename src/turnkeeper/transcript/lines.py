@@ -1,0 +1,214 @@
+"""Turns one per line, for people and pipes: JSON lines, CSV, plain text. Text from a call is never trusted."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, Protocol, TextIO
+
+import msgspec
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.model import TranscriptHeader, Turn
+
+__all__ = ["FIELDS", "TurnWriter", "clock", "turn_record", "turn_writer"]
+
+Span = Callable[[int, int], tuple[int, int]]
+"""(start_ms, end_ms) -> (first sample, sample behind the last)."""
+
+FIELDS: Final = (
+    "conversation",
+    "index",
+    "start_time",
+    "end_time",
+    "role",
+    "speaker_id",
+    "speaker_name",
+    "text",
+    "confidence",
+    "start_ms",
+    "end_ms",
+    "start_sample",
+    "end_sample",
+    "channel",
+    "communication",
+    "language",
+    "sentiment",
+    "duplicate_of",
+    "words",
+)
+"""Every field of a line, in order. Absent ones are left out of JSON lines and empty in CSV."""
+
+_TABLE: Final = tuple(name for name in FIELDS if name not in ("words", "start_sample", "end_sample"))
+# Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class TurnWriter(Protocol):
+    """Writes turns of any number of transcripts to one stream; ``finish`` flushes what is held."""
+
+    def write(self, turn: Turn, header: TranscriptHeader) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def turn_record(
+    turn: Turn,
+    header: TranscriptHeader | None = None,
+    span: Span | None = None,
+    names: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """A turn as plain data, the keys of ``FIELDS`` in their order, absent ones left out. Times in seconds and ms.
+
+    ``names`` maps participant ids to names; without it the header's participants are looked through.
+    """
+    known = names if names is not None else _Names().of(header) if header else {}
+    record: dict[str, Any] = {
+        "conversation": header.conversation if header else None,
+        "index": turn.index,
+        "start_time": None if turn.start_ms is None else turn.start_ms / 1000,
+        "end_time": None if turn.end_ms is None else turn.end_ms / 1000,
+        "role": turn.role,
+        "speaker_id": turn.speaker_id,
+        "speaker_name": known.get(turn.speaker_id or ""),
+        "text": turn.text,
+        "confidence": turn.confidence,
+        "start_ms": turn.start_ms,
+        "end_ms": turn.end_ms,
+    }
+    if span is not None and turn.start_ms is not None and turn.end_ms is not None:
+        record["start_sample"], record["end_sample"] = span(turn.start_ms, turn.end_ms)
+    for name in ("channel", "communication", "language", "sentiment", "duplicate_of"):
+        record[name] = getattr(turn, name)
+    if turn.words:
+        record["words"] = msgspec.to_builtins(turn.words)
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def turn_writer(
+    format: Literal["jsonl", "csv", "txt"],  # noqa: A002 - called so everywhere
+    out: TextIO,
+    *,
+    fields: Sequence[str] | None = None,
+    span: Span | None = None,
+) -> TurnWriter:
+    """A writer of one format. ``fields`` chooses and orders fields, ``span`` maps ms to samples.
+
+    Raises ``Misconfigured`` for a field or a format that is not known.
+    """
+    for name in fields or ():
+        if name not in FIELDS:
+            raise Misconfigured(f"{name!r} is not a field", key="fields", hint=f"The fields are {', '.join(FIELDS)}.")
+    if format == "jsonl":
+        return _JsonLines(out, fields, span)
+    if format == "csv":
+        return _Csv(out, fields, span)
+    if format == "txt":
+        return _Text(out, fields, span)
+    raise Misconfigured(f"{format!r} is not a format", key="format", hint="The formats are jsonl, csv, txt.")
+
+
+class _Names:
+    """Participants' names by id, made once per transcript and not once per turn."""
+
+    def __init__(self) -> None:
+        self._header: TranscriptHeader | None = None
+        self._names: dict[str, str] = {}
+
+    def of(self, header: TranscriptHeader) -> Mapping[str, str]:
+        if header is not self._header:
+            self._header = header
+            self._names = {one.id: one.name for one in header.participants if one.name}
+        return self._names
+
+
+class _JsonLines:
+    """One JSON object a line."""
+
+    def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
+        self._out, self._fields, self._span = out, fields, span
+        self._names = _Names()
+        self._encode = msgspec.json.Encoder().encode
+
+    def write(self, turn: Turn, header: TranscriptHeader) -> None:
+        record = turn_record(turn, header, self._span, self._names.of(header))
+        if self._fields is not None:
+            record = {name: record[name] for name in self._fields if name in record}
+        self._out.write(self._encode(record).decode() + "\n")
+
+    def finish(self) -> None:
+        self._out.flush()
+
+
+class _Csv:
+    """RFC 4180 with a header line; a cell that a spreadsheet would run gets an apostrophe in front."""
+
+    def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
+        self._out, self._span, self._names = out, span, _Names()
+        samples = ("start_sample", "end_sample") if span else ()
+        self._fields = tuple(fields) if fields is not None else (*_TABLE, *samples)
+        self._rows = csv.writer(out, lineterminator="\r\n")
+        self._rows.writerow(self._fields)
+
+    def write(self, turn: Turn, header: TranscriptHeader) -> None:
+        record = turn_record(turn, header, self._span, self._names.of(header))
+        self._rows.writerow([_cell(record.get(name)) for name in self._fields])
+
+    def finish(self) -> None:
+        self._out.flush()
+
+
+class _Text:
+    """``[mm:ss.mmm] role name: text``, or the chosen fields separated by tabs. Nothing that a terminal obeys."""
+
+    def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
+        self._out, self._fields, self._span = out, fields, span
+        self._names = _Names()
+
+    def write(self, turn: Turn, header: TranscriptHeader) -> None:
+        record = turn_record(turn, header, self._span, self._names.of(header))
+        if self._fields is not None:
+            cells = [_plain(_shown(record.get(name))) for name in self._fields]
+            self._out.write("\t".join(cells) + "\n")
+            return
+        when = f"[{clock(turn.start_ms)}] " if turn.start_ms is not None else ""
+        name = f" {_plain(record['speaker_name'])}" if "speaker_name" in record else ""
+        self._out.write(f"{when}{turn.role}{name}: {_plain(turn.text)}\n")
+
+    def finish(self) -> None:
+        self._out.flush()
+
+
+def clock(ms: int) -> str:
+    """Milliseconds as ``mm:ss.mmm``; minutes go on past 59, negative times have a sign."""
+    minutes, rest = divmod(abs(ms), 60_000)
+    return f"{'-' if ms < 0 else ''}{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _cell(value: object) -> str:
+    text = _shown(value)
+    if isinstance(value, str) and text.startswith(_FORMULA):
+        return "'" + text
+    return text
+
+
+def _plain(text: str) -> str:
+    """The text with control, bidi-override and other format characters written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char == "\u200d" or not _unsafe(char) else _escape(char) for char in text)
+
+
+def _unsafe(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

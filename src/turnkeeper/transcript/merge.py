@@ -1,0 +1,121 @@
+"""Several streams of turns into one timeline, in constant memory. Knows no payload and no role.
+
+Order: by (start, communication, index). A turn without times keeps its place behind the turn before it in its own
+stream (those at the very beginning stand first of all).
+"""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby, islice
+from typing import BinaryIO, cast
+
+import msgspec
+
+from turnkeeper.model import Turn
+
+__all__ = ["batched", "in_order", "mark_duplicates", "merged"]
+
+RUN_TURNS = 20_000
+RUN_BYTES = 8 << 20
+"""A sorted run in memory ends at either bound; 20,000 turns of 200 bytes of text are about 8 MiB."""
+
+GROUP = 50_000
+"""Turns with one start time that are remembered when duplicates are sought. More at one instant are not speech."""
+
+_BEFORE_ALL = -(1 << 62)
+
+Key = tuple[int, str, int, int]
+
+
+class _Keyed(msgspec.Struct, array_like=True, gc=False):
+    key: Key
+    turn: Turn
+
+
+def batched(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
+    """Turns in lists of a thousand: what is done per list costs next to nothing per turn."""
+    rest = iter(turns)
+    while batch := list(islice(rest, 1000)):
+        yield batch
+
+
+def in_order(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
+    """One stream's turns with their sort keys, sorted. ``ordered`` says that they already are, so nothing is kept."""
+    keyed = _keyed(chain.from_iterable(batches))
+    return keyed if ordered else _sorted(keyed)
+
+
+def merged(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
+    """One timeline out of sorted streams."""
+    if len(streams) == 1:
+        return (turn for _, turn in streams[0])
+    return (turn for _, turn in heapq.merge(*streams, key=lambda pair: pair[0]))
+
+
+def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Mark what another communication already said: same start, end, text and channel. Marked, never dropped.
+
+    Turns come in order, so equals stand under one start time and only those are remembered.
+    """
+    for start, group in groupby(turns, key=lambda turn: turn.start_ms):
+        if start is None:
+            yield from group
+            continue
+        seen: dict[tuple[int | None, str, str | None], Turn] = {}
+        for turn in group:
+            like = (turn.end_ms, turn.text, turn.channel)
+            first = seen.get(like)
+            if first is None and len(seen) < GROUP:
+                seen[like] = turn
+            if first is None or first.communication == turn.communication:
+                yield turn
+            else:
+                yield msgspec.structs.replace(turn, duplicate_of=f"{first.communication}/{first.index}")
+
+
+def _keyed(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
+    start, communication, index = _BEFORE_ALL, "", 0
+    for place, turn in enumerate(turns):
+        if turn.start_ms is not None:
+            start, communication, index = turn.start_ms, turn.communication or "", turn.index
+        yield (start, communication, index, place), turn
+
+
+def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
+    runs: list[Iterator[tuple[Key, Turn]]] = []
+    run: list[tuple[Key, Turn]] = []
+    size = 0
+    for pair in keyed:
+        run.append(pair)
+        size += len(pair[1].text) + 100 * len(pair[1].words)
+        if len(run) >= RUN_TURNS or size >= RUN_BYTES:
+            runs.append(_spill(run))
+            run, size = [], 0
+    run.sort(key=lambda pair: pair[0])
+    if not runs:
+        return iter(run)
+    return heapq.merge(*runs, iter(run), key=lambda pair: pair[0])
+
+
+def _spill(run: list[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
+    """Write one sorted run to a nameless file and give it back as an iterator."""
+    run.sort(key=lambda pair: pair[0])
+    file = cast(BinaryIO, tempfile.TemporaryFile(prefix="turnkeeper-"))  # noqa: SIM115 - lives as long as its reader
+    encoder = msgspec.msgpack.Encoder()
+    for key, turn in run:
+        data = encoder.encode(_Keyed(key, turn))
+        file.write(len(data).to_bytes(4, "little"))
+        file.write(data)
+    file.seek(0)
+    return _unspill(file)
+
+
+def _unspill(file: BinaryIO) -> Iterator[tuple[Key, Turn]]:
+    decoder = msgspec.msgpack.Decoder(_Keyed)
+    with file:
+        while head := file.read(4):
+            item = decoder.decode(file.read(int.from_bytes(head, "little")))
+            yield item.key, item.turn

@@ -1,0 +1,106 @@
+"""Participants of a conversation: the transcript's own merged with the analytics document's, with stable ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from turnkeeper.model import Participant
+from turnkeeper.transcript.details import DetailParticipant, Details
+from turnkeeper.transcript.document import EPOCH, Person
+from turnkeeper.transcript.roles import role_of
+
+__all__ = ["from_details", "from_file"]
+
+
+def from_details(details: Details | None, base: int, names: Mapping[str, str]) -> tuple[Participant, ...]:
+    """The analytics document's participants, times in ms from ``base`` (epoch ms)."""
+    return tuple(
+        Participant(
+            id=one.id,
+            role=role_of(one.purpose),
+            name=_name(one.name, one.user_id, one.queue_id, names),
+            purpose=one.purpose,
+            user_id=one.user_id,
+            queue_id=one.queue_id,
+            start_ms=_since(one.start, base),
+            end_ms=_since(one.end, base),
+        )
+        for one in (details.participants if details else ())
+    )
+
+
+def from_file(
+    people: Iterable[Person], details: Details | None, base: int, names: Mapping[str, str]
+) -> tuple[Participant, ...]:
+    """The transcript's participants. One without an id gets that of the analytics participant with the same purpose
+    and user whose interval overlaps most, else "purpose-N", counted in file order."""
+    left = list(details.participants if details else ())
+    counts: Counter[str] = Counter()
+    found: dict[str, Participant] = {}
+    for person in people:
+        counts[person.purpose or "participant"] += 1
+        match = _match(person, left, base)
+        if match is not None:
+            left.remove(match)
+        key = person.id or (match.id if match else _numbered(person, counts))
+        found.setdefault(key, _participant(key, person, match, base, names))
+    return tuple(found.values())
+
+
+def _participant(
+    key: str, person: Person, match: DetailParticipant | None, base: int, names: Mapping[str, str]
+) -> Participant:
+    user = person.user_id or (match.user_id if match else None)
+    queue = person.queue_id or (match.queue_id if match else None)
+    purpose = person.purpose or (match.purpose if match else None)
+    start = _placed(person.start, base)
+    end = _placed(person.end, base)
+    return Participant(
+        id=key,
+        role=role_of(purpose),
+        name=person.name or _name(match.name if match else None, user, queue, names),
+        purpose=purpose,
+        user_id=user,
+        queue_id=queue,
+        start_ms=start if start is not None or match is None else _since(match.start, base),
+        end_ms=end if end is not None or match is None else _since(match.end, base),
+    )
+
+
+def _match(person: Person, left: Sequence[DetailParticipant], base: int) -> DetailParticipant | None:
+    if person.id is not None:
+        return next((one for one in left if one.id == person.id), None)
+    alike = [
+        one
+        for one in left
+        if (one.purpose or "").lower() == (person.purpose or "").lower()
+        and (person.user_id is None or one.user_id is None or one.user_id == person.user_id)
+    ]
+    return max(alike, key=lambda one: (one.user_id == person.user_id, _overlap(person, one, base)), default=None)
+
+
+def _overlap(person: Person, other: DetailParticipant, base: int) -> int:
+    start, end = _placed(person.start, base), _placed(person.end, base)
+    since, until = _since(other.start, base), _since(other.end, base)
+    far = 1 << 62
+    last = min(far if end is None else end, far if until is None else until)
+    return last - max(-far if start is None else start, -far if since is None else since)
+
+
+def _numbered(person: Person, counts: Counter[str]) -> str:
+    purpose = person.purpose or "participant"
+    return f"{purpose}-{counts[purpose]}"
+
+
+def _placed(value: int | None, base: int) -> int | None:
+    """A payload's time from ``base``; small numbers are offsets already."""
+    return value - base if value is not None and value > EPOCH else value
+
+
+def _since(epoch: int | None, base: int) -> int | None:
+    return None if epoch is None or not base else epoch - base
+
+
+def _name(name: str | None, user: str | None, queue: str | None, names: Mapping[str, str]) -> str | None:
+    return names.get(user or "") or name or names.get(queue or "")

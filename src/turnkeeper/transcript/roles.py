@@ -1,0 +1,128 @@
+"""Who spoke: purpose -> role, and channel x participants' intervals -> role and participant. Knows no payload."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from turnkeeper.model import Participant, Role
+
+__all__ = ["Cast", "Intervals", "role_of"]
+
+_FOREVER: Final = 1 << 62
+
+_ROLES: Final[dict[str, Role]] = {
+    "customer": "customer",
+    "external": "customer",
+    "agent": "agent",
+    "user": "agent",
+    "ivr": "ivr",
+    "acd": "acd",
+    "bot": "bot",
+    "botflow": "bot",
+    "system": "system",
+    "workflow": "system",
+    "voicemail": "system",
+    "fax": "system",
+    "dialer": "system",
+    "campaign": "system",
+}
+
+
+def role_of(purpose: str | None) -> Role:
+    """The role of a participant's purpose (or of a role word), any case; ``unknown`` for every other word."""
+    return _ROLES.get((purpose or "").lower(), "unknown")
+
+
+class Intervals:
+    """Participants by time, sorted once. ``best`` takes O(log n + overlapping)."""
+
+    def __init__(self, people: Iterable[Participant]) -> None:
+        spans = [
+            (
+                -_FOREVER if person.start_ms is None else person.start_ms,
+                _FOREVER if person.end_ms is None else person.end_ms,
+                person,
+            )
+            for person in people
+        ]
+        spans.sort(key=lambda span: (span[0], span[1], span[2].id))
+        self._spans = spans
+        self._starts = [span[0] for span in spans]
+        self._latest = list(accumulate((span[1] for span in spans), max))
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def only(self) -> Participant | None:
+        """The one participant, where there is just one."""
+        return self._spans[0][2] if len(self._spans) == 1 else None
+
+    def best(self, start: int, end: int) -> list[Participant]:
+        """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
+
+        A stretch without length counts as a point: it lies in ``[a, b)`` where a <= start < b. One participant present
+        twice with the same overlap is no tie.
+        """
+        last = max(end, start + 1)
+        most, found = 0, []
+        at = bisect_left(self._starts, last)
+        while at and self._latest[at - 1] > start:
+            at -= 1
+            begin, finish, person = self._spans[at]
+            overlap = min(finish, last) - max(begin, start)
+            if overlap > most:
+                most, found = overlap, [person]
+            elif overlap == most and overlap > 0 and person not in found:
+                found.append(person)
+        return found
+
+
+class Cast:
+    """Everybody in a conversation. ``file`` are the participants that the transcript itself names, ``details`` those of
+    the analytics document; the first have the say."""
+
+    def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:
+        everybody = {person.id: person for person in (*details, *file)}
+        self.roles: dict[str, Role] = {key: person.role for key, person in everybody.items()}
+        self._inside = [_inside(file), _inside(details)]
+        self._by_role: dict[Role, list[Intervals]] = {}
+        for role in set(self.roles.values()):
+            self._by_role[role] = [_only(file, role), _only(details, role)]
+
+    def speaks(self, channel: str | None, start: int | None, end: int | None) -> tuple[Role, str | None]:
+        """Role and participant id of whoever spoke on ``channel`` between two times (ms, half-open).
+
+        ``internal`` goes to the internal participant whose interval overlaps most, the file's first; a tie or none is
+        ``unknown``. ``external`` is the customer. A role word as channel is taken at its word.
+        """
+        if channel == "internal":
+            person = _first(self._inside, start, end)
+            return (person.role, person.id) if person else ("unknown", None)
+        role = role_of(channel)
+        if role == "unknown":
+            return "unknown", None
+        person = _first(self._by_role.get(role, []), start, end)
+        return role, person.id if person else None
+
+
+def _first(choices: Sequence[Intervals], start: int | None, end: int | None) -> Participant | None:
+    for people in choices:
+        if not len(people):
+            continue
+        if start is None:
+            return people.only()
+        best = people.best(start, start if end is None else end)
+        if best:
+            return best[0] if len(best) == 1 else None
+    return None
+
+
+def _inside(people: Sequence[Participant]) -> Intervals:
+    return Intervals(person for person in people if person.role not in ("customer", "unknown"))
+
+
+def _only(people: Sequence[Participant], role: Role) -> Intervals:
+    return Intervals(person for person in people if person.role == role)

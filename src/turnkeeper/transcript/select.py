@@ -1,0 +1,164 @@
+"""Which turns: by role, interaction, time, confidence and communication. The transcript itself always holds all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self, cast
+from urllib.parse import unquote
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.model import Role, Turn
+from turnkeeper.model import roles as known_roles
+
+__all__ = ["Selection"]
+
+SYSTEM: frozenset[Role] = frozenset({"system", "ivr", "acd", "bot"})
+"""What ``--role system`` means: everything on our side that is no person."""
+
+_SAFE = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A filter; what is empty or None does not filter.
+
+    ``roles`` as asked for: ``system`` stands for system, ivr, acd and bot, every other name for itself.
+    ``interactions`` are conversation ids. ``start_ms`` and ``end_ms`` bound a window, half-open: a turn is in it when
+    it overlaps it, a turn without length when it lies in it; a turn without times is in no window.
+    ``min_confidence`` leaves out turns without a confidence. ``communication`` is one leg's id.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    interactions: frozenset[str] = frozenset()
+    start_ms: int | None = None
+    end_ms: int | None = None
+    min_confidence: float | None = None
+    communication: str | None = None
+
+    @classmethod
+    def from_options(
+        cls,
+        roles: Iterable[str] = (),
+        interactions: Iterable[str] = (),
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        min_confidence: float | None = None,
+        communication: str | None = None,
+    ) -> Self:
+        """From what a user typed. Raises ``Misconfigured`` for an unknown role or an impossible bound."""
+        wanted = [word.strip().lower() for word in roles]
+        for word in wanted:
+            if word not in known_roles:
+                known = ", ".join(known_roles)
+                raise Misconfigured(f"{word!r} is not a role", key="role", hint=f"The roles are {known}.")
+        if min_confidence is not None and not 0 <= min_confidence <= 1:
+            raise Misconfigured("a confidence lies between 0 and 1", key="min_confidence")
+        if start_ms is not None and end_ms is not None and end_ms <= start_ms:
+            raise Misconfigured("the window ends before it starts", key="end_ms")
+        found = frozenset(cast("list[Role]", wanted))
+        return cls(found, frozenset(interactions), start_ms, end_ms, min_confidence, communication)
+
+    def __bool__(self) -> bool:
+        """Whether it filters at all."""
+        return self != type(self)()
+
+    def sentence(self) -> str:
+        """The filter in words, for a person."""
+        parts = [
+            "role " + " or ".join(sorted(self.roles)) if self.roles else "",
+            "interaction " + " or ".join(sorted(self.interactions)) if self.interactions else "",
+            f"communication {self.communication}" if self.communication is not None else "",
+            f"after {self.start_ms / 1000} s" if self.start_ms is not None else "",
+            f"before {self.end_ms / 1000} s" if self.end_ms is not None else "",
+            f"confidence of {self.min_confidence} or more" if self.min_confidence is not None else "",
+        ]
+        return ", ".join(part for part in parts if part) or "everything"
+
+    @cached_property
+    def _meant(self) -> frozenset[Role]:
+        return self.roles | SYSTEM if "system" in self.roles else self.roles
+
+    def matches(self, turn: Turn) -> bool:
+        """Whether this turn is selected (the interaction is not looked at: a turn does not know it)."""
+        if self._meant and turn.role not in self._meant:
+            return False
+        if self.communication is not None and turn.communication != self.communication:
+            return False
+        if self.min_confidence is not None and (turn.confidence is None or turn.confidence < self.min_confidence):
+            return False
+        return self._in_window(turn)
+
+    def apply(self, turns: Iterable[Turn], conversation: str | None = None) -> Iterator[Turn]:
+        """The selected turns. Where interactions are named and ``conversation`` is none of them, nothing."""
+        if self.interactions and (conversation or "").casefold() not in {one.casefold() for one in self.interactions}:
+            return iter(())
+        return filter(self.matches, turns)
+
+    def _in_window(self, turn: Turn) -> bool:
+        if self.start_ms is None and self.end_ms is None:
+            return True
+        if turn.start_ms is None:
+            return False
+        last = max(turn.start_ms + 1, turn.end_ms or turn.start_ms)
+        return (self.start_ms is None or last > self.start_ms) and (self.end_ms is None or turn.start_ms < self.end_ms)
+
+    @property
+    def slug(self) -> str:
+        """The filter as a name: canonical, safe in an object key, and readable back with ``parse``."""
+        parts: dict[str, list[str]] = {
+            "role": [str(role) for role in known_roles if role in self.roles],
+            "interaction": sorted(self.interactions),
+            "from": [] if self.start_ms is None else [str(self.start_ms)],
+            "to": [] if self.end_ms is None else [str(self.end_ms)],
+            "confidence": [] if self.min_confidence is None else [repr(float(self.min_confidence))],
+            "communication": [] if self.communication is None else [self.communication],
+        }
+        named = [".".join([name, *map(_escape, values)]) for name, values in parts.items() if values]
+        return "_".join(named) or "all"
+
+    @classmethod
+    def parse(cls, slug: str) -> Self:
+        """The selection of a slug. Raises ``Misconfigured`` for anything that ``slug`` does not write."""
+        found: dict[str, list[str]] = {}
+        try:
+            for part in [] if slug == "all" else slug.split("_"):
+                name, *values = part.split(".")
+                found[name] = [_unescape(value) for value in values]
+            start, end, least = (_one(found.pop(name, [])) for name in ("from", "to", "confidence"))
+            selection = cls.from_options(
+                found.pop("role", []),
+                found.pop("interaction", []),
+                None if start is None else int(start),
+                None if end is None else int(end),
+                None if least is None else float(least),
+                _one(found.pop("communication", [])),
+            )
+        except ValueError as cause:
+            raise Misconfigured("is not a selection", key=slug[:128]) from cause
+        if found or selection.slug != slug:
+            raise Misconfigured("is not a selection", key=slug[:128])
+        return selection
+
+
+def _one(values: list[str]) -> str | None:
+    return values[0] if values else None
+
+
+def _escape(value: str) -> str:
+    """Percent-encoding with ``-`` for ``%``: only letters, digits and ``-`` remain. A hyphen itself is doubled."""
+    return "".join(_escape_one(char) for char in value) or "-empty"
+
+
+def _escape_one(char: str) -> str:
+    if _SAFE.fullmatch(char):
+        return char
+    return "--" if char == "-" else "".join(f"-{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _unescape(value: str) -> str:
+    if value == "-empty":
+        return ""
+    return unquote(value.replace("--", "%2D").replace("-", "%"), errors="strict")

@@ -1,0 +1,319 @@
+"""Any JSON, any chunking -> batches of the elements of chosen arrays, and the rest. Constant memory. Knows no vendor.
+
+How it is fast: inside a chosen array the separator between two elements is learned from the first two, for example
+``},{"start_time"``. One ``rfind`` in the newest chunk finds a cut, and a typed decoder reads all before it in one
+call. The decoder is also the verifier: JSON reads from left to right, so ``[`` + text + ``]`` parses only when the cut
+stands between two elements of this array. A wrong guess is refused and the next one tried, then the exact scan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import msgspec
+
+from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.transcript.intake import Intake
+from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
+from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
+
+__all__ = ["Batch", "Stream", "place", "stream_batches"]
+
+CHUNK = 1 << 18
+"""256 KiB: 64 to 512 KiB measure the same, 1 MiB is slower (it leaves the second-level cache)."""
+
+_PATIENCE = 4
+"""Chunks without a learned separator before the exact scan is asked."""
+
+_NEXT = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,64}"')
+_CLOSERS = re.compile(rb"[\]}\" \t\r\n]{1,8}$")
+_TYPED = re.compile(r"(.*?)(?: - at `\$(?:\[(\d+)\])?(.*)`)?$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some elements of one array. ``first`` is the index of the first of them, ``parents`` the indices of the arrays
+    around theirs (``transcripts[2].phrases`` has ``(2,)``), ``offset`` the body's byte where the batch begins."""
+
+    path: Path
+    parents: tuple[int, ...]
+    first: int
+    offset: int
+    items: list[Any]
+
+
+def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> str:
+    """How an element is named in an error: ``transcripts[0].phrases[3].text``."""
+    around, name = iter(parents), ""
+    for step in path:
+        name += f"[{next(around)}]" if step == "[]" else f".{step}" if name else step
+    name = f"{name}[{index}]"
+    return name + (f".{field}" if field and not field.startswith("[") else field)
+
+
+class _Elements:
+    """The array being read. ``text[0]`` is its ``[``, or the comma before the next element, overwritten.
+
+    ``opened_at`` is the body offset of the ``[``, ``origin`` that of ``text[0]``, ``count`` the elements given so far.
+    """
+
+    def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan) -> None:
+        self.path, self.parents = path, parents
+        self.opened_at = self.origin = opened_at
+        self.count = 0
+        self.text = bytearray(b"[")
+        self.scan = scan
+        self.after_comma = False
+
+    def advance(self, comma: int, count: int) -> None:
+        self.text = self.text[comma:]
+        self.text[0] = 0x5B
+        self.origin += comma
+        self.count += count
+        self.after_comma = True
+        self.scan.restart()
+
+
+class Stream:
+    """A push parser. ``feed`` bytes and take the batches; ``finish`` gives the last ones; then ``skeleton`` is the rest
+    of the document with the target arrays empty, and ``repaired`` the count of lone surrogates read as U+FFFD.
+
+    ``targets`` maps each array's path to the type of its elements. Raises ``Unread`` and ``TooLarge`` with offset and
+    field; never gives wrong data. ``trusted`` leaves out what a first pass over the same bytes has checked.
+    """
+
+    def __init__(
+        self, targets: Mapping[Path, Any], limits: Limits | None = None, *, chunk: int = CHUNK, trusted: bool = False
+    ) -> None:
+        self._limits = limits or Limits()
+        self._decoders = {path: msgspec.json.Decoder(list[kind]) for path, kind in targets.items()}  # type: ignore[valid-type]
+        self._structs = {path for path, kind in targets.items() if _is_struct(kind)}
+        self._raw = {path for path, kind in targets.items() if kind is msgspec.Raw}
+        self._separators: dict[Path, list[tuple[bytes, int]]] = {}
+        self._skeleton = Skeleton(targets, self._limits)
+        self._elements: _Elements | None = None
+        self._intake = Intake(trusted=trusted)
+        self._trusted = trusted
+        self._chunk = chunk
+        self._waiting: list[bytes] = []
+        self._waits = 0
+        self._given = -1
+        self.skeleton: object = None
+
+    @property
+    def repaired(self) -> int:
+        return self._intake.repaired
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded body so far."""
+        return self._intake.offset
+
+    def feed(self, data: bytes) -> list[Batch]:
+        """Take bytes as they come. Small pieces are gathered first; big ones cut up."""
+        return list(self.batches(data))
+
+    def batches(self, data: bytes) -> Iterator[Batch]:
+        """``feed``, lazily: exhaust it before the next call."""
+        for piece in self._intake.pieces(data):
+            self._waiting.append(piece)
+            self._waits += len(piece)
+            if self._waits >= self._chunk // 2:
+                yield from self._drain()
+
+    def finish(self) -> list[Batch]:
+        """The end of the body. Raises ``Unread`` where it ends in the middle, or where the rest is not JSON."""
+        self._waiting.append(self._intake.finish())
+        found = list(self._drain())
+        while (elements := self._elements) is not None:
+            found += self._exact(elements)
+            if self._elements is elements:
+                raise truncated(self._intake.offset)
+            found += self._settle(1)
+        self.skeleton = self._skeleton.finish(self._intake.offset)
+        return found
+
+    def _drain(self) -> Iterator[Batch]:
+        data = b"".join(self._waiting)
+        self._waiting, self._waits = [], 0
+        begin = self._intake.offset - len(data)
+        if self._given < 0 and data:
+            self._skeleton.start_at(begin)
+        for start in range(0, len(data), self._chunk):
+            piece = data[start : start + self._chunk]
+            self._given = begin + start + len(piece)
+            yield from self._piece(piece)
+
+    def _piece(self, data: bytes) -> Iterator[Batch]:
+        old = 1
+        if self._elements is None:
+            self._skeleton.feed(data)
+        else:
+            old = len(self._elements.text)
+            self._elements.text += data
+        yield from self._settle(old)
+
+    def _settle(self, old: int) -> Iterator[Batch]:
+        """Go on through arrays and what is between them until more bytes are needed. What is new begins at ``old``."""
+        while (elements := self._elements or self._opened()) is not None:
+            yield from self._within(elements, old)
+            if self._elements is elements:
+                return
+            old = 1
+
+    def _opened(self) -> _Elements | None:
+        """The target array that just opened, with the text behind its bracket, if one did."""
+        path = self._skeleton.opened
+        if path is None:
+            return None
+        rest = self._skeleton.take()
+        scan = ElementScan(self._skeleton.depth, self._limits.nesting)
+        self._elements = _Elements(path, self._skeleton.parents[:-1], self._given - len(rest) - 1, scan)
+        self._elements.text += rest
+        return self._elements
+
+    def _within(self, elements: _Elements, old: int) -> Iterator[Batch]:
+        if elements.path not in self._separators:
+            elements.scan.run(elements.text, elements.origin, stop_at_comma=True)
+            self._learn(elements)
+            old = 1
+        batch = self._quick(elements, old)
+        if batch is not None:
+            yield batch
+        elif elements.path not in self._separators or len(elements.text) > _PATIENCE * self._chunk:
+            yield from self._exact(elements)
+
+    def _learn(self, elements: _Elements) -> None:
+        """Take the text around the comma just found as the separator, with and without the closers to its left."""
+        comma, text = elements.scan.comma, elements.text
+        following = _NEXT.match(text, comma + 1) if comma > 0 else None
+        if following is None:
+            return
+        closers = _CLOSERS.search(text[max(comma - 8, 1) : comma])
+        left = closers[0] if closers else b""
+        right = bytes(text[comma : following.end()])
+        known = {left + right: len(left), left[-1:] + right: len(left[-1:])}
+        self._separators[elements.path] = list(known.items())
+
+    def _quick(self, elements: _Elements, old: int) -> Batch | None:
+        """A batch cut at the last learned separator in what is new, or None: unknown, not there, or a wrong guess."""
+        for separator, shift in self._separators.get(elements.path, ()):
+            found, end = 0, len(elements.text)
+            for _ in range(2):
+                found = elements.text.rfind(separator, max(old - len(separator) + 1, 1), end)
+                if found < 0:
+                    break
+                end = found + len(separator) - 1
+                items = self._guess(elements, found + shift)
+                if items:
+                    return self._batch(elements, found + shift, items)
+        return None
+
+    def _guess(self, elements: _Elements, comma: int) -> list[Any] | None:
+        try:
+            return self._decode(elements, comma)
+        except (msgspec.DecodeError, RecursionError):
+            elements.text[comma] = 0x2C
+            return None
+
+    def _decode(self, elements: _Elements, cut: int) -> list[Any]:
+        elements.text[cut] = 0x5D
+        with memoryview(elements.text) as whole, whole[: cut + 1] as part:
+            # Raw elements are views of what they were decoded from, and this buffer goes on changing.
+            text = bytes(part) if elements.path in self._raw else part
+            return self._decoders[elements.path].decode(text)
+
+    def _batch(self, elements: _Elements, cut: int, items: list[Any]) -> Batch:
+        self._check(elements, cut, items)
+        batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items)
+        elements.advance(cut, len(items))
+        return batch
+
+    def _exact(self, elements: _Elements) -> Iterator[Batch]:
+        """All whole elements of the buffer, cut by the exact scan; and on behind the array where it ended."""
+        scan = elements.scan
+        scan.run(elements.text, elements.origin)
+        cut = scan.end if scan.end >= 0 else scan.comma
+        if cut < 0:
+            if len(elements.text) > self._limits.element:
+                raise self._too_large(elements, 0, elements.origin + 1)
+            return
+        ended = scan.end >= 0
+        items = self._sure(elements, cut)
+        if not items and (elements.after_comma or not ended):
+            offset = elements.origin + cut
+            raise Unread(f"a value is missing before byte {offset}", offset=offset, field=self._name(elements, 0))
+        rest = elements.text[cut + 1 :]
+        excised = elements.origin + cut - elements.opened_at - 1
+        if items:
+            yield self._batch(elements, cut, items)
+        if ended:
+            self._elements = None
+            self._skeleton.close(excised, rest)
+
+    def _sure(self, elements: _Elements, cut: int) -> list[Any]:
+        """Decode up to a cut that is right. What the decoder refuses now is the document's fault."""
+        try:
+            return self._decode(elements, cut)
+        except RecursionError:
+            raise too_deep(elements.origin, self._limits.nesting) from None
+        except msgspec.ValidationError as cause:
+            raise self._mistyped(elements, cause) from None
+        except msgspec.DecodeError as cause:
+            offset = elements.origin + (byte_of(cause) or cut)
+            raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+
+    def _mistyped(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
+        match = _TYPED.match(str(cause))
+        said, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
+        offset = elements.origin + elements_before(elements.text, index)
+        name = self._name(elements, index, field.lstrip("."))
+        said = said.replace("`", "").replace("Expected", "expected")
+        raise Unread(f"{name}: {said}, in the element at byte {offset}", offset=offset, field=name)
+
+    def _name(self, elements: _Elements, index: int, field: str = "") -> str:
+        return place(elements.path, elements.parents, elements.count + index, field)
+
+    def _check(self, elements: _Elements, cut: int, items: list[Any]) -> None:
+        if self._trusted:
+            return
+        above = self._skeleton.depth
+        count = len(items) if elements.path in self._structs else 0
+        # The text behind the cut is looked at too: that costs less than a copy, and can only ask for the exact scan.
+        if not nesting_within(elements.text, count, self._limits.nesting - above):
+            ElementScan(above, self._limits.nesting).run(elements.text[: cut + 1], elements.origin)
+        if cut > self._limits.element:
+            self._check_sizes(elements, cut)
+
+    def _check_sizes(self, elements: _Elements, cut: int) -> None:
+        scan, before, index = ElementScan(0, 1 << 62), 0, 0
+        while before < cut:
+            scan.comma = -1
+            scan.run(elements.text, 0, stop_at_comma=True)
+            after = scan.comma if scan.comma >= 0 else cut
+            if after - before > self._limits.element:
+                raise self._too_large(elements, index, elements.origin + before + 1)
+            before, index = after, index + 1
+
+    def _too_large(self, elements: _Elements, index: int, offset: int) -> TooLarge:
+        return TooLarge(
+            f"one element is larger than {self._limits.element} bytes, from byte {offset}",
+            offset=offset,
+            field=self._name(elements, index),
+            hint="Raise Limits.element if this document is genuine.",
+        )
+
+
+def stream_batches(stream: Stream, source: BinaryIO) -> Iterator[Batch]:
+    """Read a body to its end through a stream."""
+    while data := source.read(CHUNK):
+        yield from stream.batches(data)
+    yield from stream.finish()
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

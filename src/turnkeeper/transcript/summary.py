@@ -1,0 +1,68 @@
+"""What a conversation amounts to, counted while its turns go by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+from turnkeeper.model import Dialect, Role, Summary, Turn
+
+__all__ = ["Tally"]
+
+_SCALE = 2.0**80
+_SMALL = 2.0**-27
+"""A double of at least 2**-27 is a whole multiple of 2**-80 (53 bits), and scaling by a power of two is exact: so
+integers add such doubles exactly, and fast."""
+
+
+class Tally:
+    """Feed it every turn once; ``summary`` gives the facts so far. Constant memory.
+
+    The mean confidence is exact before it is rounded: turns in any order, in any batches, give the same digits.
+    """
+
+    def __init__(self, conversation: str, dialect: Dialect) -> None:
+        self._conversation, self._dialect = conversation, dialect
+        self._roles: Counter[Role] = Counter()
+        self._last = 0
+        self._confidences = self._timed = self._duplicates = self._unknown = 0
+        self._scaled = 0
+        self._rest = Fraction(0)
+
+    def add(self, turn: Turn) -> None:
+        """Count one turn."""
+        self.add_all([turn])
+
+    def add_all(self, turns: Sequence[Turn]) -> None:
+        """Count turns."""
+        self._roles.update([turn.role for turn in turns])
+        ends = [turn.end_ms for turn in turns if turn.end_ms is not None]
+        self._last = max(self._last, max(ends, default=0))
+        self._timed += sum([turn.start_ms is not None and turn.end_ms is not None for turn in turns])
+        self._add_confidences([turn.confidence for turn in turns if turn.confidence is not None])
+        self._duplicates += sum([turn.duplicate_of is not None for turn in turns])
+        self._unknown += sum([turn.speaker_id is None for turn in turns])
+
+    def _add_confidences(self, values: list[float]) -> None:
+        self._confidences += len(values)
+        self._scaled += sum([int(value * _SCALE) for value in values if value >= _SMALL])
+        self._rest += sum([Fraction(value) for value in values if value < _SMALL], Fraction(0))
+
+    def summary(self) -> Summary:
+        """The summary of the turns so far."""
+        total = Fraction(self._scaled, 1 << 80) + self._rest
+        return Summary(
+            interaction_id=self._conversation,
+            total_duration_seconds=self._last / 1000,
+            total_turns=sum(self._roles.values()),
+            agent_turns=self._roles["agent"],
+            customer_turns=self._roles["customer"],
+            avg_confidence=float(round(total / self._confidences, 6)) if self._confidences else 0.0,
+            turns_with_confidence=self._confidences,
+            timed_turns=self._timed,
+            roles={role: self._roles[role] for role in sorted(self._roles)},
+            dialect=self._dialect,
+            duplicate_turns=self._duplicates,
+            unknown_speaker_turns=self._unknown,
+        )
