@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tests.conftest import Cli, Platform, Ran, credentials
 from tests.e2e.truth import BRIEF, requests_of, truth_of
 from turnkeeper.simulator import Running
+
+AFTERNOON = datetime(2026, 10, 5, 16, 0, tzinfo=UTC)
+"""The afternoon of the first simulated day: its conversations are fresh, so a 404 may still become a transcript."""
 
 LONG = "long"
 """The scenario whose media transcript is too large to be inline: it comes through a downloadUrl."""
@@ -47,7 +51,7 @@ def _fetch(cli: Cli, running: Running, *more: str, code: int = 0, api: str = "me
     ],
 )
 def test_a_correct_client_gets_through(fault: str, api: str, platform: Platform, cli: Cli) -> None:
-    _fetch(cli, platform(fault), api=api)
+    _fetch(cli, platform(fault, now=AFTERNOON), api=api)
 
 
 def test_everything_at_once(platform: Platform, cli: Cli) -> None:
@@ -82,7 +86,7 @@ def test_throttling_for_ever_ends_in_bounded_time_and_names_the_limit(platform: 
 
 
 def test_a_tenants_limit_is_told_apart_from_a_clients(platform: Platform, cli: Cli) -> None:
-    ran = _fetch(cli, platform("tenant-throttle", "throttle-forever"), code=1)
+    ran = _fetch(cli, platform("tenant-throttle=1"), code=1)
     assert "org." in ran.err
 
 
@@ -93,9 +97,7 @@ def test_a_transcript_that_is_never_ready_is_a_clear_outcome(api: str, platform:
 
 
 def test_an_empty_array_on_a_fresh_conversation_is_asked_again(platform: Platform, cli: Cli) -> None:
-    from datetime import UTC, datetime
-
-    running = platform("empty-first", now=datetime(2026, 10, 5, 16, 0, tzinfo=UTC))
+    running = platform("empty-first", now=AFTERNOON)
     assert _fetch(cli, running, scenario="plain").json["total_turns"] > 0
 
 

@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -83,18 +82,14 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     big = {**CALL, "transcript": CALL["transcript"] * 30_000}
     path = tmp_path / "big.json"
     path.write_text(json.dumps(big))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "turnkeeper", "turns", str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr is not None
-    assert process.stderr.read() == b""
-    assert process.wait(timeout=30) == 0
+    command = [sys.executable, "-m", "turnkeeper", "turns", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 0
 
 
 def test_an_archive_is_read_as_input(platform: Platform, cli: Cli, tmp_path: Path) -> None:
@@ -119,8 +114,12 @@ def test_an_address_is_read(platform: Platform, cli: Cli) -> None:
 @pytest.mark.parametrize("sample", sorted(DATA.glob("*.json*")), ids=lambda path: path.name)
 def test_payloads_seen_in_the_wild(sample: Path, cli: Cli) -> None:
     ran = cli("turns", str(sample))
-    assert ran.code == 0, ran.err
-    assert ran.out
+    if sample.name.startswith(("details", "events-two")):  # not a transcript; two conversations in one body
+        assert ran.code == 3
+        assert ran.err
+    else:
+        assert ran.code == 0, ran.err
+        assert ran.out
 
 
 def test_reading_a_file_loads_no_network(call: Path) -> None:

@@ -101,6 +101,10 @@ class Archive:
         """The archive's address, without credentials or query."""
         return self.store.url
 
+    def prepare(self) -> None:
+        """Make sure that the archive can be written, before anything is fetched for it. Later calls do it anyway."""
+        self._check(write=True)
+
     def claim(self, organisation: str) -> None:
         """Say whose archive this is. Raises ``StoreRefused`` when it already is another organisation's."""
         layout.claim(self.store, self._clock, organisation)

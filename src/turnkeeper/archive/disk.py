@@ -58,15 +58,19 @@ class Disk:
             os.close(descriptor)
 
 
-def translated(cause: OSError, operation: str, key: str) -> TurnkeeperError:
-    """The error a person can act on."""
-    reason = cause.strerror or type(cause).__name__
+def translated(cause: OSError, operation: str, key: str, folder: Path) -> TurnkeeperError:
+    """The error a person can act on; ``folder`` is the archive's."""
+    reason = f"{cause.strerror or type(cause).__name__} in {folder}"
     if cause.errno in _full:
         return DiskFull(
             f"no room left ({reason})", operation=operation, key=key, hint="Free some space and run the same again."
         )
     if cause.errno == errno.ENOENT and operation == "read":
         return NotFound("not in the archive", operation=operation, key=key)
+    if cause.errno == errno.ENOENT and operation == "write":
+        # mkdir answers so where a file system takes no new folders (/proc, a stale mount).
+        hint = "Choose a folder on a disk that this user can write."
+        return StoreRefused(f"{folder} cannot be made", operation=operation, key=key, hint=hint)
     if cause.errno in _hints:
         return StoreRefused(reason, operation=operation, key=key, hint=_hints[cause.errno])
     return Unavailable(reason, operation=operation, key=key, hint="Check the disk, then run the same again.")

@@ -54,7 +54,7 @@ class FolderStore:
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:  # noqa: ARG002 - files have no type
         target = self._path(key)
-        with _told("write", key), self._temporary(iter([data])) as temporary:
+        with self._told("write", key), self._temporary(iter([data])) as temporary:
             self._make(target.parent)
             if not create:
                 self._disk.replace(temporary, target)
@@ -64,7 +64,7 @@ class FolderStore:
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:  # noqa: ARG002 - files have no type
         target = self._path(key)
-        with _told("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
+        with self._told("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
             if temporary.stat().st_size != source.size:
                 raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
             self._make(target.parent)
@@ -77,13 +77,13 @@ class FolderStore:
 
     def open(self, key: str) -> BinaryIO:
         path = self._path(key)
-        with _told("read", key):
+        with self._told("read", key):
             if path.is_dir():
                 raise NotFound("not in the archive", operation="read", key=key)
             return path.open("rb")
 
     def size(self, key: str) -> int | None:
-        with _told("look for", key):
+        with self._told("look for", key):
             try:
                 found = self._path(key).stat()
             except (FileNotFoundError, NotADirectoryError):
@@ -92,7 +92,7 @@ class FolderStore:
 
     def list(self, prefix: str) -> Iterator[str]:
         start = self._path(prefix.rstrip("/")) if prefix else self._root
-        with _told("list", prefix):
+        with self._told("list", prefix):
             for folder, folders, files in os.walk(start, onerror=_raise_unless_absent):
                 folders.sort()
                 inside = Path(folder).relative_to(self._root)
@@ -101,7 +101,7 @@ class FolderStore:
 
     def delete(self, key: str) -> None:
         path = self._path(key)
-        with _told("delete", key):
+        with self._told("delete", key):
             try:
                 path.unlink()
             except (FileNotFoundError, NotADirectoryError):
@@ -110,6 +110,14 @@ class FolderStore:
 
     def _path(self, key: str) -> Path:
         return self._root / keys.check_key(key)
+
+    @contextlib.contextmanager
+    def _told(self, operation: str, key: str) -> Iterator[None]:
+        """Errors of the disk as errors a person can act on, naming the folder."""
+        try:
+            yield
+        except OSError as cause:
+            raise translated(cause, operation, key, self._root) from cause
 
     @contextlib.contextmanager
     def _temporary(self, blocks: Iterator[bytes]) -> Iterator[Path]:
@@ -192,11 +200,3 @@ def _blocks(body: BinaryIO) -> Iterator[bytes]:
 def _raise_unless_absent(cause: OSError) -> None:
     if not isinstance(cause, FileNotFoundError | NotADirectoryError):
         raise cause
-
-
-@contextlib.contextmanager
-def _told(operation: str, key: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as cause:
-        raise translated(cause, operation, key) from cause

@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.keys import check_id
 from turnkeeper.archive.manifest import CommunicationState
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
@@ -104,11 +105,15 @@ def get(
     Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
     see ``turnkeeper.errors`` for what to do about each.
     """
-    span(0, 0, sample_rate)  # refuse an impossible rate before anything is fetched
-    archive = Archive(to, store, clock=clock, listener=listener)
+    # What cannot work is refused before the platform's quota is spent on it.
+    span(0, 0, sample_rate)
+    check_id(conversation)
+    archive = Archive(to, store, clock=clock, listener=listener, spool_folder=spool_folder)
 
     async def verb() -> Kept:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
+            await door.token_probe()
+            await anyio.to_thread.run_sync(archive.prepare)
             return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
 
     kept = run(verb)

@@ -88,7 +88,7 @@ def _archived(url: str, interactions: Collection[str], store: StoreSettings | No
     for conversation in interactions or archive.conversations():
         manifest = archive.manifest(conversation)
         if manifest is not None and manifest.state == "done":
-            with spooled(archive.transcript(conversation)) as body:
+            with archive.transcript(conversation) as reader, spooled(reader) as body:
                 yield assemble([Body(body)])
 
 

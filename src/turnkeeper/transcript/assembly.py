@@ -14,7 +14,7 @@ from turnkeeper.transcript.document import Context, Document, Facts, Leg, Shape,
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
 from turnkeeper.transcript.numbers import rfc3339_ms
-from turnkeeper.transcript.people import from_details, from_file
+from turnkeeper.transcript.people import from_details, from_file, together
 from turnkeeper.transcript.roles import Cast
 
 __all__ = ["Assembly", "Body", "assemble"]
@@ -136,7 +136,7 @@ def _header(
     facts = [one.facts for _, one in turning] or [document.facts for document in documents]
     base = _time_base(facts, details)
     zero = base.epoch_ms or (details.start if details and details.start else 0)
-    people = [person for document in documents for person in document.facts.people]
+    people = together([document.facts.people for document in documents])
     file = from_file(people, details, zero, names)
     # People whom the file names by its own ids are not listed a second time under the analytics' ids.
     listed = () if any(person.id for person in people) else from_details(details, zero, names)

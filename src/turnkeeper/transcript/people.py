@@ -4,13 +4,61 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from turnkeeper.model import Participant
 from turnkeeper.transcript.details import DetailParticipant, Details
 from turnkeeper.transcript.document import EPOCH, Person
 from turnkeeper.transcript.roles import role_of
 
-__all__ = ["from_details", "from_file"]
+__all__ = ["from_details", "from_file", "together"]
+
+
+def together(documents: Sequence[Sequence[Person]]) -> list[Person]:
+    """The people of several documents of one conversation, each once.
+
+    Each leg's file lists everybody in the conversation, so the same person comes once per leg. People of one document
+    are never joined: who appears twice in it was there twice.
+    """
+    found: list[Person] = []
+    for people in documents:
+        earlier = len(found)
+        for person in people:
+            at = next((n for n in range(earlier) if _same(found[n], person)), None)
+            if at is None:
+                found.append(person)
+            else:
+                found[at] = _joined(found[at], person)
+    return found
+
+
+def _same(one: Person, other: Person) -> bool:
+    if one.id is not None or other.id is not None:
+        return one.id == other.id
+    if (one.purpose, one.user_id) != (other.purpose, other.user_id):
+        return False
+    if (one.start, one.end) == (other.start, other.end):
+        return True
+    # Two agents that nobody names may be on the line at once; an IVR or the customer is the same one.
+    nameless = one.user_id is None and role_of(one.purpose) == "agent"
+    return not nameless and _meet(one, other)
+
+
+def _meet(one: Person, other: Person) -> bool:
+    ends_before = one.end is not None and other.start is not None and one.end <= other.start
+    starts_after = one.start is not None and other.end is not None and other.end <= one.start
+    return not (ends_before or starts_after)
+
+
+def _joined(one: Person, other: Person) -> Person:
+    """The same person over both documents: present from the earlier start to the later end."""
+    return replace(
+        one,
+        name=one.name or other.name,
+        queue_id=one.queue_id or other.queue_id,
+        start=None if one.start is None or other.start is None else min(one.start, other.start),
+        end=None if one.end is None or other.end is None else max(one.end, other.end),
+    )
 
 
 def from_details(details: Details | None, base: int, names: Mapping[str, str]) -> tuple[Participant, ...]:

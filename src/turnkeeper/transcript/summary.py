@@ -49,16 +49,28 @@ class Tally:
         self._scaled += sum([int(value * _SCALE) for value in values if value >= _SMALL])
         self._rest += sum([Fraction(value) for value in values if value < _SMALL], Fraction(0))
 
+    def _mean(self) -> float:
+        """To 6 decimals, halves to even, of the confidences as the decimals that the payload spells.
+
+        Their nearest doubles add up to a hair beside a half; within a billionth of one it is one.
+        """
+        if not self._confidences:
+            return 0.0
+        total = Fraction(self._scaled, int(_SCALE)) + self._rest
+        millionths = total * 10**6 / self._confidences
+        half = Fraction(round(millionths * 2), 2)
+        near = half if abs(millionths - half) < Fraction(1, 10**9) else millionths
+        return round(near) / 10**6
+
     def summary(self) -> Summary:
         """The summary of the turns so far."""
-        total = Fraction(self._scaled, 1 << 80) + self._rest
         return Summary(
             interaction_id=self._conversation,
             total_duration_seconds=self._last / 1000,
             total_turns=sum(self._roles.values()),
             agent_turns=self._roles["agent"],
             customer_turns=self._roles["customer"],
-            avg_confidence=float(round(total / self._confidences, 6)) if self._confidences else 0.0,
+            avg_confidence=self._mean(),
             turns_with_confidence=self._confidences,
             timed_turns=self._timed,
             roles={role: self._roles[role] for role in sorted(self._roles)},
