@@ -16,7 +16,7 @@ from rich.text import Text
 
 from turnkeeper.settings import environment
 
-WIDTH = 100
+WIDTH = 108
 # rich's template fetches a font from a content network; a picture must not.
 OFFLINE = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.S)
 

@@ -64,7 +64,7 @@ def cli(tmp_path: Path) -> Cli:
             input=stdin,
             capture_output=True,
             cwd=tmp_path,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
             timeout=timeout,
             check=False,
         )

@@ -90,15 +90,14 @@ def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
 
 def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
     """A server: it must print its line when it is ready, and stop when it is told to."""
-    process = subprocess.Popen(
-        ["bash", "-c", f"exec {command}"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        assert "base_url" in json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        assert process.wait(timeout=20) == 0
+    start = ["bash", "-c", f"exec {command}"]
+    with subprocess.Popen(start, cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert "base_url" in json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            assert process.wait(timeout=20) == 0
 
 
 def _checkout(folder: Path) -> Path:

@@ -31,7 +31,7 @@ from turnkeeper.settings import PlatformSettings, StoreSettings, environment
 __all__ = ["demo"]
 
 CONVERSATIONS = 25
-FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry"})
+FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry=20"})
 BUCKET = "calls"
 TABLE_WIDTH = 84
 THREE_DAYS = 3 * 86_400.0
@@ -175,9 +175,14 @@ def _farewell(lines: Sequence[Line], folder: Path) -> None:
 
 Where to look next:
   {folder}/transcripts/{done}.json
-  {folder}/manifests/{done}/000001.json     what was kept, with SHA-256
+      every turn of that call, merged and attributed
+  {folder}/manifests/{done}/000001.json
+      what was kept, with SHA-256
   turnkeeper turns {folder} --interaction {done} --role agent --format txt
-  turnkeeper reread {folder}                              what could not be read, and why
-  turnkeeper simulate --port 8080                         the platform alone, to try `turnkeeper get` against
+      what the agent said
+  turnkeeper reread {folder}
+      what could not be read, and why
+  turnkeeper simulate --port 8080
+      the platform alone, to try `turnkeeper get` against
 """
     )

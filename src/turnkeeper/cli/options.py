@@ -53,10 +53,10 @@ class Destination:
 class Choice:
     """Which turns to choose."""
 
-    role: Annotated[tuple[str, ...], Parameter(consume_multiple=False)] = ()
+    role: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Only turns of this role: customer, agent, ivr, acd, bot, unknown; system means ivr, acd, bot and system together.
     Repeat it or separate with commas."""
-    interaction: Annotated[tuple[str, ...], Parameter(consume_multiple=False)] = ()
+    interaction: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Only this interaction (conversation id). Repeat it or separate with commas."""
     after: float | None = None
     """Only turns that end after this second of the conversation."""

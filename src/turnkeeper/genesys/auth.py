@@ -7,6 +7,7 @@ or less before every single request.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -61,7 +62,8 @@ class Tokens:
         self._urls = list(hosts.token_urls)
         self._lock = anyio.Lock()
         self._token: _Token | None = None
-        self._proven = ""
+        # Several tokens may be in use at once while requests that began with an older one are under way.
+        self._proven: deque[str] = deque(maxlen=8)
         self._asked = 0
         self._failure: TurnkeeperError | None = None
         self._key: Key | None = None
@@ -76,11 +78,12 @@ class Tokens:
 
     def prove(self, bearer: str) -> None:
         """Note that the platform accepted this token."""
-        self._proven = bearer
+        if bearer not in self._proven:
+            self._proven.append(bearer)
 
     def worked(self, bearer: str) -> bool:
         """Whether this token was accepted before: then a refusal means that it expired."""
-        return self._proven == bearer
+        return bearer in self._proven
 
     async def renew(self, refused: str, reason: str) -> str:
         """A token other than the one that was refused; somebody else may have fetched it meanwhile."""
