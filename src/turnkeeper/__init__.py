@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from turnkeeper import errors as errors
     from turnkeeper.archive.bundle import Archive as Archive
     from turnkeeper.archive.manifest import Manifest as Manifest
+    from turnkeeper.archive.reread import reread as reread
     from turnkeeper.audio.timeline import span as span
     from turnkeeper.clock import ManualClock as ManualClock
     from turnkeeper.genesys.platform import Genesys as Genesys
@@ -56,6 +57,7 @@ _HOMES = {
     "export_conversation": "turnkeeper.runs.conversation",
     "get": "turnkeeper.runs.conversation",
     "read_turns": "turnkeeper.runs.turns",
+    "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
 }
 
@@ -81,6 +83,7 @@ __all__ = [
     "export_conversation",
     "get",
     "read_turns",
+    "reread",
     "span",
 ]
 

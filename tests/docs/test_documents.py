@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Platform, credentials
+from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.local_s3 import LocalS3
 
 ROOT = Path(__file__).parents[2]
@@ -115,20 +116,16 @@ def _checkout(folder: Path) -> Path:
 
 
 def test_the_command_lines_page_names_every_verb_and_option() -> None:
-    from turnkeeper.cli.app import VERBS, app
-
     page = (ROOT / "docs/cli.md").read_text()
     for verb in VERBS:
         assert f"`turnkeeper {verb}`" in page
-        arguments = app[verb].assemble_argument_collection()
+        arguments = command_line(verb)[verb].assemble_argument_collection()
         names = {name for argument in arguments for name in argument.names if name.startswith("--")}
         missing = {name for name in names if f"`{name}`" not in page}
         assert not missing, f"docs/cli.md does not name {missing} of {verb}"
 
 
 def test_every_verb_has_its_row_in_the_librarys_table() -> None:
-    from turnkeeper.cli.app import VERBS
-
     page = (ROOT / "docs/library.md").read_text()
     assert all(f"turnkeeper {verb}" in page for verb in VERBS)
 

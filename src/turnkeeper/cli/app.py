@@ -11,7 +11,7 @@ from turnkeeper.cli.console import complain, hush
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.version import __version__
 
-__all__ = ["app", "start"]
+__all__ = ["VERBS", "command_line", "start"]
 
 EPILOGUE = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
@@ -23,18 +23,6 @@ GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from th
 **No account?** `turnkeeper demo` does the whole job on this machine.
 """
 
-app = cyclopts.App(
-    name="turnkeeper",
-    help="Every turn of every call, kept: export Genesys Cloud transcripts into an archive you own.",
-    help_epilogue=EPILOGUE,
-    version=__version__,
-    version_flags=["--version"],
-    # Transcript ids and keys may hold brackets: plain text cannot be mistaken for markup.
-    help_format="markdown",
-    suppress_keyboard_interrupt=False,
-    result_action="return_value",
-)
-
 VERBS = {
     "demo": "The whole job on this machine: simulator, object store, 25 conversations. No account needed.",
     "get": "One conversation into an archive; prints its summary as JSON.",
@@ -43,13 +31,33 @@ VERBS = {
     "doctor": "Check every precondition, each with its mend.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }
-for _verb, _help in VERBS.items():
-    app.command(f"turnkeeper.cli.{_verb}:{_verb}", name=_verb, help=_help)
+
+
+def command_line(asked: str = "") -> cyclopts.App:
+    """All verbs, none of them loaded yet. The one ``asked`` for explains itself; the others have one sentence here."""
+    app = cyclopts.App(
+        name="turnkeeper",
+        help="Every turn of every call, kept: export Genesys Cloud transcripts into an archive you own.",
+        help_epilogue=EPILOGUE,
+        help_format="markdown",
+        version=__version__,
+        version_flags=["--version"],
+        # What is empty, off or absent goes without saying.
+        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None),
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for verb, sentence in VERBS.items():
+        told = {} if verb == asked else {"help": sentence}
+        app.command(f"turnkeeper.cli.{verb}:{verb}", name=verb, **told)
+    return app
 
 
 def start(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and end the process with its exit code."""
-    sys.exit(_guarded(lambda: app(sys.argv[1:] if arguments is None else list(arguments))))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    asked = next((word for word in given if word in VERBS), "")
+    sys.exit(_guarded(lambda: command_line(asked)(given)))
 
 
 def _guarded(command: Callable[[], object]) -> int:

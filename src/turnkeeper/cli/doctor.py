@@ -73,8 +73,7 @@ def _print(checks: Sequence[Check], *, destination: str) -> None:
         sys.stdout.write(printable(f"{MARKS[check.state]}  {check.name:{width}}  {check.found}") + "\n")
         if check.mend and check.state != "ok":
             sys.stdout.write(printable(f"      {'':{width}}  -> {check.mend}") + "\n")
-    if any(check.state == "fail" for check in checks):
-        _print_needs(destination=destination)
+    _print_needs(destination=destination)
 
 
 def _print_needs(*, destination: str) -> None:
