@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,15 @@ import pytest
 
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.simulator import Running, Simulation, serve
+
+
+def pytest_configure() -> None:
+    """Every log record of a worker, down to DEBUG, goes to a file that the secret scan reads last."""
+    place = os.environ.get("TURNKEEPER_SUITE_OUTPUT", "")
+    if place:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        logging.basicConfig(filename=Path(place) / f"log-{worker}.txt", level=logging.DEBUG)
+
 
 OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_")
 PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}

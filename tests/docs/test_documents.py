@@ -5,12 +5,14 @@ Placeholders are filled in (a conversation of the simulator, a bucket of Seaweed
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from turnkeeper.cli.local_s3 import LocalS3
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
+atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
 LANGUAGES = {"python", "bash", "json", ""}
 
 
@@ -102,8 +106,11 @@ def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
 
 
 def _checkout(folder: Path) -> Path:
-    """A clean copy of this checkout, as a new user would have it: no venv, no leftovers."""
-    copy = folder / "checkout"
+    """A clean copy of this checkout, as a new user would have it: no venv, no leftovers.
+
+    It stands apart from the suite's output, which is scanned for secrets: third-party code spells some.
+    """
+    copy = CHECKOUTS / folder.name
     if not copy.exists():
         tracked = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True

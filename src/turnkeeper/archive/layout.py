@@ -24,6 +24,10 @@ class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     organisation: str = ""
 
 
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_LAYOUT = msgspec.json.Decoder(Layout)
+
+
 def read_layout(store: Store) -> Layout | None:
     """The note; None for a place nothing was archived in yet. Raises ``StoreRefused`` for a newer format."""
     try:
@@ -31,7 +35,7 @@ def read_layout(store: Store) -> Layout | None:
     except NotFound:
         return None
     try:
-        found = msgspec.json.decode(data, type=Layout)
+        found = _LAYOUT.decode(data)
     except msgspec.DecodeError:
         raise StoreRefused("is not the note of an archive", operation="open the archive", key=keys.ARCHIVE) from None
     if found.format != FORMAT:

@@ -87,9 +87,9 @@ def encode(manifest: Manifest) -> bytes:
 def decode(data: bytes, key: str = "") -> Manifest:
     """Read a manifest; unknown fields are tolerated. Raises ``StoreRefused`` for a newer format, else ``Unread``."""
     try:
-        named = msgspec.json.decode(data, type=_Format).format
+        named = _FORMAT.decode(data).format
         if named == FORMAT:
-            return msgspec.json.decode(data, type=Manifest)
+            return _MANIFEST.decode(data)
     except msgspec.DecodeError as cause:
         hint = "Run turnkeeper verify on the archive."
         raise Unread(f"not a manifest ({cause})", operation="read", key=key, hint=hint) from None
@@ -103,6 +103,11 @@ def decode(data: bytes, key: str = "") -> Manifest:
 
 class _Format(msgspec.Struct):
     format: str
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_FORMAT = msgspec.json.Decoder(_Format)
+_MANIFEST = msgspec.json.Decoder(Manifest)
 
 
 def _content(manifest: Manifest) -> tuple[object, ...]:

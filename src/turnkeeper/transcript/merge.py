@@ -113,8 +113,12 @@ def _spill(run: list[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
     return _unspill(file)
 
 
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_KEYED = msgspec.msgpack.Decoder(_Keyed)
+
+
 def _unspill(file: BinaryIO) -> Iterator[tuple[Key, Turn]]:
-    decoder = msgspec.msgpack.Decoder(_Keyed)
+    decoder = _KEYED
     with file:
         while head := file.read(4):
             item = decoder.decode(file.read(int.from_bytes(head, "little")))

@@ -13,6 +13,8 @@ from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.errors import Misconfigured, StoreRefused, Unavailable
 from turnkeeper.settings import StoreSettings
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_keeps_its_data_in_the_given_folder_and_goes_when_told(tmp_path: Path) -> None:
     with LocalS3(["one"], folder=tmp_path / "data") as server:

@@ -16,7 +16,7 @@ from turnkeeper.simulator.bodies import Whole
 from turnkeeper.simulator.shelf import Place
 
 if TYPE_CHECKING:
-    from tests.unit.simulator.conftest import Reply, Start, Wire
+    from tests.contract.simulator.conftest import Reply, Start, Wire
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 USERS = "/api/v2/users"

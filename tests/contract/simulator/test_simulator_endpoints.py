@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.simulator.conftest import Start, Wire
+    from tests.contract.simulator.conftest import Start, Wire
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 DAY = "2026-10-05T10:00:00.000Z/2026-10-05T11:00:00.000Z"

@@ -11,7 +11,7 @@ import pytest
 from turnkeeper.simulator.bodies import Rows
 
 if TYPE_CHECKING:
-    from tests.unit.simulator.conftest import Start, Wire
+    from tests.contract.simulator.conftest import Start, Wire
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 

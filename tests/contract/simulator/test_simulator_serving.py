@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from turnkeeper.simulator import Simulation, serve
 
 if TYPE_CHECKING:
-    from tests.unit.simulator.conftest import Start
+    from tests.contract.simulator.conftest import Start
 
 PROGRAM = """
 import sys

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 if TYPE_CHECKING:
-    from tests.unit.simulator.conftest import Reply, Start, Wire
+    from tests.contract.simulator.conftest import Reply, Start, Wire
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 NOW_S = int(NOW.timestamp())

@@ -11,7 +11,7 @@ from turnkeeper.simulator import Running
 from turnkeeper.simulator.scenarios import BREAKAGES, cast
 
 if TYPE_CHECKING:
-    from tests.unit.simulator.conftest import Start, Wire
+    from tests.contract.simulator.conftest import Start, Wire
 
 ROLES = {"external": "customer", "user": "agent"}
 
