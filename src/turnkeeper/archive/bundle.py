@@ -167,7 +167,8 @@ class Archive:
 
     def transcript(self, conversation: str) -> BinaryIO:
         """A reader of the transcript view. Raises ``NotFound``, or ``Unread`` with the reason the manifest gives."""
-        return self.store.open(self._readable(conversation, keys.transcript(conversation)))
+        self._done(conversation)
+        return self.store.open(keys.transcript(conversation))
 
     def summary(self, conversation: str) -> dict[str, object]:
         """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
@@ -194,10 +195,6 @@ class Archive:
                 field=found.unread.field,
             )
         return found
-
-    def _readable(self, conversation: str, key: str) -> str:
-        self._done(conversation)
-        return key
 
     def _check(self, *, write: bool = False) -> None:
         """Look at the archive's own note once, and before the first write make sure that there is one."""

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["turns"] and (short := _short(given[1:])) is not None:
+        from turnkeeper.cli.ending import guarded
+
+        sys.exit(guarded(short))
     from turnkeeper.cli.app import start
 
-    start(arguments)
+    start(given)
+
+
+def _short(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
+    from turnkeeper.cli.filter import plain_request, write_turns
+
+    request = plain_request(arguments)
+    if request is None:
+        return None
+
+    def verb() -> int:
+        return write_turns(request, request.selection())
+
+    return verb

@@ -73,8 +73,9 @@ def _sentence(event: Event) -> str:
     match event:
         case Waiting(status=status, wait=wait):
             return f"not ready ({status}); asking again in {wait:g} s"
-        case Retried(where=where, reason=reason, wait=wait, limit_key=limit):
-            return f"{where}: {reason}{f' [{limit}]' if limit else ''}; trying again in {wait:.1f} s"
+        case Retried(where=where, reason=reason, wait=wait):
+            # The platform's id of that one answer is for its support, not for whoever watches.
+            return f"{where}: {reason.split('; context ')[0]}; trying again in {wait:.1f} s"
         case Renewed(what=what, reason=reason):
             return f"{what} renewed: {reason}"
         case Absent(communication=communication, reason=reason):
