@@ -2,35 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Turn
-from turnkeeper.settings import PlatformSettings, StoreSettings
-from turnkeeper.spool import BytesSource, PathSource, Spool
 from turnkeeper.transcript.assembly import Assembly, Body, assemble
-from turnkeeper.transcript.document import Source
+from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialects import SHAPES
+from turnkeeper.transcript.document import HELD, Mode, Source
+from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.select import Selection
 
-__all__ = ["open_transcripts", "read_turns"]
+if TYPE_CHECKING:
+    from turnkeeper.settings import PlatformSettings, StoreSettings
+    from turnkeeper.spool import Spool
+
+__all__ = ["open_transcripts", "read_batches", "read_turns"]
 
 Place = str | Path | bytes | Source
 """A path, an address (``https://``, ``s3://``, ``file://`` …), the bytes themselves, or anything that reopens."""
 
 
-def read_turns(place: Place, selection: Selection | None = None) -> Iterator[Turn]:
-    """The turns of any payload in any dialect, merged and attributed, in constant memory.
+Order = Literal["time", "document"]
 
-    ``place`` is a file (gzip or not), an ``http(s)://`` address, bytes, or an archive (its folder or address: every
-    conversation in it). ``selection`` keeps only what it matches. Times are milliseconds from the conversation's start.
+
+def read_turns(
+    place: Place, selection: Selection | None = None, *, order: Order = "time", words: bool = False
+) -> Iterator[Turn]:
+    """The turns of any payload in any dialect, attributed to their speakers, in constant memory.
+
+    ``place`` is a file (gzip or zstd or not), an ``http(s)://`` address, bytes, or an archive (its folder or address:
+    every conversation in it). ``selection`` keeps only what it matches. Times are milliseconds from the conversation's
+    start. ``words`` fills in each turn's words, where the payload lists them.
+
+    ``order="time"`` gives one timeline: a large document is looked through once before it is read. ``"document"`` gives
+    turns as they stand, in one pass where the participants stand before them; of a large speech file they then lack
+    the sentiment, which stands behind.
+
     Raises ``Unread`` and its kin with the byte offset, ``NotFound`` for a missing file.
     """
+    mode = Mode(strict=False, words=words)
+    if order == "document":
+        return chain.from_iterable(_as_they_stand(place, selection, mode))
+    return chain.from_iterable(_in_time(place, selection, mode))
+
+
+def read_batches(place: Place) -> Iterator[TurnBatch]:
+    """The turns of any payload in batches with columns (``start_ms``, ``end_ms``, ``text``, ``role`` …), as they stand.
+
+    For sums, tables and arrays: the same turns as ``read_turns(place, order="document")``, without an object for each.
+    Raises ``Unread`` and its kin with the byte offset, ``NotFound`` for a missing file.
+    """
+    from turnkeeper.transcript.forward import Forward, TwoPasses
+
+    mode = Mode(strict=False, words=False, columns=True)
+    with _single(place) as source:
+        if source is None or source.size < HELD:
+            for transcript in open_transcripts(place if source is None else source, mode=mode):
+                yield from transcript.columns()
+            return
+        try:
+            yield from Forward(source, SHAPES, Limits(), mode).columns()
+        except TwoPasses:
+            yield from assemble([Body(source)], mode=mode).columns()
+
+
+def _in_time(place: Place, selection: Selection | None, mode: Mode) -> Iterator[Iterable[Turn]]:
     wanted = selection.interactions if selection else ()
-    for transcript in open_transcripts(place, interactions=wanted):
-        turns = transcript.turns()
-        yield from selection.apply(turns, transcript.header.conversation) if selection else turns
+    for transcript in open_transcripts(place, interactions=wanted, mode=mode):
+        if selection:
+            yield selection.apply(transcript.turns(), transcript.conversation)
+        else:
+            yield from transcript.batches()
+
+
+def _as_they_stand(place: Place, selection: Selection | None, mode: Mode) -> Iterator[Iterable[Turn]]:
+    from turnkeeper.transcript.forward import Forward, TwoPasses
+
+    wanted = selection.interactions if selection else frozenset()
+    with _single(place) as source:
+        if source is not None and source.size >= HELD and not wanted:
+            try:
+                for turns in Forward(source, SHAPES, Limits(), mode).turns():
+                    yield selection.apply(turns) if selection else turns
+            except TwoPasses:
+                pass
+            else:
+                return
+        for transcript in open_transcripts(place if source is None else source, interactions=wanted, mode=mode):
+            for turns in transcript.unsorted():
+                yield selection.apply(turns, transcript.conversation) if selection else turns
 
 
 def open_transcripts(
@@ -39,23 +104,36 @@ def open_transcripts(
     interactions: Collection[str] = (),
     platform: PlatformSettings | None = None,
     store: StoreSettings | None = None,
+    mode: Mode | None = None,
 ) -> Iterator[Assembly]:
     """The transcripts found at ``place``, each with its header and a fresh iterator of turns.
 
     ``interactions`` narrows an archive to those conversations without opening the others; a single payload is always
-    given, whichever conversation it is about.
+    given, whichever conversation it is about. ``mode`` says how closely to look.
     """
+    with _single(place, platform) as source:
+        if source is not None:
+            yield assemble([Body(source)], mode=mode)
+            return
+    yield from _archived(str(place), interactions, store, mode)
+
+
+@contextmanager
+def _single(place: Place, platform: PlatformSettings | None = None) -> Iterator[Source | None]:
+    """The one body at ``place``; None where it is an archive."""
     if isinstance(place, str) and place.startswith(("http://", "https://")):
         with _download(place, platform) as body:
-            yield assemble([Body(body)])
+            yield body
     elif isinstance(place, str | Path) and _is_archive(place):
-        yield from _archived(str(place), interactions, store)
+        yield None
     else:
-        yield assemble([Body(_source(place))])
+        yield _source(place)
 
 
 def spooled(stream: BinaryIO) -> Spool:
     """Everything a stream gives (standard input, say), so that it can be read twice."""
+    from turnkeeper.spool import Spool
+
     body = Spool()
     while block := stream.read(1 << 18):
         body.write(block)
@@ -63,6 +141,8 @@ def spooled(stream: BinaryIO) -> Spool:
 
 
 def _source(place: Place) -> Source:
+    from turnkeeper.spool import BytesSource, PathSource
+
     if isinstance(place, bytes):
         return BytesSource(place)
     if not isinstance(place, str | Path):
@@ -80,7 +160,9 @@ def _is_archive(place: str | Path) -> bool:
     return "://" in text or Path(text).is_dir()
 
 
-def _archived(url: str, interactions: Collection[str], store: StoreSettings | None) -> Iterator[Assembly]:
+def _archived(
+    url: str, interactions: Collection[str], store: StoreSettings | None, mode: Mode | None
+) -> Iterator[Assembly]:
     # Reading a file must not load an object store's client: a command's start-up time is part of its promise.
     from turnkeeper.archive.bundle import Archive
 
@@ -89,7 +171,7 @@ def _archived(url: str, interactions: Collection[str], store: StoreSettings | No
         manifest = archive.manifest(conversation)
         if manifest is not None and manifest.state == "done":
             with archive.transcript(conversation) as reader, spooled(reader) as body:
-                yield assemble([Body(body)])
+                yield assemble([Body(body)], mode=mode)
 
 
 def _download(url: str, platform: PlatformSettings | None) -> Spool:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
+from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.details import Details
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Context, Document, Facts, Leg, Shape, Source, open_document
+from turnkeeper.transcript.document import Context, Document, Facts, Leg, Mode, Person, Shape, Source, open_document
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
 from turnkeeper.transcript.numbers import rfc3339_ms
 from turnkeeper.transcript.people import from_details, from_file, together
 from turnkeeper.transcript.roles import Cast
+from turnkeeper.transcript.small import open_small
+from turnkeeper.transcript.voices import Voices
 
-__all__ = ["Assembly", "Body", "assemble"]
+__all__ = ["Assembly", "Body", "assemble", "of_document"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,16 @@ class Assembly:
     ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies.
     """
 
-    header: TranscriptHeader
+    conversation: str
     repaired_surrogates: int
+    _told: Callable[[], TranscriptHeader] = field(repr=False)
     _documents: tuple[Document, ...] = field(repr=False)
-    _contexts: tuple[Context, ...] = field(repr=False)
+    contexts: tuple[Context, ...] = field(repr=False)
+
+    @cached_property
+    def header(self) -> TranscriptHeader:
+        """Everything but the turns; whoever only reads turns of many small bodies never asks."""
+        return self._told()
 
     def turns(self) -> Iterator[Turn]:
         """All turns in one timeline, times in ms from the time base. Raises ``Unread`` with offset and field when a
@@ -52,14 +62,30 @@ class Assembly:
         try:
             yield from self._merged()
         except Unread as cause:
-            raise _placed(cause, self.header.conversation) from cause.__cause__
+            raise _placed(cause, self.conversation) from cause.__cause__
+
+    def unsorted(self) -> Iterator[list[Turn]]:
+        """The turns as they stand in the bodies, one body behind the other."""
+        try:
+            for document, context in zip(self._documents, self.contexts, strict=True):
+                yield from document.turns(context)
+        except Unread as cause:
+            raise _placed(cause, self.conversation) from cause.__cause__
+
+    def columns(self) -> Iterator[TurnBatch]:
+        """``unsorted``, by columns."""
+        try:
+            for document, context in zip(self._documents, self.contexts, strict=True):
+                yield from document.columns(context)
+        except Unread as cause:
+            raise _placed(cause, self.conversation) from cause.__cause__
 
     def _merged(self) -> Iterator[list[Turn]]:
-        both = list(zip(self._documents, self._contexts, strict=True))
+        both = list(zip(self._documents, self.contexts, strict=True))
         if len(both) == 1 and both[0][0].survey.ordered:
             return both[0][0].turns(both[0][1])
         turns = merged([in_order(one.turns(context), ordered=one.survey.ordered) for one, context in both])
-        legs = {context.communication for context in self._contexts} | {leg.id for leg in self.header.communications}
+        legs = {context.communication for context in self.contexts} | {leg.id for leg in self.header.communications}
         own = any(document.facts.header for document in self._documents)
         return batched(turns if own or len(legs) < 2 else mark_duplicates(turns))
 
@@ -72,11 +98,13 @@ def assemble(
     names: Mapping[str, str] | None = None,
     limits: Limits | None = None,
     shapes: Sequence[Shape] = SHAPES,
+    mode: Mode | None = None,
 ) -> Assembly:
     """Read the bodies of one conversation.
 
     ``conversation`` is the id asked for; None takes it from the bodies, else "unknown". ``details`` gives time zero and
-    more participants, ``names`` maps ids of users and queues to names. ``shapes`` are tried in their order.
+    more participants, ``names`` maps ids of users and queues to names. ``shapes`` are tried in their order,
+    ``mode`` says how closely to look.
 
     Raises ``Unread`` (also when a body is cut off, or a turn cannot be right), ``UnknownShape``, ``WrongConversation``,
     ``TooLarge``. A wrong turn may show only when ``Assembly.turns`` reaches it.
@@ -85,21 +113,50 @@ def assemble(
     try:
         if conversation and details and conversation.casefold() != details.conversation.casefold():
             raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
-        documents = [open_document(body.source, shapes, limits or Limits(), asked) for body in bodies]
+        documents = [_opened(body.source, shapes, limits or Limits(), asked, mode or Mode()) for body in bodies]
         found = _conversation([document.facts for document in documents], asked)
     except Unread as cause:
         raise _placed(cause, asked or "") from cause.__cause__
+    return _assembled(found, bodies, documents, details, names or {})
+
+
+def of_document(document: Document) -> Assembly:
+    """A body that is being read front to back, as far as its facts are known."""
+    return _assembled(_conversation([document.facts], None), [Body(document.source)], [document], None, {})
+
+
+def _assembled(
+    found: str,
+    bodies: Sequence[Body],
+    documents: Sequence[Document],
+    details: Details | None,
+    names: Mapping[str, str],
+) -> Assembly:
     # An envelope that is all there is holds the transcript itself.
     alone = all(body.metadata for body in bodies)
     turning = [(body, one) for body, one in zip(bodies, documents, strict=True) if alone or not body.metadata]
-    header, cast = _header(found, documents, turning, details, names or {})
-    base = header.time_base.epoch_ms or 0
+    facts = [one.facts for _, one in turning] or [document.facts for document in documents]
+    base, own = _time_base(facts, details), next((one.header for one in facts if one.header), None)
+    zero = base.epoch_ms or (details.start if details and details.start else 0)
+    people = together([document.facts.people for document in documents])
+    file = own.participants if own else from_file(people, details, zero, names)
+    known = () if own else from_details(details, zero, names)
+    cast = Cast(file, known)
+    voices = Voices(cast, (*file, *known))
     contexts = tuple(
-        Context(0 if document.facts.relative else base, body.communication, cast, document.facts)
+        Context(0 if document.facts.relative else base.epoch_ms or 0, body.communication, cast, document.facts, voices)
         for body, document in turning
     )
     repaired = sum(document.survey.repaired for document in documents)
-    return Assembly(header, repaired, tuple(document for _, document in turning), contexts)
+
+    def told() -> TranscriptHeader:
+        return own or _header(found, facts, base, turning, details, people, file, known)
+
+    return Assembly(found, repaired, told, tuple(document for _, document in turning), contexts)
+
+
+def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
+    return open_small(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
 
 
 def _placed(cause: Unread, key: str) -> Unread:
@@ -125,23 +182,18 @@ def _conversation(facts: Sequence[Facts], asked: str | None) -> str:
 
 def _header(
     conversation: str,
-    documents: Sequence[Document],
+    facts: Sequence[Facts],
+    base: TimeBase,
     turning: Sequence[tuple[Body, Document]],
     details: Details | None,
-    names: Mapping[str, str],
-) -> tuple[TranscriptHeader, Cast]:
-    own = next((one.facts.header for _, one in turning if one.facts.header), None)
-    if own is not None:
-        return own, Cast(own.participants)
-    facts = [one.facts for _, one in turning] or [document.facts for document in documents]
-    base = _time_base(facts, details)
-    zero = base.epoch_ms or (details.start if details and details.start else 0)
-    people = together([document.facts.people for document in documents])
-    file = from_file(people, details, zero, names)
+    people: Sequence[Person],
+    file: Sequence[Participant],
+    known: Sequence[Participant],
+) -> TranscriptHeader:
     # People whom the file names by its own ids are not listed a second time under the analytics' ids.
-    listed = () if any(person.id for person in people) else from_details(details, zero, names)
+    listed = () if any(person.id for person in people) else known
     rest = tuple(one for one in listed if one.id not in {person.id for person in file})
-    header = TranscriptHeader(
+    return TranscriptHeader(
         conversation=conversation,
         dialect=facts[0].dialect if facts else "speech",
         status=next((one.status for one in facts if one.status != "completed"), "completed"),
@@ -151,7 +203,6 @@ def _header(
         communications=_communications(turning, base),
         participants=_sorted_people((*file, *rest)),
     )
-    return header, Cast(file, from_details(details, zero, names))
 
 
 def _time_base(facts: Sequence[Facts], details: Details | None) -> TimeBase:

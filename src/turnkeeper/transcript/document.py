@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
+import msgspec
+
 from turnkeeper.errors import UnknownShape, Unread
 from turnkeeper.model import Dialect, TranscriptHeader, Turn
+from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.intake import Intake
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.records import Records, record_batches
@@ -19,8 +22,22 @@ from turnkeeper.transcript.roles import Cast
 from turnkeeper.transcript.scan import elements_before
 from turnkeeper.transcript.skeleton import Path, Trailing, escaped
 from turnkeeper.transcript.stream import CHUNK, Batch, Stream, place, stream_batches
+from turnkeeper.transcript.voices import Voices
 
-__all__ = ["Context", "Document", "Facts", "Leg", "Person", "Shape", "Source", "Survey", "WrongTurn", "open_document"]
+__all__ = [
+    "Context",
+    "Document",
+    "Facts",
+    "Leg",
+    "Mode",
+    "Person",
+    "Shape",
+    "Source",
+    "Survey",
+    "WrongTurn",
+    "open_document",
+    "wanted",
+]
 
 HELD = 1 << 20
 """Bodies smaller than this are parsed once and kept."""
@@ -51,8 +68,7 @@ class Person:
     end: int | None = None
 
 
-@dataclass(frozen=True)
-class Leg:
+class Leg(msgspec.Struct, frozen=True):
     """A communication as a payload names one, or leaves unnamed. ``start`` is epoch ms, ``duration`` ms."""
 
     id: str | None
@@ -61,8 +77,7 @@ class Leg:
     duration: int | None = None
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Everything a payload says but its turns, in one form for all shapes.
 
     ``conversation_start``, ``transcript_start`` and ``first_phrase`` are epoch ms. ``offset_times`` says that turns
@@ -86,15 +101,16 @@ class Facts:
     private: Any = None
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a shape needs to make turns: time zero as epoch ms (0 where times are relative), the communication to use
-    where the payload names none, who was there, and what the shape itself found."""
+    where the payload names none, who was there (``voices`` is for those who ask again and again), and what the shape
+    itself found."""
 
     base: int
     communication: str | None
     cast: Cast
     facts: Facts
+    voices: Voices
 
 
 @dataclass
@@ -184,35 +200,76 @@ class Shape(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+class Mode(msgspec.Struct, frozen=True):
+    """How closely to look. ``strict`` checks what no turn is made of, too: UTF-8 and nesting in skipped fields.
+    Without ``words`` turns have none, which makes reading several times faster where a payload lists them. ``columns``
+    says that columns are asked for, not turns."""
+
+    strict: bool = True
+    words: bool = True
+    columns: bool = False
+
+
+@dataclass
 class Document:
-    """A body whose shape is known."""
+    """A body whose shape is known. ``held`` are batches decoded already; they are given once, as turns may be made of
+    the very objects."""
 
     source: Source
     shape: Shape
     survey: Survey
     facts: Facts
     limits: Limits
+    mode: Mode
     held: list[Batch] | None = None
 
     def turns(self, context: Context) -> Iterator[list[Turn]]:
         """The turns in file order, in batches; fresh each call. Raises ``Unread`` with offset and field."""
         for batch in self._batches():
-            try:
-                yield self.shape.turns(batch, context)
-            except WrongTurn as wrong:
-                raise self._unread(batch, wrong) from None
+            yield self.made(batch, context)
+
+    def columns(self, context: Context) -> Iterator[TurnBatch]:
+        """The same by columns."""
+        for batch in self._batches():
+            yield self.in_columns(batch, context)
+
+    def made(self, batch: Batch, context: Context) -> list[Turn]:
+        """The turns of one batch of this document. Raises ``Unread``."""
+        try:
+            return self.shape.turns(batch, context)
+        except WrongTurn as wrong:
+            raise self._wrong(batch, wrong, context) from None
+
+    def in_columns(self, batch: Batch, context: Context) -> TurnBatch:
+        """The same by columns."""
+        columns = getattr(self.shape, "columns", None)
+        if columns is None:
+            return TurnBatch.of(batch.first, self.made(batch, context))
+        try:
+            found: TurnBatch = columns(batch, context)
+        except WrongTurn as wrong:
+            raise self._wrong(batch, wrong, context) from None
+        return found
+
+    def _wrong(self, batch: Batch, wrong: WrongTurn, context: Context) -> Unread:
+        if batch.offset < 0:
+            # It was decoded whole, without offsets: the stream meets the same turn again and knows its place.
+            for again in self._streamed():
+                self.made(again, context)
+        return self._unread(batch, wrong)
 
     def _batches(self) -> Iterator[Batch]:
-        if self.held is not None:
-            yield from self.held
-            return
+        if self.survey.within:
+            return iter(self.survey.within)
+        held, self.held = self.held, None
+        return self._streamed() if held is None else iter(held)
+
+    def _streamed(self) -> Iterator[Batch]:
         with self.source.open() as reader:
             if self.survey.records:
-                yield from record_batches(Records(self.shape.record, self.limits, trusted=True), reader)
-                return
-            types = {path: whole for path, (_, whole) in self.shape.targets.items()}
-            yield from stream_batches(Stream(types, self.limits, trusted=True), reader)
+                yield from record_batches(Records(self.shape.record, self.limits, strict=False), reader)
+            else:
+                yield from stream_batches(Stream(wanted(self.shape, self.mode), self.limits, strict=False), reader)
 
     def _unread(self, batch: Batch, wrong: WrongTurn) -> Unread:
         offset = batch.offset if self.survey.records or not batch.path else self._find(batch, wrong.index)
@@ -221,7 +278,7 @@ class Document:
 
     def _find(self, batch: Batch, index: int) -> int:
         """The exact body offset of one element: only asked when something is wrong with it, so read it again."""
-        intake, text, skip = Intake(trusted=True), bytearray(), batch.offset
+        intake, text, skip = Intake(strict=False), bytearray(), batch.offset
         with self.source.open() as reader:
             while len(text) < HELD and (data := reader.read(CHUNK)):
                 for piece in intake.pieces(data):
@@ -231,10 +288,21 @@ class Document:
         return batch.offset + elements_before(text, index)
 
 
-def open_document(source: Source, shapes: Sequence[Shape], limits: Limits, conversation: str | None = None) -> Document:
+def wanted(shape: Shape, mode: Mode) -> dict[Path, Any]:
+    """The type of each array's elements: for columns the shape's ``rows``, without words its ``brief`` ones, where it
+    has some."""
+    types = {path: whole for path, (_, whole) in shape.targets.items()}
+    brief = {} if mode.words else getattr(shape, "brief", {})
+    return types | brief | (getattr(shape, "rows", {}) if mode.columns else {})
+
+
+def open_document(
+    source: Source, shapes: Sequence[Shape], limits: Limits, conversation: str | None = None, mode: Mode | None = None
+) -> Document:
     """Survey a body and find its shape. Raises ``Unread``, ``UnknownShape``, ``TooLarge``, ``WrongConversation``."""
+    mode = mode or Mode()
     _refuse_pages(source)
-    surveys, held = _survey(source, shapes, limits)
+    surveys, held = _survey(source, shapes, limits, mode)
     found = next(
         ((shape, survey) for shape, survey in zip(shapes, surveys, strict=True) if shape.matches(survey)), None
     )
@@ -244,21 +312,19 @@ def open_document(source: Source, shapes: Sequence[Shape], limits: Limits, conve
     survey.asked = conversation
     facts = shape.facts(survey)
     if not survey.records:
-        held = _own(held, shape, shapes, survey.within)
-    return Document(source, shape, survey, facts, limits, held)
+        held = _own(held, shape, shapes)
+    return Document(source, shape, survey, facts, limits, mode, held)
 
 
-def _own(held: list[Batch] | None, shape: Shape, shapes: Sequence[Shape], within: list[Batch]) -> list[Batch] | None:
+def _own(held: list[Batch] | None, shape: Shape, shapes: Sequence[Shape]) -> list[Batch] | None:
     """The batches to keep for ``shape``: its arrays only, and only where they were decoded with its own types."""
-    if within:
-        return within
     if held is None or any(_owner(shapes, path) is not shape for path in shape.targets):
         return None
     return [batch for batch in held if batch.path in shape.targets]
 
 
 def _refuse_pages(source: Source) -> None:
-    intake = Intake(trusted=True)
+    intake = Intake(strict=False)
     with source.open() as reader:
         head = b""
         while not (head := head.lstrip(b" \t\r\n")) and (data := reader.read(1 << 16)):
@@ -274,22 +340,28 @@ def _owner(shapes: Sequence[Shape], path: Path) -> Shape | None:
     return next((shape for shape in shapes if path in shape.targets), None)
 
 
-def _survey(source: Source, shapes: Sequence[Shape], limits: Limits) -> tuple[list[Survey], list[Batch] | None]:
+def _survey(
+    source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode
+) -> tuple[list[Survey], list[Batch] | None]:
     """One survey per shape, and the batches where the body is small enough to keep them."""
     keep = source.size < HELD
     try:
-        return _survey_one(source, shapes, limits, keep=keep)
+        return _survey_one(source, shapes, limits, mode, keep=keep)
     except Trailing as cause:
         if all(shape.record is None for shape in shapes):
             raise
-        return _survey_records(source, shapes, limits, cause, keep=keep)
+        return _survey_records(source, shapes, limits, mode, cause, keep=keep)
 
 
 def _survey_one(
-    source: Source, shapes: Sequence[Shape], limits: Limits, *, keep: bool
+    source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode, *, keep: bool
 ) -> tuple[list[Survey], list[Batch] | None]:
     owners = {path: place for place, shape in reversed(list(enumerate(shapes))) for path in shape.targets}
-    stream = Stream({path: shapes[place].targets[path][1 if keep else 0] for path, place in owners.items()}, limits)
+    types = {
+        path: wanted(shapes[place], mode)[path] if keep else shapes[place].targets[path][0]
+        for path, place in owners.items()
+    }
+    stream = Stream(types, limits, strict=mode.strict)
     surveys = [Survey() for _ in shapes]
     held: list[Batch] | None = [] if keep else None
     with source.open() as reader:
@@ -309,12 +381,12 @@ def _first_owner(shape: Shape, owners: Mapping[Path, int], place: int) -> int:
 
 
 def _survey_records(
-    source: Source, shapes: Sequence[Shape], limits: Limits, trailing: Trailing, *, keep: bool
+    source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode, trailing: Trailing, *, keep: bool
 ) -> tuple[list[Survey], list[Batch] | None]:
     """The body as several documents. Raises ``trailing`` where they are not of a shape that comes so."""
     at = next(place for place, shape in enumerate(shapes) if shape.record is not None)
     surveys = [Survey(records=True) for _ in shapes]
-    records = Records(shapes[at].record, limits)
+    records = Records(shapes[at].record, limits, strict=mode.strict)
     held: list[Batch] | None = [] if keep else None
     try:
         with source.open() as reader:

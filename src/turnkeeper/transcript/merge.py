@@ -7,7 +7,6 @@ stream (those at the very beginning stand first of all).
 from __future__ import annotations
 
 import heapq
-import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby, islice
 from typing import BinaryIO, cast
@@ -102,6 +101,8 @@ def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
 
 def _spill(run: list[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
     """Write one sorted run to a nameless file and give it back as an iterator."""
+    import tempfile
+
     run.sort(key=lambda pair: pair[0])
     file = cast(BinaryIO, tempfile.TemporaryFile(prefix="turnkeeper-"))  # noqa: SIM115 - lives as long as its reader
     encoder = msgspec.msgpack.Encoder()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal
 
 __all__ = ["LONGEST", "epoch_ms", "milliseconds", "rfc3339_ms"]
 
 LONGEST = 1e11
 """Seconds or milliseconds beyond this are absurd as a time within a conversation."""
-
-_HALF = Decimal("0.5")
 
 
 def milliseconds(seconds: float) -> int:
@@ -26,7 +23,10 @@ def milliseconds(seconds: float) -> int:
     near = math.floor(seconds * 1000 + 0.5)
     if near / 1000 == seconds:
         return near
-    return int((Decimal(repr(seconds)) * 1000 + _HALF).to_integral_value(ROUND_FLOOR))
+    # Rare, so that start-up does not pay for it.
+    from decimal import ROUND_FLOOR, Decimal
+
+    return int((Decimal(repr(seconds)) * 1000 + Decimal("0.5")).to_integral_value(ROUND_FLOOR))
 
 
 def epoch_ms(text: str | None) -> int | None:

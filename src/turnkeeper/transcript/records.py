@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.transcript.intake import Intake
+from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import closing_quote, too_deep
 from turnkeeper.transcript.skeleton import byte_of, truncated
 from turnkeeper.transcript.stream import CHUNK, Batch
+from turnkeeper.transcript.typed import decoder
 
 __all__ = ["Records", "record_batches"]
 
@@ -25,10 +26,10 @@ class Records:
     """A push parser of objects one behind the other. ``feed`` gives a batch per document; path and parents are empty,
     ``first`` counts the documents. Raises ``Unread`` and ``TooLarge`` with the offset in the body."""
 
-    def __init__(self, kind: Any, limits: Limits | None = None, *, trusted: bool = False) -> None:
-        self._decoder = msgspec.json.Decoder(kind)
+    def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True) -> None:
+        self._decoder = decoder(kind)
         self._limits = limits or Limits()
-        self._intake = Intake(trusted=trusted)
+        self._intake = Intake(strict=strict)
         self._text = bytearray()
         self._origin = 0
         self._at = self._depth = 0
@@ -88,6 +89,8 @@ class Records:
         except msgspec.DecodeError as cause:
             bad = self._origin + begin + (byte_of(cause) or 0)
             raise Unread(f"not JSON at byte {bad}", offset=bad, hint="The body is damaged.") from None
+        except UnicodeDecodeError:
+            raise not_utf8(self._text[begin:end], self._origin + begin) from None
         self._count += 1
         return Batch((), (), self._count - 1, offset, [item])
 

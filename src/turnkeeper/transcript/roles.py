@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Final
 
@@ -87,10 +88,18 @@ class Cast:
     def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:
         everybody = {person.id: person for person in (*details, *file)}
         self.roles: dict[str, Role] = {key: person.role for key, person in everybody.items()}
-        self._inside = [_inside(file), _inside(details)]
+        self._people = file, details
         self._by_role: dict[Role, list[Intervals]] = {}
-        for role in set(self.roles.values()):
-            self._by_role[role] = [_only(file, role), _only(details, role)]
+
+    # Made when first asked for: a flat transcript names its speakers, and never asks.
+    @cached_property
+    def _inside(self) -> list[Intervals]:
+        return [_inside(people) for people in self._people]
+
+    def _of_role(self, role: Role) -> list[Intervals]:
+        if role not in self._by_role:
+            self._by_role[role] = [_only(people, role) for people in self._people]
+        return self._by_role[role]
 
     def speaks(self, channel: str | None, start: int | None, end: int | None) -> tuple[Role, str | None]:
         """Role and participant id of whoever spoke on ``channel`` between two times (ms, half-open).
@@ -104,7 +113,7 @@ class Cast:
         role = role_of(channel)
         if role == "unknown":
             return "unknown", None
-        person = _first(self._by_role.get(role, []), start, end)
+        person = _first(self._of_role(role), start, end)
         return role, person.id if person else None
 
 

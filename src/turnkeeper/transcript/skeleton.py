@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.transcript.intake import not_utf8
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import closing_quote, too_deep
 
@@ -112,6 +113,26 @@ class Skeleton:
                 raise truncated(end) from None
             offset = self._offset(place)
             raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+        except UnicodeDecodeError:
+            raise self._not_utf8() from None
+
+    def head(self) -> object:
+        """What was read so far, decoded as if every open bracket closed here; None where that is no JSON.
+
+        Asked when a target array has just opened: whatever stands behind it is not in it.
+        """
+        closers = b"".join(b"]" if frame.is_array else b"}" for frame in reversed(self._frames))
+        try:
+            return msgspec.json.decode(bytes(self._text[: self._at]) + closers)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _not_utf8(self) -> Unread:
+        try:
+            self._text.decode()
+        except UnicodeDecodeError as cause:
+            return not_utf8(b"", self._offset(cause.start))
+        return not_utf8(b"", 0)
 
     def _check_size(self) -> None:
         if len(self._text) > self._limits.skeleton:
@@ -216,7 +237,7 @@ class Skeleton:
         raw = bytes(self._text[slice(*frame.key)])
         try:
             return msgspec.json.decode(raw, type=str) if raw else ""
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
 
 

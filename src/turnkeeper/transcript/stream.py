@@ -9,22 +9,24 @@ stands between two elements of this array. A wrong guess is refused and the next
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, BinaryIO
 
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.transcript.intake import Intake
+from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
 from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
+from turnkeeper.transcript.typed import decoder
 
-__all__ = ["Batch", "Stream", "place", "stream_batches"]
+__all__ = ["Batch", "Brief", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
 
-CHUNK = 1 << 18
-"""256 KiB: 64 to 512 KiB measure the same, 1 MiB is slower (it leaves the second-level cache)."""
+CHUNK = 1 << 17
+"""128 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 256 KiB cost a tenth more."""
 
 _PATIENCE = 4
 """Chunks without a learned separator before the exact scan is asked."""
@@ -55,14 +57,32 @@ def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> 
     return name + (f".{field}" if field and not field.startswith("[") else field)
 
 
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A smaller type to decode first. Where a batch is not of it, or ``enough`` says no, it is decoded as ``whole``."""
+
+    kind: Any
+    whole: Any
+    enough: Callable[[list[Any]], bool]
+
+    def decode(self, text: bytes | memoryview) -> list[Any]:
+        try:
+            items: list[Any] = _decoder(self.kind).decode(text)
+        except msgspec.ValidationError:
+            return _decoder(self.whole).decode(text)  # type: ignore[no-any-return]
+        return items if self.enough(items) else _decoder(self.whole).decode(text)
+
+
 class _Elements:
     """The array being read. ``text[0]`` is its ``[``, or the comma before the next element, overwritten.
 
     ``opened_at`` is the body offset of the ``[``, ``origin`` that of ``text[0]``, ``count`` the elements given so far.
     """
 
-    def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan) -> None:
+    def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan, kind: Any) -> None:
         self.path, self.parents = path, parents
+        self.kind = kind.kind if isinstance(kind, Brief) else kind
+        self.decode = kind.decode if isinstance(kind, Brief) else _decoder(kind).decode
         self.opened_at = self.origin = opened_at
         self.count = 0
         self.text = bytearray(b"[")
@@ -83,21 +103,28 @@ class Stream:
     of the document with the target arrays empty, and ``repaired`` the count of lone surrogates read as U+FFFD.
 
     ``targets`` maps each array's path to the type of its elements. Raises ``Unread`` and ``TooLarge`` with offset and
-    field; never gives wrong data. ``trusted`` leaves out what a first pass over the same bytes has checked.
+    field; never gives wrong data. Without ``strict`` it does not look into what no type asks for: UTF-8 is checked in
+    the strings that are decoded and in the skeleton, and within an element the decoder's own bound on nesting holds.
+    ``choose`` may name another type when an array opens: it is given the path and a way to the document's head so far.
     """
 
     def __init__(
-        self, targets: Mapping[Path, Any], limits: Limits | None = None, *, chunk: int = CHUNK, trusted: bool = False
+        self,
+        targets: Mapping[Path, Any],
+        limits: Limits | None = None,
+        *,
+        chunk: int = CHUNK,
+        strict: bool = True,
+        choose: Callable[[Path, Callable[[], object]], Any] | None = None,
     ) -> None:
         self._limits = limits or Limits()
-        self._decoders = {path: msgspec.json.Decoder(list[kind]) for path, kind in targets.items()}  # type: ignore[valid-type]
-        self._structs = {path for path, kind in targets.items() if _is_struct(kind)}
-        self._raw = {path for path, kind in targets.items() if kind is msgspec.Raw}
+        self._kinds = dict(targets)
+        self._choose = choose
         self._separators: dict[Path, list[tuple[bytes, int]]] = {}
         self._skeleton = Skeleton(targets, self._limits)
         self._elements: _Elements | None = None
-        self._intake = Intake(trusted=trusted)
-        self._trusted = trusted
+        self._intake = Intake(strict=strict)
+        self._strict = strict
         self._chunk = chunk
         self._waiting: list[bytes] = []
         self._waits = 0
@@ -171,8 +198,11 @@ class Stream:
         if path is None:
             return None
         rest = self._skeleton.take()
+        if self._choose is not None:
+            self._kinds[path] = self._choose(path, self._skeleton.head)
         scan = ElementScan(self._skeleton.depth, self._limits.nesting)
-        self._elements = _Elements(path, self._skeleton.parents[:-1], self._given - len(rest) - 1, scan)
+        parents, opened_at = self._skeleton.parents[:-1], self._given - len(rest) - 1
+        self._elements = _Elements(path, parents, opened_at, scan, self._kinds[path])
         self._elements.text += rest
         return self._elements
 
@@ -216,7 +246,7 @@ class Stream:
     def _guess(self, elements: _Elements, comma: int) -> list[Any] | None:
         try:
             return self._decode(elements, comma)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             elements.text[comma] = 0x2C
             return None
 
@@ -224,8 +254,8 @@ class Stream:
         elements.text[cut] = 0x5D
         with memoryview(elements.text) as whole, whole[: cut + 1] as part:
             # Raw elements are views of what they were decoded from, and this buffer goes on changing.
-            text = bytes(part) if elements.path in self._raw else part
-            return self._decoders[elements.path].decode(text)
+            text = bytes(part) if elements.kind is msgspec.Raw else part
+            return elements.decode(text)
 
     def _batch(self, elements: _Elements, cut: int, items: list[Any]) -> Batch:
         self._check(elements, cut, items)
@@ -266,6 +296,8 @@ class Stream:
         except msgspec.DecodeError as cause:
             offset = elements.origin + (byte_of(cause) or cut)
             raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+        except UnicodeDecodeError:
+            raise not_utf8(elements.text[:cut], elements.origin) from None
 
     def _mistyped(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
         match = _TYPED.match(str(cause))
@@ -279,15 +311,15 @@ class Stream:
         return place(elements.path, elements.parents, elements.count + index, field)
 
     def _check(self, elements: _Elements, cut: int, items: list[Any]) -> None:
-        if self._trusted:
+        if cut > self._limits.element:
+            self._check_sizes(elements, cut)
+        if not self._strict:
             return
         above = self._skeleton.depth
-        count = len(items) if elements.path in self._structs else 0
+        count = len(items) if _is_struct(elements.kind) else 0
         # The text behind the cut is looked at too: that costs less than a copy, and can only ask for the exact scan.
         if not nesting_within(elements.text, count, self._limits.nesting - above):
             ElementScan(above, self._limits.nesting).run(elements.text[: cut + 1], elements.origin)
-        if cut > self._limits.element:
-            self._check_sizes(elements, cut)
 
     def _check_sizes(self, elements: _Elements, cut: int) -> None:
         scan, before, index = ElementScan(0, 1 << 62), 0, 0
@@ -310,9 +342,33 @@ class Stream:
 
 def stream_batches(stream: Stream, source: BinaryIO) -> Iterator[Batch]:
     """Read a body to its end through a stream."""
-    while data := source.read(CHUNK):
+    # A buffered file's ``read1`` goes past its buffer, which is worth a tenth of the whole.
+    read = getattr(source, "read1", source.read)
+    while data := read(CHUNK):
         yield from stream.batches(data)
     yield from stream.finish()
+
+
+def batches_of(stream: Stream, pieces: Iterable[bytes]) -> Iterator[Batch]:
+    """Read what an iterator of bytes brings through a stream."""
+    for data in pieces:
+        yield from stream.batches(data)
+    yield from stream.finish()
+
+
+async def async_batches(stream: Stream, pieces: AsyncIterable[bytes]) -> AsyncIterator[Batch]:
+    """The same of an asynchronous iterator (a response's body, say); nothing else in it waits."""
+    async for data in pieces:
+        for batch in stream.batches(data):
+            yield batch
+    for batch in stream.finish():
+        yield batch
+
+
+@cache
+def _decoder(kind: Any) -> Any:
+    """One decoder of lists per type: making one costs more than a small body."""
+    return decoder(list[kind])
 
 
 def _is_struct(kind: object) -> bool:

@@ -17,6 +17,7 @@ from turnkeeper.transcript.dialects.reading import read_part, whole_ms
 from turnkeeper.transcript.document import Context, Facts, Leg, Survey, WrongTurn
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch
+from turnkeeper.transcript.typed import converted
 
 __all__ = ["Events"]
 
@@ -100,7 +101,7 @@ class Events:
         if survey.records:
             return bool(survey.notes) and not survey.notes.get("strange")
         try:
-            message = _message(msgspec.convert(survey.skeleton, _Event))
+            message = _message(converted(survey.skeleton, _Event))
         except msgspec.ValidationError:
             return _looks(survey.skeleton)
         return message is not None and message.conversation_id is not None and _looks(survey.skeleton)

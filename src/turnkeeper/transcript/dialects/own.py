@@ -7,36 +7,21 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.model import Communication, Dialect, Participant, Role, TimeBase, TranscriptHeader, Turn, Word
+from turnkeeper.model import Communication, Dialect, Participant, TimeBase, TranscriptHeader, Turn
 from turnkeeper.transcript.dialects.reading import read_part
 from turnkeeper.transcript.document import Context, Facts, Survey, WrongTurn
 from turnkeeper.transcript.skeleton import Path
+from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch
 
 __all__ = ["FORMAT", "Own"]
 
 FORMAT = "turnkeeper.transcript/1"
+_PATH: Path = ("transcript",)
 
 
 class _Probe(msgspec.Struct, gc=False):
-    start_time: float | None = None
-
-
-class _Turn(msgspec.Struct, kw_only=True):
-    text: str
-    role: Role
-    start_time: float | None = None
     start_ms: int | None = None
-    end_ms: int | None = None
-    speaker_id: str | None = None
-    confidence: float | None = None
-    channel: str | None = None
-    communication: str | None = None
-    language: str | None = None
-    sentiment: float | None = None
-    duplicate_of: str | None = None
-    index: int = 0
-    words: tuple[Word, ...] = ()
 
 
 class _Document(msgspec.Struct, kw_only=True):
@@ -50,28 +35,53 @@ class _Document(msgspec.Struct, kw_only=True):
     participants: tuple[Participant, ...] = ()
 
 
+class _Whole(_Document, kw_only=True):
+    """A small document in one piece."""
+
+    format: str
+    transcript: list[Turn] | None = None
+
+
 class Own:
     """``{format: "turnkeeper.transcript/1", ...}``: header and turns as they were written."""
 
     name: Dialect = "media"
-    targets: Mapping[Path, tuple[Any, Any]] = {("transcript",): (_Probe, _Turn)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (_Probe, Turn)}
     record = None
 
+    def small(self, *, words: bool) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
+        return _SMALL
+
     def survey(self, survey: Survey, batch: Batch) -> None:
-        survey.starts(batch, [turn.start_time for turn in batch.items])
+        survey.starts(batch, [turn.start_ms for turn in batch.items])
 
     def matches(self, survey: Survey) -> bool:
         return isinstance(survey.skeleton, dict) and survey.skeleton.get("format") == FORMAT
 
     def facts(self, survey: Survey) -> Facts:
-        document = read_part(survey.skeleton, _Document)
-        header = TranscriptHeader(**{name: getattr(document, name) for name in document.__struct_fields__})
-        return Facts(dialect=header.dialect, conversation=header.conversation, header=header, relative=True)
+        return _facts(read_part(survey.skeleton, _Document))
+
+    def ready(self, survey: Survey) -> bool:
+        """Whether what stands before the turns is all that they need: they hold everything themselves."""
+        return "participants" in survey.skeleton
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:  # noqa: ARG002 - all is in the document
-        turns = []
-        for index, raw in enumerate(batch.items):
-            if raw.start_ms is not None and raw.end_ms is not None and raw.end_ms < raw.start_ms:
+        turns: list[Turn] = batch.items
+        for index, turn in enumerate(turns):
+            if turn.start_ms is not None and turn.end_ms is not None and turn.end_ms < turn.start_ms:
                 raise WrongTurn(index, "end_ms", "ends before it starts")
-            turns.append(Turn(**{name: getattr(raw, name) for name in raw.__struct_fields__ if name != "start_time"}))
         return turns
+
+
+def _facts(document: _Document) -> Facts:
+    header = TranscriptHeader(**{name: getattr(document, name) for name in TranscriptHeader.__struct_fields__})
+    return Facts(dialect=header.dialect, conversation=header.conversation, header=header, relative=True)
+
+
+def _batches(document: _Whole) -> list[Batch] | None:
+    if document.format != FORMAT:
+        return None
+    return [Batch(_PATH, (), 0, -1, document.transcript)] if document.transcript else []
+
+
+_SMALL = Small(_Whole, b'"turnkeeper.transcript/1"', _batches, lambda document, _: _facts(document))

@@ -1,0 +1,25 @@
+"""Run every suite of this folder, in the order of their names: ``python -m benchmarks [SUITE ...]``."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+
+def suites() -> list[str]:
+    """Every folder here with a ``report`` module."""
+    return sorted(path.parent.name for path in Path(__file__).parent.glob("*/report.py"))
+
+
+def main(asked: list[str]) -> None:
+    """Run, and write one page of all that was run."""
+    sections = [import_module(f"benchmarks.{name}.report").run() for name in asked or suites()]
+    page = Path(__file__).parents[1] / "docs/benchmarks.md"
+    text = "# Benchmarks\n\nWritten by `make bench`; run it to have the figures of your own machine.\n\n"
+    page.write_text(text + "\n".join(sections))
+    print(f"written to {page}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

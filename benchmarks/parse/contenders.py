@@ -1,0 +1,194 @@
+"""One contender reads one document, in a process of its own: ``python -m benchmarks.parse.contenders NAME SHAPE FILE``.
+
+Every one does the same work per turn: start and end in milliseconds, the text, the speaker's role. The sums of these
+are the checksum; ``--digest`` takes a CRC-32 of every turn instead, untimed. Prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from math import floor
+from pathlib import Path
+from typing import Any
+
+Turn = tuple[int, int, str, str]
+"""Start and end in ms, text, role."""
+
+
+class Sums:
+    """What is counted of every turn."""
+
+    def __init__(self, *, digest: bool) -> None:
+        self.digest = digest
+        self.start = self.end = self.letters = self.crc = 0
+        self.roles: dict[str, int] = defaultdict(int)
+
+    def take(self, turns: Iterable[Turn]) -> None:
+        if self.digest:
+            for start, end, text, role in turns:
+                self.crc = zlib.crc32(f"{start} {end} {role} {text}\n".encode(), self.crc)
+                self.roles[role] += 1
+            return
+        starts = ends = letters = 0
+        roles = self.roles
+        for start, end, text, role in turns:
+            starts += start
+            ends += end
+            letters += len(text)
+            roles[role] += 1
+        self.start, self.end, self.letters = self.start + starts, self.end + ends, self.letters + letters
+
+    def facts(self) -> dict[str, Any]:
+        sums = [self.crc] if self.digest else [self.start, self.end, self.letters]
+        return {"turns": sum(self.roles.values()), "sums": sums, "roles": dict(sorted(self.roles.items()))}
+
+
+class Native:
+    """Roles of the native shape, looked up as simply as it can be done: who of our side overlaps most."""
+
+    def __init__(self, people: list[dict[str, Any]]) -> None:
+        spans = [(one["participantPurpose"], one["startTimeMs"], one["endTimeMs"]) for one in people]
+        self.base = min(start for _, start, _ in spans)
+        self.inside = [(who, a - self.base, b - self.base) for who, a, b in spans if who != "customer"]
+
+    def role(self, channel: str, start: int, end: int) -> str:
+        if channel == "external":
+            return "customer"
+        most, found = 0, "unknown"
+        for who, since, until in self.inside:
+            overlap = min(until, end) - max(since, start)
+            if overlap > most:
+                most, found = overlap, who
+        return found
+
+    def turn(self, raw: Any) -> Turn:
+        start = raw["startTimeMs"] - self.base
+        end = start + raw["duration"]["milliseconds"]
+        return start, end, raw["text"], self.role(raw["participantPurpose"], start, end)
+
+
+def of_dicts(shape: str, document: Any) -> Iterator[Turn]:
+    """Turns of a document that was loaded whole into dicts and lists."""
+    if shape == "native":
+        native = Native(list(document["participants"]))
+        return (native.turn(raw) for one in document["transcripts"] for raw in one["phrases"])
+    roles = {one["id"]: one["role"] for one in document["participants"]}
+    return _flat(document["transcript"], roles)
+
+
+def _flat(rows: Iterable[Any], roles: dict[str, str]) -> Iterator[Turn]:
+    for raw in rows:
+        yield (
+            floor(raw["start_time"] * 1000 + 0.5),
+            floor(raw["end_time"] * 1000 + 0.5),
+            raw["text"],
+            roles[raw["speaker_id"]],
+        )
+
+
+def turns(shape: str, path: Path, sums: Sums, order: Any = "document") -> None:  # noqa: ARG001 - the shape is found
+    import turnkeeper as tk
+
+    read = tk.read_turns(str(path), order=order)
+    if sums.digest:
+        sums.take((turn.start_ms or 0, turn.end_ms or 0, turn.text, turn.role) for turn in read)
+        return
+    starts = ends = letters = 0
+    roles = sums.roles
+    for turn in read:
+        starts += turn.start_ms  # type: ignore[operator]
+        ends += turn.end_ms  # type: ignore[operator]
+        letters += len(turn.text)
+        roles[turn.role] += 1
+    sums.start, sums.end, sums.letters = starts, ends, letters
+
+
+def sorted_turns(shape: str, path: Path, sums: Sums) -> None:
+    turns(shape, path, sums, "time")
+
+
+def batches(shape: str, path: Path, sums: Sums) -> None:  # noqa: ARG001
+    from turnkeeper.runs.turns import read_batches
+
+    roles: Counter[str] = Counter()
+    for batch in read_batches(str(path)):
+        if sums.digest:
+            sums.take(zip(batch.start_ms, batch.end_ms, batch.text, batch.role, strict=True))  # type: ignore[arg-type]
+            continue
+        sums.start += sum(batch.start_ms)  # type: ignore[arg-type]
+        sums.end += sum(batch.end_ms)  # type: ignore[arg-type]
+        sums.letters += sum(map(len, batch.text))
+        roles.update(batch.role)
+    sums.roles = sums.roles if sums.digest else dict(roles)
+
+
+def ijson(shape: str, path: Path, sums: Sums) -> None:
+    import ijson.backends.yajl2_c as ijson
+
+    with path.open("rb") as source:
+        people = next(ijson.items(source, "participants", use_float=True))
+        source.seek(0)
+        if shape == "native":
+            native = Native(people)
+            sums.take(map(native.turn, ijson.items(source, "transcripts.item.phrases.item", use_float=True)))
+        else:
+            roles = {one["id"]: one["role"] for one in people}
+            sums.take(_flat(ijson.items(source, "transcript.item", use_float=True), roles))
+
+
+def stdlib(shape: str, path: Path, sums: Sums) -> None:
+    sums.take(of_dicts(shape, json.loads(path.read_bytes())))
+
+
+def orjson(shape: str, path: Path, sums: Sums) -> None:
+    import orjson
+
+    sums.take(of_dicts(shape, orjson.loads(path.read_bytes())))
+
+
+def pysimdjson(shape: str, path: Path, sums: Sums) -> None:
+    import simdjson
+
+    sums.take(of_dicts(shape, simdjson.Parser().parse(path.read_bytes())))
+
+
+def msgspec(shape: str, path: Path, sums: Sums) -> None:
+    from benchmarks.parse import typed
+
+    sums.take(typed.native(path.read_bytes()) if shape == "native" else typed.flat(path.read_bytes()))
+
+
+CONTENDERS: dict[str, Callable[[str, Path, Sums], None]] = {
+    "turnkeeper batches": batches,
+    "turnkeeper turns": turns,
+    "turnkeeper turns, sorted by time": sorted_turns,
+    "ijson (yajl2_c)": ijson,
+    "json": stdlib,
+    "orjson": orjson,
+    "msgspec, whole document": msgspec,
+    "pysimdjson": pysimdjson,
+}
+
+
+def peak_megabytes() -> float:
+    """This process's own peak; ``ru_maxrss`` would hand on that of the process that started it."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+def main(name: str, shape: str, path: str, *more: str) -> None:
+    sums = Sums(digest="--digest" in more)
+    run = CONTENDERS[name]
+    run(shape, Path(path).with_name(f"{shape}-tiny.json"), Sums(digest=False))  # imports are not what is measured
+    began = time.process_time()
+    run(shape, Path(path), sums)
+    seconds = time.process_time() - began
+    print(json.dumps({"cpu": seconds, "rss": peak_megabytes(), **sums.facts()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

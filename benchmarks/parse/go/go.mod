@@ -1,0 +1,3 @@
+module benchmarks/parse
+
+go 1.25

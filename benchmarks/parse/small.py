@@ -1,0 +1,87 @@
+"""Thousands of small transcripts in one process: turnkeeper's calls beside msgspec's decode of the whole document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+import turnkeeper as tk
+from benchmarks.parse import typed
+from benchmarks.parse.contenders import Turn
+from benchmarks.parse.documents import Document
+from turnkeeper.runs.turns import read_batches
+
+FOLDER = Path(__file__).parents[2] / "build/bench"
+COUNT, SIZE, ROUNDS = 5000, 35_000, 5
+
+
+def _bodies(shape: str) -> list[bytes]:
+    """Fifty different ones, each read a hundred times."""
+    text = Document(shape, 4, multilingual=True).write(FOLDER).read_text()
+    opened = text.index("[", text.index('"phrases"' if shape == "native" else '"transcript"')) + 1
+    found, at = [], opened
+    separator, closed = ("}]},", "}]}]}]}") if shape == "native" else ("},", "}]}")
+    while len(found) < 50:
+        end = text.index(separator, at + SIZE)
+        found.append((text[:opened] + text[at:end] + closed).encode())
+        at = end + len(separator)
+    return found
+
+
+def _turns(body: bytes) -> int:
+    total = 0
+    for turn in tk.read_turns(body):
+        total += turn.start_ms + turn.end_ms + len(turn.text) + len(turn.role)  # type: ignore[operator]
+    return total
+
+
+def _batches(body: bytes) -> int:
+    return sum(
+        sum(one.start_ms) + sum(one.end_ms) + sum(map(len, one.text)) + sum(map(len, one.role))  # type: ignore[arg-type]
+        for one in read_batches(body)
+    )
+
+
+def _msgspec(read: Callable[[bytes], Iterator[Turn]]) -> Callable[[bytes], int]:
+    def count(body: bytes) -> int:
+        total = 0
+        for start, end, text, role in read(body):
+            total += start + end + len(text) + len(role)
+        return total
+
+    return count
+
+
+def _seconds(read: Callable[[bytes], object], bodies: list[bytes]) -> float:
+    began = time.process_time()
+    for _ in range(COUNT // len(bodies) // ROUNDS):
+        for body in bodies:
+            read(body)
+    return (time.process_time() - began) / (COUNT // ROUNDS)
+
+
+def main() -> None:
+    print("| us of CPU per transcript | flat | native |\n| --- | ---: | ---: |")
+    columns = [_column(shape) for shape in ("flat", "native")]
+    for name in columns[0]:
+        cells = " | ".join(f"{one[name] * 1e6:.0f} ({one[name] / one['msgspec, same work']:.2f}x)" for one in columns)
+        print(f"| {name} | {cells} |")
+
+
+def _column(shape: str) -> dict[str, float]:
+    bodies = _bodies(shape)
+    whole = _msgspec(typed.native if shape == "native" else typed.flat)
+    bare = (typed.NATIVE if shape == "native" else typed.FLAT).decode
+    ways = {"msgspec, same work": whole, "msgspec, bare decode": bare, "read_turns": _turns, "read_batches": _batches}
+    assert len({read(bodies[0]) for name, read in ways.items() if "bare" not in name}) == 1
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, read in ways.items():
+            found[name].append(_seconds(read, bodies))
+    return {name: median(times) for name, times in found.items()}
+
+
+if __name__ == "__main__":
+    main()

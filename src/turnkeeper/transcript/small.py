@@ -1,0 +1,91 @@
+"""A small body in one call of the decoder: its document as one type, chosen by a cheap look. Knows no vendor.
+
+The stream stays the judge: whatever this way does not read at once and for certain is left to it, so that results and
+refusals are the same by either way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from turnkeeper.errors import Unread
+from turnkeeper.transcript.document import HELD, Document, Facts, Mode, Shape, Source, Survey
+from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.scan import nesting_within
+from turnkeeper.transcript.stream import Batch
+from turnkeeper.transcript.typed import decoder
+
+__all__ = ["Small", "open_small"]
+
+# A key may be spelled with escapes of ASCII characters, and half a surrogate has to be mended.
+_SPELLED = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
+
+
+_HEAD = 4096
+
+
+@dataclass(frozen=True)
+class Small:
+    """How a shape reads a whole document. ``kind`` is its type, ``mark`` a key that must occur in the text just once.
+
+    ``batches`` gives the arrays of turns, or None where the document is another shape's. ``facts`` is everything else;
+    it may raise ``Unread``.
+    """
+
+    kind: Any
+    mark: bytes
+    batches: Callable[[Any], list[Batch] | None]
+    facts: Callable[[Any, Survey], Facts]
+
+
+def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode) -> Document | None:
+    """The body as a document, or None: not small, or not for this way."""
+    if source.size >= HELD or getattr(shapes[0] if shapes else None, "small", None) is None:
+        return None
+    with source.open() as reader:
+        text = reader.read(HELD)
+    if not _plain(text, limits, mode):
+        return None
+    offers = [(shape, shape.small(words=mode.words)) for shape in shapes if hasattr(shape, "small")]
+    # A look at the head spares looking through the whole text for the marks of other shapes.
+    offers.sort(key=lambda offer: offer[1].mark not in text[:_HEAD])
+    for shape, small in offers:
+        if text.count(small.mark) == 1:
+            found = _read(text, source, shape, small, limits, mode)
+            if found is not None:
+                return found
+    return None
+
+
+def _plain(text: bytes, limits: Limits, mode: Mode) -> bool:
+    if not text.startswith(b"{") or len(text) >= min(HELD, limits.element, limits.skeleton):
+        return False
+    if b"\\" in text and _SPELLED.search(text):
+        return False
+    if not mode.strict:
+        return True
+    if not nesting_within(text, 0, limits.nesting):
+        return False
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
+    try:
+        document = decoder(small.kind).decode(text)
+        batches = small.batches(document)
+        if batches is None:
+            return None
+        survey = Survey()
+        for batch in batches:
+            shape.survey(survey, batch)
+        return Document(source, shape, survey, small.facts(document, survey), limits, mode, batches)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unread):
+        return None
