@@ -28,7 +28,7 @@ types: $(VENV)/.tested
 unit: $(VENV)/.tested
 	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit
 
-bench: $(VENV)/.tested ## the comparisons with peers, in one run
+bench: $(VENV)/.benched ## the comparisons with peers, in one run
 	$(BIN)/python -m benchmarks
 
 clean:
@@ -42,7 +42,12 @@ $(VENV)/bin/python:
 	$(PIP) install --upgrade 'pip>=25.1'
 
 $(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) install --constraint constraints.txt --editable '.[demo,aws]'
+	$(PIP) install --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+$(VENV)/.benched: $(VENV)/.tested
+	$(PIP) install --constraint constraints.txt --group bench
+	command -v jq >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q jq; }
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.ready

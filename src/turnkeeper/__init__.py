@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
     from turnkeeper.settings import JwtSettings as JwtSettings
     from turnkeeper.settings import PlatformSettings as PlatformSettings
     from turnkeeper.settings import RetrySettings as RetrySettings
     from turnkeeper.settings import StoreSettings as StoreSettings
+    from turnkeeper.transcript.columns import TurnBatch as TurnBatch
     from turnkeeper.transcript.select import Selection as Selection
 
 _HOMES = {
@@ -52,10 +54,12 @@ _HOMES = {
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
     "Turn": "turnkeeper.model",
+    "TurnBatch": "turnkeeper.transcript.columns",
     "Word": "turnkeeper.model",
     "doctor": "turnkeeper.runs.doctor",
     "export_conversation": "turnkeeper.runs.conversation",
     "get": "turnkeeper.runs.conversation",
+    "read_batches": "turnkeeper.runs.turns",
     "read_turns": "turnkeeper.runs.turns",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
@@ -76,12 +80,14 @@ __all__ = [
     "StoreSettings",
     "Summary",
     "Turn",
+    "TurnBatch",
     "Word",
     "__version__",
     "doctor",
     "errors",
     "export_conversation",
     "get",
+    "read_batches",
     "read_turns",
     "reread",
     "span",

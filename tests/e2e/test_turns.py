@@ -60,6 +60,11 @@ def test_standard_input_compressed(call: Path, cli: Cli) -> None:
     assert len(ran.out.splitlines()) == 3
 
 
+def test_standard_input_with_every_kind_of_option(call: Path, cli: Cli) -> None:
+    more = ("--min-confidence", "0.75", "--profile", "none")
+    assert len(cli("turns", "-", *more, stdin=call.read_bytes(), code=0).out.splitlines()) == 2
+
+
 def test_csv_cannot_run_a_formula(call: Path, cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("turns", str(call), "--format", "csv", code=0).out)))
     assert rows[1]["text"].startswith("'=cmd")

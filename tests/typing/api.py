@@ -17,6 +17,7 @@ def verbs() -> None:
     assert_type(got.kept.manifest, tk.Manifest)
     assert_type(tk.read_turns(Path("call.json")), Iterator[tk.Turn])
     assert_type(tk.read_turns(b"{}", tk.Selection(roles=frozenset({"agent"}))), Iterator[tk.Turn])
+    assert_type(tk.read_batches("call.json"), Iterator[tk.TurnBatch])
     assert_type(tk.doctor("s3://bucket/prefix"), list[tk.Check])
 
 

@@ -1,14 +1,13 @@
-"""The command line's table of verbs, and what becomes of an error: one line, a hint, an exit code."""
+"""The command line's table of verbs, each loaded when it is asked for."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cyclopts
 
-from turnkeeper.cli.console import complain, hush
-from turnkeeper.errors import TurnkeeperError
+from turnkeeper.cli.ending import guarded
 from turnkeeper.version import __version__
 
 __all__ = ["VERBS", "command_line", "start"]
@@ -57,22 +56,4 @@ def start(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     asked = next((word for word in given if word in VERBS), "")
-    sys.exit(_guarded(lambda: command_line(asked)(given)))
-
-
-def _guarded(command: Callable[[], object]) -> int:
-    """The one place where an error becomes text. A mistake of the user's never shows a stack trace."""
-    try:
-        code = command()
-        sys.stdout.flush()
-    except TurnkeeperError as error:
-        complain(error)
-        return error.exit_code
-    except BrokenPipeError:
-        # Whoever reads us has seen enough (`turnkeeper turns … | head`).
-        hush()
-        return 0
-    except KeyboardInterrupt:
-        sys.stderr.write("turnkeeper: interrupted; nothing half-written is left, run the same command again to go on\n")
-        return 130
-    return code if isinstance(code, int) else 0
+    sys.exit(guarded(lambda: command_line(asked)(given)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from turnkeeper.cli.filter import Request, write_turns
 from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
@@ -11,7 +13,7 @@ __all__ = ["turns"]
 
 
 def turns(
-    place: str = "-",
+    place: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
     /,
     *,
     format: Literal["jsonl", "csv", "txt"] = "jsonl",  # noqa: A002 - the option is called --format

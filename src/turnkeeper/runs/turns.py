@@ -140,17 +140,31 @@ def spooled(stream: BinaryIO) -> Spool:
     return body.seal()
 
 
-def _source(place: Place) -> Source:
-    from turnkeeper.spool import BytesSource, PathSource
+class _File:
+    """A file on disk as a source; the spool's, without what a spool needs: a command's start-up pays for imports."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def size(self) -> int:
+        return self._path.stat().st_size
+
+    def open(self) -> BinaryIO:
+        return self._path.open("rb")
+
+
+def _source(place: Place) -> Source:
     if isinstance(place, bytes):
+        from turnkeeper.spool import BytesSource
+
         return BytesSource(place)
     if not isinstance(place, str | Path):
         return place
     path = Path(str(place).removeprefix("file://"))
     if not path.exists():
         raise Misconfigured("no such file", operation="read", key=str(path), hint="Check the path.")
-    return PathSource(path)
+    return _File(path)
 
 
 def _is_archive(place: str | Path) -> bool:

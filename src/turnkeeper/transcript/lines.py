@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, Protocol, TextIO
 
@@ -148,6 +146,8 @@ class _Csv:
         self._out, self._span, self._names = out, span, _Names()
         samples = ("start_sample", "end_sample") if span else ()
         self._fields = tuple(fields) if fields is not None else (*_TABLE, *samples)
+        import csv  # here and not above: the command starts sooner
+
         self._rows = csv.writer(out, lineterminator="\r\n")
         self._rows.writerow(self._fields)
 
@@ -207,6 +207,8 @@ def _plain(text: str) -> str:
 
 
 def _unsafe(char: str) -> bool:
+    import unicodedata
+
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
