@@ -32,7 +32,7 @@ def main() -> None:
             check=True,
         )
     console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the script
-    console.print(Text("$ make demo", style="bold"))
+    console.print(Text("$ turnkeeper demo", style="bold"))
     console.print(Text.from_ansi(done.stdout))
     target = Path(__file__).parent / "demo.svg"
     console.save_svg(str(target), title="turnkeeper demo", theme=MONOKAI, code_format=OFFLINE, unique_id="demo")

@@ -86,7 +86,7 @@ def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
     if "simulate" in command:
         _served(command, env, folder)
         return
-    where = _checkout(folder) if command.startswith(("make ", "python3 -m venv", ".venv/")) else folder
+    where = _checkout(folder) if command.startswith(("make ", "python3 -m venv", ".venv/", ". .venv/")) else folder
     done = subprocess.run(
         ["bash", "-c", command], cwd=where, env=env, capture_output=True, text=True, timeout=280, check=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -178,11 +179,19 @@ Where to look next:
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json
       what was kept, with SHA-256
-  turnkeeper turns {folder} --interaction {done} --role agent --format txt
+  {_command()} turns {folder} --interaction {done} --role agent --format txt
       what the agent said
-  turnkeeper reread {folder}
+  {_command()} reread {folder}
       what could not be read, and why
-  turnkeeper simulate --port 8080
-      the platform alone, to try `turnkeeper get` against
+  {_command()} simulate --port 8080
+      the platform alone, to try `get` against
 """
     )
+
+
+def _command() -> str:
+    """How this user calls turnkeeper from here: ``make demo`` leaves it in a folder that no PATH names."""
+    if shutil.which("turnkeeper"):
+        return "turnkeeper"
+    started = Path(sys.argv[0])
+    return os.path.relpath(started) if started.name == "turnkeeper" else "python -m turnkeeper"

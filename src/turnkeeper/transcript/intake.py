@@ -99,7 +99,7 @@ class _Packing:
 
 
 def _zlib() -> Any:
-    """isal where it is installed: the same calls, two to three times as fast."""
+    """isal where it is installed: the same calls, faster."""
     try:
         return import_module("isal.isal_zlib")
     except ImportError:
