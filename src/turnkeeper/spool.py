@@ -16,7 +16,7 @@ from typing import BinaryIO, Self, cast
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["BytesSource", "PathSource", "Spool"]
+__all__ = ["BytesSource", "Spool"]
 
 IN_MEMORY = 1 << 20
 
@@ -33,20 +33,6 @@ class BytesSource:
 
     def open(self) -> BinaryIO:
         return io.BytesIO(self._data)
-
-
-class PathSource:
-    """A file on disk as a source."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @property
-    def size(self) -> int:
-        return self._path.stat().st_size
-
-    def open(self) -> BinaryIO:
-        return self._path.open("rb")
 
 
 class _Slice(io.RawIOBase):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.spool import IN_MEMORY, BytesSource, PathSource, Spool
+from turnkeeper.spool import IN_MEMORY, BytesSource, Spool
 
 
 def filled(size: int) -> Spool:
@@ -100,10 +100,9 @@ def test_a_full_disk_is_said_with_its_mend() -> None:
     assert ran.stderr == ""
 
 
-def test_sources_can_be_opened_more_than_once(tmp_path: Path) -> None:
-    (tmp_path / "body").write_bytes(b"body")
-    for source in (BytesSource(b"body"), PathSource(tmp_path / "body")):
-        assert source.size == 4
-        for _ in range(2):
-            with source.open() as body:
-                assert body.read() == b"body"
+def test_a_source_can_be_opened_more_than_once() -> None:
+    source = BytesSource(b"body")
+    assert source.size == 4
+    for _ in range(2):
+        with source.open() as body:
+            assert body.read() == b"body"

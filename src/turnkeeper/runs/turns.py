@@ -141,7 +141,7 @@ def spooled(stream: BinaryIO) -> Spool:
 
 
 class _File:
-    """A file on disk as a source; the spool's, without what a spool needs: a command's start-up pays for imports."""
+    """A file on disk as a source. Here and not beside the spool: a command's start-up pays for what that imports."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
