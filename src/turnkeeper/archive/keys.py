@@ -20,6 +20,8 @@ __all__ = [
     "LOCK",
     "MANIFESTS",
     "PROBE",
+    "STATES",
+    "WINDOWS",
     "alignment",
     "audio",
     "check_id",
@@ -38,6 +40,7 @@ __all__ = [
     "selection_slug",
     "summary",
     "transcript",
+    "window",
 ]
 
 ARCHIVE = "_turnkeeper/archive.json"
@@ -45,6 +48,8 @@ INCOMING = "_turnkeeper/incoming"
 LOCK = "_turnkeeper/lock"
 PROBE = "_turnkeeper/probe.json"
 MANIFESTS = "manifests/"
+STATES = "_turnkeeper/states/"
+WINDOWS = "_turnkeeper/windows/"
 
 _id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _segment = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,249}")
@@ -142,6 +147,12 @@ def peaks(conversation: str, recording: str) -> str:
 def probe(name: str) -> str:
     """A short-lived object for trying out what a store permits."""
     return f"_turnkeeper/probe/{check_id(name, 'probe')}.json"
+
+
+def window(name: str, start: str, end: str) -> str:
+    """What was found when one stretch of time was listed; ``name`` is its filter's slug, times are RFC 3339."""
+    stretch = f"{start}--{end}".replace(":", "").replace("+", "")
+    return f"{WINDOWS}{check_id(name, 'filter')}/{check_id(stretch, 'window')}.json"
 
 
 def parse_manifest(key: str) -> tuple[str, int] | None:

@@ -12,7 +12,7 @@ from turnkeeper.genesys.api import Api, Call, Probe
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.found import Found
+from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.pace import Pacer
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
@@ -93,6 +93,12 @@ class Genesys:
             wait_seconds=settings.wait_seconds if wait_seconds is None else wait_seconds,
             poll_seconds=settings.poll_seconds,
         )
+
+    async def ask(
+        self, conversation: str, details: Details | None, communications: Collection[str] | None = None
+    ) -> Found | Pending:
+        """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
+        return await self._transcripts.ask(conversation, details, api=self._settings.api, communications=communications)
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
