@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from turnkeeper.errors import Misconfigured, Unavailable
+from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.spool import Spool
 
@@ -50,21 +50,6 @@ class Conversations:
         path = f"{_ANALYTICS}/{checked_id(conversation)}/details"
         return await self._api.fetch(Call("details", path, conversation))
 
-    async def query(self, interval: str, page_size: int = 100) -> AsyncIterator[dict[str, object]]:
-        """The conversations that started on a day that ``interval`` (``start/end``, at most 31 days) touches.
-
-        In the order of their start; one may come twice at the edge of two intervals. The platform gives at most
-        100,000 of them.
-        """
-        number = 1
-        while True:
-            found = await self._page(interval, page_size, number)
-            for conversation in found:
-                yield conversation
-            if len(found) < page_size:
-                return
-            number += 1
-
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """Names by id, a hundred a request. Ids that are malformed are left out.
 
@@ -84,21 +69,6 @@ class Conversations:
                 body.close()
             raise
         return Names(names, bodies[0] if len(bodies) == 1 else _joined(bodies, self._folder))
-
-    async def _page(self, interval: str, size: int, number: int) -> list[dict[str, object]]:
-        asked = {
-            "interval": interval,
-            "order": "asc",
-            "orderBy": "conversationStart",
-            "paging": {"pageSize": size, "pageNumber": number},
-        }
-        call = Call("details query", f"{_ANALYTICS}/details/query", interval, method="POST", json=asked)
-        found = await self._api.json(call)
-        if not isinstance(found, dict):
-            raise Unavailable("the answer is no object", operation="details query", key=interval)
-        # Absent where nothing matches.
-        listed = found.get("conversations", [])
-        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def is_id(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from pathlib import Path
 from typing import Self
 
@@ -11,12 +11,17 @@ from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.api import Api, Call, Probe
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
+from turnkeeper.genesys.details_page import Page
+from turnkeeper.genesys.details_query import DetailsQuery
 from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
+from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.pace import Pacer
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.search import Listed, Search
 from turnkeeper.genesys.transcripts import Dialects, Transcripts
 from turnkeeper.settings import Api as ApiChoice
 from turnkeeper.settings import PlatformSettings
@@ -60,6 +65,8 @@ class Genesys:
             self._http, self._tokens, self.hosts, Pacer(clock), patience, self._downloads, clock, spool_folder
         )
         self._conversations = Conversations(self._api, spool_folder)
+        self._query = DetailsQuery(self._api)
+        self._search = Search(self._api, clock, listener)
         self._transcripts = Transcripts(
             self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
         )
@@ -72,6 +79,16 @@ class Genesys:
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
         return await self._conversations.details(conversation)
+
+    def conversations(
+        self, interval: Interval, wanted: Filters, *, descending: bool = False
+    ) -> AsyncGenerator[Page, None]:
+        """Pages of the conversations that started on a day that the interval touches; see ``DetailsQuery.pages``."""
+        return self._query.pages(interval, wanted, descending=descending)
+
+    async def listed(self, interval: Interval, worth: int) -> Listed | None:
+        """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
+        return await self._search.listed(interval, worth)
 
     async def transcripts(
         self,
