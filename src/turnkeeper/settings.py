@@ -24,6 +24,7 @@ __all__ = [
     "StoreSettings",
     "clock_from_environment",
     "environment",
+    "state_folder",
 ]
 
 Api = Literal["auto", "speech", "media"]
@@ -137,6 +138,13 @@ class StoreSettings:
     def but(self, **changes: object) -> Self:
         """A copy with the changes that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+def state_folder(variables: Mapping[str, str] | None = None) -> Path:
+    """Where this user's programs keep what can be made anew: ``$XDG_STATE_HOME/turnkeeper``."""
+    found = environment() if variables is None else variables
+    home = Path(found.get("HOME", "")) / ".local" / "state"
+    return Path(found.get("XDG_STATE_HOME") or home) / "turnkeeper"
 
 
 def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:

@@ -36,6 +36,7 @@ __all__ = [
     "peaks",
     "probe",
     "raw",
+    "run",
     "selection",
     "selection_slug",
     "summary",
@@ -153,6 +154,11 @@ def window(name: str, start: str, end: str) -> str:
     """What was found when one stretch of time was listed; ``name`` is its filter's slug, times are RFC 3339."""
     stretch = f"{start}--{end}".replace(":", "").replace("+", "")
     return f"{WINDOWS}{check_id(name, 'filter')}/{check_id(stretch, 'window')}.json"
+
+
+def run(started: str, ended: str) -> str:
+    """The report of one run; times are RFC 3339."""
+    return check_key("_turnkeeper/runs/" + f"{started}--{ended}".replace(":", "").replace("+", "") + ".json")
 
 
 def parse_manifest(key: str) -> tuple[str, int] | None:

@@ -15,7 +15,7 @@ from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
 from turnkeeper.transcript.details import Details
 
-__all__ = ["Speech"]
+__all__ = ["Speech", "candidates"]
 
 _DIGITAL = frozenset({"message", "internalmessage", "chat", "email"})
 _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
@@ -48,7 +48,7 @@ class Speech:
         Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
         others only where those gave nothing. Raises ``Denied`` where nothing came and a permission is missing.
         """
-        likely, others = _sorted(details) if only is None else (sorted(only), ())
+        likely, others = candidates(details) if only is None else (sorted(only), ())
         met = _Round()
         try:
             await self._walk(conversation, likely, met)
@@ -104,8 +104,8 @@ def _reason(cause: TurnkeeperError) -> str:
     return cause.message.split("; context ", maxsplit=1)[0]
 
 
-def _sorted(details: Details) -> tuple[Sequence[str], Sequence[str]]:
-    """Communications that are recorded or digital, and the rest; both in the details' own order, each once."""
+def candidates(details: Details) -> tuple[Sequence[str], Sequence[str]]:
+    """Communications that are recorded or digital, and the rest; the likeliest first, each once."""
     likely: dict[str, None] = {}
     others: dict[str, None] = {}
     for session in details.communications():

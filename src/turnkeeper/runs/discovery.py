@@ -44,7 +44,7 @@ async def discover(
     wanted: Filters,
     *,
     clock: Clock,
-    listener: Listener = silent,  # noqa: ARG001
+    listener: Listener = silent,
 ) -> AsyncGenerator[Discovered, None]:
     """The conversations that started in the interval and pass the filters; each once, oldest day first.
 
