@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.spool import Spool
 
-__all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id"]
+__all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id", "names_call"]
 
 Kind = Literal["users", "queues", "wrapups"]
 """Whose names can be asked for."""
@@ -61,7 +61,7 @@ class Conversations:
         bodies: list[Spool] = []
         try:
             for batch in batches:
-                body = await self._api.fetch(_names_call(kind, batch))
+                body = await self._api.fetch(names_call(kind, [("id", ",".join(batch))]))
                 bodies.append(body)
                 names |= _named(decoded(body, f"names of {kind}", ""))
         except BaseException:
@@ -87,8 +87,9 @@ def checked_id(text: str) -> str:
     )
 
 
-def _names_call(kind: Kind, batch: list[str]) -> Call:
-    params = [("id", ",".join(batch)), ("pageSize", str(_BATCH))]
+def names_call(kind: Kind, which: Sequence[tuple[str, str]]) -> Call:
+    """A request for a hundred names: ``which`` names a page, or the ids."""
+    params = [*which, ("pageSize", str(_BATCH))]
     if kind == "users":
         # Without it, people who have left are left out: old calls are full of them.
         params.append(("state", "any"))

@@ -8,26 +8,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
+from turnkeeper.errors import Skippable
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.conversations import checked_id
 from turnkeeper.genesys.details_page import Page, read_page
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 
-__all__ = ["BATCH", "DEEPEST", "LONGEST_DAYS", "DetailsQuery", "asked"]
+__all__ = ["BATCH", "LONGEST_DAYS", "DetailsQuery", "asked"]
 
 BATCH = 100
 DEEPEST = 100_000
 LONGEST_DAYS = 31
 _HOME = "/api/v2/analytics/conversations/details"
+# The platform's own words for going too deep.
+_TOO_DEEP = "Pagination may not exceed"
 
 
 class DetailsQuery:
-    """``deepest`` is how many results can be paged; tests make it small."""
+    """The query and the read by ids of one client."""
 
-    def __init__(self, api: Api, deepest: int = DEEPEST) -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
-        self.deepest = deepest
 
     async def pages(
         self, interval: Interval, wanted: Filters, *, descending: bool = False
@@ -36,14 +38,16 @@ class DetailsQuery:
 
         A conversation that begins while they are read may come twice. Raises what ``Api.fetch`` raises.
         """
-        number = 1
-        while number * BATCH <= self.deepest:
-            page = await self.page(interval, wanted, number=number, descending=descending)
+        for number in range(1, DEEPEST // BATCH + 1):
+            try:
+                page = await self.page(interval, wanted, number=number, descending=descending)
+            except Skippable as refused:
+                if number > 1 and _TOO_DEEP in refused.message:
+                    return
+                raise
             yield page
-            over = len(page.conversations) < BATCH or (page.total is not None and number * BATCH >= page.total)
-            if over:
+            if len(page.conversations) < BATCH or (page.total is not None and number * BATCH >= page.total):
                 return
-            number += 1
 
     async def page(
         self, interval: Interval, wanted: Filters, *, number: int = 1, size: int = BATCH, descending: bool = False

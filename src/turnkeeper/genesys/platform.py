@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -13,11 +14,13 @@ from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
 from turnkeeper.genesys.details_page import Page
 from turnkeeper.genesys.details_query import DetailsQuery
+from turnkeeper.genesys.directory import Directory, Listing
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
+from turnkeeper.genesys.jobs import Jobs
 from turnkeeper.genesys.pace import Pacer
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.retry import Patience
@@ -66,6 +69,8 @@ class Genesys:
         )
         self._conversations = Conversations(self._api, spool_folder)
         self._query = DetailsQuery(self._api)
+        self._jobs = Jobs(self._api, clock, listener)
+        self._directory = Directory(self._api, clock)
         self._search = Search(self._api, clock, listener)
         self._transcripts = Transcripts(
             self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
@@ -85,6 +90,22 @@ class Genesys:
     ) -> AsyncGenerator[Page, None]:
         """Pages of the conversations that started on a day that the interval touches; see ``DetailsQuery.pages``."""
         return self._query.pages(interval, wanted, descending=descending)
+
+    def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[Page, None]:
+        """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
+        return self._jobs.pages(interval, wanted)
+
+    async def available(self) -> datetime | None:
+        """Up to when jobs are complete; see ``Jobs.available``."""
+        return await self._jobs.available()
+
+    async def conversation_page(self, interval: Interval, wanted: Filters, size: int) -> Page:
+        """The first so many conversations and how many there are in all."""
+        return await self._query.page(interval, wanted, size=size)
+
+    async def several(self, ids: Sequence[str]) -> Page:
+        """The conversations behind at most a hundred ids; unknown ones are left out."""
+        return await self._query.several(ids)
 
     async def listed(self, interval: Interval, worth: int) -> Listed | None:
         """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
@@ -120,6 +141,10 @@ class Genesys:
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
         return await self._conversations.names(kind, ids)
+
+    async def directory(self, kind: Kind) -> Listing:
+        """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
+        return await self._directory.listing(kind)
 
     async def probe(self, path: str, method: str = "GET", json: object = None) -> Probe:
         """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,29 +13,29 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.keys import check_id
-from turnkeeper.archive.states import CallState
+from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.states import CallState, States
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.genesys.conversations import Kind
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.discovery import Discovered, discover
+from turnkeeper.runs.discovery import Discovered, Unknown, discover_ids, discover_window, planned
 from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Wanted
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import Report
 from turnkeeper.runs.visit import described
-from turnkeeper.runs.windows import days
+from turnkeeper.runs.windows import By
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
+from turnkeeper.spool import Spool
 
 __all__ = ["Follow", "Range", "export", "ledger_path"]
 
 _PAGE = 100
-_SETTLED = timedelta(hours=24)
-"""A window so long past is complete: the platform adds no conversations to it."""
+KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Range:
     interval: Interval | None = None
     filters: Filters = field(default_factory=Filters)
     ids: Sequence[str] = ()
+    by: By = "auto"
 
     @property
     def name(self) -> str:
@@ -147,8 +148,6 @@ class _Run:
             tasks.cancel_scope.cancel()
 
     async def _restored(self) -> None:
-        from turnkeeper.archive.states import States
-
         taken = await anyio.to_thread.run_sync(index.restore, self.ledger, States(self.archive.store))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
@@ -164,40 +163,57 @@ class _Run:
             listener=self.listener,
             stop=self.stop,
         )
-        return await exporter.run(self._feed(wanted), ([], []))
+        with ExitStack() as spools:
+            return await exporter.run(lambda: self._batches(wanted), await self._names(spools))
 
-    def _feed(self, wanted: Range) -> Callable[[], AsyncGenerator[Batch]]:
-        return lambda: self._batches(wanted)
+    async def _names(self, spools: ExitStack) -> tuple[list[Arrived], list[str]]:
+        """The whole directory, once for all: asking for the names of each call would double the requests."""
+        arrived: list[Arrived] = []
+        notes: list[str] = []
+        for kind in KINDS:
+            listing = await self.door.directory(kind)
+            if listing.note:
+                notes.append(listing.note)
+            if listing.body:
+                spool = spools.enter_context(Spool())
+                spool.write(listing.body)
+                arrived.append(Arrived(spool.seal(), f"directory/{kind}"))
+        return arrived, notes
 
     async def _batches(self, wanted: Range) -> AsyncGenerator[Batch]:
-        if wanted.ids:
-            yield Batch(
-                "", "", tuple(Wanted(CallState(conversation=check_id(one), state="pending")) for one in wanted.ids)
-            )
+        if wanted.interval is None:
+            async for batch in _paged(self._named(wanted.ids)):
+                yield batch
             return
-        for window in self._windows(wanted):
-            start, stop = rfc3339(window.start), rfc3339(window.end)
+        for window in await planned(self.door, wanted.interval, by=wanted.by, clock=self.clock):
+            start, stop = rfc3339(window.interval.start), rfc3339(window.interval.end)
             if self.ledger.window_closed(wanted.name, start, stop):
                 continue
-            complete = self.clock.now() - window.end > _SETTLED
-            batch: list[Wanted] = []
-            found = discover(self.door, window, wanted.filters, clock=self.clock, listener=self.listener)
-            async with aclosing(found) as conversations:
-                async for one in conversations:
-                    batch.append(_wanted(one))
-                    if len(batch) == _PAGE:
-                        yield Batch(start, stop, tuple(batch))
-                        batch.clear()
-            yield Batch(start, stop, tuple(batch), last=True, complete=complete)
+            found = discover_window(self.door, window, wanted.filters, listener=self.listener)
+            async for batch in _paged(found, start, stop):
+                yield batch
+            yield Batch(start, stop, last=True, complete=window.settled)
 
-    def _windows(self, wanted: Range) -> Iterator[Interval]:
-        """Day by day, up to now: nothing has started in the future."""
-        if wanted.interval is not None:
-            now = self.clock.now()
-            start = min(wanted.interval.start, now)
-            yield from days(Interval(start, min(max(wanted.interval.end, start), now)))
+    async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
+        async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
+            async for one in found:
+                yield one
 
 
-def _wanted(one: Discovered) -> Wanted:
-    call = described(CallState(conversation=one.conversation, state="pending"), one.details)
-    return Wanted(call, one.body, one.listed)
+async def _paged(
+    found: AsyncGenerator[Discovered | Unknown] | AsyncGenerator[Discovered], start: str = "", stop: str = ""
+) -> AsyncGenerator[Batch]:
+    batch: list[Wanted] = []
+    async with aclosing(found):
+        async for one in found:
+            batch.append(_wanted(one))
+            if len(batch) == _PAGE:
+                yield Batch(start, stop, tuple(batch))
+                batch.clear()
+    if batch:
+        yield Batch(start, stop, tuple(batch))
+
+
+def _wanted(one: Discovered | Unknown) -> Wanted:
+    call = CallState(conversation=one.conversation, state="pending")
+    return Wanted(described(call, one.details), one.body, one.listed) if isinstance(one, Discovered) else Wanted(call)
