@@ -95,6 +95,7 @@ class Archive:
         self._lock = threading.Lock()
         self._read_checked = self._write_checked = False
         self._names: dict[str, dict[str, str]] = {}
+        self._shared: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -117,12 +118,14 @@ class Archive:
         states: Sequence[CommunicationState] = (),
         selections: Sequence[Selection] = (),
         notes: Sequence[str] = (),
+        new: bool = False,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
         Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
         still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
-        when everything is stored; a crash before leaves the previous generation as it was.
+        when everything is stored; a crash before leaves the previous generation as it was. ``new`` says that the
+        conversation is believed not to be here yet: no request is spent on looking, and a mistake is found out.
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all.
         """
@@ -132,7 +135,7 @@ class Archive:
         for state in states:
             keys.check_id(state.id, "communication")
         self._check(write=True)
-        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading())
+        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading(), new=new)
 
     def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
         """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation."""
@@ -216,9 +219,10 @@ class Archive:
             withheld=arrived.withheld,
         )
 
-    def _commit(self, wanted: _Wanted, reading: Reading) -> Kept:
+    def _commit(self, wanted: _Wanted, reading: Reading, *, new: bool = False) -> Kept:
         for attempt in range(ATTEMPTS):
-            current = self.manifest(wanted.conversation)
+            # Believed to be new, it is not looked for: the manifest's create-only write finds out.
+            current = None if new and not attempt else self.manifest(wanted.conversation)
             with contextlib.ExitStack() as open_spools:
                 try:
                     return self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
@@ -315,8 +319,15 @@ class Archive:
     def _put_inputs(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> None:
         held = {taken.key for taken in earlier}
         for taken, body in arrived.items():
-            if taken.key not in held and self.store.size(taken.key) != taken.size:
+            if taken.key in held or taken.key in self._shared:
+                continue
+            # A list of names is shared by many conversations; a body of this one alone is stored without asking.
+            if not inputs.is_directory(taken.source):
                 self.store.put_stream(taken.key, body)
+                continue
+            if self.store.size(taken.key) != taken.size:
+                self.store.put_stream(taken.key, body)
+            self._shared.add(taken.key)
 
     def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
         """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""

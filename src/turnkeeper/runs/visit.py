@@ -167,7 +167,14 @@ class Visitor:
             spools.enter_context(one.spool)
             arrived.append(Arrived(one.spool, one.source, one.communication, one.withheld))
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
-        keep = partial(self.archive.keep, call.conversation, [*arrived, *self.names], states=states, notes=self.notes)
+        keep = partial(
+            self.archive.keep,
+            call.conversation,
+            [*arrived, *self.names],
+            states=states,
+            notes=self.notes,
+            new=call.generation == 0,
+        )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         return self._done(call, found, kept, details, now)
 
