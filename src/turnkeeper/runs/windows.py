@@ -97,7 +97,7 @@ def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "")
     ``last`` is short for ``since`` that long ago. Raises ``Misconfigured`` naming the option.
     """
     if last and (since or until):
-        raise Misconfigured("--last cannot be given together with --since or --until")
+        raise Misconfigured("--last was given together with --since or --until", hint="Leave one of them out.")
     if last:
         length_of(last, "--last")
     if not (since or last):
