@@ -285,15 +285,15 @@ async def test_a_late_transcript_is_listed_when_it_is_there() -> None:
 
 
 async def test_the_search_halves_what_it_cannot_page_and_leaves_what_is_not_worth_it() -> None:
-    async with world(per_day=3000, conversations=3000) as here:
+    async with world(per_day=1500, conversations=1500) as here:
         listed = await here.door.listed(Interval(MONDAY, MONDAY + DAY), worth=1000)
         assert listed is not None
         assert listed.complete
         assert {one: listed.of(one) for one in here.ids()} == {one: here.legs(one) for one in here.ids()}
-        # 31 pages, and one thrown away for each halving.
-        assert here.count("search") < 31 + 8 + 8
+        # 16 pages, and one thrown away for each halving.
+        assert here.count("search") < 16 + 4 + 4
         asked = here.count("search")
-        assert await here.door.listed(Interval(MONDAY, MONDAY + DAY), worth=30) is None
+        assert await here.door.listed(Interval(MONDAY, MONDAY + DAY), worth=15) is None
         assert here.count("search") == asked + 1
 
 
