@@ -30,6 +30,8 @@ _RECOVERABLE: dict[str, str] = {
     "empty-first": "The media document is completed but empty the first time it is asked for.",
     "clock-skew": "The Date header is an hour ahead.",
     "bearer-leak-bait": "The media endpoint answers 302 to the storage port.",
+    "job-failed": "The first details job (job-failed=K: K of them) ends as FAILED.",
+    "job-expired": "The first details job (job-expired=K: K of them) is gone after its first page of results.",
     "late-second-leg": "The second communication's file is ready an hour later than the first.",
 }
 _LASTING: dict[str, str] = {
@@ -42,6 +44,8 @@ _LASTING: dict[str, str] = {
     "forever-processing": "Transcripts never become ready: 404, or processing.",
     "media-missing": "The media endpoint does not exist.",
     "speech-missing": "transcripturl and transcripturls do not exist.",
+    "search-missing": "The transcript search does not exist, as on a media-only gateway.",
+    "stale-watermark": "The data lake is 72 hours behind (stale-watermark=H: H hours).",
     "legacy": "The media endpoint answers older shapes: a bare array of turns, or camelCase keys.",
     "changed-transcript": "A document differs once the clock is a day past the simulation's start.",
     "live": "Conversations appear when the clock reaches their start and have no end until they end.",

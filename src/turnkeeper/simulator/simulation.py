@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from turnkeeper.simulator import truth
+from turnkeeper.simulator import query, truth
 from turnkeeper.simulator.analytics import Details
 from turnkeeper.simulator.clock import Clock
 from turnkeeper.simulator.faults import Switches
@@ -46,11 +46,13 @@ class Simulation:
         token_seconds: int = 86_399,
         start: datetime = FIRST,
         per_day: int = 144,
+        query_depth: int = query.DEEPEST,
     ) -> None:
         self.seed = seed
         self.conversations = conversations
         self.total = conversations + (1 if giant_mb else 0)
         self.rate_limit = rate_limit
+        self.query_depth = query_depth
         self.switches = Switches(faults)
         self.clock = Clock(now)
         self.ids = Ids(seed)
