@@ -27,7 +27,7 @@ _TICK = 0.005
 _BATCH = 10
 _LEASE_S = 5.0
 _IDLE_S = 0.25
-_SILENT_S = 2.0
+_SILENT_S = 5.0
 _HORIZON_S = 30.0
 _FORGET_S = 60.0
 _STALE_S = 3 * 86_400.0
@@ -51,8 +51,8 @@ class Ticket:
 class Pacer:
     """One token's budget. ``wait``; when that says 0, ``claim``; then ``answered`` or ``lost`` exactly once.
 
-    Every ``now`` is in seconds of one monotonic clock. ``share`` opens the file that other processes plan with too, when
-    the first request is about to be sent. Where the platform names no limit, nothing is paced.
+    Every ``now`` is in seconds of one monotonic clock. ``share`` opens the file that other processes plan with too; it
+    is called when the first request is about to be sent. Where the platform names no limit, nothing is paced.
     """
 
     def __init__(self, share: Callable[[], Shared | None] = lambda: None) -> None:

@@ -1,4 +1,4 @@
-"""A platform that counts, and clients that ask it, in time that only this file moves: every answer at its own moment."""
+"""A platform that counts, and clients that ask it, in time that only this file moves: each answer at its moment."""
 
 from __future__ import annotations
 
