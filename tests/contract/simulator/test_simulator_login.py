@@ -135,5 +135,7 @@ def test_the_limit_can_be_changed_and_each_window_is_told(start: Start) -> None:
     assert [reply.status for reply in replies] == [200, 429]
     assert replies[1].json["limit"]["value"] == 1
     told = wire.send("GET", "/_sim/pace").json
-    assert (told["allowed"], list(told["windows"].values())) == (1, [[4, 2]])
+    (windows,) = told["windows"].values()
+    assert (told["allowed"], [count for _, count in windows]) == (1, [4, 2])
+    assert windows[1][0] - windows[0][0] == 61_000
     assert wire.send("POST", "/_sim/pace", {}, b"{}").status == 400
