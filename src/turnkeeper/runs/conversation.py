@@ -102,6 +102,8 @@ def get(
     the environment where not given. ``sample_rate`` is in Hz: the rate at which turns are mapped to samples.
     ``selections`` are written beside the transcript, which itself always holds every turn.
 
+    An archive is one organisation's: it is claimed for the platform's, and refused where it is another one's already.
+
     Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
     see ``turnkeeper.errors`` for what to do about each.
     """
@@ -113,6 +115,7 @@ def get(
     async def verb() -> Kept:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
             await door.token_probe()
+            await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
             return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
 

@@ -94,7 +94,8 @@ def export(
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
             await door.token_probe()
-            await anyio.to_thread.run_sync(archive.prepare)
+            organisation = await door.organisation()
+            await anyio.to_thread.run_sync(archive.claim, organisation)
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
                 run_ = _Run(door, archive, book, settings, clock, listener, stop)

@@ -38,6 +38,7 @@ _LASTING: dict[str, str] = {
     "dead-link": "Every presigned URL has already expired.",
     "throttle-forever": "Every API request is 429.",
     "token-dead": "Tokens are issued, and every API call with one is 401 bad.credentials.",
+    "one-token": "The token endpoint answers a client's living token again instead of a new one.",
     "wrong-region": "The token endpoint answers invalid_client, authentication failed.",
     "denied": "403 missing.permissions on transcripts of both dialects.",
     "denied-users": "403 missing.permissions on users, queues and wrap-up codes.",

@@ -62,7 +62,7 @@ class Simulation:
         self.details = Details(self.ids, self.people)
         self.tally = Tally()
         self.pace = Pace(self.clock, rate_limit, rate_window)
-        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds)
+        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
         self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
         self.script = lru_cache(_REMEMBERED)(self._write)
