@@ -18,6 +18,7 @@ __all__ = [
     "ARCHIVE",
     "AUDIT",
     "ERASING",
+    "FOLDERS",
     "INCOMING",
     "LOCK",
     "MANIFESTS",
@@ -34,7 +35,6 @@ __all__ = [
     "conversation_of",
     "directory",
     "erasing",
-    "FOLDERS",
     "is_key",
     "manifest",
     "manifests",
@@ -165,7 +165,8 @@ def peaks(conversation: str, recording: str) -> str:
 
 
 def places(conversation: str) -> tuple[str, ...]:
-    """Everywhere a conversation's objects are: folders (with a slash at the end) and single keys, in ``FOLDERS``' order."""
+    """Everywhere a conversation's objects are, in the order of ``FOLDERS``: folders end with a slash, the others are
+    single keys."""
     check_id(conversation)
     single = ("transcripts", "summaries", "alignment")
     return tuple(f"{folder}/{conversation}{'.json' if folder in single else '/'}" for folder in FOLDERS)

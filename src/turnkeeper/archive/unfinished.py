@@ -59,7 +59,9 @@ class Unfinished:
         """The notes. Raises ``Unread`` for one that cannot be read."""
         for key in self._store.list(keys.ERASING):
             try:
-                yield _NOTE.decode(self._store.get(key))
+                note = _NOTE.decode(self._store.get(key))
+                if note.conversation == keys.parse_note(key):
+                    yield note
             except NotFound:
                 continue  # finished by another process meanwhile
             except msgspec.DecodeError as cause:
