@@ -13,6 +13,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.versions import Bucket, History, Lock, Version
+from turnkeeper.errors import Denied, StoreRefused
 
 __all__ = ["Removed", "held_keys", "remove", "survey"]
 
@@ -23,13 +24,13 @@ ROUNDS = 3
 class Removed:
     """What was removed: the ``keys``, the number of ``versions`` (markers are none), and what ``locks`` still hold.
 
-    ``again`` is True where objects kept appearing: somebody was writing the conversation meanwhile.
+    ``doubt`` says why something may be left: objects kept appearing, or uploads could not be looked for.
     """
 
     keys: set[str] = field(default_factory=set)
     versions: int = 0
     locks: list[Lock] = field(default_factory=list)
-    again: bool = False
+    doubt: str = ""
 
 
 def held_keys(store: Store, conversation: str) -> Iterator[str]:
@@ -44,7 +45,7 @@ def held_keys(store: Store, conversation: str) -> Iterator[str]:
 def survey(store: Store, history: History, conversation: str) -> Removed:
     """What ``remove`` would remove. Changes nothing; locks are found only by trying."""
     found = Removed(set(held_keys(store, conversation)))
-    if history.bucket is None:
+    if not (history.kept and history.bucket):
         found.versions = len(found.keys)
         return found
     for version in _versions(history.bucket, conversation):
@@ -56,18 +57,20 @@ def survey(store: Store, history: History, conversation: str) -> Removed:
 def remove(store: Store, history: History, conversation: str) -> Removed:
     """Remove everything that is there. Raises what the store raises; what was removed until then stays removed."""
     removed = Removed()
+    removed.doubt = _abandon_uploads(history.bucket, conversation) if history.bucket else ""
     for _ in range(ROUNDS):
         visible = list(held_keys(store, conversation))
         removed.keys.update(visible)
         for key in visible:
             store.delete(key)
-        if history.bucket is None:
-            removed.versions = len(removed.keys)
-        else:
+        if history.kept and history.bucket:
             _remove_versions(store, history.bucket, conversation, removed)
-        removed.again = any(True for _ in held_keys(store, conversation))
-        if not removed.again:
+        else:
+            removed.versions = len(removed.keys)
+        if not any(True for _ in held_keys(store, conversation)):
             break
+    else:
+        removed.doubt = "objects kept appearing while they were removed: something is still writing this conversation"
     if isinstance(store, FolderStore):
         _prune(store, conversation)
     return removed
@@ -80,8 +83,6 @@ def _versions(bucket: Bucket, conversation: str) -> Iterator[Version]:
 
 def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: Removed) -> None:
     """Contents first, then the markers that hide them: a marker stays as long as it hides something held."""
-    for place in keys.places(conversation):
-        bucket.abandon_uploads(place)
     found: dict[bool, list[Version]] = defaultdict(list)
     for version in _versions(bucket, conversation):
         found[version.marker].append(version)
@@ -93,6 +94,16 @@ def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: R
     for key in sorted(held):
         if store.size(key) is not None:
             store.delete(key)
+
+
+def _abandon_uploads(bucket: Bucket, conversation: str) -> str:
+    """Abort uploads that never ended; why not, where this identity may not."""
+    try:
+        for place in keys.places(conversation):
+            bucket.abandon_uploads(place)
+    except (Denied, StoreRefused) as cause:
+        return f"whether parts of broken uploads are left cannot be known ({cause.message})"
+    return ""
 
 
 def _prune(store: FolderStore, conversation: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
+from turnkeeper.archive.parallel import each
 from turnkeeper.archive.tombstones import Reason
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import NotFound, Unread
@@ -57,12 +58,13 @@ class Unfinished:
 
     def all(self) -> Iterator[Note]:
         """The notes. Raises ``Unread`` for one that cannot be read."""
-        for key in self._store.list(keys.ERASING):
-            try:
-                note = _NOTE.decode(self._store.get(key))
-                if note.conversation == keys.parse_note(key):
-                    yield note
-            except NotFound:
-                continue  # finished by another process meanwhile
-            except msgspec.DecodeError as cause:
-                raise Unread(f"not a note of an erasure ({cause})", operation="read", key=key) from None
+        yield from (note for note in each(self._read, self._store.list(keys.ERASING)) if note)
+
+    def _read(self, key: str) -> Note | None:
+        try:
+            note = _NOTE.decode(self._store.get(key))
+        except NotFound:
+            return None  # finished by another process meanwhile
+        except msgspec.DecodeError as cause:
+            raise Unread(f"not a note of an erasure ({cause})", operation="read", key=key) from None
+        return note if note.conversation == keys.parse_note(key) else None

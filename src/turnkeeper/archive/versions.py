@@ -24,8 +24,11 @@ from turnkeeper.settings import StoreSettings
 __all__ = ["Bucket", "History", "Lock", "Version", "history"]
 
 BATCH = 1000
-POLICY = "s3:GetBucketVersioning, s3:ListBucketVersions, s3:DeleteObjectVersion and s3:GetObjectVersion"
-ASK = f"Allow {POLICY} to this identity."
+POLICY = (
+    "s3:GetBucketVersioning, s3:ListBucketVersions, s3:DeleteObjectVersion, s3:GetObjectVersion, "
+    "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload"
+)
+ASK = f"To erase, allow {POLICY} to this identity."
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Bucket:
 class History:
     """What a store keeps of deleted objects. ``kept`` is None where that cannot be known: ``why`` and ``mend`` say it.
 
-    ``bucket`` is there where versions are kept and can be deleted.
+    ``bucket`` is there for an S3 bucket that answered; its versions count only where they are ``kept``.
     """
 
     kept: bool | None
@@ -146,7 +149,7 @@ def _history_of_bucket(url: str, settings: StoreSettings) -> History:
         return History(None, "whether the bucket keeps versions cannot be asked without boto3", aws.INSTALL)
     except TurnkeeperError as cause:
         return History(None, f"whether the bucket keeps versions cannot be known ({cause.message})", cause.hint)
-    return History(kept=True, bucket=bucket) if status else History(kept=False)
+    return History(kept=bool(status), bucket=bucket)
 
 
 def _client(settings: StoreSettings) -> Any:

@@ -102,8 +102,8 @@ def get(
     the environment where not given. ``sample_rate`` is in Hz: the rate at which turns are mapped to samples.
     ``selections`` are written beside the transcript, which itself always holds every turn.
 
-    Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
-    see ``turnkeeper.errors`` for what to do about each.
+    Raises ``NotReady``, ``NotFound``, ``Erased``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or
+    ``Unavailable``; see ``turnkeeper.errors`` for what to do about each.
     """
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
@@ -114,6 +114,7 @@ def get(
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
             await door.token_probe()
             await anyio.to_thread.run_sync(archive.prepare)
+            await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
             return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
 
     kept = run(verb)
