@@ -149,8 +149,16 @@ class Verification:
             yield from self._current(manifests[-1])
             yield from self._earlier(manifests)
         if len(manifests) == len(generations):
-            listed = {one.key for manifest in manifests for one in (*manifest.inputs, *manifest.views)}
-            yield from (Finding("stray", key, name, _STRAY) for key in case.beside if key not in listed)
+            yield from self._strays(case, manifests)
+
+    def _strays(self, case: _Case, manifests: list[Manifest]) -> Iterator[Finding]:
+        strays = set(case.beside) - _listed_by(manifests)
+        if strays:
+            # A generation written since the folders were listed may be theirs.
+            name = case.conversation
+            newer = [self._manifest(key, name) for key in self._store.list(keys.manifests(name))]
+            strays -= _listed_by([found for found in newer if isinstance(found, Manifest)])
+        yield from (Finding("stray", key, case.conversation, _STRAY) for key in sorted(strays))
 
     def _manifest(self, key: str, conversation: str) -> Manifest | Finding:
         placed = keys.parse_manifest(key)
@@ -166,7 +174,7 @@ class Verification:
 
     def _current(self, manifest: Manifest) -> Iterator[Finding]:
         sound = True
-        for one in (*manifest.inputs, *manifest.views):
+        for one in _objects(manifest):
             for finding in self._listed(one, manifest.conversation):
                 sound = False
                 yield finding
@@ -323,6 +331,14 @@ def _grouped(store: Store, folder: str) -> Iterator[tuple[str, tuple[str, ...]]]
     placed = ((found, key) for key in store.list(f"{folder}/") if (found := keys.conversation_of(key)))
     for conversation, group in groupby(placed, key=lambda one: one[0]):
         yield conversation, tuple(key for _, key in group)
+
+
+def _listed_by(manifests: Iterable[Manifest]) -> set[str]:
+    return {one.key for manifest in manifests for one in _objects(manifest)}
+
+
+def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
+    return (*manifest.inputs, *manifest.views)
 
 
 def _is_audio(one: Input) -> bool:

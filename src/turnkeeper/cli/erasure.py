@@ -22,7 +22,7 @@ def document(proof: Proof) -> str:
 
 
 def confirm(plan: Proof, *, yes: bool) -> bool:
-    """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked and ``--yes`` is missing."""
+    """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked."""
     if yes:
         return True
     listed(plan, SHOWN)
