@@ -66,9 +66,8 @@ def days_of(store: Store) -> Iterator[tuple[str, date | None]]:
     known = _indexed(store)
 
     def look(conversation: str) -> tuple[str, date | None]:
-        return conversation, known.get(conversation) or _detailed(store, conversation) or _transcribed(
-            store, conversation
-        )
+        day = known.get(conversation) or _detailed(store, conversation) or _transcribed(store, conversation)
+        return conversation, day
 
     yield from each(look, _holding_objects(store))
 

@@ -80,14 +80,15 @@ _selection = re.compile(r"selections/[^/]+/([^/]+)\.json")
 
 def check_id(value: str, name: str = "conversation") -> str:
     """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
-    if _id.fullmatch(value) and ".." not in value:
+    if _id.fullmatch(value) and ".." not in f"{value}.":
         return value
     shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
     raise Misconfigured(
         f"{shown} cannot be an id",
         operation="name an object",
         key=name,
-        hint="An id has up to 128 letters, digits, dots, hyphens and underscores, and starts with a letter or digit.",
+        hint="An id has up to 128 letters, digits, dots, hyphens and underscores, "
+        "starts with a letter or digit, and does not end with a dot.",
     )
 
 

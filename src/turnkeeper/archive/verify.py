@@ -97,6 +97,7 @@ class Verification:
         self._tombstones = Tombstones(store)
         self._lists: dict[str, tuple[Finding, ...]] = {}
         self._lock = threading.Lock()
+        self._lists_lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Finding]:
         for findings in each(self._conversation, self._cases()):
@@ -192,13 +193,10 @@ class Verification:
         """Lists of names belong to many conversations, and are read once."""
         if one.key != keys.directory(one.source.partition("/")[2], one.sha256):
             return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
-        with self._lock:
-            known = self._lists.get(one.key)
-        if known is None:
-            known = tuple(self._compared(one, ""))
-            with self._lock:
-                self._lists[one.key] = known
-        return known
+        with self._lists_lock:
+            if one.key not in self._lists:
+                self._lists[one.key] = tuple(self._compared(one, ""))
+            return self._lists[one.key]
 
     def _compared(self, one: Input | View, conversation: str) -> Iterator[Finding]:
         digest, size = hashlib.sha256(), 0
@@ -322,9 +320,9 @@ class _Folder:
         yield from self._while(lambda _: True)
 
     def _while(self, holds: Callable[[str], bool]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        while self._next and holds(self._next[0]):
-            yield self._next
+        while (group := self._next) and holds(group[0]):
             self._next = next(self._groups, None)
+            yield group
 
 
 def _grouped(store: Store, folder: str) -> Iterator[tuple[str, tuple[str, ...]]]:
