@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-
 from tests.unit.archive.kept import SECRET, contents, keep, outside, transcript
+
 from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.reread import reread

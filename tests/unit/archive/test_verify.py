@@ -16,8 +16,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.unit.archive.kept import contents, keep, outside
+
 from turnkeeper.archive.manifest import encode
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.store import Store, open_store
@@ -44,7 +44,7 @@ def found(store: Store, **options: Any) -> list[tuple[str, str]]:
 
 
 def raw(store: Store, conversation: str = "call-1") -> str:
-    [key] = [key for key in store.list(f"raw/{conversation}/leg-a")]
+    [key] = list(store.list(f"raw/{conversation}/leg-a"))
     return key
 
 
