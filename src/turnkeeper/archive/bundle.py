@@ -224,10 +224,12 @@ class Archive:
         self._check(write=not dry_run)
         return expire(self.store, self._clock, older_than, dry_run=dry_run)
 
-    def matches(self, wanted: Wanted) -> Iterator[Match]:
-        """The conversations of one customer, and those that may be: by ``Wanted.of(address=…)`` or ``contact=…``."""
+    def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
+        """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the
+        id of an external contact. Raises ``Misconfigured`` for an address that names nobody.
+        """
         self._check()
-        return find(self.store, wanted)
+        return find(self.store, Wanted.of(ani, external_contact))
 
     def _done(self, conversation: str) -> Manifest:
         found = self.manifest(conversation)

@@ -14,7 +14,6 @@ from turnkeeper.cli.erasure import confirm, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.settings import clock_from_environment
-from turnkeeper.transcript.addresses import Wanted
 
 __all__ = ["erase"]
 
@@ -85,7 +84,7 @@ def _chosen(archive: Archive, named: list[str], ani: str, contact: str) -> tuple
         return ("conversation" if named else "unfinished"), named, 0
     found: list[str] = []
     others = 0
-    for match in archive.matches(Wanted.of(address=ani, contact=contact)):
+    for match in archive.matches(ani=ani, external_contact=contact):
         if match.how == "found":
             found.append(match.conversation)
         else:

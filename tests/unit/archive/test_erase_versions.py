@@ -16,8 +16,8 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
-
 from tests.unit.archive.kept import SECRET, Failing, Killed, keep
+
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.erase import Eraser
 from turnkeeper.archive.store import Store, open_store
