@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from tests.conftest import Cli, Platform, credentials
+from turnkeeper.archive.bundle import Archive
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock, rfc3339
 
@@ -49,8 +50,9 @@ def test_an_erased_call_does_not_come_back(platform: Platform, cli: Cli, tmp_pat
 
 def test_an_erased_call_costs_no_request_for_its_transcript(platform: Platform, cli: Cli) -> None:
     running = platform()
-    conversation = running.conversation_ids[0]
+    other, conversation = running.conversation_ids[:2]
     env = credentials(running)
+    cli("get", other, "--to", "archive", env=env, code=0)
     cli("erase", "archive", "--conversation", conversation, "--yes", env=env, code=0)
     ran = cli("get", conversation, "--to", "archive", "--json", env=env, code=4)
     assert "fetched" not in ran.err.lower()
@@ -83,7 +85,8 @@ def test_a_customer_is_shown_first_and_then_erased(platform: Platform, cli: Cli,
         ("--conversation", "\x1b[31mred", "--yes"),
     ],
 )
-def test_what_must_not_choose_anything(cli: Cli, arguments: tuple[str, ...]) -> None:
+def test_what_must_not_choose_anything(cli: Cli, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    Archive(str(tmp_path / "archive")).prepare()
     ran = cli("erase", "archive", *arguments, code=2)
     assert "\x1b" not in ran.err
 
@@ -107,6 +110,12 @@ def test_old_calls_expire_and_the_rest_stays(platform: Platform, cli: Cli, tmp_p
     assert (ran.json["reason"], json.loads((tmp_path / "proof.json").read_text())) == ("expired", ran.json)
     assert not list((tmp_path / "archive/manifests").iterdir())
     cli("get", conversation, "--to", "archive", env=env, code=4)
+
+
+def test_a_mistyped_address_is_not_a_clean_archive(cli: Cli, tmp_path: Path) -> None:
+    for verb in (("verify",), ("erase",), ("expire", "--older-than", "9d")):
+        assert "no archive here" in cli(verb[0], "typo", *verb[1:], code=1).err
+    assert not (tmp_path / "typo").exists()
 
 
 def test_damage_is_listed_for_machines_and_for_people(platform: Platform, cli: Cli, tmp_path: Path) -> None:

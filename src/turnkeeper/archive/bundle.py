@@ -13,6 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
+from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.customers import Match, find
 from turnkeeper.archive.erase import By, Eraser, Proof
@@ -206,7 +207,7 @@ class Archive:
         ``sample`` is the share of conversations to look at, chosen by ``seed`` (a new one each time without).
         ``views`` also builds the views again and compares. Nothing is written.
         """
-        self._check()
+        self._check_there()
         return Verification(self.store, sample=sample, seed=seed, views=views, spool_folder=self._spool_folder)
 
     def erase(self, conversations: Iterable[str], *, by: By = "conversation", dry_run: bool = False) -> Proof:
@@ -215,20 +216,25 @@ class Archive:
         ``dry_run`` says what would be erased. Raises ``Misconfigured`` for what cannot be an id, ``Denied`` where this
         identity may not delete versions.
         """
-        self._check(write=not dry_run)
+        self._check_there()
         eraser = Eraser(self.store, self._clock)
         return eraser.plan(conversations, by) if dry_run else eraser.erase(conversations, by)
 
     def expire(self, older_than: timedelta, *, dry_run: bool = False) -> Proof:
         """Erase the conversations whose day (UTC) ended more than ``older_than`` ago; the proof lists the undated."""
-        self._check(write=not dry_run)
+        self._check_there()
         return expire(self.store, self._clock, older_than, dry_run=dry_run)
+
+    @property
+    def audit(self) -> Audit:
+        """Who did what, when: ``audit.lines()``; ``audit.record`` for programs that read the archive for people."""
+        return Audit(self.store, self._clock)
 
     def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
         """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the
         id of an external contact. Raises ``Misconfigured`` for an address that names nobody.
         """
-        self._check()
+        self._check_there()
         return find(self.store, Wanted.of(ani, external_contact))
 
     def _done(self, conversation: str) -> Manifest:
@@ -245,6 +251,13 @@ class Archive:
                 field=found.unread.field,
             )
         return found
+
+    def _check_there(self) -> None:
+        """A mistyped address is no archive that is whole, nor one where nothing is left to erase."""
+        self._check()
+        if layout.read_layout(self.store) is None and next(self.store.list(""), None) is None:
+            hint = "Check the address."
+            raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
 
     def _check(self, *, write: bool = False) -> None:
         """Look at the archive's own note once, and before the first write make sure that there is one."""

@@ -280,7 +280,9 @@ class Verification:
             yield Finding("unreadable", cause.key, "", cause.message)
 
     def _elsewhere(self) -> Iterator[Finding]:
-        """Leftovers of writers, and objects that stand in no folder of an archive."""
+        """The archive's own note, leftovers of writers, and objects that stand in no folder of an archive."""
+        if self._store.size(keys.ARCHIVE) is None and self.conversations:
+            yield Finding("missing", keys.ARCHIVE, "", "the archive's own note; the next export writes it")
         if isinstance(self._store, FolderStore):
             yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.leftovers())
         yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.list("_turnkeeper/probe/"))

@@ -53,6 +53,8 @@ def tell(proof: Proof, *, as_json: bool) -> int:
                 until = " and ".join([f"until {hold.until}"] * bool(hold.until) + ["a legal hold"] * hold.legal_hold)
                 sys.stdout.write(printable(f"    held {until} {hold.mode}: version {hold.version}") + "\n")
     _remarks(proof)
+    if not proof.erasures and proof.by == "unfinished":
+        say("no erasure is left to finish now")
     return 0 if proof.proven and not proof.undated else 3
 
 

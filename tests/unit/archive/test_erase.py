@@ -28,7 +28,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.erase import Eraser, Proof
-from turnkeeper.archive.expire import read_age
+from turnkeeper.archive.expire import expire, read_age
 from turnkeeper.archive.mentions import without
 from turnkeeper.archive.states import CallState, LegState, States
 from turnkeeper.archive.store import Store, open_store
@@ -37,7 +37,7 @@ from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Verification
 from turnkeeper.archive.versions import History, history
 from turnkeeper.clock import ManualClock
-from turnkeeper.errors import Erased, Misconfigured
+from turnkeeper.errors import Erased, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
 
 NOTHING_KEPT = History(kept=False)
@@ -97,10 +97,26 @@ def test_a_dry_run_says_the_same_and_changes_nothing(store: Store) -> None:
 
 
 def test_a_conversation_nobody_archived_gets_a_tombstone_too(quick: Store) -> None:
+    keep(quick, "call-1")
     proof = erase(quick, "never-seen")
     assert (proof.erasures[0].state, proof.erasures[0].keys) == ("erased", 0)
     with pytest.raises(Erased):
         keep(quick, "never-seen")
+
+
+def test_a_mistyped_address_is_no_archive(store: Store) -> None:
+    archive = Archive(store, clock=ManualClock())
+    calls = (
+        archive.verify,
+        archive.matches,
+        lambda: archive.erase(["call-1"]),
+        lambda: archive.expire(timedelta(days=9)),
+    )
+    for call in calls:
+        with pytest.raises(NotFound) as caught:
+            call()
+        assert "no archive here" in str(caught.value)
+    assert not contents(store)
 
 
 def test_erasing_again_is_safe(quick: Store) -> None:
@@ -323,7 +339,7 @@ def test_no_age(text: str) -> None:
 
 def test_less_than_a_day_is_refused(quick: Store) -> None:
     with pytest.raises(Misconfigured):
-        Archive(quick, clock=ManualClock()).expire(timedelta(hours=23))
+        expire(quick, ManualClock(), timedelta(hours=23))
 
 
 def test_what_each_store_keeps_of_deleted_objects_is_known(store: Store) -> None:

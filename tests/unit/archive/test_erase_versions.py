@@ -240,8 +240,8 @@ def test_a_crash_among_the_versions_is_finished_by_the_next_erasure(place: Make,
 def test_a_crash_among_the_deletions_is_finished_by_the_next_erasure(place: Make, left: int) -> None:
     here = place()
     busy(here)
+    dying: Any = Failing(here.store, "delete", left)
     with pytest.raises(Killed):
-        dying: Any = Failing(here.store, "delete", left)
         Eraser(dying, ManualClock(), history(here.store)).erase(["call-1"], "conversation")
     assert Archive(here.store, clock=ManualClock()).erase([]).proven
     assert here.versions("call-1") == []
