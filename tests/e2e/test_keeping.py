@@ -76,6 +76,25 @@ def test_a_customer_is_shown_first_and_then_erased(platform: Platform, cli: Cli,
     assert not any(conversation in name for conversation in chosen for name in files(tmp_path / "archive/manifests"))
 
 
+def test_exports_do_not_bring_an_erased_call_back_with_or_without_their_ledger(
+    platform: Platform, cli: Cli, tmp_path: Path
+) -> None:
+    running = platform()
+    (tmp_path / "ids").write_text("\n".join(running.conversation_ids[:5]))
+    env = credentials(running, XDG_STATE_HOME=str(tmp_path / "state"))
+    command = ("export", "--to", "archive", "--ids", "ids", "--quiet")
+    cli(*command, env=env, code=0)
+    held = sorted(path.name for path in (tmp_path / "archive/manifests").iterdir())
+    gone = held[0]
+    cli("erase", "archive", "--conversation", gone, "--yes", env=env, code=0)
+    stays = files(tmp_path / "archive")
+    for state in ("state", "another"):
+        cli(*command, env=env | {"XDG_STATE_HOME": str(tmp_path / state)})
+        assert sorted(path.name for path in (tmp_path / "archive/manifests").iterdir()) == held[1:]
+        assert {name for name in files(tmp_path / "archive") - stays if gone in name} == set()
+    cli("verify", "archive", env=env, code=0)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
