@@ -28,6 +28,9 @@ VERBS = {
     "export": "Every conversation of a range into an archive: resumable, nothing twice, nothing lost.",
     "turns": "The turns of any payload as JSON lines, CSV or text. A Unix filter.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
+    "verify": "Re-hash what an archive lists; find what is missing, changed or listed by nobody.",
+    "erase": "Erase conversations for good, every version of them, with a proof.",
+    "expire": "Erase the conversations that have become too old.",
     "doctor": "Check every precondition, each with its mend.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }

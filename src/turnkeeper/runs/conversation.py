@@ -104,8 +104,8 @@ def get(
 
     An archive is one organisation's: it is claimed for the platform's, and refused where it is another one's already.
 
-    Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
-    see ``turnkeeper.errors`` for what to do about each.
+    Raises ``NotReady``, ``NotFound``, ``Erased``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or
+    ``Unavailable``; see ``turnkeeper.errors`` for what to do about each.
     """
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
@@ -117,6 +117,7 @@ def get(
             await door.token_probe()
             await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
+            await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
             return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
 
     kept = run(verb)

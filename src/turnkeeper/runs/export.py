@@ -15,6 +15,7 @@ import anyio.to_thread
 
 from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind
@@ -159,6 +160,8 @@ class _Run:
         taken = await anyio.to_thread.run_sync(index.restore, self.ledger, States(self.archive.store))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
+        stones = Tombstones(self.archive.store)
+        await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
 
     async def _pass(self, wanted: Range) -> Report:
         exporter = Exporter(

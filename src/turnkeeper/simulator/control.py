@@ -85,7 +85,7 @@ class Control:
         return JSONResponse({"total": total, "offset": offset, "conversations": listed})
 
     async def pace(self, request: Request) -> Response:
-        """GET: when each token's windows began, and their requests. POST: {"allowed": n} changes the limit from now on."""
+        """GET: when each token's windows began, and their requests. POST: {"allowed": n} changes the limit."""
         pace = self._simulation.pace
         if request.method == "POST":
             try:
