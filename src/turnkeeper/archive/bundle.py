@@ -32,7 +32,7 @@ from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
 from turnkeeper.model import Summary
 from turnkeeper.settings import StoreSettings
-from turnkeeper.spool import Spool
+from turnkeeper.spool import BytesSource, Spool
 from turnkeeper.transcript.addresses import Wanted
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
@@ -239,6 +239,14 @@ class Archive:
         """
         self._check_there()
         return find(self.store, Wanted.of(ani, external_contact))
+
+    def names(self, kind: str) -> dict[str, str]:
+        """Names by id of ``users``, ``queues`` or ``wrapups``, as far as any kept list tells them."""
+        self._check()
+        names: dict[str, str] = {}
+        for key in self.store.list(keys.directories(kind)):
+            names |= read_names(BytesSource(self.store.get(key)))
+        return names
 
     def _done(self, conversation: str) -> Manifest:
         found = self.manifest(conversation)

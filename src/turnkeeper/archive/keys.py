@@ -23,6 +23,7 @@ __all__ = [
     "LOCK",
     "MANIFESTS",
     "PROBE",
+    "RUNS",
     "STATES",
     "TOMBSTONES",
     "WINDOWS",
@@ -33,6 +34,7 @@ __all__ = [
     "check_key",
     "check_prefix",
     "conversation_of",
+    "directories",
     "directory",
     "erasing",
     "is_key",
@@ -59,6 +61,7 @@ INCOMING = "_turnkeeper/incoming"
 LOCK = "_turnkeeper/lock"
 PROBE = "_turnkeeper/probe.json"
 MANIFESTS = "manifests/"
+RUNS = "_turnkeeper/runs/"
 STATES = "_turnkeeper/states/"
 WINDOWS = "_turnkeeper/windows/"
 TOMBSTONES = "_turnkeeper/tombstones/"
@@ -128,6 +131,11 @@ def audio(conversation: str, recording: str, sha256: str, extension: str) -> str
 def directory(kind: str, sha256: str) -> str:
     """Names of users, queues or wrap-up codes as they were when they were asked for."""
     return f"directory/{check_id(kind, 'directory')}/{_short(sha256)}.json"
+
+
+def directories(kind: str) -> str:
+    """The folder of all lists of names of one kind."""
+    return f"directory/{check_id(kind, 'directory')}/"
 
 
 def manifests(conversation: str) -> str:
@@ -201,7 +209,7 @@ def window(name: str, start: str, end: str) -> str:
 
 def run(started: str, ended: str) -> str:
     """The report of one run; times are RFC 3339."""
-    return check_key("_turnkeeper/runs/" + f"{started}--{ended}".replace(":", "").replace("+", "") + ".json")
+    return check_key(RUNS + f"{started}--{ended}".replace(":", "").replace("+", "") + ".json")
 
 
 def parse_manifest(key: str) -> tuple[str, int] | None:

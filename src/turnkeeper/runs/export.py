@@ -76,12 +76,13 @@ def export(
     clock: Clock | None = None,
     listener: Listener = silent,
     stop: threading.Event | None = None,
+    retry: bool = False,
 ) -> Report:
     """Export everything wanted into the archive at ``to``; what is there already costs nothing.
 
     Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
     schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
-    run politely: what is under way is finished.
+    run politely: what is under way is finished. ``retry`` makes everything that failed due at once.
 
     Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
     with single conversations is in the report.
@@ -99,6 +100,8 @@ def export(
             await anyio.to_thread.run_sync(archive.claim, organisation)
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
+                if retry:
+                    await anyio.to_thread.run_sync(book.retry)
                 run_ = _Run(door, archive, book, settings, clock, listener, stop)
                 return await (run_.follow(wanted) if isinstance(wanted, Follow) else run_.once(wanted))
             finally:
@@ -164,6 +167,7 @@ class _Run:
         await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
 
     async def _pass(self, wanted: Range) -> Report:
+        now = self.clock.now()
         exporter = Exporter(
             self.door,
             self.archive,
@@ -175,6 +179,8 @@ class _Run:
             stop=self.stop,
         )
         with ExitStack() as spools:
+            if wanted.interval is not None and not wanted.filters:
+                exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))
             return await exporter.run(lambda: self._batches(wanted), await self._names(spools))
 
     async def _names(self, spools: ExitStack) -> tuple[list[Arrived], list[str]]:
