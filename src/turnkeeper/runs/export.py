@@ -142,6 +142,7 @@ class _Run:
             if not self.stop.is_set():
                 await self._pause(follow)
             if self.stop.is_set():
+                report.ended = "interrupted"
                 return report
 
     async def _pause(self, follow: Follow) -> None:
