@@ -261,3 +261,13 @@ def test_export_to_an_object_store_is_the_same_as_to_a_folder(
     assert ran.json["states"] == folder["states"]
     status = cli("status", to, "--json", env=env).json
     assert {name: status[name] for name in ran.json["states"]} == ran.json["states"]
+
+
+def test_a_dry_run_counts_and_writes_nothing(cli: Cli, platform: Platform, tmp_path: Path, state: Path) -> None:
+    running = platform(**SETTINGS)
+    env = {**credentials(running), "XDG_STATE_HOME": str(state)}
+    ran = cli("export", "--dry-run", "--since", SINCE, "--until", UNTIL, "--api", "speech", env=env, code=0)
+    assert ran.json["conversations"] == 60
+    assert 60 <= ran.json["requests"] <= 200
+    assert ran.json["hours"] > 0 or ran.json["requests_per_minute"] > 10_000
+    assert not list(tmp_path.glob("**/manifests"))

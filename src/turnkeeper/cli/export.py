@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from types import FrameType
 from typing import Annotated
@@ -14,13 +15,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import listener, say
+from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
-from turnkeeper.runs.export import Follow, Range
+from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.runs.exporter import ExportSettings
 from turnkeeper.runs.report import Report
@@ -35,6 +36,7 @@ def export(
     *,
     to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
     wanted: Wanted | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
     absent_window: str = "7d",
@@ -61,6 +63,8 @@ def export(
     ----------
     to
         Where to keep them: a folder, or an s3://, gs://, az:// or file:// address.
+    dry_run
+        Only say how many conversations there are, how many requests they take, and how many hours that is.
     follow
         Go on until stopped: list the last days again and ask for late transcripts when they are due.
     every
@@ -74,11 +78,15 @@ def export(
     quiet
         No progress at all.
     """
-    if not to:
+    if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
     platform, destination = platform or Platform(), destination or Destination()
     clock = clock_from_environment()
     range_ = asked(wanted or Wanted(), clock.now(), follow=follow)
+    if dry_run:
+        foreseen = foresee(_given(range_), platform=platform_settings(platform), clock=clock)
+        show(asdict(foreseen))
+        return 0
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
     with politely_stopped() as stop:
