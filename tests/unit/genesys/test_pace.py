@@ -265,6 +265,15 @@ def test_the_file_holds_no_token_and_goes_with_the_last_holder(tmp_path: Path) -
     assert not list(folder.iterdir())
 
 
+def test_a_file_from_before_the_machine_started_again_is_not_believed(tmp_path: Path) -> None:
+    files = SharedFiles(tmp_path, silent)
+    before, after = (Pacer(lambda: files.open("api", "token")) for _ in range(2))
+    ask(before, 9e6, figures(300, 300, 60))
+    ask(after, 5.0, figures(1, 300, 60))
+    assert after.wait(5.0) == 0
+    assert after.room(5.0) == 299
+
+
 def test_one_file_per_token(tmp_path: Path) -> None:
     files = SharedFiles(tmp_path, silent)
     shared = [files.open(server, bearer) for server, bearer in (("a", "1"), ("a", "2"), ("b", "1"))]
