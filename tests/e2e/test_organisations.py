@@ -35,12 +35,15 @@ def test_each_organisation_has_its_archive(
     two: tuple[Running, Running, dict[str, str]], cli: Cli, tmp_path: Path
 ) -> None:
     one, other, env = two
+    (tmp_path / "ids.txt").write_text(other.conversation_ids[1] + "\n")
     first = cli("get", one.conversation_ids[0], "--org", "acme", env=env, code=0).json
     second = cli("get", other.conversation_ids[0], env={**env, "TURNKEEPER_ORG": "globex"}, code=0).json
     assert str(tmp_path / "acme") in first["storage_location"]
     assert str(tmp_path / "globex") in second["storage_location"]
     notes = [json.loads((tmp_path / name / "_turnkeeper/archive.json").read_text()) for name in ("acme", "globex")]
     assert notes[0]["organisation"] != notes[1]["organisation"]
+    cli("export", "--ids", "ids.txt", "--org", "globex", "--json", env=env, code=0)
+    assert list((tmp_path / "globex/manifests").glob(f"{other.conversation_ids[1]}/*"))
     # A chosen organisation goes before the environment's archive, and --to before both; nothing is mixed up.
     env["TURNKEEPER_ARCHIVE"] = str(tmp_path / "globex")
     cli("get", one.conversation_ids[1], "--org", "acme", env=env, code=0)

@@ -15,7 +15,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, say
-from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
@@ -60,7 +60,7 @@ def export(
     Parameters
     ----------
     to
-        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address.
+        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
     follow
         Go on until stopped: list the last days again and ask for late transcripts when they are due.
     every
@@ -74,6 +74,7 @@ def export(
     quiet
         No progress at all.
     """
+    to = archive_address(to, platform or Platform())
     if not to:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
     platform, destination = platform or Platform(), destination or Destination()
