@@ -16,7 +16,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, say, show
-from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
@@ -62,9 +62,13 @@ def export(
     Parameters
     ----------
     to
+<<<<<<< HEAD
         Where to keep them: a folder, or an s3://, gs://, az:// or file:// address.
     dry_run
         Only say how many conversations there are, how many requests they take, and how many hours that is.
+=======
+        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+>>>>>>> 712c571e752c76bd89353e3dcdd778ff75c27bb7
     follow
         Go on until stopped: list the last days again and ask for late transcripts when they are due.
     every
@@ -78,6 +82,7 @@ def export(
     quiet
         No progress at all.
     """
+    to = archive_address(to, platform or Platform())
     if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
     platform, destination = platform or Platform(), destination or Destination()
