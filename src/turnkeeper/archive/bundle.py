@@ -137,7 +137,8 @@ class Archive:
         Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
         still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
         when everything is stored; a crash before leaves the previous generation as it was. ``new`` says that the
-        conversation is believed not to be here yet: no request is spent on looking, and a mistake is found out.
+        conversation is believed not to be here yet: no request is spent on looking, and a mistake is found out; whether
+        it was erased is looked up in a list half a minute old (see ``undo_if_erased``).
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
         ``Erased`` for a conversation that was erased, also while it was being kept.
@@ -150,6 +151,18 @@ class Archive:
         self._check(write=True)
         self._tombstones.refuse(conversation, believed=new)
         return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading(), new=new)
+
+    def undo_if_erased(self, conversation: str) -> None:
+        """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.
+
+        ``keep`` does it by itself, except for conversations that are ``new``: whoever keeps many of those does it for
+        the few that have a tombstone by then.
+        """
+        if self._tombstones.has(conversation):
+            # The tombstone stood before this look, so nothing may stay.
+            Unfinished(self.store).put(conversation, self._clock.now(), "request")
+            remove(self.store, History(kept=None), conversation)
+            self._tombstones.refuse(conversation)
 
     def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
         """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation,
@@ -297,18 +310,12 @@ class Archive:
             with contextlib.ExitStack() as open_spools:
                 try:
                     kept = self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
-                    self._undo_if_erased(wanted.conversation)
+                    if not new:
+                        self.undo_if_erased(wanted.conversation)
                     return kept
                 except Conflict:
                     continue  # somebody else wrote this generation: look at it and build the next one
         raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="keep", key=wanted.conversation)
-
-    def _undo_if_erased(self, conversation: str) -> None:
-        """Erased while it was being kept: the tombstone stood before this look, so nothing may stay."""
-        if self._tombstones.has(conversation):
-            Unfinished(self.store).put(conversation, self._clock.now(), "request")
-            remove(self.store, History(kept=None), conversation)
-            self._tombstones.refuse(conversation)
 
     def _attempt(
         self,

@@ -24,7 +24,6 @@ from turnkeeper.genesys.pool import Pool, Seat
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import where
 from turnkeeper.spool import Spool
 
 __all__ = ["Api", "Call", "Probe", "decoded"]
@@ -153,7 +152,7 @@ class Api:
 
     async def _patiently(self, call: Call) -> Spool:
         try:
-            return await self._patience.run(partial(self._renewing, call), where(call.url(self._hosts.api)))
+            return await self._patience.run(partial(self._renewing, call), call.url(self._hosts.api))
         except _NoToken as none:
             raise none.error from None
 

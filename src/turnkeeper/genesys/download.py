@@ -72,7 +72,7 @@ class Downloads:
         try:
             while True:
                 try:
-                    await self._patience.run(partial(self._pull, url, body, key), where(url))
+                    await self._patience.run(partial(self._pull, url, body, key), url)
                 except _Dead as cause:
                     url = await self._fresh(url, dead, renew, str(cause), key)
                 except _Cut as cause:

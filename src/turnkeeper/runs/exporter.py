@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,9 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
+from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Denied
+from turnkeeper.errors import Denied, Erased
 from turnkeeper.events import Committed, Listed, Listener, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
@@ -106,6 +107,7 @@ class Exporter:
         self._wake = anyio.Event()
         self._taking = anyio.Lock()
         self._committed = clock.monotonic()
+        self._kept: list[str] = []
         self._told = 0.0
         self.report = Report(started_at=rfc3339(clock.now()))
 
@@ -237,9 +239,19 @@ class Exporter:
             await self._commit()
 
     async def _commit(self) -> None:
+        kept, self._kept = self._kept, []
+        await anyio.to_thread.run_sync(self._take_back, kept)
         told = await anyio.to_thread.run_sync(index.commit, self._ledger, self._states)
         if told:
             self._listener(Committed(calls=told))
+
+    def _take_back(self, kept: Sequence[str]) -> None:
+        """What was erased while it was being kept does not stay: one list tells for all of them."""
+        erased = set(kept).intersection(Tombstones(self._archive.store).all()) if kept else ()
+        for conversation in erased:
+            with suppress(Erased):
+                self._archive.undo_if_erased(conversation)
+        self._ledger.erase(erased)
 
     async def _put_back(self, under: _Under) -> None:
         while under.queue:
@@ -265,6 +277,8 @@ class Exporter:
         report, state = self.report, outcome.call.state
         report.visited += 1
         report.transcripts += outcome.arrived
+        if outcome.arrived:
+            self._kept.append(outcome.call.conversation)
         if outcome.error is not None:
             report.failed += 1
             if len(report.failures) < _FAILURES_LISTED:
