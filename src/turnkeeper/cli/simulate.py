@@ -23,6 +23,7 @@ def simulate(
     giant_mb: int = 0,
     now: str = "",
     rate_limit: int = 300,
+    calls: Annotated[bool, Parameter(negative="")] = False,
     list_faults: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """The platform on loopback, from a seed: same seed, same bytes.
@@ -48,6 +49,8 @@ def simulate(
         Freeze the clock at this time (RFC 3339); it then moves only through `/_sim/clock`.
     rate_limit
         Requests a token may make per minute.
+    calls
+        Add the spoken sample calls, whose recordings hold real (synthetic) speech.
     list_faults
         Print the faults with one sentence each, and stop.
     """
@@ -68,6 +71,7 @@ def simulate(
             giant_mb=giant_mb,
             now=_moment(now),
             rate_limit=rate_limit,
+            calls=calls,
         )
     except ValueError as cause:
         raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None
