@@ -22,6 +22,7 @@ from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.jobs import Jobs
 from turnkeeper.genesys.pace import Pacer
+from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.retry import Patience
 from turnkeeper.genesys.search import Listed, Search
@@ -39,7 +40,7 @@ class Genesys:
 
     ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
     in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
-    system's). ``hosts`` says where it asks.
+    system's). ``hosts`` says where it asks, ``recordings`` fetches audio (see ``Recordings.fetch``).
 
     Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; what else is
     said with each. Spools that are given out are the caller's to close.
@@ -75,6 +76,7 @@ class Genesys:
         self._transcripts = Transcripts(
             self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
         )
+        self.recordings = Recordings(self._api, self._downloads, clock, listener, spool_folder)
 
     @property
     def requests(self) -> int:

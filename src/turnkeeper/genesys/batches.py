@@ -1,0 +1,117 @@
+"""Batch requests: up to a hundred recordings at once in their original codec, for one request and a few looks.
+
+The platform excludes sensitive recordings from a batch where the client may not hear them, without an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from turnkeeper.clock import Clock
+from turnkeeper.errors import NotFound, NotReady, Unavailable
+from turnkeeper.events import Listener, Waiting
+from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.scrub import plain
+
+__all__ = ["MOST", "Batch", "Batches", "Delivered"]
+
+MOST = 100
+"""How many items one batch may have."""
+
+_HOME = "/api/v2/recording/batchrequests"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One result: a presigned ``link`` (a secret), or the platform's ``reason`` why there is none."""
+
+    link: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A finished batch: what came by (conversation, recording), one entry per file."""
+
+    id: str
+    results: Mapping[tuple[str, str], tuple[Delivered, ...]]
+
+    def of(self, conversation: str, recording: str) -> tuple[Delivered, ...]:
+        """The files of one recording; empty where the platform left it out."""
+        return self.results.get((conversation, recording), ())
+
+
+class Batches:
+    """Submits batches and waits for them."""
+
+    def __init__(self, api: Api, clock: Clock, listener: Listener) -> None:
+        self._api = api
+        self._clock = clock
+        self._listener = listener
+
+    async def fetch(
+        self, items: Sequence[tuple[str, str]], *, wait_seconds: float, poll_seconds: float, conversation: str = ""
+    ) -> Batch:
+        """Ask for (conversation, recording) pairs, at most ``MOST``; an empty recording means all of a conversation.
+
+        Raises ``NotReady`` when the batch is not complete after ``wait_seconds``, ``Denied``, ``NotFound`` where the
+        platform knows no batches, and what any request raises.
+        """
+        name = await self._submit(items)
+        began = self._clock.monotonic()
+        while True:
+            batch = await self.read(name)
+            if batch is not None:
+                return batch
+            waited = self._clock.monotonic() - began
+            if waited + poll_seconds > wait_seconds:
+                raise NotReady(
+                    f"the batch is still in progress after {waited:.0f} s",
+                    operation="recordings",
+                    key=conversation or name,
+                    hint="Run it again later, or wait longer (--wait).",
+                    retry_after=poll_seconds,
+                )
+            self._listener(Waiting(conversation=conversation, status="recordings in progress", wait=poll_seconds))
+            await self._clock.sleep(poll_seconds)
+
+    async def read(self, name: str) -> Batch | None:
+        """The results so far of a complete batch, with links as fresh as the platform has them; None while it runs."""
+        try:
+            found = await self._api.json(Call("recordings", f"{_HOME}/{name}", name))
+        except NotFound:
+            # A batch is its submitter's alone: another client of the same pool is told that there is none.
+            return None
+        if not isinstance(found, dict) or str(found.get("status", "")).lower() != "completed":
+            return None
+        listed = found.get("results")
+        return Batch(name, _results(listed if isinstance(listed, list) else []))
+
+    async def _submit(self, items: Sequence[tuple[str, str]]) -> str:
+        wanted = [
+            {"conversationId": conversation} | ({"recordingId": recording} if recording else {})
+            for conversation, recording in items
+        ]
+        asked = {"batchDownloadRequestList": wanted}
+        found = await self._api.json(Call("recordings", _HOME, "batch", method="POST", json=asked))
+        name = found.get("id") if isinstance(found, dict) else None
+        if not isinstance(name, str) or not name:
+            raise Unavailable("the answer to a batch request holds no id", operation="recordings", key="batch")
+        return name
+
+
+def _results(listed: Sequence[object]) -> dict[tuple[str, str], tuple[Delivered, ...]]:
+    results: dict[tuple[str, str], tuple[Delivered, ...]] = {}
+    for one in listed:
+        if isinstance(one, dict):
+            key = (str(one.get("conversationId") or ""), str(one.get("recordingId") or ""))
+            results[key] = (*results.get(key, ()), _delivered(one))
+    return results
+
+
+def _delivered(told: dict[str, object]) -> Delivered:
+    link, reason = told.get("resultUrl"), told.get("errorMsg")
+    if isinstance(link, str) and link.startswith(("https://", "http://")):
+        return Delivered(link=link)
+    return Delivered(reason=plain(reason, 200) if isinstance(reason, str) and reason else "the batch holds no address")
