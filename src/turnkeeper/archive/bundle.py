@@ -13,14 +13,16 @@ import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
 from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, decode, encode
+from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, decode, encode
 from turnkeeper.archive.names import read_names
+from turnkeeper.archive.recordings import without_known_recordings
 from turnkeeper.archive.store import open_store
 from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.audio.containers import HEAD, content_type
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
-from turnkeeper.model import Summary
+from turnkeeper.model import RecordingState, Summary
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.select import Selection
@@ -36,7 +38,8 @@ NAMES_REMEMBERED = 64
 @dataclass(frozen=True)
 class Arrived:
     """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
-    ``conversation``, ``directory/users``; ``withheld`` names the fields whose secrets were taken out of it.
+    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``; ``withheld`` names the fields
+    whose secrets were taken out of it.
     """
 
     body: Spool
@@ -69,6 +72,8 @@ class _Wanted:
     states: Sequence[CommunicationState] = ()
     selections: Sequence[Selection] = ()
     notes: Sequence[str] = ()
+    recordings: Sequence[RecordingState] = ()
+    sync_mode: SyncMode | None = None
 
 
 class Archive:
@@ -117,12 +122,15 @@ class Archive:
         states: Sequence[CommunicationState] = (),
         selections: Sequence[Selection] = (),
         notes: Sequence[str] = (),
+        recordings: Sequence[RecordingState] = (),
+        sync_mode: SyncMode | None = None,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
         Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
-        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
-        when everything is stored; a crash before leaves the previous generation as it was.
+        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after, and views of the audio
+        in the ``sync_mode`` named last. ``recordings`` says what became of each. The call returns only when everything
+        is stored; a crash before leaves the previous generation as it was.
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all.
         """
@@ -132,7 +140,10 @@ class Archive:
         for state in states:
             keys.check_id(state.id, "communication")
         self._check(write=True)
-        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading())
+        for recording in recordings:
+            keys.check_id(recording.id, "recording")
+        wanted = _Wanted(conversation, bodies, states, selections, notes, recordings, sync_mode)
+        return self._commit(wanted, Reading())
 
     def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
         """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation."""
@@ -208,8 +219,10 @@ class Archive:
 
     def _taken(self, conversation: str, arrived: Arrived) -> Input:
         body = arrived.body.seal()
+        with body.open() as reader:
+            head = reader.read(HEAD)
         return Input(
-            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256),
+            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256, head),
             size=body.size,
             sha256=body.sha256,
             source=arrived.source,
@@ -237,15 +250,17 @@ class Archive:
     ) -> Kept:
         earlier = current.inputs if current else ()
         arrived = self._without_known_names(wanted.arrived, earlier)
+        arrived = without_known_recordings(arrived, earlier, lambda taken: self._back(taken, open_spools))
         composed = inputs.compose(earlier, list(arrived))
         if not any(inputs.is_transcript(taken.source) for taken in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
         self._put_inputs(arrived, earlier)
         bodies = {taken: arrived.get(taken) or self._back(taken, open_spools) for taken in composed}
         selections = _selections(current, wanted.selections)
-        built = build(wanted.conversation, bodies, selections, reading)
+        mode = wanted.sync_mode or (current.sync_mode if current else None)
+        built = build(wanted.conversation, bodies, selections, reading, mode or "report")
         open_spools.callback(built.close)
-        manifest = self._manifest(wanted, current, composed, selections, built)
+        manifest = self._manifest(wanted, current, composed, selections, built, mode)
         key = keys.transcript(wanted.conversation)
         if current and current.says_the_same(manifest):
             self._put_views(built, current, anew=anew)
@@ -263,6 +278,7 @@ class Archive:
         composed: tuple[Input, ...],
         selections: Sequence[Selection],
         built: Built,
+        mode: SyncMode | None,
     ) -> Manifest:
         earlier = current.communications if current else ()
         said = wanted.notes if wanted.arrived or not current else current.notes
@@ -280,7 +296,14 @@ class Archive:
             notes=tuple(dict.fromkeys([*said, *built.notes])),
             unread=built.unread,
             summary=built.summary,
-            sync=current.sync if current else None,
+            recordings=inputs.merge_recordings(
+                current.recordings if current else (),
+                wanted.recordings,
+                composed,
+                None if built.unread else built.unread_audio,
+            ),
+            sync_mode=mode,
+            sync=built.sync or None,
         )
 
     def _without_known_names(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> dict[Input, Source]:
@@ -316,7 +339,8 @@ class Archive:
         held = {taken.key for taken in earlier}
         for taken, body in arrived.items():
             if taken.key not in held and self.store.size(taken.key) != taken.size:
-                self.store.put_stream(taken.key, body)
+                kind = content_type(taken.key.rpartition(".")[2])
+                self.store.put_stream(taken.key, body, content_type=kind)
 
     def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
         """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""
@@ -324,7 +348,8 @@ class Archive:
         for view in built.views:
             same = held.get(view.key) == view.sha256 and not anew
             if not same or self.store.size(view.key) != view.size:
-                self.store.put_stream(view.key, built.spools[view.key])
+                kind = content_type(view.key.rpartition(".")[2])
+                self.store.put_stream(view.key, built.spools[view.key], content_type=kind)
 
     def _back(self, taken: Input, open_spools: contextlib.ExitStack) -> Spool:
         """An archived input in a spool. Raises ``Unread`` when its bytes are not the ones that were archived."""

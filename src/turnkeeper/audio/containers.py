@@ -8,7 +8,9 @@ HEAD = 64
 """How many bytes at the beginning tell."""
 
 _TYPES = {
+    "dat": "application/octet-stream",
     "flac": "audio/flac",
+    "json": "application/json",
     "m4a": "audio/mp4",
     "mp3": "audio/mpeg",
     "ogg": "audio/ogg",
@@ -37,5 +39,5 @@ def extension(head: bytes) -> str:
 
 
 def content_type(extension: str) -> str:
-    """The media type of an extension that ``extension`` gave."""
+    """The media type of a file name's extension."""
     return _TYPES.get(extension, "application/octet-stream")
