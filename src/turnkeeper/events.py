@@ -104,7 +104,8 @@ class Settled(Event, frozen=True):
 
 
 class Progressed(Event, frozen=True):
-    """How a run stands: conversations visited, left to visit now, due later; transcripts, failures, requests."""
+    """How a run stands: conversations visited, left to visit now, due later; transcripts, failures, requests sent;
+    ``quota`` is the used share (0..1) of the platform's current window, where it is known."""
 
     visited: int
     left: int
@@ -112,6 +113,7 @@ class Progressed(Event, frozen=True):
     transcripts: int
     failed: int
     requests: int
+    quota: float = 0.0
 
 
 class Committed(Event, frozen=True):

@@ -25,6 +25,7 @@ GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from th
 VERBS = {
     "demo": "The whole job on this machine: simulator, object store, 25 conversations. No account needed.",
     "get": "One conversation into an archive; prints its summary as JSON.",
+    "export": "Every conversation of a range into an archive: resumable, nothing twice, nothing lost.",
     "turns": "The turns of any payload as JSON lines, CSV or text. A Unix filter.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
     "doctor": "Check every precondition, each with its mend.",

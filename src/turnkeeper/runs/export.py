@@ -28,7 +28,7 @@ from turnkeeper.runs.ledger import Ledger, Wanted
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import Report
 from turnkeeper.runs.visit import described
-from turnkeeper.runs.windows import By
+from turnkeeper.runs.windows import By, midnight
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 from turnkeeper.spool import Spool
 
@@ -55,10 +55,13 @@ class Range:
 
 @dataclass(frozen=True)
 class Follow:
-    """Go on until stopped: list the last ``last`` again every ``every``, and ask for late transcripts when due."""
+    """Go on until stopped: list the last ``last`` (whole days, UTC) again every ``every``, and ask for late transcripts
+    when they are due. ``first`` is done before anything else."""
 
     every: timedelta = timedelta(minutes=15)
     last: timedelta = timedelta(days=2)
+    first: Range | None = None
+    filters: Filters = field(default_factory=Filters)
 
 
 def export(
@@ -125,12 +128,16 @@ class _Run:
 
     async def follow(self, follow: Follow) -> Report:
         await self._restored()
+        wanted = follow.first
         while True:
             now = self.clock.now()
-            report = await self._pass(Range(Interval(now - follow.last, now)))
+            # Whole days: those that are settled are not listed again.
+            report = await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), follow.filters))
+            wanted = None
+            if not self.stop.is_set():
+                await self._pause(follow)
             if self.stop.is_set():
                 return report
-            await self._pause(follow)
 
     async def _pause(self, follow: Follow) -> None:
         """Until the next listing, or until something is due."""

@@ -15,7 +15,7 @@ from typing import Literal
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.interval import Interval
 
-__all__ = ["By", "Method", "Rules", "Window", "days", "midnight", "plan", "range_of", "wants_jobs"]
+__all__ = ["By", "Method", "Rules", "Window", "days", "length_of", "midnight", "plan", "range_of", "wants_jobs"]
 
 Method = Literal["query", "jobs"]
 By = Literal["auto", "query", "jobs"]
@@ -98,12 +98,20 @@ def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "")
     """
     if last and (since or until):
         raise Misconfigured("--last cannot be given together with --since or --until")
-    if last and not _AGO.fullmatch(last.strip()):
-        raise Misconfigured(f"{last!r} is no length of time", key="--last", hint="Write 2d, 6h, 30m or 1w.")
+    if last:
+        length_of(last, "--last")
     if not (since or last):
         raise Misconfigured("no range of time was given", hint="Give --since (and --until), --last 2d, or --ids FILE.")
     start = _moment(last or since, now, "--last" if last else "--since")
     return Interval(start, _moment(until or "now", now, "--until"))
+
+
+def length_of(text: str, option: str) -> timedelta:
+    """A length of time: ``2d``, ``6h``, ``30m``, ``45s``, ``1w``. Raises ``Misconfigured`` naming the option."""
+    found = _AGO.fullmatch(text.strip())
+    if not found:
+        raise Misconfigured(f"{text!r} is no length of time", key=option, hint="Write 2d, 6h, 30m or 1w.")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
 def _moment(text: str, now: datetime, option: str) -> datetime:
