@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from turnkeeper.clock import ManualClock as ManualClock
     from turnkeeper.genesys.platform import Genesys as Genesys
     from turnkeeper.model import Participant as Participant
+    from turnkeeper.model import Recording as Recording
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.sound import AudioWanted as AudioWanted
     from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
     from turnkeeper.settings import JwtSettings as JwtSettings
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Archive": "turnkeeper.archive.bundle",
+    "AudioWanted": "turnkeeper.runs.sound",
     "Check": "turnkeeper.runs.doctor",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
@@ -49,6 +52,7 @@ _HOMES = {
     "ManualClock": "turnkeeper.clock",
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
+    "Recording": "turnkeeper.model",
     "RetrySettings": "turnkeeper.settings",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
@@ -67,6 +71,7 @@ _HOMES = {
 
 __all__ = [
     "Archive",
+    "AudioWanted",
     "Check",
     "Genesys",
     "Got",
@@ -75,6 +80,7 @@ __all__ = [
     "ManualClock",
     "Participant",
     "PlatformSettings",
+    "Recording",
     "RetrySettings",
     "Selection",
     "StoreSettings",

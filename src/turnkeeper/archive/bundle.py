@@ -181,6 +181,24 @@ class Archive:
         self._done(conversation)
         return self.store.open(keys.transcript(conversation))
 
+    def audio(self, conversation: str) -> dict[str, tuple[str, ...]]:
+        """The keys of the archived audio by recording, to be opened with ``store.open``: one file with all channels, or
+        one for each channel in their order. Raises ``NotFound`` for a conversation that is not in the archive."""
+        found = self.manifest(conversation)
+        if found is None:
+            raise NotFound("not in the archive", operation="read", key=conversation)
+        return inputs.audio_keys(found.inputs)
+
+    def alignment(self, conversation: str) -> BinaryIO:
+        """A reader of the alignment view: which samples each turn is. Raises ``NotFound`` where no audio is archived."""
+        self._done(conversation)
+        return self.store.open(keys.alignment(conversation))
+
+    def peaks(self, conversation: str, recording: str) -> BinaryIO:
+        """A reader of one recording's waveform view. Raises ``NotFound``."""
+        self._done(conversation)
+        return self.store.open(keys.peaks(conversation, recording))
+
     def summary(self, conversation: str) -> dict[str, object]:
         """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
         manifest = self._done(conversation)
@@ -301,6 +319,7 @@ class Archive:
                 wanted.recordings,
                 composed,
                 None if built.unread else built.unread_audio,
+                built.audio_remarks,
             ),
             sync_mode=mode,
             sync=built.sync or None,

@@ -10,6 +10,7 @@ from turnkeeper.audio.containers import extension
 from turnkeeper.model import RecordingState
 
 __all__ = [
+    "audio_keys",
     "communication_of",
     "compose",
     "is_companion",
@@ -66,6 +67,15 @@ def communication_of(taken: Input) -> str | None:
     return placed[1] if placed and not placed[1].startswith("_") else None
 
 
+def audio_keys(inputs: Iterable[Input]) -> dict[str, tuple[str, ...]]:
+    """The keys of the audio by recording, its files in channel order."""
+    found: dict[str, tuple[str, ...]] = {}
+    for taken in sorted(inputs, key=lambda one: one.source):
+        if recording := recording_of(taken.source):
+            found[recording] = (*found.get(recording, ()), taken.key)
+    return found
+
+
 def compose(earlier: Iterable[Input], arrived: Sequence[Input]) -> tuple[Input, ...]:
     """The newest input of each source, in the order of the sources.
 
@@ -107,15 +117,23 @@ def merge_recordings(
     given: Iterable[RecordingState],
     inputs: Iterable[Input],
     unread: Mapping[str, str] | None,
+    remarks: Mapping[str, str],
 ) -> tuple[RecordingState, ...]:
     """The states by recording: now over before, ``unread`` (with the reason) over both; None where nobody looked.
+    ``remarks`` are the reason of a recording that is done all the same.
 
     A recording that the platform no longer gives stays done, as long as the archive holds its audio.
     """
     held = {recording for taken in inputs if (recording := recording_of(taken.source))}
     before = {state.id: state for state in earlier}
     states = before | {state.id: state for state in given}
-    return tuple(_recording(name, states[name], before.get(name), held, unread) for name in sorted(states))
+    merged = [_recording(name, states[name], before.get(name), held, unread) for name in sorted(states)]
+    return tuple(
+        RecordingState(one.id, one.state, remarks[one.id], one.format)
+        if one.state == "done" and one.id in remarks
+        else one
+        for one in merged
+    )
 
 
 def _recording(

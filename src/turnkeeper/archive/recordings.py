@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from turnkeeper.archive import inputs
 from turnkeeper.archive.contract import Source
 from turnkeeper.archive.manifest import Input
@@ -38,7 +40,16 @@ def _tells_more(now: Source, known: Source, held: set[str]) -> bool:
         old = {one.id: one for one in _read(known)}
     except Unread:
         return True
-    return new != old and not (held & old.keys()) - new.keys()
+    if (held & old.keys()) - new.keys():
+        return False
+    return {name: _as_known(one, old.get(name)) for name, one in new.items()} != old
+
+
+def _as_known(now: Recording, before: Recording | None) -> Recording:
+    """The list without media does not tell the length of the audio: that is no news."""
+    if before is None or now.duration_ms is not None:
+        return now
+    return msgspec.structs.replace(now, duration_ms=before.duration_ms)
 
 
 def _read(source: Source) -> tuple[Recording, ...]:

@@ -53,10 +53,12 @@ class Task:
 
 @dataclass
 class Sound:
-    """What came of it: the compact verdict by recording for the manifest, and why a recording could not be read."""
+    """What came of it, by recording: the compact verdict for the manifest, why it could not be read, and remarks about
+    a file that could (it is cut off, say)."""
 
     sync: dict[str, dict[str, object]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ def _one(task: Task, name: str, said: Sequence[_Said], sound: Sound, view: View)
             with view(keys.peaks(task.conversation, name)) as out:
                 pyramid.write_dat(out, PEAKS_ZOOM, 8)
         notes = list(audio.notes)
+        if notes:
+            sound.remarks[name] = "; ".join(notes)
         timeline = _timeline(told, task.base, audio.rate, frames, notes)
         sync = _measured(task.mode, audio, timeline, said, notes)
         applied = task.mode == "correct" and sync is not None and sync.verdict == "corrected"
@@ -160,7 +164,10 @@ def _cut_out(told: Recording, lasts_ms: int, notes: list[str]) -> list[Pause]:
 
     if away(pauses) <= _FITS_MS:
         return pauses
-    others: dict[str, list[Pause]] = {"holds were not recorded either": list(told.pauses), "the announced pauses are in the audio": []}
+    others: dict[str, list[Pause]] = {
+        "holds were not recorded either": list(told.pauses),
+        "the announced pauses are in the audio": [],
+    }
     for note, cut in others.items():
         if away(cut) <= _FITS_MS:
             notes.append(f"by its length, {note}")

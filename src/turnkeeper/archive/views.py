@@ -37,8 +37,10 @@ class Reading:
 
 @dataclass
 class Built:
-    """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter;
-    ``sync`` and ``unread_audio`` say by recording how its timing is, and why its audio cannot be read."""
+    """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter.
+
+    By recording: ``sync`` says how its timing is, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd.
+    """
 
     spools: dict[str, Spool] = field(default_factory=dict)
     selected: dict[str, int] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Built:
     notes: list[str] = field(default_factory=list)
     sync: dict[str, dict[str, object]] = field(default_factory=dict)
     unread_audio: dict[str, str] = field(default_factory=dict)
+    audio_remarks: dict[str, str] = field(default_factory=dict)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -139,7 +142,7 @@ def _sound(
         mode=sync_mode,
     )
     sound = build_sound(task, lambda key: _view(built, key, reading))
-    built.sync, built.unread_audio = sound.sync, sound.unread
+    built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
 
 
 def _recordings(built: Built, bodies: Mapping[Input, Source]) -> tuple[Recording, ...]:

@@ -109,9 +109,6 @@ def _audio_code(got: Got) -> int:
     troubled = [one for one in got.kept.manifest.recordings if one.state not in ("done", "redacted")]
     for one in troubled:
         say(f"recording {one.id}: {one.state}: {one.reason}")
-    missing = [note for note in got.kept.manifest.notes if note.startswith(("recordings are missing", "no recordings"))]
-    for note in missing:
-        say(note)
-    if troubled and all(one.state == "waiting" for one in troubled) and not missing:
+    if troubled and all(one.state == "waiting" for one in troubled) and not got.troubles:
         return 5
-    return 3 if troubled or missing else 0
+    return 3 if troubled or got.troubles else 0

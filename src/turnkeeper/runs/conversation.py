@@ -38,6 +38,7 @@ class Got:
     """What ``get`` did: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
 
     ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
+    ``troubles`` says why recordings that were asked for could not even be listed.
     """
 
     conversation: str
@@ -46,6 +47,7 @@ class Got:
     sample_rate: int
     selections: Mapping[str, int]
     audio: bool = False
+    troubles: Sequence[str] = ()
 
     @property
     def document(self) -> dict[str, object]:
@@ -84,6 +86,18 @@ async def export_conversation(
     Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
     door raises. A transcript that cannot be read is kept all the same; the manifest's state says ``unread``.
     """
+    kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
+    return kept
+
+
+async def _export(
+    platform: Genesys,
+    archive: Archive,
+    conversation: str,
+    selections: Sequence[Selection],
+    audio: AudioWanted | None,
+    listener: Listener,
+) -> tuple[Kept, AudioFound]:
     with ExitStack() as spools:
         described, details = await _details(platform, conversation, listener)
         arrived = [_held(spools, Arrived(described, "conversation"))] if described else []
@@ -104,7 +118,7 @@ async def export_conversation(
             recordings=sound.states,
             sync_mode=audio.sync if audio else None,
         )
-        return await anyio.to_thread.run_sync(keep)
+        return await anyio.to_thread.run_sync(keep), sound
 
 
 def get(
@@ -149,16 +163,16 @@ def get(
         source = PlatformExport(audio_from, store, spool_folder) if audio_from else None
         wanted = AudioWanted(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
-    async def verb() -> Kept:
+    async def verb() -> tuple[Kept, AudioFound]:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
             await door.token_probe()
             await anyio.to_thread.run_sync(archive.prepare)
-            return await export_conversation(
-                door, archive, conversation, selections=selections, audio=wanted, listener=listener
-            )
+            return await _export(door, archive, conversation, selections, wanted, listener)
 
-    kept = run(verb)
-    return Got(conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None)
+    kept, sound = run(verb)
+    return Got(
+        conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None, troubles=sound.notes
+    )
 
 
 async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:
