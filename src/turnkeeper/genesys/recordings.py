@@ -233,7 +233,7 @@ class Recordings:
         parts = ["S"] if len(results) == 1 else [str(number) for number in range(len(results))]
         links = {part: one.link for part, one in zip(parts, results, strict=True)}
         renew = {
-            part: partial(self._batched_again, met.conversation, recording, batch, number, patience)
+            part: partial(self._batched_again, (met.conversation, recording.id), batch, number, {links[part]}, patience)
             for number, part in enumerate(parts)
         }
         await self._files(met, recording, links, renew, "done")
@@ -274,16 +274,19 @@ class Recordings:
         return await self.batches.fetch(items, wait_seconds=wait, poll_seconds=poll, conversation=conversation)
 
     async def _batched_again(
-        self, conversation: str, recording: Recording, batch: Batch, number: int, patience: tuple[float, float]
+        self, recording: tuple[str, str], batch: Batch, number: int, given: set[str], patience: tuple[float, float]
     ) -> str:
-        """A fresh link: the same batch may give one when it is read again, another batch surely does."""
+        """A link that was not ``given`` yet: the same batch may have one when it is read again, another surely does."""
         again = await self.batches.read(batch.id)
-        if again is not None:
-            old, new = (_link(one.of(conversation, recording.id), number) for one in (batch, again))
-            if new and new != old:
-                return new
-        fresh = await self._batch(conversation, [recording], patience)
-        return _link(fresh.of(conversation, recording.id), number) or _no_link(conversation, recording.id)
+        link = _link(again.of(*recording), number) if again else ""
+        if not link or link in given:
+            wait, poll = patience
+            fresh = await self.batches.fetch(
+                [recording], wait_seconds=wait, poll_seconds=poll, conversation=recording[0]
+            )
+            link = _link(fresh.of(*recording), number) or _no_link(*recording)
+        given.add(link)
+        return link
 
     async def _relisted(self, conversation: str, recording: str, part: str, name: str) -> str:
         with await self._answer(conversation, name) as body, body.open() as reader:
