@@ -18,7 +18,7 @@ from turnkeeper.audio.alignment import Pause as Announced
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.peaks import build_peaks
 from turnkeeper.audio.timeline import Timeline
-from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.errors import Misconfigured, TurnkeeperError, Unread
 from turnkeeper.model import Pause, Recording, Turn
 
 if TYPE_CHECKING:
@@ -80,6 +80,12 @@ def build_sound(task: Task, view: View) -> Sound:
             aligned.append(_one(task, recording, said, sound, view))
         except (Unread, Misconfigured) as cause:
             sound.unread[recording] = f"{cause.message}. {cause.hint}" if cause.hint else cause.message
+        except (TurnkeeperError, OSError, MemoryError):
+            raise
+        except Exception as defect:
+            # A decoder or a measurement that breaks must not cost the transcript, nor the other recordings.
+            said_so = f"{type(defect).__name__}: {str(defect)[:200]}"
+            sound.unread[recording] = f"turnkeeper broke while reading it ({said_so}); please report this"
     if aligned:
         times = ((turn.start_ms, turn.end_ms) for turn in task.turns())
         with view(keys.alignment(task.conversation)) as out:
