@@ -56,9 +56,10 @@ def truth(running: Running, conversation: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("api", ["speech", "media"])
-@pytest.mark.parametrize("name", CALLS)
-def test_verdict_and_numbers_of_every_sample_call_are_the_truth(
+@pytest.mark.parametrize(
+    ("name", "api"), [*((name, "speech") for name in CALLS), ("plain", "media"), ("offset", "media")]
+)
+def test_verdict_numbers_and_turns_of_every_sample_call_are_the_truth(
     name: str, api: str, calls: Running, tmp_path: Path
 ) -> None:
     got = fetch(calls, name, tmp_path, sync="correct", platform={"api": api})
@@ -73,27 +74,20 @@ def test_verdict_and_numbers_of_every_sample_call_are_the_truth(
     assert found.get("swapped", False) == call["swapped"]
     assert found["applied"] == (found["verdict"] == "corrected")
     assert {field: got.document[field] for field in BRIEF} == known["dialects"][api]
-    (one,) = aligned(tmp_path, got.conversation)["recordings"]
+    document = aligned(tmp_path, got.conversation)
+    (one,) = document["recordings"]
     assert one["channel_roles"] == (["agent", "customer"] if call["swapped"] else ["customer", "agent"])
     assert one["start_ms"] == call["recording_start_ms"]
+    turns = next(one for one in calls.simulation.samples.calls if one.name == name).told["turns"]
+    for row, turn in zip(document["turns"], turns, strict=True):
+        assert row["spans"][0][0] * 1000 / one["rate"] == pytest.approx(heard(call, turn["start_ms"]), abs=25)
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_every_corrected_turn_is_where_it_is_heard(name: str, calls: Running, tmp_path: Path) -> None:
-    got = fetch(calls, name, tmp_path, sync="correct")
-    document, call = aligned(tmp_path, got.conversation), truth(calls, got.conversation)["call"]
-    sample = next(one for one in calls.simulation.samples.calls if one.name == name)
-    rate = document["recordings"][0]["rate"]
-    assert len(document["turns"]) == len(sample.told["turns"])
-    for row, turn in zip(document["turns"], sample.told["turns"], strict=True):
-        missing = sum(
-            one["end_ms"] - one["start_ms"]
-            for one in call["pauses"]
-            if one["cut"] and one["start_ms"] < turn["start_ms"]
-        )
-        nominal = turn["start_ms"] - call["recording_start_ms"] - missing
-        heard = nominal * (1 + call["true_drift_ppm"] / 1e6) + call["true_offset_ms"]
-        assert row["spans"][0][0] * 1000 / rate == pytest.approx(heard, abs=25)
+def heard(call: dict[str, Any], ms: int) -> float:
+    """The millisecond of the audio at which a moment of the conversation is heard."""
+    cut = [one for one in call["pauses"] if one["cut"] and one["start_ms"] < ms]
+    nominal = ms - call["recording_start_ms"] - sum(one["end_ms"] - one["start_ms"] for one in cut)
+    return float(nominal * (1 + call["true_drift_ppm"] / 1e6) + call["true_offset_ms"])
 
 
 def test_report_says_it_and_leaves_the_alignment_alone(calls: Running, tmp_path: Path) -> None:
