@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from tools.telephone import RATE, line_noise
 
 from benchmarks.sync.voices import Voices
-from tools.telephone import RATE, line_noise
 from turnkeeper.audio.parts import Side, sides
 
 __all__ = ["Call", "Kind", "build"]
@@ -40,8 +41,9 @@ class Kind:
 
 @dataclass(frozen=True)
 class Call:
-    """``turns`` as a recogniser writes them (nominal audio ms). ``nominal_s`` is when each really starts, ``truth_s`` where
-    that is in the audio."""
+    """``turns`` as a recogniser writes them (nominal audio ms). ``nominal_s`` is when each really starts, ``truth_s``
+    where that is in the audio.
+    """
 
     audio: NDArray[np.int16]
     turns: list[tuple[int, int, Side]]
@@ -67,7 +69,7 @@ def build(kind: Kind, voices: Voices, source: np.random.Generator) -> Call:
     pauses = _pauses(kind, said, source)
     truth = np.array([offset + (1 + drift) * start - _gone(pauses, start) for start, _, _ in said])
     last = max(place + len(sound) / RATE for place, (_, _, sound) in zip(truth, said, strict=True))
-    channels = _placed(said, truth, int((last + 2) * RATE), speakers, source)
+    channels = _placed(said, truth, int((last + 2) * RATE), source)
     music = _held(holds, voices, channels.shape[1], offset, pauses, source)
     audio = _line(channels, music, kind, source)
     turns = _recognised(said, kind, source)
@@ -121,7 +123,6 @@ def _pauses(kind: Kind, said: Said, source: np.random.Generator) -> list[tuple[f
     places = sorted(source.choice(np.arange(6, len(said) - 6), count, replace=False)) if count else []
     for place in places:
         length = float(source.uniform(15, 50))
-        start, side, sound = said[place]
         end = max(s + len(x) / RATE for s, _, x in said[: place + 1])
         for later in range(place + 1, len(said)):
             moved, which, other = said[later]
@@ -134,9 +135,7 @@ def _gone(pauses: list[tuple[float, float]], at: float) -> float:
     return sum(length for start, length in pauses if start < at)
 
 
-def _placed(
-    said: Said, truth: Samples, length: int, speakers: NDArray[np.int64], source: np.random.Generator
-) -> Samples:
+def _placed(said: Said, truth: Samples, length: int, source: np.random.Generator) -> Samples:
     channels = np.zeros((2, length))
     level = 10 ** (np.array([source.uniform(-29, -21), source.uniform(-25, -20)]) / 20)
     for (_, side, sound), place in zip(said, truth, strict=True):
@@ -174,7 +173,18 @@ def _line(channels: Samples, music: Samples, kind: Kind, source: np.random.Gener
     noise_db = [10 * np.log10(float((one**2).mean()) + 1e-9) - snr for one in spoken]
     channels = channels + np.stack([np.zeros_like(music), music])
     crossed = channels + channels[::-1] * 10 ** (kind.crosstalk_db / 20)
-    return np.asarray(crossed + np.stack([line_noise(len(music), db, source) for db in noise_db]))
+    return np.asarray(crossed + np.stack([_noise(len(music), db, source) for db in noise_db]))
+
+
+@cache
+def _noise_loop() -> Samples:
+    """Two minutes of noise at full scale's RMS: making as much as an hour needs would take longer than measuring."""
+    return line_noise(1 << 20, 0.0, np.random.default_rng(8000))
+
+
+def _noise(length: int, dbfs: float, source: np.random.Generator) -> Samples:
+    loop = np.roll(_noise_loop(), int(source.integers(1 << 20)))
+    return np.asarray(np.resize(loop, length) * 10 ** (dbfs / 20), dtype=np.float64)
 
 
 def _recognised(said: Said, kind: Kind, source: np.random.Generator) -> list[tuple[int, int, Side]]:
@@ -186,9 +196,13 @@ def _recognised(said: Said, kind: Kind, source: np.random.Generator) -> list[tup
     return turns
 
 
+@cache
+def _ulaw_table() -> NDArray[np.int16]:
+    """Every 16-bit value through u-law's 8 bits and back; the index is the value as unsigned."""
+    value = np.arange(65536, dtype=np.uint16).astype(np.int16) / 32768
+    code = np.round(np.sign(value) * np.log1p(255 * np.abs(value)) / np.log(256) * 127)
+    return np.asarray(np.sign(code) * (np.expm1(np.abs(code) / 127 * np.log(256)) / 255) * 32767, dtype=np.int16)
+
+
 def _ulaw(audio: Samples) -> NDArray[np.int16]:
-    """Through u-law's 8 bits and back."""
-    clipped = np.clip(audio, -1, 1).astype(np.float32)
-    code = np.round(np.sign(clipped) * np.log1p(255 * np.abs(clipped)) / np.log(256) * 127)
-    back = np.sign(code) * (np.expm1(np.abs(code) / 127 * np.log(256)) / 255)
-    return np.asarray(back * 32767, dtype=np.int16)
+    return _ulaw_table()[(np.clip(audio, -1, 1) * 32767).astype(np.int16).view(np.uint16)]

@@ -1,4 +1,4 @@
-"""Speech and music to build calls from, trimmed at the telephone line's rate. Fetched or made once, outside the project.
+"""Speech and music to build calls from, at the telephone line's rate. Fetched or made once, outside the project.
 
 People: Debian's Asterisk prompts in English, French and Italian, and its hold music, by ``apt-get download`` (never
 committed). Machines: espeak-ng. For the tests: the turns of the simulator's sample calls, which need neither.
@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-
 from tools.espeak import speak
 from tools.telephone import RATE, at_line_rate, onset_and_end
 
 __all__ = ["Voices", "human", "samples", "synthetic"]
 
-Samples = NDArray[np.float64]
+Samples = NDArray[np.floating]
 
 CACHE = Path(tempfile.gettempdir()) / "turnkeeper-benchmark-audio"
 PROMPTS = tuple(f"asterisk-core-sounds-{language}-wav" for language in ("en", "fr", "it"))
@@ -54,22 +54,29 @@ class Voices:
 
 def human() -> Voices:
     """People reading prompts, and real hold music."""
-    speakers = tuple(tuple(_utterances(_unpacked(name))) for name in PROMPTS)
-    return Voices("human", speakers, tuple(_read(path) for path in sorted(_unpacked(MUSIC).rglob("*.wav"))))
+    return _kept("human", lambda: [_utterances(_unpacked(name)) for name in PROMPTS])
 
 
 def synthetic() -> Voices:
     """Eight voices of espeak-ng, and real hold music."""
-    kept = CACHE / "espeak.npz"
-    if not kept.exists():
+    return _kept("espeak-ng", lambda: [[_spoken(text, name) for text in SENTENCES] for name in MACHINES])
+
+
+def _kept(name: str, make: Callable[[], list[list[Samples]]]) -> Voices:
+    """Made once, then read from the cache: resampling takes longer than any call."""
+    file = CACHE / f"{name}.npz"
+    if not file.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        made = {f"{v}/{s}": _spoken(text, name) for v, name in enumerate(MACHINES) for s, text in enumerate(SENTENCES)}
-        np.savez(kept, **made)  # type: ignore[arg-type]
-    with np.load(kept) as file:
-        speakers = tuple(
-            tuple(file[f"{voice}/{number}"] for number in range(len(SENTENCES))) for voice in range(len(MACHINES))
-        )
-    return Voices("espeak-ng", speakers, tuple(_read(path) for path in sorted(_unpacked(MUSIC).rglob("*.wav"))))
+        speakers = make()
+        music = [_read(path) for path in sorted(_unpacked(MUSIC).rglob("*.wav"))]
+        lists = {f"voice {number}": speaker for number, speaker in enumerate(speakers)} | {"music": music}
+        arrays = {key: np.concatenate(sounds).astype(np.float32) for key, sounds in lists.items()}
+        ends = {f"{key} ends": np.cumsum([len(sound) for sound in sounds]) for key, sounds in lists.items()}
+        np.savez(file, allow_pickle=False, **arrays, **ends)
+    with np.load(file) as kept:
+        keys = [key for key in kept if not key.endswith(" ends")]
+        sounds = {key: tuple(np.split(kept[key], kept[f"{key} ends"][:-1])) for key in keys}
+    return Voices(name, tuple(sounds[key] for key in keys if key != "music"), sounds["music"])
 
 
 def samples() -> Voices:
@@ -82,7 +89,10 @@ def samples() -> Voices:
         for turn in call["turns"]:
             channel = call["files"][0]["channels"].index(turn["role"])
             first, last = (
-                round(((at - call["recording_start_ms"]) * (1 + call["true_drift_ppm"] / 1e6) + call["true_offset_ms"]) * 8)
+                round(
+                    ((at - call["recording_start_ms"]) * (1 + call["true_drift_ppm"] / 1e6) + call["true_offset_ms"])
+                    * 8
+                )
                 for at in (turn["start_ms"], turn["end_ms"])
             )
             speakers.setdefault(call["name"] + turn["role"], []).append(heard[first:last, channel])

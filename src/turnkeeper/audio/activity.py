@@ -26,9 +26,9 @@ _FLOOR_REACH_S = 12
 class Activity(msgspec.Struct, frozen=True):
     """Speech per channel; all arrays are (channels, frames) on the frames of ``loudness``.
 
-    ``least`` is the level in dB above which a frame counts as speech, ``mask`` how surely it does (0..1: it rises over
-    10 dB). ``loud_db`` is each channel's loud speech, ``snr_db`` how far its speech lies above its noise, ``alike`` that
-    both channels carry the same sound.
+    ``least`` is the level in dB above which a frame counts as speech, ``mask`` how surely it does (0..1: it
+    rises over 10 dB). ``loud_db`` is each channel's loud speech, ``snr_db`` how far its speech lies above its
+    noise, ``alike`` that both channels carry the same sound.
     """
 
     loudness: Loudness
@@ -42,6 +42,9 @@ class Activity(msgspec.Struct, frozen=True):
 def activity(heard: Loudness) -> Activity:
     """Find speech in ``heard``: one or two channels."""
     levels = heard.levels
+    if not levels.shape[1]:
+        nothing = (0.0,) * len(levels)
+        return Activity(heard, levels, levels, nothing, nothing, alike=False)
     floor = np.stack([_floor(channel, heard.hop_s) for channel in levels])
     loud = [_loud(channel, low) for channel, low in zip(levels, floor, strict=True)]
     own = np.maximum(floor + np.float32(_ABOVE_FLOOR_DB), np.array(loud, dtype=np.float32)[:, None] - _BELOW_LOUD_DB)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from turnkeeper.audio.activity import Activity
 from turnkeeper.audio.parts import Parts
 
-__all__ = ["Position", "REACH_S", "position"]
+__all__ = ["REACH_S", "Position", "position"]
 
 Values = NDArray[np.float64]
 
@@ -94,8 +94,9 @@ class _Search:
         """For each order of channels, the score at each lag. ``shift`` is the mask's first frame in nominal time."""
         masks = masks.max(0, keepdims=True) if self.mono else masks
         self._prepare(masks.shape[1] + self.active.shape[1])
-        places = (self.lags + round(shift)) % self.size
-        table = self._pearson(masks, places)
+        places = self.lags + round(shift)
+        table = self._pearson(masks, places % self.size)
+        table[..., (places <= -masks.shape[1]) | (places >= self.active.shape[1])] = -1.0  # no overlap: the index wraps
         spoken = [side for side in range(len(masks)) if masks[side].any()]
         return {order: np.mean([table[side, order[side]] for side in spoken], axis=0) for order in orders}
 
@@ -120,5 +121,6 @@ class _Search:
         apart = count * both - said[:, None] * sound[None]
         spread = (count * said - said**2)[:, None] * (count * square - sound**2)[None]
         score = np.where(spread > 1e-3, apart / np.sqrt(np.maximum(spread, 1e-3)), 0.0)
-        least = _LEAST_OVERLAP * min(masks.shape[1], self.active.shape[1])
-        return np.where(count >= least, score, -1.0)
+        share = np.minimum(count / (0.9 * min(masks.shape[1], self.active.shape[1])), 1)
+        # A short overlap agrees by chance more easily: the spread of a chance score falls with its root.
+        return np.where(share >= _LEAST_OVERLAP, score * np.sqrt(np.maximum(share, 0)), -1.0)

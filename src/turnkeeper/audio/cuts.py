@@ -1,7 +1,7 @@
 """Stretches missing in the audio that nobody announced: the shift of every turn by dynamic programming.
 
-Each turn is tried at every shift on a grid; between turns the shift may move by one step freely (drift, jitter), or fall
-at once (something was cut out) at a price, by no more than the transcript is silent there. Shifts never jump up.
+Each turn is tried at every shift on a grid; between turns the shift may move by one step freely (drift, jitter), or
+fall at once (something was cut out) at a price, by no more than the transcript is silent there. It never jumps up.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ def shifts(
 ) -> tuple[Values, NDArray[np.int64]]:
     """Each turn's shift (audio minus nominal seconds) and the number of cuts before it.
 
-    ``begins`` holds the onsets on the customer's and the agent's channel, ``offset_s`` is the shift that fits most turns.
+    ``begins`` holds the onsets on the customer's and the agent's channel, ``offset_s`` the shift that fits
+    most turns.
     """
     room = float(np.minimum(np.maximum(said.gaps()[1:], 0), _REACH_S).sum()) if len(said) > 1 else 0.0
     reach = min(_REACH_S, room + 2.0)
     grid = np.arange(round((offset_s - reach) / _GRID_S), round((offset_s + reach) / _GRID_S) + 1)
-    fits = _Fit(heard, begins, channels, float(said.end.max()) + offset_s + reach + 2)
+    fits = _Fit(heard, begins, channels, said)
     hosts = said.gaps()
     back = np.empty((len(said), len(grid)), dtype=np.int32)
     value = fits.score(said, 0, grid)
@@ -46,7 +47,7 @@ def shifts(
     for turn in range(len(said) - 1, 0, -1):
         path[turn - 1] = back[turn][path[turn]]
     fallen = np.concatenate([[0], (path[:-1] - path[1:]) * _GRID_S >= _LEAST_CUT_S])
-    return grid[path] * _GRID_S, np.cumsum(fallen).astype(np.int64)
+    return np.asarray(grid[path] * _GRID_S, dtype=np.float64), np.cumsum(fallen).astype(np.int64)
 
 
 def _step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:
@@ -86,13 +87,13 @@ def _better(value: Values, one: NDArray[np.int32], two: NDArray[np.int32]) -> ND
 
 
 class _Fit:
-    """How well one turn fits at a shift: speech within it, quiet before it, the other side quiet, an onset at its start."""
+    """How well one turn fits at a shift: speech in it, quiet before it, the other side quiet, an onset at its start."""
 
-    def __init__(
-        self, heard: Activity, begins: tuple[Values, Values], channels: tuple[int, int], length_s: float
-    ) -> None:
+    def __init__(self, heard: Activity, begins: tuple[Values, Values], channels: tuple[int, int], said: Parts) -> None:
         self.channels = channels
-        self.length = int(length_s / _GRID_S) + 200
+        self.length = (
+            int(heard.loudness.duration_s / _GRID_S) + round(float(np.max(said.end - said.start)) / _GRID_S) + 10
+        )
         times = heard.loudness.start_s + np.arange(heard.mask.shape[1]) * heard.loudness.hop_s
         places = np.clip((times / _GRID_S).astype(int), 0, self.length - 1)
         weight = heard.loudness.hop_s / _GRID_S

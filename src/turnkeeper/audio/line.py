@@ -44,7 +44,7 @@ def fit(x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: 
         scale = max(spread, 1.4826 * float(np.median(np.abs(residual))))
         weights = np.clip(1 - (residual / (_TUKEY * scale)) ** 2, 0, None) ** 2
         levels, slope = _weighted(x, y, group, levels, slope, weights, sloped=sloped)
-    return _with_errors(x, y, group, levels, slope, weights, scale, sloped=sloped)
+    return _with_errors(x, group, levels, slope, weights, scale, sloped=sloped)
 
 
 def _median_slope(x: Values, y: Values, group: NDArray[np.int64]) -> float:
@@ -72,8 +72,7 @@ def _weighted(
 
 
 def _with_errors(
-    x: Values, y: Values, group: NDArray[np.int64], levels: Values, slope: float, weights: Values, scale: float,
-    *, sloped: bool,
+    x: Values, group: NDArray[np.int64], levels: Values, slope: float, weights: Values, scale: float, *, sloped: bool
 ) -> Line:  # fmt: skip
     total = np.maximum(np.bincount(group, weights, len(levels)), 1e-9)
     mean_x = np.bincount(group, weights * x, len(levels)) / total

@@ -27,7 +27,7 @@ class Loudness(msgspec.Struct, frozen=True):
     @property
     def duration_s(self) -> float:
         """The length of the audio, to a frame."""
-        return self.levels.shape[1] * self.hop_s
+        return float(self.levels.shape[1] * self.hop_s)
 
 
 def loudness(blocks: Iterable[NDArray[np.int16]], rate: int, channels: int) -> Loudness:

@@ -39,6 +39,11 @@ class Measurement(msgspec.Struct, frozen=True):
     used: NDArray[np.bool_]
     own_share: float
 
+    @property
+    def mono(self) -> bool:
+        """Both sides were looked for in one channel (or in two that carry the same)."""
+        return self.position.channels[0] == self.position.channels[1]
+
 
 def measure(audio: Activity, said: Parts) -> Measurement:
     """Find where ``said`` lies in ``audio``. Both have speech; ``audio`` has one or two channels."""
@@ -67,8 +72,8 @@ def _refined(
     """Pair each start with the nearest onset on its channel, fit, and pair again more closely."""
     segments = int(segment[-1]) + 1
     line = Line(
-        np.array([np.median(shift[segment == one]) for one in range(segments)]), 0.0, np.full(segments, np.inf),
-        np.inf, 0.0, np.zeros(0),
+        np.array([np.median(shift[segment == one]) for one in range(segments)]), 0.0, np.zeros(segments),
+        0.0, 0.0, np.zeros(0),
     )  # fmt: skip
     near = np.zeros(len(said), dtype=bool)
     for window in _WINDOWS_S:
