@@ -39,7 +39,7 @@ class Reading:
 class Built:
     """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter.
 
-    By recording: ``sync`` says how its timing is, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd.
+    By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd.
     """
 
     spools: dict[str, Spool] = field(default_factory=dict)

@@ -60,8 +60,8 @@ def demo(
     """The whole job on this machine: no account, no network.
 
     Starts a simulated platform (with links that expire, throttling, cut downloads and dying tokens) and a real object
-    store, exports 25 conversations and 8 spoken sample calls with their recordings, comes back three days later for the late ones, and prints what they amount to.
-    The archive is left in `./turnkeeper-demo` for you to look at.
+    store, exports 25 conversations and 8 spoken sample calls with their recordings, comes back three days later for the
+    late ones, and prints what they amount to. The archive is left in `./turnkeeper-demo` for you to look at.
 
     Parameters
     ----------

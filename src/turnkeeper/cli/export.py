@@ -28,7 +28,7 @@ from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.windows import length_of
 from turnkeeper.settings import clock_from_environment
 
-__all__ = ["export"]
+__all__ = ["ended", "export", "heard", "politely_stopped"]
 
 
 def export(
@@ -80,8 +80,8 @@ def export(
     clock = clock_from_environment()
     range_ = asked(wanted or Wanted(), clock.now(), follow=follow)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
-    pulse = _heard(as_json=json, quiet=quiet)
-    with _politely_stopped() as stop:
+    pulse = heard(as_json=json, quiet=quiet)
+    with politely_stopped() as stop:
         report = run_export(
             _following(range_, every, wanted or Wanted()) if follow else _given(range_),
             to=to,
@@ -93,7 +93,7 @@ def export(
             stop=stop,
         )
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
-    return _ended(report, quiet=quiet)
+    return ended(report, quiet=quiet)
 
 
 def _given(range_: Range | None) -> Range:
@@ -107,7 +107,8 @@ def _following(first: Range | None, every: str, wanted: Wanted) -> Follow:
     return Follow(every=length_of(every, "--every"), first=first, filters=wanted.filters())
 
 
-def _ended(report: Report, *, quiet: bool) -> int:
+def ended(report: Report, *, quiet: bool) -> int:
+    """A last word about a run, and its exit code."""
     if report.ended == "interrupted":
         say("stopped; what was under way is kept. The same command goes on from here.")
         return 130
@@ -118,7 +119,8 @@ def _ended(report: Report, *, quiet: bool) -> int:
     return 3 if report.failed or report.unread else 0
 
 
-def _heard(*, as_json: bool, quiet: bool) -> Listener:
+def heard(*, as_json: bool, quiet: bool) -> Listener:
+    """Who hears of a run over many conversations."""
     return listener(as_json=True) if as_json else listener(quiet=True) if quiet else Pulse(sys.stderr)
 
 
@@ -127,7 +129,7 @@ def _ms(length: timedelta) -> int:
 
 
 @contextmanager
-def _politely_stopped() -> Iterator[threading.Event]:
+def politely_stopped() -> Iterator[threading.Event]:
     """The first Ctrl-C (or SIGTERM) asks for an end, the second one insists."""
     stop = threading.Event()
 

@@ -24,6 +24,7 @@ def simulate(
     now: str = "",
     rate_limit: int = 300,
     calls: Annotated[bool, Parameter(negative="")] = False,
+    rate_window: float = 60.0,
     list_faults: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """The platform on loopback, from a seed: same seed, same bytes.
@@ -51,6 +52,9 @@ def simulate(
         Requests a token may make per minute.
     calls
         Add the spoken sample calls, whose recordings hold real (synthetic) speech.
+        Requests a token may make per window.
+    rate_window
+        Seconds a window lasts.
     list_faults
         Print the faults with one sentence each, and stop.
     """
@@ -72,6 +76,7 @@ def simulate(
             now=_moment(now),
             rate_limit=rate_limit,
             calls=calls,
+            rate_window=rate_window,
         )
     except ValueError as cause:
         raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None

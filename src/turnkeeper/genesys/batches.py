@@ -20,6 +20,7 @@ MOST = 100
 """How many items one batch may have."""
 
 _HOME = "/api/v2/recording/batchrequests"
+_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,22 @@ class Batches:
             await self._clock.sleep(poll_seconds)
 
     async def read(self, name: str) -> Batch | None:
-        """The results so far of a complete batch, with links as fresh as the platform has them; None while it runs."""
-        try:
-            found = await self._api.json(Call("recordings", f"{_HOME}/{name}", name))
-        except NotFound:
-            # A batch is its submitter's alone: another client of the same pool is told that there is none.
-            return None
+        """The results of a complete batch, with links as fresh as the platform has them; None while it runs."""
+        found = await self._look(name)
         if not isinstance(found, dict) or str(found.get("status", "")).lower() != "completed":
             return None
         listed = found.get("results")
         return Batch(name, _results(listed if isinstance(listed, list) else []))
+
+    async def _look(self, name: str) -> object:
+        """A batch is its submitter's alone: another client of a pool is told that there is none, so it is asked for a
+        few times at once; the pool takes the client with the most room, which is another one each time."""
+        for _ in range(_LOOKS):
+            try:
+                return await self._api.json(Call("recordings", f"{_HOME}/{name}", name))
+            except NotFound:
+                continue
+        return None
 
     async def _submit(self, items: Sequence[tuple[str, str]]) -> str:
         wanted = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from turnkeeper.errors import Skippable
+from turnkeeper.errors import Misconfigured, NotFound, Skippable
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.conversations import checked_id
 from turnkeeper.genesys.details_page import Page, read_page
@@ -52,12 +52,19 @@ class DetailsQuery:
     async def page(
         self, interval: Interval, wanted: Filters, *, number: int = 1, size: int = BATCH, descending: bool = False
     ) -> Page:
-        """One page, counted from 1."""
+        """One page, counted from 1. Raises ``Misconfigured`` where a gateway offers no query."""
         body = asked(interval, wanted) | {
             "order": "desc" if descending else "asc",
             "paging": {"pageSize": size, "pageNumber": number},
         }
-        return await self._fetch(Call("details query", f"{_HOME}/query", str(interval), method="POST", json=body))
+        try:
+            return await self._fetch(Call("details query", f"{_HOME}/query", str(interval), method="POST", json=body))
+        except NotFound as cause:
+            raise Misconfigured(
+                "conversations cannot be looked up here",
+                operation=cause.operation,
+                hint="A gateway may not offer the details query: name the conversations with --ids.",
+            ) from cause
 
     async def several(self, ids: Sequence[str]) -> Page:
         """The conversations behind at most a hundred ids; those that the platform does not know are not among them."""

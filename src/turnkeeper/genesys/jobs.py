@@ -24,7 +24,7 @@ from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.scrub import plain
 
-__all__ = ["Jobs"]
+__all__ = ["BATCH", "Jobs"]
 
 BATCH = 250
 """Conversations a page. The platform allows 1,000, which may be 20 MB at once."""

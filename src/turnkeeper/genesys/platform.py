@@ -1,13 +1,16 @@
-"""The platform's door: everything else here, put together for one OAuth client."""
+"""The platform's door: everything else here, put together for one organisation."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.errors import Denied, Skippable
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.api import Api, Call, Probe
 from turnkeeper.genesys.auth import Tokens
@@ -21,22 +24,25 @@ from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.jobs import Jobs
-from turnkeeper.genesys.pace import Pacer
+from turnkeeper.genesys.pace import SharedFiles
+from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.retry import Patience
 from turnkeeper.genesys.search import Listed, Search
 from turnkeeper.genesys.transcripts import Dialects, Transcripts
 from turnkeeper.settings import Api as ApiChoice
-from turnkeeper.settings import PlatformSettings
+from turnkeeper.settings import ClientSettings, PlatformSettings
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details
 
 __all__ = ["Genesys"]
 
+_ORGANISATION = re.compile(r"[A-Za-z0-9-]{1,64}")
+
 
 class Genesys:
-    """One OAuth client's view of Genesys Cloud, or of a gateway that speaks like it. Use it as a context manager.
+    """One organisation of Genesys Cloud, or a gateway that speaks like it. Use it as a context manager.
 
     ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
     in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
@@ -63,11 +69,9 @@ class Genesys:
         self._http = Http(self._settings, transport)
         # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
         self._storage = Http(self._settings, transport)
-        self._tokens = Tokens(self._settings, self.hosts, self._http, patience, clock, listener)
+        self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
         self._downloads = Downloads(self._storage, patience, retry, clock, listener, spool_folder)
-        self._api = Api(
-            self._http, self._tokens, self.hosts, Pacer(clock), patience, self._downloads, clock, spool_folder
-        )
+        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder)
         self._conversations = Conversations(self._api, spool_folder)
         self._query = DetailsQuery(self._api)
         self._jobs = Jobs(self._api, clock, listener)
@@ -81,7 +85,22 @@ class Genesys:
     @property
     def requests(self) -> int:
         """Requests sent so far: to the API, for tokens, and to storage; repeats included."""
-        return self._api.requests + self._tokens.requests + self._downloads.requests
+        return self._api.requests + self._pool.requests + self._downloads.requests
+
+    @property
+    def quota(self) -> Quota | None:
+        """The rate limits of all clients together; None before the platform has named one."""
+        return self._pool.quota
+
+    async def organisation(self) -> str:
+        """The id of the organisation that the clients belong to; empty where a gateway does not say."""
+        call = Call("organisation", "/api/v2/organizations/me")
+        try:
+            found = await self._api.json(call)
+        except (Denied, Skippable):
+            return ""
+        name = found.get("id") if isinstance(found, dict) else None
+        return name if isinstance(name, str) and _ORGANISATION.fullmatch(name) else ""
 
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
@@ -153,11 +172,12 @@ class Genesys:
         return await self._api.probe(Call("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json))
 
     async def token_probe(self) -> None:
-        """Fetch a token, or raise what stands in the way: ``Misconfigured``, ``Denied``, ``Unavailable``."""
-        await self._tokens.current()
+        """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where none can be had."""
+        await self._pool.sign_in()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and leave the rest of the quota to others."""
+        self._pool.close()
         await self._http.close()
         await self._storage.close()
 
@@ -174,3 +194,20 @@ def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
     if not settings.region:
         listener(Noted(note=f"no region was named: using {DEFAULT_REGION} (set GENESYS_REGION or --region)"))
     return resolve(settings.region)
+
+
+def _pool(
+    settings: PlatformSettings, hosts: Hosts, http: Http, patience: Patience, clock: Clock, listener: Listener
+) -> Pool:
+    clients = [
+        Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
+        for number, client in enumerate(settings.every_client)
+    ]
+    files = SharedFiles(settings.state / "pace" if settings.state else None, listener)
+    return Pool(clients, partial(files.open, hosts.api), clock, listener)
+
+
+def _reread(source: Callable[[], PlatformSettings] | None, number: int) -> ClientSettings | None:
+    """The same client's credentials as their source holds them now."""
+    found = source().every_client if source is not None else ()
+    return found[number] if number < len(found) else None

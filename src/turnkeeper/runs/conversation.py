@@ -149,8 +149,10 @@ def get(
     to S3 (or a folder laid out like it), used instead of the API. What goes wrong with audio stands in
     ``kept.manifest.recordings`` and never costs the transcript.
 
-    Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
-    see ``turnkeeper.errors`` for what to do about each.
+    An archive is one organisation's: it is claimed for the platform's, and refused where it is another one's already.
+
+    Raises ``NotReady``, ``NotFound``, ``Erased``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or
+    ``Unavailable``; see ``turnkeeper.errors`` for what to do about each.
     """
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
@@ -166,7 +168,9 @@ def get(
     async def verb() -> tuple[Kept, AudioFound]:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
             await door.token_probe()
+            await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
+            await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
             return await _export(door, archive, conversation, selections, wanted, listener)
 
     kept, sound = run(verb)

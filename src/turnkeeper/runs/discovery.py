@@ -11,7 +11,7 @@ from itertools import islice
 import msgspec
 
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, Misconfigured, Skippable, TurnkeeperError, Unavailable, Unread
+from turnkeeper.errors import Denied, Misconfigured, NotFound, Skippable, TurnkeeperError, Unavailable, Unread
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import checked_id
 from turnkeeper.genesys.details_page import Page
@@ -22,7 +22,16 @@ from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.windows import By, Rules, Window, days, midnight, plan, wants_jobs
 from turnkeeper.transcript.details import Details, read_details
 
-__all__ = ["Discovered", "Unknown", "discover", "discover_ids", "discover_window", "planned"]
+__all__ = [
+    "Discovered",
+    "Unknown",
+    "discover",
+    "discover_ids",
+    "discover_window",
+    "planned",
+    "read_elements",
+    "with_listed",
+]
 
 # A search page costs as much as asking one communication for nothing, so it is worth half a page of guesses.
 _WORTH = 2
@@ -109,17 +118,24 @@ async def discover_ids(
     """
     wanted = iter(dict.fromkeys(checked_id(one) for one in ids))
     while batch := list(islice(wanted, BATCH)):
-        try:
-            page = await platform.several(batch)
-        except Denied:
-            raise
-        except Skippable:
-            # A gateway without analytics: it may still have their transcripts.
-            page = Page(())
-        read = [_read(body, listener) for body in page.conversations]
-        found = {one.conversation: one for one in await _with_listed(platform, read)}
+        elements = read_elements(Page(await _several(platform, batch)), listener)
+        found = {one.conversation: one for one in await with_listed(platform, elements)}
         for conversation in batch:
             yield found.get(conversation) or Unknown(conversation)
+
+
+async def _several(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
+    """The elements behind ids. An id that the platform does not accept must not cost the others theirs."""
+    try:
+        return (await platform.several(ids)).conversations
+    except NotFound:
+        # A gateway without analytics: it may still have their transcripts.
+        return ()
+    except Skippable:
+        if len(ids) == 1:
+            return ()
+    half = len(ids) // 2
+    return await _several(platform, ids[:half]) + await _several(platform, ids[half:])
 
 
 def _without_jobs(cause: TurnkeeperError) -> TurnkeeperError:
@@ -135,11 +151,10 @@ async def _fresh(
     seen: set[str] = set()
     async with aclosing(pages):
         async for page in pages:
-            found = (_read(body, listener) for body in page.conversations)
-            fresh = {one.conversation: one for one in found if one.conversation not in seen}
-            seen |= fresh.keys()
-            inside = [one for one in fresh.values() if _starts_in(one.details, interval)]
-            for one in await _with_listed(platform, inside):
+            fresh = [one for one in read_elements(page, listener) if one.conversation not in seen]
+            seen.update(one.conversation for one in fresh)
+            inside = [one for one in fresh if _starts_in(one.details, interval)]
+            for one in await with_listed(platform, inside):
                 yield one
 
 
@@ -205,6 +220,12 @@ async def _by_job(
                     yield page
 
 
+def read_elements(page: Page, listener: Listener) -> list[Discovered]:
+    """A page's conversations, each once."""
+    found = (_read(body, listener) for body in page.conversations)
+    return list({one.conversation: one for one in found}.values())
+
+
 def _read(body: bytes, listener: Listener) -> Discovered:
     """One element understood; what cannot be read is still a conversation whose bytes are kept."""
     try:
@@ -233,7 +254,7 @@ def _starts_in(details: Details, interval: Interval) -> bool:
     return details.start is None or interval.holds(details.start)
 
 
-async def _with_listed(platform: Genesys, found: Sequence[Discovered]) -> Sequence[Discovered]:
+async def with_listed(platform: Genesys, found: Sequence[Discovered]) -> Sequence[Discovered]:
     """The same with what the search says of them, where it says anything and the answer is worth its requests."""
     starts = [one.details.start for one in found if one.details.start is not None]
     if not starts or len(starts) < len(found):

@@ -15,6 +15,7 @@ import anyio.to_thread
 
 from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind
@@ -75,12 +76,13 @@ def export(
     clock: Clock | None = None,
     listener: Listener = silent,
     stop: threading.Event | None = None,
+    retry: bool = False,
 ) -> Report:
     """Export everything wanted into the archive at ``to``; what is there already costs nothing.
 
     Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
     schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
-    run politely: what is under way is finished.
+    run politely: what is under way is finished. ``retry`` makes everything that failed due at once.
 
     Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
     with single conversations is in the report.
@@ -94,9 +96,12 @@ def export(
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
             await door.token_probe()
-            await anyio.to_thread.run_sync(archive.prepare)
+            organisation = await door.organisation()
+            await anyio.to_thread.run_sync(archive.claim, organisation)
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
+                if retry:
+                    await anyio.to_thread.run_sync(book.retry)
                 run_ = _Run(door, archive, book, settings, clock, listener, stop)
                 return await (run_.follow(wanted) if isinstance(wanted, Follow) else run_.once(wanted))
             finally:
@@ -158,8 +163,11 @@ class _Run:
         taken = await anyio.to_thread.run_sync(index.restore, self.ledger, States(self.archive.store))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
+        stones = Tombstones(self.archive.store)
+        await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
 
     async def _pass(self, wanted: Range) -> Report:
+        now = self.clock.now()
         exporter = Exporter(
             self.door,
             self.archive,
@@ -171,6 +179,8 @@ class _Run:
             stop=self.stop,
         )
         with ExitStack() as spools:
+            if wanted.interval is not None and not wanted.filters:
+                exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))
             return await exporter.run(lambda: self._batches(wanted), await self._names(spools))
 
     async def _names(self, spools: ExitStack) -> tuple[list[Arrived], list[str]]:

@@ -285,6 +285,7 @@ class Exporter:
     def _progress(self) -> Progressed:
         due = self._ledger.due()
         report = self.report
+        quota = self._platform.quota
         return Progressed(
             visited=report.visited,
             left=due.now,
@@ -292,6 +293,7 @@ class Exporter:
             transcripts=report.transcripts,
             failed=report.failed,
             requests=self._platform.requests,
+            quota=1 - quota.left / quota.allowed if quota and quota.allowed else 0.0,
         )
 
     def _woken(self) -> None:

@@ -21,14 +21,16 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Counts of one run (``found`` … ``transcripts``), and of the whole archive as this ledger knows it (``states``).
 
-    ``waiting`` conversations are due later, the earliest at ``next_due`` (RFC 3339). ``requests`` were sent to the
-    platform; ``requests_per_transcript`` is what one transcript cost. ``ended`` says how the run ended.
+    ``listed_until`` is the time up to which every conversation was listed. ``waiting`` conversations are due later, the
+    earliest at ``next_due`` (RFC 3339). ``requests`` were sent to the platform; ``requests_per_transcript`` is what one
+    transcript cost. ``ended`` says how the run ended.
     """
 
     format: str = FORMAT
     started_at: str = ""
     ended_at: str = ""
     ended: str = "done"
+    listed_until: str = ""
     found: int = 0
     new: int = 0
     visited: int = 0
@@ -45,4 +47,3 @@ class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
     next_due: str = ""
     states: dict[str, int] = {}
     failures: list[Failure] = []
-    listed_failures_only: bool = False

@@ -16,7 +16,7 @@ from turnkeeper.archive.bundle import Archive, Arrived, Kept
 from turnkeeper.archive.manifest import CommunicationState
 from turnkeeper.archive.states import CallState, LegState, State
 from turnkeeper.clock import Clock, rfc3339_ms
-from turnkeeper.errors import Denied, Fatal, NotFound, TurnkeeperError, Unread
+from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
@@ -85,6 +85,8 @@ class Visitor:
                 return await self._visit(taken, now, spools)
         except Refused:
             raise
+        except Erased:
+            return Outcome(CallState(conversation=taken.call.conversation, state="erased"), None)
         except Fatal:
             raise
         except TurnkeeperError as cause:
@@ -167,7 +169,14 @@ class Visitor:
             spools.enter_context(one.spool)
             arrived.append(Arrived(one.spool, one.source, one.communication, one.withheld))
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
-        keep = partial(self.archive.keep, call.conversation, [*arrived, *self.names], states=states, notes=self.notes)
+        keep = partial(
+            self.archive.keep,
+            call.conversation,
+            [*arrived, *self.names],
+            states=states,
+            notes=self.notes,
+            new=call.generation == 0,
+        )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         return self._done(call, found, kept, details, now)
 
@@ -248,10 +257,6 @@ class Visitor:
         reason = f"{type(cause).__name__}: {cause.message}"
         if not call.generation:
             call = msgspec.structs.replace(call, state="failed", reason=reason)
-        if isinstance(cause, Unread) or type(cause).__name__ == "Erased":
-            erased = type(cause).__name__ == "Erased"
-            done = CallState(conversation=call.conversation, state="erased") if erased else call
-            return Outcome(done, None if erased else self.schedule.failed(now, taken.tries + 1), error=cause)
         return Outcome(call, self.schedule.failed(now, taken.tries + 1), error=cause)
 
     def _deadline(self, call: CallState) -> int:

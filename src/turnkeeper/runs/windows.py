@@ -6,6 +6,7 @@ belongs to the one window that holds its start, and nothing comes twice.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "")
     ``last`` is short for ``since`` that long ago. Raises ``Misconfigured`` naming the option.
     """
     if last and (since or until):
-        raise Misconfigured("--last cannot be given together with --since or --until")
+        raise Misconfigured("--last was given together with --since or --until", hint="Leave one of them out.")
     if last:
         length_of(last, "--last")
     if not (since or last):
@@ -109,18 +110,18 @@ def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "")
 def length_of(text: str, option: str) -> timedelta:
     """A length of time: ``2d``, ``6h``, ``30m``, ``45s``, ``1w``. Raises ``Misconfigured`` naming the option."""
     found = _AGO.fullmatch(text.strip())
-    if not found:
-        raise Misconfigured(f"{text!r} is no length of time", key=option, hint="Write 2d, 6h, 30m or 1w.")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    with contextlib.suppress(OverflowError):
+        if found:
+            return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    raise Misconfigured(f"{text!r} is no length of time", key=option, hint="Write 2d, 6h, 30m or 1w.")
 
 
 def _moment(text: str, now: datetime, option: str) -> datetime:
     """A date, a time, ``now``, or so long ago."""
     written = text.strip()
-    ago = _AGO.fullmatch(written)
     try:
-        if ago:
-            return now.astimezone(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        if _AGO.fullmatch(written):
+            return now.astimezone(UTC) - length_of(written, option)
         moment = now if written == "now" else datetime.fromisoformat(written)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

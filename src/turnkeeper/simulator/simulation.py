@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from turnkeeper.simulator import truth
+from turnkeeper.simulator import query, truth
 from turnkeeper.simulator.analytics import Details
 from turnkeeper.simulator.clock import Clock
 from turnkeeper.simulator.faults import Switches
@@ -51,6 +51,7 @@ class Simulation:
         per_day: int = 144,
         calls: bool | Path = False,
         call_jitter_ms: int = 0,
+        query_depth: int = query.DEEPEST,
     ) -> None:
         """``calls`` adds the spoken sample calls (or those of a folder) after everything else.
 
@@ -65,6 +66,7 @@ class Simulation:
         self._first_call = conversations + (1 if giant_mb else 0)
         self.total = self._first_call + (len(self.samples.calls) if self.samples else 0)
         self.rate_limit = rate_limit
+        self.query_depth = query_depth
         self.switches = Switches(faults)
         self.clock = Clock(now)
         opening = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
@@ -72,7 +74,7 @@ class Simulation:
         self.details = Details(self.ids, self.people)
         self.tally = Tally()
         self.pace = Pace(self.clock, rate_limit, rate_window)
-        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds)
+        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
         self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
         self.script = lru_cache(_REMEMBERED)(self._write)

@@ -100,7 +100,7 @@ def test_damaged_and_newer_days_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(Unread, match="not a day of states"):
         States(store).read(DAY)
     store.put(f"_turnkeeper/states/{DAY}/000002.json", b'{"format":"turnkeeper.states/9","day":"2026-10-05"}')
-    with pytest.raises(StoreRefused, match="upgrade|Upgrade"):
+    with pytest.raises(StoreRefused, match="Upgrade"):
         States(store).read(DAY)
     with pytest.raises(Misconfigured, match="not a day"):
         States(store).read("../..")
