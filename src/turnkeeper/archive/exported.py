@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.keys import check_id
 from turnkeeper.archive.store import open_store
@@ -72,14 +74,15 @@ class PlatformExport:
         return spool.seal()
 
     def metadata(self, files: tuple[Exported, ...]) -> Spool:
-        """The metadata of all files as one JSON array of the documents as they came."""
+        """The metadata of all files as one JSON array of the documents as they came, without those that are no JSON."""
         joined = Spool(self._folder)
         joined.write(b"[")
         written = False
         for key in sorted({one.metadata for one in files if one.metadata}):
             try:
                 data = self._store.get(key)
-            except NotFound:
+                msgspec.json.decode(data)
+            except (NotFound, msgspec.DecodeError, RecursionError):
                 continue
             joined.write((b"," if written else b"") + data)
             written = True

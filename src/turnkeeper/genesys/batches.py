@@ -5,7 +5,7 @@ The platform excludes sensitive recordings from a batch where the client may not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from turnkeeper.clock import Clock
@@ -33,14 +33,20 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Batch:
-    """A finished batch: what came by (conversation, recording), one entry per file."""
+    """A finished batch: what came by (conversation, recording), one entry per file. ``asked`` is what it was asked for,
+    with an empty recording for all of a conversation."""
 
     id: str
+    asked: frozenset[tuple[str, str]]
     results: Mapping[tuple[str, str], tuple[Delivered, ...]]
 
+    def covers(self, conversation: str, recordings: Collection[str]) -> bool:
+        """Whether all of these recordings were asked for."""
+        return (conversation, "") in self.asked or {(conversation, one) for one in recordings} <= self.asked
+
     def of(self, conversation: str, recording: str) -> tuple[Delivered, ...]:
-        """The files of one recording; empty where the platform left it out."""
-        return self.results.get((conversation, recording), ())
+        """The files of one recording, or why there are none; empty where the platform left it out."""
+        return self.results.get((conversation, recording)) or self.results.get((conversation, ""), ())
 
 
 class Batches:
@@ -62,9 +68,9 @@ class Batches:
         name = await self._submit(items)
         began = self._clock.monotonic()
         while True:
-            batch = await self.read(name)
-            if batch is not None:
-                return batch
+            results = await self._results(name)
+            if results is not None:
+                return Batch(name, frozenset(items), results)
             waited = self._clock.monotonic() - began
             if waited + poll_seconds > wait_seconds:
                 raise NotReady(
@@ -77,13 +83,18 @@ class Batches:
             self._listener(Waiting(conversation=conversation, status="recordings in progress", wait=poll_seconds))
             await self._clock.sleep(poll_seconds)
 
-    async def read(self, name: str) -> Batch | None:
-        """The results of a complete batch, with links as fresh as the platform has them; None while it runs."""
+    async def again(self, batch: Batch) -> Batch | None:
+        """A finished batch read again, with links as fresh as the platform has them; None where it is gone."""
+        results = await self._results(batch.id)
+        return None if results is None else Batch(batch.id, batch.asked, results)
+
+    async def _results(self, name: str) -> dict[tuple[str, str], tuple[Delivered, ...]] | None:
+        """What a complete batch gave; None while it runs."""
         found = await self._look(name)
         if not isinstance(found, dict) or str(found.get("status", "")).lower() != "completed":
             return None
         listed = found.get("results")
-        return Batch(name, _results(listed if isinstance(listed, list) else []))
+        return _results(listed if isinstance(listed, list) else [])
 
     async def _look(self, name: str) -> object:
         """A batch is its submitter's alone: another client of a pool is told that there is none, so it is asked for a

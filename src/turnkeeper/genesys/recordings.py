@@ -126,9 +126,9 @@ class Recordings:
     ) -> Recorded:
         """Everything that was recorded of one conversation.
 
-        ``held`` are the recordings whose audio is not wanted again; ``batch`` a finished one that may hold this
-        conversation's. Transcoding and batches are waited for up to ``wait_seconds`` (None: two minutes), asking every
-        ``poll_seconds``. One recording's trouble is told in ``states`` and does not stop the others.
+        ``held`` are the recordings whose audio is not wanted again; ``batch`` a finished one, used where it was asked
+        for this conversation's. Transcoding and batches are waited for up to ``wait_seconds`` (None: two minutes), asking
+        every ``poll_seconds``. One recording's trouble is told in ``states`` and does not stop the others.
 
         Raises ``Denied``, ``NotFound``, ``Throttled``, ``Unavailable`` where even the list cannot be had, and
         ``DiskFull``.
@@ -159,7 +159,8 @@ class Recordings:
         if not wanted:
             return listed
         try:
-            batch = batch or await self._batch(met.conversation, wanted, patience)
+            if batch is None or not batch.covers(met.conversation, [one.id for one in wanted]):
+                batch = await self._batch(met.conversation, wanted, patience)
         except NotReady as cause:
             for recording in wanted:
                 met.say(recording.id, "waiting", _VARYING.sub("", cause.message))
@@ -277,7 +278,7 @@ class Recordings:
         self, recording: tuple[str, str], batch: Batch, number: int, given: set[str], patience: tuple[float, float]
     ) -> str:
         """A link that was not ``given`` yet: the same batch may have one when it is read again, another surely does."""
-        again = await self.batches.read(batch.id)
+        again = await self.batches.again(batch)
         link = _link(again.of(*recording), number) if again else ""
         if not link or link in given:
             wait, poll = patience

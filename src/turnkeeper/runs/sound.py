@@ -27,7 +27,9 @@ from turnkeeper.genesys.recordings import AudioFormat
 from turnkeeper.model import RecordingState
 from turnkeeper.transcript.details import Details
 
-__all__ = ["AudioFound", "AudioWanted", "fetch_audio"]
+__all__ = ["AudioFound", "AudioWanted", "fetch_audio", "needs_audio_packages", "sync_of"]
+
+_NO_METADATA = "no metadata that can be read came with it"
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,17 @@ async def _from_export(
     with metadata.open() as reader:
         told = {one.id: one for one in read_recordings(reader.read())}
     found = AudioFound([Arrived(metadata, "recordings")])
-    for one in files:
-        if one.recording in told and told[one.recording].media != "audio":
-            continue
-        found.states.append(RecordingState(one.recording, "done", "", "export"))
+    audible = [one for one in files if one.recording not in told or told[one.recording].media == "audio"]
+    for one in audible:
+        alike = [other.key for other in audible if other.recording == one.recording]
+        if one.key == alike[0]:
+            reason = "" if one.recording in told else _NO_METADATA
+            found.states.append(RecordingState(one.recording, "done", reason, "export"))
         if one.recording in held:
             continue
         spool = spools.enter_context(await anyio.to_thread.run_sync(source.fetch, one.key))
-        found.arrived.append(Arrived(spool, f"audio/{one.recording}/S"))
+        part = "S" if len(alike) == 1 else str(alike.index(one.key))
+        found.arrived.append(Arrived(spool, f"audio/{one.recording}/{part}"))
         listener(Fetched(conversation=conversation, source=f"audio/{one.recording}", size=spool.size))
     return found
 

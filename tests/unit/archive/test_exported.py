@@ -62,6 +62,15 @@ def test_a_file_without_metadata_is_found_all_the_same(tmp_path: Path) -> None:
         assert reader.read() == b"[]"
 
 
+def test_metadata_that_is_no_json_costs_no_other(tmp_path: Path) -> None:
+    lay(tmp_path)
+    next(tmp_path.rglob("r1.opus_metadata.json")).write_text("<html>")
+    export = PlatformExport(str(tmp_path))
+    files = export.find(CALL, STARTED)
+    with export.metadata(files) as told, told.open() as reader:
+        assert [one.id for one in read_recordings(reader.read())] == ["r2"]
+
+
 def test_a_folder_of_conversations_needs_no_time(tmp_path: Path) -> None:
     folder = tmp_path / f"conversation_id={CALL}"
     folder.mkdir()

@@ -180,6 +180,20 @@ async def test_a_batch_made_for_many_conversations_is_used(world: Callable[..., 
     assert len(platform.posted) == 1
 
 
+async def test_a_batch_that_was_not_asked_for_this_call_proves_nothing(world: Callable[..., World]) -> None:
+    platform = Platform(recordingmetadata=[[told()]], batch=[complete(), complete(result())])
+    here = world(platform)
+    batch = await here.door.recordings.batches.fetch([("c2", "")], wait_seconds=60, poll_seconds=5)
+    assert states(await fetch(here.door, "original", batch=batch)) == [("r1", "done")]
+    assert len(platform.posted) == 2
+
+
+async def test_an_error_for_the_whole_conversation_is_every_recordings(world: Callable[..., World]) -> None:
+    wrong = {"conversationId": "c1", "errorMsg": "The conversation was not found."}
+    found = await fetch(world(Platform(recordingmetadata=[[told()]], batch=[complete(wrong)])).door, "original")
+    assert [(one.state, one.reason) for one in found.states] == [("failed", "The conversation was not found.")]
+
+
 async def test_a_dead_link_of_a_batch_is_renewed_by_reading_it_again_or_by_another_batch(
     world: Callable[..., World],
 ) -> None:
