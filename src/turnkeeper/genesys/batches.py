@@ -6,7 +6,7 @@ The platform excludes sensitive recordings from a batch where the client may not
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import NotFound, NotReady, Unavailable
@@ -27,7 +27,7 @@ _LOOKS = 4
 class Delivered:
     """One result: a presigned ``link`` (a secret), or the platform's ``reason`` why there is none."""
 
-    link: str = ""
+    link: str = field(default="", repr=False)
     reason: str = ""
 
 

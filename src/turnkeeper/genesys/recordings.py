@@ -85,7 +85,7 @@ class _Listed:
     listing: Spool
     recordings: tuple[Recording, ...]
     withheld: tuple[str, ...] = ()
-    links: dict[str, dict[str, str]] = field(default_factory=dict)
+    links: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
 
 @dataclass
@@ -127,8 +127,8 @@ class Recordings:
         """Everything that was recorded of one conversation.
 
         ``held`` are the recordings whose audio is not wanted again; ``batch`` a finished one, used where it was asked
-        for this conversation's. Transcoding and batches are waited for up to ``wait_seconds`` (None: two minutes), asking
-        every ``poll_seconds``. One recording's trouble is told in ``states`` and does not stop the others.
+        for this conversation's. Transcoding and batches are waited for up to ``wait_seconds`` (None: two minutes),
+        asking every ``poll_seconds``. One recording's trouble is told in ``states`` and does not stop the others.
 
         Raises ``Denied``, ``NotFound``, ``Throttled``, ``Unavailable`` where even the list cannot be had, and
         ``DiskFull``.

@@ -178,6 +178,7 @@ async def test_a_batch_made_for_many_conversations_is_used(world: Callable[..., 
     found = await fetch(here.door, "original", batch=batch)
     assert states(found) == [("r1", "done")]
     assert len(platform.posted) == 1
+    assert "sig=" not in repr(batch)
 
 
 async def test_a_batch_that_was_not_asked_for_this_call_proves_nothing(world: Callable[..., World]) -> None:
