@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from turnkeeper.clock import ManualClock as ManualClock
     from turnkeeper.genesys.platform import Genesys as Genesys
     from turnkeeper.model import Participant as Participant
+    from turnkeeper.model import Recording as Recording
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.sound import AudioWanted as AudioWanted
     from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
     from turnkeeper.settings import ClientSettings as ClientSettings
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Archive": "turnkeeper.archive.bundle",
+    "AudioWanted": "turnkeeper.runs.sound",
     "Check": "turnkeeper.runs.doctor",
     "ClientSettings": "turnkeeper.settings",
     "Genesys": "turnkeeper.genesys.platform",
@@ -54,6 +57,7 @@ _HOMES = {
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
+    "Recording": "turnkeeper.model",
     "RetrySettings": "turnkeeper.settings",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
@@ -73,6 +77,7 @@ _HOMES = {
 
 __all__ = [
     "Archive",
+    "AudioWanted",
     "Check",
     "ClientSettings",
     "Genesys",
@@ -83,6 +88,7 @@ __all__ = [
     "Participant",
     "PlatformSettings",
     "Profile",
+    "Recording",
     "RetrySettings",
     "Selection",
     "StoreSettings",

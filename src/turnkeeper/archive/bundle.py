@@ -18,8 +18,9 @@ from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.customers import Match, find
 from turnkeeper.archive.erase import By, Eraser, Proof
 from turnkeeper.archive.expire import expire
-from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, decode, encode
+from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, decode, encode
 from turnkeeper.archive.names import read_names
+from turnkeeper.archive.recordings import without_known_recordings
 from turnkeeper.archive.removal import remove
 from turnkeeper.archive.store import open_store
 from turnkeeper.archive.tombstones import Tombstones
@@ -27,10 +28,11 @@ from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Verification
 from turnkeeper.archive.versions import History
 from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.audio.containers import HEAD, content_type
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
-from turnkeeper.model import Summary
+from turnkeeper.model import RecordingState, Summary
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource, Spool
 from turnkeeper.transcript.addresses import Wanted
@@ -47,7 +49,8 @@ NAMES_REMEMBERED = 64
 @dataclass(frozen=True)
 class Arrived:
     """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
-    ``conversation``, ``directory/users``; ``withheld`` names the fields whose secrets were taken out of it.
+    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``; ``withheld`` names the fields
+    whose secrets were taken out of it.
     """
 
     body: Spool
@@ -80,6 +83,8 @@ class _Wanted:
     states: Sequence[CommunicationState] = ()
     selections: Sequence[Selection] = ()
     notes: Sequence[str] = ()
+    recordings: Sequence[RecordingState] = ()
+    sync_mode: SyncMode | None = None
 
 
 class Archive:
@@ -130,15 +135,18 @@ class Archive:
         states: Sequence[CommunicationState] = (),
         selections: Sequence[Selection] = (),
         notes: Sequence[str] = (),
+        recordings: Sequence[RecordingState] = (),
+        sync_mode: SyncMode | None = None,
         new: bool = False,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
         Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
-        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
-        when everything is stored; a crash before leaves the previous generation as it was. ``new`` says that the
-        conversation is believed not to be here yet: no request is spent on looking, and a mistake is found out; whether
-        it was erased is looked up in a list half a minute old (see ``undo_if_erased``).
+        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after, and views of the audio
+        in the ``sync_mode`` named last. ``recordings`` says what became of each. The call returns only when everything
+        is stored; a crash before leaves the previous generation as it was. ``new`` says that the conversation is
+        believed not to be here yet: no request is spent on looking, and a mistake is found out; whether it was erased
+        is looked up in a list half a minute old (see ``undo_if_erased``).
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
         ``Erased`` for a conversation that was erased, also while it was being kept.
@@ -149,8 +157,11 @@ class Archive:
         for state in states:
             keys.check_id(state.id, "communication")
         self._check(write=True)
+        for recording in recordings:
+            keys.check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
-        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading(), new=new)
+        wanted = _Wanted(conversation, bodies, states, selections, notes, recordings, sync_mode)
+        return self._commit(wanted, Reading(), new=new)
 
     def undo_if_erased(self, conversation: str) -> None:
         """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.
@@ -201,6 +212,24 @@ class Archive:
         """A reader of the transcript view. Raises ``NotFound``, or ``Unread`` with the reason the manifest gives."""
         self._done(conversation)
         return self.store.open(keys.transcript(conversation))
+
+    def audio(self, conversation: str) -> dict[str, tuple[str, ...]]:
+        """The keys of the archived audio by recording, to be opened with ``store.open``: one file with all channels, or
+        one for each channel in their order. Raises ``NotFound`` for a conversation that is not in the archive."""
+        found = self.manifest(conversation)
+        if found is None:
+            raise NotFound("not in the archive", operation="read", key=conversation)
+        return inputs.audio_keys(found.inputs)
+
+    def alignment(self, conversation: str) -> BinaryIO:
+        """A reader of the alignment view: which samples each turn is. Raises ``NotFound`` where there is no audio."""
+        self._done(conversation)
+        return self.store.open(keys.alignment(conversation))
+
+    def peaks(self, conversation: str, recording: str) -> BinaryIO:
+        """A reader of one recording's waveform view. Raises ``NotFound``."""
+        self._done(conversation)
+        return self.store.open(keys.peaks(conversation, recording))
 
     def summary(self, conversation: str) -> dict[str, object]:
         """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
@@ -295,8 +324,10 @@ class Archive:
 
     def _taken(self, conversation: str, arrived: Arrived) -> Input:
         body = arrived.body.seal()
+        with body.open() as reader:
+            head = reader.read(HEAD)
         return Input(
-            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256),
+            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256, head),
             size=body.size,
             sha256=body.sha256,
             source=arrived.source,
@@ -328,15 +359,17 @@ class Archive:
     ) -> Kept:
         earlier = current.inputs if current else ()
         arrived = self._without_known_names(wanted.arrived, earlier)
+        arrived = without_known_recordings(arrived, earlier, lambda taken: self._back(taken, open_spools))
         composed = inputs.compose(earlier, list(arrived))
         if not any(inputs.is_transcript(taken.source) for taken in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
         self._put_inputs(arrived, earlier)
         bodies = {taken: arrived.get(taken) or self._back(taken, open_spools) for taken in composed}
         selections = _selections(current, wanted.selections)
-        built = build(wanted.conversation, bodies, selections, reading)
+        mode = wanted.sync_mode or (current.sync_mode if current else None)
+        built = build(wanted.conversation, bodies, selections, reading, mode or "report")
         open_spools.callback(built.close)
-        manifest = self._manifest(wanted, current, composed, selections, built)
+        manifest = self._manifest(wanted, current, composed, selections, built, mode)
         key = keys.transcript(wanted.conversation)
         if current and current.says_the_same(manifest):
             self._put_views(built, current, anew=anew)
@@ -354,6 +387,7 @@ class Archive:
         composed: tuple[Input, ...],
         selections: Sequence[Selection],
         built: Built,
+        mode: SyncMode | None,
     ) -> Manifest:
         earlier = current.communications if current else ()
         said = wanted.notes if wanted.arrived or not current else current.notes
@@ -371,7 +405,15 @@ class Archive:
             notes=tuple(dict.fromkeys([*said, *built.notes])),
             unread=built.unread,
             summary=built.summary,
-            sync=current.sync if current else None,
+            recordings=inputs.merge_recordings(
+                current.recordings if current else (),
+                wanted.recordings,
+                composed,
+                None if built.unread else built.unread_audio,
+                built.audio_remarks,
+            ),
+            sync_mode=mode,
+            sync=built.sync or None,
         )
 
     def _without_known_names(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> dict[Input, Source]:
@@ -408,12 +450,13 @@ class Archive:
         for taken, body in arrived.items():
             if taken.key in held or taken.key in self._shared:
                 continue
+            kind = content_type(taken.key.rpartition(".")[2])
             # A list of names is shared by many conversations; a body of this one alone is stored without asking.
             if not inputs.is_directory(taken.source):
-                self.store.put_stream(taken.key, body)
+                self.store.put_stream(taken.key, body, content_type=kind)
                 continue
             if self.store.size(taken.key) != taken.size:
-                self.store.put_stream(taken.key, body)
+                self.store.put_stream(taken.key, body, content_type=kind)
             self._shared.add(taken.key)
 
     def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
@@ -422,7 +465,8 @@ class Archive:
         for view in built.views:
             same = held.get(view.key) == view.sha256 and not anew
             if not same or self.store.size(view.key) != view.size:
-                self.store.put_stream(view.key, built.spools[view.key])
+                kind = content_type(view.key.rpartition(".")[2])
+                self.store.put_stream(view.key, built.spools[view.key], content_type=kind)
 
     def _back(self, taken: Input, open_spools: contextlib.ExitStack) -> Spool:
         """An archived input in a spool. Raises ``Unread`` when its bytes are not the ones that were archived."""

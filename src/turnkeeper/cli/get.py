@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import (
     Choice,
@@ -17,6 +18,8 @@ from turnkeeper.cli.options import (
     store_settings,
 )
 from turnkeeper.errors import Misconfigured
+from turnkeeper.genesys.recordings import AudioFormat
+from turnkeeper.runs.conversation import Got
 from turnkeeper.runs.conversation import get as fetch
 from turnkeeper.settings import clock_from_environment
 
@@ -34,6 +37,10 @@ def get(
     destination: Destination | None = None,
     choice: Choice | None = None,
     sample_rate: int = 48_000,
+    audio: Annotated[bool, Parameter(negative="")] = False,
+    sync: SyncMode = "report",
+    audio_format: AudioFormat = "original",
+    audio_from: str = "",
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -42,12 +49,18 @@ def get(
     Every byte the platform gives is kept first, with names of people, queues and wrap-up codes; then the transcript is
     built: merged over all legs, attributed to roles, summarised. Running it again is always safe.
 
+    With `--audio` the recordings are archived too, with their waveforms and an alignment that says which samples each
+    turn is. Whether the audio is where the platform says is measured and printed (`--sync`).
+
+        turnkeeper get 4d3c… --to s3://calls/genesys --audio --sync correct
+
     With `--role` and its kin the chosen turns are written to `selections/` as well.
 
         turnkeeper get 4d3c… --to s3://calls/genesys --role agent
 
     Exit code 5 says that there is no transcript yet: run it again later, or give `--wait`. Exit code 3 says that the
-    transcript arrived and is kept, but could not be read (`turnkeeper reread` after an upgrade).
+    transcript arrived and is kept, but could not be read (`turnkeeper reread` after an upgrade), or that a recording
+    is missing or cannot be read: `recordings` says why.
 
     Parameters
     ----------
@@ -57,6 +70,14 @@ def get(
         Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
     sample_rate
         Hz at which turns are mapped to audio samples.
+    audio
+        Archive the recordings too.
+    sync
+        What to do about audio that is not where the platform says: report it, correct the alignment too, or off.
+    audio_format
+        What to ask the platform for: original (as stored, through a batch request), or a format it transcodes to.
+    audio_from
+        Take recordings from the platform's own export instead of the API: s3://BUCKET[/ORGANISATION] or a folder.
     json
         Progress on standard error as JSON lines.
     quiet
@@ -76,6 +97,10 @@ def get(
         store=store_settings(destination, platform.ca),
         selections=[chosen] if chosen else [],
         sample_rate=sample_rate,
+        audio=audio,
+        sync=sync,
+        audio_format=audio_format,
+        audio_from=audio_from,
         clock=clock_from_environment(),
         listener=listener(as_json=json, quiet=quiet),
     )
@@ -83,4 +108,16 @@ def get(
     if got.kept.summary is None:
         say("the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + got.archive)
         return 3
-    return 0
+    return _audio_code(got)
+
+
+def _audio_code(got: Got) -> int:
+    """What is the matter with the recordings, if anything: 5 where waiting helps, else 3."""
+    if not got.audio:
+        return 0
+    troubled = [one for one in got.kept.manifest.recordings if one.state not in ("done", "redacted")]
+    for one in troubled:
+        say(f"recording {one.id}: {one.state}: {one.reason}")
+    if troubled and all(one.state == "waiting" for one in troubled) and not got.troubles:
+        return 5
+    return 3 if troubled or got.troubles else 0

@@ -23,6 +23,7 @@ def simulate(
     giant_mb: int = 0,
     now: str = "",
     rate_limit: int = 300,
+    calls: Annotated[bool, Parameter(negative="")] = False,
     rate_window: float = 60.0,
     list_faults: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -48,6 +49,9 @@ def simulate(
     now
         Freeze the clock at this time (RFC 3339); it then moves only through `/_sim/clock`.
     rate_limit
+        Requests a token may make per minute.
+    calls
+        Add the spoken sample calls, whose recordings hold real (synthetic) speech.
         Requests a token may make per window.
     rate_window
         Seconds a window lasts.
@@ -71,6 +75,7 @@ def simulate(
             giant_mb=giant_mb,
             now=_moment(now),
             rate_limit=rate_limit,
+            calls=calls,
             rate_window=rate_window,
         )
     except ValueError as cause:

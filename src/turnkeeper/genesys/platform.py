@@ -26,6 +26,7 @@ from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.jobs import Jobs
 from turnkeeper.genesys.pace import SharedFiles
 from turnkeeper.genesys.pool import Pool, Quota
+from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.retry import Patience
 from turnkeeper.genesys.search import Listed, Search
@@ -45,7 +46,7 @@ class Genesys:
 
     ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
     in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
-    system's). ``hosts`` says where it asks.
+    system's). ``hosts`` says where it asks, ``recordings`` fetches audio (see ``Recordings.fetch``).
 
     Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; what else is
     said with each. Spools that are given out are the caller's to close.
@@ -79,6 +80,7 @@ class Genesys:
         self._transcripts = Transcripts(
             self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
         )
+        self.recordings = Recordings(self._api, self._downloads, clock, listener, spool_folder)
 
     @property
     def requests(self) -> int:

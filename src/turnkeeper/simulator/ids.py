@@ -38,6 +38,7 @@ class Kind(IntEnum):
     JOB = 15
     EDGE = 16
     TEAM = 17
+    BATCH = 18
 
 
 class Ids:

@@ -69,6 +69,7 @@ class Running:
             "private_key_client_id": self.private_key_client_id,
             "conversation_ids": self.conversation_ids,
             "conversations": self.simulation.conversations,
+            "calls": self.simulation.call_ids,
             "truth_url": self.truth_url,
             "clock_url": self.clock_url,
             "faults": list(self.simulation.switches.names),

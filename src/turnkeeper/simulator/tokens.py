@@ -124,6 +124,12 @@ class Tokens:
                 token.uses += 1
             return token
 
+    def owner(self, bearer: str) -> str:
+        """Which client a bearer string was issued to; empty for a made-up one."""
+        with self._lock:
+            token = self._issued.get(bearer)
+            return "" if token is None else token.client_id
+
     def expired(self, token: Token) -> bool:
         """Whether a token has outlived itself."""
         return self._clock.epoch_ms() >= token.expires_ms
