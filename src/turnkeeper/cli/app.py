@@ -25,7 +25,7 @@ GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from th
 VERBS = {
     "demo": "The whole job on this machine: simulator, object store, 25 conversations. No account needed.",
     "get": "One conversation into an archive; prints its summary as JSON.",
-    "turns": "The turns of any payload as JSON lines, CSV or text. A Unix filter.",
+    "turns": "The turns of any payload as JSON lines, CSV, text, captions or labels. A Unix filter.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
     "doctor": "Check every precondition, each with its mend.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
