@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from turnkeeper.archive.bundle import Archive as Archive
     from turnkeeper.archive.manifest import Manifest as Manifest
     from turnkeeper.archive.reread import reread as reread
+    from turnkeeper.audio.decode import Audio as Audio
+    from turnkeeper.audio.decode import open_audio as open_audio
+    from turnkeeper.audio.peaks import build_peaks as build_peaks
+    from turnkeeper.audio.timeline import Timeline as Timeline
     from turnkeeper.audio.timeline import span as span
     from turnkeeper.clock import ManualClock as ManualClock
     from turnkeeper.genesys.platform import Genesys as Genesys
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
+    from turnkeeper.runs.clips import Clip as Clip
+    from turnkeeper.runs.clips import clip as clip
     from turnkeeper.runs.conversation import Got as Got
     from turnkeeper.runs.conversation import export_conversation as export_conversation
     from turnkeeper.runs.conversation import get as get
@@ -41,7 +47,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Archive": "turnkeeper.archive.bundle",
+    "Audio": "turnkeeper.audio.decode",
     "Check": "turnkeeper.runs.doctor",
+    "Clip": "turnkeeper.runs.clips",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
     "JwtSettings": "turnkeeper.settings",
@@ -53,12 +61,16 @@ _HOMES = {
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
+    "Timeline": "turnkeeper.audio.timeline",
     "Turn": "turnkeeper.model",
     "TurnBatch": "turnkeeper.transcript.columns",
     "Word": "turnkeeper.model",
+    "build_peaks": "turnkeeper.audio.peaks",
+    "clip": "turnkeeper.runs.clips",
     "doctor": "turnkeeper.runs.doctor",
     "export_conversation": "turnkeeper.runs.conversation",
     "get": "turnkeeper.runs.conversation",
+    "open_audio": "turnkeeper.audio.decode",
     "read_batches": "turnkeeper.runs.turns",
     "read_turns": "turnkeeper.runs.turns",
     "reread": "turnkeeper.archive.reread",
@@ -67,7 +79,9 @@ _HOMES = {
 
 __all__ = [
     "Archive",
+    "Audio",
     "Check",
+    "Clip",
     "Genesys",
     "Got",
     "JwtSettings",
@@ -79,14 +93,18 @@ __all__ = [
     "Selection",
     "StoreSettings",
     "Summary",
+    "Timeline",
     "Turn",
     "TurnBatch",
     "Word",
     "__version__",
+    "build_peaks",
+    "clip",
     "doctor",
     "errors",
     "export_conversation",
     "get",
+    "open_audio",
     "read_batches",
     "read_turns",
     "reread",

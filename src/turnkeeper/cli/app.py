@@ -26,6 +26,8 @@ VERBS = {
     "demo": "The whole job on this machine: simulator, object store, 25 conversations. No account needed.",
     "get": "One conversation into an archive; prints its summary as JSON.",
     "turns": "The turns of any payload as JSON lines, CSV, text, captions or labels. A Unix filter.",
+    "audio": "Facts about a recording, its waveform, and whether it fits its transcript.",
+    "clip": "One turn, one role, or a stretch of time as a sound file, cut on exact samples.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
     "doctor": "Check every precondition, each with its mend.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
