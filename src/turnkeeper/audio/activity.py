@@ -1,0 +1,95 @@
+"""Where somebody speaks on each channel, judged by loudness alone. Knows no transcript.
+
+A channel is active where it is well above its own noise floor, not far below its own loud speech, and louder than what
+leaks into it from the other channel.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkeeper.audio.loudness import Loudness
+
+__all__ = ["Activity", "activity"]
+
+Levels = NDArray[np.float32]
+
+_ABOVE_FLOOR_DB = 7.0
+_BELOW_LOUD_DB = 30.0
+_ABOVE_LEAK_DB = 8.0
+_SOFT_DB = 10.0
+_FLOOR_REACH_S = 12
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """Speech per channel; all arrays are (channels, frames) on the frames of ``loudness``.
+
+    ``least`` is the level in dB above which a frame counts as speech, ``mask`` how surely it does (0..1: it
+    rises over 10 dB). ``loud_db`` is each channel's loud speech, ``snr_db`` how far its speech lies above its
+    noise, ``alike`` that both channels carry the same sound.
+    """
+
+    loudness: Loudness
+    least: Levels
+    mask: Levels
+    loud_db: tuple[float, ...]
+    snr_db: tuple[float, ...]
+    alike: bool
+
+
+def activity(heard: Loudness) -> Activity:
+    """Find speech in ``heard``: one or two channels."""
+    levels = heard.levels
+    if not levels.shape[1]:
+        nothing = (0.0,) * len(levels)
+        return Activity(heard, levels, levels, nothing, nothing, alike=False)
+    floor = np.stack([_floor(channel, heard.hop_s) for channel in levels])
+    loud = [_loud(channel, low) for channel, low in zip(levels, floor, strict=True)]
+    own = np.maximum(floor + np.float32(_ABOVE_FLOOR_DB), np.array(loud, dtype=np.float32)[:, None] - _BELOW_LOUD_DB)
+    alike = len(levels) == 2 and bool(np.median(np.abs(levels[0] - levels[1])) < 1.0)
+    least = own
+    if len(levels) == 2 and not alike:
+        leaks = [_leak(levels[one], levels[1 - one], loud[1 - one]) for one in (0, 1)]
+        least = np.maximum(own, np.stack(leaks))
+    mask = np.clip((levels - least) / _SOFT_DB, 0, 1)
+    snr = tuple(_snr(channel, low, here) for channel, low, here in zip(levels, floor, mask, strict=True))
+    return Activity(heard, least, mask, tuple(loud), snr, alike)
+
+
+def _floor(channel: Levels, hop_s: float) -> Levels:
+    """The noise floor: the lowest tenth of each second, and of those the lowest within a dozen seconds around."""
+    second = max(1, round(1 / hop_s))
+    count = max(1, len(channel) // second)
+    whole = channel[: count * second] if len(channel) >= second else channel
+    low = np.percentile(whole.reshape(count, -1), 10, axis=1) if whole.size else np.zeros(1)
+    padded = np.pad(low, _FLOOR_REACH_S, mode="edge")
+    low = np.lib.stride_tricks.sliding_window_view(padded, 2 * _FLOOR_REACH_S + 1).min(axis=1)
+    places = (np.arange(len(channel)) - second / 2) / second
+    return np.asarray(np.interp(places, np.arange(count), low), dtype=np.float32)
+
+
+def _loud(channel: Levels, floor: Levels) -> float:
+    """The level that the channel's loudest tenth of frames above its floor passes."""
+    above = channel[channel > floor + _ABOVE_FLOOR_DB]
+    return float(np.percentile(above, 90)) if above.size else 0.0
+
+
+def _leak(channel: Levels, other: Levels, loud: float) -> Levels:
+    """What ``other`` can bring about here: its level, less the usual difference while it speaks, and a margin."""
+    reach = 3
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(other, reach, mode="edge"), 2 * reach + 1).max(axis=1)
+    speaking = around > loud - 15
+    if not speaking.any():
+        return np.full_like(channel, -np.inf)
+    usual = np.percentile((channel - around)[speaking], 30)
+    return np.asarray(around + np.float32(usual + _ABOVE_LEAK_DB), dtype=np.float32)
+
+
+def _snr(channel: Levels, floor: Levels, mask: Levels) -> float:
+    speech, noise = channel[mask > 0], channel[mask == 0]
+    if not speech.size or not noise.size:
+        return 0.0
+    power = float(np.mean(10 ** (speech / 10))) - float(10 ** (np.median(noise) / 10))
+    return float(10 * np.log10(max(power, 1e-9)) - np.median(np.minimum(noise, floor[mask == 0] + 3)))

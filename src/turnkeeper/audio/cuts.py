@@ -1,0 +1,133 @@
+"""Stretches missing in the audio that nobody announced: the shift of every turn by dynamic programming.
+
+Each turn is tried at every shift on a grid; between turns the shift may move by one step freely (drift, jitter), or
+fall at once (something was cut out) at a price, by no more than the transcript is silent there. It never jumps up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkeeper.audio.activity import Activity
+from turnkeeper.audio.parts import Parts
+
+__all__ = ["shifts"]
+
+Values = NDArray[np.float64]
+
+_GRID_S = 0.02
+_REACH_S = 150.0
+_PRICE = 5.0
+_LEAST_CUT_S = 1.0
+_SLACK_S = 0.4
+_ONSET_S = 0.06
+
+
+def shifts(
+    heard: Activity, said: Parts, begins: tuple[Values, Values], channels: tuple[int, int], offset_s: float
+) -> tuple[Values, NDArray[np.int64]]:
+    """Each turn's shift (audio minus nominal seconds) and the number of cuts before it.
+
+    ``begins`` holds the onsets on the customer's and the agent's channel, ``offset_s`` the shift that fits
+    most turns.
+    """
+    room = float(np.minimum(np.maximum(said.gaps()[1:], 0), _REACH_S).sum()) if len(said) > 1 else 0.0
+    reach = min(_REACH_S, room + 2.0)
+    grid = np.arange(round((offset_s - reach) / _GRID_S), round((offset_s + reach) / _GRID_S) + 1)
+    fits = _Fit(heard, begins, channels, said)
+    hosts = said.gaps()
+    back = np.empty((len(said), len(grid)), dtype=np.int32)
+    value = fits.score(said, 0, grid)
+    for turn in range(1, len(said)):
+        value, back[turn] = _step(value, float(hosts[turn]))
+        value = value + fits.score(said, turn, grid)
+    path = np.empty(len(said), dtype=np.int64)
+    path[-1] = int(value.argmax())
+    for turn in range(len(said) - 1, 0, -1):
+        path[turn - 1] = back[turn][path[turn]]
+    fallen = np.concatenate([[0], (path[:-1] - path[1:]) * _GRID_S >= _LEAST_CUT_S])
+    return np.asarray(grid[path] * _GRID_S, dtype=np.float64), np.cumsum(fallen).astype(np.int64)
+
+
+def _step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:
+    """The best way to each shift from the turn before, and where it came from."""
+    here = np.arange(len(value), dtype=np.int32)
+    best, source = value.copy(), here.copy()
+    for move in (-1, 1):
+        moved = np.roll(value, move)
+        moved[-1 if move < 0 else 0] = -np.inf
+        better = moved > best + 1e-9
+        best[better], source[better] = moved[better], here[better] - move
+    low, high = round(_LEAST_CUT_S / _GRID_S), int((gap_s + _SLACK_S) / _GRID_S) if np.isfinite(gap_s) else 0
+    if high > low:
+        top, where = _highest_above(value, low, min(high, len(value) - 1))
+        better = top - _PRICE > best
+        best[better], source[better] = top[better] - _PRICE, where[better]
+    return best, source
+
+
+def _highest_above(value: Values, low: int, high: int) -> tuple[Values, NDArray[np.int32]]:
+    """For each place, the highest value ``low`` to ``high`` places above it, and its place (by doubling windows)."""
+    width = high - low + 1
+    padded = np.concatenate([value, np.full(high + 1, -np.inf)])
+    where = np.arange(len(padded), dtype=np.int32)
+    span = 1
+    while span * 2 <= width:
+        where = _better(padded, where, np.concatenate([where[span:], where[:span]]))
+        span *= 2
+    one = where[low : low + len(value)]
+    two = where[low + width - span : low + width - span + len(value)]
+    best = _better(padded, one, two)
+    return padded[best], best
+
+
+def _better(value: Values, one: NDArray[np.int32], two: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.where(value[two] > value[one], two, one)
+
+
+class _Fit:
+    """How well one turn fits at a shift: speech in it, quiet before it, the other side quiet, an onset at its start."""
+
+    def __init__(self, heard: Activity, begins: tuple[Values, Values], channels: tuple[int, int], said: Parts) -> None:
+        self.channels = channels
+        self.length = (
+            int(heard.loudness.duration_s / _GRID_S) + round(float(np.max(said.end - said.start)) / _GRID_S) + 10
+        )
+        times = heard.loudness.start_s + np.arange(heard.mask.shape[1]) * heard.loudness.hop_s
+        places = np.clip((times / _GRID_S).astype(int), 0, self.length - 1)
+        weight = heard.loudness.hop_s / _GRID_S
+        self.sums = []
+        for channel in heard.mask:
+            binned = np.bincount(places, channel * weight, self.length)[: self.length]
+            self.sums.append(np.concatenate([[0.0], np.cumsum(np.minimum(binned, 1))]))
+        self.near = [self._near(times_) for times_ in begins]
+        self.heard_until = float(heard.loudness.duration_s)
+
+    def _near(self, begins: Values) -> Values:
+        track = np.zeros(self.length)
+        reach = round(3 * _ONSET_S / _GRID_S)
+        bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * _GRID_S / _ONSET_S) ** 2)
+        for place in (begins / _GRID_S).astype(int):
+            low, high = max(0, place - reach), min(self.length, place + reach + 1)
+            part = bell[low - place + reach : high - place + reach]
+            np.maximum(track[low:high], part, out=track[low:high])
+        return track
+
+    def score(self, said: Parts, turn: int, grid: NDArray[np.int64]) -> Values:
+        start, end, side = float(said.start[turn]), float(said.end[turn]), int(said.side[turn])
+        own, other = self.sums[self.channels[side]], self.sums[self.channels[1 - side]]
+        first, last = round(start / _GRID_S), round(end / _GRID_S)
+        at = grid + first
+        during = self._mean(own, at, at + (last - first))
+        before = self._mean(own, at - 18, at - 3)
+        elsewhere = self._mean(other, at, at + (last - first)) if own is not other else 0.0
+        near = self.near[side][np.clip(at, 0, self.length - 1)]
+        sure = min(end - start, 2.5)
+        value = sure * (during - 0.4 * elsewhere - 0.35) - 0.4 * before + 1.5 * near
+        outside = (at < 0) | (at * _GRID_S > self.heard_until)
+        return np.where(outside, -0.3, value)
+
+    def _mean(self, sums: Values, low: NDArray[np.int64], high: NDArray[np.int64]) -> Values:
+        low, high = (np.clip(edge, 0, self.length) for edge in (low, high))
+        return np.asarray((sums[high] - sums[low]) / np.maximum(high - low, 1), dtype=np.float64)

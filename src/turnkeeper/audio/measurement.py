@@ -1,0 +1,115 @@
+"""Offset, drift and cuts in figures: every start that can be heard, against every onset heard. Judges nothing."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from turnkeeper.audio.activity import Activity
+from turnkeeper.audio.correlation import Position, position
+from turnkeeper.audio.cuts import shifts
+from turnkeeper.audio.line import Line, fit
+from turnkeeper.audio.onsets import onsets
+from turnkeeper.audio.parts import Parts
+
+__all__ = ["Measurement", "measure"]
+
+Values = NDArray[np.float64]
+Groups = NDArray[np.int64]
+
+_WINDOWS_S = (0.6, 0.3, 0.25)
+_QUIET_S = 0.3
+_LEAST_IN_SEGMENT = 2
+_DRIFT_FROM_S, _DRIFT_FROM_TURNS = 150.0, 20
+_SPREAD_S = 0.008
+
+
+class Measurement(msgspec.Struct, frozen=True):
+    """``line`` gives seconds of shift over nominal seconds, one level for each stretch between cuts.
+
+    ``segment`` is each turn's stretch; ``heard`` marks the turns whose start can be heard at all, ``used`` those whose
+    start was found near the line; ``own_share`` is the speech on the speaker's channel while one side speaks alone.
+    """
+
+    position: Position
+    line: Line
+    segment: Groups
+    heard: NDArray[np.bool_]
+    used: NDArray[np.bool_]
+    own_share: float
+
+    @property
+    def mono(self) -> bool:
+        """Both sides were looked for in one channel (or in two that carry the same)."""
+        return self.position.channels[0] == self.position.channels[1]
+
+
+def measure(audio: Activity, said: Parts) -> Measurement:
+    """Find where ``said`` lies in ``audio``. Both have speech; ``audio`` has one or two channels."""
+    rough = position(audio, said)
+    begins = _begins(audio, rough)
+    shift, segment = shifts(audio, said, begins, rough.channels, rough.offset_s)
+    if segment[-1] == 0:
+        shift = rough.offset_s + rough.drift * said.start
+    free = said.free(_QUIET_S)
+    length = audio.loudness.duration_s
+    line, used = _refined(said, shift, segment, begins, free)
+    there = said.start + line.at(said.start, segment)
+    heard = free & (there > _QUIET_S) & (there < length - _QUIET_S)
+    return Measurement(rough, line, segment, heard, used & heard, _own_share(audio, said, there, rough))
+
+
+def _begins(audio: Activity, rough: Position) -> tuple[Values, Values]:
+    one, two = rough.channels
+    first = onsets(audio, one)
+    return first, first if one == two else onsets(audio, two)
+
+
+def _refined(
+    said: Parts, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
+) -> tuple[Line, NDArray[np.bool_]]:
+    """Pair each start with the nearest onset on its channel, fit, and pair again more closely."""
+    segments = int(segment[-1]) + 1
+    line = Line(
+        np.array([np.median(shift[segment == one]) for one in range(segments)]), 0.0, np.zeros(segments),
+        0.0, 0.0, np.zeros(0),
+    )  # fmt: skip
+    near = np.zeros(len(said), dtype=bool)
+    for window in _WINDOWS_S:
+        away = _nearest(said, said.start + shift, begins)
+        near = free & (np.abs(away) < window)
+        counts = np.bincount(segment[near], minlength=segments)
+        if near.sum() < 3 or (counts < _LEAST_IN_SEGMENT).any():
+            return line, np.zeros(len(said), dtype=bool)
+        x, y = said.start[near], (shift + away)[near]
+        sloped = len(x) >= _DRIFT_FROM_TURNS and float(np.ptp(x)) >= _DRIFT_FROM_S
+        line = fit(x, y, segment[near], segments, sloped=sloped, spread=_SPREAD_S)
+        shift = line.at(said.start, segment)
+    return line, near
+
+
+def _nearest(said: Parts, there: Values, begins: tuple[Values, Values]) -> Values:
+    """From each predicted start to the nearest onset on its side's channel; infinite where there is none."""
+    away = np.full(len(there), np.inf)
+    for side, times in enumerate(begins):
+        own = np.flatnonzero(said.side == side)
+        if not len(times) or not len(own):
+            continue
+        after = np.clip(np.searchsorted(times, there[own]), 1, len(times)) if len(times) > 1 else np.ones(len(own), int)
+        late = times[np.minimum(after, len(times) - 1)] - there[own]
+        early = times[after - 1] - there[own]
+        away[own] = np.where(np.abs(late) < np.abs(early), late, early)
+    return away
+
+
+def _own_share(audio: Activity, said: Parts, there: Values, rough: Position) -> float:
+    if rough.channels[0] == rough.channels[1]:
+        return 1.0
+    hop, count = audio.loudness.hop_s, audio.mask.shape[1]
+    moved = Parts(there, there + said.end - said.start, said.side)
+    speaks = moved.masks(audio.loudness.start_s, hop, count, 1.0)
+    alone = speaks * (1 - speaks[::-1])
+    sound = audio.mask[list(rough.channels)]
+    own, cross = float((alone * sound).sum()), float((alone * sound[::-1]).sum())
+    return own / (own + cross) if own + cross > 0 else 0.0

@@ -1,0 +1,60 @@
+"""Who says when, as arrays: the transcript's side of the comparison. Knows no audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Parts", "Side", "parts", "sides"]
+
+Side = Literal["customer", "agent"]
+"""The external participant, or anybody on the internal side: agent, ivr, acd, bot, system."""
+
+sides: tuple[Side, Side] = ("customer", "agent")
+
+Values = NDArray[np.float64]
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """Turns in order of their start: seconds of nominal audio time, and the side as an index into ``sides``."""
+
+    start: Values
+    end: Values
+    side: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def free(self, quiet_s: float) -> NDArray[np.bool_]:
+        """Turns before which their own side is silent for ``quiet_s``: only their start can be heard."""
+        free = np.ones(len(self), dtype=bool)
+        for one in (0, 1):
+            own = np.flatnonzero(self.side == one)
+            if len(own) > 1:
+                free[own[1:]] = self.start[own[1:]] - np.maximum.accumulate(self.end[own])[:-1] >= quiet_s
+        return free
+
+    def gaps(self) -> Values:
+        """Seconds from the end of everything said before to each turn's start; infinite for the first."""
+        latest = np.maximum.accumulate(self.end)
+        return np.concatenate([[np.inf], self.start[1:] - latest[:-1]])
+
+    def masks(self, first_s: float, frame_s: float, count: int, stretch: float) -> NDArray[np.float32]:
+        """(2, count): 1 where a side speaks. Frame 0 is at ``first_s``; times are multiplied by ``stretch``."""
+        masks = np.zeros((2, count + 1), dtype=np.float32)
+        low = np.clip(np.rint((self.start * stretch - first_s) / frame_s), 0, count).astype(int)
+        high = np.clip(np.rint((self.end * stretch - first_s) / frame_s), 0, count).astype(int)
+        np.add.at(masks, (self.side, low), 1)
+        np.add.at(masks, (self.side, high), -1)
+        return np.asarray(np.minimum(np.cumsum(masks, axis=1)[:, :count], 1), dtype=np.float32)
+
+
+def parts(turns: Sequence[tuple[int, int, Side]]) -> Parts:
+    """``turns`` as (start_ms, end_ms, side), in any order; those that end before they begin are left out."""
+    kept = sorted(turn for turn in turns if turn[1] > turn[0])
+    start, end = (np.array([turn[place] for turn in kept], dtype=np.float64) / 1000 for place in (0, 1))
+    return Parts(start, end, np.array([sides.index(turn[2]) for turn in kept], dtype=np.int64))
