@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from turnkeeper.archive.bundle import Archive as Archive
     from turnkeeper.archive.manifest import Manifest as Manifest
     from turnkeeper.archive.reread import reread as reread
+    from turnkeeper.audio.alignment import Alignment as Alignment
     from turnkeeper.audio.decode import Audio as Audio
     from turnkeeper.audio.decode import open_audio as open_audio
     from turnkeeper.audio.peaks import build_peaks as build_peaks
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
+    from turnkeeper.runs.audio import align as align
     from turnkeeper.runs.clips import Clip as Clip
     from turnkeeper.runs.clips import clip as clip
     from turnkeeper.runs.conversation import Got as Got
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from turnkeeper.transcript.select import Selection as Selection
 
 _HOMES = {
+    "Alignment": "turnkeeper.audio.alignment",
     "Archive": "turnkeeper.archive.bundle",
     "Audio": "turnkeeper.audio.decode",
     "Check": "turnkeeper.runs.doctor",
@@ -65,6 +68,7 @@ _HOMES = {
     "Turn": "turnkeeper.model",
     "TurnBatch": "turnkeeper.transcript.columns",
     "Word": "turnkeeper.model",
+    "align": "turnkeeper.runs.audio",
     "build_peaks": "turnkeeper.audio.peaks",
     "clip": "turnkeeper.runs.clips",
     "doctor": "turnkeeper.runs.doctor",
@@ -78,6 +82,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alignment",
     "Archive",
     "Audio",
     "Check",
@@ -98,6 +103,7 @@ __all__ = [
     "TurnBatch",
     "Word",
     "__version__",
+    "align",
     "build_peaks",
     "clip",
     "doctor",

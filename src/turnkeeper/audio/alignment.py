@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ __all__ = [
     "align_turn",
     "flags",
     "read_alignment",
+    "sync_fields",
     "write_alignment",
 ]
 
@@ -134,7 +135,7 @@ def write_alignment(
     conversation: str,
     recordings: Sequence[AlignedRecording],
     turns: Iterable[tuple[int | None, int | None]],
-    out: BinaryIO,
+    out: IO[bytes],
 ) -> int:
     """Write the view ``turnkeeper.alignment/1`` in one pass and constant memory; returns how many turns have samples.
 
@@ -217,17 +218,17 @@ def _recording(one: AlignedRecording) -> dict[str, Any]:
         "channel_roles": list(one.channel_roles),
         "pauses": [msgspec.to_builtins(pause) for pause in one.pauses],
         "segments": [vars(segment) for segment in one.timeline.segments],
-        "sync": {"mode": one.mode, "applied": one.applied} | _present(one.sync),
+        "sync": {"mode": one.mode, "applied": one.applied} | sync_fields(one.sync),
         "notes": list(one.notes),
     }
     return document
 
 
-def _present(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
-    """Measured fields as plain data, absent ones left out at every depth: never null."""
-    plain = {} if sync is None else msgspec.to_builtins(sync)
+def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
+    """Measured fields as plain data: zero is said, what is absent is left out at every depth, never null."""
+    named = msgspec.structs.asdict(sync) if isinstance(sync, msgspec.Struct) else dict(sync or {})
     return {
-        name: _present(value) if isinstance(value, dict) else value
-        for name, value in plain.items()
+        name: sync_fields(value) if isinstance(value, msgspec.Struct | Mapping) else msgspec.to_builtins(value)
+        for name, value in named.items()
         if value is not None
     }

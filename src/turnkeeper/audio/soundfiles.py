@@ -129,6 +129,7 @@ class _Nameless:
 
 def _soundfile() -> Any:
     try:
+        import numpy  # noqa: F401, ICN001 - soundfile gives arrays and does not ask for it before
         import soundfile
     except ImportError:
         raise Misconfigured(

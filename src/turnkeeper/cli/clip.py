@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -29,6 +29,7 @@ def clip(
     end: float | None = None,
     each: Annotated[bool, Parameter(negative="")] = False,
     recording_start: float = 0.0,
+    sync: Literal["correct", "off"] = "off",
     choice: Choice | None = None,
     destination: Destination | None = None,
 ) -> int:
@@ -63,6 +64,9 @@ def clip(
         A file for each turn: its number and role are added to the name.
     recording_start
         Second of the conversation at which a recording (a file) begins.
+    sync
+        correct: compare the file with its transcript first, and cut the turns where they are heard if that was measured
+        reliably. An archive's alignment says already what was done.
     """
     chosen = selection(choice or Choice())
     conversation, rest = _one(chosen)
@@ -78,6 +82,7 @@ def clip(
         each=each,
         second=second or None,
         recording_start_ms=_ms(recording_start) or 0,
+        sync=sync,
         store=store_settings(destination or Destination(), None),
     )
     show({"clips": [_told(one) for one in clips]})

@@ -5,27 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from turnkeeper.audio.alignment import RecordingView, flags, read_alignment
+from turnkeeper.audio.alignment import RecordingView, SyncMode, flags, read_alignment
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.model import Turn
 from turnkeeper.runs.turns import Place, is_archive, open_transcripts
 from turnkeeper.settings import StoreSettings
+from turnkeeper.transcript.assembly import Assembly
 
-__all__ = ["Call", "Heard", "Spoken", "archived_call", "counted", "local_call"]
+if TYPE_CHECKING:
+    from turnkeeper.audio.matching import Matched
+
+__all__ = ["Call", "Heard", "Spoken", "archived_call", "conversation_of", "counted", "local_call", "turns_of"]
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One recording of a call. ``sources`` opens its files: one, or two mono ones of the two sides."""
+    """One recording of a call. ``sources`` opens its files: one, or two mono ones of the two sides.
+
+    ``matched`` is the comparison with the transcript, where one was made just now.
+    """
 
     id: str
+    codec: str
     timeline: Timeline
     channel_roles: tuple[str, ...]
     sources: Callable[[], tuple[Path | BinaryIO, Path | BinaryIO | None]]
+    matched: Matched | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,17 +64,29 @@ def counted(audio: Audio) -> int:
 
 
 def local_call(
-    audio: Path, transcript: Place | None, *, second: Path | None = None, recording_start_ms: int = 0
+    audio: Path,
+    transcript: Place | None,
+    *,
+    second: Path | None = None,
+    recording_start_ms: int = 0,
+    sync: SyncMode = "off",
 ) -> Call:
     """A recording (or two mono files of one call) and, where there is one, its transcript.
 
-    ``recording_start_ms`` is the conversation time of the recording's first sample. Raises what ``open_audio`` and
+    ``recording_start_ms`` is the conversation time of the recording's first sample; ``sync`` says whether the two are
+    compared, and a correction applied. Raises what ``open_audio`` and
     ``open_transcripts`` raise, and ``Misconfigured`` where the transcript is not of one conversation.
     """
     with open_audio(audio, second=second) as opened:
-        timeline = Timeline(opened.rate, counted(opened), recording_start_ms)
-        roles = ("customer", "agent") if opened.channels == 2 else ("mixed",) * opened.channels
-    heard = Heard(audio.name, timeline, roles, lambda: (audio, second))
+        from turnkeeper.audio.matching import match  # needs numpy, which open_audio has asked for by name
+
+        uncorrected = Timeline(opened.rate, counted(opened), recording_start_ms)
+        turns = turns_of(transcript) if transcript is not None and sync != "off" else ()
+        found = match(opened, uncorrected, turns, sync if transcript is not None else "off")
+        notes = opened.notes
+        codec = opened.codec
+    timeline = found.timeline
+    heard = Heard(audio.name, codec, timeline, found.channel_roles, lambda: (audio, second), found, notes)
 
     def spoken() -> Iterator[Spoken]:
         for index, turn in enumerate(turns_of(transcript) if transcript is not None else ()):
@@ -78,12 +100,20 @@ def local_call(
 
 def turns_of(transcript: Place) -> Iterator[Turn]:
     """The turns of the one conversation at ``transcript``, by time."""
-    if isinstance(transcript, str | Path) and is_archive(transcript):
-        raise Misconfigured(
-            "is an archive", operation="read", key=str(transcript), hint="Give the transcript's own file."
-        )
-    for assembly in open_transcripts(transcript):
+    for assembly in _single(transcript):
         yield from assembly.turns()
+
+
+def conversation_of(transcript: Place) -> str:
+    """The conversation that a transcript says it is about."""
+    return next(assembly.header.conversation for assembly in _single(transcript))
+
+
+def _single(transcript: Place) -> Iterator[Assembly]:
+    if isinstance(transcript, str | Path) and is_archive(transcript):
+        hint = "Give the transcript's own file."
+        raise Misconfigured("is an archive", operation="read", key=str(transcript), hint=hint)
+    return open_transcripts(transcript)
 
 
 def archived_call(url: str, conversation: str, store: StoreSettings | None = None) -> Call:
@@ -116,7 +146,7 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
             opened = [archive.store.open(name) for name in files[:2]]
             return opened[0], opened[1] if len(opened) > 1 else None
 
-        return Heard(one.id, one.timeline(), one.channel_roles, sources)
+        return Heard(one.id, one.codec, one.timeline(), one.channel_roles, sources)
 
     def spoken() -> Iterator[Spoken]:
         places = {one.index: one for one in document.turns if one.recording in numbers}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from turnkeeper.audio.alignment import flags
+from turnkeeper.audio.alignment import SyncMode, flags
 from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, write_clips
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.runs.calls import Call, Spoken, archived_call, local_call
@@ -59,6 +59,7 @@ def clip(
     each: bool = False,
     second: str | Path | None = None,
     recording_start_ms: int = 0,
+    sync: SyncMode = "off",
     store: StoreSettings | None = None,
 ) -> list[Clip]:
     """Cut a recording on exact samples.
@@ -67,6 +68,7 @@ def clip(
     or an archive's folder or address, with ``conversation``. What is cut out: the ``turn`` at that place of the
     transcript (from 0), or all turns of ``selection``, one behind the other, or the time from ``start_ms`` to
     ``end_ms`` of the conversation. ``recording_start_ms`` is the conversation time of a file's first sample.
+    With ``sync="correct"`` the file is first compared with its transcript, and a reliable correction applied.
 
     ``out`` names the file, its extension the format: ``.wav``, ``.flac``, ``.opus``, ``.ogg``. WAV cut to WAV keeps its
     bytes, u-law stays u-law. With ``each`` every turn has a file, its number and role added to the name.
@@ -76,7 +78,12 @@ def clip(
     """
     target = check_clip_name(Path(out))
     _check(turn, selection, start_ms, end_ms, each=each)
-    call = _call(audio, transcript, conversation, second, recording_start_ms, store)
+    if is_archive(audio):
+        call = _archived(str(audio), conversation, store)
+    else:
+        path = Path(str(audio).removeprefix("file://"))
+        other = Path(second) if second else None
+        call = local_call(path, transcript, second=other, recording_start_ms=recording_start_ms, sync=sync)
     if turn is None and not selection:
         wanted = _of_time(call, start_ms, end_ms)
     else:
@@ -101,22 +108,11 @@ def _check(
         raise Misconfigured("the stretch ends before it starts", operation="cut", key="end")
 
 
-def _call(
-    audio: str | Path,
-    transcript: Place | None,
-    conversation: str,
-    second: str | Path | None,
-    recording_start_ms: int,
-    store: StoreSettings | None,
-) -> Call:
-    if is_archive(audio):
-        if not conversation:
-            raise Misconfigured(
-                "which conversation of the archive is not said", operation="cut", hint="Name it with --interaction."
-            )
-        return archived_call(str(audio), conversation, store)
-    path = Path(str(audio).removeprefix("file://"))
-    return local_call(path, transcript, second=Path(second) if second else None, recording_start_ms=recording_start_ms)
+def _archived(url: str, conversation: str, store: StoreSettings | None) -> Call:
+    if not conversation:
+        hint = "Name it with --interaction."
+        raise Misconfigured("which conversation of the archive is not said", operation="cut", hint=hint)
+    return archived_call(url, conversation, store)
 
 
 def _of_time(call: Call, start_ms: int | None, end_ms: int | None) -> list[_Wanted]:
