@@ -13,7 +13,7 @@ from tools.telephone import RATE, line_noise
 from benchmarks.sync.voices import Voices
 from turnkeeper.audio.parts import Side, sides
 
-__all__ = ["Call", "Kind", "build"]
+__all__ = ["Call", "Kind", "build", "transcript"]
 
 Samples = NDArray[np.float64]
 
@@ -76,6 +76,12 @@ def build(kind: Kind, voices: Voices, source: np.random.Generator) -> Call:
     customer = int(source.integers(2)) if not kind.metadata_right else 0
     audio = audio.sum(0, keepdims=True) if kind.mono else audio if customer == 0 else audio[::-1]
     return Call(_ulaw(audio), turns, np.array([one[0] for one in said]), truth, offset, drift, len(pauses), customer)
+
+
+def transcript(kind: Kind, voices: Voices, source: np.random.Generator) -> list[tuple[int, int, Side]]:
+    """The transcript of a call nobody recorded."""
+    said, _ = _conversation(kind, voices, source.choice(len(voices.speakers), 2, replace=False), source)
+    return _recognised(said, kind, source)
 
 
 Said = list[tuple[float, int, Samples]]

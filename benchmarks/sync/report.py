@@ -12,11 +12,12 @@ from itertools import repeat
 
 import numpy as np
 
-from benchmarks.sync.calls import Call, Kind, build
+from benchmarks.sync.calls import Kind, build, transcript
 from benchmarks.sync.trial import Trial, against, trial
 from benchmarks.sync.voices import Voices, human, synthetic
+from turnkeeper.audio.sync import Verdict
 
-__all__ = ["FRESH", "run", "table"]
+__all__ = ["FRESH", "measured", "run", "table"]
 
 TUNED, FRESH = 1, 2026
 """The seed on which thresholds were set, and the one of the published table."""
@@ -58,17 +59,14 @@ def _voices(source: Callable[[], Voices]) -> Voices:
     return source()
 
 
-def _call(one: Set, seed: int, number: int) -> Call:
-    return build(one.kind, _voices(one.voices), np.random.default_rng([seed, one.number, number]))
-
-
-def _right(one: Set, seed: int, number: int) -> Trial:
-    return trial(_call(one, seed, number))
-
-
-def _wrong(one: Set, seed: int, number: int) -> str:
-    other = _call(one, seed, one.calls + number)
-    return against(_call(one, seed, number), other.turns)[0].verdict
+def measured(one: Set, seed: int, number: int) -> tuple[Trial, Verdict | None]:
+    """One call with its own transcript, and the verdict on another transcript where the set asks for that."""
+    voices = _voices(one.voices)
+    call = build(one.kind, voices, np.random.default_rng([seed, one.number, number]))
+    if one.number not in WRONG:
+        return trial(call), None
+    other = transcript(one.kind, voices, np.random.default_rng([seed, one.number, number, 1]))
+    return trial(call), against(call, other)[0].verdict
 
 
 def table(sets: Iterable[Set], seed: int) -> str:
@@ -82,10 +80,11 @@ def table(sets: Iterable[Set], seed: int) -> str:
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for one in sets:
             numbers = range(one.calls)
-            rows.append(_row(one, list(pool.map(_right, repeat(one), repeat(seed), numbers))))
+            results = list(pool.map(measured, repeat(one), repeat(seed), numbers))
+            rows.append(_row(one, [right for right, _ in results]))
             print(rows[-1], flush=True)
-            if one.number in WRONG:
-                verdicts = Counter(pool.map(_wrong, repeat(one), repeat(seed), numbers))
+            verdicts = Counter(verdict for _, verdict in results if verdict)
+            if verdicts:
                 accepted = verdicts["verified"] + verdicts["corrected"]
                 row = (one.name, one.calls, accepted, verdicts["unverified"], verdicts["mismatch"])
                 wrong.append("| " + " | ".join(map(str, row)) + " |")

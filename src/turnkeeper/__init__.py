@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from turnkeeper.archive.bundle import Archive as Archive
     from turnkeeper.archive.manifest import Manifest as Manifest
     from turnkeeper.archive.reread import reread as reread
+    from turnkeeper.audio.alignment import Alignment as Alignment
+    from turnkeeper.audio.decode import Audio as Audio
+    from turnkeeper.audio.decode import open_audio as open_audio
+    from turnkeeper.audio.peaks import build_peaks as build_peaks
+    from turnkeeper.audio.timeline import Timeline as Timeline
     from turnkeeper.audio.timeline import span as span
     from turnkeeper.clock import ManualClock as ManualClock
     from turnkeeper.genesys.platform import Genesys as Genesys
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     from turnkeeper.model import Word as Word
     from turnkeeper.profiles import Profile as Profile
     from turnkeeper.profiles import read_profile as read_profile
+    from turnkeeper.runs.audio import align as align
+    from turnkeeper.runs.clips import Clip as Clip
+    from turnkeeper.runs.clips import clip as clip
     from turnkeeper.runs.conversation import Got as Got
     from turnkeeper.runs.conversation import export_conversation as export_conversation
     from turnkeeper.runs.conversation import get as get
@@ -45,10 +53,13 @@ if TYPE_CHECKING:
     from turnkeeper.transcript.select import Selection as Selection
 
 _HOMES = {
+    "Alignment": "turnkeeper.audio.alignment",
     "Archive": "turnkeeper.archive.bundle",
+    "Audio": "turnkeeper.audio.decode",
     "AudioWanted": "turnkeeper.runs.sound",
     "Check": "turnkeeper.runs.doctor",
     "ClientSettings": "turnkeeper.settings",
+    "Clip": "turnkeeper.runs.clips",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
     "JwtSettings": "turnkeeper.settings",
@@ -62,12 +73,17 @@ _HOMES = {
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
+    "Timeline": "turnkeeper.audio.timeline",
     "Turn": "turnkeeper.model",
     "TurnBatch": "turnkeeper.transcript.columns",
     "Word": "turnkeeper.model",
+    "align": "turnkeeper.runs.audio",
+    "build_peaks": "turnkeeper.audio.peaks",
+    "clip": "turnkeeper.runs.clips",
     "doctor": "turnkeeper.runs.doctor",
     "export_conversation": "turnkeeper.runs.conversation",
     "get": "turnkeeper.runs.conversation",
+    "open_audio": "turnkeeper.audio.decode",
     "read_batches": "turnkeeper.runs.turns",
     "read_profile": "turnkeeper.profiles",
     "read_turns": "turnkeeper.runs.turns",
@@ -76,10 +92,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alignment",
     "Archive",
+    "Audio",
     "AudioWanted",
     "Check",
     "ClientSettings",
+    "Clip",
     "Genesys",
     "Got",
     "JwtSettings",
@@ -93,14 +112,19 @@ __all__ = [
     "Selection",
     "StoreSettings",
     "Summary",
+    "Timeline",
     "Turn",
     "TurnBatch",
     "Word",
     "__version__",
+    "align",
+    "build_peaks",
+    "clip",
     "doctor",
     "errors",
     "export_conversation",
     "get",
+    "open_audio",
     "read_batches",
     "read_profile",
     "read_turns",

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Platform, credentials
+from tests.unit.audio.sounds import bursts, write_sound
 from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.local_s3 import LocalS3
 
@@ -65,7 +66,7 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
 
 
 def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
-    """What pages take for granted: an archive with one call in it, that call as a file, an organisation's profile."""
+    """What pages take for granted: an archive with one call in it, that call as a file, a profile, something to hear."""
     profile = {"base_url": env["GENESYS_BASE_URL"], "client_id": env["GENESYS_CLIENT_ID"]}
     profile |= {"client_secret_env": "ACME_SECRET", "archive": str(folder / "acme")}
     env |= {"TURNKEEPER_PROFILES": str(folder / "profiles.toml"), "ACME_SECRET": env["GENESYS_CLIENT_SECRET"]}
@@ -73,6 +74,10 @@ def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
     (folder / "profiles.toml").write_text("\n".join(["[acme]", *lines, ""]))
     _shell(f"turnkeeper get {conversation} --to turnkeeper-archive", env, folder)
     shutil.copy(folder / f"turnkeeper-archive/transcripts/{conversation}.json", folder / "call.json")
+    sounds = bursts(120)
+    write_sound(folder / "call.wav", sounds, subtype="ULAW")
+    for name, channel in (("customer.wav", sounds[:1]), ("agent.wav", sounds[1:])):
+        write_sound(folder / name, channel, subtype="ULAW")
 
 
 def _filled(text: str, fill: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import assert_type
 
 import turnkeeper as tk
+from turnkeeper.model import Span
 
 
 def verbs() -> None:
@@ -18,6 +19,8 @@ def verbs() -> None:
     assert_type(tk.read_turns(Path("call.json")), Iterator[tk.Turn])
     assert_type(tk.read_turns(b"{}", tk.Selection(roles=frozenset({"agent"}))), Iterator[tk.Turn])
     assert_type(tk.read_batches("call.json"), Iterator[tk.TurnBatch])
+    assert_type(tk.align("call.wav", "call.json", sync="correct"), tk.Alignment)
+    assert_type(tk.clip("call.wav", "call.json", out="turn.wav", turn=3), list[tk.Clip])
     assert_type(tk.doctor("s3://bucket/prefix"), list[tk.Check])
 
 
@@ -25,6 +28,15 @@ def records(turn: tk.Turn) -> None:
     assert_type(turn.start_ms, int | None)
     assert_type(turn.words, tuple[tk.Word, ...])
     assert_type(tk.span(0, 290, 100).end, int)
+
+
+def sound() -> None:
+    with tk.open_audio(Path("call.wav")) as audio:
+        assert_type(audio, tk.Audio)
+        assert_type(audio.rate, int)
+        with tk.build_peaks(audio.blocks(), audio.rate, audio.channels) as peaks:
+            assert_type(peaks.zooms, tuple[int, ...])
+    assert_type(tk.Timeline(rate=8_000, frames=100).spans(0, 10), tuple[Span, ...])
 
 
 def archive() -> None:

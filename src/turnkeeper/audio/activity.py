@@ -21,14 +21,15 @@ _BELOW_LOUD_DB = 30.0
 _ABOVE_LEAK_DB = 8.0
 _SOFT_DB = 10.0
 _FLOOR_REACH_S = 12
+_LONGEST_RUN_S, _BREAK_S = 4.0, 0.035
 
 
 class Activity(msgspec.Struct, frozen=True):
     """Speech per channel; all arrays are (channels, frames) on the frames of ``loudness``.
 
     ``least`` is the level in dB above which a frame counts as speech, ``mask`` how surely it does (0..1: it
-    rises over 10 dB). ``loud_db`` is each channel's loud speech, ``snr_db`` how far its speech lies above its
-    noise, ``alike`` that both channels carry the same sound.
+    rises over 10 dB; 0 in music). ``loud_db`` is each channel's loud speech, ``snr_db`` how far its speech lies
+    above its noise, ``alike`` that both channels carry the same sound.
     """
 
     loudness: Loudness
@@ -54,6 +55,7 @@ def activity(heard: Loudness) -> Activity:
         leaks = [_leak(levels[one], levels[1 - one], loud[1 - one]) for one in (0, 1)]
         least = np.maximum(own, np.stack(leaks))
     mask = np.clip((levels - least) / _SOFT_DB, 0, 1)
+    mask = np.stack([_broken(channel, heard.hop_s) for channel in mask])
     snr = tuple(_snr(channel, low, here) for channel, low, here in zip(levels, floor, mask, strict=True))
     return Activity(heard, least, mask, tuple(loud), snr, alike)
 
@@ -85,6 +87,20 @@ def _leak(channel: Levels, other: Levels, loud: float) -> Levels:
         return np.full_like(channel, -np.inf)
     usual = np.percentile((channel - around)[speaking], 30)
     return np.asarray(around + np.float32(usual + _ABOVE_LEAK_DB), dtype=np.float32)
+
+
+def _broken(mask: Levels, hop_s: float) -> Levels:
+    """``mask`` without what sounds for over 4 s on end: music and tones. Speech has a gap every second or two."""
+    active = np.flatnonzero(mask > 0)
+    if not active.size:
+        return mask
+    gaps = np.flatnonzero(np.diff(active) > _BREAK_S / hop_s)
+    first, last = active[np.concatenate([[0], gaps + 1])], active[np.concatenate([gaps, [-1]])]
+    kept = mask.copy()
+    for one, two in zip(first, last, strict=True):
+        if (two - one) * hop_s > _LONGEST_RUN_S:
+            kept[one : two + 1] = 0
+    return kept
 
 
 def _snr(channel: Levels, floor: Levels, mask: Levels) -> float:

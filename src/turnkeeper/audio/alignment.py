@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any, BinaryIO, Literal
+from itertools import islice, pairwise
+from typing import IO, Any, Literal
 
 import msgspec
 
-from turnkeeper.audio.timeline import Timeline
-from turnkeeper.errors import Misconfigured
+from turnkeeper.audio.timeline import Segment, Timeline
+from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Span
 
-__all__ = ["FORMAT", "AlignedRecording", "Pause", "SyncMode", "align_turn", "write_alignment"]
+__all__ = [
+    "FORMAT",
+    "AlignedRecording",
+    "Alignment",
+    "Pause",
+    "SyncMode",
+    "align_turn",
+    "flags",
+    "read_alignment",
+    "sync_fields",
+    "write_alignment",
+]
 
 FORMAT = "turnkeeper.alignment/1"
 
@@ -64,11 +75,67 @@ class AlignedRecording:
         return (self.timeline.frames * 2000 + self.rate) // (2 * self.rate)
 
 
+class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording as an alignment document has it."""
+
+    id: str
+    codec: str
+    rate: int
+    channels: int
+    frames: int
+    start_ms: int
+    channel_roles: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    sync: dict[str, Any]
+    key: str | None = None
+
+    def timeline(self) -> Timeline:
+        """The map that the document was made with: cuts are what lies between the segments."""
+        cuts = tuple((one.end_ms, after.start_ms) for one, after in pairwise(self.segments))
+        applied = self.sync.get("applied") is True
+        offset, drift = (int(self.sync.get(name, 0)) if applied else 0 for name in ("offset_us", "drift_ppb"))
+        return Timeline(self.rate, self.frames, self.start_ms, cuts, offset, drift)
+
+
+class TurnView(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn as an alignment document has it."""
+
+    index: int
+    recording: str
+    spans: tuple[tuple[int, int], ...]
+    flags: tuple[str, ...] = ()
+
+
+class Alignment(msgspec.Struct, frozen=True, kw_only=True):
+    """An alignment document, read back."""
+
+    format: str
+    conversation: str
+    recordings: tuple[RecordingView, ...]
+    turns: tuple[TurnView, ...]
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_DECODER = msgspec.json.Decoder(Alignment)
+
+
+def read_alignment(data: bytes, key: str = "") -> Alignment:
+    """Read an alignment document; unknown fields are tolerated. Raises ``Unread``."""
+    try:
+        found = _DECODER.decode(data)
+    except msgspec.DecodeError as cause:
+        raise Unread(f"not an alignment ({cause})", operation="read", key=key) from None
+    if found.format == FORMAT:
+        return found
+    hint = "Upgrade turnkeeper: pip install -U turnkeeper."
+    raise Unread(f"has the format {found.format[:60]!a}", operation="read", key=key, hint=hint)
+
+
 def write_alignment(
     conversation: str,
     recordings: Sequence[AlignedRecording],
     turns: Iterable[tuple[int | None, int | None]],
-    out: BinaryIO,
+    out: IO[bytes],
 ) -> int:
     """Write the view ``turnkeeper.alignment/1`` in one pass and constant memory; returns how many turns have samples.
 
@@ -107,6 +174,14 @@ def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: in
     return best, found
 
 
+def flags(spans: tuple[Span, ...]) -> tuple[str, ...]:
+    """What a turn's spans say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
+    if spans[0].outside:
+        return ("outside",)
+    said = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
+    return tuple(name for name, true in said.items() if true)
+
+
 def _held(spans: tuple[Span, ...], rate: int) -> float:
     return sum(one.end - one.start for one in spans) / rate
 
@@ -126,16 +201,9 @@ def _rows(
         number, spans = align_turn(recordings, start, end)
         row: dict[str, Any] = {"index": index, "recording": recordings[number].id}
         row["spans"] = [[one.start, one.end] for one in spans]
-        if flags := _flags(spans):
-            row["flags"] = flags
+        if said := flags(spans):
+            row["flags"] = said
         yield row
-
-
-def _flags(spans: tuple[Span, ...]) -> list[str]:
-    if spans[0].outside:
-        return ["outside"]
-    said = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
-    return [name for name, true in said.items() if true]
 
 
 def _recording(one: AlignedRecording) -> dict[str, Any]:
@@ -150,17 +218,17 @@ def _recording(one: AlignedRecording) -> dict[str, Any]:
         "channel_roles": list(one.channel_roles),
         "pauses": [msgspec.to_builtins(pause) for pause in one.pauses],
         "segments": [vars(segment) for segment in one.timeline.segments],
-        "sync": {"mode": one.mode, "applied": one.applied} | _present(one.sync),
+        "sync": {"mode": one.mode, "applied": one.applied} | sync_fields(one.sync),
         "notes": list(one.notes),
     }
     return document
 
 
-def _present(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
-    """Measured fields as plain data, absent ones left out at every depth: never null."""
-    plain = {} if sync is None else msgspec.to_builtins(sync)
+def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
+    """Measured fields as plain data: zero is said, what is absent is left out at every depth, never null."""
+    named = msgspec.structs.asdict(sync) if isinstance(sync, msgspec.Struct) else dict(sync or {})
     return {
-        name: _present(value) if isinstance(value, dict) else value
-        for name, value in plain.items()
+        name: sync_fields(value) if isinstance(value, msgspec.Struct | Mapping) else msgspec.to_builtins(value)
+        for name, value in named.items()
         if value is not None
     }

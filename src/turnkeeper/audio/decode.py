@@ -141,7 +141,7 @@ def _sniffed(file: BinaryIO, key: str) -> Decoder:
         from turnkeeper.audio.media import MediaDecoder
 
         return MediaDecoder(file, "matroska", key)
-    if head[4:8] == b"ftyp" or (head[0] == 0xFF and head[1] & 0xF6 == 0xF0):
+    if head[4:8] == b"ftyp" or int.from_bytes(head[:2], "big") & 0xFFF6 == 0xFFF0:
         from turnkeeper.audio.media import MediaDecoder
 
         return MediaDecoder(file, "mp4" if head[4:8] == b"ftyp" else "aac", key)

@@ -23,13 +23,15 @@ _QUIET_S = 0.3
 _LEAST_IN_SEGMENT = 2
 _DRIFT_FROM_S, _DRIFT_FROM_TURNS = 150.0, 20
 _SPREAD_S = 0.008
+_AROUND_S = 2.0
 
 
 class Measurement(msgspec.Struct, frozen=True):
     """``line`` gives seconds of shift over nominal seconds, one level for each stretch between cuts.
 
     ``segment`` is each turn's stretch; ``heard`` marks the turns whose start can be heard at all, ``used`` those whose
-    start was found near the line; ``own_share`` is the speech on the speaker's channel while one side speaks alone.
+    start was found near the line. ``score`` is the correlation of sides and channels with every turn in its place,
+    ``own_share`` the speech on the speaker's channel while one side speaks alone.
     """
 
     position: Position
@@ -37,6 +39,7 @@ class Measurement(msgspec.Struct, frozen=True):
     segment: Groups
     heard: NDArray[np.bool_]
     used: NDArray[np.bool_]
+    score: float
     own_share: float
 
     @property
@@ -57,7 +60,8 @@ def measure(audio: Activity, said: Parts) -> Measurement:
     line, used = _refined(said, shift, segment, begins, free)
     there = said.start + line.at(said.start, segment)
     heard = free & (there > _QUIET_S) & (there < length - _QUIET_S)
-    return Measurement(rough, line, segment, heard, used & heard, _own_share(audio, said, there, rough))
+    score, own_share = _agreement(audio, said, there, rough)
+    return Measurement(rough, line, segment, heard, used & heard, score, own_share)
 
 
 def _begins(audio: Activity, rough: Position) -> tuple[Values, Values]:
@@ -103,13 +107,25 @@ def _nearest(said: Parts, there: Values, begins: tuple[Values, Values]) -> Value
     return away
 
 
-def _own_share(audio: Activity, said: Parts, there: Values, rough: Position) -> float:
-    if rough.channels[0] == rough.channels[1]:
-        return 1.0
-    hop, count = audio.loudness.hop_s, audio.mask.shape[1]
+def _agreement(audio: Activity, said: Parts, there: Values, rough: Position) -> tuple[float, float]:
+    """With every turn in its place: the mean correlation of sides and channels, and the speech on the own channel."""
+    hop, first_s = audio.loudness.hop_s, audio.loudness.start_s
     moved = Parts(there, there + said.end - said.start, said.side)
-    speaks = moved.masks(audio.loudness.start_s, hop, count, 1.0)
+    low, high = (
+        int((at - first_s) / hop) for at in (float(there.min()) - _AROUND_S, float(moved.end.max()) + _AROUND_S)
+    )
+    window = slice(max(0, low), max(0, high))
+    speaks = moved.masks(first_s, hop, audio.mask.shape[1], 1.0)[:, window]
+    sound = audio.mask[list(rough.channels), window]
     alone = speaks * (1 - speaks[::-1])
-    sound = audio.mask[list(rough.channels)]
     own, cross = float((alone * sound).sum()), float((alone * sound[::-1]).sum())
-    return own / (own + cross) if own + cross > 0 else 0.0
+    if rough.channels[0] == rough.channels[1]:
+        return _correlation(speaks.max(0), sound[0]), 1.0
+    scores = [_correlation(speaks[side], sound[side]) for side in (0, 1) if speaks[side].any()]
+    return float(np.mean(scores or [0.0])), own / (own + cross) if own + cross > 0 else 0.0
+
+
+def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
+    if not one.size or one.std() < 1e-6 or two.std() < 1e-6:
+        return 0.0
+    return float(np.corrcoef(one, two)[0, 1])

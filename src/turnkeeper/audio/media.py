@@ -124,6 +124,7 @@ class _Opened:
 def _av() -> Any:
     try:
         import av
+        import numpy  # noqa: F401, ICN001 - PyAV gives arrays and does not need it before
     except ImportError:
         raise Misconfigured(
             "WebM and MP4 audio need PyAV",

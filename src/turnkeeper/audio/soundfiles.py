@@ -129,6 +129,7 @@ class _Nameless:
 
 def _soundfile() -> Any:
     try:
+        import numpy  # noqa: F401, ICN001 - soundfile gives arrays and does not ask for it before
         import soundfile
     except ImportError:
         raise Misconfigured(
@@ -160,7 +161,7 @@ def _notes(wav: Wav | None, file: BinaryIO) -> Iterator[str]:
         yield f"cut off: the header promises {wav.promised} samples, the file holds {wav.frames}"
     if head == b"OggS" and not ends_properly(file):
         yield "the Ogg stream has no end mark: it may be cut off"
-    if (head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1] >= 0xE0)) and not encoder_delay_known(file):
+    if (head[:3] == b"ID3" or int.from_bytes(head[:2], "big") >= 0xFFE0) and not encoder_delay_known(file):
         yield "MP3 without a gapless header: up to 1105 samples of encoder delay stand in front"
 
 

@@ -72,11 +72,11 @@ class Cut(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the verdict rests on. Shares and scores are 0..1 (a score may be negative), errors are standard errors.
 
-    ``score``: mean correlation of sides and channels; ``margin``: how much worse the channels fit exchanged; ``rival``:
-    the best score over 2 s away; ``matched_share``: turns whose start is heard within 0.25 s, among ``turns_heard``
-    that begin after silence inside the audio; ``own_channel_share``: speech heard on the speaker's own channel while
-    only that side speaks; ``residual_ms``: robust spread of the starts around the line; ``snr_db``: of the noisier
-    channel.
+    ``score``: mean correlation of sides and channels; ``margin``: how much worse the channels fit exchanged, wherever
+    that fits best; ``rival``: the best score over 2 s away, without cuts; ``matched_share``: turns whose start is heard
+    within 0.25 s, among ``turns_heard`` that begin after silence inside the audio; ``own_channel_share``: speech heard
+    on the speaker's own channel while only that side speaks; ``residual_ms``: robust spread of the starts around the
+    line; ``snr_db``: of the noisier channel.
     """
 
     reason: str
@@ -174,8 +174,8 @@ def _evidence(audio: Activity, found: Measurement) -> Evidence:
     line, heard, used = found.line, int(found.heard.sum()), int(found.used.sum())
     return Evidence(
         reason="",
-        score=round(found.position.score, 3),
-        margin=round(found.position.margin, 3),
+        score=round(found.score, 3),
+        margin=round(found.score - (found.position.score - found.position.margin), 3),
         rival=round(found.position.rival, 3),
         matched_share=round(used / heard, 3) if heard else 0.0,
         own_channel_share=round(found.own_share, 3),

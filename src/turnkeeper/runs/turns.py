@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.spool import Spool
 
-__all__ = ["open_transcripts", "read_batches", "read_turns"]
+__all__ = ["Place", "is_archive", "open_transcripts", "read_batches", "read_turns", "spooled"]
 
 Place = str | Path | bytes | Source
 """A path, an address (``https://``, ``s3://``, ``file://`` …), the bytes themselves, or anything that reopens."""
@@ -124,7 +124,7 @@ def _single(place: Place, platform: PlatformSettings | None = None) -> Iterator[
     if isinstance(place, str) and place.startswith(("http://", "https://")):
         with _download(place, platform) as body:
             yield body
-    elif isinstance(place, str | Path) and _is_archive(place):
+    elif isinstance(place, str | Path) and is_archive(place):
         yield None
     else:
         yield _source(place)
@@ -167,7 +167,8 @@ def _source(place: Place) -> Source:
     return _File(path)
 
 
-def _is_archive(place: str | Path) -> bool:
+def is_archive(place: str | Path) -> bool:
+    """Whether a place is an archive: a folder, or an address of a store."""
     text = str(place)
     if text.startswith("file://"):
         return Path(text.removeprefix("file://")).is_dir()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.audio.sounds import RATE, Samples, bursts, lag, write_media, write_sound
 from turnkeeper.audio.decode import open_audio
@@ -194,6 +196,20 @@ def test_damaged_bytes_never_crash(name: str, tmp_path: Path) -> None:
                 assert all(block.dtype == np.int16 for block in audio.blocks())
         except Unread:
             pass
+
+
+STARTS = [b"", b"RIFF", b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf1", b"\x1a\x45\xdf\xa3", b"\0\0\0\x18ftypM4A "]
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from([*STARTS, wav()[:36], wav_header("ulaw", RATE, 1, 8, 50)]), st.binary(max_size=200))
+def test_any_bytes_are_audio_or_say_why_not(start: bytes, rest: bytes) -> None:
+    try:
+        with open_audio(io.BytesIO(start + rest)) as audio:
+            assert audio.rate > 0
+            assert all(block.shape[0] == audio.channels for block in audio.blocks())
+    except Unread:
+        return
 
 
 def test_three_channels_are_three_channels(tmp_path: Path) -> None:

@@ -74,9 +74,10 @@ def test_a_pause_that_nobody_announced_is_found() -> None:
     assert cut.start_ms == pytest.approx(pause["start_ms"] - call["recording_start_ms"], abs=1000)
 
 
-@pytest.mark.parametrize(
-    ("audio", "transcript"), pairwise(["plain", "two-files", "swapped", "overtalk", "offset", "plain"])
-)
+OTHERS = list(pairwise(["plain", "two-files", "swapped", "overtalk", "offset", "plain"]))
+
+
+@pytest.mark.parametrize(("audio", "transcript"), OTHERS)
 def test_another_conversation_is_not_accepted(audio: str, transcript: str) -> None:
     found = measured(BY_NAME[audio], turns_of(BY_NAME[transcript]))
     assert found.verdict in {"unverified", "mismatch"}
