@@ -22,6 +22,7 @@ _PRICE = 5.0
 _LEAST_CUT_S = 1.0
 _SLACK_S = 0.4
 _ONSET_S = 0.06
+_BLOCK = 256
 
 
 def shifts(
@@ -36,18 +37,45 @@ def shifts(
     reach = min(_REACH_S, room + 2.0)
     grid = np.arange(round((offset_s - reach) / _GRID_S), round((offset_s + reach) / _GRID_S) + 1)
     fits = _Fit(heard, begins, channels, said)
-    hosts = said.gaps()
-    back = np.empty((len(said), len(grid)), dtype=np.int32)
-    value = fits.score(said, 0, grid)
-    for turn in range(1, len(said)):
-        value, back[turn] = _step(value, float(hosts[turn]))
-        value = value + fits.score(said, turn, grid)
-    path = np.empty(len(said), dtype=np.int64)
-    path[-1] = int(value.argmax())
-    for turn in range(len(said) - 1, 0, -1):
-        path[turn - 1] = back[turn][path[turn]]
+    path = _path(fits, said, grid)
     fallen = np.concatenate([[0], (path[:-1] - path[1:]) * _GRID_S >= _LEAST_CUT_S])
     return np.asarray(grid[path] * _GRID_S, dtype=np.float64), np.cumsum(fallen).astype(np.int64)
+
+
+def _path(fits: _Fit, said: Parts, grid: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The best place on ``grid`` for each turn.
+
+    Where each step came from is kept for one block of turns at a time and worked out again on the way back, so that a
+    day of turns needs no more memory than ten minutes.
+    """
+    blocks = [(first, min(first + _BLOCK, len(said))) for first in range(1, len(said), _BLOCK)]
+    before = [fits.score(said, 0, grid)]
+    back = np.empty((0, len(grid)), dtype=np.int32)
+    for block in blocks:
+        value, back = _walk(fits, said, grid, before[-1], block)
+        before.append(value)
+    path = np.zeros(len(said), dtype=np.int64)
+    path[-1] = int(before[-1].argmax())
+    for number in reversed(range(len(blocks))):
+        first, last = blocks[number]
+        if number < len(blocks) - 1:
+            _, back = _walk(fits, said, grid, before[number], blocks[number])
+        for turn in reversed(range(first, last)):
+            path[turn - 1] = back[turn - first][path[turn]]
+    return path
+
+
+def _walk(
+    fits: _Fit, said: Parts, grid: NDArray[np.int64], value: Values, block: tuple[int, int]
+) -> tuple[Values, NDArray[np.int32]]:
+    """From the values at the turn before ``block`` to those at its last turn, and where each came from."""
+    first, last = block
+    gaps = said.gaps()
+    back = np.empty((last - first, len(grid)), dtype=np.int32)
+    for turn in range(first, last):
+        value, back[turn - first] = _step(value, float(gaps[turn]))
+        value = value + fits.score(said, turn, grid)
+    return value, back
 
 
 def _step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:

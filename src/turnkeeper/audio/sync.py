@@ -40,21 +40,21 @@ _STEREO_RAMPS = {
     "score": (0.1, 0.35, 0.6),
     "margin": (0.05, 0.17, 0.4),
     "lead": (0.0, 0.05, 0.3),
-    "matched_share": (0.4, 0.65, 0.9),
+    "matched_surely": (0.4, 0.65, 0.9),
     "own_channel_share": (0.5, 0.75, 0.95),
 }
 _MONO_RAMPS = {
     "turns_heard": (10.0, 20.0, 60.0),
     "score": (0.1, 0.25, 0.6),
     "lead": (0.0, 0.1, 0.4),
-    "matched_share": (0.5, 0.75, 1.0),
+    "matched_surely": (0.4, 0.65, 0.9),
 }
 _WORDS = {
     "turns_heard": "too few turns begin after a silence",
     "score": "speech and turns hardly coincide",
     "margin": "the channels fit almost as well exchanged",
     "lead": "another position fits almost as well",
-    "matched_share": "too few turns begin where speech begins",
+    "matched_surely": "too few turns begin where speech begins",
     "own_channel_share": "speech is heard on the other side's channel",
 }
 
@@ -196,7 +196,10 @@ def _error_ms(found: Measurement) -> float:
 
 def _trust(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
     """Confidence (0.5 is the gate) and the weakest point, in words: each measure on a ramp from hopeless to sure."""
-    values = msgspec.structs.asdict(evidence) | {"lead": evidence.score - evidence.rival}
+    values = msgspec.structs.asdict(evidence)
+    values["lead"] = evidence.score - evidence.rival
+    # Few turns match by chance more easily: 0.5 / sqrt(n) is the widest standard error of a share of n.
+    values["matched_surely"] = evidence.matched_share - 0.5 / max(1, evidence.turns_heard) ** 0.5
     ramps = _MONO_RAMPS if mono else _STEREO_RAMPS
     rated = [(float(np.interp(values[name], ends, (0.0, 0.5, 1.0))), name) for name, ends in ramps.items()]
     least, name = min(rated)
