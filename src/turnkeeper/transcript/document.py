@@ -55,8 +55,7 @@ class Source(Protocol):
     def open(self) -> BinaryIO: ...
 
 
-@dataclass(frozen=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """A participant as a payload names one. Times are epoch ms, or offsets where they are small."""
 
     id: str | None = None
@@ -269,7 +268,10 @@ class Document:
             if self.survey.records:
                 yield from record_batches(Records(self.shape.record, self.limits, strict=False), reader)
             else:
-                yield from stream_batches(Stream(wanted(self.shape, self.mode), self.limits, strict=False), reader)
+                yield from stream_batches(Stream(self._types(), self.limits, strict=False), reader)
+
+    def _types(self) -> dict[Path, Any]:
+        return wanted(self.shape, self.mode, self.facts)
 
     def _unread(self, batch: Batch, wrong: WrongTurn) -> Unread:
         offset = batch.offset if self.survey.records or not batch.path else self._find(batch, wrong.index)
@@ -288,12 +290,10 @@ class Document:
         return batch.offset + elements_before(text, index)
 
 
-def wanted(shape: Shape, mode: Mode) -> dict[Path, Any]:
-    """The type of each array's elements: for columns the shape's ``rows``, without words its ``brief`` ones, where it
-    has some."""
-    types = {path: whole for path, (_, whole) in shape.targets.items()}
-    brief = {} if mode.words else getattr(shape, "brief", {})
-    return types | brief | (getattr(shape, "rows", {}) if mode.columns else {})
+def wanted(shape: Shape, mode: Mode, facts: Facts | None = None) -> dict[Path, Any]:
+    """The type of each array's elements: the whole one, or what the shape has for this mode and these facts."""
+    kinds = getattr(shape, "kinds", None)
+    return {path: whole for path, (_, whole) in shape.targets.items()} | (kinds(mode, facts) if kinds else {})
 
 
 def open_document(

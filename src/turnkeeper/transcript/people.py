@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from turnkeeper.model import Participant
 from turnkeeper.transcript.details import DetailParticipant, Details
@@ -52,7 +53,7 @@ def _meet(one: Person, other: Person) -> bool:
 
 def _joined(one: Person, other: Person) -> Person:
     """The same person over both documents: present from the earlier start to the later end."""
-    return replace(
+    return msgspec.structs.replace(
         one,
         name=one.name or other.name,
         queue_id=one.queue_id or other.queue_id,

@@ -55,7 +55,8 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
     # A look at the head spares looking through the whole text for the marks of other shapes.
     offers.sort(key=lambda offer: offer[1].mark not in text[:_HEAD])
     for shape, small in offers:
-        if text.count(small.mark) == 1:
+        at = text.find(small.mark)
+        if at >= 0 and text.rfind(small.mark) == at:
             found = _read(text, source, shape, small, limits, mode)
             if found is not None:
                 return found
