@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
+import msgspec
+
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
 from turnkeeper.transcript.columns import TurnBatch
@@ -24,8 +26,7 @@ from turnkeeper.transcript.voices import Voices
 __all__ = ["Assembly", "Body", "assemble", "of_document"]
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """One body and the communication it was fetched for. ``metadata`` marks a media envelope: its participants and
     status count, its turns do not."""
 
@@ -34,7 +35,7 @@ class Body:
     metadata: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Assembly:
     """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
 

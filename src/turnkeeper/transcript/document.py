@@ -56,15 +56,15 @@ class Source(Protocol):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A participant as a payload names one. Times are epoch ms, or offsets where they are small."""
+    """A participant as a payload names one. Times are epoch ms, or offsets where small, some with fractions."""
 
     id: str | None = None
     purpose: str | None = None
     name: str | None = None
     user_id: str | None = None
     queue_id: str | None = None
-    start: int | None = None
-    end: int | None = None
+    start: float | None = None
+    end: float | None = None
 
 
 class Leg(msgspec.Struct, frozen=True):

@@ -65,7 +65,11 @@ class Forward:
         if self._document is None or path in self._document.shape.targets:
             self._settle(path, head)
         document = self._document
-        return wanted(document.shape, self._mode, document.facts)[path] if document and path in document.shape.targets else msgspec.Raw
+        return (
+            wanted(document.shape, self._mode, document.facts)[path]
+            if document and path in document.shape.targets
+            else msgspec.Raw
+        )
 
     def _settle(self, path: Path, head: Callable[[], object]) -> None:
         survey = Survey(skeleton=head())

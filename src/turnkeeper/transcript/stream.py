@@ -58,8 +58,8 @@ def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> 
 
 
 class Either:
-    """Two types for the elements of an array. A batch is decoded as ``narrow``, which is fast, where all of it is of that
-    type, else as ``wide``. Not ``lasting``: a type made for one document, forgotten with it."""
+    """Two types for an array: a batch is decoded as ``narrow``, which is fast, where all of it is of that type, else as
+    ``wide``. Not ``lasting`` is a type made for one document: it is forgotten with it."""
 
     def __init__(self, narrow: Any, wide: Any, *, lasting: bool = True) -> None:
         self.narrow = narrow

@@ -102,8 +102,8 @@ class _OlderProbe(msgspec.Struct, gc=False):
 
 
 def _spoken_by(kind: type[msgspec.Struct], people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
-    """``kind`` for a document whose speakers are known: an id then is looked up where it lies in the text, and no string
-    is made of it. None where there are no speakers, or many."""
+    """``kind`` where the speakers are known: an id is then looked up as it lies in the text, and no string made of it.
+    None where there are no speakers, or many."""
     known = tuple({person.id for person in people if person.id is not None})
     if not 0 < len(known) <= _FEW:
         return None

@@ -71,7 +71,7 @@ class Brief(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
 
     text: str = ""
     duplicate_of: str | None = msgspec.field(default=None, name="decoratedText")
-    start_ms: int = msgspec.field(name="startTimeMs")  # type: ignore[assignment]
+    start_ms: int = msgspec.field(name="startTimeMs")
     end_ms: _Length = msgspec.field(name="duration")  # type: ignore[assignment]
     channel: str | None = msgspec.field(default=None, name="participantPurpose")
     index: int | None = msgspec.field(default=None, name="phraseIndex")  # type: ignore[assignment]
@@ -106,7 +106,7 @@ def turns_of(batch: Batch, part: Part, context: Context) -> list[Turn]:
 
 def columns_of(batch: Batch, part: Part, context: Context) -> TurnBatch:
     """The same by columns; phrases of the usual form stay as they were decoded until turns are asked for."""
-    usual = _Columns.of(batch, part, context) if isinstance(batch.items[0], Brief) else None
+    usual = _Columns.usual(batch, part, context) if isinstance(batch.items[0], Brief) else None
     return usual or TurnBatch.of(batch.first, turns_of(batch, part, context))
 
 
@@ -175,7 +175,7 @@ class _Columns(TurnBatch):
         self.__dict__["start_ms"], self.__dict__["end_ms"] = times
 
     @classmethod
-    def of(cls, batch: Batch, part: Part, context: Context) -> _Columns | None:
+    def usual(cls, batch: Batch, part: Part, context: Context) -> _Columns | None:
         """None where a time is wrong, epochs and offsets are mixed, or somebody comes or goes among these phrases."""
         given = [phrase.start_ms for phrase in batch.items]
         lengths = [phrase.end_ms.milliseconds for phrase in batch.items]
@@ -185,7 +185,7 @@ class _Columns(TurnBatch):
         shift = -context.base if first > _EPOCH else _shift(part, context)
         starts = [start + shift for start in given]
         ends = list(map(add, starts, lengths))
-        since, until, answers = context.voices.stretch(first + shift)
+        _, until, answers = context.voices.stretch(first + shift)
         if not (-_FAR <= first + shift <= last + shift <= _FAR and last + shift < until and max(ends) <= until):
             return None
         channels = [phrase.channel for phrase in batch.items]

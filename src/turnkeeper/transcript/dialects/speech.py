@@ -25,7 +25,7 @@ from turnkeeper.transcript.dialects.phrases import (
     length_of,
     turns_of,
 )
-from turnkeeper.transcript.dialects.reading import read_part, whole_ms
+from turnkeeper.transcript.dialects.reading import ours, read_part, whole_ms
 from turnkeeper.transcript.document import EPOCH, Context, Facts, Leg, Mode, Person, Survey
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
@@ -61,12 +61,16 @@ class _BriefTranscript(_Transcript, rename="camel"):
     phrases: list[Brief] | None = None
 
 
-class _Person(msgspec.Struct, rename="camel"):
-    participant_purpose: str | None = None
-    user_id: str | None = None
-    queue_id: str | None = None
-    start_time_ms: Number = None
-    end_time_ms: Number = None
+class _Person(Person, frozen=True):
+    """A participant, decoded into the places of a ``Person`` (see ``reading.ours``)."""
+
+    id: str | None = ours(None, "id")
+    purpose: str | None = msgspec.field(default=None, name="participantPurpose")
+    name: str | None = ours(None, "name")
+    user_id: str | None = msgspec.field(default=None, name="userId")
+    queue_id: str | None = msgspec.field(default=None, name="queueId")
+    start: Number = msgspec.field(default=None, name="startTimeMs")
+    end: Number = msgspec.field(default=None, name="endTimeMs")
 
 
 class _Document(msgspec.Struct, rename="camel"):
@@ -158,7 +162,7 @@ def _facts(document: _Document, survey: Survey) -> Facts:
         conversation=document.conversation_id,
         communication=document.communication_id,
         media_type=_media_type(document.media_type),
-        people=tuple(_person(person) for person in document.participants or ()),
+        people=tuple(document.participants or ()),
         legs=_legs(document, parts),
         conversation_start=conversation_start,
         transcript_start=min(starts, default=None),
@@ -194,16 +198,6 @@ def _part(transcript: _Transcript, document: _Document) -> Part:
         one.phrase_index: one.sentiment for one in found if one.phrase_index is not None and one.sentiment is not None
     }
     return Part(transcript.language, start, sentiment)
-
-
-def _person(raw: _Person) -> Person:
-    return Person(
-        purpose=raw.participant_purpose,
-        user_id=raw.user_id,
-        queue_id=raw.queue_id,
-        start=whole_ms(raw.start_time_ms),
-        end=whole_ms(raw.end_time_ms),
-    )
 
 
 def _legs(document: _Document, parts: tuple[Part, ...]) -> tuple[Leg, ...]:
