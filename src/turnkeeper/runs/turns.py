@@ -12,8 +12,9 @@ from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Turn
 from turnkeeper.transcript.assembly import Assembly, Body, assemble
 from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import HELD, Mode, Source
+from turnkeeper.transcript.document import HELD, Source
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.select import Selection
 

@@ -13,8 +13,9 @@ from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.details import Details
+from turnkeeper.transcript.dialect import Context, Facts, Leg, Mode, Person, Shape
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Context, Document, Facts, Leg, Mode, Person, Shape, Source, open_document
+from turnkeeper.transcript.document import Document, Source, open_document
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
 from turnkeeper.transcript.numbers import rfc3339_ms

@@ -8,7 +8,7 @@ import msgspec
 
 from turnkeeper.model import Participant
 from turnkeeper.transcript.details import DetailParticipant, Details
-from turnkeeper.transcript.document import EPOCH, Person
+from turnkeeper.transcript.dialect import EPOCH, Person
 from turnkeeper.transcript.roles import role_of
 
 __all__ = ["from_details", "from_file", "together"]

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.document import HELD, Document, Facts, Mode, Shape, Source, Survey
+from turnkeeper.transcript.dialect import Facts, Mode, Shape, Survey
+from turnkeeper.transcript.document import HELD, Document, Source
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import nesting_within
 from turnkeeper.transcript.stream import Batch

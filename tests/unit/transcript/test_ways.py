@@ -23,8 +23,9 @@ from turnkeeper.model import Turn
 from turnkeeper.runs.turns import read_batches, read_turns
 from turnkeeper.transcript import intake
 from turnkeeper.transcript.assembly import Assembly, assemble
+from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Mode, open_document
+from turnkeeper.transcript.document import open_document
 from turnkeeper.transcript.forward import Forward, TwoPasses
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.small import open_small

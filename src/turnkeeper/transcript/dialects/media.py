@@ -18,8 +18,8 @@ import msgspec
 from turnkeeper.errors import Unread
 from turnkeeper.model import Dialect, Role, Turn, Word
 from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialect import Context, Facts, Mode, Person, Survey, WrongTurn
 from turnkeeper.transcript.dialects.reading import ours, point, read_part
-from turnkeeper.transcript.document import Context, Facts, Mode, Person, Survey, WrongTurn
 from turnkeeper.transcript.numbers import LONGEST, milliseconds
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small

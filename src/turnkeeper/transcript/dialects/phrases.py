@@ -15,8 +15,8 @@ import msgspec
 
 from turnkeeper.model import Role, Turn, Word
 from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialect import EPOCH, Context, WrongTurn
 from turnkeeper.transcript.dialects.reading import ours, whole_ms
-from turnkeeper.transcript.document import EPOCH, Context, WrongTurn
 from turnkeeper.transcript.numbers import LONGEST
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.voices import Answer

@@ -14,6 +14,7 @@ import msgspec
 
 from turnkeeper.model import Dialect, Turn
 from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialect import EPOCH, Context, Facts, Leg, Mode, Person, Survey
 from turnkeeper.transcript.dialects.phrases import (
     Brief,
     Duration,
@@ -26,7 +27,6 @@ from turnkeeper.transcript.dialects.phrases import (
     turns_of,
 )
 from turnkeeper.transcript.dialects.reading import ours, read_part, whole_ms
-from turnkeeper.transcript.document import EPOCH, Context, Facts, Leg, Mode, Person, Survey
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Either
