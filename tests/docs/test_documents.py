@@ -66,7 +66,7 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
 
 
 def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
-    """What pages take for granted: an archive with one call in it, that call as a file, a profile, something to hear."""
+    """What pages take for granted: an archive with one call, the call as a file, a profile, something to hear."""
     profile = {"base_url": env["GENESYS_BASE_URL"], "client_id": env["GENESYS_CLIENT_ID"]}
     profile |= {"client_secret_env": "ACME_SECRET", "archive": str(folder / "acme")}
     env |= {"TURNKEEPER_PROFILES": str(folder / "profiles.toml"), "ACME_SECRET": env["GENESYS_CLIENT_SECRET"]}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.turns import open_transcripts, spooled
-from turnkeeper.transcript.document import Mode
+from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.lines import FORMATS, Format, TurnWriter, turn_writer
 from turnkeeper.transcript.select import Selection
 
