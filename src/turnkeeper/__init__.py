@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from turnkeeper.settings import StoreSettings as StoreSettings
     from turnkeeper.transcript.columns import TurnBatch as TurnBatch
     from turnkeeper.transcript.select import Selection as Selection
+    from turnkeeper.viewer.report import Report as Report
+    from turnkeeper.viewer.report import report as report
 
 _HOMES = {
     "Archive": "turnkeeper.archive.bundle",
@@ -49,6 +51,7 @@ _HOMES = {
     "ManualClock": "turnkeeper.clock",
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
+    "Report": "turnkeeper.viewer.report",
     "RetrySettings": "turnkeeper.settings",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
@@ -61,6 +64,7 @@ _HOMES = {
     "get": "turnkeeper.runs.conversation",
     "read_batches": "turnkeeper.runs.turns",
     "read_turns": "turnkeeper.runs.turns",
+    "report": "turnkeeper.viewer.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
 }
@@ -75,6 +79,7 @@ __all__ = [
     "ManualClock",
     "Participant",
     "PlatformSettings",
+    "Report",
     "RetrySettings",
     "Selection",
     "StoreSettings",
@@ -89,6 +94,7 @@ __all__ = [
     "get",
     "read_batches",
     "read_turns",
+    "report",
     "reread",
     "span",
 ]

@@ -60,7 +60,17 @@ overview.draw();
 changed();
 go();
 window.addEventListener("hashchange", () => go());
+const fitting = new ResizeObserver(() => fit());
+for (const part of [deck, byId("aside"), document.documentElement]) fitting.observe(part);
 requestAnimationFrame(() => ready());
+
+/** What stays on top knows how high the player is; what stands beside stays in view where it fits. */
+function fit(): void {
+  const stays = getComputedStyle(deck).position === "sticky" && !deck.hidden;
+  const height = stays ? deck.offsetHeight : 0;
+  document.documentElement.style.setProperty("--deck", `${height}px`);
+  byId("aside").classList.toggle("pinned", byId("aside").offsetHeight < window.innerHeight - height - 32);
+}
 
 function heading(): void {
   const { customers = [], agents = [], queues = [], wrapups = [], start, direction, media, language } = call.facts;

@@ -30,7 +30,7 @@ export interface Person {
 }
 
 export interface Mark {
-  kind: "overtalk" | "silence" | "cut";
+  kind: "overtalk" | "silence" | "pause" | "cut";
   start: number;
   end: number;
   reason?: string;

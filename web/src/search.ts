@@ -76,6 +76,7 @@ export class Search {
         }
       });
     }
+    this.input.closest(".find")?.classList.toggle("searching", Boolean(sought));
     hits?.clear();
     here?.clear();
     for (const hit of this.found.slice(0, PAINTED)) this.paint(hit, hits);

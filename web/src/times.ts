@@ -60,3 +60,9 @@ export function moment(epoch: number): string {
         timeZoneName: "short",
       });
 }
+
+/** What the platform calls a pause, in words. */
+export function pauseName(reason = ""): string {
+  const named: Record<string, string> = { SecurePause: "Secure pause", Hold: "Hold", Pause: "Pause", FlowOrQueue: "In the queue" };
+  return named[reason] ?? "Pause";
+}

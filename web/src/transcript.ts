@@ -2,7 +2,7 @@
 
 import { type Call, DOUBTFUL, type Mark, speaker, type Turn } from "./document";
 import { bdi, byId, el } from "./dom";
-import { clock, lasting } from "./times";
+import { clock, lasting, pauseName } from "./times";
 
 const SLICE = 120;
 /** A longer text is shown up to here until somebody asks for the rest. */
@@ -107,9 +107,8 @@ export class Transcript {
   reveal(place: number, smooth = true): void {
     const item = this.row(place)?.item;
     if (!item || item.hidden) return;
-    const top = byId("deck").hidden ? 0 : byId("deck").getBoundingClientRect().bottom;
     const { top: from, bottom: to } = item.getBoundingClientRect();
-    const roof = Math.max(Math.min(top, window.innerHeight * 0.6), 0) + 64;
+    const roof = this.roof();
     if (from >= roof && to <= window.innerHeight - 48) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const far = Math.abs(from - roof) > window.innerHeight * 2;
@@ -119,11 +118,19 @@ export class Transcript {
     if (far) requestAnimationFrame(() => this.settle(place, 3));
   }
 
+  /** Below this the list is seen: the player and the search may stay on top of it. */
+  private roof(): number {
+    const tops = [byId("deck"), this.list.parentElement?.querySelector(".find")].filter(
+      (part): part is HTMLElement => part instanceof HTMLElement && getComputedStyle(part).position === "sticky",
+    );
+    return Math.min(tops.reduce((sum, part) => sum + part.offsetHeight, 0), window.innerHeight * 0.6) + 8;
+  }
+
   private settle(place: number, tries: number): void {
     const item = this.rows[place]?.item;
     if (!item || !tries) return;
     const { top: from, bottom: to } = item.getBoundingClientRect();
-    const roof = Math.max(byId("deck").getBoundingClientRect().bottom, 0) + 64;
+    const roof = this.roof();
     if (from >= roof - 8 && to <= window.innerHeight) return;
     window.scrollBy({ top: from - roof - (window.innerHeight - roof) * 0.25, behavior: "instant" });
     requestAnimationFrame(() => this.settle(place, tries - 1));
@@ -268,13 +275,14 @@ function starts(gap: Mark | undefined, turn: Turn): boolean {
 }
 
 function between(mark: Mark): HTMLLIElement {
-  const words = mark.kind === "cut" ? `${cutName(mark.reason)}: ${lasting(mark.end - mark.start)} not recorded` : `${lasting(mark.end - mark.start)} of silence`;
+  const long = lasting(mark.end - mark.start);
+  const words = {
+    overtalk: "",
+    silence: `${long} of silence`,
+    pause: `${pauseName(mark.reason)}, ${long}`,
+    cut: `${pauseName(mark.reason)}, ${long} not recorded`,
+  }[mark.kind];
   return el("li", { className: `gap ${mark.kind}` }, el("span", {}, words));
-}
-
-function cutName(reason = ""): string {
-  const named: Record<string, string> = { SecurePause: "Secure pause", Hold: "Hold", Pause: "Pause", FlowOrQueue: "In the queue" };
-  return named[reason] ?? "Pause";
 }
 
 function worded(turn: Turn, longest: number): Node[] {

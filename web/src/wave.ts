@@ -4,15 +4,16 @@ import WaveSurfer from "wavesurfer.js";
 import type { Call, Turn } from "./document";
 import { ROLES } from "./document";
 import { byId, el } from "./dom";
-import { palette, sized } from "./palette";
+import { type Palette, palette, sized } from "./palette";
 import type { Peaks } from "./peaks";
 import type { Player } from "./player";
-import { clock } from "./times";
+import { clock, lasting, pauseName } from "./times";
 
 declare const CHANNEL_HEIGHT: number;
 const AXIS = 18;
 const CLOSEST = 200;
-/** A call up to this long is shown whole at first, in seconds. */
+/** A call up to this long is shown whole at first; of a longer one this much, in seconds. */
+const WHOLE = 300;
 const AT_ONCE = 180;
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 
@@ -62,7 +63,7 @@ export class Wave {
         return label;
       }),
     );
-    this.pixelsPerSecond = this.player.duration > AT_ONCE ? this.width / AT_ONCE : 0;
+    this.pixelsPerSecond = this.player.duration > WHOLE ? this.width / AT_ONCE : 0;
     this.surfer = WaveSurfer.create({
       container: byId("surfer"),
       media: this.player.audio,
@@ -205,20 +206,28 @@ export class Wave {
         context.lineTo(Math.round(from) + 0.5, lanes);
         context.stroke();
         context.setLineDash([]);
+        const room = (this.call.marks.find((next) => next.start > mark.start && next.kind === "cut")?.start ?? Infinity) - mark.start;
+        if (room * (width / (end - start)) > 110_000) label(context, `✂ ${lasting(mark.end - mark.start)}`, from + 4, lanes, colours);
+      } else if (mark.kind === "pause") {
+        context.fillStyle = colours.line;
+        context.globalAlpha = 0.5;
+        context.fillRect(from, 0, to - from, lanes);
+        context.globalAlpha = 1;
+        if (to - from > 60) label(context, pauseName(mark.reason), from + 4, lanes, colours);
       }
     }
-    this.bands(context, x, lanes, colours.accent);
+    this.bands(context, x, lanes, colours);
     this.axis(context, start, end, width, height);
   }
 
-  private bands(context: CanvasRenderingContext2D, x: (ms: number) => number, lanes: number, colour: string): void {
+  private bands(context: CanvasRenderingContext2D, x: (ms: number) => number, lanes: number, colours: Palette): void {
     for (const place of this.active) {
       const turn = this.call.turns[place];
       if (turn?.start === undefined || (turn.rec ?? 0) !== this.player.recording) continue;
       const from = x(turn.start);
       const to = Math.max(x(turn.end ?? turn.start), from + 2);
-      context.fillStyle = colour;
-      context.globalAlpha = 0.1;
+      context.fillStyle = colours.role(turn.role);
+      context.globalAlpha = 0.12;
       context.fillRect(from, 0, to - from, lanes);
       context.globalAlpha = 0.7;
       context.fillRect(from, 0, to - from, 2);
@@ -244,4 +253,15 @@ export class Wave {
       context.fillText(clock(this.player.timeline.ms(seconds, this.player.recording) + 0.5, step < 1), at + 4, height - 1);
     }
   }
+}
+
+function label(context: CanvasRenderingContext2D, words: string, x: number, lanes: number, colours: Palette): void {
+  context.font = "600 11px ui-sans-serif, system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.fillStyle = colours.surface;
+  context.globalAlpha = 0.85;
+  context.fillRect(x - 2, lanes / 2 - 8, context.measureText(words).width + 4, 16);
+  context.globalAlpha = 1;
+  context.fillStyle = colours.muted;
+  context.fillText(words, x, lanes / 2);
 }

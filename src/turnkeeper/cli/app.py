@@ -27,6 +27,7 @@ VERBS = {
     "get": "One conversation into an archive; prints its summary as JSON.",
     "turns": "The turns of any payload as JSON lines, CSV or text. A Unix filter.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
+    "report": "Pages to read, hear and share: one call as a file, or a folder of calls. No server.",
     "doctor": "Check every precondition, each with its mend.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import msgspec
 
@@ -12,12 +13,12 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.model import Participant, Summary, TranscriptHeader, Turn
+from turnkeeper.model import Participant, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
 from turnkeeper.viewer.marks import covered, overtalk, silences, union
 from turnkeeper.viewer.naming import Naming, facts
-from turnkeeper.viewer.records import Mark, PageCall, PagePerson, PageRecording, PageTurn
 from turnkeeper.viewer.recordings import Alignment, Recording, audio_key, media_type, read_alignment
+from turnkeeper.viewer.records import Mark, PageCall, PagePerson, PageRecording, PageTurn
 from turnkeeper.viewer.words import place_words
 
 __all__ = ["LARGEST", "Call", "Sound", "missing", "read_call"]
@@ -63,7 +64,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     turns = document.transcript
     names = naming.of(manifest)
     overlaps = overtalk(turns)
-    cuts = _cuts(alignment) if recordings else []
+    pauses = _pauses(alignment) if recordings else []
     tally = Tally(conversation, document.dialect)
     tally.add_all(turns)
     summary = manifest.summary or tally.summary()
@@ -76,7 +77,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
         length=max([*ends, round(summary.total_duration_seconds * 1000)]),
         people=_people(document.participants, turns, names),
         turns=_turns(document, overlaps, alignment, recordings),
-        marks=sorted([*overlaps, *_without_cuts(silences(turns), cuts), *cuts], key=lambda mark: mark.start),
+        marks=sorted([*overlaps, *_unexplained(silences(turns), pauses), *pauses], key=lambda mark: mark.start),
         recordings=recordings,
         talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
         silence=_gaps(turns),
@@ -89,7 +90,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
 
 
 def missing(manifest: Manifest, *, heard: bool) -> list[str]:
-    """What an archive lacks of a conversation, in words; ``heard`` says that its audio is there, or that it had none."""
+    """What an archive lacks of a conversation, in words; ``heard`` says that audio is there or there was none."""
     reasons = [
         f"leg {leg.id}: {leg.state}{f' ({leg.reason})' if leg.reason else ''}"
         for leg in manifest.communications
@@ -203,18 +204,24 @@ def _recording(recording: Recording, key: str) -> PageRecording:
     )
 
 
-def _cuts(alignment: Alignment | None) -> list[Mark]:
-    found = {
-        (pause.start_ms, pause.end_ms, pause.reason)
-        for recording in (alignment.recordings if alignment else ())
-        for pause in recording.pauses
-    }
-    return [Mark("cut", start, end, reason) for start, end, reason in sorted(found)]
+def _pauses(alignment: Alignment | None) -> list[Mark]:
+    """Holds and pauses by the platform's own words: a ``cut`` where the audio lacks the stretch, else a ``pause``."""
+    marks: dict[tuple[int, int], Mark] = {}
+    for recording in alignment.recordings if alignment else ():
+        gaps = [(one.end_ms, other.start_ms) for one, other in pairwise(recording.segments)]
+        for start, end in gaps:
+            reasons = [pause.reason for pause in recording.pauses if pause.start_ms < end and start < pause.end_ms]
+            marks[start, end] = Mark("cut", start, end, next(iter(reasons), ""))
+        for pause in recording.pauses:
+            if not any(start < pause.end_ms and pause.start_ms < end for start, end in gaps):
+                stretch = (pause.start_ms, pause.end_ms)
+                marks.setdefault(stretch, Mark("pause", *stretch, pause.reason))
+    return [marks[stretch] for stretch in sorted(marks) if stretch[0] < stretch[1]]
 
 
-def _without_cuts(marks: Sequence[Mark], cuts: Sequence[Mark]) -> list[Mark]:
-    """A silence that a cut explains is not shown twice."""
-    return [mark for mark in marks if not any(cut.start <= mark.end and mark.start <= cut.end for cut in cuts)]
+def _unexplained(silent: Sequence[Mark], pauses: Sequence[Mark]) -> list[Mark]:
+    """A silence that a pause explains is not shown twice."""
+    return [mark for mark in silent if not any(p.start <= mark.end and mark.start <= p.end for p in pauses)]
 
 
 def _gaps(turns: Sequence[Turn]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from turnkeeper.model import Turn
 from turnkeeper.viewer.records import Mark
@@ -47,8 +48,8 @@ def overtalk(turns: Sequence[Turn]) -> list[Mark]:
 def silences(turns: Sequence[Turn]) -> list[Mark]:
     """Where nobody speaks for at least ``SILENCE_MS`` between the first turn and the last."""
     spoken = union(turns)
-    gaps = zip(spoken, spoken[1:], strict=False)
-    return [Mark("silence", one[1], next_[0]) for one, next_ in gaps if next_[0] - one[1] >= SILENCE_MS]
+    gaps = [(one[1], other[0]) for one, other in pairwise(spoken)]
+    return [Mark("silence", start, end) for start, end in gaps if end - start >= SILENCE_MS]
 
 
 def _intersection(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:

@@ -37,7 +37,9 @@ class Placing(msgspec.Struct, frozen=True):
     address: str
 
 
-def write_page(archive: Archive, call: Call, shell: Shell, path: Path, placing: Placing, inputs: str, home: str) -> None:
+def write_page(
+    archive: Archive, call: Call, shell: Shell, path: Path, placing: Placing, inputs: str, home: str
+) -> None:
     """Write the page to ``path``, whole or not at all. ``home`` is the address of the list it belongs to, or empty.
 
     Raises ``StoreRefused`` or ``DiskFull`` where it cannot be written, ``Unread`` where audio is gone from the archive.

@@ -93,7 +93,10 @@ def read_alignment(archive: Archive, conversation: str) -> Alignment | None:
         raise Unread(f"not an alignment ({cause})", operation="read", key=key, hint="Run turnkeeper reread.") from None
     if found.format != FORMAT:
         raise Unread(
-            f"has the format {found.format[:60]!a}", operation="read", key=key, hint="Upgrade turnkeeper: pip install -U."
+            f"has the format {found.format[:60]!a}",
+            operation="read",
+            key=key,
+            hint="Upgrade turnkeeper: pip install -U.",
         )
     return found
 
