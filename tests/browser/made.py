@@ -1,4 +1,4 @@
-"""Archives made by hand, as the archive's format says, so that pages are tested with audio whose every sample is known."""
+"""Archives made by hand, as the format says: pages are tested with audio whose every sample is known."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def words(text: str, start: int, end: int) -> list[dict[str, Any]]:
 
 
 def tone_of(place: int) -> int:
-    """The frequency that turn number ``place`` is heard as: neighbours differ by more than a browser's analyser blurs."""
+    """The frequency of turn number ``place``: neighbours differ by more than a browser's analyser blurs."""
     return 400 + (place * 7 % 24) * 100
 
 

@@ -38,7 +38,7 @@ class Placing(msgspec.Struct, frozen=True):
 
 
 def write_page(
-    archive: Archive, call: Call, shell: Shell, path: Path, placing: Placing, inputs: str, home: str
+    archive: Archive, call: Call, shell: Shell, path: Path, placing: Placing, *, inputs: str, home: str = ""
 ) -> None:
     """Write the page to ``path``, whole or not at all. ``home`` is the address of the list it belongs to, or empty.
 

@@ -96,7 +96,7 @@ def read_alignment(archive: Archive, conversation: str) -> Alignment | None:
             f"has the format {found.format[:60]!a}",
             operation="read",
             key=key,
-            hint="Upgrade turnkeeper: pip install -U.",
+            hint="Upgrade turnkeeper.",
         )
     return found
 

@@ -49,8 +49,8 @@ class PagePerson(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, omit_defaults=True):
-    """A stretch worth seeing: ``overtalk``, ``silence``, a ``pause``, or a ``cut`` that the audio lacks; the last two with
-    the platform's reason."""
+    """A stretch worth seeing: ``overtalk``, ``silence``, a ``pause``, or a ``cut`` that the audio lacks; the last two
+    with the platform's reason."""
 
     kind: str
     start: int

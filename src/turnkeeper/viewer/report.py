@@ -81,8 +81,8 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
         raise StoreRefused("is a folder", operation="write the report", key=str(target), hint=hint)
     folder = f"{target.stem}-audio"
     placing = Placing(embed, target.parent / folder, f"{folder}/")
-    call = read_call(archive, manifest, Naming(archive))
-    write_page(archive, call, shell("call"), target, placing, _inputs(manifest, shell("call"), embed=embed), "")
+    call, built = read_call(archive, manifest, Naming(archive)), shell("call")
+    write_page(archive, call, built, target, placing, inputs=_inputs(manifest, built, embed=embed))
     return Report(target, calls=1, written=1)
 
 
@@ -146,7 +146,7 @@ class _Folder:
             if manifest.unread:
                 raise Unread(manifest.unread.message, operation="report", key=conversation)
             call = read_call(self._archive, manifest, self._naming)
-            write_page(self._archive, call, self._page, path, self._placing, inputs, "../index.html")
+            write_page(self._archive, call, self._page, path, self._placing, inputs=inputs, home="../index.html")
         except Skippable as cause:
             path.unlink(missing_ok=True)
             made.without_page[conversation] = cause.message
