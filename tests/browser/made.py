@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import struct
-import wave
-from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from typing import Any
 RATE = 8000
 STARTED = 1_791_182_243_885
 PIXEL = 256
+TONES = range(400, 2800, 100)
 
 
 @dataclass
@@ -86,45 +84,78 @@ def words(text: str, start: int, end: int) -> list[dict[str, Any]]:
 
 def tone_of(place: int) -> int:
     """The frequency of turn number ``place``: neighbours differ by more than a browser's analyser blurs."""
-    return 400 + (place * 7 % 24) * 100
+    return TONES[place * 7 % len(TONES)]
 
 
 def tones(turns: list[dict[str, Any]], frames: int, start_ms: int = 0) -> bytes:
-    """A stereo u-law-free WAV (PCM, 16 bit) with each turn as a tone of its own on its side."""
-    sides = [array("h", bytes(2 * frames)) for _ in range(2)]
+    """A stereo WAV of 8-bit u-law with each turn as a tone of its own on its side; silence between."""
+    sides = [bytearray(b"\xff") * frames for _ in range(2)]
     cycles = {
-        hertz: [round(9000 * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(80)]
-        for hertz in range(400, 2800, 100)
+        hertz: bytes(_ulaw(9000 * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(80)) for hertz in TONES
     }
     for place, one in enumerate(turns):
         side = sides[0 if one["role"] == "customer" else 1]
-        first, last = ((one[name] - start_ms) * RATE // 1000 for name in ("start_ms", "end_ms"))
-        first, last = max(first, 0), min(last, frames)
-        cycle = array("h", cycles[tone_of(place)])
-        stretch = cycle * ((last - first) // 80 + 1)
-        side[first:last] = stretch[: max(last - first, 0)]
-    both = array("h", bytes(4 * frames))
+        first, last = (min(max((one[name] - start_ms) * RATE // 1000, 0), frames) for name in ("start_ms", "end_ms"))
+        side[first:last] = (cycles[tone_of(place)] * ((last - first) // 80 + 1))[: last - first]
+    both = bytearray(2 * frames)
     both[0::2], both[1::2] = sides
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setparams((2, 2, RATE, frames, "NONE", ""))
-        file.writeframes(both.tobytes())
-    return out.getvalue()
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 7, 2, RATE, RATE * 2, 2, 8)
+    data = form + struct.pack("<4sI", b"data", len(both)) + both
+    return struct.pack("<4sI4s", b"RIFF", len(data) + 4, b"WAVE") + data
 
 
-def peaks_of(wav: bytes) -> bytes:
-    """audiowaveform's .dat, version 2, 8 bits, both channels."""
-    with wave.open(io.BytesIO(wav)) as file:
-        channels, frames, rate = file.getnchannels(), file.getnframes(), file.getframerate()
-        samples = array("h", file.readframes(frames))
-    sides = [samples[channel::channels] for channel in range(channels)]
+def peaks(turns: list[dict[str, Any]], frames: int, start_ms: int = 0) -> bytes:
+    """audiowaveform's .dat, version 2, 8 bits, of what ``tones`` makes."""
     pixels = -(-frames // PIXEL)
-    out = bytearray(struct.pack("<iIiiIi", 2, 1, rate, PIXEL, pixels, channels))
-    for pixel in range(pixels):
-        for side in sides:
-            part = side[pixel * PIXEL : (pixel + 1) * PIXEL]
-            out += struct.pack("<bb", int(min(part) / 256), int(max(part) / 256))
-    return bytes(out)
+    out = bytearray(4 * pixels)
+    for one in turns:
+        channel = 0 if one["role"] == "customer" else 1
+        first, last = ((one[name] - start_ms) * RATE // 1000 // PIXEL for name in ("start_ms", "end_ms"))
+        for pixel in range(max(first, 0), min(last + 1, pixels)):
+            struct.pack_into("<bb", out, 4 * pixel + 2 * channel, -35, 35)
+    return struct.pack("<iIiiIi", 2, 1, RATE, PIXEL, pixels, 2) + bytes(out)
+
+
+def spoken(made: Made) -> Made:
+    """The conversation with a recording from its start to a second after its last turn."""
+    made.frames = (max(one["end_ms"] for one in made.turns) + 1000) * RATE // 1000
+    made.audio = tones(made.turns, made.frames)
+    made.peaks = peaks(made.turns, made.frames)
+    return made
+
+
+SENTENCES = (
+    "Thank you for calling, how can I help you today?",
+    "My bill went up and nobody told me why.",
+    "Let me look at that with you, one moment please.",
+    "I have been a customer for eleven years.",
+    "I can see two charges from March, and one of them is ours to give back.",
+    "Fine, then please do.",
+    "It is done, you will have it by Friday.",
+)
+
+
+def dialogue(turns: int, each_ms: int, *, worded: bool = True) -> list[dict[str, Any]]:
+    """Turns that take each other's place; every seventh starts before the one before it ends."""
+    made = []
+    for place in range(turns):
+        start = 500 + place * each_ms - (500 if place % 7 == 6 else 0)
+        end = 500 + (place + 1) * each_ms - 120
+        text = SENTENCES[place % len(SENTENCES)]
+        more: dict[str, Any] = {"confidence": 0.5 if place % 9 == 4 else 0.91}
+        if worded:
+            more["words"] = words(text, start, end)
+        if place % 11 == 3:
+            more["sentiment"] = -0.8 if place % 2 else 0.7
+        made.append(turn(place, "agent" if place % 2 == 0 else "customer", start, end, text, **more))
+    return made
+
+
+def _ulaw(sample: float) -> int:
+    """G.711 u-law of a 16-bit sample."""
+    magnitude = min(round(abs(sample)), 32_635) + 132
+    exponent = magnitude.bit_length() - 8
+    return ~((sample < 0) << 7 | exponent << 4 | (magnitude >> (exponent + 3)) & 15) & 0xFF
 
 
 def _write(folder: Path, made: Made) -> None:
@@ -138,7 +169,7 @@ def _write(folder: Path, made: Made) -> None:
         inputs.append(
             {**_put(folder, f"audio/{made.id}/rec-1.{{sha}}.{made.extension}", made.audio), "source": "recording/rec-1"}
         )
-        views.append(_put(folder, f"peaks/{made.id}/rec-1.dat", made.peaks or peaks_of(made.audio)))
+        views.append(_put(folder, f"peaks/{made.id}/rec-1.dat", made.peaks))
         views.append(_put(folder, f"alignment/{made.id}.json", _alignment(made, inputs[-1]["key"])))
     manifest = {
         "format": "turnkeeper.manifest/1",
@@ -194,7 +225,7 @@ def _alignment(made: Made, key: str) -> dict[str, Any]:
     recording = {
         "id": "rec-1",
         "key": key,
-        "codec": "pcm_s16le" if made.extension == "wav" else made.extension,
+        "codec": "pcm_mulaw" if made.extension == "wav" else made.extension,
         "rate": made.rate,
         "channels": len(made.roles),
         "frames": made.frames,

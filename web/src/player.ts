@@ -1,5 +1,6 @@
 // The one position of the page. With audio it is the media element's; without, a moment that somebody chose.
 
+import { byId } from "./dom";
 import { bytes, type Call, type Recording, type Turn } from "./document";
 import { Timeline } from "./timeline";
 
@@ -13,7 +14,7 @@ export interface Listener {
 }
 
 export class Player {
-  readonly audio = new Audio();
+  readonly audio = byId<HTMLAudioElement>("audio");
   readonly recordings: Recording[];
   readonly timeline: Timeline;
   recording = 0;
@@ -29,10 +30,10 @@ export class Player {
     this.recordings = call.recordings ?? [];
     this.timeline = new Timeline(this.recordings);
     this.still = this.heard ? 0 : Math.min(...call.turns.map((turn) => turn.start ?? 0), 0);
-    this.audio.preload = "metadata";
     for (const name of ["play", "pause", "ended", "ratechange"]) {
       this.audio.addEventListener(name, () => this.told((listener) => listener.changed()));
     }
+    this.audio.addEventListener("loadedmetadata", () => (document.documentElement.dataset.sound = "ready"));
     this.audio.addEventListener("play", () => this.follow());
     for (const name of ["seeked", "timeupdate", "loadedmetadata"]) this.audio.addEventListener(name, () => this.tick());
     this.audio.addEventListener("ended", () => this.goOn());

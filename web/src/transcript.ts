@@ -1,17 +1,20 @@
-// The turns as a list. Rows are made in slices, so that ten thousand of them never hold up the page.
+// The turns as a list. Rows are made block by block, and the browser lays out only blocks near the window, so that ten
+// thousand turns never hold up the page. (A list element may hold nothing but items: so the roles are said.)
 
 import { type Call, DOUBTFUL, type Mark, speaker, type Turn } from "./document";
 import { bdi, byId, el } from "./dom";
 import { clock, lasting, pauseName } from "./times";
 
-const SLICE = 120;
+const BLOCK = 50;
 /** A longer text is shown up to here until somebody asks for the rest. */
 const LONGEST = 4000;
+/** A long text is laid out in pieces of so many characters: the time for a single word of a megabyte is not linear. */
+const PIECE = 2000;
 /** A new paragraph of the same speaker names them again after so many rows. */
 const NAME_AGAIN = 8;
 
 interface Row {
-  item: HTMLLIElement;
+  item: HTMLElement;
   button: HTMLButtonElement;
   text: HTMLElement;
 }
@@ -25,7 +28,7 @@ const word = typeof Highlight === "function" ? new Highlight() : undefined;
 if (word) CSS.highlights.set("word", word);
 
 export class Transcript {
-  private readonly list = byId<HTMLOListElement>("transcript");
+  private readonly list = byId("transcript");
   private readonly rows: Row[] = [];
   private readonly gaps: Mark[];
   private gap = 0;
@@ -43,7 +46,7 @@ export class Transcript {
   ) {
     this.gaps = call.marks.filter((mark) => mark.kind !== "overtalk");
     byId("empty").hidden = call.turns.length > 0;
-    this.build(SLICE);
+    this.build(2 * BLOCK);
     this.list.addEventListener("click", (event) => this.clicked(event));
     this.list.addEventListener("focusin", (event) => {
       const place = this.placeOf(event.target);
@@ -57,7 +60,7 @@ export class Transcript {
   /** Make the rest of the rows, a slice at a time. */
   complete(done: () => void): void {
     const more = () => {
-      this.build(this.rows.length + SLICE);
+      this.build(this.rows.length + BLOCK);
       if (this.rows.length < this.call.turns.length) setTimeout(more);
       else done();
     };
@@ -191,7 +194,7 @@ export class Transcript {
   }
 
   private placeOf(target: EventTarget | null): number {
-    const item = target instanceof Element ? target.closest<HTMLLIElement>("li.turn") : null;
+    const item = target instanceof Element ? target.closest<HTMLElement>(".turn") : null;
     return item ? Number(item.dataset.place) : -1;
   }
 
@@ -206,18 +209,25 @@ export class Transcript {
     this.chosen(place);
   }
 
+  /** Make rows up to a place, in whole blocks. */
   private build(upTo: number): void {
     const fragment = document.createDocumentFragment();
-    for (let place = this.rows.length; place < Math.min(upTo, this.call.turns.length); place++) {
+    let block = fragment.lastElementChild;
+    for (let place = this.rows.length; place < Math.min(Math.ceil(upTo / BLOCK) * BLOCK, this.call.turns.length); place++) {
+      if (place % BLOCK === 0) {
+        block = el("div", { className: "block" });
+        block.setAttribute("role", "presentation");
+        fragment.append(block);
+      }
       const turn = this.call.turns[place] as Turn;
       for (; this.gaps[this.gap] && starts(this.gaps[this.gap], turn); this.gap++) {
-        fragment.append(between(this.gaps[this.gap] as Mark));
+        block?.append(between(this.gaps[this.gap] as Mark));
         this.run = 0;
       }
       const row = this.make(turn, place);
       row.item.hidden = this.hides(place);
       this.rows.push(row);
-      fragment.append(row.item);
+      block?.append(row.item);
     }
     this.list.append(fragment);
     const first = this.rows[this.focus];
@@ -233,8 +243,7 @@ export class Transcript {
     const said = turn.start === undefined ? `Turn ${place + 1}` : `Go to ${when}`;
     const button = el("button", { type: "button", className: "when", tabIndex: -1, aria: { label: said } }, when);
     const text = el("p", { className: "text", dir: "auto" }, ...worded(turn, LONGEST));
-    const item = el(
-      "li",
+    const item = listed(
       { className: same ? "turn same" : "turn", id: `turn-${place + 1}`, data: { role: turn.role, place: String(place) } },
       button,
       el("p", { className: "name" }, bdi(name, 60)),
@@ -274,7 +283,13 @@ function starts(gap: Mark | undefined, turn: Turn): boolean {
   return gap !== undefined && turn.start !== undefined && gap.start <= turn.start;
 }
 
-function between(mark: Mark): HTMLLIElement {
+function listed(properties: { className: string; id?: string; data?: Record<string, string> }, ...children: Node[]): HTMLElement {
+  const made = el("div", properties, ...children);
+  made.setAttribute("role", "listitem");
+  return made;
+}
+
+function between(mark: Mark): HTMLElement {
   const long = lasting(mark.end - mark.start);
   const words = {
     overtalk: "",
@@ -282,11 +297,12 @@ function between(mark: Mark): HTMLLIElement {
     pause: `${pauseName(mark.reason)}, ${long}`,
     cut: `${pauseName(mark.reason)}, ${long} not recorded`,
   }[mark.kind];
-  return el("li", { className: `gap ${mark.kind}` }, el("span", {}, words));
+  return listed({ className: `gap ${mark.kind}` }, el("span", {}, words));
 }
 
 function worded(turn: Turn, longest: number): Node[] {
   const { text, words = [], low = [] } = turn;
+  if (text.length > LONGEST && longest > LONGEST) return pieces(text);
   const shown = text.length > longest ? `${text.slice(0, longest)}…` : text;
   const nodes: Node[] = [];
   let at = 0;
@@ -300,6 +316,12 @@ function worded(turn: Turn, longest: number): Node[] {
   }
   nodes.push(document.createTextNode(shown.slice(at)));
   return nodes;
+}
+
+function pieces(text: string): Node[] {
+  const made = [];
+  for (let at = 0; at < text.length; at += PIECE) made.push(el("span", { className: "piece" }, text.slice(at, at + PIECE)));
+  return made;
 }
 
 const FLAGS: Record<string, string> = {
