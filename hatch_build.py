@@ -1,7 +1,7 @@
 """Builds the pages of ``turnkeeper report`` from ``web/`` where they are missing, before the package is made.
 
-Nothing third-party is committed: npm brings it, ``web/build.mjs`` inlines it and writes its licences beside it. A source
-distribution holds the built pages, so whoever installs from one needs no npm.
+Nothing third-party is committed: npm brings it, ``web/build.mjs`` inlines it and writes its licences beside it. A
+source distribution holds the built pages, so whoever installs from one needs no npm.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MEND = "Install Node.js 20 or newer with npm (on Debian: apt-get install nodejs 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs for wheels, editable installs and source distributions alike."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatch names it
         root = Path(self.root)
         if not (root / STATIC / "call.html").exists():
             _npm(root / "web", "ci", "--omit=dev", "--no-audit", "--no-fund")

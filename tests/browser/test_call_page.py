@@ -182,7 +182,7 @@ def test_every_control_is_reached_with_tab(minute: Call, browse: Open) -> None:
 
 
 def test_links_lead_to_a_turn_and_to_a_time(minute: Call, browse: Open) -> None:
-    made, path = minute
+    _, path = minute
     page = browse(path, "#turn=9")
     expect(page.locator("#turn-9")).to_have_attribute("aria-current", "true")
     expect(page.locator("#turn-9")).to_be_in_viewport()

@@ -28,6 +28,7 @@ from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import export_conversation
 from turnkeeper.runs.portal import run
 from turnkeeper.settings import PlatformSettings, StoreSettings, environment
+from turnkeeper.viewer.report import report
 
 __all__ = ["demo"]
 
@@ -59,12 +60,12 @@ def demo(
 
     Starts a simulated platform (with links that expire, throttling, cut downloads and dying tokens) and a real object
     store, exports 25 conversations, comes back three days later for the late ones, and prints what they amount to.
-    The archive is left in `./turnkeeper-demo` for you to look at.
+    The archive is left in `./turnkeeper-demo`, and pages to look at it in `./turnkeeper-demo-report`.
 
     Parameters
     ----------
     folder
-        Where the archive is left; an earlier demo there is replaced.
+        Where the archive is left, with its pages beside it; an earlier demo there is replaced.
     seed
         What the simulated conversations are made from.
     verbose
@@ -101,7 +102,8 @@ def demo(
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
             complain(line.error)
-    _farewell(lines, folder)
+    pages = report(str(folder), out=folder.with_name(f"{folder.name}-report"))
+    _farewell(lines, folder, pages.path)
     return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
 
 
@@ -168,13 +170,15 @@ def _tally(lines: Sequence[Line]) -> str:
     return f"{done} done; {unread} unread: the bytes are broken, and kept; {absent} absent: the platform never had it."
 
 
-def _farewell(lines: Sequence[Line], folder: Path) -> None:
+def _farewell(lines: Sequence[Line], folder: Path, pages: Path) -> None:
     done = next((line.conversation for line in lines if line.kept and line.kept.summary), "")
     sys.stdout.write(
         f"""
 {_tally(lines)}
 
 Where to look next:
+  {pages}
+      open it in a browser: every call as a page, to read and to hear
   {folder}/transcripts/{done}.json
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json
