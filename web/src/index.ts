@@ -53,7 +53,7 @@ const COLUMNS: Column[] = [
   { name: "Turns", numeric: true, key: (row) => calls.turns[row] ?? 0, cell: (row) => [String(calls.turns[row])] },
   { name: "Confidence", numeric: true, key: (row) => calls.confidence[row] ?? -1, cell: (row) => [percent(calls.confidence[row])] },
   { name: "Sync", key: (row) => calls.verdict[row] ?? "", cell: (row) => [badge(calls.verdict[row] ?? "")] },
-  { name: "Missing", key: (row) => calls.missing[row]?.length ?? 0, cell: (row) => (calls.missing[row] ?? []).map((why) => el("span", { className: "why" }, bdi(why, 160))) },
+  { name: "Missing", key: (row) => calls.missing[row]?.length ?? 0, cell: (row) => (calls.missing[row] ?? []).map((why) => el("span", { className: "why" }, bdi(why, 90))) },
 ];
 
 const texts = calls.id.map((id, row) =>
@@ -74,7 +74,7 @@ function badge(value: string): HTMLElement {
 
 function link(row: number): Node {
   const start = calls.start[row];
-  const when = start === null || start === undefined ? (calls.id[row] ?? "") : moment(start);
+  const when = start === null || start === undefined ? (calls.id[row] ?? "") : moment(start, false);
   if (!calls.page[row]) return el("span", {}, bdi(when));
   return el("a", { href: `calls/${encodeURIComponent(calls.id[row] ?? "")}.html` }, bdi(when));
 }

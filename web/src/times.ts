@@ -47,7 +47,7 @@ export function parse(text: string): number {
 }
 
 /** A day and a time in the reader's own zone, and which zone that is. */
-export function moment(epoch: number): string {
+export function moment(epoch: number, zone = true): string {
   const shown = new Date(epoch);
   return Number.isNaN(shown.getTime())
     ? ""
@@ -57,7 +57,7 @@ export function moment(epoch: number): string {
         year: "numeric",
         hour: "2-digit",
         minute: "2-digit",
-        timeZoneName: "short",
+        ...(zone ? { timeZoneName: "short" } : {}),
       });
 }
 

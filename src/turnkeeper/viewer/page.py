@@ -7,6 +7,8 @@ the reader as text; the page's policy runs no script but its own, by hash.
 from __future__ import annotations
 
 import base64
+import contextlib
+import errno
 import html
 import os
 import re
@@ -89,16 +91,19 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             yield out
         making.replace(path)
     except OSError as cause:
-        making.unlink(missing_ok=True)
+        _forget(making)
         raise _refusal(cause, path) from cause
     except BaseException:
-        making.unlink(missing_ok=True)
+        _forget(making)
         raise
 
 
-def _refusal(cause: OSError, path: Path) -> DiskFull | StoreRefused:
-    import errno
+def _forget(making: Path) -> None:
+    with contextlib.suppress(OSError):
+        making.unlink()
 
+
+def _refusal(cause: OSError, path: Path) -> DiskFull | StoreRefused:
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull("no room left", operation="write the report", key=str(path), hint="Free some, or choose --out.")
     reason = os.strerror(cause.errno) if cause.errno else str(cause)
