@@ -281,6 +281,7 @@ function follow(): void {
 function ready(): void {
   performance.mark("ready");
   document.documentElement.dataset.ready = "shown";
+  if (!player.packed) player.attach();
   transcript.complete(() => {
     performance.mark("listed");
     document.documentElement.dataset.ready = "listed";

@@ -3,7 +3,7 @@
 import { embedded } from "./document";
 import { bdi, byId, el } from "./dom";
 import { theme } from "./theme";
-import { clock, moment } from "./times";
+import { clock, lasting, moment } from "./times";
 
 /** Columns of the calls, one array each; names are places in `names`, because calls share them. */
 interface Calls {
@@ -38,6 +38,7 @@ const field = <T extends HTMLElement = HTMLInputElement>(id: string) => byId<T>(
 interface Column {
   name: string;
   numeric?: boolean;
+  named?: boolean;
   key: (row: number) => number | string;
   cell: (row: number) => (Node | string)[];
 }
@@ -45,10 +46,10 @@ interface Column {
 const list = (values: string[]) => values.flatMap((value, place) => [place ? ", " : "", bdi(value, 60)]);
 const COLUMNS: Column[] = [
   { name: "Date", key: (row) => calls.start[row] ?? 0, cell: (row) => [link(row)] },
-  { name: "Customer", key: (row) => names(calls.customers[row]).join(), cell: (row) => list(names(calls.customers[row])) },
-  { name: "Agent", key: (row) => names(calls.agents[row]).join(), cell: (row) => list(names(calls.agents[row])) },
-  { name: "Queue", key: (row) => names(calls.queues[row]).join(), cell: (row) => list(names(calls.queues[row])) },
-  { name: "Wrap-up", key: (row) => names(calls.wrapups[row]).join(), cell: (row) => list(names(calls.wrapups[row])) },
+  { name: "Customer", named: true, key: (row) => names(calls.customers[row]).join(), cell: (row) => list(names(calls.customers[row])) },
+  { name: "Agent", named: true, key: (row) => names(calls.agents[row]).join(), cell: (row) => list(names(calls.agents[row])) },
+  { name: "Queue", named: true, key: (row) => names(calls.queues[row]).join(), cell: (row) => list(names(calls.queues[row])) },
+  { name: "Wrap-up", named: true, key: (row) => names(calls.wrapups[row]).join(), cell: (row) => list(names(calls.wrapups[row])) },
   { name: "Length", numeric: true, key: (row) => calls.length[row] ?? 0, cell: (row) => [calls.length[row] ? clock((calls.length[row] ?? 0) * 1000) : "–"] },
   { name: "Turns", numeric: true, key: (row) => calls.turns[row] ?? 0, cell: (row) => [String(calls.turns[row])] },
   { name: "Confidence", numeric: true, key: (row) => calls.confidence[row] ?? -1, cell: (row) => [percent(calls.confidence[row])] },
@@ -132,7 +133,7 @@ function choose(): void {
 function more(): void {
   const body = byId("calls").querySelector("tbody");
   const rows = chosen.slice(shown, shown + SLICE).map((row) =>
-    el("tr", {}, ...COLUMNS.map((column) => el("td", { className: column.numeric ? "number" : "", data: { label: column.name } }, ...column.cell(row)))),
+    el("tr", {}, ...COLUMNS.map((column) => el("td", { className: column.numeric ? "number" : column.named ? "named" : "", data: { label: column.name } }, ...column.cell(row)))),
   );
   body?.append(...rows);
   shown += rows.length;
@@ -164,11 +165,11 @@ function sorted(): void {
 }
 
 const days = calls.start.filter((start): start is number => start !== null);
-const hours = calls.length.reduce((sum, seconds) => sum + seconds, 0);
+const seconds = calls.length.reduce((sum, each) => sum + each, 0);
 byId("subtitle").append(
   ...[
     days.length ? `${moment(days.reduce((a, b) => Math.min(a, b)))} – ${moment(days.reduce((a, b) => Math.max(a, b)))}` : "",
-    `${(hours / 3600).toFixed(1)} hours`,
+    `${lasting(seconds * 1000)} of calls`,
   ]
     .filter(Boolean)
     .map((words) => el("span", {}, words)),

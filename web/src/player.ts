@@ -33,7 +33,10 @@ export class Player {
     for (const name of ["play", "pause", "ended", "ratechange"]) {
       this.audio.addEventListener(name, () => this.told((listener) => listener.changed()));
     }
-    this.audio.addEventListener("loadedmetadata", () => (document.documentElement.dataset.sound = "ready"));
+    this.audio.addEventListener("loadedmetadata", () => {
+      performance.mark("playable");
+      document.documentElement.dataset.sound = "ready";
+    });
     this.audio.addEventListener("play", () => this.follow());
     for (const name of ["seeked", "timeupdate", "loadedmetadata"]) this.audio.addEventListener(name, () => this.tick());
     this.audio.addEventListener("ended", () => this.goOn());
@@ -45,6 +48,11 @@ export class Player {
 
   get heard(): boolean {
     return this.recordings.length > 0;
+  }
+
+  /** Whether the audio is inside the page and must be unpacked first. */
+  get packed(): boolean {
+    return this.recordings[this.recording]?.src.startsWith("#") ?? false;
   }
 
   get playing(): boolean {
