@@ -1,4 +1,4 @@
-"""Make the pictures of reports: ``.venv/bin/python docs/screenshot.py [ARCHIVE CONVERSATION]``, by itself from a demo."""
+"""Make the pictures of reports from a demo: ``.venv/bin/python docs/screenshot.py [ARCHIVE CONVERSATION]``."""
 
 from __future__ import annotations
 
