@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
+from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.customers import Match, find
+from turnkeeper.archive.erase import By, Eraser, Proof
+from turnkeeper.archive.expire import expire
 from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, decode, encode
 from turnkeeper.archive.names import read_names
+from turnkeeper.archive.removal import remove
 from turnkeeper.archive.store import open_store
+from turnkeeper.archive.tombstones import Tombstones
+from turnkeeper.archive.unfinished import Unfinished
+from turnkeeper.archive.verify import Verification
+from turnkeeper.archive.versions import History
 from turnkeeper.archive.views import Built, Reading, build
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
 from turnkeeper.model import Summary
 from turnkeeper.settings import StoreSettings
-from turnkeeper.spool import Spool
+from turnkeeper.spool import BytesSource, Spool
+from turnkeeper.transcript.addresses import Wanted
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
@@ -93,8 +104,10 @@ class Archive:
         self._listener = listener
         self._spool_folder = spool_folder
         self._lock = threading.Lock()
+        self._tombstones = Tombstones(self.store)
         self._read_checked = self._write_checked = False
         self._names: dict[str, dict[str, str]] = {}
+        self._shared: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -117,14 +130,17 @@ class Archive:
         states: Sequence[CommunicationState] = (),
         selections: Sequence[Selection] = (),
         notes: Sequence[str] = (),
+        new: bool = False,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
         Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
         still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
-        when everything is stored; a crash before leaves the previous generation as it was.
+        when everything is stored; a crash before leaves the previous generation as it was. ``new`` says that the
+        conversation is believed not to be here yet: no request is spent on looking, and a mistake is found out.
 
-        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all.
+        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
+        ``Erased`` for a conversation that was erased, also while it was being kept.
         """
         bodies = {self._taken(conversation, one): one.body for one in arrived}
         for selection in selections:
@@ -132,11 +148,14 @@ class Archive:
         for state in states:
             keys.check_id(state.id, "communication")
         self._check(write=True)
-        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading())
+        self._tombstones.refuse(conversation, believed=new)
+        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading(), new=new)
 
     def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
-        """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation."""
+        """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation,
+        ``Erased`` for an erased one."""
         self._check(write=True)
+        self._tombstones.refuse(conversation)
         return self._commit(_Wanted(conversation, {}), reading or Reading())
 
     def manifest(self, conversation: str) -> Manifest | None:
@@ -181,6 +200,54 @@ class Archive:
         brief = {name: document.pop(name) for name in Summary.__struct_fields__[:6] if name in document}
         return brief | place | document
 
+    def refuse_erased(self, conversation: str) -> None:
+        """Raises ``Erased`` for a conversation that was erased: before anything is fetched for it."""
+        self._tombstones.refuse(conversation)
+
+    def verify(self, *, sample: float = 1.0, seed: str = "", views: bool = False) -> Verification:
+        """Check that everything the manifests list is there, byte for byte: an iterator of findings (see ``verify``).
+
+        ``sample`` is the share of conversations to look at, chosen by ``seed`` (a new one each time without).
+        ``views`` also builds the views again and compares. Nothing is written.
+        """
+        self._check_there()
+        return Verification(self.store, sample=sample, seed=seed, views=views, spool_folder=self._spool_folder)
+
+    def erase(self, conversations: Iterable[str], *, by: By = "conversation", dry_run: bool = False) -> Proof:
+        """Erase conversations for good, with all versions, and finish earlier erasures; what was done, as a proof.
+
+        ``dry_run`` says what would be erased. Raises ``Misconfigured`` for what cannot be an id, ``Denied`` where this
+        identity may not delete versions.
+        """
+        self._check_there()
+        eraser = Eraser(self.store, self._clock)
+        return eraser.plan(conversations, by) if dry_run else eraser.erase(conversations, by)
+
+    def expire(self, older_than: timedelta, *, dry_run: bool = False) -> Proof:
+        """Erase the conversations whose day (UTC) ended more than ``older_than`` ago; the proof lists the undated."""
+        self._check_there()
+        return expire(self.store, self._clock, older_than, dry_run=dry_run)
+
+    @property
+    def audit(self) -> Audit:
+        """Who did what, when: ``audit.lines()``; ``audit.record`` for programs that read the archive for people."""
+        return Audit(self.store, self._clock)
+
+    def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
+        """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the
+        id of an external contact. Raises ``Misconfigured`` for an address that names nobody.
+        """
+        self._check_there()
+        return find(self.store, Wanted.of(ani, external_contact))
+
+    def names(self, kind: str) -> dict[str, str]:
+        """Names by id of ``users``, ``queues`` or ``wrapups``, as far as any kept list tells them."""
+        self._check()
+        names: dict[str, str] = {}
+        for key in self.store.list(keys.directories(kind)):
+            names |= read_names(BytesSource(self.store.get(key)))
+        return names
+
     def _done(self, conversation: str) -> Manifest:
         found = self.manifest(conversation)
         if found is None:
@@ -195,6 +262,13 @@ class Archive:
                 field=found.unread.field,
             )
         return found
+
+    def _check_there(self) -> None:
+        """A mistyped address is no archive that is whole, nor one where nothing is left to erase."""
+        self._check()
+        if layout.read_layout(self.store) is None and next(self.store.list(""), None) is None:
+            hint = "Check the address."
+            raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
 
     def _check(self, *, write: bool = False) -> None:
         """Look at the archive's own note once, and before the first write make sure that there is one."""
@@ -216,15 +290,25 @@ class Archive:
             withheld=arrived.withheld,
         )
 
-    def _commit(self, wanted: _Wanted, reading: Reading) -> Kept:
+    def _commit(self, wanted: _Wanted, reading: Reading, *, new: bool = False) -> Kept:
         for attempt in range(ATTEMPTS):
-            current = self.manifest(wanted.conversation)
+            # Believed to be new, it is not looked for: the manifest's create-only write finds out.
+            current = None if new and not attempt else self.manifest(wanted.conversation)
             with contextlib.ExitStack() as open_spools:
                 try:
-                    return self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
+                    kept = self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
+                    self._undo_if_erased(wanted.conversation)
+                    return kept
                 except Conflict:
                     continue  # somebody else wrote this generation: look at it and build the next one
         raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="keep", key=wanted.conversation)
+
+    def _undo_if_erased(self, conversation: str) -> None:
+        """Erased while it was being kept: the tombstone stood before this look, so nothing may stay."""
+        if self._tombstones.has(conversation):
+            Unfinished(self.store).put(conversation, self._clock.now(), "request")
+            remove(self.store, History(kept=None), conversation)
+            self._tombstones.refuse(conversation)
 
     def _attempt(
         self,
@@ -315,8 +399,15 @@ class Archive:
     def _put_inputs(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> None:
         held = {taken.key for taken in earlier}
         for taken, body in arrived.items():
-            if taken.key not in held and self.store.size(taken.key) != taken.size:
+            if taken.key in held or taken.key in self._shared:
+                continue
+            # A list of names is shared by many conversations; a body of this one alone is stored without asking.
+            if not inputs.is_directory(taken.source):
                 self.store.put_stream(taken.key, body)
+                continue
+            if self.store.size(taken.key) != taken.size:
+                self.store.put_stream(taken.key, body)
+            self._shared.add(taken.key)
 
     def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
         """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""

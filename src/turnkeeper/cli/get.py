@@ -7,7 +7,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, say, show
-from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
+from turnkeeper.cli.options import (
+    Choice,
+    Destination,
+    Platform,
+    archive_address,
+    platform_settings,
+    selection,
+    store_settings,
+)
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.conversation import get as fetch
 from turnkeeper.settings import clock_from_environment
@@ -46,7 +54,7 @@ def get(
     conversation
         The conversation's id.
     to
-        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address.
+        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
     sample_rate
         Hz at which turns are mapped to audio samples.
     json
@@ -58,6 +66,7 @@ def get(
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
     platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
     chosen = selection(choice)
+    to = archive_address(to, platform)
     if not to and not quiet:
         say(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
     got = fetch(

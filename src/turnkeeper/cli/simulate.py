@@ -23,6 +23,7 @@ def simulate(
     giant_mb: int = 0,
     now: str = "",
     rate_limit: int = 300,
+    rate_window: float = 60.0,
     list_faults: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """The platform on loopback, from a seed: same seed, same bytes.
@@ -47,7 +48,9 @@ def simulate(
     now
         Freeze the clock at this time (RFC 3339); it then moves only through `/_sim/clock`.
     rate_limit
-        Requests a token may make per minute.
+        Requests a token may make per window.
+    rate_window
+        Seconds a window lasts.
     list_faults
         Print the faults with one sentence each, and stop.
     """
@@ -68,6 +71,7 @@ def simulate(
             giant_mb=giant_mb,
             now=_moment(now),
             rate_limit=rate_limit,
+            rate_window=rate_window,
         )
     except ValueError as cause:
         raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None

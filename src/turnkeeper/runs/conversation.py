@@ -102,8 +102,10 @@ def get(
     the environment where not given. ``sample_rate`` is in Hz: the rate at which turns are mapped to samples.
     ``selections`` are written beside the transcript, which itself always holds every turn.
 
-    Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
-    see ``turnkeeper.errors`` for what to do about each.
+    An archive is one organisation's: it is claimed for the platform's, and refused where it is another one's already.
+
+    Raises ``NotReady``, ``NotFound``, ``Erased``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or
+    ``Unavailable``; see ``turnkeeper.errors`` for what to do about each.
     """
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
@@ -113,7 +115,9 @@ def get(
     async def verb() -> Kept:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
             await door.token_probe()
+            await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
+            await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
             return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
 
     kept = run(verb)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from turnkeeper.simulator import truth
+from turnkeeper.simulator import query, truth
 from turnkeeper.simulator.analytics import Details
 from turnkeeper.simulator.clock import Clock
 from turnkeeper.simulator.faults import Switches
@@ -46,11 +46,13 @@ class Simulation:
         token_seconds: int = 86_399,
         start: datetime = FIRST,
         per_day: int = 144,
+        query_depth: int = query.DEEPEST,
     ) -> None:
         self.seed = seed
         self.conversations = conversations
         self.total = conversations + (1 if giant_mb else 0)
         self.rate_limit = rate_limit
+        self.query_depth = query_depth
         self.switches = Switches(faults)
         self.clock = Clock(now)
         self.ids = Ids(seed)
@@ -60,7 +62,7 @@ class Simulation:
         self.details = Details(self.ids, self.people)
         self.tally = Tally()
         self.pace = Pace(self.clock, rate_limit, rate_window)
-        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds)
+        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
         self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
         self.script = lru_cache(_REMEMBERED)(self._write)
