@@ -167,7 +167,7 @@ def _write(folder: Path, made: Made) -> None:
     views.append(_put(folder, f"summaries/{made.id}.json", {"format": "turnkeeper.summary/1", **summary}))
     if made.audio:
         inputs.append(
-            {**_put(folder, f"audio/{made.id}/rec-1.{{sha}}.{made.extension}", made.audio), "source": "recording/rec-1"}
+            {**_put(folder, f"audio/{made.id}/rec-1.{{sha}}.{made.extension}", made.audio), "source": "audio/rec-1/0"}
         )
         views.append(_put(folder, f"peaks/{made.id}/rec-1.dat", made.peaks))
         views.append(_put(folder, f"alignment/{made.id}.json", _alignment(made, inputs[-1]["key"])))

@@ -1,6 +1,6 @@
 // What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
 
-import { type Call, type Recording, type Role, ROLES, type Sync } from "./document";
+import { type Call, channelName, type Recording, type Role, ROLES, type Sync } from "./document";
 import { bdi, el } from "./dom";
 import { lasting } from "./times";
 
@@ -113,7 +113,7 @@ function agreement(recording: Recording, which: string): HTMLElement {
   if (sync?.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "The audio's clock against the transcript's"]);
   if (sync?.confidence !== undefined) rows.push(["Confidence", sync.confidence.toFixed(2)]);
   if (sync?.swapped !== undefined) rows.push(["Channels", sync.swapped ? "exchanged" : "as labelled"]);
-  if (recording.roles?.length) rows.push(["Order", recording.roles.map((role) => ROLES[role as Role] ?? role).join(", ")]);
+  if (recording.roles?.length) rows.push(["Order", recording.roles.map(channelName).join(", ")]);
   rows.push(["Audio", [recording.codec, `${recording.rate / 1000} kHz`].filter(Boolean).join(", ")]);
   const evidence = Object.entries(sync?.evidence ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
   const more = evidence.length

@@ -52,7 +52,7 @@ export interface Recording {
   rate: number;
   frames: number;
   type: string;
-  src: string;
+  src: string[];
   codec?: string;
   roles?: string[];
   segments?: [number, number, number, number][];
@@ -106,6 +106,11 @@ export const ROLES: Record<Role, string> = {
   system: "System",
   unknown: "Unknown",
 };
+
+/** A channel's name: a role's, or that all are heard on it. */
+export function channelName(role: string): string {
+  return role === "mixed" ? "Everybody" : (ROLES[role as Role] ?? role);
+}
 
 /** Below this a turn is marked as doubtful. */
 export const DOUBTFUL = 0.6;

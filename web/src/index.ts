@@ -27,6 +27,7 @@ const VERDICTS: Record<string, string> = {
   corrected: "Corrected",
   unverified: "Not verified",
   mismatch: "Other call",
+  unmeasured: "Not measured",
   "": "No audio",
 };
 const SLICE = 100;

@@ -1,5 +1,6 @@
 // The one position of the page. With audio it is the media element's; without, a moment that somebody chose.
 
+import { Companion } from "./companion";
 import { byId } from "./dom";
 import { bytes, type Call, type Recording, type Turn } from "./document";
 import { Timeline } from "./timeline";
@@ -18,7 +19,8 @@ export class Player {
   readonly recordings: Recording[];
   readonly timeline: Timeline;
   recording = 0;
-  private readonly urls = new Map<number, string>();
+  private readonly urls = new Map<string, string>();
+  private readonly second = new Companion(this.audio);
   private readonly listeners: Listener[] = [];
   /** Where to be once there is audio to be in; also the position of a page without any. */
   private pending: number | undefined;
@@ -52,7 +54,7 @@ export class Player {
 
   /** Whether the audio is inside the page and must be unpacked first. */
   get packed(): boolean {
-    return this.recordings[this.recording]?.src.startsWith("#") ?? false;
+    return this.recordings[this.recording]?.src[0]?.startsWith("#") ?? false;
   }
 
   get playing(): boolean {
@@ -82,15 +84,12 @@ export class Player {
     const recording = this.recordings[this.recording];
     if (!recording || this.audio.src) return;
     // The audio stands behind the script, so that the page is read while the rest still arrives.
-    if (recording.src.startsWith("#") && document.readyState === "loading") {
+    if (this.packed && document.readyState === "loading") {
       return document.addEventListener("DOMContentLoaded", () => this.attach(), { once: true });
     }
-    let url = this.urls.get(this.recording) ?? recording.src;
-    if (url.startsWith("#")) {
-      url = URL.createObjectURL(new Blob([bytes(url.slice(1))], { type: recording.type }));
-    }
-    this.urls.set(this.recording, url);
-    this.audio.src = url;
+    const [first = "", other] = recording.src.map((src) => this.url(src, recording.type));
+    this.second.play(other);
+    this.audio.src = first;
     if (this.pending !== undefined) this.audio.currentTime = this.pending;
     this.pending = undefined;
     if (this.eager) void this.toggle();
@@ -159,6 +158,13 @@ export class Player {
   set speed(rate: number) {
     this.audio.defaultPlaybackRate = rate;
     this.audio.playbackRate = rate;
+  }
+
+  private url(src: string, type: string): string {
+    if (!src.startsWith("#")) return src;
+    const known = this.urls.get(src) ?? URL.createObjectURL(new Blob([bytes(src.slice(1))], { type }));
+    this.urls.set(src, known);
+    return known;
   }
 
   private length(recording: number): number {

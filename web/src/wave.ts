@@ -1,8 +1,7 @@
 // The waveform, one lane a channel, and over it what the ear should know: turns, overtalk, cuts, the time.
 
 import WaveSurfer from "wavesurfer.js";
-import type { Call, Turn } from "./document";
-import { ROLES } from "./document";
+import { type Call, channelName } from "./document";
 import { byId, el } from "./dom";
 import { type Palette, palette, sized } from "./palette";
 import type { Peaks } from "./peaks";
@@ -58,7 +57,7 @@ export class Wave {
     this.box.style.height = `${CHANNEL_HEIGHT * roles.length + AXIS}px`;
     byId("lanes").replaceChildren(
       ...roles.map((role, channel) => {
-        const label = el("span", { className: "lane", data: { role } }, ROLES[role as Turn["role"]] ?? role);
+        const label = el("span", { className: "lane", data: { role } }, channelName(role));
         label.style.top = `${channel * CHANNEL_HEIGHT}px`;
         return label;
       }),

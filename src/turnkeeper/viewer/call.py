@@ -17,7 +17,7 @@ from turnkeeper.model import Participant, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
 from turnkeeper.viewer.marks import covered, overtalk, silences, union
 from turnkeeper.viewer.naming import Naming, facts
-from turnkeeper.viewer.recordings import Alignment, Recording, audio_key, media_type, read_alignment
+from turnkeeper.viewer.recordings import Alignment, Recording, audio_keys, media_type, read_alignment
 from turnkeeper.viewer.records import Mark, PageCall, PagePerson, PageRecording, PageTurn
 from turnkeeper.viewer.words import place_words
 
@@ -29,9 +29,9 @@ LARGEST = 64 << 20
 
 @dataclass(frozen=True)
 class Sound:
-    """One recording's objects in the archive; ``peaks`` is empty where there are none."""
+    """One recording's objects in the archive: the files of its audio; ``peaks`` is empty where there are none."""
 
-    audio: str
+    audio: list[str]
     peaks: str
 
 
@@ -178,11 +178,11 @@ def _recordings(
     archive: Archive, manifest: Manifest, alignment: Alignment | None
 ) -> tuple[list[Sound], list[PageRecording]]:
     """All recordings with their bytes, or none at all: places in the lists must agree with the alignment's."""
-    found = [(recording, audio_key(manifest, recording)) for recording in alignment.recordings] if alignment else []
-    if not found or not all(key for _, key in found):
+    found = [(recording, audio_keys(manifest, recording)) for recording in alignment.recordings] if alignment else []
+    if not found or not all(files for _, files in found):
         return [], []
-    sounds = [Sound(key, _peaks(archive, manifest.conversation, recording)) for recording, key in found]
-    return sounds, [_recording(recording, key) for recording, key in found]
+    sounds = [Sound(files, _peaks(archive, manifest.conversation, recording)) for recording, files in found]
+    return sounds, [_recording(recording, files[0]) for recording, files in found]
 
 
 def _peaks(archive: Archive, conversation: str, recording: Recording) -> str:
@@ -195,7 +195,7 @@ def _recording(recording: Recording, key: str) -> PageRecording:
         rate=recording.rate,
         frames=recording.frames,
         type=media_type(key),
-        src="",
+        src=[],
         codec=recording.codec,
         roles=list(recording.channel_roles),
         segments=[[s.start_ms, s.end_ms, s.start_sample, s.end_sample] for s in recording.segments],

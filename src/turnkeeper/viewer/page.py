@@ -26,7 +26,7 @@ from turnkeeper.viewer.built import Shell
 from turnkeeper.viewer.call import Call
 from turnkeeper.viewer.records import PageRecording
 
-__all__ = ["Placing", "embedded", "replaced", "title", "write_page"]
+__all__ = ["Placing", "beside", "embedded", "replaced", "title", "write_page"]
 
 BLOCK = 3 << 18  # a multiple of three, so that the pieces of base64 join
 
@@ -63,8 +63,9 @@ def write_page(
                 _write_base64(archive, sound.peaks, recording.peaks, out)
         out.write(middle)
         for recording, sound in zip(recordings, call.sounds, strict=True):
-            if recording.src.startswith("#"):
-                _write_base64(archive, sound.audio, recording.src[1:], out)
+            for src, key in zip(recording.src, sound.audio, strict=True):
+                if src.startswith("#"):
+                    _write_base64(archive, key, src[1:], out)
         out.write(tail)
 
 
@@ -113,12 +114,18 @@ def _refusal(cause: OSError, path: Path) -> DiskFull | StoreRefused:
 
 def _placed(archive: Archive, recording: PageRecording, place: int, call: Call, placing: Placing) -> PageRecording:
     sound = call.sounds[place]
-    peaks = f"peaks-{place}" if sound.peaks else ""
-    if placing.embed:
-        return msgspec.structs.replace(recording, src=f"#audio-{place}", peaks=peaks)
-    name = sound.audio.removeprefix("audio/").replace("/", ".")
-    _copy(archive, sound.audio, placing.folder / name)
-    return msgspec.structs.replace(recording, src=f"{placing.address}{name}", peaks=peaks)
+    src = [f"#audio-{place}-{part}" for part in range(len(sound.audio))]
+    if not placing.embed:
+        names = [beside(key) for key in sound.audio]
+        for key, name in zip(sound.audio, names, strict=True):
+            _copy(archive, key, placing.folder / name)
+        src = [f"{placing.address}{name}" for name in names]
+    return msgspec.structs.replace(recording, src=src, peaks=f"peaks-{place}" if sound.peaks else "")
+
+
+def beside(key: str) -> str:
+    """What an audio object is called beside a page."""
+    return key.removeprefix("audio/").replace("/", ".")
 
 
 def _copy(archive: Archive, key: str, target: Path) -> None:

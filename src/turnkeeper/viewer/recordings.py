@@ -9,7 +9,7 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.errors import NotFound, Unread
 
-__all__ = ["AlignedTurn", "Alignment", "Recording", "Segment", "audio_key", "media_type", "read_alignment"]
+__all__ = ["AlignedTurn", "Alignment", "Recording", "Segment", "audio_keys", "media_type", "read_alignment"]
 
 FORMAT = "turnkeeper.alignment/1"
 
@@ -101,11 +101,11 @@ def read_alignment(archive: Archive, conversation: str) -> Alignment | None:
     return found
 
 
-def audio_key(manifest: Manifest, recording: Recording) -> str:
-    """Where the recording's bytes are; empty where the manifest names none."""
+def audio_keys(manifest: Manifest, recording: Recording) -> list[str]:
+    """Where the recording's bytes are, in the order of its parts: two where each side has a file of its own."""
     prefix = f"audio/{manifest.conversation}/{recording.id}."
-    named = [taken.key for taken in manifest.inputs if taken.key == recording.key or taken.key.startswith(prefix)]
-    return named[0] if named else ""
+    parts = sorted((taken.source, taken.key) for taken in manifest.inputs if taken.key.startswith(prefix))
+    return [key for _, key in parts]
 
 
 def media_type(key: str) -> str:

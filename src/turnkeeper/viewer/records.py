@@ -59,7 +59,8 @@ class Mark(msgspec.Struct, omit_defaults=True):
 
 
 class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Audio and where it lies. ``src`` is ``#id`` of an element holding base64, or an address relative to the page.
+    """Audio and where it lies. Each ``src`` is ``#id`` of an element with base64, or an address relative to the page;
+    there are two where each side has a file of its own.
 
     ``segments`` holds four integers each: start and end in milliseconds, start and end in samples. ``peaks`` is the
     id of the element that holds the audiowaveform file, empty where there is none.
@@ -68,7 +69,7 @@ class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
     rate: int
     frames: int
     type: str
-    src: str
+    src: list[str]
     codec: str = ""
     roles: list[str] = []
     segments: list[list[int]] = []

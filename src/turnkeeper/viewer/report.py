@@ -19,7 +19,7 @@ from turnkeeper.viewer.call import Call, missing, read_call
 from turnkeeper.viewer.journal import NAME, Entry, Journal
 from turnkeeper.viewer.listing import Listed, write_csv, write_index
 from turnkeeper.viewer.naming import Naming, facts
-from turnkeeper.viewer.page import Placing, write_page
+from turnkeeper.viewer.page import Placing, beside, write_page
 from turnkeeper.viewer.records import Facts
 
 __all__ = ["Report", "report"]
@@ -152,7 +152,7 @@ class _Folder:
             made.without_page[conversation] = cause.message
             journal.add(Entry(inputs=inputs, listed=self._bare(manifest, cause)))
             return
-        audio = [] if self._embed else [sound.audio.removeprefix("audio/").replace("/", ".") for sound in call.sounds]
+        audio = [] if self._embed else [beside(key) for sound in call.sounds for key in sound.audio]
         journal.add(Entry(inputs=inputs, audio=audio, listed=_listed(call)))
         made.written += 1
 
@@ -198,8 +198,8 @@ class _Folder:
 
 def _listed(call: Call) -> Listed:
     page = call.page
-    verdicts = [str((recording.sync or {}).get("verdict", "unverified")) for recording in page.recordings]
-    order = ("mismatch", "unverified", "corrected", "verified")
+    verdicts = [str((recording.sync or {}).get("verdict", "unmeasured")) for recording in page.recordings]
+    order = ("mismatch", "unmeasured", "unverified", "corrected", "verified")
     return Listed(
         conversation=page.conversation,
         facts=page.facts,
