@@ -1,4 +1,4 @@
-# Everything a person or CI runs. Only Python 3.11+ is needed beforehand; each target makes its own .venv.
+# Everything a person or CI runs. Python 3.11+ and npm are needed beforehand; each target makes its own .venv.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin

@@ -37,6 +37,7 @@ class Made:
     started: int = STARTED
     language: str = "en-us"
     media: str = "voice"
+    other: bytes = b""
 
 
 def write(folder: Path, calls: list[Made]) -> Path:
@@ -169,6 +170,9 @@ def _write(folder: Path, made: Made) -> None:
         inputs.append(
             {**_put(folder, f"audio/{made.id}/rec-1.{{sha}}.{made.extension}", made.audio), "source": "audio/rec-1/0"}
         )
+        if made.other:  # a file for each side
+            second = _put(folder, f"audio/{made.id}/rec-1.{{sha}}.{made.extension}", made.other)
+            inputs.insert(-1, {**second, "source": "audio/rec-1/1"})
         views.append(_put(folder, f"peaks/{made.id}/rec-1.dat", made.peaks))
         views.append(_put(folder, f"alignment/{made.id}.json", _alignment(made, inputs[-1]["key"])))
     manifest = {

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open, findings, report
-from tests.browser.made import RATE, Made, dialogue, people, spoken, tone_of, turn
+from tests.browser.made import RATE, Made, dialogue, people, spoken, tone_of, tones, turn
 
 Call = tuple[Made, Path]
 BLOCK = 128 / RATE
@@ -282,6 +282,32 @@ def test_audio_beside_the_page_is_played(tmp_path: Path, browse: Open) -> None:
     ready(page)
     page.keyboard.press("Space")
     expect(page.locator("#turn-3")).to_have_attribute("aria-current", "true", timeout=30_000)
+
+
+def test_a_recording_of_two_files_is_heard_from_both(tmp_path: Path, browse: Open) -> None:
+    made = spoken(Made("two", dialogue(8, 3000)))
+    made.other = tones([made.turns[1]], made.frames)
+    page = browse(report(tmp_path, made))
+    page.evaluate(KEEP)
+    ready(page)
+    page.locator("#turn-4").click()
+    page.keyboard.press("Space")
+    expect(page.locator("#turn-5")).to_have_attribute("aria-current", "true", timeout=30_000)
+    assert page.evaluate("window.played.length") == 2
+    first, second = page.evaluate("window.played.map(audio => audio.currentTime)")
+    assert abs(first - second) < 0.3
+    page.keyboard.press("Space")
+    until(page, lambda: page.evaluate("window.played.every(audio => audio.paused)"))
+
+
+KEEP = """() => {
+  window.played = [];
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function () {
+    if (!played.includes(this)) played.push(this);
+    return play.call(this);
+  };
+}"""
 
 
 def test_another_calls_audio_is_not_passed_off(tmp_path: Path, browse: Open) -> None:

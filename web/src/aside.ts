@@ -128,7 +128,7 @@ function agreement(recording: Recording, which: string): HTMLElement {
 
 function signed(value: number): string {
   const rounded = Math.round(value * 10) / 10;
-  const sign = rounded > 0 ? "+" : rounded < 0 ? "−" : "±";
+  const sign = rounded > 0 ? "+" : rounded < 0 ? "−" : "";
   return `${sign}${Math.abs(rounded).toLocaleString("en")}`;
 }
 

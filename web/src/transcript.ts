@@ -339,7 +339,7 @@ function tags(turn: Turn): HTMLElement {
   }
   if (turn.mood !== undefined && Math.abs(turn.mood) >= 0.25) {
     const good = turn.mood > 0;
-    tag(good ? "good" : "bad", good ? "＋ positive" : "− negative", `Sentiment ${turn.mood.toFixed(2)}`);
+    tag(good ? "good" : "bad", good ? "+ positive" : "− negative", `Sentiment ${turn.mood.toFixed(2)}`);
   }
   if (turn.dup) tag("plain", "also in another leg", "Another leg of the call holds the same words");
   for (const flag of turn.flags ?? []) tag("plain", FLAGS[flag] ?? flag, "The turn and the recording do not overlap wholly");

@@ -243,13 +243,18 @@ export class Wave {
     context.textBaseline = "bottom";
     context.fillStyle = colours.line;
     context.fillRect(0, height - AXIS, width, 1);
-    for (let tick = Math.ceil(start / step); tick * step <= end; tick++) {
-      const seconds = tick * step;
+    // Ticks stand at round times of the conversation; those in a cut have no place.
+    const { timeline, recording } = this.player;
+    const last = timeline.ms(end, recording) / 1000;
+    for (let tick = Math.ceil(timeline.ms(start, recording) / 1000 / step); tick * step <= last; tick++) {
+      const ms = tick * step * 1000;
+      const seconds = timeline.seconds(ms, recording);
+      if (Math.abs(timeline.ms(seconds, recording) - ms) > 1) continue;
       const at = (seconds - start) * perSecond;
       context.fillStyle = colours.line;
       context.fillRect(Math.round(at), height - AXIS, 1, 5);
       context.fillStyle = colours.muted;
-      context.fillText(clock(this.player.timeline.ms(seconds, this.player.recording) + 0.5, step < 1), at + 4, height - 1);
+      context.fillText(clock(ms, step < 1), at + 4, height - 1);
     }
   }
 }

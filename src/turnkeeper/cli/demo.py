@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Kept
 from turnkeeper.archive.copying import copy
 from turnkeeper.cli.console import complain, listener, say
@@ -171,14 +172,18 @@ def _tally(lines: Sequence[Line]) -> str:
 
 
 def _farewell(lines: Sequence[Line], folder: Path, pages: Path) -> None:
-    done = next((line.conversation for line in lines if line.kept and line.kept.summary), "")
+    readable = [line.conversation for line in lines if line.kept and line.kept.summary]
+    done = next(iter(readable), "")
+    heard = next((name for name in readable if (folder / keys.alignment(name)).exists()), done)
     sys.stdout.write(
         f"""
 {_tally(lines)}
 
 Where to look next:
+  {pages.parent}/calls/{heard}.html
+      open it in a browser: one call to read, and to hear where it was recorded
   {pages}
-      open it in a browser: every call as a page, to read and to hear
+      all of them
   {folder}/transcripts/{done}.json
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json
