@@ -78,6 +78,7 @@ export class Wave {
       maxPeak: Math.max(0.25, ...peaks.channels.map((channel) => channel.reduce((a, b) => Math.max(a, b), 0))),
       normalize: true,
       hideScrollbar: true,
+      autoScroll: false,
       autoCenter: false,
       minPxPerSec: this.pixelsPerSecond,
       dragToSeek: { debounceTime: 0 },
