@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from turnkeeper.settings import StoreSettings as StoreSettings
     from turnkeeper.transcript.columns import TurnBatch as TurnBatch
     from turnkeeper.transcript.select import Selection as Selection
+    from turnkeeper.viewer.report import Report as Report
+    from turnkeeper.viewer.report import report as report
 
 _HOMES = {
     "Alignment": "turnkeeper.audio.alignment",
@@ -69,6 +71,7 @@ _HOMES = {
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
     "Recording": "turnkeeper.model",
+    "Report": "turnkeeper.viewer.report",
     "RetrySettings": "turnkeeper.settings",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
@@ -87,6 +90,7 @@ _HOMES = {
     "read_batches": "turnkeeper.runs.turns",
     "read_profile": "turnkeeper.profiles",
     "read_turns": "turnkeeper.runs.turns",
+    "report": "turnkeeper.viewer.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
 }
@@ -108,6 +112,7 @@ __all__ = [
     "PlatformSettings",
     "Profile",
     "Recording",
+    "Report",
     "RetrySettings",
     "Selection",
     "StoreSettings",
@@ -128,6 +133,7 @@ __all__ = [
     "read_batches",
     "read_profile",
     "read_turns",
+    "report",
     "reread",
     "span",
 ]

@@ -20,7 +20,7 @@ def test_the_demo_exports_25_conversations_and_leaves_an_archive(cli: Cli, tmp_p
     verdicts = [one["verdict"] for manifest in heard for one in manifest["sync"].values()]
     assert sorted(verdicts) == ["corrected"] * 3 + ["verified"] * 5
     for line in ran.out.split("Where to look next:")[1].splitlines():
-        if (words := line.split()) and words[0].endswith(".json"):
+        if (words := line.split()) and words[0].endswith((".json", ".html")):
             assert (tmp_path / words[0]).exists(), line
         elif "turns" in words and "--role" in words:
             assert cli(*words[words.index("turns") :], code=0).out

@@ -32,6 +32,7 @@ VERBS = {
     "audio": "Facts about a recording, its waveform, and whether it fits its transcript.",
     "clip": "One turn, one role, or a stretch of time as a sound file, cut on exact samples.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
+    "report": "Pages to read, hear and share: one call as a file, or a folder of calls. No server.",
     "verify": "Re-hash what an archive lists; find what is missing, changed or listed by nobody.",
     "erase": "Erase conversations for good, every version of them, with a proof.",
     "expire": "Erase the conversations that have become too old.",

@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Kept
 from turnkeeper.archive.copying import copy
 from turnkeeper.cli.console import complain, listener, say
@@ -29,6 +30,7 @@ from turnkeeper.runs.conversation import export_conversation
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioWanted
 from turnkeeper.settings import PlatformSettings, StoreSettings, environment
+from turnkeeper.viewer.report import report
 
 __all__ = ["demo"]
 
@@ -61,12 +63,13 @@ def demo(
 
     Starts a simulated platform (with links that expire, throttling, cut downloads and dying tokens) and a real object
     store, exports 25 conversations and 8 spoken sample calls with their recordings, comes back three days later for the
-    late ones, and prints what they amount to. The archive is left in `./turnkeeper-demo` for you to look at.
+    late ones, and prints what they amount to. The archive is left in `./turnkeeper-demo`, and pages to look at it in
+    `./turnkeeper-demo-report`.
 
     Parameters
     ----------
     folder
-        Where the archive is left; an earlier demo there is replaced.
+        Where the archive is left, with its pages beside it; an earlier demo there is replaced.
     seed
         What the simulated conversations are made from.
     verbose
@@ -105,7 +108,8 @@ def demo(
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
             complain(line.error)
-    _farewell(lines, folder)
+    pages = report(str(folder), out=folder.with_name(f"{folder.name}-report"))
+    _farewell(lines, folder, pages.path)
     return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
 
 
@@ -177,13 +181,19 @@ def _tally(lines: Sequence[Line]) -> str:
     return f"{done} done; {unread} unread: the bytes are broken, and kept; {absent} absent: the platform never had it."
 
 
-def _farewell(lines: Sequence[Line], folder: Path) -> None:
-    done = next((line.conversation for line in lines if line.kept and line.kept.summary), "")
+def _farewell(lines: Sequence[Line], folder: Path, pages: Path) -> None:
+    readable = [line.conversation for line in lines if line.kept and line.kept.summary]
+    done = next(iter(readable), "")
+    heard = next((name for name in readable if (folder / keys.alignment(name)).exists()), done)
     sys.stdout.write(
         f"""
 {_tally(lines)}
 
 Where to look next:
+  {pages.parent}/calls/{heard}.html
+      open it in a browser: one call to read, and to hear where it was recorded
+  {pages}
+      all of them
   {folder}/transcripts/{done}.json
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json
