@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from turnkeeper.audio.timeline import Timeline as Timeline
     from turnkeeper.audio.timeline import span as span
     from turnkeeper.clock import ManualClock as ManualClock
+    from turnkeeper.genesys.filters import Filters as Filters
+    from turnkeeper.genesys.interval import Interval as Interval
     from turnkeeper.genesys.platform import Genesys as Genesys
     from turnkeeper.model import Participant as Participant
     from turnkeeper.model import Recording as Recording
@@ -36,11 +38,21 @@ if TYPE_CHECKING:
     from turnkeeper.runs.audio import align as align
     from turnkeeper.runs.clips import Clip as Clip
     from turnkeeper.runs.clips import clip as clip
+    from turnkeeper.runs.completeness import Completeness as Completeness
+    from turnkeeper.runs.completeness import status as status
     from turnkeeper.runs.conversation import Got as Got
     from turnkeeper.runs.conversation import export_conversation as export_conversation
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.export import Follow as Follow
+    from turnkeeper.runs.export import Foreseen as Foreseen
+    from turnkeeper.runs.export import Range as Range
+    from turnkeeper.runs.export import export as export
+    from turnkeeper.runs.export import foresee as foresee
+    from turnkeeper.runs.exporter import ExportSettings as ExportSettings
+    from turnkeeper.runs.report import Report as Report
+    from turnkeeper.runs.schedule import Schedule as Schedule
     from turnkeeper.runs.sound import AudioWanted as AudioWanted
     from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
@@ -60,16 +72,25 @@ _HOMES = {
     "Check": "turnkeeper.runs.doctor",
     "ClientSettings": "turnkeeper.settings",
     "Clip": "turnkeeper.runs.clips",
+    "Completeness": "turnkeeper.runs.completeness",
+    "ExportSettings": "turnkeeper.runs.exporter",
+    "Filters": "turnkeeper.genesys.filters",
+    "Follow": "turnkeeper.runs.export",
+    "Foreseen": "turnkeeper.runs.export",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
+    "Interval": "turnkeeper.genesys.interval",
     "JwtSettings": "turnkeeper.settings",
     "Manifest": "turnkeeper.archive.manifest",
     "ManualClock": "turnkeeper.clock",
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
+    "Range": "turnkeeper.runs.export",
     "Recording": "turnkeeper.model",
+    "Report": "turnkeeper.runs.report",
     "RetrySettings": "turnkeeper.settings",
+    "Schedule": "turnkeeper.runs.schedule",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
@@ -81,7 +102,9 @@ _HOMES = {
     "build_peaks": "turnkeeper.audio.peaks",
     "clip": "turnkeeper.runs.clips",
     "doctor": "turnkeeper.runs.doctor",
+    "export": "turnkeeper.runs.export",
     "export_conversation": "turnkeeper.runs.conversation",
+    "foresee": "turnkeeper.runs.export",
     "get": "turnkeeper.runs.conversation",
     "open_audio": "turnkeeper.audio.decode",
     "read_batches": "turnkeeper.runs.turns",
@@ -89,6 +112,7 @@ _HOMES = {
     "read_turns": "turnkeeper.runs.turns",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
+    "status": "turnkeeper.runs.completeness",
 }
 
 __all__ = [
@@ -99,16 +123,25 @@ __all__ = [
     "Check",
     "ClientSettings",
     "Clip",
+    "Completeness",
+    "ExportSettings",
+    "Filters",
+    "Follow",
+    "Foreseen",
     "Genesys",
     "Got",
+    "Interval",
     "JwtSettings",
     "Manifest",
     "ManualClock",
     "Participant",
     "PlatformSettings",
     "Profile",
+    "Range",
     "Recording",
+    "Report",
     "RetrySettings",
+    "Schedule",
     "Selection",
     "StoreSettings",
     "Summary",
@@ -122,7 +155,9 @@ __all__ = [
     "clip",
     "doctor",
     "errors",
+    "export",
     "export_conversation",
+    "foresee",
     "get",
     "open_audio",
     "read_batches",
@@ -130,6 +165,7 @@ __all__ = [
     "read_turns",
     "reread",
     "span",
+    "status",
 ]
 
 
