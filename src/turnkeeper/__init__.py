@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from turnkeeper.audio.timeline import Timeline as Timeline
     from turnkeeper.audio.timeline import span as span
     from turnkeeper.clock import ManualClock as ManualClock
+    from turnkeeper.genesys.filters import Filters as Filters
+    from turnkeeper.genesys.interval import Interval as Interval
     from turnkeeper.genesys.platform import Genesys as Genesys
     from turnkeeper.model import Participant as Participant
     from turnkeeper.model import Recording as Recording
@@ -36,11 +38,21 @@ if TYPE_CHECKING:
     from turnkeeper.runs.audio import align as align
     from turnkeeper.runs.clips import Clip as Clip
     from turnkeeper.runs.clips import clip as clip
+    from turnkeeper.runs.completeness import Completeness as Completeness
+    from turnkeeper.runs.completeness import status as status
     from turnkeeper.runs.conversation import Got as Got
     from turnkeeper.runs.conversation import export_conversation as export_conversation
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.export import Follow as Follow
+    from turnkeeper.runs.export import Foreseen as Foreseen
+    from turnkeeper.runs.export import Range as Range
+    from turnkeeper.runs.export import export as export
+    from turnkeeper.runs.export import foresee as foresee
+    from turnkeeper.runs.exporter import ExportSettings as ExportSettings
+    from turnkeeper.runs.report import RunReport as RunReport
+    from turnkeeper.runs.schedule import Schedule as Schedule
     from turnkeeper.runs.sound import AudioWanted as AudioWanted
     from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
@@ -62,17 +74,26 @@ _HOMES = {
     "Check": "turnkeeper.runs.doctor",
     "ClientSettings": "turnkeeper.settings",
     "Clip": "turnkeeper.runs.clips",
+    "Completeness": "turnkeeper.runs.completeness",
+    "ExportSettings": "turnkeeper.runs.exporter",
+    "Filters": "turnkeeper.genesys.filters",
+    "Follow": "turnkeeper.runs.export",
+    "Foreseen": "turnkeeper.runs.export",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
+    "Interval": "turnkeeper.genesys.interval",
     "JwtSettings": "turnkeeper.settings",
     "Manifest": "turnkeeper.archive.manifest",
     "ManualClock": "turnkeeper.clock",
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
+    "Range": "turnkeeper.runs.export",
     "Recording": "turnkeeper.model",
     "Report": "turnkeeper.viewer.report",
     "RetrySettings": "turnkeeper.settings",
+    "RunReport": "turnkeeper.runs.report",
+    "Schedule": "turnkeeper.runs.schedule",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
@@ -84,7 +105,9 @@ _HOMES = {
     "build_peaks": "turnkeeper.audio.peaks",
     "clip": "turnkeeper.runs.clips",
     "doctor": "turnkeeper.runs.doctor",
+    "export": "turnkeeper.runs.export",
     "export_conversation": "turnkeeper.runs.conversation",
+    "foresee": "turnkeeper.runs.export",
     "get": "turnkeeper.runs.conversation",
     "open_audio": "turnkeeper.audio.decode",
     "read_batches": "turnkeeper.runs.turns",
@@ -93,6 +116,7 @@ _HOMES = {
     "report": "turnkeeper.viewer.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
+    "status": "turnkeeper.runs.completeness",
 }
 
 __all__ = [
@@ -103,17 +127,26 @@ __all__ = [
     "Check",
     "ClientSettings",
     "Clip",
+    "Completeness",
+    "ExportSettings",
+    "Filters",
+    "Follow",
+    "Foreseen",
     "Genesys",
     "Got",
+    "Interval",
     "JwtSettings",
     "Manifest",
     "ManualClock",
     "Participant",
     "PlatformSettings",
     "Profile",
+    "Range",
     "Recording",
     "Report",
     "RetrySettings",
+    "RunReport",
+    "Schedule",
     "Selection",
     "StoreSettings",
     "Summary",
@@ -127,7 +160,9 @@ __all__ = [
     "clip",
     "doctor",
     "errors",
+    "export",
     "export_conversation",
+    "foresee",
     "get",
     "open_audio",
     "read_batches",
@@ -136,6 +171,7 @@ __all__ = [
     "report",
     "reread",
     "span",
+    "status",
 ]
 
 

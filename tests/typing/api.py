@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import assert_type
 
@@ -22,6 +24,23 @@ def verbs() -> None:
     assert_type(tk.align("call.wav", "call.json", sync="correct"), tk.Alignment)
     assert_type(tk.clip("call.wav", "call.json", out="turn.wav", turn=3), list[tk.Clip])
     assert_type(tk.doctor("s3://bucket/prefix"), list[tk.Check])
+
+
+def bulk() -> None:
+    report = tk.export(to="archive", since="2026-10-01", until="2026-11-01", settings=tk.ExportSettings(visitors=8))
+    assert_type(report, tk.RunReport)
+    assert_type(report.failures[0].hint, str)
+    filters = tk.Filters.from_options(media_types=["voice"])
+    assert_type(tk.Range.of(datetime.now(UTC), last="2d", filters=filters), tk.Range | None)
+    start = datetime(2026, 10, 1, tzinfo=UTC)
+    tk.export(tk.Range(tk.Interval(start, start + timedelta(days=1)), by="jobs"), to="archive")
+    tk.export(tk.Follow(every=timedelta(minutes=5)), to="archive", stop=threading.Event())
+    tk.export(to="archive", retry=True)
+    assert_type(tk.foresee(last="30d"), tk.Foreseen)
+    assert_type(tk.foresee(ids=["id"]).hours, float)
+    assert_type(tk.status("archive", since=start).done, int)
+    assert_type(tk.status(tk.Archive("archive"), platform=tk.PlatformSettings.from_environment()), tk.Completeness)
+    assert_type(tk.Schedule(window=3_600_000).absent(0, 0, 1), int | None)
 
 
 def records(turn: tk.Turn) -> None:

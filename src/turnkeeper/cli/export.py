@@ -24,7 +24,7 @@ from turnkeeper.events import Listener
 from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.report import Report
+from turnkeeper.runs.report import RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.windows import length_of
 from turnkeeper.settings import clock_from_environment
@@ -53,34 +53,30 @@ def export(
     what is under way, anything harder loses nothing that was done.
 
         turnkeeper export --to s3://calls/genesys --since 2026-10-01 --until 2026-11-01
-            turnkeeper export --to s3://calls/genesys --last 2d
-            turnkeeper export --to s3://calls/genesys --follow
+        turnkeeper export --to s3://calls/genesys --last 2d
+        turnkeeper export --to s3://calls/genesys --follow
 
-        Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
-        (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
+    Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
+    (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
 
-        Parameters
-        ----------
-        to
-    <<<<<<< HEAD
-            Where to keep them: a folder, or an s3://, gs://, az:// or file:// address.
-        dry_run
-            Only say how many conversations there are, how many requests they take, and how many hours that is.
-    =======
-            Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
-    >>>>>>> 712c571e752c76bd89353e3dcdd778ff75c27bb7
-        follow
-            Go on until stopped: list the last days again and ask for late transcripts when they are due.
-        every
-            How often to list again with --follow.
-        absent_window
-            How long to go on asking for a transcript that is not there, from the call's end or the first ask.
-        concurrency
-            Conversations under way at once. The platform's quota is kept in any case.
-        json
-            One JSON line per event on standard error.
-        quiet
-            No progress at all.
+    Parameters
+    ----------
+    to
+        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+    dry_run
+        Only say how many conversations there are, how many requests they take, and how many hours that is.
+    follow
+        Go on until stopped: list the last days again and ask for late transcripts when they are due.
+    every
+        How often to list again with --follow.
+    absent_window
+        How long to go on asking for a transcript that is not there, from the call's end or the first ask.
+    concurrency
+        Conversations under way at once. The platform's quota is kept in any case.
+    json
+        One JSON line per event on standard error.
+    quiet
+        No progress at all.
     """
     to = archive_address(to, platform or Platform())
     if not to and not dry_run:
@@ -120,7 +116,7 @@ def _following(first: Range | None, every: str, wanted: Wanted) -> Follow:
     return Follow(every=length_of(every, "--every"), first=first, filters=wanted.filters())
 
 
-def ended(report: Report, *, quiet: bool) -> int:
+def ended(report: RunReport, *, quiet: bool) -> int:
     """A last word about a run, and its exit code."""
     if report.ended == "interrupted":
         say("stopped; what was under way is kept. The same command goes on from here.")

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.runs.export import Range
-from turnkeeper.runs.windows import By, range_of
+from turnkeeper.runs.windows import By
 
 __all__ = ["Wanted", "asked"]
 
@@ -59,15 +59,17 @@ class Wanted:
 
 def asked(wanted: Wanted, now: datetime, *, follow: bool = False) -> Range | None:
     """The range that the options name; None where none does. Raises ``Misconfigured``."""
-    if wanted.ids is not None:
-        if wanted.since or wanted.until or wanted.last or follow or wanted.filters():
-            hint = "Ids say exactly which; leave out --since, --last, --follow and the filters."
-            raise Misconfigured("--ids was given together with other choices", hint=hint)
-        return Range(ids=_ids(wanted.ids))
-    if not (wanted.since or wanted.until or wanted.last):
-        return None
-    interval = range_of(now, since=wanted.since, until=wanted.until, last=wanted.last)
-    return Range(interval, wanted.filters(), by=wanted.by)
+    if wanted.ids is not None and follow:
+        raise Misconfigured("--ids was given together with --follow", hint="Leave one of them out.")
+    return Range.of(
+        now,
+        since=wanted.since,
+        until=wanted.until,
+        last=wanted.last,
+        ids=() if wanted.ids is None else _ids(wanted.ids),
+        filters=wanted.filters(),
+        by=wanted.by,
+    )
 
 
 def _ids(path: Path) -> tuple[str, ...]:

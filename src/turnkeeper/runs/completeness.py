@@ -21,7 +21,7 @@ from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.portal import run
-from turnkeeper.runs.report import Report
+from turnkeeper.runs.report import RunReport
 from turnkeeper.settings import PlatformSettings, StoreSettings
 
 __all__ = ["Completeness", "Day", "Queue", "status"]
@@ -222,10 +222,10 @@ async def _counted(settings: PlatformSettings, clock: Clock, days: Iterable[str]
     return counted
 
 
-_REPORT = msgspec.json.Decoder(Report)
+_REPORT = msgspec.json.Decoder(RunReport)
 
 
-def _last_run(archive: Archive) -> Report | None:
+def _last_run(archive: Archive) -> RunReport | None:
     """The report of the last run that came to its end."""
     for key in reversed(list(archive.store.list(keys.RUNS))):
         try:

@@ -7,8 +7,9 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,6 +18,7 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
+from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind
 from turnkeeper.genesys.filters import Filters
@@ -28,9 +30,9 @@ from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Wanted
 from turnkeeper.runs.portal import run
-from turnkeeper.runs.report import Report
+from turnkeeper.runs.report import RunReport
 from turnkeeper.runs.visit import described
-from turnkeeper.runs.windows import By, midnight
+from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 from turnkeeper.spool import Spool
 
@@ -50,6 +52,33 @@ class Range:
     filters: Filters = field(default_factory=Filters)
     ids: Sequence[str] = ()
     by: By = "auto"
+
+    @classmethod
+    def of(
+        cls,
+        now: datetime,
+        *,
+        since: str = "",
+        until: str = "",
+        last: str = "",
+        ids: Sequence[str] = (),
+        filters: Filters | None = None,
+        by: By = "auto",
+    ) -> Self | None:
+        """The range in words, as the command line has them; None where nothing was asked for.
+
+        ``since`` and ``until`` are dates, times (UTC unless they say otherwise) or so long ago (``2d``); ``last`` is
+        short for ``since`` so long ago. Raises ``Misconfigured`` for what is none of these, and for ids among other
+        choices.
+        """
+        if ids:
+            if since or until or last or filters:
+                hint = "Ids say exactly which; leave out --since, --until, --last and the filters."
+                raise Misconfigured("ids were given together with other choices", hint=hint)
+            return cls(ids=tuple(ids))
+        if not (since or until or last):
+            return None
+        return cls(range_of(now, since=since, until=until, last=last), filters or Filters(), by=by)
 
     @property
     def name(self) -> str:
@@ -78,10 +107,19 @@ class Follow:
     filters: Filters = field(default_factory=Filters)
 
 
+_Asked = TypeVar("_Asked", bound=Range | Follow)
+_NOTHING = "Give since (and until), last or ids, or a Follow."
+
+
 def export(
-    wanted: Range | Follow,
+    wanted: Range | Follow | None = None,
     *,
     to: str,
+    since: str = "",
+    until: str = "",
+    last: str = "",
+    ids: Sequence[str] = (),
+    filters: Filters | None = None,
     platform: PlatformSettings | None = None,
     store: StoreSettings | None = None,
     settings: ExportSettings | None = None,
@@ -90,22 +128,28 @@ def export(
     listener: Listener = silent,
     stop: threading.Event | None = None,
     retry: bool = False,
-) -> Report:
+) -> RunReport:
     """Export everything wanted into the archive at ``to``; what is there already costs nothing.
+
+    What is wanted is said in words (``since`` … ``filters``, as in ``Range.of``), or is a ``Range`` or a ``Follow``.
 
     Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
     schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
-    run politely: what is under way is finished. ``retry`` makes everything that failed due at once.
+    run politely: what is under way is finished. ``retry`` makes everything that failed due at once; alone, it looks for
+    nothing new.
 
     Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
     with single conversations is in the report.
     """
     clock = clock or SystemClock()
+    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    if asked is None and not retry:
+        raise Misconfigured("nothing was asked for", hint=_NOTHING)
     settings = settings or ExportSettings()
     stop = stop or threading.Event()
     archive = Archive(to, store, clock=clock, listener=silent, spool_folder=settings.spool_folder)
 
-    async def verb() -> Report:
+    async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
             await door.token_probe()
@@ -116,7 +160,7 @@ def export(
                 if retry:
                     await anyio.to_thread.run_sync(book.retry)
                 run_ = _Run(door, archive, book, settings, clock, listener, stop)
-                return await (run_.follow(wanted) if isinstance(wanted, Follow) else run_.once(wanted))
+                return await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
                 book.close()
 
@@ -124,25 +168,47 @@ def export(
 
 
 def foresee(
-    wanted: Range, *, platform: PlatformSettings | None = None, clock: Clock | None = None, listener: Listener = silent
+    wanted: Range | None = None,
+    *,
+    since: str = "",
+    until: str = "",
+    last: str = "",
+    ids: Sequence[str] = (),
+    filters: Filters | None = None,
+    platform: PlatformSettings | None = None,
+    clock: Clock | None = None,
+    listener: Listener = silent,
 ) -> Foreseen:
-    """What an export would cost: a few requests, and nothing is written. Raises what asking the platform raises."""
+    """What an export of the same would cost: a few requests, and nothing is written.
+
+    Raises what asking the platform raises.
+    """
     clock = clock or SystemClock()
+    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    if asked is None:
+        raise Misconfigured("nothing was asked for", hint=_NOTHING)
 
     async def verb() -> Foreseen:
         async with Genesys(platform, clock=clock, listener=listener) as door:
             await door.token_probe()
-            if wanted.interval is None:
+            if asked.interval is None:
                 # Each id is asked for in vain at worst; a hundred details cost one request.
-                found = Estimate(len(wanted.ids), -(-len(wanted.ids) // 100), len(wanted.ids), 1.0, 0)
+                found = Estimate(len(asked.ids), -(-len(asked.ids) // 100), len(asked.ids), 1.0, 0)
             else:
-                filters, by = wanted.filters, wanted.by
-                found = await estimate(door, wanted.interval, filters, by=by, clock=clock, listener=listener)
+                filters, by = asked.filters, asked.by
+                found = await estimate(door, asked.interval, filters, by=by, clock=clock, listener=listener)
             quota = door.quota
             per_minute = quota.allowed / quota.seconds * 60 if quota else _USUAL_QUOTA
             return Foreseen(found.conversations, found.requests, per_minute, round(found.hours(per_minute), 2))
 
     return run(verb)
+
+
+def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
+    if wanted is not None and said is not None:
+        hint = "Leave out since, until, last and ids, or the Range."
+        raise Misconfigured("a range was given twice", hint=hint)
+    return wanted or said
 
 
 def ledger_path(archive_url: str) -> Path:
@@ -162,11 +228,11 @@ class _Run:
     listener: Listener
     stop: threading.Event
 
-    async def once(self, wanted: Range) -> Report:
+    async def once(self, wanted: Range) -> RunReport:
         await self._restored()
         return await self._pass(wanted)
 
-    async def follow(self, follow: Follow) -> Report:
+    async def follow(self, follow: Follow) -> RunReport:
         await self._restored()
         wanted = follow.first
         while True:
@@ -202,7 +268,7 @@ class _Run:
         stones = Tombstones(self.archive.store)
         await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
 
-    async def _pass(self, wanted: Range) -> Report:
+    async def _pass(self, wanted: Range) -> RunReport:
         now = self.clock.now()
         exporter = Exporter(
             self.door,

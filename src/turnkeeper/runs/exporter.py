@@ -28,7 +28,7 @@ from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
 from turnkeeper.runs.ledger import Ledger, Taken, Wanted
 from turnkeeper.runs.listings import Listings
-from turnkeeper.runs.report import Failure, Report
+from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
 
@@ -109,9 +109,9 @@ class Exporter:
         self._committed = clock.monotonic()
         self._kept: list[str] = []
         self._told = 0.0
-        self.report = Report(started_at=rfc3339(clock.now()))
+        self.report = RunReport(started_at=rfc3339(clock.now()))
 
-    async def run(self, feed: Feed, names: tuple[list[Arrived], list[str]] = ([], [])) -> Report:
+    async def run(self, feed: Feed, names: tuple[list[Arrived], list[str]] = ([], [])) -> RunReport:
         """One pass: everything found, and everything due, is visited once; then the index is committed.
 
         Raises ``Denied`` where the platform refuses everything, and any other ``Fatal``; what was done until then is

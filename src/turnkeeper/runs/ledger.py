@@ -10,9 +10,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -23,7 +24,6 @@ from turnkeeper.runs.presence import Presence
 
 __all__ = ["Due", "Ledger", "Taken", "Wanted"]
 
-VERSION = 1
 LEASE_S = 600.0
 """How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
 
@@ -91,20 +91,28 @@ class Due:
 class Ledger:
     """The queue in a file. Times are epoch milliseconds of the clock given.
 
+    The version of a file (``PRAGMA user_version``) counts the ``steps`` it has taken: a new one takes all, an older
+    one those that it lacks. A step never changes once it was released.
+
     What dead processes had taken is free again when the file is opened. Raises ``StoreRefused`` for a file of a newer
-    version, ``DiskFull`` and ``Unavailable`` for what SQLite meets.
+    version and for one that is no ledger, ``DiskFull`` and ``Unavailable`` for what SQLite meets.
     """
+
+    steps: ClassVar[tuple[str, ...]] = (_SCHEMA,)
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
         self._lock = threading.RLock()
-        with _translated(path):
+        with _translated(path), ExitStack() as opened:
             self._presence = Presence(path.parent / f"{path.stem}.exporters")
+            opened.callback(self._presence.close)
             self._owner = self._presence.name
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            opened.callback(self._db.close)
             self._prepare()
             self.free_the_dead()
+            opened.pop_all()
 
     def close(self) -> None:
         """Close the file; what is still taken is free for others."""
@@ -266,20 +274,34 @@ class Ledger:
         return int(self._clock.now().timestamp() * 1000)
 
     def _prepare(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        newest = len(self.steps)
+        found = self._version()
         if found == 0:
+            self._refuse_others()
             self._db.execute("PRAGMA journal_mode = WAL")
+        if found < newest:
             with self._changing() as db:
                 # Another process may have been quicker.
-                if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in filter(str.strip, _SCHEMA.split(";")):
+                for step in self.steps[self._version() :]:
+                    for statement in filter(str.strip, step.split(";")):
                         db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {VERSION}")
-        elif found > VERSION:
+                db.execute(f"PRAGMA user_version = {max(newest, self._version())}")
+        elif found > newest:
             hint = "Upgrade turnkeeper, or remove the file: the next run fills a new one from the archive."
-            raise StoreRefused(f"is of version {found}", operation="open the ledger", key=str(self.path), hint=hint)
+            raise self._refused(f"is of version {found}, this turnkeeper knows {newest}", hint)
         # The archive is the truth: a commit that a power cut takes back is done again.
         self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _refuse_others(self) -> None:
+        """Tables without a version are somebody else's. Looked at in this order: a ledger gets both at one instant."""
+        if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and self._version() == 0:
+            raise self._refused("is a database, and no ledger of turnkeeper", _REMOVE)
+
+    def _refused(self, why: str, hint: str) -> StoreRefused:
+        return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
 
     def _add(self, db: sqlite3.Connection, one: Wanted, now: int) -> int:
         row = db.execute("SELECT facts, hint FROM calls WHERE conversation = ?", (one.call.conversation,)).fetchone()
@@ -381,10 +403,10 @@ def _translated(path: Path) -> Iterator[None]:
             raise Unavailable(said, operation="write the ledger", key=str(path)) from None
         raise Misconfigured(said, operation="open the ledger", key=str(path), hint=_WHERE) from None
     except sqlite3.DatabaseError as cause:
-        hint = "Remove the file: the next run fills a new one from the archive."
-        raise StoreRefused(str(cause), operation="open the ledger", key=str(path), hint=hint) from None
+        raise StoreRefused(str(cause), operation="open the ledger", key=str(path), hint=_REMOVE) from None
     except OSError as cause:
         raise Misconfigured(str(cause.strerror), operation="open the ledger", key=str(path), hint=_WHERE) from None
 
 
+_REMOVE = "Remove the file: the next run fills a new one from the archive."
 _WHERE = "Set XDG_STATE_HOME to a folder that can be written."

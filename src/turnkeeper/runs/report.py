@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["FORMAT", "Failure", "Report"]
+__all__ = ["FORMAT", "Failure", "RunReport"]
 
 FORMAT = "turnkeeper.run/1"
 
@@ -18,7 +18,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     hint: str = ""
 
 
-class Report(msgspec.Struct, omit_defaults=True, kw_only=True):
+class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Counts of one run (``found`` … ``transcripts``), and of the whole archive as this ledger knows it (``states``).
 
     ``listed_until`` is the time up to which every conversation was listed. ``waiting`` conversations are due later, the
