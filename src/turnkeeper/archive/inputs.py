@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from turnkeeper.archive import keys
 from turnkeeper.archive.manifest import CommunicationState, Input
 
-__all__ = ["communication_of", "compose", "is_directory", "is_transcript", "key_of", "merge_states"]
+__all__ = ["CONVERSATION", "communication_of", "compose", "is_directory", "is_transcript", "key_of", "merge_states"]
 
 CONVERSATION = "conversation"
 METADATA = "media/metadata"
