@@ -191,6 +191,12 @@ class Archive:
         key = keys.manifest(conversation, max(generations))
         return decode(self.store.get(key), key)
 
+    def details(self, conversation: str) -> bytes | None:
+        """The analytics details kept with a conversation, byte for byte; None where there are none."""
+        found = self.manifest(conversation)
+        key = next((taken.key for taken in found.inputs if taken.source == inputs.CONVERSATION), "") if found else ""
+        return self.store.get(key) if key else None
+
     def conversations(self) -> Iterator[str]:
         """The ids of all conversations that have a manifest, sorted."""
         self._check()

@@ -10,6 +10,7 @@ from turnkeeper.audio.containers import extension
 from turnkeeper.model import RecordingState
 
 __all__ = [
+    "CONVERSATION",
     "audio_keys",
     "communication_of",
     "compose",

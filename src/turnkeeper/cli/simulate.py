@@ -19,6 +19,8 @@ def simulate(
     port: int = 0,
     seed: int = 7,
     conversations: int = 200,
+    per_day: int = 144,
+    start: str = "",
     faults: str = "",
     giant_mb: int = 0,
     now: str = "",
@@ -42,6 +44,10 @@ def simulate(
         What everything is made from.
     conversations
         How many conversations the platform knows; a million is fine.
+    per_day
+        How many conversations begin on a working day.
+    start
+        When the first one begins (RFC 3339; a fixed Monday without it).
     faults
         Faults to switch on, separated by commas; some take a value (`throttle=3`).
     giant_mb
@@ -59,7 +65,7 @@ def simulate(
         Print the faults with one sentence each, and stop.
     """
     try:
-        from turnkeeper.simulator import FAULTS, Simulation, run
+        from turnkeeper.simulator import FAULTS, FIRST, Simulation, run
     except ImportError as cause:
         hint = "Install them: pip install 'turnkeeper[demo]'"
         raise Misconfigured("the simulator's packages are not installed", operation="simulate", hint=hint) from cause
@@ -71,6 +77,8 @@ def simulate(
         simulation = Simulation(
             seed=seed,
             conversations=conversations,
+            per_day=per_day,
+            start=_moment(start) or FIRST,
             faults=chosen,
             giant_mb=giant_mb,
             now=_moment(now),

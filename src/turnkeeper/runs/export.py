@@ -36,7 +36,7 @@ from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 from turnkeeper.spool import Spool
 
-__all__ = ["Follow", "Foreseen", "Range", "export", "foresee", "ledger_path"]
+__all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
 
 _PAGE = 100
 _USUAL_QUOTA = 300.0
@@ -152,14 +152,12 @@ def export(
     async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
-            await door.token_probe()
-            organisation = await door.organisation()
-            await anyio.to_thread.run_sync(archive.claim, organisation)
+            await claimed(door, archive)
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
                 if retry:
                     await anyio.to_thread.run_sync(book.retry)
-                run_ = _Run(door, archive, book, settings, clock, listener, stop)
+                run_ = Run(door, archive, book, settings, clock, listener, stop)
                 return await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
                 book.close()
@@ -216,23 +214,35 @@ def ledger_path(archive_url: str) -> Path:
     return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
 
 
+async def claimed(door: Genesys, archive: Archive) -> None:
+    """Make sure that the platform lets us in, and that the archive is this organisation's.
+
+    Raises ``Denied`` or ``Misconfigured``, and ``StoreRefused`` for another organisation's archive.
+    """
+    await door.token_probe()
+    organisation = await door.organisation()
+    await anyio.to_thread.run_sync(archive.claim, organisation)
+
+
 @dataclass
-class _Run:
-    """One process's work on one archive."""
+class Run:
+    """One process's work on one archive, through doors that are open already: ``export`` opens the usual ones."""
 
     door: Genesys
     archive: Archive
     ledger: Ledger
     settings: ExportSettings
     clock: Clock
-    listener: Listener
-    stop: threading.Event
+    listener: Listener = silent
+    stop: threading.Event = field(default_factory=threading.Event)
 
     async def once(self, wanted: Range) -> RunReport:
+        """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
         await self._restored()
         return await self._pass(wanted)
 
     async def follow(self, follow: Follow) -> RunReport:
+        """Pass after pass, until ``stop`` is set."""
         await self._restored()
         wanted = follow.first
         while True:

@@ -100,6 +100,8 @@ class Visitor:
         only = await self._communications(taken, call, details, now)
         if only is not None and not only:
             return self._unlisted(call, now)
+        if details is None and call.generation:
+            details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
         try:
             met = await self.platform.ask(call.conversation, details, only)
         except Denied as cause:
@@ -123,6 +125,11 @@ class Visitor:
             return None, None
         with spool.open() as reader:
             return spool, read_details(reader.read())
+
+    def _archived(self, conversation: str) -> Details | None:
+        """What analytics said when the first legs were kept: without it, the speech dialect cannot be asked."""
+        body = self.archive.details(conversation)
+        return read_details(body) if body else None
 
     async def _communications(
         self, taken: Taken, call: CallState, details: Details | None, now: int
