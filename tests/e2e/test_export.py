@@ -271,3 +271,25 @@ def test_a_dry_run_counts_and_writes_nothing(cli: Cli, platform: Platform, tmp_p
     assert 60 <= ran.json["requests"] <= 200
     assert ran.json["hours"] > 0 or ran.json["requests_per_minute"] > 10_000
     assert not list(tmp_path.glob("**/manifests"))
+
+
+def test_recordings_come_with_the_export_and_to_what_was_exported_without(
+    cli: Cli, platform: Platform, tmp_path: Path, state: Path
+) -> None:
+    running = platform(conversations=2, calls=True, rate_limit=100_000)
+    archive = tmp_path / "archive"
+    env = {**credentials(running), "XDG_STATE_HOME": str(state)}
+    since = ("--since", "2026-10-01", "--api", "speech", "-q")
+    cli("export", "--to", str(archive), *since, env=env, code=0)
+    assert not (archive / "audio").exists()
+    ran = cli("export", "--to", str(archive), *since, "--audio", "--sync", "correct", env=env, code=0)
+    heard = {path.name for path in (archive / "audio").iterdir()}
+    assert len(heard) >= 8
+    for conversation in heard:
+        assert (archive / "alignment" / f"{conversation}.json").exists()
+        assert list((archive / "peaks" / conversation).iterdir())
+    again = cli("export", "--to", str(archive), *since, "--audio", env=env, code=0)
+    assert again.json.get("visited", 0) == 0, ran.json
+    other = tmp_path / "other"
+    cli("export", "--to", str(other), *since, "--audio", "--sync", "correct", env={**env, "XDG_STATE_HOME": str(other)})
+    assert {path.name for path in (other / "audio").iterdir()} == heard

@@ -15,17 +15,21 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from turnkeeper.archive.exported import PlatformExport
+from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
+from turnkeeper.genesys.recordings import AudioFormat
 from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.runs.exporter import ExportSettings
 from turnkeeper.runs.report import RunReport
 from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
 from turnkeeper.runs.windows import length_of
 from turnkeeper.settings import clock_from_environment
 
@@ -40,6 +44,10 @@ def export(
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
     absent_window: str = "7d",
+    audio: Annotated[bool, Parameter(negative="")] = False,
+    sync: SyncMode = "report",
+    audio_format: AudioFormat = "original",
+    audio_from: str = "",
     concurrency: int = 24,
     platform: Platform | None = None,
     destination: Destination | None = None,
@@ -71,6 +79,14 @@ def export(
         How often to list again with --follow.
     absent_window
         How long to go on asking for a transcript that is not there, from the call's end or the first ask.
+    audio
+        The recordings too, with waveforms and alignment; also of conversations that were exported without.
+    sync
+        What to do about audio that is not where the platform says: report it, correct the alignment too, or off.
+    audio_format
+        What the platform is asked for: original (the stored codec), or one it transcodes to.
+    audio_from
+        Take recordings from the platform's own S3 export at this address instead of the API.
     concurrency
         Conversations under way at once. The platform's quota is kept in any case.
     json
@@ -88,6 +104,12 @@ def export(
         foreseen = foresee(_given(range_), platform=platform_settings(platform), clock=clock)
         show(asdict(foreseen))
         return 0
+    stores = store_settings(destination, platform.ca)
+    heard_too = None
+    if audio or audio_from:
+        needs_audio_packages()
+        source = PlatformExport(audio_from, stores) if audio_from else None
+        heard_too = AudioWanted(sync, audio_format, source, wait_seconds=platform.wait)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
     with politely_stopped() as stop:
@@ -95,8 +117,8 @@ def export(
             _following(range_, every, wanted or Wanted()) if follow else _given(range_),
             to=to,
             platform=platform_settings(platform),
-            store=store_settings(destination, platform.ca),
-            settings=ExportSettings(visitors=concurrency, schedule=schedule),
+            store=stores,
+            settings=ExportSettings(visitors=concurrency, schedule=schedule, audio=heard_too),
             clock=clock,
             listener=pulse,
             stop=stop,

@@ -31,7 +31,7 @@ from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Wanted
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import RunReport
-from turnkeeper.runs.visit import described
+from turnkeeper.runs.visit import AUDIO, described
 from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 from turnkeeper.spool import Spool
@@ -157,6 +157,8 @@ def export(
             try:
                 if retry:
                     await anyio.to_thread.run_sync(book.retry)
+                if settings.audio is not None:
+                    await anyio.to_thread.run_sync(book.reopen, AUDIO)
                 run_ = Run(door, archive, book, settings, clock, listener, stop)
                 return await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:

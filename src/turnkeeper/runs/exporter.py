@@ -30,6 +30,7 @@ from turnkeeper.runs.ledger import Ledger, Taken, Wanted
 from turnkeeper.runs.listings import Listings
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.sound import AudioWanted
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
 
 __all__ = ["Batch", "ExportSettings", "Exporter", "Feed"]
@@ -43,12 +44,13 @@ _BATCH = 200
 @dataclass(frozen=True)
 class ExportSettings:
     """``visitors`` conversations are under way at once; ``writers`` of them may be writing. The archive's index is
-    brought up to date every ``commit_seconds``."""
+    brought up to date every ``commit_seconds``. ``audio`` says that the recordings are wanted too."""
 
     visitors: int = 24
     writers: int = 8
     commit_seconds: float = 60.0
     schedule: Schedule = field(default_factory=Schedule)
+    audio: AudioWanted | None = None
     spool_folder: Path | None = None
 
 
@@ -126,6 +128,8 @@ class Exporter:
             self._listings.of,
             names=names[0],
             notes=names[1],
+            audio=self._settings.audio,
+            listener=self._listener,
             threads=self._threads,
             spool_folder=self._settings.spool_folder,
         )

@@ -194,6 +194,16 @@ class Ledger:
             done = db.execute("UPDATE calls SET due = ?, tries = 0 WHERE state = 'failed'", (self._now(),))
         return done.rowcount
 
+    def reopen(self, leg: str) -> int:
+        """Make archived conversations that lack this leg due at once; how many there are."""
+        now = self._now()
+        with self._changing() as db:
+            rows = db.execute("SELECT facts FROM calls WHERE state IN ('done', 'unread') AND owner IS NULL").fetchall()
+            calls = [_FACTS.decode(facts) for (facts,) in rows]
+            lacking = [(now, call.conversation) for call in calls if all(one.id != leg for one in call.legs)]
+            db.executemany("UPDATE calls SET due = ? WHERE conversation = ?", lacking)
+        return len(lacking)
+
     def due(self) -> Due:
         """What is left to do."""
         now = self._now()

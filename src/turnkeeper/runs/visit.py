@@ -17,17 +17,21 @@ from turnkeeper.archive.manifest import CommunicationState
 from turnkeeper.archive.states import CallState, LegState, State
 from turnkeeper.clock import Clock, rfc3339_ms
 from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError
+from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
 from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details, read_details
 
 __all__ = ["Listing", "Outcome", "Refused", "Visitor", "described"]
 
+AUDIO = "_audio"
+"""The leg that stands for all recordings of a conversation, where they are wanted."""
 WHOLE = "_media"
 """The leg of a transcript that is of the whole conversation (the media dialect)."""
 
@@ -61,7 +65,8 @@ class Outcome:
 class Visitor:
     """Visits conversations through both doors. Safe to use from several tasks at once.
 
-    ``names`` are the platform's directories, arrived once for the whole run; ``threads`` bounds the writing.
+    ``names`` are the platform's directories, arrived once for the whole run; ``audio`` says that recordings are wanted
+    too; ``threads`` bounds the writing.
     """
 
     platform: Genesys
@@ -71,6 +76,8 @@ class Visitor:
     listing: Listing
     names: Sequence[Arrived] = ()
     notes: Sequence[str] = ()
+    audio: AudioWanted | None = None
+    listener: Listener = silent
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(8))
     spool_folder: Path | None = None
 
@@ -99,7 +106,8 @@ class Visitor:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
         only = await self._communications(taken, call, details, now)
         if only is not None and not only:
-            return self._unlisted(call, now)
+            outcome = self._unlisted(call, now)
+            return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         if details is None and call.generation:
             details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
         try:
@@ -107,7 +115,8 @@ class Visitor:
         except Denied as cause:
             raise Refused(cause, self._failed(taken, now, cause)) from cause
         if isinstance(met, Pending):
-            return self._absent(call, met.absent or ((WHOLE, met.status),), now)
+            outcome = self._absent(call, met.absent or ((WHOLE, met.status),), now)
+            return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         return await self._kept(call, body, met, details, now, spools)
 
     async def _details(self, taken: Taken, spools: ExitStack) -> tuple[Spool | None, Details | None]:
@@ -137,9 +146,11 @@ class Visitor:
         """Which communications to ask for: None for all that are likely, none where nothing is listed yet."""
         if not call.legs:
             return self._first(taken.listed, details)
+        waiting = {leg.id for leg in call.legs if leg.state == "absent" and not leg.final and leg.id != AUDIO}
+        if call.generation and not waiting:
+            return frozenset()
         if any(leg.id == WHOLE for leg in call.legs):
             return None
-        waiting = {leg.id for leg in call.legs if leg.state in ("absent", "failed", "pending") and not leg.final}
         listed = taken.listed - _held(call) if taken.listed else None
         if not listed:
             listed = await self.listing(call)
@@ -176,16 +187,60 @@ class Visitor:
             spools.enter_context(one.spool)
             arrived.append(Arrived(one.spool, one.source, one.communication, one.withheld))
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
+        sound = await self._audio(call, details, spools) if self.audio else AudioFound()
         keep = partial(
             self.archive.keep,
             call.conversation,
-            [*arrived, *self.names],
+            [*arrived, *self.names, *sound.arrived],
             states=states,
-            notes=self.notes,
+            notes=[*self.notes, *sound.notes],
+            recordings=sound.states,
+            sync_mode=self.audio.sync if self.audio else None,
             new=call.generation == 0,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        return self._done(call, found, kept, details, now)
+        outcome = self._done(call, found, kept, details, now)
+        return self._listened(outcome, sound, now) if self.audio else outcome
+
+    def _wants_audio(self, call: CallState) -> bool:
+        return self.audio is not None and call.generation > 0 and not any(_closed(leg) for leg in call.legs)
+
+    async def _audio(self, call: CallState, details: Details | None, spools: ExitStack) -> AudioFound:
+        assert self.audio is not None  # noqa: S101 - the callers looked
+        return await fetch_audio(
+            self.platform, self.archive, call.conversation, details, self.audio, spools, self.listener
+        )
+
+    async def _heard(self, call: CallState, now: int, spools: ExitStack) -> Outcome:
+        """The recordings alone, of a call whose transcripts are archived."""
+        details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
+        sound = await self._audio(call, details, spools)
+        mode = self.audio.sync if self.audio else None
+        keep = partial(
+            self.archive.keep,
+            call.conversation,
+            sound.arrived,
+            notes=sound.notes,
+            recordings=sound.states,
+            sync_mode=mode,
+        )
+        kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
+        heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
+        return self._listened(Outcome(heard, _next(heard)), sound, now)
+
+    def _listened(self, outcome: Outcome, sound: AudioFound, now: int) -> Outcome:
+        """The outcome with what became of the recordings: asked again while any of them may still come."""
+        call = outcome.call
+        legs = {leg.id: leg for leg in call.legs}
+        waiting = [one for one in sound.states if one.state in ("waiting", "archived", "failed")]
+        if sound.notes or waiting:
+            why = sound.notes[0] if sound.notes else waiting[0].reason or waiting[0].state
+            legs[AUDIO] = self._missing(call, legs.get(AUDIO), AUDIO, why, now)
+        else:
+            legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, now, "done", "")
+        call = msgspec.structs.replace(call, legs=_sorted(legs))
+        due = _next(call)
+        return Outcome(call, due if due is None or due > now else outcome.due, outcome.arrived)
 
     def _done(self, call: CallState, found: Found, kept: Kept, details: Details | None, now: int) -> Outcome:
         unread = kept.manifest.unread
@@ -289,6 +344,11 @@ def described(call: CallState, details: Details) -> CallState:
         media_type=next(iter(details.media_types), call.media_type),
         direction=details.direction or call.direction,
     )
+
+
+def _closed(leg: LegState) -> bool:
+    """Whether nothing more is to be done about the recordings."""
+    return leg.id == AUDIO and (leg.state == "done" or leg.final)
 
 
 def _held(call: CallState) -> frozenset[str]:
