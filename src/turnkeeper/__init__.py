@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
+    from turnkeeper.profiles import Profile as Profile
+    from turnkeeper.profiles import read_profile as read_profile
     from turnkeeper.runs.conversation import Got as Got
     from turnkeeper.runs.conversation import export_conversation as export_conversation
     from turnkeeper.runs.conversation import get as get
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from turnkeeper.runs.doctor import doctor as doctor
     from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
+    from turnkeeper.settings import ClientSettings as ClientSettings
     from turnkeeper.settings import JwtSettings as JwtSettings
     from turnkeeper.settings import PlatformSettings as PlatformSettings
     from turnkeeper.settings import RetrySettings as RetrySettings
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Archive": "turnkeeper.archive.bundle",
     "Check": "turnkeeper.runs.doctor",
+    "ClientSettings": "turnkeeper.settings",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
     "JwtSettings": "turnkeeper.settings",
@@ -52,6 +56,7 @@ _HOMES = {
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Report": "turnkeeper.viewer.report",
+    "Profile": "turnkeeper.profiles",
     "RetrySettings": "turnkeeper.settings",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
@@ -63,6 +68,7 @@ _HOMES = {
     "export_conversation": "turnkeeper.runs.conversation",
     "get": "turnkeeper.runs.conversation",
     "read_batches": "turnkeeper.runs.turns",
+    "read_profile": "turnkeeper.profiles",
     "read_turns": "turnkeeper.runs.turns",
     "report": "turnkeeper.viewer.report",
     "reread": "turnkeeper.archive.reread",
@@ -72,6 +78,7 @@ _HOMES = {
 __all__ = [
     "Archive",
     "Check",
+    "ClientSettings",
     "Genesys",
     "Got",
     "JwtSettings",
@@ -80,6 +87,7 @@ __all__ = [
     "Participant",
     "PlatformSettings",
     "Report",
+    "Profile",
     "RetrySettings",
     "Selection",
     "StoreSettings",
@@ -93,6 +101,7 @@ __all__ = [
     "export_conversation",
     "get",
     "read_batches",
+    "read_profile",
     "read_turns",
     "report",
     "reread",

@@ -261,7 +261,7 @@ async def test_without_the_search_nothing_is_listed_and_it_is_said_once(fault: s
         assert {one.listed for one in await here.found()} == {None}
         assert {one.listed for one in await here.found()} == {None}
         assert here.count("search") == 1
-        assert sum("transcripts/search is not available" in note for note in here.notes) == 1
+        assert sum("transcripts/search is not available here" in note for note in here.notes) == 1
         here.clock.advance(DAY)
         await here.found()
         assert here.count("search") == 2

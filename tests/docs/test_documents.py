@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
 atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
-LANGUAGES = {"python", "bash", "json", ""}
+LANGUAGES = {"python", "bash", "json", "toml", ""}
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
         text = _filled(block.text, fill)
         if block.language == "json":
             json.loads(text)
+        elif block.language == "toml":
+            tomllib.loads(text)
         elif block.language == "python":
             _python(text, env, tmp_path)
         elif block.language == "bash":
@@ -61,8 +64,13 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
                 _shell(command, env, tmp_path)
 
 
-def _prepare(folder: Path, env: Mapping[str, str], conversation: str) -> None:
-    """What pages take for granted: an archive with one call in it, and that call as a file."""
+def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
+    """What pages take for granted: an archive with one call in it, that call as a file, an organisation's profile."""
+    profile = {"base_url": env["GENESYS_BASE_URL"], "client_id": env["GENESYS_CLIENT_ID"]}
+    profile |= {"client_secret_env": "ACME_SECRET", "archive": str(folder / "acme")}
+    env |= {"TURNKEEPER_PROFILES": str(folder / "profiles.toml"), "ACME_SECRET": env["GENESYS_CLIENT_SECRET"]}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in profile.items()]
+    (folder / "profiles.toml").write_text("\n".join(["[acme]", *lines, ""]))
     _shell(f"turnkeeper get {conversation} --to turnkeeper-archive", env, folder)
     shutil.copy(folder / f"turnkeeper-archive/transcripts/{conversation}.json", folder / "call.json")
 

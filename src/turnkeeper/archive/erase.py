@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.audit import Action, Audit
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.folder import FolderStore
@@ -23,6 +24,7 @@ from turnkeeper.archive.tombstones import Reason, Tombstones
 from turnkeeper.archive.unfinished import Note, Unfinished
 from turnkeeper.archive.versions import History, Lock, history
 from turnkeeper.clock import Clock, rfc3339
+from turnkeeper.errors import Denied, StoreRefused
 from turnkeeper.version import __version__
 
 __all__ = ["By", "Eraser", "Erasure", "Hold", "Proof"]
@@ -121,7 +123,7 @@ class Eraser:
         audit, action = Audit(self._store, self._clock), _action(reason)
         audit.record(_begun(reason), by=by, conversations=len(wanted), earlier=len(earlier))
         todo = earlier | wanted
-        erasures = tuple(each(lambda name: self._one(name, todo[name]), todo))
+        erasures = self._each(todo)
         scrubbed = self._forget(todo, days, reports=reason == "request" or bool(earlier))
         for erasure in erasures:
             self._conclude(erasure, todo[erasure.conversation])
@@ -135,6 +137,26 @@ class Eraser:
         if note.state == "held":
             return note.until <= rfc3339(self._clock.now())
         return note.state == "begun" or self._history.kept is not None
+
+    def _each(self, todo: dict[str, Reason]) -> tuple[Erasure, ...]:
+        erasures = tuple(each(lambda name: self._one(name, todo[name]), todo))
+        doubt = self._abandon_uploads(todo)
+        if not doubt:
+            return erasures
+        return tuple(
+            msgspec.structs.replace(one, state="unproven", why=doubt) if one.state == "erased" else one
+            for one in erasures
+        )
+
+    def _abandon_uploads(self, conversations: Collection[str]) -> str:
+        """Abort uploads that never ended; why not, where this identity may not look for them."""
+        if self._history.bucket is None:
+            return ""
+        try:
+            self._history.bucket.abandon_uploads(lambda key: keys.conversation_of(key) in conversations)
+        except (Denied, StoreRefused) as cause:
+            return f"whether parts of broken uploads are left cannot be known ({cause.message})"
+        return ""
 
     def _one(self, conversation: str, reason: Reason) -> Erasure:
         now = self._clock.now()

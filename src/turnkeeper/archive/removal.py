@@ -5,7 +5,6 @@ What cannot be removed yet is said: which version, under which lock, until when.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,18 +12,18 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.versions import Bucket, History, Lock, Version
-from turnkeeper.errors import Denied, StoreRefused
 
 __all__ = ["Removed", "held_keys", "remove", "survey"]
 
 ROUNDS = 3
+BUSY = "objects kept appearing while they were removed: something is still writing this conversation"
 
 
 @dataclass
 class Removed:
     """What was removed: the ``keys``, the number of ``versions`` (markers are none), and what ``locks`` still hold.
 
-    ``doubt`` says why something may be left: objects kept appearing, or uploads could not be looked for.
+    ``doubt`` says why something may be left.
     """
 
     keys: set[str] = field(default_factory=set)
@@ -57,23 +56,26 @@ def survey(store: Store, history: History, conversation: str) -> Removed:
 def remove(store: Store, history: History, conversation: str) -> Removed:
     """Remove everything that is there. Raises what the store raises; what was removed until then stays removed."""
     removed = Removed()
-    removed.doubt = _abandon_uploads(history.bucket, conversation) if history.bucket else ""
-    for _ in range(ROUNDS):
-        visible = list(held_keys(store, conversation))
-        removed.keys.update(visible)
-        for key in visible:
-            store.delete(key)
-        if history.kept and history.bucket:
-            _remove_versions(store, history.bucket, conversation, removed)
-        else:
-            removed.versions = len(removed.keys)
-        if not any(True for _ in held_keys(store, conversation)):
-            break
+    if history.kept and history.bucket:
+        _remove_versions(store, history.bucket, conversation, removed)
     else:
-        removed.doubt = "objects kept appearing while they were removed: something is still writing this conversation"
+        _remove_visible(store, conversation, removed)
     if isinstance(store, FolderStore):
         _prune(store, conversation)
     return removed
+
+
+def _remove_visible(store: Store, conversation: str, removed: Removed) -> None:
+    for _ in range(ROUNDS):
+        visible = list(held_keys(store, conversation))
+        if not visible:
+            break
+        for key in visible:
+            store.delete(key)
+        removed.keys.update(visible)
+    else:
+        removed.doubt = BUSY
+    removed.versions = len(removed.keys)
 
 
 def _versions(bucket: Bucket, conversation: str) -> Iterator[Version]:
@@ -82,28 +84,30 @@ def _versions(bucket: Bucket, conversation: str) -> Iterator[Version]:
 
 
 def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: Removed) -> None:
-    """Contents first, then the markers that hide them: a marker stays as long as it hides something held."""
-    found: dict[bool, list[Version]] = defaultdict(list)
-    for version in _versions(bucket, conversation):
-        found[version.marker].append(version)
-    removed.locks = bucket.delete(found[False])
-    removed.keys.update(version.key for version in found[False])
-    removed.versions += len(found[False]) - len(removed.locks)
-    held = {lock.version.key for lock in removed.locks}
-    bucket.delete([marker for marker in found[True] if marker.key not in held])
-    for key in sorted(held):
-        if store.size(key) is not None:
-            store.delete(key)
+    """Until only what is held is listed. The newest content goes last, so that no older one comes to light; markers
+    go after what they hide, and stay where that is held."""
+    for _ in range(ROUNDS):
+        held = {(lock.version.key, lock.version.id) for lock in removed.locks}
+        hiding = {key for key, _ in held}
+        listed = _versions(bucket, conversation)
+        found = [one for one in listed if (one.key, one.id) not in held and not _hides(one, hiding)]
+        if not found:
+            return
+        contents = sorted((one for one in found if not one.marker), key=lambda one: one.latest)
+        locks = bucket.delete(contents)
+        removed.locks += locks
+        removed.keys.update(one.key for one in contents)
+        removed.versions += len(contents) - len(locks)
+        hiding |= {lock.version.key for lock in locks}
+        bucket.delete([one for one in found if one.marker and not _hides(one, hiding)])
+        for key in sorted({lock.version.key for lock in locks}):
+            if store.size(key) is not None:
+                store.delete(key)
+    removed.doubt = BUSY
 
 
-def _abandon_uploads(bucket: Bucket, conversation: str) -> str:
-    """Abort uploads that never ended; why not, where this identity may not."""
-    try:
-        for place in keys.places(conversation):
-            bucket.abandon_uploads(place)
-    except (Denied, StoreRefused) as cause:
-        return f"whether parts of broken uploads are left cannot be known ({cause.message})"
-    return ""
+def _hides(version: Version, held: set[str]) -> bool:
+    return version.marker and version.key in held
 
 
 def _prune(store: FolderStore, conversation: str) -> None:

@@ -7,7 +7,7 @@ when each version is deleted by its id, and not even then while a lock holds the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,14 +92,14 @@ class Bucket:
                 locks.append(self._lock(version, str(refused.get("Code", ""))))
         return locks
 
-    def abandon_uploads(self, place: str) -> int:
-        """Abort uploads in parts that were never completed: their parts are bytes too. Returns how many."""
-        pages = self._client.get_paginator("list_multipart_uploads")
+    def abandon_uploads(self, is_wanted: Callable[[str], bool]) -> int:
+        """Abort the uploads in parts, to the keys wanted, that were never completed: their parts are bytes too."""
         count = 0
-        with _told("list unfinished uploads", place):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + place):
+        with _told("list unfinished uploads", self._bucket):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
                 for found in page.get("Uploads", ()):
-                    if place.endswith("/") or found["Key"] == self._prefix + place:
+                    if is_wanted(found["Key"].removeprefix(self._prefix)):
                         self._client.abort_multipart_upload(
                             Bucket=self._bucket, Key=found["Key"], UploadId=found["UploadId"]
                         )

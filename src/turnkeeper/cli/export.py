@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from types import FrameType
 from typing import Annotated
@@ -14,13 +15,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import listener, say
-from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
-from turnkeeper.runs.export import Follow, Range
+from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.runs.exporter import ExportSettings
 from turnkeeper.runs.report import Report
@@ -35,6 +36,7 @@ def export(
     *,
     to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
     wanted: Wanted | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
     absent_window: str = "7d",
@@ -44,41 +46,52 @@ def export(
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
-    """Every conversation of a range into an archive: resumable, nothing twice, and a list of what is missing and why.
+    """Every conversation of a range into an archive: resumable, nothing twice, and what is missing is listed.
 
     Run it as often as you like: what is archived costs nothing, what failed is tried again, and transcripts that come
     late are asked for on a growing schedule until `--absent-window` has passed. Stop it at any time: Ctrl-C finishes
     what is under way, anything harder loses nothing that was done.
 
         turnkeeper export --to s3://calls/genesys --since 2026-10-01 --until 2026-11-01
-        turnkeeper export --to s3://calls/genesys --last 2d
-        turnkeeper export --to s3://calls/genesys --follow
+            turnkeeper export --to s3://calls/genesys --last 2d
+            turnkeeper export --to s3://calls/genesys --follow
 
-    Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
-    (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
+        Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
+        (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
 
-    Parameters
-    ----------
-    to
-        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address.
-    follow
-        Go on until stopped: list the last days again and ask for late transcripts when they are due.
-    every
-        How often to list again with --follow.
-    absent_window
-        How long to go on asking for a transcript that is not there, from the call's end or the first ask.
-    concurrency
-        Conversations under way at once. The platform's quota is kept in any case.
-    json
-        One JSON line per event on standard error.
-    quiet
-        No progress at all.
+        Parameters
+        ----------
+        to
+    <<<<<<< HEAD
+            Where to keep them: a folder, or an s3://, gs://, az:// or file:// address.
+        dry_run
+            Only say how many conversations there are, how many requests they take, and how many hours that is.
+    =======
+            Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+    >>>>>>> 712c571e752c76bd89353e3dcdd778ff75c27bb7
+        follow
+            Go on until stopped: list the last days again and ask for late transcripts when they are due.
+        every
+            How often to list again with --follow.
+        absent_window
+            How long to go on asking for a transcript that is not there, from the call's end or the first ask.
+        concurrency
+            Conversations under way at once. The platform's quota is kept in any case.
+        json
+            One JSON line per event on standard error.
+        quiet
+            No progress at all.
     """
-    if not to:
+    to = archive_address(to, platform or Platform())
+    if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
     platform, destination = platform or Platform(), destination or Destination()
     clock = clock_from_environment()
     range_ = asked(wanted or Wanted(), clock.now(), follow=follow)
+    if dry_run:
+        foreseen = foresee(_given(range_), platform=platform_settings(platform), clock=clock)
+        show(asdict(foreseen))
+        return 0
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
     with politely_stopped() as stop:

@@ -31,7 +31,7 @@ class Wanted:
     """Those that started before this time (default: now)."""
     last: str = ""
     """Short for --since so long ago: 2d, 6h, 30m, 1w."""
-    ids: Path | None = None
+    ids: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None
     """These ids: a file with one a line, or - for standard input."""
     queue: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Only of this queue (id). Repeat it or separate with commas."""
@@ -60,8 +60,9 @@ class Wanted:
 def asked(wanted: Wanted, now: datetime, *, follow: bool = False) -> Range | None:
     """The range that the options name; None where none does. Raises ``Misconfigured``."""
     if wanted.ids is not None:
-        if wanted.since or wanted.until or wanted.last or follow:
-            raise Misconfigured("--ids cannot be given together with a range of time or --follow")
+        if wanted.since or wanted.until or wanted.last or follow or wanted.filters():
+            hint = "Ids say exactly which; leave out --since, --last, --follow and the filters."
+            raise Misconfigured("--ids was given together with other choices", hint=hint)
         return Range(ids=_ids(wanted.ids))
     if not (wanted.since or wanted.until or wanted.last):
         return None

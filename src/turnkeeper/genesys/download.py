@@ -90,7 +90,12 @@ class Downloads:
     async def _fresh(self, url: str, dead: set[str], renew: Renew, reason: str, key: str) -> str:
         dead.add(url)
         if len(dead) > self._retry.renewals:
-            raise LinkExpired(f"{len(dead)} addresses in a row were refused ({reason})", operation=_OPERATION, key=key)
+            raise LinkExpired(
+                f"{len(dead)} addresses in a row were refused ({reason})",
+                operation=_OPERATION,
+                key=key,
+                hint="Check this machine's clock (turnkeeper doctor does): signed addresses live for minutes.",
+            )
         fresh = await renew()
         if fresh in dead:
             raise LinkExpired(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, Skippable
+from turnkeeper.errors import Denied, Skippable, Unavailable
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.answers import read_answer
 from turnkeeper.genesys.api import Api, Call
@@ -23,8 +23,9 @@ DEEPEST = 1000
 BATCH = 100
 SEARCHABLE = timedelta(days=60)
 _SECOND = timedelta(seconds=1)
-# A permission may be granted while a run goes on for years.
+# A permission may be granted while a run goes on for years; a search that is down comes back.
 _ASK_AGAIN = 86_400.0
+_REST = 600.0
 _PATH = "/api/v2/speechandtextanalytics/transcripts/search"
 _FORMAT = "yyyy-MM-dd'T'HH:mm:ss"
 
@@ -63,28 +64,30 @@ class Search:
         self._api = api
         self._clock = clock
         self._listener = listener
-        self._refused: float | None = None
+        self._rests_until = 0.0
 
     async def listed(self, interval: Interval, worth: int) -> Listed | None:
         """What is listed of the conversations that began in an interval (to the second).
 
-        None where it is not known: the interval is older than sixty days, the search is not offered or not permitted
-        (said once), or the answer would take more than ``worth`` requests.
+        None where it is not known: the interval is older than sixty days, the search is not offered, not permitted or
+        down (said once), or the answer would take more than ``worth`` requests.
         """
-        if interval.start < self._clock.now() - SEARCHABLE or self._resting():
+        resting = self._clock.monotonic() < self._rests_until
+        if resting or interval.start < self._clock.now() - SEARCHABLE:
             return None
         found = Listed()
         try:
             return found if await self._collect(_whole_seconds(interval), found, worth) else None
         except (Denied, Skippable) as cause:
-            self._refused = self._clock.monotonic()
-            self._listener(
-                Noted(note=f"transcripts/search is not available here, so likely legs are asked instead: {cause}")
-            )
-            return None
+            self._rest(_ASK_AGAIN, f"is not available here: {cause}")
+        except Unavailable as cause:
+            self._rest(_REST, f"does not answer: {cause}")
+        return None
 
-    def _resting(self) -> bool:
-        return self._refused is not None and self._clock.monotonic() - self._refused < _ASK_AGAIN
+    def _rest(self, seconds: float, why: str) -> None:
+        """Do without it for a while: what it saves is requests, and nothing depends on it."""
+        self._rests_until = self._clock.monotonic() + seconds
+        self._listener(Noted(note=f"likely legs are asked one by one, since transcripts/search {why}"))
 
     async def _collect(self, interval: Interval, found: Listed, worth: int) -> bool:
         """Halves the interval until everything in it can be paged. False where that is not worth it."""

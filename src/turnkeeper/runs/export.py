@@ -24,6 +24,7 @@ from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
 from turnkeeper.runs.discovery import Discovered, Unknown, discover_ids, discover_window, planned
+from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Wanted
 from turnkeeper.runs.portal import run
@@ -33,9 +34,11 @@ from turnkeeper.runs.windows import By, midnight
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 from turnkeeper.spool import Spool
 
-__all__ = ["Follow", "Range", "export", "ledger_path"]
+__all__ = ["Follow", "Foreseen", "Range", "export", "foresee", "ledger_path"]
 
 _PAGE = 100
+_USUAL_QUOTA = 300.0
+"""Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
 KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
 
 
@@ -52,6 +55,16 @@ class Range:
     def name(self) -> str:
         """The filters as a slug: windows that were listed with others say nothing of these."""
         return hashlib.sha256(self.filters.text.encode()).hexdigest()[:16] if self.filters else "all"
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """``requests`` count against the quota; ``hours`` is how long they take at ``requests_per_minute``."""
+
+    conversations: int
+    requests: int
+    requests_per_minute: float
+    hours: float
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,28 @@ def export(
     return run(verb)
 
 
+def foresee(
+    wanted: Range, *, platform: PlatformSettings | None = None, clock: Clock | None = None, listener: Listener = silent
+) -> Foreseen:
+    """What an export would cost: a few requests, and nothing is written. Raises what asking the platform raises."""
+    clock = clock or SystemClock()
+
+    async def verb() -> Foreseen:
+        async with Genesys(platform, clock=clock, listener=listener) as door:
+            await door.token_probe()
+            if wanted.interval is None:
+                # Each id is asked for in vain at worst; a hundred details cost one request.
+                found = Estimate(len(wanted.ids), -(-len(wanted.ids) // 100), len(wanted.ids), 1.0, 0)
+            else:
+                filters, by = wanted.filters, wanted.by
+                found = await estimate(door, wanted.interval, filters, by=by, clock=clock, listener=listener)
+            quota = door.quota
+            per_minute = quota.allowed / quota.seconds * 60 if quota else _USUAL_QUOTA
+            return Foreseen(found.conversations, found.requests, per_minute, round(found.hours(per_minute), 2))
+
+    return run(verb)
+
+
 def ledger_path(archive_url: str) -> Path:
     """Where the queue of an archive stands on this machine."""
     return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
@@ -142,6 +177,7 @@ class _Run:
             if not self.stop.is_set():
                 await self._pause(follow)
             if self.stop.is_set():
+                report.ended = "interrupted"
                 return report
 
     async def _pause(self, follow: Follow) -> None:

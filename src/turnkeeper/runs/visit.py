@@ -232,7 +232,7 @@ class Visitor:
         asks = (leg.asks if leg else 0) + asked
         moment = rfc3339_ms(now)
         first = leg.first_asked if leg and leg.first_asked else moment
-        due = self.schedule.absent(now, max(self._ended(call), epoch_ms(first)), asks)
+        due = self.schedule.absent(now, self._deadline(call) - self.schedule.window, asks)
         return LegState(
             id=name,
             state="absent",
@@ -262,7 +262,7 @@ class Visitor:
     def _deadline(self, call: CallState) -> int:
         """When absent is final: a window after the call's end, or after the first ask where that came later."""
         asked = [epoch_ms(leg.first_asked) for leg in call.legs if leg.first_asked]
-        return max(self._ended(call), min(asked, default=0)) + self.schedule.window
+        return max(self._ended(call), min(asked, default=self._now())) + self.schedule.window
 
     def _ended(self, call: CallState) -> int:
         known = call.ended_at or call.started_at

@@ -55,10 +55,14 @@ class Window:
 
 
 def days(interval: Interval, step: int = 1) -> Iterator[Interval]:
-    """The interval cut at midnights (UTC), so many days a piece; oldest first. Nothing where it is empty."""
+    """The interval cut at midnights (UTC), at most so many days a piece; oldest first. Nothing where it is empty.
+
+    The cuts are the same for every interval: a range that moves with the clock has the same pieces between its ends.
+    """
     start = interval.start
     while start < interval.end:
-        end = min(_later(midnight(start), step * DAY), interval.end)
+        whole = midnight(start)
+        end = min(_later(whole, (step - whole.toordinal() % step) * DAY), interval.end)
         yield Interval(start, end)
         start = end
 

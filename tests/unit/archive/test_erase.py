@@ -344,3 +344,14 @@ def test_less_than_a_day_is_refused(quick: Store) -> None:
 
 def test_what_each_store_keeps_of_deleted_objects_is_known(store: Store) -> None:
     assert history(store).kept is False
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/calls", "az://account/container/calls"])
+def test_what_cannot_be_asked_is_unknown_and_leaves_no_note_behind(quick: Store, url: str) -> None:
+    keep(quick, "call-1")
+    quick.url = url  # type: ignore[misc]
+    assert history(quick).kept is None
+    proof = Archive(quick, clock=ManualClock()).erase(["call-1"])
+    assert (proof.proven, proof.erasures[0].state, proof.versioning) == (False, "unproven", "unknown")
+    assert url.partition(":")[0] in proof.erasures[0].why
+    assert not list(Unfinished(quick).all())

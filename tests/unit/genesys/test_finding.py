@@ -156,6 +156,21 @@ async def test_a_search_that_is_refused_is_done_without(world: Make, status: int
     assert [one.listed for one in await all_of(here)] == [None]
 
 
+async def test_a_search_that_is_down_is_left_alone_for_ten_minutes(world: Make) -> None:
+    finding = Finding(*(page([call(1)]) for _ in range(3)))
+    finding.search = 503
+    here = world(finding)
+    assert [one.listed for one in await all_of(here)] == [None]
+    asked = len(here.asked(SEARCH))
+    assert [one.listed for one in await all_of(here)] == [None]
+    assert len(here.asked(SEARCH)) == asked
+    assert sum("does not answer" in event.note for event in here.events if isinstance(event, Noted)) == 1
+    here.clock.advance(600)
+    finding.search, finding.total = 200, 1
+    finding.rows = [[{"conversationId": "c-1", "communicationId": "x"}]]
+    assert [one.listed for one in await all_of(here)] == [frozenset({"x"})]
+
+
 async def test_one_id_that_the_platform_refuses_does_not_cost_the_others(world: Make) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         if request.url.path.endswith(SEARCH):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.unit.genesys.rate import Asking, Counted, Trouble
 
 from turnkeeper.events import Event, Noted, silent
-from turnkeeper.genesys.pace import Pacer, SharedFiles, is_tenant_limit
+from turnkeeper.genesys.pace import Pacer, Shared, SharedFiles, is_tenant_limit
+from turnkeeper.genesys.window import Window
 
 ALLOWED = st.sampled_from([1, 2, 3, 7, 20, 49, 50, 60, 100, 180, 300])
 PLATFORMS = st.builds(
@@ -90,6 +91,27 @@ def test_two_processes_use_nearly_all(up: bool, tmp_path: Path) -> None:
     asking.run(60)
     assert platform.refused == 0
     assert (sum(platform.windows) + platform.count) / 900 >= 0.95
+
+
+def test_the_file_is_opened_for_batches_not_for_each_request(tmp_path: Path) -> None:
+    exchanges = 0
+
+    class Counting(Shared):
+        def exchange(self, window: Window, own: int, now: float, wanted: int) -> tuple[int, int]:
+            nonlocal exchanges
+            exchanges += 1
+            return super().exchange(window, own, now, wanted)
+
+    def share() -> Shared:
+        assert SharedFiles(tmp_path, silent).open("api", "token") is not None
+        counting = Counting(next(tmp_path.glob("*.sqlite3")), lambda cause: pytest.fail(str(cause)))
+        assert counting.join()
+        return counting
+
+    asking = Asking(Counted(3000, 60.0), [Pacer(share) for _ in range(2)], delay=jitter(5, 0.06))
+    asking.run(15)
+    assert asking.answered > 2000
+    assert exchanges < asking.answered / 5
 
 
 def test_a_dead_process_takes_little_with_it(tmp_path: Path) -> None:
@@ -241,6 +263,15 @@ def test_the_file_holds_no_token_and_goes_with_the_last_holder(tmp_path: Path) -
     assert held[0].exists()
     other.close()
     assert not list(folder.iterdir())
+
+
+def test_a_file_from_before_the_machine_started_again_is_not_believed(tmp_path: Path) -> None:
+    files = SharedFiles(tmp_path, silent)
+    before, after = (Pacer(lambda: files.open("api", "token")) for _ in range(2))
+    ask(before, 9e6, figures(300, 300, 60))
+    ask(after, 5.0, figures(1, 300, 60))
+    assert after.wait(5.0) == 0
+    assert after.room(5.0) == 299
 
 
 def test_one_file_per_token(tmp_path: Path) -> None:

@@ -44,6 +44,14 @@ def test_days_cover_an_interval_once_and_end_at_midnight(interval: Interval, ste
     assert all(part.end - part.start <= step * DAY for part in parts)
 
 
+@given(intervals, st.timedeltas(timedelta(0), timedelta(days=60)), st.integers(1, 31))
+def test_a_range_that_moves_keeps_its_pieces_between_its_ends(interval: Interval, by: timedelta, step: int) -> None:
+    later = Interval(interval.start + by, interval.end + by)
+    before, after = set(list(days(interval, step))[1:-1]), set(list(days(later, step))[1:-1])
+    assert {part for part in before if part.start >= later.start} - after <= set(days(later, step))
+    assert {part for part in after if part.end <= interval.end} - before <= set(days(interval, step))
+
+
 @given(intervals, moments, st.sampled_from(["auto", "query", "jobs"]), st.none() | moments)
 def test_a_plan_is_the_range_without_what_has_not_begun(
     interval: Interval, now: datetime, by: str, available: datetime | None
@@ -69,8 +77,8 @@ def test_a_plan_is_the_range_without_what_has_not_begun(
 def test_a_long_backfill_goes_by_job_up_to_a_day_before_the_watermark_and_by_query_after_it() -> None:
     year = Interval(NOW - timedelta(days=365), NOW)
     windows = list(plan(year, NOW, available=NOW - timedelta(hours=6)))
-    assert [window.by for window in windows] == ["jobs"] * 52 + ["query"] * 2
-    assert windows[51].interval.end == datetime(2026, 11, 21, tzinfo=UTC)
+    assert [window.by for window in windows] == ["jobs"] * 53 + ["query"] * 2
+    assert windows[52].interval.end == datetime(2026, 11, 21, tzinfo=UTC)
     assert [window.settled for window in windows[-2:]] == [True, False]
 
 
