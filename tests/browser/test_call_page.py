@@ -41,14 +41,21 @@ def ready(page: Page) -> None:
 
 def test_an_hour_of_two_channels_loads_and_each_turn_is_found_to_the_block(hour: Call, browse: Open) -> None:
     made, path = hour
-    page = browse(path)
+    page = browse(path, "#turn=435")
     ready(page)
     assert page.locator("#transcript .turn").count() == 870
+    until(page, lambda: page.evaluate(SCROLLED) > 0.4)
     for place in (0, 1, 434, 868, 869, 7):
         page.locator(f"#turn-{place + 1}").click()
         expect(page.locator(f"#turn-{place + 1}")).to_have_attribute("aria-current", "true")
         until(page, lambda: abs(seconds(page) - at(made, place)) < BLOCK)  # noqa: B023 - asked at once
         assert page.url.endswith(f"#turn={place + 1}")
+
+
+SCROLLED = """() => {
+  const scroll = document.querySelector('#surfer > div').shadowRoot.querySelector('.scroll');
+  return scroll.scrollLeft / scroll.scrollWidth;
+}"""
 
 
 @pytest.mark.slow

@@ -88,7 +88,10 @@ export class Wave {
     this.surfer.on("scroll", () => this.seen());
     this.surfer.on("zoom", () => this.seen());
     this.surfer.on("redraw", () => this.seen());
-    this.surfer.on("ready", () => this.seen());
+    this.surfer.on("ready", () => {
+      this.seen();
+      this.reveal(this.player.seconds);
+    });
   }
 
   /** Colours changed. */
