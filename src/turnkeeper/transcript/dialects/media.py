@@ -101,14 +101,14 @@ class _OlderProbe(msgspec.Struct, gc=False):
         return self.start_older if self.start_time is None else self.start_time
 
 
-def _spoken_by(kind: type[msgspec.Struct], people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
-    """``kind`` where the speakers are known: an id is then looked up as it lies in the text, and no string made of it.
-    None where there are no speakers, or many."""
+def _spoken_by(people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
+    """``_Turn`` where the speakers are known: an id is then looked up as it lies in the text, and no string made of it,
+    which is worth a tenth. (Columns gain nothing by it.) None where there are no speakers, or many."""
     known = tuple({person.id for person in people if person.id is not None})
     if not 0 < len(known) <= _FEW:
         return None
     speaker = ("speaker_id", Literal[known] | None)
-    return msgspec.defstruct(kind.__name__, [speaker], bases=(kind,), kw_only=True, gc=False)
+    return msgspec.defstruct(_Turn.__name__, [speaker], bases=(_Turn,), kw_only=True, gc=False)
 
 
 class _Person(msgspec.Struct):
@@ -140,9 +140,10 @@ class Media:
     record = None
 
     def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:
-        kind = _Row if mode.columns else _Turn
-        known = _spoken_by(kind, facts.people) if facts else None
-        return {_PATH: Either(known, _Older, lasting=False) if known else Either(kind, _Older)}
+        if mode.columns:
+            return {_PATH: Either(_Row, _Older)}
+        known = _spoken_by(facts.people) if facts else None
+        return {_PATH: Either(known, _Older, lasting=False) if known else Either(_Turn, _Older)}
 
     def small(self, *, words: bool) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
         return _SMALL
