@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from turnkeeper.errors import Unread
 from turnkeeper.model import Pause, Recording
 
-__all__ = ["AUDIBLE", "read_recordings"]
+__all__ = ["AUDIBLE", "AudioFormat", "read_recordings"]
+
+AudioFormat = Literal["original", "WAV", "WAV_ULAW", "OGG_OPUS", "OGG_VORBIS", "WEBM", "MP3"]
+"""What a recording is asked for in: as stored, or the platform's own names of what it transcodes to."""
 
 AUDIBLE = frozenset({"audio", "call", "voice", "callback", ""})
 """The words for recordings that can be heard; the others hold messages, mail or a screen."""

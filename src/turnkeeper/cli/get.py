@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import (
+    Audio,
     Choice,
     Destination,
     Platform,
@@ -18,7 +18,6 @@ from turnkeeper.cli.options import (
     store_settings,
 )
 from turnkeeper.errors import Misconfigured
-from turnkeeper.genesys.recordings import AudioFormat
 from turnkeeper.runs.conversation import Got
 from turnkeeper.runs.conversation import get as fetch
 from turnkeeper.settings import clock_from_environment
@@ -37,10 +36,7 @@ def get(
     destination: Destination | None = None,
     choice: Choice | None = None,
     sample_rate: int = 48_000,
-    audio: Annotated[bool, Parameter(negative="")] = False,
-    sync: SyncMode = "report",
-    audio_format: AudioFormat = "original",
-    audio_from: str = "",
+    audio: Audio | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -70,14 +66,6 @@ def get(
         Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
     sample_rate
         Hz at which turns are mapped to audio samples.
-    audio
-        Archive the recordings too.
-    sync
-        What to do about audio that is not where the platform says: report it, correct the alignment too, or off.
-    audio_format
-        What to ask the platform for: original (as stored, through a batch request), or a format it transcodes to.
-    audio_from
-        Take recordings from the platform's own export instead of the API: s3://BUCKET[/ORGANISATION] or a folder.
     json
         Progress on standard error as JSON lines.
     quiet
@@ -86,6 +74,7 @@ def get(
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
     platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
+    audio = audio or Audio()
     chosen = selection(choice)
     to = archive_address(to, platform)
     if not to and not quiet:
@@ -97,10 +86,10 @@ def get(
         store=store_settings(destination, platform.ca),
         selections=[chosen] if chosen else [],
         sample_rate=sample_rate,
-        audio=audio,
-        sync=sync,
-        audio_format=audio_format,
-        audio_from=audio_from,
+        audio=audio.audio,
+        sync=audio.sync,
+        audio_format=audio.audio_format,
+        audio_from=audio.audio_from,
         clock=clock_from_environment(),
         listener=listener(as_json=json, quiet=quiet),
     )

@@ -8,11 +8,14 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from turnkeeper.archive.manifest import SyncMode
+from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.profiles import Profile, read_profile
 from turnkeeper.settings import Api, PlatformSettings, StoreSettings, environment
 from turnkeeper.transcript.select import Selection
 
 __all__ = [
+    "Audio",
     "Choice",
     "Destination",
     "Platform",
@@ -26,6 +29,7 @@ __all__ = [
 PLATFORM = Group("Platform")
 DESTINATION = Group("Archive")
 CHOICE = Group("Which turns")
+AUDIO = Group("Recordings")
 
 
 @Parameter(name="*", group=PLATFORM)
@@ -92,6 +96,21 @@ def archive_address(to: str, platform: Platform) -> str:
     chosen = profile(platform)
     given = to and to != environment().get("TURNKEEPER_ARCHIVE", "")
     return chosen.archive if chosen and chosen.archive and not given else to
+
+
+@Parameter(name="*", group=AUDIO)
+@dataclass(frozen=True)
+class Audio:
+    """Recordings too, and how."""
+
+    audio: Annotated[bool, Parameter(negative="")] = False
+    """Archive the recordings too."""
+    sync: SyncMode = "report"
+    """What to do about audio that is not where the platform says: report it, correct the alignment too, or off."""
+    audio_format: AudioFormat = "original"
+    """What to ask the platform for: original (as stored, through a batch request), or a format it transcodes to."""
+    audio_from: str = ""
+    """Take recordings from the platform's own export instead of the API: s3://BUCKET[/ORGANISATION] or a folder."""
 
 
 def platform_settings(platform: Platform) -> PlatformSettings:

@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from turnkeeper.audio.recordings import read_recordings
+from turnkeeper.audio.recordings import AudioFormat, read_recordings
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, LinkExpired, NotReady, Retriable, Skippable, TurnkeeperError
 from turnkeeper.events import Fetched, Listener, Noted, Waiting
@@ -26,10 +25,7 @@ from turnkeeper.genesys.download import Downloads
 from turnkeeper.model import Recording, RecordingState
 from turnkeeper.spool import Spool
 
-__all__ = ["AudioBody", "AudioFormat", "Recorded", "Recordings", "unheard"]
-
-AudioFormat = Literal["original", "WAV", "WAV_ULAW", "OGG_OPUS", "OGG_VORBIS", "WEBM", "MP3"]
-"""``original``: as stored; the others are the platform's own names of what it transcodes to."""
+__all__ = ["AudioBody", "Recorded", "Recordings", "unheard"]
 
 _LOSSLESS: AudioFormat = "WAV"
 _PATIENCE_MS = 5_000

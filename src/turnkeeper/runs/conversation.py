@@ -15,6 +15,7 @@ from turnkeeper.archive.bundle import Archive, Arrived, Kept
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.archive.keys import check_id
 from turnkeeper.archive.manifest import CommunicationState, SyncMode
+from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, NotFound, Unread
@@ -22,7 +23,6 @@ from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.genesys.recordings import AudioFormat
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
 from turnkeeper.settings import PlatformSettings, StoreSettings

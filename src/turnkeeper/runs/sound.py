@@ -18,12 +18,11 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.archive.inputs import recording_of
 from turnkeeper.archive.manifest import Manifest, SyncMode
-from turnkeeper.audio.recordings import read_recordings
+from turnkeeper.audio.recordings import AudioFormat, read_recordings
 from turnkeeper.errors import Denied, Misconfigured, Retriable, Skippable, TurnkeeperError
 from turnkeeper.events import Fetched, Listener, Noted
 from turnkeeper.genesys.batches import Batch
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.genesys.recordings import AudioFormat
 from turnkeeper.model import RecordingState
 from turnkeeper.transcript.details import Details
 

@@ -10,9 +10,10 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.errors import Denied, NotFound
 from turnkeeper.events import Fetched, Noted, Waiting
-from turnkeeper.genesys.recordings import AudioFormat, Recorded
+from turnkeeper.genesys.recordings import Recorded
 
 pytestmark = pytest.mark.anyio
 AUDIO = b"RIFF\x00\x00\x00\x00WAVE" + bytes(100)
