@@ -85,6 +85,10 @@ def test_an_export_goes_on_from_an_earlier_archive(archive: Path, platform: Plat
     assert list(opened.verify()) == []
     found = tk.status(opened, platform=settings(running), clock=clock)
     assert (found.done, found.absent, found.unread, found.missing) == (20, 3, 2, 0)
+    said = {reason.split(":")[0]: count for reason, count in found.reasons["absent"].items()}
+    assert said == {"queued": 2, "404 resource.not.found": 1}
+    # Only what does not fit into an answer is downloaded from storage.
+    assert (report.transcripts, report.downloads) == (22, 7)
 
 
 def test_an_export_goes_on_from_an_earlier_ledger(archive: Path, ledger: Path, platform: Platform) -> None:

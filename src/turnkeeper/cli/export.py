@@ -144,7 +144,8 @@ def ended(report: RunReport, *, quiet: bool) -> int:
         say("stopped; what was under way is kept. The same command goes on from here.")
         return 130
     if report.waiting and not quiet:
-        say(f"{report.waiting:,} conversations wait for late transcripts, the next at {report.next_due}: run it again")
+        due = f"run it again, from {report.next_due} on"
+        say(f"{report.waiting:,} conversations have legs without a transcript so far: {due}")
     for failure in report.failures[:10] if not quiet else ():
         say(f"{failure.conversation}: {failure.error}: {failure.message}")
     return 3 if report.failed or report.unread else 0

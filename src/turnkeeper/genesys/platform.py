@@ -84,8 +84,13 @@ class Genesys:
 
     @property
     def requests(self) -> int:
-        """Requests sent so far: to the API, for tokens, and to storage; repeats included."""
-        return self._api.requests + self._pool.requests + self._downloads.requests
+        """Requests sent so far to the API and for tokens, repeats included."""
+        return self._api.requests + self._pool.requests
+
+    @property
+    def downloads(self) -> int:
+        """Requests sent so far to storage, repeats included; they count against no quota."""
+        return self._downloads.requests
 
     @property
     def quota(self) -> Quota | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ __all__ = ["Completeness", "Day", "Queue", "status"]
 
 FORMAT = "turnkeeper.status/1"
 _REASONS = 50
+_PARTICULAR = re.compile(r"; context [0-9A-Za-z-]+|,? (?:in the element at|after) byte [0-9]+")
 _STATES: tuple[State, ...] = get_args(State)
 
 
@@ -138,7 +140,7 @@ class _Tally:
             self._states[call.state] += 1
             self._transcripts += sum(leg.state in ("done", "unread") for leg in call.legs)
             if call.state not in ("done", "erased"):
-                self._reasons.setdefault(call.state, Counter())[call.reason or "not visited yet"] += 1
+                self._reasons.setdefault(call.state, Counter())[_general(call.reason)] += 1
             asks = [leg.next_ask for leg in call.legs if leg.next_ask] if call.state == "absent" else []
             if asks:
                 self._waiting += 1
@@ -172,6 +174,11 @@ class _Tally:
             platform="asked" if asked else "not asked",
             days=days,
         )
+
+
+def _general(reason: str) -> str:
+    """A reason without what is this one call's alone, so that the same reasons are counted together."""
+    return _PARTICULAR.sub("", reason) or "not visited yet"
 
 
 def _overdue(call: CallState) -> bool:

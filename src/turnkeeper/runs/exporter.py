@@ -268,7 +268,7 @@ class Exporter:
         due = self._ledger.due()
         report.waiting, report.next_due = due.now + due.later, rfc3339_ms(due.next_ms) if due.next_ms else ""
         report.states = self._ledger.counts()
-        report.requests = self._platform.requests
+        report.requests, report.downloads = self._platform.requests, self._platform.downloads
         report.requests_per_transcript = round(report.requests / report.transcripts, 2) if report.transcripts else 0.0
         report.ended_at = rfc3339(self._clock.now())
         await anyio.to_thread.run_sync(self._keep_report)

@@ -22,8 +22,8 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Counts of one run (``found`` … ``transcripts``), and of the whole archive as this ledger knows it (``states``).
 
     ``listed_until`` is the time up to which every conversation was listed. ``waiting`` conversations are due later, the
-    earliest at ``next_due`` (RFC 3339). ``requests`` were sent to the platform; ``requests_per_transcript`` is what one
-    transcript cost. ``ended`` says how the run ended.
+    earliest at ``next_due`` (RFC 3339). ``requests`` were sent to the platform's API; ``requests_per_transcript`` is
+    what one transcript cost of them; ``downloads`` were sent to storage and cost no quota. ``ended`` says how it ended.
     """
 
     format: str = FORMAT
@@ -43,6 +43,7 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     transcripts: int = 0
     requests: int = 0
     requests_per_transcript: float = 0.0
+    downloads: int = 0
     waiting: int = 0
     next_due: str = ""
     states: dict[str, int] = {}
