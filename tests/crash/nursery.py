@@ -6,8 +6,11 @@ with Nursery() as nursery:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import traceback
@@ -30,7 +33,16 @@ class Child:
 
     def wait(self) -> int:
         """Its exit status; minus a signal's number where one ended it."""
-        return int(self._nursery.line()["status"])
+        return self._nursery.line()["status"]
+
+    def ended_within(self, seconds: float) -> bool:
+        """Whether it ended by itself so soon."""
+        return self._nursery.hears_within(seconds)
+
+    def kill(self) -> None:
+        """At once, wherever it is."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class Nursery:
@@ -42,7 +54,7 @@ class Nursery:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,
         )
         return self
 
@@ -56,8 +68,7 @@ class Nursery:
     def start(self, job: Job) -> Child:
         """Begin; the child runs when this returns."""
         assert self._process.stdin
-        self._process.stdin.write(job.text() + "\n")
-        self._process.stdin.flush()
+        self._process.stdin.write(job.text().encode() + b"\n")
         return Child(self, self.line()["pid"])
 
     def run(self, job: Job) -> int:
@@ -68,6 +79,10 @@ class Nursery:
         assert self._process.stdout
         found: dict[str, int] = json.loads(self._process.stdout.readline())
         return found
+
+    def hears_within(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
+        return bool(ready)
 
 
 def main() -> None:
