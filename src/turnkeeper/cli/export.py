@@ -16,14 +16,12 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.archive.exported import PlatformExport
-from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.cli.console import listener, say, show
-from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
+from turnkeeper.cli.options import Audio, Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
-from turnkeeper.genesys.recordings import AudioFormat
 from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.runs.exporter import ExportSettings
@@ -44,10 +42,7 @@ def export(
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
     absent_window: str = "7d",
-    audio: Annotated[bool, Parameter(negative="")] = False,
-    sync: SyncMode = "report",
-    audio_format: AudioFormat = "original",
-    audio_from: str = "",
+    audio: Audio | None = None,
     concurrency: int = 24,
     platform: Platform | None = None,
     destination: Destination | None = None,
@@ -64,6 +59,8 @@ def export(
         turnkeeper export --to s3://calls/genesys --last 2d
         turnkeeper export --to s3://calls/genesys --follow
 
+    With `--audio` the recordings come too, also those of conversations that were exported without.
+
     Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
     (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
 
@@ -79,14 +76,6 @@ def export(
         How often to list again with --follow.
     absent_window
         How long to go on asking for a transcript that is not there, from the call's end or the first ask.
-    audio
-        The recordings too, with waveforms and alignment; also of conversations that were exported without.
-    sync
-        What to do about audio that is not where the platform says: report it, correct the alignment too, or off.
-    audio_format
-        What the platform is asked for: original (the stored codec), or one it transcodes to.
-    audio_from
-        Take recordings from the platform's own S3 export at this address instead of the API.
     concurrency
         Conversations under way at once. The platform's quota is kept in any case.
     json
@@ -105,11 +94,12 @@ def export(
         show(asdict(foreseen))
         return 0
     stores = store_settings(destination, platform.ca)
+    sound = audio or Audio()
     heard_too = None
-    if audio or audio_from:
+    if sound.audio or sound.audio_from:
         needs_audio_packages()
-        source = PlatformExport(audio_from, stores) if audio_from else None
-        heard_too = AudioWanted(sync, audio_format, source, wait_seconds=platform.wait)
+        source = PlatformExport(sound.audio_from, stores) if sound.audio_from else None
+        heard_too = AudioWanted(sound.sync, sound.audio_format, source, wait_seconds=platform.wait)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
     with politely_stopped() as stop:
