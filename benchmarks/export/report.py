@@ -74,14 +74,18 @@ def _section(conversations: int, ours: list[dict[str, Any]], bare: list[dict[str
         ("turnkeeper export", cost(ours), cost(ours) / cost(bare), peak(ours)),
         ("bare loop: httpx2 and obstore", cost(bare), 1.0, peak(bare)),
     ]
-    lines = [
-        "## Bulk export\n",
+    folder = like["cpu"] / conversations * 1000
+    said = (
         f"`{COMMAND}`: {conversations:,} conversations from the simulator into SeaweedFS, {len(ours)} runs in turn,"
         " medians. The bare loop asks the same and puts the same bytes; it parses, checks and remembers nothing."
-        f" {ours[0]['done']:,} of {ours[0]['visited']:,} had a transcript. Machine: {os.cpu_count()} CPUs.\n",
+        f" {ours[0]['done']:,} of {ours[0]['visited']:,} had a transcript. Machine: {os.cpu_count()} CPUs.\n"
+    )
+    lines = [
+        "## Bulk export\n",
+        said,
         "| | CPU per conversation | ratio | peak memory |",
         "| --- | --- | --- | --- |",
         *(f"| {name} | {ms:.1f} ms | {ratio:.2f} | {mb:.0f} MB |" for name, ms, ratio, mb in rows),
-        f"\nInto a folder: {like['cpu'] / conversations * 1000:.1f} ms per conversation, every object synced to disk.\n",
+        f"\nInto a folder: {folder:.1f} ms per conversation, every object synced to disk.\n",
     ]
     return "\n".join(lines)

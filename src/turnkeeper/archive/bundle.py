@@ -185,7 +185,9 @@ class Archive:
     def manifest(self, conversation: str) -> Manifest | None:
         """The current generation; None for a conversation the archive does not hold."""
         self._check()
-        generations = [found[1] for key in self.store.list(keys.manifests(conversation)) if (found := _parsed(key))]
+        generations = [
+            found[1] for key in self.store.list(keys.manifests(conversation)) if (found := keys.parse_manifest(key))
+        ]
         if not generations:
             return None
         key = keys.manifest(conversation, max(generations))
@@ -202,7 +204,7 @@ class Archive:
         self._check()
         last = ""
         for key in self.store.list(keys.MANIFESTS):
-            found = _parsed(key)
+            found = keys.parse_manifest(key)
             if found and found[0] != last:
                 last = found[0]
                 yield last
@@ -493,10 +495,6 @@ def _selections(current: Manifest | None, asked: Sequence[Selection]) -> list[Se
     slugs = {slug: Selection.parse(slug) for slug in (current.selections if current else ())}
     slugs |= {selection.slug: selection for selection in asked}
     return [slugs[slug] for slug in sorted(slugs)]
-
-
-def _parsed(key: str) -> tuple[str, int] | None:
-    return keys.parse_manifest(key)
 
 
 def _archived(manifest: Manifest, *, changed: bool) -> Archived:
