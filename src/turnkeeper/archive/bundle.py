@@ -19,7 +19,7 @@ from turnkeeper.archive.customers import Match, find
 from turnkeeper.archive.erase import By, Eraser, Proof
 from turnkeeper.archive.expire import expire
 from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, decode, encode
-from turnkeeper.archive.names import read_names
+from turnkeeper.archive.names import KnownNames, read_names
 from turnkeeper.archive.recordings import without_known_recordings
 from turnkeeper.archive.removal import remove
 from turnkeeper.archive.store import open_store
@@ -43,7 +43,6 @@ __all__ = ["Archive", "Arrived", "Kept"]
 
 PRODUCER = f"turnkeeper/{__version__}"
 ATTEMPTS = 8
-NAMES_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Archive:
         self._lock = threading.Lock()
         self._tombstones = Tombstones(self.store)
         self._read_checked = self._write_checked = False
-        self._names: dict[str, dict[str, str]] = {}
+        self._names = KnownNames()
         self._shared: set[str] = set()
 
     @property
@@ -434,24 +433,11 @@ class Archive:
         }
 
     def _same_names(self, taken: Input, body: Source, known: Input) -> bool:
-        if taken.sha256 == known.sha256:
-            return True
-        try:
-            return self._named(taken, body) == self._named(known, None)
-        except (Unread, NotFound):
-            return False
-
-    def _named(self, taken: Input, body: Source | None) -> dict[str, str]:
-        """The names in a list; remembered, because many conversations of a run share one."""
-        if taken.sha256 not in self._names:
+        def read() -> dict[str, str]:
             with contextlib.ExitStack() as open_spools:
-                names = read_names(body or self._back(taken, open_spools))
-            with self._lock:
-                while len(self._names) >= NAMES_REMEMBERED:
-                    self._names.pop(next(iter(self._names)))
-                self._names[taken.sha256] = names
-            return names
-        return self._names[taken.sha256]
+                return read_names(self._back(known, open_spools))
+
+        return self._names.alike(taken.sha256, body, known.sha256, read)
 
     def _put_inputs(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> None:
         held = {taken.key for taken in earlier}

@@ -73,7 +73,7 @@ def normalised(address: str) -> str:
     """
     text = address.strip().lower()
     scheme, _, rest = text.partition(":")
-    text = (rest if scheme in ("tel", "sip", "sips", "mailto") else text).partition(";")[0].partition("?")[0]
+    text = (rest if scheme in ("tel", "sip", "sips", "mailto") else text).partition(";")[0].partition("?")[0].strip()
     user = text.partition("@")[0]
     if "@" in text and not (scheme in ("sip", "sips") and _is_number(user)):
         return text
