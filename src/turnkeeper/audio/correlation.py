@@ -42,12 +42,13 @@ class Position(msgspec.Struct, frozen=True):
 def position(heard: Activity, said: Parts) -> Position:
     """Search. ``said`` has at least one turn; ``heard`` one or two channels."""
     mono = len(heard.mask) == 1 or heard.alike
-    frame_s, active = _coarse(heard)
+    span_s = max(heard.loudness.duration_s, float(said.end.max() - said.start.min()))
+    frame_s, active = _coarse(heard, span_s)
     best: dict[tuple[int, int], tuple[float, Values, float]] = {}
     orders = [(0, 0)] if mono else [(0, 1), (1, 0)]
     lags = np.arange(-round(REACH_S / frame_s), round(REACH_S / frame_s) + 1)
     search = _Search(active[:1] if mono else active, lags, mono=mono)
-    for drift in _stretches(max(active.shape[1] * frame_s, float(said.end.max() - said.start.min()))):
+    for drift in _stretches(span_s):
         first_s = float(said.start.min()) * (1 + drift) - _AROUND_S
         count = int((float(said.end.max()) * (1 + drift) + _AROUND_S - first_s) / frame_s) + 1
         shift = first_s / frame_s
@@ -64,9 +65,9 @@ def position(heard: Activity, said: Parts) -> Position:
     return Position(at, drift, winner, top, margin, float(far.max()) if far.size else 0.0)
 
 
-def _coarse(heard: Activity) -> tuple[float, NDArray[np.float32]]:
+def _coarse(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
     hop = heard.loudness.hop_s
-    together = 4 if heard.loudness.duration_s < 1200 else 8 if heard.loudness.duration_s < 5400 else 16
+    together = 4 if span_s < 1200 else 8 if span_s < 5400 else 16
     count = heard.mask.shape[1] // together
     active = heard.mask[:, : count * together].reshape(len(heard.mask), count, together).mean(2)
     return hop * together, active

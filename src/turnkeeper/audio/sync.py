@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity, activity
+from turnkeeper.audio.correlation import REACH_S
 from turnkeeper.audio.loudness import loudness
 from turnkeeper.audio.measurement import Measurement, measure
 from turnkeeper.audio.parts import Parts, Side, parts, sides
@@ -30,6 +31,7 @@ TOLERANCE_MS = 60.0
 """Shifts up to this count as "as the metadata says": where speech begins is itself only defined to about that."""
 
 _LEAST_TURNS, _LEAST_AUDIO_S = 8, 5.0
+_CUT_AT_MOST_S = 900.0
 _DRIFT_SHOWS_MS, _DRIFT_ERRORS = 25.0, 4.0
 _BIAS_MS = 5.0  # of an onset, by its definition and by noise; does not average out over turns
 _MISMATCH_TURNS, _MISMATCH_SNR_DB = 16, 12.0
@@ -129,12 +131,13 @@ def synchronise(
     """
     if channels not in {1, 2}:
         return _untold(f"the audio has {channels} channels; one or two can be compared")
-    said = parts(turns)
-    if len(said) < _LEAST_TURNS:
-        return _untold(f"{len(said)} turns with times are too few to compare")
     heard = loudness(blocks, rate, channels)
     if heard.duration_s < _LEAST_AUDIO_S:
         return _untold(f"{heard.duration_s:.1f} s of audio are too short to compare")
+    last_ms = (heard.duration_s + _CUT_AT_MOST_S) * 1000
+    said = parts([turn for turn in turns if turn[1] > -REACH_S * 1000 and turn[0] < last_ms])
+    if len(said) < _LEAST_TURNS:
+        return _untold(f"{len(said)} turns with times near the recording are too few to compare")
     audio = activity(heard)
     if not audio.mask.any():
         return _untold("no speech is heard in the audio")

@@ -13,9 +13,11 @@ import soundfile
 from benchmarks.sync.calls import Kind, build
 from benchmarks.sync.trial import against, trial
 from benchmarks.sync.voices import samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.audio.test_calls import CALLS, FOLDER
-from turnkeeper.audio.parts import Side
+from turnkeeper.audio.parts import Side, sides
 from turnkeeper.audio.sync import Sync, synchronise
 
 BY_NAME = {call["name"]: call for call in CALLS}
@@ -177,3 +179,38 @@ def test_a_small_benchmark(name: str) -> None:
     assert found.drift_ppm < 400
     other = build(SMALL[name], samples(), np.random.default_rng([4, len(name)]))
     assert against(call, other.turns)[0].verdict in {"unverified", "mismatch"}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call["name"])
+def test_stamped_ends_and_a_grid_of_20_ms_change_no_verdict(call: dict[str, Any]) -> None:
+    """The platform's word times: starts on a grid, most words 80 ms long, a turn as long as its words say."""
+    stamped: list[tuple[int, int, Side]] = []
+    for turn, (start, _, side) in zip(call["turns"], turns_of(call), strict=True):
+        last = turn["words"][-1]["start_ms"] - turn["start_ms"]
+        stamped.append((round(start / 20) * 20, round((start + last) / 20) * 20 + 80, side))
+    found = measured(call, stamped)
+    assert found.verdict == call["expected_verdict"]
+    assert found.offset_ms == pytest.approx(call["true_offset_ms"], abs=12)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    channels=st.sampled_from([1, 2]),
+    sound=st.sampled_from(["constant", "noise", "a click", "bursts"]),
+    spread=st.sampled_from([1, 10, 1000]),
+    one_side=st.booleans(),
+)
+@settings(max_examples=25, deadline=None)
+def test_nothing_is_verified_in_noise(seed: int, channels: int, sound: str, spread: int, *, one_side: bool) -> None:
+    """Nor does anything raise or warn, however far the turns reach."""
+    source = np.random.default_rng(seed)
+    noise = source.integers(-9000, 9000, (channels, 80_000))
+    audio = {
+        "constant": np.full_like(noise, 1000),
+        "noise": noise,
+        "a click": noise * (np.abs(np.arange(80_000) - 40_000) < 400),
+        "bursts": noise * (np.arange(80_000) // 6000 % 3 == 0),
+    }[sound]
+    starts = source.integers(-20_000, 10_000 * spread, int(source.integers(1, 40)))
+    turns = [(int(at), int(at) + int(source.integers(5000)), sides[0 if one_side else at % 2]) for at in starts]
+    assert synchronise([audio.astype(np.int16)], 8000, channels, turns).verdict in {"unverified", "mismatch"}
