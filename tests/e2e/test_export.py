@@ -250,6 +250,20 @@ def test_status_says_stale_and_writes_metrics(cli: Cli, platform: Platform, tmp_
     assert "platform" in table
 
 
+def test_filling_in_older_days_makes_an_archive_no_staler(
+    cli: Cli, platform: Platform, tmp_path: Path, state: Path
+) -> None:
+    running = platform(**SETTINGS, now=None)
+    archive = tmp_path / "archive"
+    env = {**credentials(running), "XDG_STATE_HOME": str(state)}
+    for range_ in (("--last", "2d"), ("--since", SINCE, "--until", "2026-10-06"), ("--last", "1d", "--queue", "q")):
+        cli("export", "--to", str(archive), "--api", "speech", *range_, env=env)
+        move(running, advance=1)
+    found = cli("status", str(archive), "--json", env=env).json
+    assert found["lag_seconds"] < 3600
+    assert len(list((archive / "_turnkeeper/runs").iterdir())) == 3
+
+
 def test_export_to_an_object_store_is_the_same_as_to_a_folder(
     cli: Cli, platform: Platform, tmp_path: Path, state: Path, s3: LocalS3
 ) -> None:

@@ -233,15 +233,18 @@ _REPORT = msgspec.json.Decoder(RunReport)
 
 
 def _last_run(archive: Archive) -> RunReport | None:
-    """The report of the last run that came to its end."""
+    """The report of the finished run that listed furthest: mostly the last, unless that one filled in older days."""
+    best: RunReport | None = None
     for key in reversed(list(archive.store.list(keys.RUNS))):
+        if best is not None and key < keys.run(best.listed_until, ""):
+            break  # no run lists beyond its own start
         try:
             report = _REPORT.decode(archive.store.get(key))
         except msgspec.DecodeError:
             continue
-        if report.ended == "done" and report.listed_until:
-            return report
-    return None
+        if report.ended == "done" and report.listed_until > (best.listed_until if best else ""):
+            best = report
+    return best
 
 
 def _inside(day: str, since: datetime | None, until: datetime | None) -> bool:
