@@ -29,7 +29,8 @@ __all__ = ["Completeness", "Day", "Queue", "status"]
 
 FORMAT = "turnkeeper.status/1"
 _REASONS = 50
-_PARTICULAR = re.compile(r"; context [0-9A-Za-z-]+|,? (?:in the element at|after) byte [0-9]+")
+_PLACE = re.compile(r"(\[|byte )\d+")
+_CONTEXT = re.compile(r"; context [0-9A-Za-z-]+")
 _STATES: tuple[State, ...] = get_args(State)
 
 
@@ -55,7 +56,8 @@ class Day(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``done`` … ``erased`` count conversations. ``waiting`` of the absent ones are asked again, the next at
-    ``next_ask``; the others are final. ``reasons`` counts why, by state. ``listed_until`` is the time up to which
+    ``next_ask``; the others are final. ``reasons`` counts why, by state, without what
+    differs from one to the next (a byte's offset); with many, the rarest are one. ``listed_until`` is the time up to which
     the last finished run listed; ``lag_seconds`` how long ago that is, or since when something overdue waits."""
 
     format: str = FORMAT
@@ -140,7 +142,7 @@ class _Tally:
             self._states[call.state] += 1
             self._transcripts += sum(leg.state in ("done", "unread") for leg in call.legs)
             if call.state not in ("done", "erased"):
-                self._reasons.setdefault(call.state, Counter())[_general(call.reason)] += 1
+                self._reasons.setdefault(call.state, Counter())[_kind(call.reason)] += 1
             asks = [leg.next_ask for leg in call.legs if leg.next_ask] if call.state == "absent" else []
             if asks:
                 self._waiting += 1
@@ -167,7 +169,7 @@ class _Tally:
             next_ask=self._next_ask,
             missing=sum(day.missing for day in days),
             transcripts=self._transcripts,
-            reasons={name: dict(found.most_common(_REASONS)) for name, found in sorted(self._reasons.items())},
+            reasons={name: _commonest(found) for name, found in sorted(self._reasons.items())},
             listed_until=listed,
             last_run=last.ended_at if last else "",
             lag_seconds=None if behind is None else max(now.timestamp() - behind / 1000, 0.0),
@@ -176,9 +178,16 @@ class _Tally:
         )
 
 
-def _general(reason: str) -> str:
-    """A reason without what is this one call's alone, so that the same reasons are counted together."""
-    return _PARTICULAR.sub("", reason) or "not visited yet"
+def _kind(reason: str) -> str:
+    """A reason without what only this one conversation knows: the byte, the turn, the answer's id."""
+    return _PLACE.sub(lambda found: found[1] + "…", _CONTEXT.sub("", reason)) or "not visited yet"
+
+
+def _commonest(reasons: Counter[str]) -> dict[str, int]:
+    """The commonest ones, and all the others as one: together they are everybody."""
+    told = dict(reasons.most_common(_REASONS))
+    rest = reasons.total() - sum(told.values())
+    return told | ({"other reasons": rest} if rest else {})
 
 
 def _overdue(call: CallState) -> bool:
