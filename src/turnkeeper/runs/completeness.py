@@ -56,9 +56,10 @@ class Day(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``done`` … ``erased`` count conversations. ``waiting`` of the absent ones are asked again, the next at
-    ``next_ask``; the others are final. ``reasons`` counts why, by state, without what differs from one to the next (a
-    byte: its place); with many, the rarest are one. ``listed_until`` is the time up to which the last finished run listed;
-    ``lag_seconds`` how long ago that is, or since when something overdue waits."""
+    ``next_ask``; the others are final. ``reasons`` counts why, by state, without what differs from one to the next;
+    with many, the rarest are one. ``listed_until`` is the time up to which the last finished run listed;
+    ``lag_seconds`` how long ago that is, or since when something overdue waits.
+    """
 
     format: str = FORMAT
     archive: str = ""
