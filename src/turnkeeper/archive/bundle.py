@@ -160,7 +160,7 @@ class Archive:
             keys.check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
         wanted = _Wanted(conversation, bodies, states, selections, notes, recordings, sync_mode)
-        return self._commit(wanted, Reading(), new=new)
+        return self._commit(wanted, Reading(names=self._names), new=new)
 
     def undo_if_erased(self, conversation: str) -> None:
         """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,16 +18,28 @@ _REMEMBERED = 64
 
 
 class KnownNames:
-    """The names in lists seen lately, by the lists' SHA-256: many conversations of a run share one list."""
+    """The names in lists seen lately, by the lists' SHA-256: many conversations of a run share them."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, str]] = {}
+        self._joined: tuple[tuple[str, ...], Mapping[str, str]] = ((), {})
         self._lock = threading.Lock()
+
+    def joined(self, lists: Mapping[str, Source]) -> Mapping[str, str]:
+        """All names of these lists (their bytes by SHA-256). Raises ``Unread`` where one is no list of names."""
+        wanted = tuple(lists)
+        known, names = self._joined
+        if known != wanted:
+            names = {}
+            for sha256, source in lists.items():
+                names |= self._named(sha256, partial(read_names, source))
+            self._joined = wanted, names
+        return names
 
     def alike(self, one: str, body: Source, other: str, read: Callable[[], dict[str, str]]) -> bool:
         """Whether a list (its SHA-256 and its bytes) says the same as another one, whose names ``read`` gives."""
         try:
-            return one == other or self._named(one, lambda: read_names(body)) == self._named(other, read)
+            return one == other or self._named(one, partial(read_names, body)) == self._named(other, read)
         except (Unread, NotFound):
             return False
 

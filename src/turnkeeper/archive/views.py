@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.contract import Source
 from turnkeeper.archive.manifest import Input, SyncMode, UnreadReason, View
-from turnkeeper.archive.names import read_names
+from turnkeeper.archive.names import KnownNames, read_names
 from turnkeeper.audio.recordings import read_recordings
 from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.model import Recording, Summary
@@ -29,10 +29,12 @@ __all__ = ["Built", "Reading", "build"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How inputs are read: the shapes known beyond the built-in ones, and where spools may spill to."""
+    """How inputs are read: the shapes known beyond the built-in ones, where spools may spill to, and the names in lists
+    that were read before."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     spool_folder: Path | None = None
+    names: KnownNames = field(default_factory=KnownNames)
 
 
 @dataclass
@@ -98,7 +100,7 @@ def _build(
     reading: Reading,
     sync_mode: SyncMode,
 ) -> None:
-    names = _names(built, bodies)
+    names = _names(built, bodies, reading.names)
     details = _details(built, bodies)
 
     read = [_body(taken, source) for taken, source in bodies.items() if _has_turns(taken)]
@@ -171,8 +173,16 @@ def _view(built: Built, key: str, reading: Reading) -> Iterator[BinaryIO]:
     spool.seal()
 
 
-def _names(built: Built, bodies: Mapping[Input, Source]) -> dict[str, str]:
+def _names(built: Built, bodies: Mapping[Input, Source], known: KnownNames) -> Mapping[str, str]:
     """All names. A list that cannot be read costs the names, not the transcript."""
+    lists = {taken.sha256: source for taken, source in bodies.items() if inputs.is_directory(taken.source)}
+    try:
+        return known.joined(lists)
+    except Unread:
+        return _readable_names(built, bodies)
+
+
+def _readable_names(built: Built, bodies: Mapping[Input, Source]) -> dict[str, str]:
     names: dict[str, str] = {}
     for taken, source in bodies.items():
         if inputs.is_directory(taken.source):
