@@ -1,11 +1,14 @@
-# Everything a person or CI runs. Only Python 3.11+ is needed beforehand; each target makes its own .venv.
+# Everything a person or CI runs. Python 3.11+ and npm are needed beforehand; each target makes its own .venv.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 OUT    := build/suite
 
-.PHONY: demo test check bench clean unit types lint
+PAGES   := src/turnkeeper/viewer/static/call.html
+SUDO_APT = test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q
+
+.PHONY: demo test check bench clean unit types lint pages
 
 demo: $(VENV)/.ready ## the main job on this machine: simulator, object store, 25 conversations
 	$(BIN)/turnkeeper demo
@@ -24,6 +27,7 @@ lint: $(VENV)/.tested
 
 types: $(VENV)/.tested
 	$(BIN)/mypy
+	cd web && npm run --silent types
 
 unit: $(VENV)/.tested
 	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit
@@ -31,7 +35,10 @@ unit: $(VENV)/.tested
 bench: $(VENV)/.benched ## the comparisons with peers, in one run
 	$(BIN)/python -m benchmarks
 
+pages: $(PAGES) ## the pages of `turnkeeper report`, from web/
+
 clean:
+	rm -rf $(PAGES:call.html=) web/node_modules
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 SHELL := /bin/bash
@@ -41,15 +48,27 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 
-$(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt
+web/node_modules/.ready: web/package.json web/package-lock.json
+	command -v npm >/dev/null || { $(SUDO_APT) nodejs npm; } || \
+	  { echo "turnkeeper's pages are built with npm: install Node.js 20 or newer with npm, then run make again" >&2; exit 1; }
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+$(PAGES): web/node_modules/.ready web/build.mjs $(wildcard web/src/*)
+	cd web && npm run --silent build
+	touch $@
+
+$(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt $(PAGES)
 	$(PIP) install --constraint constraints.txt --editable '.[all]'
 	touch $@
 
 $(VENV)/.benched: $(VENV)/.tested
 	$(PIP) install --constraint constraints.txt --group bench
-	command -v jq >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q jq; }
+	command -v jq >/dev/null || { $(SUDO_APT) jq; }
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.ready
 	$(PIP) install --constraint constraints.txt --group test
+	command -v chromium >/dev/null || { $(SUDO_APT) chromium; } || \
+	  { echo "the pages are tested in Chromium: apt-get install -y chromium" >&2; exit 1; }
 	touch $@

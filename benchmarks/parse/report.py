@@ -23,7 +23,7 @@ from benchmarks.parse.documents import Document
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/bench"
 LARGE, SMALL, DIGEST = 200, 20, 4
-ROUNDS = 3
+ROUNDS = 5
 MAIN = tuple(Document(shape, LARGE, multilingual=text) for shape in ("flat", "native") for text in (True, False))
 PRETTY = tuple(Document(shape, LARGE, multilingual=True, pretty=True) for shape in ("flat", "native"))
 GO = {"Go, Token/Decode loop": "tokens", "Go, Decode(&whole)": "whole", "Go, jsontext + json/v2": "v2"}

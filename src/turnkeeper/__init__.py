@@ -18,79 +18,160 @@ if TYPE_CHECKING:
     from turnkeeper.archive.bundle import Archive as Archive
     from turnkeeper.archive.manifest import Manifest as Manifest
     from turnkeeper.archive.reread import reread as reread
+    from turnkeeper.audio.alignment import Alignment as Alignment
+    from turnkeeper.audio.decode import Audio as Audio
+    from turnkeeper.audio.decode import open_audio as open_audio
+    from turnkeeper.audio.peaks import build_peaks as build_peaks
+    from turnkeeper.audio.timeline import Timeline as Timeline
     from turnkeeper.audio.timeline import span as span
     from turnkeeper.clock import ManualClock as ManualClock
+    from turnkeeper.genesys.filters import Filters as Filters
+    from turnkeeper.genesys.interval import Interval as Interval
     from turnkeeper.genesys.platform import Genesys as Genesys
     from turnkeeper.model import Participant as Participant
+    from turnkeeper.model import Recording as Recording
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
+    from turnkeeper.profiles import Profile as Profile
+    from turnkeeper.profiles import read_profile as read_profile
+    from turnkeeper.runs.audio import align as align
+    from turnkeeper.runs.clips import Clip as Clip
+    from turnkeeper.runs.clips import clip as clip
+    from turnkeeper.runs.completeness import Completeness as Completeness
+    from turnkeeper.runs.completeness import status as status
     from turnkeeper.runs.conversation import Got as Got
     from turnkeeper.runs.conversation import export_conversation as export_conversation
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.export import Follow as Follow
+    from turnkeeper.runs.export import Foreseen as Foreseen
+    from turnkeeper.runs.export import Range as Range
+    from turnkeeper.runs.export import export as export
+    from turnkeeper.runs.export import foresee as foresee
+    from turnkeeper.runs.exporter import ExportSettings as ExportSettings
+    from turnkeeper.runs.report import RunReport as RunReport
+    from turnkeeper.runs.schedule import Schedule as Schedule
+    from turnkeeper.runs.sound import AudioWanted as AudioWanted
     from turnkeeper.runs.turns import read_batches as read_batches
     from turnkeeper.runs.turns import read_turns as read_turns
+    from turnkeeper.settings import ClientSettings as ClientSettings
     from turnkeeper.settings import JwtSettings as JwtSettings
     from turnkeeper.settings import PlatformSettings as PlatformSettings
     from turnkeeper.settings import RetrySettings as RetrySettings
     from turnkeeper.settings import StoreSettings as StoreSettings
     from turnkeeper.transcript.columns import TurnBatch as TurnBatch
     from turnkeeper.transcript.select import Selection as Selection
+    from turnkeeper.viewer.report import Report as Report
+    from turnkeeper.viewer.report import report as report
 
 _HOMES = {
+    "Alignment": "turnkeeper.audio.alignment",
     "Archive": "turnkeeper.archive.bundle",
+    "Audio": "turnkeeper.audio.decode",
+    "AudioWanted": "turnkeeper.runs.sound",
     "Check": "turnkeeper.runs.doctor",
+    "ClientSettings": "turnkeeper.settings",
+    "Clip": "turnkeeper.runs.clips",
+    "Completeness": "turnkeeper.runs.completeness",
+    "ExportSettings": "turnkeeper.runs.exporter",
+    "Filters": "turnkeeper.genesys.filters",
+    "Follow": "turnkeeper.runs.export",
+    "Foreseen": "turnkeeper.runs.export",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
+    "Interval": "turnkeeper.genesys.interval",
     "JwtSettings": "turnkeeper.settings",
     "Manifest": "turnkeeper.archive.manifest",
     "ManualClock": "turnkeeper.clock",
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
+    "Profile": "turnkeeper.profiles",
+    "Range": "turnkeeper.runs.export",
+    "Recording": "turnkeeper.model",
+    "Report": "turnkeeper.viewer.report",
     "RetrySettings": "turnkeeper.settings",
+    "RunReport": "turnkeeper.runs.report",
+    "Schedule": "turnkeeper.runs.schedule",
     "Selection": "turnkeeper.transcript.select",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
+    "Timeline": "turnkeeper.audio.timeline",
     "Turn": "turnkeeper.model",
     "TurnBatch": "turnkeeper.transcript.columns",
     "Word": "turnkeeper.model",
+    "align": "turnkeeper.runs.audio",
+    "build_peaks": "turnkeeper.audio.peaks",
+    "clip": "turnkeeper.runs.clips",
     "doctor": "turnkeeper.runs.doctor",
+    "export": "turnkeeper.runs.export",
     "export_conversation": "turnkeeper.runs.conversation",
+    "foresee": "turnkeeper.runs.export",
     "get": "turnkeeper.runs.conversation",
+    "open_audio": "turnkeeper.audio.decode",
     "read_batches": "turnkeeper.runs.turns",
+    "read_profile": "turnkeeper.profiles",
     "read_turns": "turnkeeper.runs.turns",
+    "report": "turnkeeper.viewer.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
+    "status": "turnkeeper.runs.completeness",
 }
 
 __all__ = [
+    "Alignment",
     "Archive",
+    "Audio",
+    "AudioWanted",
     "Check",
+    "ClientSettings",
+    "Clip",
+    "Completeness",
+    "ExportSettings",
+    "Filters",
+    "Follow",
+    "Foreseen",
     "Genesys",
     "Got",
+    "Interval",
     "JwtSettings",
     "Manifest",
     "ManualClock",
     "Participant",
     "PlatformSettings",
+    "Profile",
+    "Range",
+    "Recording",
+    "Report",
     "RetrySettings",
+    "RunReport",
+    "Schedule",
     "Selection",
     "StoreSettings",
     "Summary",
+    "Timeline",
     "Turn",
     "TurnBatch",
     "Word",
     "__version__",
+    "align",
+    "build_peaks",
+    "clip",
     "doctor",
     "errors",
+    "export",
     "export_conversation",
+    "foresee",
     "get",
+    "open_audio",
     "read_batches",
+    "read_profile",
     "read_turns",
+    "report",
     "reread",
     "span",
+    "status",
 ]
 
 

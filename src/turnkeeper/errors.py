@@ -15,6 +15,7 @@
     └── Skippable              this one item cannot be done; the others can
         ├── NotFound           the platform, or the archive, does not know it
         ├── Conflict           somebody else stored something different under that key
+        ├── Erased             it was erased from the archive for good
         └── Unread             the bytes arrived whole and cannot be understood
             ├── UnknownShape   no dialect matches; the keys found are named
             ├── WrongConversation  the document belongs to another conversation
@@ -33,6 +34,7 @@ __all__ = [
     "Conflict",
     "Denied",
     "DiskFull",
+    "Erased",
     "Fatal",
     "Incomplete",
     "LinkExpired",
@@ -159,6 +161,12 @@ class NotFound(Skippable):
 
 class Conflict(Skippable):
     """Another writer stored something different under the same create-only key."""
+
+
+class Erased(Skippable):
+    """The conversation was erased from the archive (its tombstone stands there), and is not kept again."""
+
+    exit_code = 4
 
 
 class Unread(Skippable):

@@ -9,7 +9,22 @@ from collections.abc import Callable
 
 import msgspec
 
-__all__ = ["Absent", "Archived", "Event", "Fetched", "Listener", "Noted", "Renewed", "Retried", "Waiting", "silent"]
+__all__ = [
+    "Absent",
+    "Archived",
+    "Committed",
+    "Event",
+    "Fetched",
+    "Listed",
+    "Listener",
+    "Noted",
+    "Progressed",
+    "Renewed",
+    "Retried",
+    "Settled",
+    "Waiting",
+    "silent",
+]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="event"):
@@ -69,6 +84,42 @@ class Noted(Event, frozen=True):
     """Something a person should know: the default region, names that could not be read, a carried-over leg."""
 
     note: str
+
+
+class Listed(Event, frozen=True):
+    """A part of a window was listed: so many conversations, so many of them new."""
+
+    start: str
+    stop: str
+    found: int
+    new: int
+
+
+class Settled(Event, frozen=True):
+    """A visit to a conversation ended: its state, why, and when it is due again (RFC 3339; empty: never)."""
+
+    state: str
+    reason: str = ""
+    due: str = ""
+
+
+class Progressed(Event, frozen=True):
+    """How a run stands: conversations visited, left to visit now, due later; transcripts, failures, requests sent;
+    ``quota`` is the used share (0..1) of the platform's current window, where it is known."""
+
+    visited: int
+    left: int
+    waiting: int
+    transcripts: int
+    failed: int
+    requests: int
+    quota: float = 0.0
+
+
+class Committed(Event, frozen=True):
+    """The archive's index was told of so many conversations."""
+
+    calls: int
 
 
 Listener = Callable[[Event], None]

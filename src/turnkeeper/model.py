@@ -13,6 +13,9 @@ __all__ = [
     "Communication",
     "Dialect",
     "Participant",
+    "Pause",
+    "Recording",
+    "RecordingState",
     "Role",
     "Span",
     "Summary",
@@ -85,6 +88,45 @@ class Communication(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     language: str | None = None
     start_ms: int | None = None
     duration_ms: int | None = None
+
+
+class Pause(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A stretch in which recording paused or the caller was held, ``[start_ms, end_ms)`` from the recording's start on
+    the wall's clock (with every earlier pause still in it). ``reason`` is Hold, SecurePause, FlowOrQueue or Pause.
+    """
+
+    start_ms: int
+    end_ms: int
+    reason: str = ""
+
+
+class Recording(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One recording as the platform describes it. ``start`` and ``end`` are epoch milliseconds on the wall's clock,
+    ``duration_ms`` is the length of the audio itself. ``media`` is ``audio`` for what can be heard, else the platform's
+    word; ``state`` its fileState; ``communication`` the leg it was made on.
+    """
+
+    id: str
+    media: str = "audio"
+    state: str = "AVAILABLE"
+    start: int | None = None
+    end: int | None = None
+    communication: str | None = None
+    duration_ms: int | None = None
+    pauses: tuple[Pause, ...] = ()
+
+
+class RecordingState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one recording: ``done``, ``redacted`` (done, with sensitive parts silenced by the platform),
+    ``waiting``, ``archived``, ``deleted``, ``absent`` (no media), ``failed`` or ``unread``, and why.
+
+    ``format`` is what it was asked for in: ``original``, or the platform's name of a format.
+    """
+
+    id: str
+    state: str
+    reason: str = ""
+    format: str = ""
 
 
 class TimeBase(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,8 +6,9 @@ Built by ``cli`` or by a door's no-argument constructor and handed down as value
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self, get_args
 
@@ -18,12 +19,16 @@ from turnkeeper.errors import Misconfigured
 
 __all__ = [
     "Api",
+    "ClientSettings",
     "JwtSettings",
     "PlatformSettings",
     "RetrySettings",
     "StoreSettings",
     "clock_from_environment",
     "environment",
+    "jwt_from_file",
+    "secret_from_file",
+    "state_folder",
 ]
 
 Api = Literal["auto", "speech", "media"]
@@ -54,6 +59,15 @@ class JwtSettings(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class ClientSettings:
+    """One OAuth client: its id with a secret, or with a key pair where a gateway accepts one."""
+
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    jwt: JwtSettings | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class RetrySettings:
     """How long to be patient with one request: attempts, total seconds, and the cap of one back-off in seconds."""
 
@@ -72,6 +86,10 @@ class PlatformSettings:
     for one conversation; None waits two minutes, and only where that can help: while the platform says that the
     transcript is being made, or for a conversation that ended less than a day ago. ``ca`` is a PEM file for a private
     certificate authority.
+
+    ``clients`` are further OAuth clients of the same organisation: together they make one pool. ``reread`` reads the
+    credentials' source again, for a secret that is replaced while a process runs. ``state`` is the folder through which
+    processes share a token's rate; None plans in this process only. ``profile`` names where all this came from.
     """
 
     client_id: str = ""
@@ -84,25 +102,40 @@ class PlatformSettings:
     poll_seconds: float = 5.0
     wait_seconds: float | None = None
     retry: RetrySettings = RetrySettings()
+    clients: tuple[ClientSettings, ...] = ()
+    reread: Callable[[], PlatformSettings] | None = field(default=None, repr=False, compare=False)
+    state: Path | None = None
+    profile: str = ""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
         """Read ``GENESYS_*`` (see ``turnkeeper get --help``). Raises ``Misconfigured`` naming the variable."""
         found = environment() if variables is None else variables
-        jwt = _jwt(found)
+        first, *more = _clients(found)
         return cls(
-            client_id=found.get("GENESYS_CLIENT_ID", "") or (jwt.client_id if jwt else ""),
-            client_secret=found.get("GENESYS_CLIENT_SECRET", ""),
-            jwt=jwt,
+            client_id=first.client_id,
+            client_secret=first.client_secret,
+            jwt=first.jwt,
             region=found.get("GENESYS_REGION", ""),
             base_url=found.get("GENESYS_BASE_URL", "").rstrip("/"),
             api=_api(found.get("GENESYS_API", "auto")),
             ca=_ca(found),
+            clients=tuple(more),
+            reread=partial(cls.from_environment, variables),
+            state=_state(found),
         )
 
+    @property
+    def every_client(self) -> tuple[ClientSettings, ...]:
+        """The pool's clients, the first one first."""
+        return (ClientSettings(self.client_id, self.client_secret, self.jwt), *self.clients)
+
     def but(self, **changes: object) -> Self:
-        """A copy with the changes that are not None."""
-        return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+        """A copy with the changes that are not None. Credentials given this way are not read again."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        if given.keys() & {"client_id", "client_secret", "jwt", "clients"}:
+            given.setdefault("reread", None)
+        return replace(self, **given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -139,6 +172,18 @@ class StoreSettings:
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
 
 
+def state_folder(variables: Mapping[str, str] | None = None) -> Path:
+    """Where this user's programs keep what can be made anew: ``$XDG_STATE_HOME/turnkeeper``.
+
+    Raises ``Misconfigured`` where neither that nor ``HOME`` is set.
+    """
+    found = _state(environment() if variables is None else variables)
+    if found is None:
+        hint = "Set XDG_STATE_HOME to a folder that can be written."
+        raise Misconfigured("there is no home folder for the local queue", key="XDG_STATE_HOME", hint=hint)
+    return found
+
+
 def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:
     """The machine's clock, or the simulator's where ``TURNKEEPER_CLOCK_URL`` names it."""
     url = (environment() if variables is None else variables).get("TURNKEEPER_CLOCK_URL", "")
@@ -155,6 +200,68 @@ def _api(text: str) -> Api:
 def _ca(found: Mapping[str, str]) -> Path | None:
     named = found.get("TURNKEEPER_CA") or found.get("SSL_CERT_FILE")
     return Path(named) if named else None
+
+
+def _state(found: Mapping[str, str]) -> Path | None:
+    """Where this user's state lives (XDG base directories)."""
+    named, home = found.get("XDG_STATE_HOME", ""), found.get("HOME", "")
+    if Path(named).is_absolute():
+        return Path(named) / "turnkeeper"
+    return Path(home) / ".local/state/turnkeeper" if home else None
+
+
+def _clients(found: Mapping[str, str]) -> list[ClientSettings]:
+    """The client of GENESYS_CLIENT_ID, then those of GENESYS_CLIENTS; one without anything where there is neither."""
+    jwt = _jwt(found)
+    client, file = found.get("GENESYS_CLIENT_ID", ""), found.get("GENESYS_CLIENT_SECRET_FILE", "")
+    secret = found.get("GENESYS_CLIENT_SECRET", "")
+    if not secret and file:
+        secret = secret_from_file(file, "GENESYS_CLIENT_SECRET_FILE")
+    one = ClientSettings(client or (jwt.client_id if jwt else ""), secret, jwt)
+    more = _more_clients(found.get("GENESYS_CLIENTS", ""))
+    return [one, *more] if one.client_id or not more else more
+
+
+class _Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    client_id: str
+    client_secret: str = ""
+    client_secret_file: str = ""
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_LISTED = msgspec.json.Decoder(list[_Listed])
+
+
+def _more_clients(text: str) -> list[ClientSettings]:
+    if not text:
+        return []
+    try:
+        listed = _LISTED.decode(text if text.lstrip().startswith("[") else _file(text, "GENESYS_CLIENTS"))
+    except msgspec.DecodeError as cause:
+        # The decoder's message names fields and types, never values.
+        raise Misconfigured(
+            f"is not a list of clients ({cause})",
+            key="GENESYS_CLIENTS",
+            hint="It is a JSON list, or a file with one, of objects with client_id and client_secret or "
+            "client_secret_file.",
+        ) from None
+    return [
+        ClientSettings(one.client_id, one.client_secret or secret_from_file(one.client_secret_file, "GENESYS_CLIENTS"))
+        for one in listed
+    ]
+
+
+def secret_from_file(path: str, variable: str) -> str:
+    """The one line of a secret's file. Raises ``Misconfigured`` naming the variable where it is missing or empty."""
+    secret = _file(path, variable).strip()
+    if not secret:
+        raise Misconfigured("the file it names is empty", key=variable, hint="Write the client's secret into it.")
+    return secret
+
+
+def jwt_from_file(path: str, variable: str) -> JwtSettings:
+    """A key pair's settings from a JSON file, as ``GENESYS_JWT_CONFIG`` names one. Raises ``Misconfigured``."""
+    return _jwt_config(_file(path, variable), "")
 
 
 def _jwt(found: Mapping[str, str]) -> JwtSettings | None:

@@ -242,3 +242,49 @@ def test_search_lists_what_has_a_transcript(sdk: Any, connect: Connect) -> None:
         asked.page_number = 51
         with pytest.raises(sdk.rest.ApiException, match="1000 results"):
             sdk.SpeechTextAnalyticsApi(connect(served)).post_speechandtextanalytics_transcripts_search(asked)
+
+
+def test_recordings_are_listed_with_links_and_pauses(
+    sdk: Any, connect: Connect, faulty: Callable[..., Running]
+) -> None:
+    served = faulty(calls=True)
+    recording = sdk.RecordingApi(connect(served))
+    conversation = served.simulation.call_ids["secure-pause"]
+    (one,) = recording.get_conversation_recordings(conversation, max_wait_ms=5000, format_id="WAV")
+    assert one.media == "audio"
+    assert one.file_state == "AVAILABLE"
+    assert [(pause.type, pause.reason) for pause in one.annotations] == [("pause", "SecurePause")]
+    assert one.annotations[0].realtime_location > 0
+    assert one.end_time > one.start_time
+    with urllib.request.urlopen(one.media_uris["S"].media_uri) as body:
+        assert body.read(4) == b"RIFF"
+    (told,) = recording.get_conversation_recordingmetadata(conversation)
+    assert (told.id, told.session_id) == (one.id, one.session_id)
+    assert recording.get_conversation_recording(conversation, one.id).id == one.id
+    assert recording.get_conversation_recordingmetadata_recording_id(conversation, one.id).id == one.id
+
+
+def test_202_is_an_empty_list_to_this_client(sdk: Any, connect: Connect, faulty: Callable[..., Running]) -> None:
+    served = faulty("transcoding")
+    client = connect(served)
+    recording, conversation = sdk.RecordingApi(client), served.conversation_ids[0]
+    assert recording.get_conversation_recordings(conversation) == []
+    assert client.last_response.status == 202
+    assert recording.get_conversation_recordings(conversation) == []
+    assert len(recording.get_conversation_recordings(conversation)) == 1
+
+
+def test_a_batch_is_submitted_and_read(sdk: Any, connect: Connect, faulty: Callable[..., Running]) -> None:
+    served = faulty(calls=True)
+    recording = sdk.RecordingApi(connect(served))
+    wanted = sdk.BatchDownloadRequest()
+    wanted.conversation_id = served.simulation.call_ids["plain"]
+    body = sdk.BatchDownloadJobSubmission()
+    body.batch_download_request_list = [wanted]
+    job = recording.post_recording_batchrequests(body)
+    assert recording.get_recording_batchrequest(job.id).status == "InProgress"
+    done = recording.get_recording_batchrequest(job.id)
+    assert (done.status, done.result_count, done.error_count) == ("Completed", 1, 0)
+    assert done.results[0].content_type == "audio/ogg"
+    with urllib.request.urlopen(done.results[0].result_url) as file:
+        assert file.read(4) == b"OggS"

@@ -6,6 +6,7 @@ Placeholders are filled in (a conversation of the simulator, a bucket of Seaweed
 from __future__ import annotations
 
 import atexit
+import configparser
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Platform, credentials
+from tests.unit.audio.sounds import bursts, write_sound
 from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.local_s3 import LocalS3
 
@@ -28,7 +31,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
 atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
-LANGUAGES = {"python", "bash", "json", ""}
+LANGUAGES = {"python", "bash", "json", "toml", "crontab", "ini", "dockerfile", ""}
+INSTALLED = "/opt/turnkeeper/bin/turnkeeper"
 
 
 @dataclass(frozen=True)
@@ -43,28 +47,65 @@ def blocks(page: Path) -> list[Block]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_path: Path) -> None:
-    running = platform()
+    # The first twenty have transcripts that can be read; one comes late.
+    running = platform(conversations=20)
     conversation = running.conversation_ids[0]
     env = {**os.environ, **credentials(running, **s3.environment())}
     env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
     fill = {"CONVERSATION": conversation, "4d3c2b1a-…": conversation, "--port 8080": "--port 0"}
+    fill |= {INSTALLED: "turnkeeper"}
     _prepare(tmp_path, env, conversation)
     for block in blocks(page):
         assert block.language in LANGUAGES, f"{page.name}: nobody runs {block.language} blocks"
         text = _filled(block.text, fill)
         if block.language == "json":
             json.loads(text)
+        elif block.language == "toml":
+            tomllib.loads(text)
         elif block.language == "python":
             _python(text, env, tmp_path)
-        elif block.language == "bash":
-            for command in text.splitlines():
+        elif block.language == "dockerfile":
+            _container(text)
+        else:
+            for command in _commands(block.language, text):
                 _shell(command, env, tmp_path)
 
 
-def _prepare(folder: Path, env: Mapping[str, str], conversation: str) -> None:
-    """What pages take for granted: an archive with one call in it, and that call as a file."""
+def _commands(language: str, text: str) -> list[str]:
+    """What a shell, cron or systemd would run of a block; nothing of one without a language."""
+    if language == "bash":
+        return text.splitlines()
+    if language == "crontab":
+        return re.findall(r"^(?:\S+ ){5}(.+)$", text, re.M)
+    if language == "ini":
+        unit = configparser.ConfigParser(strict=False, interpolation=None)
+        unit.read_string(text)
+        return [unit["Service"]["ExecStart"]] if "Service" in unit else []
+    return []
+
+
+def _container(text: str) -> None:
+    """Not built here, since that takes somebody's base image: it names none, and does not stay root."""
+    steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    assert [what for step, what in steps if step == "FROM"] == ["${BASE}"]
+    assert [what for step, what in steps if step == "USER"] not in ([], ["0"], ["root"])
+    assert json.loads(dict(steps)["ENTRYPOINT"]) == ["turnkeeper"]
+
+
+def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
+    """What pages take for granted: an archive with one call, the call as a file, a profile, something to hear."""
+    profile = {"base_url": env["GENESYS_BASE_URL"], "client_id": env["GENESYS_CLIENT_ID"]}
+    profile |= {"client_secret_env": "ACME_SECRET", "archive": str(folder / "acme")}
+    env |= {"TURNKEEPER_PROFILES": str(folder / "profiles.toml"), "ACME_SECRET": env["GENESYS_CLIENT_SECRET"]}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in profile.items()]
+    (folder / "profiles.toml").write_text("\n".join(["[acme]", *lines, ""]))
     _shell(f"turnkeeper get {conversation} --to turnkeeper-archive", env, folder)
     shutil.copy(folder / f"turnkeeper-archive/transcripts/{conversation}.json", folder / "call.json")
+    (folder / "ids.txt").write_text(f"{conversation}\n")
+    sounds = bursts(120)
+    write_sound(folder / "call.wav", sounds, subtype="ULAW")
+    for name, channel in (("customer.wav", sounds[:1]), ("agent.wav", sounds[1:])):
+        write_sound(folder / name, channel, subtype="ULAW")
 
 
 def _filled(text: str, fill: Mapping[str, str]) -> str:
@@ -83,8 +124,15 @@ def _python(text: str, env: Mapping[str, str], folder: Path) -> None:
 def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
     if not command.strip() or command.startswith("export "):
         return  # credentials: this test has set them already
+    if command.startswith("podman build "):
+        return  # takes a base image; what it builds is looked at by _container
+    if command.startswith("podman run "):
+        command = command[command.index(" turnkeeper ") + 1 :]
     if "simulate" in command:
         _served(command, env, folder)
+        return
+    if "--follow" in command:
+        _followed(command, env, folder)
         return
     where = _checkout(folder) if command.startswith(("make ", "python3 -m venv", ".venv/", ". .venv/")) else folder
     done = subprocess.run(
@@ -103,6 +151,21 @@ def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
         finally:
             process.terminate()
             assert process.wait(timeout=20) == 0
+
+
+def _followed(command: str, env: Mapping[str, str], folder: Path) -> None:
+    """A service: events (asked for here, to see them) say that it works, and it ends when it is told to."""
+    start = ["bash", "-c", f"exec {command} --json"]
+    with subprocess.Popen(
+        start, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            assert "event" in json.loads(process.stderr.readline())
+        finally:
+            process.terminate()
+            out, _ = process.communicate(timeout=60)
+        assert (process.returncode, json.loads(out)["ended"]) == (130, "interrupted")
 
 
 def _checkout(folder: Path) -> Path:

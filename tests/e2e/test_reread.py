@@ -11,8 +11,8 @@ import msgspec
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from turnkeeper.model import Turn
+from turnkeeper.transcript.dialect import Context, Facts, Survey
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Context, Facts, Survey
 from turnkeeper.transcript.stream import Batch
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.last.scan import scan
 from turnkeeper.simulator import Simulation
 
-OURS = {"key.pem", "ca.pem"}
+OURS = {"key.pem", "ca.pem", "client-secret"}
 """Files that tests wrote on purpose, to be read as credentials."""
 
 
@@ -25,8 +25,9 @@ SUITE = os.environ.get("TURNKEEPER_SUITE_OUTPUT", "")  # before the environment 
 
 
 def _throwaways() -> set[bytes]:
-    """Secrets of the simulations that the suite starts: seeds it uses, each with its client's secret."""
-    return {Simulation(seed=seed, conversations=1).tokens.client_secret.encode() for seed in (7, 1, 2, 3, 42)}
+    """Secrets of the simulations that the suite starts: seeds it uses, each with its clients' secrets."""
+    simulations = [Simulation(seed=seed, conversations=1) for seed in (7, 1, 2, 3, 42)]
+    return {secret.encode() for one in simulations for secret in one.tokens.clients.values()}
 
 
 def test_nothing_the_suite_left_behind_holds_a_secret() -> None:

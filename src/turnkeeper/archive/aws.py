@@ -1,4 +1,4 @@
-"""Which AWS credentials a store uses, decided before the first request. The only file that knows boto3 (``[aws]``).
+"""Which AWS credentials a store uses, decided before the first request. Knows boto3 (``[aws]``), as ``versions`` does.
 
 The order is the usual one: keys in the environment, a named profile, a web identity or a container's role, the files
 in ``~/.aws``, the role of the EC2 machine this runs on. Nothing is ever asked of the metadata address unless this *is*
@@ -17,7 +17,7 @@ from turnkeeper.archive.refusals import POLICY
 from turnkeeper.errors import Denied, Misconfigured
 from turnkeeper.settings import StoreSettings
 
-__all__ = ["Access", "Protection", "access", "protection"]
+__all__ = ["INSTALL", "Access", "Protection", "access", "client", "protection"]
 
 INSTALL = "Install the extra: pip install 'turnkeeper[aws]'."
 LIFETIME = timedelta(minutes=15)
@@ -75,19 +75,12 @@ def protection(settings: StoreSettings, bucket: str) -> Protection | None:
     except ImportError:
         return None
     once = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-    client = _session(settings).create_client(
-        "s3",
-        config=once,
-        region_name=settings.region or None,
-        endpoint_url=settings.endpoint or None,
-        verify=str(settings.ca) if settings.ca else None,
-        **_client_keys(settings.variables),
-    )
+    asked = client(settings, once)
     failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 
     def ask(question: str) -> Any:
         try:
-            return getattr(client, question)(Bucket=bucket)
+            return getattr(asked, question)(Bucket=bucket)
         except failures as refused:
             code = refused.response["Error"]["Code"] if isinstance(refused, botocore.exceptions.ClientError) else ""
             return {} if code == "ObjectLockConfigurationNotFoundError" else None
@@ -96,6 +89,18 @@ def protection(settings: StoreSettings, bucket: str) -> Protection | None:
     return Protection(
         versioning=None if versions is None else versions.get("Status") == "Enabled",
         object_lock=None if lock is None else "ObjectLockConfiguration" in lock,
+    )
+
+
+def client(settings: StoreSettings, config: Any = None) -> Any:
+    """A client of S3 that signs as the archive's store does. Raises ``ImportError`` without the extra ``[aws]``."""
+    return _session(settings).create_client(
+        "s3",
+        config=config,
+        region_name=settings.region or None,
+        endpoint_url=settings.endpoint or None,
+        verify=str(settings.ca) if settings.ca else None,
+        **_client_keys(settings),
     )
 
 
@@ -108,8 +113,9 @@ def _static(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _client_keys(variables: Mapping[str, str]) -> dict[str, str | None]:
-    if not variables.get("AWS_ACCESS_KEY_ID"):
+def _client_keys(settings: StoreSettings) -> dict[str, str | None]:
+    variables = settings.variables
+    if not variables.get("AWS_ACCESS_KEY_ID") or settings.profile != variables.get("AWS_PROFILE", ""):
         return {}
     return {
         "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
+from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, decode, encode
-from turnkeeper.archive.names import read_names
+from turnkeeper.archive.customers import Match, find
+from turnkeeper.archive.erase import By, Eraser, Proof
+from turnkeeper.archive.expire import expire
+from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, decode, encode
+from turnkeeper.archive.names import KnownNames, read_names
+from turnkeeper.archive.recordings import without_known_recordings
+from turnkeeper.archive.removal import remove
 from turnkeeper.archive.store import open_store
+from turnkeeper.archive.tombstones import Tombstones
+from turnkeeper.archive.unfinished import Unfinished
+from turnkeeper.archive.verify import Verification
+from turnkeeper.archive.versions import History
 from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.audio.containers import HEAD, content_type
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
-from turnkeeper.model import Summary
+from turnkeeper.model import RecordingState, Summary
 from turnkeeper.settings import StoreSettings
-from turnkeeper.spool import Spool
+from turnkeeper.spool import BytesSource, Spool
+from turnkeeper.transcript.addresses import Wanted
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
@@ -30,13 +43,13 @@ __all__ = ["Archive", "Arrived", "Kept"]
 
 PRODUCER = f"turnkeeper/{__version__}"
 ATTEMPTS = 8
-NAMES_REMEMBERED = 64
 
 
 @dataclass(frozen=True)
 class Arrived:
     """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
-    ``conversation``, ``directory/users``; ``withheld`` names the fields whose secrets were taken out of it.
+    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``; ``withheld`` names the fields
+    whose secrets were taken out of it.
     """
 
     body: Spool
@@ -69,6 +82,8 @@ class _Wanted:
     states: Sequence[CommunicationState] = ()
     selections: Sequence[Selection] = ()
     notes: Sequence[str] = ()
+    recordings: Sequence[RecordingState] = ()
+    sync_mode: SyncMode | None = None
 
 
 class Archive:
@@ -93,8 +108,10 @@ class Archive:
         self._listener = listener
         self._spool_folder = spool_folder
         self._lock = threading.Lock()
+        self._tombstones = Tombstones(self.store)
         self._read_checked = self._write_checked = False
-        self._names: dict[str, dict[str, str]] = {}
+        self._names = KnownNames()
+        self._shared: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -117,14 +134,21 @@ class Archive:
         states: Sequence[CommunicationState] = (),
         selections: Sequence[Selection] = (),
         notes: Sequence[str] = (),
+        recordings: Sequence[RecordingState] = (),
+        sync_mode: SyncMode | None = None,
+        new: bool = False,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
         Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
-        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after. The call returns only
-        when everything is stored; a crash before leaves the previous generation as it was.
+        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after, and views of the audio
+        in the ``sync_mode`` named last. ``recordings`` says what became of each. The call returns only when everything
+        is stored; a crash before leaves the previous generation as it was. ``new`` says that the conversation is
+        believed not to be here yet: no request is spent on looking, and a mistake is found out; whether it was erased
+        is looked up in a list half a minute old (see ``undo_if_erased``).
 
-        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all.
+        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
+        ``Erased`` for a conversation that was erased, also while it was being kept.
         """
         bodies = {self._taken(conversation, one): one.body for one in arrived}
         for selection in selections:
@@ -132,28 +156,54 @@ class Archive:
         for state in states:
             keys.check_id(state.id, "communication")
         self._check(write=True)
-        return self._commit(_Wanted(conversation, bodies, states, selections, notes), Reading())
+        for recording in recordings:
+            keys.check_id(recording.id, "recording")
+        self._tombstones.refuse(conversation, believed=new)
+        wanted = _Wanted(conversation, bodies, states, selections, notes, recordings, sync_mode)
+        return self._commit(wanted, Reading(), new=new)
+
+    def undo_if_erased(self, conversation: str) -> None:
+        """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.
+
+        ``keep`` does it by itself, except for conversations that are ``new``: whoever keeps many of those does it for
+        the few that have a tombstone by then.
+        """
+        if self._tombstones.has(conversation):
+            # The tombstone stood before this look, so nothing may stay.
+            Unfinished(self.store).put(conversation, self._clock.now(), "request")
+            remove(self.store, History(kept=None), conversation)
+            self._tombstones.refuse(conversation)
 
     def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
-        """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation."""
+        """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation,
+        ``Erased`` for an erased one."""
         self._check(write=True)
+        self._tombstones.refuse(conversation)
         return self._commit(_Wanted(conversation, {}), reading or Reading())
 
     def manifest(self, conversation: str) -> Manifest | None:
         """The current generation; None for a conversation the archive does not hold."""
         self._check()
-        generations = [found[1] for key in self.store.list(keys.manifests(conversation)) if (found := _parsed(key))]
+        generations = [
+            found[1] for key in self.store.list(keys.manifests(conversation)) if (found := keys.parse_manifest(key))
+        ]
         if not generations:
             return None
         key = keys.manifest(conversation, max(generations))
         return decode(self.store.get(key), key)
+
+    def details(self, conversation: str) -> bytes | None:
+        """The analytics details kept with a conversation, byte for byte; None where there are none."""
+        found = self.manifest(conversation)
+        key = next((taken.key for taken in found.inputs if taken.source == inputs.CONVERSATION), "") if found else ""
+        return self.store.get(key) if key else None
 
     def conversations(self) -> Iterator[str]:
         """The ids of all conversations that have a manifest, sorted."""
         self._check()
         last = ""
         for key in self.store.list(keys.MANIFESTS):
-            found = _parsed(key)
+            found = keys.parse_manifest(key)
             if found and found[0] != last:
                 last = found[0]
                 yield last
@@ -170,6 +220,24 @@ class Archive:
         self._done(conversation)
         return self.store.open(keys.transcript(conversation))
 
+    def audio(self, conversation: str) -> dict[str, tuple[str, ...]]:
+        """The keys of the archived audio by recording, to be opened with ``store.open``: one file with all channels, or
+        one for each channel in their order. Raises ``NotFound`` for a conversation that is not in the archive."""
+        found = self.manifest(conversation)
+        if found is None:
+            raise NotFound("not in the archive", operation="read", key=conversation)
+        return inputs.audio_keys(found.inputs)
+
+    def alignment(self, conversation: str) -> BinaryIO:
+        """A reader of the alignment view: which samples each turn is. Raises ``NotFound`` where there is no audio."""
+        self._done(conversation)
+        return self.store.open(keys.alignment(conversation))
+
+    def peaks(self, conversation: str, recording: str) -> BinaryIO:
+        """A reader of one recording's waveform view. Raises ``NotFound``."""
+        self._done(conversation)
+        return self.store.open(keys.peaks(conversation, recording))
+
     def summary(self, conversation: str) -> dict[str, object]:
         """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
         manifest = self._done(conversation)
@@ -180,6 +248,54 @@ class Archive:
         }
         brief = {name: document.pop(name) for name in Summary.__struct_fields__[:6] if name in document}
         return brief | place | document
+
+    def refuse_erased(self, conversation: str) -> None:
+        """Raises ``Erased`` for a conversation that was erased: before anything is fetched for it."""
+        self._tombstones.refuse(conversation)
+
+    def verify(self, *, sample: float = 1.0, seed: str = "", views: bool = False) -> Verification:
+        """Check that everything the manifests list is there, byte for byte: an iterator of findings (see ``verify``).
+
+        ``sample`` is the share of conversations to look at, chosen by ``seed`` (a new one each time without).
+        ``views`` also builds the views again and compares. Nothing is written.
+        """
+        self._check_there()
+        return Verification(self.store, sample=sample, seed=seed, views=views, spool_folder=self._spool_folder)
+
+    def erase(self, conversations: Iterable[str], *, by: By = "conversation", dry_run: bool = False) -> Proof:
+        """Erase conversations for good, with all versions, and finish earlier erasures; what was done, as a proof.
+
+        ``dry_run`` says what would be erased. Raises ``Misconfigured`` for what cannot be an id, ``Denied`` where this
+        identity may not delete versions.
+        """
+        self._check_there()
+        eraser = Eraser(self.store, self._clock)
+        return eraser.plan(conversations, by) if dry_run else eraser.erase(conversations, by)
+
+    def expire(self, older_than: timedelta, *, dry_run: bool = False) -> Proof:
+        """Erase the conversations whose day (UTC) ended more than ``older_than`` ago; the proof lists the undated."""
+        self._check_there()
+        return expire(self.store, self._clock, older_than, dry_run=dry_run)
+
+    @property
+    def audit(self) -> Audit:
+        """Who did what, when: ``audit.lines()``; ``audit.record`` for programs that read the archive for people."""
+        return Audit(self.store, self._clock)
+
+    def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
+        """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the
+        id of an external contact. Raises ``Misconfigured`` for an address that names nobody.
+        """
+        self._check_there()
+        return find(self.store, Wanted.of(ani, external_contact))
+
+    def names(self, kind: str) -> dict[str, str]:
+        """Names by id of ``users``, ``queues`` or ``wrapups``, as far as any kept list tells them."""
+        self._check()
+        names: dict[str, str] = {}
+        for key in self.store.list(keys.directories(kind)):
+            names |= read_names(BytesSource(self.store.get(key)))
+        return names
 
     def _done(self, conversation: str) -> Manifest:
         found = self.manifest(conversation)
@@ -196,6 +312,13 @@ class Archive:
             )
         return found
 
+    def _check_there(self) -> None:
+        """A mistyped address is no archive that is whole, nor one where nothing is left to erase."""
+        self._check()
+        if layout.read_layout(self.store) is None and next(self.store.list(""), None) is None:
+            hint = "Check the address."
+            raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
+
     def _check(self, *, write: bool = False) -> None:
         """Look at the archive's own note once, and before the first write make sure that there is one."""
         with self._lock:
@@ -208,20 +331,26 @@ class Archive:
 
     def _taken(self, conversation: str, arrived: Arrived) -> Input:
         body = arrived.body.seal()
+        with body.open() as reader:
+            head = reader.read(HEAD)
         return Input(
-            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256),
+            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256, head),
             size=body.size,
             sha256=body.sha256,
             source=arrived.source,
             withheld=arrived.withheld,
         )
 
-    def _commit(self, wanted: _Wanted, reading: Reading) -> Kept:
+    def _commit(self, wanted: _Wanted, reading: Reading, *, new: bool = False) -> Kept:
         for attempt in range(ATTEMPTS):
-            current = self.manifest(wanted.conversation)
+            # Believed to be new, it is not looked for: the manifest's create-only write finds out.
+            current = None if new and not attempt else self.manifest(wanted.conversation)
             with contextlib.ExitStack() as open_spools:
                 try:
-                    return self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
+                    kept = self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
+                    if not new:
+                        self.undo_if_erased(wanted.conversation)
+                    return kept
                 except Conflict:
                     continue  # somebody else wrote this generation: look at it and build the next one
         raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="keep", key=wanted.conversation)
@@ -237,15 +366,17 @@ class Archive:
     ) -> Kept:
         earlier = current.inputs if current else ()
         arrived = self._without_known_names(wanted.arrived, earlier)
+        arrived = without_known_recordings(arrived, earlier, lambda taken: self._back(taken, open_spools))
         composed = inputs.compose(earlier, list(arrived))
         if not any(inputs.is_transcript(taken.source) for taken in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
         self._put_inputs(arrived, earlier)
         bodies = {taken: arrived.get(taken) or self._back(taken, open_spools) for taken in composed}
         selections = _selections(current, wanted.selections)
-        built = build(wanted.conversation, bodies, selections, reading)
+        mode = wanted.sync_mode or (current.sync_mode if current else None)
+        built = build(wanted.conversation, bodies, selections, reading, mode or "report")
         open_spools.callback(built.close)
-        manifest = self._manifest(wanted, current, composed, selections, built)
+        manifest = self._manifest(wanted, current, composed, selections, built, mode)
         key = keys.transcript(wanted.conversation)
         if current and current.says_the_same(manifest):
             self._put_views(built, current, anew=anew)
@@ -263,6 +394,7 @@ class Archive:
         composed: tuple[Input, ...],
         selections: Sequence[Selection],
         built: Built,
+        mode: SyncMode | None,
     ) -> Manifest:
         earlier = current.communications if current else ()
         said = wanted.notes if wanted.arrived or not current else current.notes
@@ -280,7 +412,15 @@ class Archive:
             notes=tuple(dict.fromkeys([*said, *built.notes])),
             unread=built.unread,
             summary=built.summary,
-            sync=current.sync if current else None,
+            recordings=inputs.merge_recordings(
+                current.recordings if current else (),
+                wanted.recordings,
+                composed,
+                None if built.unread else built.unread_audio,
+                built.audio_remarks,
+            ),
+            sync_mode=mode,
+            sync=built.sync or None,
         )
 
     def _without_known_names(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> dict[Input, Source]:
@@ -293,30 +433,25 @@ class Archive:
         }
 
     def _same_names(self, taken: Input, body: Source, known: Input) -> bool:
-        if taken.sha256 == known.sha256:
-            return True
-        try:
-            return self._named(taken, body) == self._named(known, None)
-        except (Unread, NotFound):
-            return False
-
-    def _named(self, taken: Input, body: Source | None) -> dict[str, str]:
-        """The names in a list; remembered, because many conversations of a run share one."""
-        if taken.sha256 not in self._names:
+        def read() -> dict[str, str]:
             with contextlib.ExitStack() as open_spools:
-                names = read_names(body or self._back(taken, open_spools))
-            with self._lock:
-                while len(self._names) >= NAMES_REMEMBERED:
-                    self._names.pop(next(iter(self._names)))
-                self._names[taken.sha256] = names
-            return names
-        return self._names[taken.sha256]
+                return read_names(self._back(known, open_spools))
+
+        return self._names.alike(taken.sha256, body, known.sha256, read)
 
     def _put_inputs(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> None:
         held = {taken.key for taken in earlier}
         for taken, body in arrived.items():
-            if taken.key not in held and self.store.size(taken.key) != taken.size:
-                self.store.put_stream(taken.key, body)
+            if taken.key in held or taken.key in self._shared:
+                continue
+            kind = content_type(taken.key.rpartition(".")[2])
+            # A list of names is shared by many conversations; a body of this one alone is stored without asking.
+            if not inputs.is_directory(taken.source):
+                self.store.put_stream(taken.key, body, content_type=kind)
+                continue
+            if self.store.size(taken.key) != taken.size:
+                self.store.put_stream(taken.key, body, content_type=kind)
+            self._shared.add(taken.key)
 
     def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
         """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""
@@ -324,7 +459,8 @@ class Archive:
         for view in built.views:
             same = held.get(view.key) == view.sha256 and not anew
             if not same or self.store.size(view.key) != view.size:
-                self.store.put_stream(view.key, built.spools[view.key])
+                kind = content_type(view.key.rpartition(".")[2])
+                self.store.put_stream(view.key, built.spools[view.key], content_type=kind)
 
     def _back(self, taken: Input, open_spools: contextlib.ExitStack) -> Spool:
         """An archived input in a spool. Raises ``Unread`` when its bytes are not the ones that were archived."""
@@ -345,10 +481,6 @@ def _selections(current: Manifest | None, asked: Sequence[Selection]) -> list[Se
     slugs = {slug: Selection.parse(slug) for slug in (current.selections if current else ())}
     slugs |= {selection.slug: selection for selection in asked}
     return [slugs[slug] for slug in sorted(slugs)]
-
-
-def _parsed(key: str) -> tuple[str, int] | None:
-    return keys.parse_manifest(key)
 
 
 def _archived(manifest: Manifest, *, changed: bool) -> Archived:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-__all__ = ["Source", "Store"]
+__all__ = ["Source", "Store", "Stored"]
 
 
 class Source(Protocol):
@@ -62,3 +63,15 @@ class Store(Protocol):
     def delete(self, key: str) -> None:
         """Remove the object; that it is not there is not an error."""
         ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object of a store as a source: read from the start as often as wanted."""
+
+    store: Store
+    key: str
+    size: int
+
+    def open(self) -> BinaryIO:
+        return self.store.open(self.key)

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import BinaryIO
-
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.archive.contract import Stored
+from turnkeeper.archive.store import open_store
 from turnkeeper.settings import StoreSettings
 
 __all__ = ["copy"]
-
-
-@dataclass(frozen=True)
-class _Held:
-    """An object of a store, as something to be read from the start."""
-
-    store: Store
-    key: str
-    size: int
-
-    def open(self) -> BinaryIO:
-        return self.store.open(self.key)
 
 
 def copy(archive: Archive, to: str, settings: StoreSettings | None = None) -> int:
@@ -33,5 +19,6 @@ def copy(archive: Archive, to: str, settings: StoreSettings | None = None) -> in
     target = open_store(to, settings)
     held = sorted(archive.store.list(""), key=lambda key: key.startswith(keys.MANIFESTS))
     for key in held:
-        target.put_stream(key, _Held(archive.store, key, archive.store.size(key) or 0), content_type="application/json")
+        source = Stored(archive.store, key, archive.store.size(key) or 0)
+        target.put_stream(key, source, content_type="application/json")
     return len(held)

@@ -108,6 +108,31 @@ class FolderStore:
                 return
             self._disk.sync_folder(path.parent)
 
+    def leftovers(self) -> Iterator[str]:
+        """The files in ``incoming`` whose writers are gone: they were never objects, and hold what one was to hold."""
+        with self._told("list", keys.INCOMING), contextlib.suppress(FileNotFoundError):
+            for path in sorted((self._root / keys.INCOMING).iterdir()):
+                if self._is_orphan(path.name):
+                    yield f"{keys.INCOMING}/{path.name}"
+
+    def drop_leftovers(self) -> int:
+        """Remove them now, however young they are. Returns how many."""
+        found = list(self.leftovers())
+        with self._told("delete", keys.INCOMING):
+            for name in found:
+                (self._root / name).unlink(missing_ok=True)
+        return len(found)
+
+    def prune(self, folder: str) -> None:
+        """Remove a folder of objects, and those inside, where they are empty."""
+        with self._told("delete", folder):
+            for inside, _, _ in os.walk(self._path(folder.rstrip("/")), topdown=False, onerror=_raise_unless_absent):
+                try:
+                    Path(inside).rmdir()
+                except OSError as cause:
+                    if cause.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                        raise
+
     def _path(self, key: str) -> Path:
         return self._root / keys.check_key(key)
 

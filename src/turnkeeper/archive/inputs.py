@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.manifest import CommunicationState, Input
+from turnkeeper.audio.containers import extension
+from turnkeeper.model import RecordingState
 
-__all__ = ["communication_of", "compose", "is_directory", "is_transcript", "key_of", "merge_states"]
+__all__ = [
+    "CONVERSATION",
+    "audio_keys",
+    "communication_of",
+    "compose",
+    "is_companion",
+    "is_directory",
+    "is_transcript",
+    "key_of",
+    "merge_recordings",
+    "merge_states",
+    "recording_of",
+]
 
 CONVERSATION = "conversation"
 METADATA = "media/metadata"
+RECORDINGS = "recordings"
+_KEPT = "kept from before"
+_HELD = ("done", "redacted")
+_AUDIO = "audio"
 
 
-def key_of(conversation: str, source: str, communication: str | None, sha256: str) -> str:
-    """Where an input goes. Raises ``Misconfigured`` for ids that cannot become keys."""
+def key_of(conversation: str, source: str, communication: str | None, sha256: str, head_bytes: bytes = b"") -> str:
+    """Where an input goes; audio's extension comes from its first bytes. Raises ``Misconfigured`` for ids that cannot
+    become keys."""
     head, _, rest = source.partition("/")
+    if head == _AUDIO:
+        return keys.audio(conversation, rest.partition("/")[0], sha256, extension(head_bytes))
     if head == "directory":
         return keys.directory(rest, sha256)
     return keys.raw(conversation, communication or f"_{head}", sha256)
@@ -26,8 +47,19 @@ def is_directory(source: str) -> bool:
 
 
 def is_transcript(source: str) -> bool:
-    """Whether turns come from it (details, names and the media dialect's metadata only accompany them)."""
-    return not is_directory(source) and source not in (CONVERSATION, METADATA)
+    """Whether turns come from it (details, names, audio and the media dialect's metadata only accompany them)."""
+    return not is_companion(source) and source != METADATA
+
+
+def is_companion(source: str) -> bool:
+    """Whether it belongs to a conversation in whatever dialect its transcript comes."""
+    return is_directory(source) or source in (CONVERSATION, RECORDINGS) or recording_of(source) is not None
+
+
+def recording_of(source: str) -> str | None:
+    """The recording whose audio it is (``audio/{recording}/{part}``); None for everything else."""
+    head, _, rest = source.partition("/")
+    return rest.partition("/")[0] if head == _AUDIO else None
 
 
 def communication_of(taken: Input) -> str | None:
@@ -36,17 +68,29 @@ def communication_of(taken: Input) -> str | None:
     return placed[1] if placed and not placed[1].startswith("_") else None
 
 
+def audio_keys(inputs: Iterable[Input]) -> dict[str, tuple[str, ...]]:
+    """The keys of the audio by recording, its files in channel order."""
+    found: dict[str, tuple[str, ...]] = {}
+    for taken in sorted(inputs, key=lambda one: one.source):
+        if recording := recording_of(taken.source):
+            found[recording] = (*found.get(recording, ()), taken.key)
+    return found
+
+
 def compose(earlier: Iterable[Input], arrived: Sequence[Input]) -> tuple[Input, ...]:
     """The newest input of each source, in the order of the sources.
 
-    Carried over: details and names that are absent now, and transcripts of communications that did not arrive this
-    time (a second leg comes later; an older one was purged upstream) as long as the dialect is the same. A fetch in
-    another dialect, and a new body of the whole conversation, replace all transcripts before.
+    Carried over: details, names and recordings that are absent now, and transcripts of communications that did not
+    arrive this time (a second leg comes later; an older one was purged upstream) as long as the dialect is the same. A
+    fetch in another dialect, and a new body of the whole conversation, replace all transcripts before; a recording's
+    files are replaced together.
     """
     newest = {taken.source: taken for taken in arrived}
-    dialects = {_dialect(source) for source in newest if source != CONVERSATION and not is_directory(source)}
+    dialects = {_dialect(source) for source in newest if not is_companion(source)}
+    again = {recording for source in newest if (recording := recording_of(source))}
     for taken in earlier:
-        if taken.source not in newest and _still_holds(taken, dialects):
+        replaced = taken.source in newest or recording_of(taken.source) in again
+        if not replaced and _still_holds(taken, dialects):
             newest[taken.source] = taken
     return tuple(newest[source] for source in sorted(newest))
 
@@ -69,6 +113,48 @@ def merge_states(
     )
 
 
+def merge_recordings(
+    earlier: Iterable[RecordingState],
+    given: Iterable[RecordingState],
+    inputs: Iterable[Input],
+    unread: Mapping[str, str] | None,
+    remarks: Mapping[str, str],
+) -> tuple[RecordingState, ...]:
+    """The states by recording: now over before, ``unread`` (with the reason) over both; None where nobody looked.
+    ``remarks`` are the reason of a recording that is done all the same.
+
+    A recording that the platform no longer gives stays done, as long as the archive holds its audio.
+    """
+    held = {recording for taken in inputs if (recording := recording_of(taken.source))}
+    before = {state.id: state for state in earlier}
+    states = before | {state.id: state for state in given}
+    merged = [_recording(name, states[name], before.get(name), held, unread) for name in sorted(states)]
+    return tuple(
+        RecordingState(one.id, one.state, remarks[one.id], one.format)
+        if one.state == "done" and one.id in remarks
+        else one
+        for one in merged
+    )
+
+
+def _recording(
+    name: str, now: RecordingState, before: RecordingState | None, held: set[str], unread: Mapping[str, str] | None
+) -> RecordingState:
+    form = now.format or (before.format if before else "")
+    if name not in held:
+        return now
+    if unread and name in unread:
+        return RecordingState(name, "unread", unread[name], form)
+    if now.state == "unread" and unread is None:
+        return now
+    if now.state == "unread":
+        return RecordingState(name, "done", "", form)
+    if now.state not in _HELD:
+        reason = now.reason if now.reason.startswith(_KEPT) else f"{_KEPT}; now {now.state}: {now.reason}"
+        return RecordingState(name, "done", reason, before.format if before else form)
+    return now
+
+
 def _because(state: CommunicationState) -> str:
     return f": {state.reason}" if state.reason else ""
 
@@ -78,6 +164,6 @@ def _dialect(source: str) -> str:
 
 
 def _still_holds(taken: Input, dialects: set[str]) -> bool:
-    if taken.source == CONVERSATION or is_directory(taken.source) or not dialects:
+    if is_companion(taken.source) or not dialects:
         return True
     return _dialect(taken.source) in dialects and communication_of(taken) is not None

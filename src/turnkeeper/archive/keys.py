@@ -5,7 +5,7 @@ manifests/{conversation}/{generation:06d}.json                                  
 transcripts/{conversation}.json  selections/{conversation}/{filter}.json                  views
 summaries/{conversation}.json  alignment/{conversation}.json  peaks/…                     views
 directory/{kind}/{sha256[:16]}.json                                                       names, as of a day
-_turnkeeper/…                                                                             the archive's own notes
+_turnkeeper/{tombstones|erasing}/{conversation}.json  _turnkeeper/audit/{day}/{time}-{random}.json    its own notes
 """
 
 from __future__ import annotations
@@ -16,28 +16,44 @@ from turnkeeper.errors import Misconfigured
 
 __all__ = [
     "ARCHIVE",
+    "AUDIT",
+    "ERASING",
+    "FOLDERS",
     "INCOMING",
     "LOCK",
     "MANIFESTS",
     "PROBE",
+    "RUNS",
+    "STATES",
+    "TOMBSTONES",
+    "WINDOWS",
     "alignment",
     "audio",
+    "audit",
     "check_id",
     "check_key",
     "check_prefix",
+    "conversation_of",
+    "directories",
     "directory",
+    "erasing",
     "is_key",
     "manifest",
     "manifests",
     "parse_manifest",
+    "parse_note",
     "parse_raw",
     "peaks",
+    "places",
     "probe",
     "raw",
+    "run",
     "selection",
     "selection_slug",
     "summary",
+    "tombstone",
     "transcript",
+    "window",
 ]
 
 ARCHIVE = "_turnkeeper/archive.json"
@@ -45,24 +61,37 @@ INCOMING = "_turnkeeper/incoming"
 LOCK = "_turnkeeper/lock"
 PROBE = "_turnkeeper/probe.json"
 MANIFESTS = "manifests/"
+RUNS = "_turnkeeper/runs/"
+STATES = "_turnkeeper/states/"
+WINDOWS = "_turnkeeper/windows/"
+TOMBSTONES = "_turnkeeper/tombstones/"
+ERASING = "_turnkeeper/erasing/"
+AUDIT = "_turnkeeper/audit/"
+FOLDERS = ("manifests", "transcripts", "summaries", "alignment", "selections", "peaks", "audio", "raw")
+"""Where a conversation's objects are: what leads readers to them first, the platform's own words last."""
 
 _id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _segment = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,249}")
 _manifest = re.compile(r"manifests/([^/]+)/([0-9]{6,})\.json")
 _raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
+_of_conversation = re.compile(
+    r"(?:(?:manifests|selections|peaks|audio|raw)/([^/]+)/.+|(?:transcripts|summaries|alignment)/([^/]+)\.json)"
+)
+_note = re.compile(r"_turnkeeper/(?:tombstones|erasing)/([^/]+)\.json")
 _selection = re.compile(r"selections/[^/]+/([^/]+)\.json")
 
 
 def check_id(value: str, name: str = "conversation") -> str:
     """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
-    if _id.fullmatch(value) and ".." not in value:
+    if _id.fullmatch(value) and ".." not in f"{value}.":
         return value
     shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
     raise Misconfigured(
         f"{shown} cannot be an id",
         operation="name an object",
         key=name,
-        hint="An id has up to 128 letters, digits, dots, hyphens and underscores, and starts with a letter or digit.",
+        hint="An id has up to 128 letters, digits, dots, hyphens and underscores, "
+        "starts with a letter or digit, and does not end with a dot.",
     )
 
 
@@ -104,6 +133,11 @@ def directory(kind: str, sha256: str) -> str:
     return f"directory/{check_id(kind, 'directory')}/{_short(sha256)}.json"
 
 
+def directories(kind: str) -> str:
+    """The folder of all lists of names of one kind."""
+    return f"directory/{check_id(kind, 'directory')}/"
+
+
 def manifests(conversation: str) -> str:
     """The folder of one conversation's generations."""
     return f"{MANIFESTS}{check_id(conversation)}/"
@@ -139,9 +173,43 @@ def peaks(conversation: str, recording: str) -> str:
     return f"peaks/{check_id(conversation)}/{check_id(recording, 'recording')}.dat"
 
 
+def places(conversation: str) -> tuple[str, ...]:
+    """Everywhere a conversation's objects are, in the order of ``FOLDERS``: folders end with a slash, the others are
+    single keys."""
+    check_id(conversation)
+    single = ("transcripts", "summaries", "alignment")
+    return tuple(f"{folder}/{conversation}{'.json' if folder in single else '/'}" for folder in FOLDERS)
+
+
+def tombstone(conversation: str) -> str:
+    """The note that a conversation was erased."""
+    return f"{TOMBSTONES}{check_id(conversation)}.json"
+
+
+def erasing(conversation: str) -> str:
+    """The note that a conversation's erasure is not finished."""
+    return f"{ERASING}{check_id(conversation)}.json"
+
+
+def audit(day: str, name: str) -> str:
+    """One line of the audit."""
+    return check_key(f"{AUDIT}{day}/{name}.json")
+
+
 def probe(name: str) -> str:
     """A short-lived object for trying out what a store permits."""
     return f"_turnkeeper/probe/{check_id(name, 'probe')}.json"
+
+
+def window(name: str, start: str, end: str) -> str:
+    """What was found when one stretch of time was listed; ``name`` is its filter's slug, times are RFC 3339."""
+    stretch = f"{start}--{end}".replace(":", "").replace("+", "")
+    return f"{WINDOWS}{check_id(name, 'filter')}/{check_id(stretch, 'window')}.json"
+
+
+def run(started: str, ended: str) -> str:
+    """The report of one run; times are RFC 3339."""
+    return check_key(RUNS + f"{started}--{ended}".replace(":", "").replace("+", "") + ".json")
 
 
 def parse_manifest(key: str) -> tuple[str, int] | None:
@@ -154,6 +222,18 @@ def parse_raw(key: str) -> tuple[str, str] | None:
     """The conversation and part of a raw input's key; None for any other key."""
     found = _raw.fullmatch(key)
     return (found[1], found[2]) if found else None
+
+
+def conversation_of(key: str) -> str | None:
+    """The conversation that an input, a view or a manifest belongs to by its key; None for any other key."""
+    found = _of_conversation.fullmatch(key)
+    return (found[1] or found[2]) if found else None
+
+
+def parse_note(key: str) -> str | None:
+    """The conversation of a tombstone's or unfinished erasure's key; None for any other key."""
+    found = _note.fullmatch(key)
+    return found[1] if found else None
 
 
 def selection_slug(key: str) -> str | None:

@@ -7,11 +7,14 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.errors import StoreRefused, Unread
-from turnkeeper.model import Summary
+from turnkeeper.model import RecordingState, Summary
 
-__all__ = ["FORMAT", "CommunicationState", "Input", "Manifest", "UnreadReason", "View", "decode", "encode"]
+__all__ = ["FORMAT", "CommunicationState", "Input", "Manifest", "SyncMode", "UnreadReason", "View", "decode", "encode"]
 
 FORMAT = "turnkeeper.manifest/1"
+
+SyncMode = Literal["report", "correct", "off"]
+"""What is done about audio that is not where the platform says: say it, say and apply it, or measure nothing."""
 
 
 class CommunicationState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -24,7 +27,8 @@ class CommunicationState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Input(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Bytes as the platform gave them. ``source`` says what they are (``speech/{communication}``, ``media``,
-    ``media/metadata``, ``conversation``, ``directory/users``); ``withheld`` names fields that were emptied of secrets.
+    ``media/metadata``, ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``);
+    ``withheld`` names fields that were emptied of secrets.
     """
 
     key: str
@@ -56,7 +60,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``archived_at`` is RFC 3339 in UTC, the only clock in the archive; ``producer`` the program and version that wrote
     it. An ``unread`` generation lists its inputs, the reason, and no views. ``selections`` are the filters whose views
-    are rebuilt with every generation.
+    are rebuilt with every generation, as are the views of the audio with ``sync_mode``. ``recordings`` says what became
+    of each; ``sync`` is the compact verdict on each one's timing.
     """
 
     format: str
@@ -72,7 +77,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     notes: tuple[str, ...] = ()
     unread: UnreadReason | None = None
     summary: Summary | None = None
-    sync: dict[str, object] | None = None
+    recordings: tuple[RecordingState, ...] = ()
+    sync_mode: SyncMode | None = None
+    sync: dict[str, dict[str, object]] | None = None
 
     def says_the_same(self, other: Manifest) -> bool:
         """Whether both say the same of inputs, views and states; when, by whom and with which remarks is no change."""
@@ -119,4 +126,7 @@ def _content(manifest: Manifest) -> tuple[object, ...]:
         manifest.selections,
         manifest.unread,
         manifest.summary,
+        manifest.recordings,
+        manifest.sync_mode,
+        manifest.sync,
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.views import Reading
-from turnkeeper.errors import Fatal, NotFound, TurnkeeperError
+from turnkeeper.errors import Erased, Fatal, NotFound, TurnkeeperError
 
 __all__ = ["Reread", "reread"]
 
@@ -54,7 +54,7 @@ def _state(archive: Archive, conversation: str) -> str:
 def _one(archive: Archive, conversation: str, before: str, reading: Reading) -> Reread:
     try:
         kept = archive.rebuild(conversation, reading)
-    except NotFound as cause:
+    except (Erased, NotFound) as cause:
         return Reread(conversation=conversation, before=before, after="absent", reason=cause.message)
     except Fatal:
         raise

@@ -66,16 +66,18 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
         )
     keys.check_prefix(prefix)
     opened = _s3(parts.netloc, prefix, chosen) if scheme == "s3" else _other(plain, chosen)
-    return ObjectStore(opened, plain, Place(parts.netloc, chosen.endpoint, chosen.region, chosen.kms_key))
+    place = Place(parts.netloc, chosen.endpoint, chosen.region, chosen.kms_key)
+    return ObjectStore(opened, plain, place, chosen)
 
 
 class ObjectStore:
-    """A ``Store`` over obstore. ``place`` is for the words of errors."""
+    """A ``Store`` over obstore. ``place`` is for the words of errors; ``settings`` are those it was opened with."""
 
-    def __init__(self, store: Any, url: str, place: Place) -> None:
+    def __init__(self, store: Any, url: str, place: Place, settings: StoreSettings | None = None) -> None:
         self._store = store
         self._place = place
         self.url = url
+        self.settings = settings
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
         if not create:

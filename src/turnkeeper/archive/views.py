@@ -13,12 +13,13 @@ from typing import Any, BinaryIO, cast
 
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.contract import Source
-from turnkeeper.archive.manifest import Input, UnreadReason, View
+from turnkeeper.archive.manifest import Input, SyncMode, UnreadReason, View
 from turnkeeper.archive.names import read_names
+from turnkeeper.audio.recordings import read_recordings
 from turnkeeper.errors import TurnkeeperError, Unread
-from turnkeeper.model import Summary
+from turnkeeper.model import Recording, Summary
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.assembly import Body, assemble
+from turnkeeper.transcript.assembly import Assembly, Body, assemble
 from turnkeeper.transcript.details import Details, read_details
 from turnkeeper.transcript.formats import summary_document, write_selection, write_transcript
 from turnkeeper.transcript.select import Selection
@@ -36,13 +37,19 @@ class Reading:
 
 @dataclass
 class Built:
-    """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter."""
+    """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter.
+
+    By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd.
+    """
 
     spools: dict[str, Spool] = field(default_factory=dict)
     selected: dict[str, int] = field(default_factory=dict)
     summary: Summary | None = None
     unread: UnreadReason | None = None
     notes: list[str] = field(default_factory=list)
+    sync: dict[str, dict[str, object]] = field(default_factory=dict)
+    unread_audio: dict[str, str] = field(default_factory=dict)
+    audio_remarks: dict[str, str] = field(default_factory=dict)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -58,14 +65,17 @@ def build(
     bodies: Mapping[Input, Source],
     selections: Sequence[Selection] = (),
     reading: Reading | None = None,
+    sync_mode: SyncMode = "report",
 ) -> Built:
-    """Build every view of a conversation. What cannot be read is no error here: ``Built.unread`` says why.
+    """Build every view of a conversation; ``sync_mode`` is for those of its audio.
+
+    What cannot be read is no error here: ``Built.unread`` says why.
 
     Raises ``DiskFull`` when the spool has no room.
     """
     built = Built()
     try:
-        _build(built, conversation, bodies, selections, reading or Reading())
+        _build(built, conversation, bodies, selections, reading or Reading(), sync_mode)
     except Unread as cause:
         built.close()
         return Built(unread=_reason(cause), notes=built.notes)
@@ -86,6 +96,7 @@ def _build(
     bodies: Mapping[Input, Source],
     selections: Sequence[Selection],
     reading: Reading,
+    sync_mode: SyncMode,
 ) -> None:
     names = _names(built, bodies)
     details = _details(built, bodies)
@@ -101,6 +112,48 @@ def _build(
     for selection in selections:
         with _view(built, keys.selection(conversation, selection.slug), reading) as out:
             built.selected[selection.slug] = write_selection(assembly, selection, out)
+    _sound(built, bodies, assembly, details, reading, sync_mode)
+
+
+def _sound(
+    built: Built,
+    bodies: Mapping[Input, Source],
+    assembly: Assembly,
+    details: Details | None,
+    reading: Reading,
+    sync_mode: SyncMode,
+) -> None:
+    """The views of the audio, where there is any: only then are the decoders and numpy loaded."""
+    files: dict[str, list[tuple[Input, Source]]] = {}
+    for taken, source in sorted(bodies.items(), key=lambda pair: pair[0].source):
+        if recording := inputs.recording_of(taken.source):
+            files.setdefault(recording, []).append((taken, source))
+    if not files:
+        return
+    from turnkeeper.archive.sound import Task, build_sound
+
+    base = assembly.header.time_base.epoch_ms
+    task = Task(
+        conversation=assembly.conversation,
+        files=files,
+        told={one.id: one for one in _recordings(built, bodies)},
+        turns=assembly.turns,
+        base=details.start if base is None and details else base,
+        mode=sync_mode,
+    )
+    sound = build_sound(task, lambda key: _view(built, key, reading))
+    built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
+
+
+def _recordings(built: Built, bodies: Mapping[Input, Source]) -> tuple[Recording, ...]:
+    for taken, source in bodies.items():
+        if taken.source == inputs.RECORDINGS:
+            try:
+                with source.open() as body:
+                    return read_recordings(body.read())
+            except Unread as cause:
+                built.notes.append(f"the platform's list of recordings cannot be read: {cause.message}")
+    return ()
 
 
 def _has_turns(taken: Input) -> bool:

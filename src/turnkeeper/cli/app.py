@@ -14,7 +14,7 @@ __all__ = ["VERBS", "command_line", "start"]
 
 EPILOGUE = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
-130 interrupted. Data goes to standard output, everything else to standard error.
+6 stale · 130 interrupted. Data goes to standard output, everything else to standard error.
 
 **Credentials** come from the environment: GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET (or GENESYS_PRIVATE_KEY /
 GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from the usual chain.
@@ -25,8 +25,17 @@ GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from th
 VERBS = {
     "demo": "The whole job on this machine: simulator, object store, 25 conversations. No account needed.",
     "get": "One conversation into an archive; prints its summary as JSON.",
-    "turns": "The turns of any payload as JSON lines, CSV or text. A Unix filter.",
+    "export": "Every conversation of a range into an archive: resumable, nothing twice, nothing lost.",
+    "status": "How complete an archive is: what is missing and why, day by day.",
+    "retry": "What failed, once more, now.",
+    "turns": "The turns of any payload as JSON lines, CSV, text, captions or labels. A Unix filter.",
+    "audio": "Facts about a recording, its waveform, and whether it fits its transcript.",
+    "clip": "One turn, one role, or a stretch of time as a sound file, cut on exact samples.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
+    "report": "Pages to read, hear and share: one call as a file, or a folder of calls. No server.",
+    "verify": "Re-hash what an archive lists; find what is missing, changed or listed by nobody.",
+    "erase": "Erase conversations for good, every version of them, with a proof.",
+    "expire": "Erase the conversations that have become too old.",
     "doctor": "Check every precondition, each with its mend.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }

@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Kept
 from turnkeeper.archive.copying import copy
 from turnkeeper.cli.console import complain, listener, say
@@ -27,11 +28,14 @@ from turnkeeper.events import Listener
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import export_conversation
 from turnkeeper.runs.portal import run
+from turnkeeper.runs.sound import AudioWanted
 from turnkeeper.settings import PlatformSettings, StoreSettings, environment
+from turnkeeper.viewer.report import report
 
 __all__ = ["demo"]
 
 CONVERSATIONS = 25
+WITH_AUDIO = AudioWanted(sync="correct", wait_seconds=120)
 FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry=20"})
 BUCKET = "calls"
 TABLE_WIDTH = 84
@@ -58,13 +62,14 @@ def demo(
     """The whole job on this machine: no account, no network.
 
     Starts a simulated platform (with links that expire, throttling, cut downloads and dying tokens) and a real object
-    store, exports 25 conversations, comes back three days later for the late ones, and prints what they amount to.
-    The archive is left in `./turnkeeper-demo` for you to look at.
+    store, exports 25 conversations and 8 spoken sample calls with their recordings, comes back three days later for the
+    late ones, and prints what they amount to. The archive is left in `./turnkeeper-demo`, and pages to look at it in
+    `./turnkeeper-demo-report`.
 
     Parameters
     ----------
     folder
-        Where the archive is left; an earlier demo there is replaced.
+        Where the archive is left, with its pages beside it; an earlier demo there is replaced.
     seed
         What the simulated conversations are made from.
     verbose
@@ -76,7 +81,7 @@ def demo(
         hint = "Install them: pip install 'turnkeeper[demo]'"
         raise Misconfigured("the demo's packages are not installed", operation="demo", hint=hint) from cause
     say("starting a simulated platform and an object store on this machine ...")
-    simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER)
+    simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER, calls=True)
     with serve(simulation, port=0) as platform, LocalS3(buckets=[BUCKET]) as s3:
         store = StoreSettings.from_environment({**environment(), **s3.environment()})
         settings = PlatformSettings(
@@ -90,7 +95,9 @@ def demo(
         archive = Archive(f"s3://{BUCKET}/demo", store, clock=clock)
         ids = [simulation.id_of(index) for index in range(CONVERSATIONS)]
         hear = listener(quiet=not verbose)
+        calls = list(simulation.call_ids.values())
         first = run(partial(_export, ids, settings, archive, clock, hear))
+        first += run(partial(_export, calls, settings, archive, clock, hear, WITH_AUDIO))
         late = [line.conversation for line in first if isinstance(line.error, NotReady)]
         say(f"exported; {len(late)} not ready yet. Three days later, by the simulated clock ...")
         run(partial(clock.sleep, THREE_DAYS))
@@ -101,12 +108,18 @@ def demo(
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
             complain(line.error)
-    _farewell(lines, folder)
+    pages = report(str(folder), out=folder.with_name(f"{folder.name}-report"))
+    _farewell(lines, folder, pages.path)
     return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
 
 
 async def _export(
-    ids: Sequence[str], settings: PlatformSettings, archive: Archive, clock: Clock, hear: Listener
+    ids: Sequence[str],
+    settings: PlatformSettings,
+    archive: Archive,
+    clock: Clock,
+    hear: Listener,
+    audio: AudioWanted | None = None,
 ) -> list[Line]:
     """A small export: four conversations at a time, each outcome kept in the order asked."""
     lines: dict[str, Line] = {}
@@ -117,7 +130,7 @@ async def _export(
         async def one(conversation: str) -> None:
             async with limit:
                 try:
-                    kept = await export_conversation(door, archive, conversation, listener=hear)
+                    kept = await export_conversation(door, archive, conversation, audio=audio, listener=hear)
                     lines[conversation] = Line(conversation, kept)
                 except TurnkeeperError as error:
                     lines[conversation] = Line(conversation, error=error)
@@ -168,13 +181,19 @@ def _tally(lines: Sequence[Line]) -> str:
     return f"{done} done; {unread} unread: the bytes are broken, and kept; {absent} absent: the platform never had it."
 
 
-def _farewell(lines: Sequence[Line], folder: Path) -> None:
-    done = next((line.conversation for line in lines if line.kept and line.kept.summary), "")
+def _farewell(lines: Sequence[Line], folder: Path, pages: Path) -> None:
+    readable = [line.conversation for line in lines if line.kept and line.kept.summary]
+    done = next(iter(readable), "")
+    heard = next((name for name in readable if (folder / keys.alignment(name)).exists()), done)
     sys.stdout.write(
         f"""
 {_tally(lines)}
 
 Where to look next:
+  {pages.parent}/calls/{heard}.html
+      open it in a browser: one call to read, and to hear where it was recorded
+  {pages}
+      all of them
   {folder}/transcripts/{done}.json
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, printable, say, show
-from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.runs.doctor import BUCKET_POLICY, LEAST_ROLE, Check, payload_shape
 from turnkeeper.runs.doctor import doctor as examine
 from turnkeeper.settings import clock_from_environment
@@ -43,13 +43,14 @@ def doctor(
     Parameters
     ----------
     to
-        The archive to check.
+        The archive to check; else the organisation's.
     shape
         A conversation whose payload's shape is to be described.
     json
         The checks as one JSON object on standard output.
     """
     platform, destination = platform or Platform(), destination or Destination()
+    to = archive_address(to, platform)
     settings, clock = platform_settings(platform), clock_from_environment()
     if shape:
         show(payload_shape(shape, platform=settings, clock=clock, listener=listener(quiet=True)))

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.turns import open_transcripts, spooled
-from turnkeeper.transcript.document import Mode
-from turnkeeper.transcript.lines import TurnWriter, turn_writer
+from turnkeeper.transcript.dialect import Mode
+from turnkeeper.transcript.lines import FORMATS, Format, TurnWriter, turn_writer
 from turnkeeper.transcript.select import Selection
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from turnkeeper.transcript.assembly import Assembly
 
 __all__ = ["PLAIN", "Request", "plain_request", "write_turns"]
-
-Format = Literal["jsonl", "csv", "txt"]
 
 
 @dataclass
@@ -56,8 +54,6 @@ PLAIN: dict[str, Callable[[str], Any]] = {
 }
 """The options of the short way. Those whose field is a list may be repeated."""
 
-_FORMATS = ("jsonl", "csv", "txt")
-
 
 def plain_request(arguments: Sequence[str]) -> Request | None:
     """The request of a plain command line behind ``turns``; None where it takes more than the table to understand."""
@@ -74,7 +70,7 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
     if len(places) > 1 or any(place.startswith("-") and place != "-" for place in places):
         return None
     request.place = places[0] if places else "-"
-    return request if request.format in _FORMATS else None
+    return request if request.format in FORMATS else None
 
 
 def _split(values: list[str]) -> list[str]:
@@ -118,6 +114,8 @@ def write_turns(
             if request.head is not None and count >= request.head:
                 break
     writer.finish()
+    if writer.left_out:
+        _say(f"left out, because {request.format} needs times: {writer.left_out} of {count} turns")
     if not count and chosen:
         _explain(chosen, seen)
     return 0
@@ -133,14 +131,18 @@ def _write(transcript: Assembly, chosen: Selection, writer: TurnWriter, most: in
 
 def _explain(chosen: Selection, seen: set[str]) -> None:
     """Why nothing was printed: silence alone would look like an empty call."""
-    from turnkeeper.cli.console import say
-
     missed = sorted(chosen.interactions - seen)
     if missed:
         found = f" (found: {', '.join(sorted(seen))})" if seen else ""
-        say(f"nothing here of interaction {', '.join(missed)}{found}")
+        _say(f"nothing here of interaction {', '.join(missed)}{found}")
     else:
-        say(f"no turn matches {chosen.sentence()}")
+        _say(f"no turn matches {chosen.sentence()}")
+
+
+def _say(line: str) -> None:
+    from turnkeeper.cli.console import say
+
+    say(line)
 
 
 @contextmanager

@@ -7,8 +7,18 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, say, show
-from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
+from turnkeeper.cli.options import (
+    Audio,
+    Choice,
+    Destination,
+    Platform,
+    archive_address,
+    platform_settings,
+    selection,
+    store_settings,
+)
 from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.conversation import Got
 from turnkeeper.runs.conversation import get as fetch
 from turnkeeper.settings import clock_from_environment
 
@@ -26,6 +36,7 @@ def get(
     destination: Destination | None = None,
     choice: Choice | None = None,
     sample_rate: int = 48_000,
+    audio: Audio | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -34,19 +45,25 @@ def get(
     Every byte the platform gives is kept first, with names of people, queues and wrap-up codes; then the transcript is
     built: merged over all legs, attributed to roles, summarised. Running it again is always safe.
 
+    With `--audio` the recordings are archived too, with their waveforms and an alignment that says which samples each
+    turn is. Whether the audio is where the platform says is measured and printed (`--sync`).
+
+        turnkeeper get 4d3c… --to s3://calls/genesys --audio --sync correct
+
     With `--role` and its kin the chosen turns are written to `selections/` as well.
 
         turnkeeper get 4d3c… --to s3://calls/genesys --role agent
 
     Exit code 5 says that there is no transcript yet: run it again later, or give `--wait`. Exit code 3 says that the
-    transcript arrived and is kept, but could not be read (`turnkeeper reread` after an upgrade).
+    transcript arrived and is kept, but could not be read (`turnkeeper reread` after an upgrade), or that a recording
+    is missing or cannot be read: `recordings` says why.
 
     Parameters
     ----------
     conversation
         The conversation's id.
     to
-        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address.
+        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
     sample_rate
         Hz at which turns are mapped to audio samples.
     json
@@ -57,7 +74,9 @@ def get(
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
     platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
+    audio = audio or Audio()
     chosen = selection(choice)
+    to = archive_address(to, platform)
     if not to and not quiet:
         say(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
     got = fetch(
@@ -67,6 +86,10 @@ def get(
         store=store_settings(destination, platform.ca),
         selections=[chosen] if chosen else [],
         sample_rate=sample_rate,
+        audio=audio.audio,
+        sync=audio.sync,
+        audio_format=audio.audio_format,
+        audio_from=audio.audio_from,
         clock=clock_from_environment(),
         listener=listener(as_json=json, quiet=quiet),
     )
@@ -74,4 +97,16 @@ def get(
     if got.kept.summary is None:
         say("the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + got.archive)
         return 3
-    return 0
+    return _audio_code(got)
+
+
+def _audio_code(got: Got) -> int:
+    """What is the matter with the recordings, if anything: 5 where waiting helps, else 3."""
+    if not got.audio:
+        return 0
+    troubled = [one for one in got.kept.manifest.recordings if one.state not in ("done", "redacted")]
+    for one in troubled:
+        say(f"recording {one.id}: {one.state}: {one.reason}")
+    if troubled and all(one.state == "waiting" for one in troubled) and not got.troubles:
+        return 5
+    return 3 if troubled or got.troubles else 0

@@ -58,11 +58,12 @@ class LocalS3:
         }
 
     def __enter__(self) -> Self:
-        binary = _binary()
-        self._own = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
+        own = self._own = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
+        self._ports = dict(zip(_servers, _free_pairs(len(_servers)), strict=True))
+        self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
+        (self._folder or own / "data").mkdir(parents=True, exist_ok=True)
         try:
-            self._start(binary, self._own)
-            self._wait(time.monotonic() + READY_SECONDS)
+            self.start()
         except BaseException:
             self.stop()
             raise
@@ -70,6 +71,19 @@ class LocalS3:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    def start(self) -> None:
+        """Start the server; after ``kill`` again, with the same data, address and keys."""
+        assert self._own is not None, "not entered"  # noqa: S101 - a programming mistake
+        self._launch(_binary(), self._own)
+        self._wait(time.monotonic() + READY_SECONDS)
+
+    def kill(self) -> None:
+        """End the server as a power cut would (SIGKILL); what it keeps stays, for ``start``."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def stop(self) -> None:
         """End the server (and only it), and remove what it kept for itself. May be called twice."""
@@ -87,11 +101,8 @@ class LocalS3:
             # These the server puts in /tmp whatever it is told, and does not always remove.
             Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
 
-    def _start(self, binary: Path, own: Path) -> None:
-        ports = self._ports = dict(zip(_servers, _free_pairs(len(_servers)), strict=True))
+    def _launch(self, binary: Path, own: Path) -> None:
         data = self._folder or own / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        self.endpoint = f"http://127.0.0.1:{ports['s3']}"
         given = {
             "PATH": environment().get("PATH", ""),
             "HOME": str(own),
@@ -99,9 +110,9 @@ class LocalS3:
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
-        with (own / "log").open("wb") as log:
+        with (own / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
-                [str(binary), "mini", *_options(data, own, ports, self.buckets)],
+                [str(binary), "mini", *_options(data, own, self._ports, self.buckets)],
                 cwd=own,
                 env=given,
                 stdin=subprocess.DEVNULL,

@@ -8,14 +8,28 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from turnkeeper.settings import Api, PlatformSettings, StoreSettings
+from turnkeeper.archive.manifest import SyncMode
+from turnkeeper.audio.recordings import AudioFormat
+from turnkeeper.profiles import Profile, read_profile
+from turnkeeper.settings import Api, PlatformSettings, StoreSettings, environment
 from turnkeeper.transcript.select import Selection
 
-__all__ = ["Choice", "Destination", "Platform", "platform_settings", "selection", "store_settings"]
+__all__ = [
+    "Audio",
+    "Choice",
+    "Destination",
+    "Platform",
+    "archive_address",
+    "platform_settings",
+    "profile",
+    "selection",
+    "store_settings",
+]
 
 PLATFORM = Group("Platform")
 DESTINATION = Group("Archive")
 CHOICE = Group("Which turns")
+AUDIO = Group("Recordings")
 
 
 @Parameter(name="*", group=PLATFORM)
@@ -23,6 +37,8 @@ CHOICE = Group("Which turns")
 class Platform:
     """How to reach the platform."""
 
+    org: str = ""
+    """Organisation of profiles.toml: its region, credentials and archive. [env: TURNKEEPER_ORG]"""
     region: str = ""
     """Region in any form: us-east-1, euw2, mypurecloud.de, an api. or login. address. [env: GENESYS_REGION]"""
     base_url: str = ""
@@ -66,9 +82,41 @@ class Choice:
     """Only turns with at least this confidence (0..1); turns without one are left out."""
 
 
+def profile(platform: Platform) -> Profile | None:
+    """The organisation that was chosen with ``--org`` or ``TURNKEEPER_ORG``; None where none was."""
+    name = platform.org or environment().get("TURNKEEPER_ORG", "")
+    return read_profile(name) if name else None
+
+
+def archive_address(to: str, platform: Platform) -> str:
+    """``--to``, else the profile's archive, else ``TURNKEEPER_ARCHIVE``; empty where there is none of them.
+
+    A chosen organisation goes before the environment: its calls do not belong into another one's archive.
+    """
+    chosen = profile(platform)
+    given = to and to != environment().get("TURNKEEPER_ARCHIVE", "")
+    return chosen.archive if chosen and chosen.archive and not given else to
+
+
+@Parameter(name="*", group=AUDIO)
+@dataclass(frozen=True)
+class Audio:
+    """Recordings too, and how."""
+
+    audio: Annotated[bool, Parameter(negative="")] = False
+    """Archive the recordings too."""
+    sync: SyncMode = "report"
+    """What to do about audio that is not where the platform says: report it, correct the alignment too, or off."""
+    audio_format: AudioFormat = "original"
+    """What to ask the platform for: original (as stored, through a batch request), or a format it transcodes to."""
+    audio_from: str = ""
+    """Take recordings from the platform's own export instead of the API: s3://BUCKET[/ORGANISATION] or a folder."""
+
+
 def platform_settings(platform: Platform) -> PlatformSettings:
-    """Options over environment over defaults."""
-    return PlatformSettings.from_environment().but(
+    """Options over the chosen organisation's profile over environment over defaults."""
+    chosen = profile(platform)
+    return (chosen.platform if chosen else PlatformSettings.from_environment()).but(
         region=platform.region or None,
         base_url=platform.base_url.rstrip("/") or None,
         api=platform.api,

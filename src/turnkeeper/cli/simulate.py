@@ -19,10 +19,14 @@ def simulate(
     port: int = 0,
     seed: int = 7,
     conversations: int = 200,
+    per_day: int = 144,
+    start: str = "",
     faults: str = "",
     giant_mb: int = 0,
     now: str = "",
     rate_limit: int = 300,
+    calls: Annotated[bool, Parameter(negative="")] = False,
+    rate_window: float = 60.0,
     list_faults: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """The platform on loopback, from a seed: same seed, same bytes.
@@ -40,6 +44,10 @@ def simulate(
         What everything is made from.
     conversations
         How many conversations the platform knows; a million is fine.
+    per_day
+        How many conversations begin on a working day.
+    start
+        When the first one begins (RFC 3339; a fixed Monday without it).
     faults
         Faults to switch on, separated by commas; some take a value (`throttle=3`).
     giant_mb
@@ -48,11 +56,16 @@ def simulate(
         Freeze the clock at this time (RFC 3339); it then moves only through `/_sim/clock`.
     rate_limit
         Requests a token may make per minute.
+    calls
+        Add the spoken sample calls, whose recordings hold real (synthetic) speech.
+        Requests a token may make per window.
+    rate_window
+        Seconds a window lasts.
     list_faults
         Print the faults with one sentence each, and stop.
     """
     try:
-        from turnkeeper.simulator import FAULTS, Simulation, run
+        from turnkeeper.simulator import FAULTS, FIRST, Simulation, run
     except ImportError as cause:
         hint = "Install them: pip install 'turnkeeper[demo]'"
         raise Misconfigured("the simulator's packages are not installed", operation="simulate", hint=hint) from cause
@@ -64,10 +77,14 @@ def simulate(
         simulation = Simulation(
             seed=seed,
             conversations=conversations,
+            per_day=per_day,
+            start=_moment(start) or FIRST,
             faults=chosen,
             giant_mb=giant_mb,
             now=_moment(now),
             rate_limit=rate_limit,
+            calls=calls,
+            rate_window=rate_window,
         )
     except ValueError as cause:
         raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from turnkeeper.cli.filter import Request, write_turns
 from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
+from turnkeeper.transcript.lines import Format
 
 __all__ = ["turns"]
 
@@ -16,7 +17,7 @@ def turns(
     place: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
     /,
     *,
-    format: Literal["jsonl", "csv", "txt"] = "jsonl",  # noqa: A002 - the option is called --format
+    format: Format = "jsonl",  # noqa: A002 - the option is called --format
     fields: str = "",
     head: int | None = None,
     sample_rate: int | None = None,
@@ -38,7 +39,7 @@ def turns(
     place
         A file, an http(s):// address, an archive's folder or address, or - for standard input.
     format
-        jsonl (everything), csv or txt (to read).
+        jsonl (everything), csv, txt (to read), or labels on a time line: vtt, srt, textgrid (Praat), rttm, audacity.
     fields
         Only these fields, separated by commas.
     head

@@ -6,8 +6,9 @@ fetched by ``Downloads``, which has never seen a token.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,14 +18,12 @@ import msgspec
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, TooLarge, TurnkeeperError, Unavailable
-from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.http import Answer, Http
-from turnkeeper.genesys.pace import Pacer
+from turnkeeper.genesys.pool import Pool, Seat
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import where
 from turnkeeper.spool import Spool
 
 __all__ = ["Api", "Call", "Probe", "decoded"]
@@ -32,8 +31,6 @@ __all__ = ["Api", "Call", "Probe", "decoded"]
 _HOPS = 5
 _ERROR_LIMIT = 1 << 16
 _JSON_LIMIT = 32 << 20
-_LONGEST_BLOCK = 120.0
-_EXPIRIES = 5
 _PROBED = ("date", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset", "retry-after")
 
 _REFUSED_TWICE = (
@@ -76,9 +73,9 @@ class Probe:
 
 
 class _Unauthorised(Exception):
-    def __init__(self, said: ErrorBody) -> None:
+    def __init__(self, seat: Seat, said: ErrorBody) -> None:
         super().__init__(str(said))
-        self.said = said
+        self.seat, self.said = seat, said
 
 
 class _NoToken(Exception):
@@ -98,23 +95,21 @@ class _Elsewhere(Exception):
 
 
 class Api:
-    """The platform's API as one client sees it. ``requests`` counts what was sent, repeats included."""
+    """The platform's API as one pool of clients sees it. ``requests`` counts what was sent, repeats included."""
 
     def __init__(
         self,
         http: Http,
-        tokens: Tokens,
+        pool: Pool,
         hosts: Hosts,
-        pacer: Pacer,
         patience: Patience,
         downloads: Downloads,
         clock: Clock,
         folder: Path | None = None,
     ) -> None:
         self._http = http
-        self._tokens = tokens
+        self._pool = pool
         self._hosts = hosts
-        self._pacer = pacer
         self._patience = patience
         self._downloads = downloads
         self._clock = clock
@@ -140,8 +135,11 @@ class Api:
 
     async def probe(self, call: Call) -> Probe:
         """One request, sent once; any answer is a result. Raises for the token and for a network that fails."""
-        async with self._sent(call, call.url(self._hosts.api), await self._tokens.current()) as answer:
-            said = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
+        try:
+            async with self._sent(call, call.url(self._hosts.api)) as (answer, _):
+                said = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
+        except _NoToken as none:
+            raise none.error from None
         shown = {name: answer.headers[name] for name in _PROBED if name in answer.headers}
         return Probe(answer.status, said.code, said.message, shown, said.limit_key)
 
@@ -154,43 +152,35 @@ class Api:
 
     async def _patiently(self, call: Call) -> Spool:
         try:
-            return await self._patience.run(partial(self._renewing, call), where(call.url(self._hosts.api)))
+            return await self._patience.run(partial(self._renewing, call), call.url(self._hosts.api))
         except _NoToken as none:
             raise none.error from None
 
-    async def _bearer(self, refused: str = "", reason: str = "") -> str:
-        try:
-            return await (self._tokens.renew(refused, reason) if refused else self._tokens.current())
-        except Retriable as error:
-            raise _NoToken(error) from None
-
     async def _renewing(self, call: Call) -> Spool:
-        """One attempt; a refused token is replaced once.
-
-        A token that worked for somebody and is refused now has expired: that may happen again while many tasks share
-        short-lived ones, so it is replaced a few times more.
-        """
-        bearer, renewals = await self._bearer(), 0
+        """One attempt. Tokens that are refused are replaced; a client whose fresh token is refused too is put aside."""
+        renewals: Counter[str] = Counter()
         while True:
             try:
-                return await self._follow(call, bearer)
+                return await self._follow(call)
             except _Unauthorised as refused:
-                said = refused.said
-            if renewals >= (_EXPIRIES if self._tokens.worked(bearer) else 1):
-                raise Denied(f"401 {said}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE)
-            renewals += 1
-            bearer = await self._bearer(bearer, said.code or "401")
+                seat, said = refused.seat, refused.said
+            client = seat.client.tokens.client_id
+            with _without_repeats():
+                renewed = await self._pool.refused(seat, renewals[client], said.code or "401")
+            renewals[client] += 1
+            if not renewed:
+                denied = Denied(f"401 {said}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE)
+                if not self._pool.put_aside(seat, denied):
+                    raise denied
 
-    async def _follow(self, call: Call, bearer: str) -> Spool:
+    async def _follow(self, call: Call) -> Spool:
         url = call.url(self._hosts.api)
         for _ in range(_HOPS + 1):
-            async with self._sent(call, url, bearer) as answer:
-                if answer.status != 401:
-                    self._tokens.prove(bearer)
+            async with self._sent(call, url) as (answer, seat):
                 if 200 <= answer.status < 300:
                     return await self._kept(answer)
                 if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
-                    raise await self._refused(call, answer)
+                    raise await self._refused(call, answer, seat)
                 url = urljoin(url, answer.headers["location"])
             if not _same_origin(url, self._hosts.api):
                 raise _Elsewhere(url)
@@ -207,37 +197,42 @@ class Api:
             raise
         return spool.seal()
 
-    async def _refused(self, call: Call, answer: Answer) -> TurnkeeperError | _Unauthorised:
+    async def _refused(self, call: Call, answer: Answer, seat: Seat) -> TurnkeeperError | _Unauthorised:
         said = error_body(await answer.text(_ERROR_LIMIT))
         if answer.status == 401:
-            return _Unauthorised(said)
+            return _Unauthorised(seat, said)
         wait = retry_after(answer.headers, self._clock.now())
-        if answer.status == 429 and wait is not None:
-            self._pacer.block(min(wait, _LONGEST_BLOCK))
+        if answer.status == 429:
+            self._pool.throttled(seat, wait, said.limit_key)
         return refusal(answer.status, said, operation=call.operation, key=call.key, wait=wait)
 
-    def _sent(self, call: Call, url: str, bearer: str) -> AbstractAsyncContextManager[Answer]:
-        headers = {"Authorization": f"Bearer {bearer}", "Accept": "application/json"}
+    @asynccontextmanager
+    async def _sent(self, call: Call, url: str) -> AsyncIterator[tuple[Answer, Seat]]:
+        headers = {"Accept": "application/json"}
         content = call.content
         if content is not None:
             headers["Content-Type"] = "application/json"
-        return self._paced(call.method, url, headers, content)
-
-    @asynccontextmanager
-    async def _paced(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
-    ) -> AsyncIterator[Answer]:
-        await self._pacer.take()
+        with _without_repeats():
+            seat = await self._pool.seat()
+        headers["Authorization"] = f"Bearer {seat.bearer}"
         self.requests += 1
         counted = False
         try:
-            async with self._http.send(method, url, headers, content) as answer:
-                self._pacer.answered(answer.headers)
+            async with self._http.send(call.method, url, headers, content) as answer:
+                seat.answered(answer.headers, self._clock.monotonic(), answer.status)
                 counted = True
-                yield answer
+                yield answer, seat
         finally:
             if not counted:
-                self._pacer.lost()
+                seat.lost(self._clock.monotonic())
+
+
+@contextmanager
+def _without_repeats() -> Iterator[None]:
+    try:
+        yield
+    except Retriable as error:
+        raise _NoToken(error) from None
 
 
 def decoded(body: Spool, operation: str, key: str) -> object:

@@ -8,7 +8,7 @@ or less before every single request.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -27,7 +27,7 @@ from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
 from turnkeeper.genesys.scrub import plain, where
-from turnkeeper.settings import JwtSettings, PlatformSettings
+from turnkeeper.settings import ClientSettings, JwtSettings
 
 __all__ = ["Tokens"]
 
@@ -46,14 +46,25 @@ class _Token:
 class Tokens:
     """One client's bearer token, shared by everybody: however many ask at once, one request is made.
 
+    ``reread`` reads the client's credentials from their source again; it is asked when they are refused, since somebody
+    may have replaced them while this process ran.
+
     Raises, from ``current`` and ``renew``: ``Misconfigured`` (no credentials, an unusable key, no token endpoint),
     ``Denied`` (refused), ``Throttled`` or ``Unavailable``.
     """
 
     def __init__(
-        self, settings: PlatformSettings, hosts: Hosts, http: Http, patience: Patience, clock: Clock, listener: Listener
+        self,
+        client: ClientSettings,
+        hosts: Hosts,
+        http: Http,
+        patience: Patience,
+        clock: Clock,
+        listener: Listener,
+        reread: Callable[[], ClientSettings | None] = lambda: None,
     ) -> None:
-        self._settings = settings
+        self._client = client
+        self._reread = reread
         self._hosts = hosts
         self._http = http
         self._patience = patience
@@ -69,12 +80,36 @@ class Tokens:
         self._key: Key | None = None
         self.requests = 0
 
+    @property
+    def client_id(self) -> str:
+        """Whose tokens these are, for messages."""
+        return self._client.client_id or (self._client.jwt.client_id if self._client.jwt else "")
+
+    def living(self, now: float) -> str | None:
+        """A bearer token that has not reached the end of its life; None where one has to be fetched."""
+        token = self._token
+        return token.bearer if token is not None and now < token.renew_at else None
+
     async def current(self) -> str:
         """A bearer token that has not reached the end of its life."""
+        bearer = self.living(self._clock.monotonic())
+        if bearer is not None:
+            return bearer
         token = self._token
-        if token is not None and self._clock.monotonic() < token.renew_at:
-            return token.bearer
         return await self._fresh(token.bearer if token else "", "end of life" if token else "")
+
+    async def replaced(self) -> bool:
+        """Read the credentials again: whether they are others than before."""
+        try:
+            found = await anyio.to_thread.run_sync(self._reread)
+        except Misconfigured:
+            # A file that is just being replaced, a keyring that is locked: what was refused stays refused.
+            return False
+        if found is None or found == self._client:
+            return False
+        self._client, self._key = found, None
+        self._listener(Renewed(what="credentials", reason="they were refused, and have changed at their source"))
+        return True
 
     def prove(self, bearer: str) -> None:
         """Note that the platform accepted this token."""
@@ -104,7 +139,7 @@ class Tokens:
 
     async def _asked_once(self) -> _Token:
         try:
-            token = await self._patience.run(self._ask, where(self._urls[0]))
+            token = await self._asked_twice()
         except TurnkeeperError as error:
             self._failure = error
             raise
@@ -113,6 +148,15 @@ class Tokens:
         finally:
             self._asked += 1
         return token
+
+    async def _asked_twice(self) -> _Token:
+        at = where(self._urls[0])
+        try:
+            return await self._patience.run(self._ask, at)
+        except Denied:
+            if not await self.replaced():
+                raise
+        return await self._patience.run(self._ask, at)
 
     async def _ask(self) -> _Token:
         """Ask each address until one is a token endpoint, and remember it."""
@@ -157,14 +201,14 @@ class Tokens:
     def _proof(self, url: str) -> tuple[Mapping[str, str], bytes]:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         form = {"grant_type": "client_credentials"}
-        jwt = self._settings.jwt
+        jwt = self._client.jwt
         if jwt is not None:
             form |= {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self._assertion(jwt, url)}
             return headers, urlencode(form).encode()
         return self._basic(url, headers, urlencode(form).encode())
 
     def _basic(self, url: str, headers: dict[str, str], content: bytes) -> tuple[Mapping[str, str], bytes]:
-        client, secret = self._settings.client_id, self._settings.client_secret
+        client, secret = self._client.client_id, self._client.client_secret
         missing = [
             name for name, value in (("GENESYS_CLIENT_ID", client), ("GENESYS_CLIENT_SECRET", secret)) if not value
         ]
@@ -179,7 +223,7 @@ class Tokens:
         return headers, content
 
     def _assertion(self, jwt: JwtSettings, url: str) -> str:
-        client = jwt.client_id or self._settings.client_id
+        client = jwt.client_id or self._client.client_id
         if not client:
             raise Misconfigured("GENESYS_CLIENT_ID not set", operation=_OPERATION, hint=_CREDENTIALS)
         self._key = self._key or _private_key(jwt)
@@ -201,11 +245,11 @@ class Tokens:
     def _refused(self, status: int, said: ErrorBody) -> Denied:
         shown = plain(f"{status} {said}")
         if said.code != "invalid_client":
-            return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=_check(self._settings))
+            return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=_check(self._client))
         used = where(self._urls[0]) if self._hosts.gateway else self._hosts.name
         mend = "GENESYS_BASE_URL or --base-url" if self._hosts.gateway else "GENESYS_REGION or --region"
         place = f"The commonest cause is the wrong region: this run asked {used}; set {mend} to your organisation's."
-        return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=f"{place} {_check(self._settings)}")
+        return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=f"{place} {_check(self._client)}")
 
     def _no_endpoint(self, reason: str) -> Misconfigured:
         return Misconfigured(
@@ -222,8 +266,8 @@ _CREDENTIALS = (
 )
 
 
-def _check(settings: PlatformSettings) -> str:
-    if settings.jwt is None:
+def _check(client: ClientSettings) -> str:
+    if client.jwt is None:
         return "Check GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET; after a rotation, renew the stored secret."
     return (
         "Check GENESYS_CLIENT_ID and the private key; after a rotation, renew the key. The platform itself documents "

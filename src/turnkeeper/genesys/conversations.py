@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from turnkeeper.errors import Misconfigured, Unavailable
+from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.spool import Spool
 
-__all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id"]
+__all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id", "names_call"]
 
 Kind = Literal["users", "queues", "wrapups"]
 """Whose names can be asked for."""
@@ -50,21 +50,6 @@ class Conversations:
         path = f"{_ANALYTICS}/{checked_id(conversation)}/details"
         return await self._api.fetch(Call("details", path, conversation))
 
-    async def query(self, interval: str, page_size: int = 100) -> AsyncIterator[dict[str, object]]:
-        """The conversations that started on a day that ``interval`` (``start/end``, at most 31 days) touches.
-
-        In the order of their start; one may come twice at the edge of two intervals. The platform gives at most
-        100,000 of them.
-        """
-        number = 1
-        while True:
-            found = await self._page(interval, page_size, number)
-            for conversation in found:
-                yield conversation
-            if len(found) < page_size:
-                return
-            number += 1
-
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """Names by id, a hundred a request. Ids that are malformed are left out.
 
@@ -76,7 +61,7 @@ class Conversations:
         bodies: list[Spool] = []
         try:
             for batch in batches:
-                body = await self._api.fetch(_names_call(kind, batch))
+                body = await self._api.fetch(names_call(kind, [("id", ",".join(batch))]))
                 bodies.append(body)
                 names |= _named(decoded(body, f"names of {kind}", ""))
         except BaseException:
@@ -84,21 +69,6 @@ class Conversations:
                 body.close()
             raise
         return Names(names, bodies[0] if len(bodies) == 1 else _joined(bodies, self._folder))
-
-    async def _page(self, interval: str, size: int, number: int) -> list[dict[str, object]]:
-        asked = {
-            "interval": interval,
-            "order": "asc",
-            "orderBy": "conversationStart",
-            "paging": {"pageSize": size, "pageNumber": number},
-        }
-        call = Call("details query", f"{_ANALYTICS}/details/query", interval, method="POST", json=asked)
-        found = await self._api.json(call)
-        if not isinstance(found, dict):
-            raise Unavailable("the answer is no object", operation="details query", key=interval)
-        # Absent where nothing matches.
-        listed = found.get("conversations", [])
-        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def is_id(text: str) -> bool:
@@ -117,8 +87,9 @@ def checked_id(text: str) -> str:
     )
 
 
-def _names_call(kind: Kind, batch: list[str]) -> Call:
-    params = [("id", ",".join(batch)), ("pageSize", str(_BATCH))]
+def names_call(kind: Kind, which: Sequence[tuple[str, str]]) -> Call:
+    """A request for a hundred names: ``which`` names a page, or the ids."""
+    params = [*which, ("pageSize", str(_BATCH))]
     if kind == "users":
         # Without it, people who have left are left out: old calls are full of them.
         params.append(("state", "any"))

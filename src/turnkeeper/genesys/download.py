@@ -72,7 +72,7 @@ class Downloads:
         try:
             while True:
                 try:
-                    await self._patience.run(partial(self._pull, url, body, key), where(url))
+                    await self._patience.run(partial(self._pull, url, body, key), url)
                 except _Dead as cause:
                     url = await self._fresh(url, dead, renew, str(cause), key)
                 except _Cut as cause:
@@ -90,7 +90,12 @@ class Downloads:
     async def _fresh(self, url: str, dead: set[str], renew: Renew, reason: str, key: str) -> str:
         dead.add(url)
         if len(dead) > self._retry.renewals:
-            raise LinkExpired(f"{len(dead)} addresses in a row were refused ({reason})", operation=_OPERATION, key=key)
+            raise LinkExpired(
+                f"{len(dead)} addresses in a row were refused ({reason})",
+                operation=_OPERATION,
+                key=key,
+                hint="Check this machine's clock (turnkeeper doctor does): signed addresses live for minutes.",
+            )
         fresh = await renew()
         if fresh in dead:
             raise LinkExpired(

@@ -41,3 +41,5 @@ class Pending:
 
     status: str
     answered: bool
+    absent: tuple[tuple[str, str], ...] = ()
+    """The communications that were asked and have none, each with the reason."""

@@ -33,8 +33,9 @@ _SCRUBBER = WithoutQueries()
 class Answer:
     """An answer whose body is still on the wire. Header names are lower-case; ``where`` has no query."""
 
-    def __init__(self, response: httpx2.Response, where: str) -> None:
+    def __init__(self, response: httpx2.Response, url: str) -> None:
         self._response = response
+        self._url = url
         self.status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.items()}
         # A transport that was given (MockTransport) may answer with content that the library has read and decoded.
@@ -42,7 +43,11 @@ class Answer:
         if self._ready is not None:
             headers = {name: value for name, value in headers.items() if name not in _ON_THE_WIRE}
         self.headers: Mapping[str, str] = headers
-        self.where = where
+
+    @property
+    def where(self) -> str:
+        """The address without its query."""
+        return where(self._url)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it travels, still encoded. Raises ``Unavailable`` where the connection breaks."""
@@ -51,7 +56,7 @@ class Answer:
             return
         # Without chunk_size: the library's own re-chunking is three times slower.
         async with aclosing(self._response.aiter_raw()) as raw:
-            with _translated(self.where):
+            with _translated(self._url):
                 async for chunk in raw:
                     yield chunk
 
@@ -117,12 +122,11 @@ class Http:
 
         Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted.
         """
-        at = where(url)
-        with _translated(at):
+        with _translated(url):
             request = self._client.build_request(method, url, headers=headers, content=content)
             response = await self._client.send(request, stream=True)
         try:
-            yield Answer(response, at)
+            yield Answer(response, url)
         finally:
             await response.aclose()
 
@@ -147,16 +151,18 @@ def _trust(settings: PlatformSettings) -> ssl.SSLContext:
 
 
 @contextmanager
-def _translated(at: str) -> Iterator[None]:
+def _translated(url: str) -> Iterator[None]:
     # Always "from None": the library's exceptions carry the request, and with it whole addresses and the token.
     try:
         yield
     except httpx2.LocalProtocolError:
-        raise Misconfigured("the request cannot be sent as it is", operation="send", key=at, hint=_ODD) from None
+        raise Misconfigured(
+            "the request cannot be sent as it is", operation="send", key=where(url), hint=_ODD
+        ) from None
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
-        raise Unavailable("was given an address that is none", operation="send", key=at) from None
+        raise Unavailable("was given an address that is none", operation="send", key=where(url)) from None
     except httpx2.TransportError as error:
-        raise _failure(error, at) from None
+        raise _failure(error, where(url)) from None
 
 
 def _failure(error: httpx2.TransportError, at: str) -> TurnkeeperError:

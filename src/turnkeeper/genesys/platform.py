@@ -1,37 +1,52 @@
-"""The platform's door: everything else here, put together for one OAuth client."""
+"""The platform's door: everything else here, put together for one organisation."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.errors import Denied, Skippable
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.api import Api, Call, Probe
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
+from turnkeeper.genesys.details_page import Page
+from turnkeeper.genesys.details_query import DetailsQuery
+from turnkeeper.genesys.directory import Directory, Listing
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.found import Found
+from turnkeeper.genesys.filters import Filters
+from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
-from turnkeeper.genesys.pace import Pacer
+from turnkeeper.genesys.interval import Interval
+from turnkeeper.genesys.jobs import Jobs
+from turnkeeper.genesys.pace import SharedFiles
+from turnkeeper.genesys.pool import Pool, Quota
+from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.search import Listed, Search
 from turnkeeper.genesys.transcripts import Dialects, Transcripts
 from turnkeeper.settings import Api as ApiChoice
-from turnkeeper.settings import PlatformSettings
+from turnkeeper.settings import ClientSettings, PlatformSettings
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details
 
 __all__ = ["Genesys"]
 
+_ORGANISATION = re.compile(r"[A-Za-z0-9-]{1,64}")
+
 
 class Genesys:
-    """One OAuth client's view of Genesys Cloud, or of a gateway that speaks like it. Use it as a context manager.
+    """One organisation of Genesys Cloud, or a gateway that speaks like it. Use it as a context manager.
 
     ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
     in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
-    system's). ``hosts`` says where it asks.
+    system's). ``hosts`` says where it asks, ``recordings`` fetches audio (see ``Recordings.fetch``).
 
     Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; what else is
     said with each. Spools that are given out are the caller's to close.
@@ -54,24 +69,73 @@ class Genesys:
         self._http = Http(self._settings, transport)
         # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
         self._storage = Http(self._settings, transport)
-        self._tokens = Tokens(self._settings, self.hosts, self._http, patience, clock, listener)
+        self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
         self._downloads = Downloads(self._storage, patience, retry, clock, listener, spool_folder)
-        self._api = Api(
-            self._http, self._tokens, self.hosts, Pacer(clock), patience, self._downloads, clock, spool_folder
-        )
+        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder)
         self._conversations = Conversations(self._api, spool_folder)
+        self._query = DetailsQuery(self._api)
+        self._jobs = Jobs(self._api, clock, listener)
+        self._directory = Directory(self._api, clock)
+        self._search = Search(self._api, clock, listener)
         self._transcripts = Transcripts(
             self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
         )
+        self.recordings = Recordings(self._api, self._downloads, clock, listener, spool_folder)
 
     @property
     def requests(self) -> int:
-        """Requests sent so far: to the API, for tokens, and to storage; repeats included."""
-        return self._api.requests + self._tokens.requests + self._downloads.requests
+        """Requests sent so far to the API and for tokens, repeats included."""
+        return self._api.requests + self._pool.requests
+
+    @property
+    def downloads(self) -> int:
+        """Requests sent so far to storage, repeats included; they count against no quota."""
+        return self._downloads.requests
+
+    @property
+    def quota(self) -> Quota | None:
+        """The rate limits of all clients together; None before the platform has named one."""
+        return self._pool.quota
+
+    async def organisation(self) -> str:
+        """The id of the organisation that the clients belong to; empty where a gateway does not say."""
+        call = Call("organisation", "/api/v2/organizations/me")
+        try:
+            found = await self._api.json(call)
+        except (Denied, Skippable):
+            return ""
+        name = found.get("id") if isinstance(found, dict) else None
+        return name if isinstance(name, str) and _ORGANISATION.fullmatch(name) else ""
 
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
         return await self._conversations.details(conversation)
+
+    def conversations(
+        self, interval: Interval, wanted: Filters, *, descending: bool = False
+    ) -> AsyncGenerator[Page, None]:
+        """Pages of the conversations that started on a day that the interval touches; see ``DetailsQuery.pages``."""
+        return self._query.pages(interval, wanted, descending=descending)
+
+    def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[Page, None]:
+        """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
+        return self._jobs.pages(interval, wanted)
+
+    async def available(self) -> datetime | None:
+        """Up to when jobs are complete; see ``Jobs.available``."""
+        return await self._jobs.available()
+
+    async def conversation_page(self, interval: Interval, wanted: Filters, size: int) -> Page:
+        """The first so many conversations and how many there are in all."""
+        return await self._query.page(interval, wanted, size=size)
+
+    async def several(self, ids: Sequence[str]) -> Page:
+        """The conversations behind at most a hundred ids; unknown ones are left out."""
+        return await self._query.several(ids)
+
+    async def listed(self, interval: Interval, worth: int) -> Listed | None:
+        """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
+        return await self._search.listed(interval, worth)
 
     async def transcripts(
         self,
@@ -94,20 +158,31 @@ class Genesys:
             poll_seconds=settings.poll_seconds,
         )
 
+    async def ask(
+        self, conversation: str, details: Details | None, communications: Collection[str] | None = None
+    ) -> Found | Pending:
+        """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
+        return await self._transcripts.ask(conversation, details, api=self._settings.api, communications=communications)
+
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
         return await self._conversations.names(kind, ids)
+
+    async def directory(self, kind: Kind) -> Listing:
+        """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
+        return await self._directory.listing(kind)
 
     async def probe(self, path: str, method: str = "GET", json: object = None) -> Probe:
         """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
         return await self._api.probe(Call("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json))
 
     async def token_probe(self) -> None:
-        """Fetch a token, or raise what stands in the way: ``Misconfigured``, ``Denied``, ``Unavailable``."""
-        await self._tokens.current()
+        """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where none can be had."""
+        await self._pool.sign_in()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and leave the rest of the quota to others."""
+        self._pool.close()
         await self._http.close()
         await self._storage.close()
 
@@ -124,3 +199,20 @@ def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
     if not settings.region:
         listener(Noted(note=f"no region was named: using {DEFAULT_REGION} (set GENESYS_REGION or --region)"))
     return resolve(settings.region)
+
+
+def _pool(
+    settings: PlatformSettings, hosts: Hosts, http: Http, patience: Patience, clock: Clock, listener: Listener
+) -> Pool:
+    clients = [
+        Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
+        for number, client in enumerate(settings.every_client)
+    ]
+    files = SharedFiles(settings.state / "pace" if settings.state else None, listener)
+    return Pool(clients, partial(files.open, hosts.api), clock, listener)
+
+
+def _reread(source: Callable[[], PlatformSettings] | None, number: int) -> ClientSettings | None:
+    """The same client's credentials as their source holds them now."""
+    found = source().every_client if source is not None else ()
+    return found[number] if number < len(found) else None

@@ -28,6 +28,11 @@ _PERMISSIONS = {
     "media transcript": "recording:recording:view and speechAndTextAnalytics:data:view",
     "details": "analytics:conversationDetail:view or analytics:agentConversationDetail:view",
     "details query": "analytics:conversationDetail:view or analytics:agentConversationDetail:view",
+    "details by id": "analytics:conversationDetail:view or analytics:agentConversationDetail:view",
+    "details job": "analytics:conversationDetail:view or analytics:agentConversationDetail:view",
+    "job availability": "analytics:conversationDetail:view",
+    "transcript search": "analytics:conversationDetail:view, recording:recording:view or "
+    "recording:recordingSegment:view",
     "recordings": "recording:recording:view, recording:recordingSegment:view, recording:snippetRecording:view "
     "or recording:screenRecording:view",
     "names of users": "directory:user:view",

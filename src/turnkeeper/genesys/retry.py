@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Retriable, Throttled, Unavailable
 from turnkeeper.events import Listener, Retried
+from turnkeeper.genesys.scrub import where
 from turnkeeper.settings import RetrySettings
 
 __all__ = ["Patience", "retry_after"]
@@ -34,18 +35,26 @@ class Patience:
         self._listener = listener
         self._backoff = wait_random_exponential(multiplier=1, max=settings.max_wait)
 
-    async def run(self, attempt: Callable[[], Awaitable[T]], where: str) -> T:
-        """The attempt's result. ``where`` is an address without its query, for the events.
+    async def run(self, attempt: Callable[[], Awaitable[T]], url: str) -> T:
+        """The attempt's result. ``url`` is shown without its query in the events.
 
         Raises the last ``Throttled`` or ``Unavailable`` when attempts or time are used up, or when the other side asks
         for a longer wait than the time that is left.
         """
         started = self._clock.monotonic()
+        try:
+            return await attempt()
+        except (Throttled, Unavailable) as error:
+            # Most requests succeed at once: only the others pay for what repeats them.
+            failed: Throttled | Unavailable | None = error
         tries = 0
 
         async def once() -> T:
-            nonlocal tries
+            nonlocal tries, failed
             tries += 1
+            if failed is not None:
+                first, failed = failed, None
+                raise first
             return await attempt()
 
         retrying = AsyncRetrying(
@@ -54,7 +63,7 @@ class Patience:
             stop=lambda state: self._exhausted(state, started),
             wait=self._wait,
             retry=retry_if_exception_type((Throttled, Unavailable)),
-            before_sleep=lambda state: self._tell(state, where),
+            before_sleep=lambda state: self._tell(state, where(url)),
             reraise=True,
         )
         try:
@@ -64,10 +73,10 @@ class Patience:
                 error.message += f" ({tries} attempts in {self._clock.monotonic() - started:.0f} s)"
             raise
 
-    async def back_off(self, attempt: int, where: str, reason: str) -> None:
+    async def back_off(self, attempt: int, at: str, reason: str) -> None:
         """Wait before going on with a broken transfer: full jitter, doubling with the attempt's number from 1."""
         wait = random.uniform(0, min(self._settings.max_wait, 2.0 ** min(attempt - 1, 30)))
-        self._listener(Retried(where=where, reason=reason, attempt=attempt, wait=wait))
+        self._listener(Retried(where=at, reason=reason, attempt=attempt, wait=wait))
         await self._clock.sleep(wait)
 
     def _exhausted(self, state: RetryCallState, started: float) -> bool:
@@ -79,11 +88,11 @@ class Patience:
         wished = _error(state).retry_after
         return self._backoff(state) if wished is None else wished
 
-    def _tell(self, state: RetryCallState, where: str) -> None:
+    def _tell(self, state: RetryCallState, at: str) -> None:
         error = _error(state)
         limit = error.limit_key if isinstance(error, Throttled) else ""
         told = Retried(
-            where=where,
+            where=at,
             reason=error.message,
             attempt=state.attempt_number,
             wait=state.upcoming_sleep,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +15,7 @@ from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
 from turnkeeper.transcript.details import Details
 
-__all__ = ["Speech"]
+__all__ = ["Speech", "candidates"]
 
 _DIGITAL = frozenset({"message", "internalmessage", "chat", "email"})
 _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
@@ -42,13 +42,13 @@ class Speech:
         self._downloads = downloads
         self._listener = listener
 
-    async def ask(self, conversation: str, details: Details) -> Found | Pending:
-        """One ask of every communication that may have a transcript.
+    async def ask(self, conversation: str, details: Details, only: Collection[str] | None = None) -> Found | Pending:
+        """One ask of every communication that may have a transcript, or of those in ``only``.
 
         Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
         others only where those gave nothing. Raises ``Denied`` where nothing came and a permission is missing.
         """
-        likely, others = _sorted(details)
+        likely, others = candidates(details) if only is None else (sorted(only), ())
         met = _Round()
         try:
             await self._walk(conversation, likely, met)
@@ -60,7 +60,7 @@ class Speech:
         if not met.bodies:
             if met.denied is not None:
                 raise met.denied
-            return Pending("no transcript", answered=False)
+            return Pending("no transcript", answered=False, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
         return Found("speech", tuple(met.bodies), tuple(met.absent))
@@ -104,8 +104,8 @@ def _reason(cause: TurnkeeperError) -> str:
     return cause.message.split("; context ", maxsplit=1)[0]
 
 
-def _sorted(details: Details) -> tuple[Sequence[str], Sequence[str]]:
-    """Communications that are recorded or digital, and the rest; both in the details' own order, each once."""
+def candidates(details: Details) -> tuple[Sequence[str], Sequence[str]]:
+    """Communications that are recorded or digital, and the rest; the likeliest first, each once."""
     likely: dict[str, None] = {}
     others: dict[str, None] = {}
     for session in details.communications():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -99,15 +100,36 @@ class Transcripts:
             self._listener(Waiting(conversation=conversation, status=met.status, wait=pause))
             await self._clock.sleep(pause)
 
+    async def ask(
+        self,
+        conversation: str,
+        details: Details | None,
+        *,
+        api: ApiChoice,
+        communications: Collection[str] | None = None,
+    ) -> Found | Pending:
+        """One ask, no waiting: for those who come back later by a plan of their own.
+
+        ``communications`` limits the speech dialect to these. Raises what ``fetch`` does, except ``NotReady``.
+        """
+        checked_id(conversation)
+        return await self._round(conversation, details, api, communications, fresh=self._fresh(details))
+
     async def _round(
-        self, conversation: str, details: Details | None, api: ApiChoice, *, fresh: bool
+        self,
+        conversation: str,
+        details: Details | None,
+        api: ApiChoice,
+        only: Collection[str] | None = None,
+        *,
+        fresh: bool,
     ) -> Found | Pending:
         """Ask the dialects in turn until one answers, or one that is known to be spoken here says no."""
         last: Found | Pending = Pending("no transcript", answered=False)
         denied: Denied | None = None
         for dialect in self._dialects.order(api):
             try:
-                last = await self._ask(dialect, conversation, details, fresh=fresh)
+                last = await self._ask(dialect, conversation, details, only, fresh=fresh)
             except Denied as cause:
                 if dialect in self._dialects.known or api != "auto":
                     raise
@@ -126,13 +148,19 @@ class Transcripts:
         return last
 
     async def _ask(
-        self, dialect: Spoken, conversation: str, details: Details | None, *, fresh: bool
+        self,
+        dialect: Spoken,
+        conversation: str,
+        details: Details | None,
+        only: Collection[str] | None,
+        *,
+        fresh: bool,
     ) -> Found | Pending:
         if dialect == "media":
             return await self._media.ask(conversation, fresh=fresh)
         if details is None:
             return Pending("no details", answered=False)
-        return await self._speech.ask(conversation, details)
+        return await self._speech.ask(conversation, details, only)
 
     def _fresh(self, details: Details | None) -> bool:
         if details is None or details.end is None:

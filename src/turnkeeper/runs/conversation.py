@@ -12,8 +12,10 @@ import anyio
 import msgspec
 
 from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.archive.keys import check_id
-from turnkeeper.archive.manifest import CommunicationState
+from turnkeeper.archive.manifest import CommunicationState, SyncMode
+from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, NotFound, Unread
@@ -22,6 +24,7 @@ from turnkeeper.genesys.conversations import Kind
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
+from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details, read_details
@@ -35,6 +38,7 @@ class Got:
     """What ``get`` did: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
 
     ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
+    ``troubles`` says why recordings that were asked for could not even be listed.
     """
 
     conversation: str
@@ -42,22 +46,29 @@ class Got:
     archive: str
     sample_rate: int
     selections: Mapping[str, int]
+    audio: bool = False
+    troubles: Sequence[str] = ()
 
     @property
     def document(self) -> dict[str, object]:
         """The eight fields of the brief first, then what else is known. Plain data, ready for JSON."""
         manifest, summary = self.kept.manifest, self.kept.summary
         place = {"archived_at": manifest.archived_at, "storage_location": f"{self.archive}/{self.kept.key}"}
+        sound = sync_of(manifest) if self.audio else {}
         state = {"state": manifest.state, "generation": manifest.generation, "changed": self.kept.changed}
         if summary is None:
             return (
-                {"interaction_id": self.conversation} | place | state | {"unread": msgspec.to_builtins(manifest.unread)}
+                {"interaction_id": self.conversation}
+                | place
+                | state
+                | {"unread": msgspec.to_builtins(manifest.unread)}
+                | sound
             )
         facts: dict[str, object] = msgspec.to_builtins(summary)
         brief = {name: facts.pop(name) for name in summary.__struct_fields__[:6]}
         aligned = {"sample_rate": self.sample_rate, "aligned_turns": summary.timed_turns}
         chosen = {"selections": dict(self.selections)} if self.selections else {}
-        return brief | place | facts | aligned | state | chosen
+        return brief | place | facts | aligned | state | chosen | sound
 
 
 async def export_conversation(
@@ -66,13 +77,27 @@ async def export_conversation(
     conversation: str,
     *,
     selections: Sequence[Selection] = (),
+    audio: AudioWanted | None = None,
     listener: Listener = silent,
 ) -> Kept:
-    """Fetch one conversation and keep it. Nothing counts until ``archive.keep`` stored the manifest.
+    """Fetch one conversation and keep it, with its recordings where ``audio`` says so. Nothing counts until
+    ``archive.keep`` stored the manifest.
 
     Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
     door raises. A transcript that cannot be read is kept all the same; the manifest's state says ``unread``.
     """
+    kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
+    return kept
+
+
+async def _export(
+    platform: Genesys,
+    archive: Archive,
+    conversation: str,
+    selections: Sequence[Selection],
+    audio: AudioWanted | None,
+    listener: Listener,
+) -> tuple[Kept, AudioFound]:
     with ExitStack() as spools:
         described, details = await _details(platform, conversation, listener)
         arrived = [_held(spools, Arrived(described, "conversation"))] if described else []
@@ -80,8 +105,20 @@ async def export_conversation(
         arrived += [_held(spools, one) for one in _transcripts(found)]
         names, notes = await _names(platform, details)
         arrived += [_held(spools, one) for one in names]
-        keep = partial(archive.keep, conversation, arrived, states=_states(found), selections=selections, notes=notes)
-        return await anyio.to_thread.run_sync(keep)
+        sound = AudioFound()
+        if audio is not None:
+            sound = await fetch_audio(platform, archive, conversation, details, audio, spools, listener)
+        keep = partial(
+            archive.keep,
+            conversation,
+            arrived + sound.arrived,
+            states=_states(found),
+            selections=selections,
+            notes=notes + sound.notes,
+            recordings=sound.states,
+            sync_mode=audio.sync if audio else None,
+        )
+        return await anyio.to_thread.run_sync(keep), sound
 
 
 def get(
@@ -92,6 +129,10 @@ def get(
     store: StoreSettings | None = None,
     selections: Sequence[Selection] = (),
     sample_rate: int = 48_000,
+    audio: bool = False,
+    sync: SyncMode = "report",
+    audio_format: AudioFormat = "original",
+    audio_from: str = "",
     clock: Clock | None = None,
     listener: Listener = silent,
     spool_folder: Path | None = None,
@@ -102,22 +143,40 @@ def get(
     the environment where not given. ``sample_rate`` is in Hz: the rate at which turns are mapped to samples.
     ``selections`` are written beside the transcript, which itself always holds every turn.
 
-    Raises ``NotReady``, ``NotFound``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or ``Unavailable``;
-    see ``turnkeeper.errors`` for what to do about each.
+    With ``audio`` the recordings are archived too, each with its waveform, and the alignment of turns to samples:
+    ``sync`` measures whether the audio is where the platform says and reports it, or corrects the alignment too, or is
+    ``off``. ``audio_format`` is what the platform is asked for; ``audio_from`` the address of the platform's own export
+    to S3 (or a folder laid out like it), used instead of the API. What goes wrong with audio stands in
+    ``kept.manifest.recordings`` and never costs the transcript.
+
+    An archive is one organisation's: it is claimed for the platform's, and refused where it is another one's already.
+
+    Raises ``NotReady``, ``NotFound``, ``Erased``, ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` or
+    ``Unavailable``; see ``turnkeeper.errors`` for what to do about each.
     """
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
     check_id(conversation)
     archive = Archive(to, store, clock=clock, listener=listener, spool_folder=spool_folder)
+    platform = platform or PlatformSettings.from_environment()
+    wanted = None
+    if audio or audio_from:
+        needs_audio_packages()
+        source = PlatformExport(audio_from, store, spool_folder) if audio_from else None
+        wanted = AudioWanted(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
-    async def verb() -> Kept:
+    async def verb() -> tuple[Kept, AudioFound]:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
             await door.token_probe()
+            await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
-            return await export_conversation(door, archive, conversation, selections=selections, listener=listener)
+            await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
+            return await _export(door, archive, conversation, selections, wanted, listener)
 
-    kept = run(verb)
-    return Got(conversation, kept, archive.url, sample_rate, kept.selected)
+    kept, sound = run(verb)
+    return Got(
+        conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None, troubles=sound.notes
+    )
 
 
 async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:

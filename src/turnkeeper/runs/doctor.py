@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -14,7 +14,7 @@ from turnkeeper.archive.probe import probe_store
 from turnkeeper.archive.store import open_store
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import TurnkeeperError
-from turnkeeper.events import Listener, silent
+from turnkeeper.events import Event, Listener, Noted, silent
 from turnkeeper.genesys.api import Probe
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
@@ -97,10 +97,16 @@ def doctor(
     storing = store or StoreSettings.from_environment()
 
     async def verb() -> list[Check]:
-        return [*_network(settings, storing), *await _platform(settings, clock or SystemClock())]
+        return [_profile(settings), *_network(settings, storing), *await _platform(settings, clock or SystemClock())]
 
     checks = run(verb)
     return checks + (list(_destination(to, storing)) if to else [])
+
+
+def _profile(settings: PlatformSettings) -> Check:
+    clients = ", ".join(client.client_id or "a client without an id" for client in settings.every_client)
+    source = f"{settings.profile} (--org, TURNKEEPER_ORG)" if settings.profile else "none: the environment"
+    return Check("profile", "ok", f"{source}; {clients}")
 
 
 def _network(settings: PlatformSettings, storing: StoreSettings) -> Iterator[Check]:
@@ -118,16 +124,25 @@ def _network(settings: PlatformSettings, storing: StoreSettings) -> Iterator[Che
 
 async def _platform(settings: PlatformSettings, clock: Clock) -> list[Check]:
     try:
-        async with Genesys(settings, clock=clock) as door:
-            return await _through(door, clock)
+        told: list[Event] = []
+        async with Genesys(settings, clock=clock, listener=told.append) as door:
+            return [*await _through(door, clock), *_clients(told)]
     except TurnkeeperError as error:
         return [_failed("credentials", error)]
+
+
+def _clients(told: Sequence[Event]) -> list[Check]:
+    """OAuth clients that were put aside: the run goes on without them, until nobody is left."""
+    notes = [event.note for event in told if isinstance(event, Noted) and "put aside" in event.note]
+    mend = "Renew the client's secret, or take it out of the pool."
+    return [Check("pool", "warn", note, mend) for note in notes]
 
 
 async def _through(door: Genesys, clock: Clock) -> list[Check]:
     checks = [Check("region", "ok", door.hosts.api)]
     await door.token_probe()
     checks.append(Check("credentials", "ok", "a token was issued"))
+    checks.append(Check("organisation", "ok", await door.organisation() or "the gateway does not say"))
     who = await door.probe("/api/v2/tokens/me")
     checks.append(_skew(who, clock))
     for name, (path, needs) in ENDPOINTS.items():

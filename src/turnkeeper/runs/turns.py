@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -12,8 +12,9 @@ from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Turn
 from turnkeeper.transcript.assembly import Assembly, Body, assemble
 from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import HELD, Mode, Source
+from turnkeeper.transcript.document import HELD, Source
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.select import Selection
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.spool import Spool
 
-__all__ = ["open_transcripts", "read_batches", "read_turns"]
+__all__ = ["Place", "is_archive", "open_transcripts", "read_batches", "read_turns", "spooled"]
 
 Place = str | Path | bytes | Source
 """A path, an address (``https://``, ``s3://``, ``file://`` …), the bytes themselves, or anything that reopens."""
@@ -57,35 +58,36 @@ def read_batches(place: Place) -> Iterator[TurnBatch]:
     For sums, tables and arrays: the same turns as ``read_turns(place, order="document")``, without an object for each.
     Raises ``Unread`` and its kin with the byte offset, ``NotFound`` for a missing file.
     """
-    from turnkeeper.transcript.forward import Forward, TwoPasses
-
     mode = Mode(strict=False, words=False, columns=True)
     with _single(place) as source:
-        if source is None or source.size < HELD:
-            for transcript in open_transcripts(place if source is None else source, mode=mode):
-                yield from transcript.columns()
+        if source is not None and source.size >= HELD:
+            from turnkeeper.transcript.forward import Forward, TwoPasses
+
+            try:
+                yield from Forward(source, SHAPES, Limits(), mode).columns()
+            except TwoPasses:
+                yield from assemble([Body(source)], mode=mode).columns()
             return
-        try:
-            yield from Forward(source, SHAPES, Limits(), mode).columns()
-        except TwoPasses:
-            yield from assemble([Body(source)], mode=mode).columns()
+        for transcript in _opened(place, source, mode):
+            yield from transcript.columns()
 
 
 def _in_time(place: Place, selection: Selection | None, mode: Mode) -> Iterator[Iterable[Turn]]:
     wanted = selection.interactions if selection else ()
-    for transcript in open_transcripts(place, interactions=wanted, mode=mode):
-        if selection:
-            yield selection.apply(transcript.turns(), transcript.conversation)
-        else:
-            yield from transcript.batches()
+    with _single(place) as source:
+        for transcript in _opened(place, source, mode, wanted):
+            if selection:
+                yield selection.apply(transcript.turns(), transcript.conversation)
+            else:
+                yield from transcript.batches()
 
 
 def _as_they_stand(place: Place, selection: Selection | None, mode: Mode) -> Iterator[Iterable[Turn]]:
-    from turnkeeper.transcript.forward import Forward, TwoPasses
-
     wanted = selection.interactions if selection else frozenset()
     with _single(place) as source:
         if source is not None and source.size >= HELD and not wanted:
+            from turnkeeper.transcript.forward import Forward, TwoPasses
+
             try:
                 for turns in Forward(source, SHAPES, Limits(), mode).turns():
                     yield selection.apply(turns) if selection else turns
@@ -93,7 +95,7 @@ def _as_they_stand(place: Place, selection: Selection | None, mode: Mode) -> Ite
                 pass
             else:
                 return
-        for transcript in open_transcripts(place if source is None else source, interactions=wanted, mode=mode):
+        for transcript in _opened(place, source, mode, wanted):
             for turns in transcript.unsorted():
                 yield selection.apply(turns, transcript.conversation) if selection else turns
 
@@ -112,22 +114,29 @@ def open_transcripts(
     given, whichever conversation it is about. ``mode`` says how closely to look.
     """
     with _single(place, platform) as source:
-        if source is not None:
-            yield assemble([Body(source)], mode=mode)
-            return
-    yield from _archived(str(place), interactions, store, mode)
+        yield from _opened(place, source, mode, interactions, store)
 
 
-@contextmanager
-def _single(place: Place, platform: PlatformSettings | None = None) -> Iterator[Source | None]:
+def _opened(
+    place: Place,
+    source: Source | None,
+    mode: Mode | None,
+    interactions: Collection[str] = (),
+    store: StoreSettings | None = None,
+) -> Iterable[Assembly]:
+    """The transcript of a body, or those of the archive where there is none."""
+    if source is not None:
+        return [assemble([Body(source)], mode=mode)]
+    return _archived(str(place), interactions, store, mode)
+
+
+def _single(place: Place, platform: PlatformSettings | None = None) -> AbstractContextManager[Source | None]:
     """The one body at ``place``; None where it is an archive."""
     if isinstance(place, str) and place.startswith(("http://", "https://")):
-        with _download(place, platform) as body:
-            yield body
-    elif isinstance(place, str | Path) and _is_archive(place):
-        yield None
-    else:
-        yield _source(place)
+        return _download(place, platform)
+    if isinstance(place, str | Path) and is_archive(place):
+        return nullcontext(None)
+    return nullcontext(_source(place))
 
 
 def spooled(stream: BinaryIO) -> Spool:
@@ -167,7 +176,8 @@ def _source(place: Place) -> Source:
     return _File(path)
 
 
-def _is_archive(place: str | Path) -> bool:
+def is_archive(place: str | Path) -> bool:
+    """Whether a place is an archive: a folder, or an address of a store."""
     text = str(place)
     if text.startswith("file://"):
         return Path(text.removeprefix("file://")).is_dir()

@@ -6,7 +6,8 @@ Imports nothing else of turnkeeper, so that what it says about the exporter is i
 from __future__ import annotations
 
 from turnkeeper.simulator.faults import FAULTS
+from turnkeeper.simulator.schedule import FIRST
 from turnkeeper.simulator.server import Running, run, serve
 from turnkeeper.simulator.simulation import Simulation
 
-__all__ = ["FAULTS", "Running", "Simulation", "run", "serve"]
+__all__ = ["FAULTS", "FIRST", "Running", "Simulation", "run", "serve"]

@@ -8,11 +8,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from turnkeeper.simulator import refusals
+from turnkeeper.simulator.batches import Batches
 from turnkeeper.simulator.control import Control
 from turnkeeper.simulator.conversations import Conversations
 from turnkeeper.simulator.directory import Directory
 from turnkeeper.simulator.gate import Gate, Stamp
 from turnkeeper.simulator.login import Login
+from turnkeeper.simulator.recordings import Recordings
 from turnkeeper.simulator.refusals import Refusal
 from turnkeeper.simulator.search import Search
 from turnkeeper.simulator.simulation import Simulation
@@ -22,11 +24,14 @@ from turnkeeper.simulator.transcripts import Transcripts
 
 def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
     """The application of the API port; links it hands out point at storage_url."""
+    recordings = Recordings(simulation, storage_url)
     rooms = (
         Login(simulation),
         Control(simulation),
         Conversations(simulation),
         Transcripts(simulation, storage_url),
+        recordings,
+        Batches(simulation, recordings),
         Directory(simulation),
         Search(simulation),
     )

@@ -24,7 +24,7 @@ class Control:
         self._simulation = simulation
 
     def routes(self) -> list[Route]:
-        """Clock, truth, requests, conversations."""
+        """Clock, truth, requests, conversations, rate limit, clients."""
         return [
             Route("/_sim/clock", self.clock, methods=["GET"]),
             Route("/_sim/clock", self.move, methods=["POST"]),
@@ -32,6 +32,8 @@ class Control:
             Route("/_sim/truth/{conversation}", self.verdict),
             Route("/_sim/requests", self.requests),
             Route("/_sim/conversations", self.conversations),
+            Route("/_sim/pace", self.pace, methods=["GET", "POST"]),
+            Route("/_sim/clients", self.clients, methods=["GET", "POST"]),
         ]
 
     async def clock(self, _: Request) -> Response:
@@ -81,6 +83,27 @@ class Control:
         total = self._simulation.total
         listed = [self._listed(index) for index in range(min(offset, total), min(offset + limit, total))]
         return JSONResponse({"total": total, "offset": offset, "conversations": listed})
+
+    async def pace(self, request: Request) -> Response:
+        """GET: when each token's windows began, and their requests. POST: {"allowed": n} changes the limit."""
+        pace = self._simulation.pace
+        if request.method == "POST":
+            try:
+                pace.allowed = max(1, int(json.loads(await request.body())["allowed"]))
+            except (ValueError, TypeError, KeyError) as wrong:
+                return JSONResponse({"message": f"allowed must be a number: {wrong}"}, 400)
+        return JSONResponse({"allowed": pace.allowed, "windows": pace.windows()})
+
+    async def clients(self, request: Request) -> Response:
+        """GET: clients and their secrets. POST: {"rotate": id} gives one a new one; "revoke": false spares tokens."""
+        tokens = self._simulation.tokens
+        if request.method == "POST":
+            try:
+                body = json.loads(await request.body())
+                tokens.rotate(body["rotate"], revoke=body.get("revoke") is not False)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                return JSONResponse({"message": "rotate must name a client"}, 400)
+        return JSONResponse(tokens.clients)
 
     def _listed(self, index: int) -> dict[str, Any]:
         verdict = self._simulation.verdict(index)

@@ -1,11 +1,13 @@
 """The analytics endpoints: details by query, by id, and by job.
 
-Walks indices lazily; only the conversations on the page asked for are ever made.
+Walks indices lazily; only the conversations on the page asked for are ever made, and those are remembered as bytes.
 """
 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +28,9 @@ _DAY_MS = 86_400_000
 _LAG_MS = 6 * 3_600_000
 # No conversation lasts so long that more of them than this could still go on at midnight.
 _STILL_OPEN = 20
+# What began so long before the lake's watermark is in it; later ones are looked at one by one.
+_SURELY_OVER_MS = _DAY_MS
+_REMEMBERED = 4096
 _STAGES = ("QUEUED", "PENDING", "FULFILLED")
 _JOB_LIFE_MS = 7 * _DAY_MS
 
@@ -36,8 +41,10 @@ class Conversations:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self._found: dict[tuple[str, str, range], list[int]] = {}
+        self._bytes: dict[int, bytes] = {}
         self._jobs: list[tuple[Query, int]] = []
         self._asked: dict[int, int] = {}
+        self._ends: dict[int, str] = {}
         self._results: dict[int, list[int]] = {}
 
     def routes(self) -> list[Route]:
@@ -55,14 +62,14 @@ class Conversations:
 
     async def query(self, request: Request) -> Response:
         """POST: conversations that started on a day touched by the interval."""
-        asked = query.read(await _body(request))
+        asked = query.read(await _body(request), deepest=self._simulation.query_depth)
         days = self._simulation.schedule.started_on(*asked.days)
         # In a thread: a filter looks at every conversation of a month, and the other port must not wait for that.
         found = await run_in_threadpool(self._matching, asked, days)
-        page = [self._simulation.detail(index) for index in asked.page(found)]
+        page = asked.page(found)
         # Nothing found: the key is left out, as every absent value is.
-        answer: dict[str, Any] = {"conversations": page} if page else {}
-        return JSONResponse(answer | {"totalHits": len(found)})
+        listed = b'"conversations":%b,' % self._page(page) if page else b""
+        return _json(b'{%b"totalHits":%d}' % (listed, len(found)))
 
     async def single(self, request: Request) -> Response:
         """GET: one conversation."""
@@ -70,7 +77,7 @@ class Conversations:
         index = self._simulation.index_of(conversation)
         if index is None:
             raise refusals.missing(conversation)
-        return JSONResponse(self._simulation.detail(index))
+        return _json(self._document(index))
 
     async def several(self, request: Request) -> Response:
         """GET: up to a hundred conversations by id; unknown ids are left out."""
@@ -78,53 +85,87 @@ class Conversations:
         if not 1 <= len(wanted) <= 100:
             raise refusals.malformed("Between 1 and 100 conversation ids are required.", "invalid.value")
         found = [self._simulation.index_of(one) for one in wanted]
-        return JSONResponse({"conversations": [self._simulation.detail(n) for n in found if n is not None]})
+        return _json(b'{"conversations":%b}' % self._page(n for n in found if n is not None))
 
     async def submit(self, request: Request) -> Response:
         """POST: start a job."""
         self._jobs.append((query.read(await _body(request), paged=False), self._simulation.clock.epoch_ms()))
-        return JSONResponse({"jobId": self._simulation.ids.make(Kind.JOB, len(self._jobs) - 1)}, 202)
+        number = len(self._jobs) - 1
+        if self._simulation.switches.strikes("job-failed", "jobs"):
+            self._ends[number] = "FAILED"
+        elif self._simulation.switches.strikes("job-expired", "jobs"):
+            self._ends[number] = "EXPIRED"
+        return JSONResponse({"jobId": self._simulation.ids.make(Kind.JOB, number)}, 202)
 
     async def job(self, request: Request) -> Response:
         """GET: a job's state; each look brings it one stage further."""
         number, submitted = self._job(request)
         asked = self._asked[number] = self._asked.get(number, -1) + 1
         expires = submitted + _JOB_LIFE_MS
-        state = "EXPIRED" if self._simulation.clock.epoch_ms() >= expires else _STAGES[min(asked, 2)]
+        state = self._state(number, asked, expires)
         told = {"state": state, "submissionDate": iso(submitted), "expirationDate": iso(expires)}
+        if state == "FAILED":
+            told["errorMessage"] = "Internal error while running the query."
         return JSONResponse(told | ({"completionDate": iso(submitted)} if state == "FULFILLED" else {}))
 
+    def _state(self, number: int, asked: int, expires: int) -> str:
+        """What a job has come to; one that will expire does so while its results are read."""
+        ends = self._ends.get(number)
+        if ends == "CANCELLED" or (ends == "FAILED" and asked):
+            return ends
+        if self._simulation.clock.epoch_ms() >= expires:
+            return "EXPIRED"
+        return _STAGES[min(asked, 2)]
+
     async def cancel(self, request: Request) -> Response:
-        """DELETE: forget a job."""
+        """DELETE: no more of this job."""
         number, _ = self._job(request)
-        self._asked[number] = -1
+        self._ends[number] = "CANCELLED"
         return Response(status_code=204)
 
     async def results(self, request: Request) -> Response:
         """GET: a page of a job's results; the cursor is absent on the last one."""
         number, _ = self._job(request)
-        if self._asked.get(number, -1) < 2:
+        if self._asked.get(number, -1) < 2 or self._ends.get(number) in ("FAILED", "CANCELLED"):
             raise refusals.malformed("The job has not been fulfilled.")
         try:
             first = int(request.query_params.get("cursor", "0"), 36)
             size = min(1000, max(1, int(request.query_params.get("pageSize", "1000"))))
         except ValueError:
             raise refusals.malformed("Invalid cursor or page size.", "invalid.value") from None
+        if first and self._ends.get(number) == "EXPIRED":
+            raise refusals.missing(request.path_params["job"])
         if number not in self._results:
             self._results[number] = await run_in_threadpool(self._active, self._jobs[number][0])
         found = self._results[number]
-        answer: dict[str, Any] = {"dataAvailabilityDate": iso(self._watermark())}
-        answer["conversations"] = [self._simulation.detail(index) for index in found[first : first + size]]
-        if first + size < len(found):
-            answer["cursor"] = _base36(first + size)
-        return JSONResponse(answer)
+        more = f'"cursor":"{_base36(first + size)}",' if first + size < len(found) else ""
+        head = f'{{{more}"dataAvailabilityDate":"{iso(self._watermark())}","conversations":'.encode()
+        return _json(b"%b%b}" % (head, self._page(found[first : first + size])))
 
     async def availability(self, _: Request) -> Response:
         """GET: up to when job results are complete."""
         return JSONResponse({"dataAvailabilityDate": iso(self._watermark())})
 
     def _watermark(self) -> int:
-        return self._simulation.clock.epoch_ms() - _LAG_MS
+        stale = self._simulation.switches.on("stale-watermark")
+        hours = self._simulation.switches.argument("stale-watermark", 72) if stale else 0
+        return self._simulation.clock.epoch_ms() - max(_LAG_MS, hours * 3_600_000)
+
+    def _page(self, indices: Iterable[int]) -> bytes:
+        return b"[%b]" % b",".join(self._document(index) for index in indices)
+
+    def _document(self, index: int) -> bytes:
+        """A conversation's details as bytes, the same wherever they stand; remembered once they change no more."""
+        known = self._bytes.get(index)
+        if known is not None:
+            return known
+        details = self._simulation.detail(index)
+        body = json.dumps(details, ensure_ascii=False, separators=(",", ":")).encode()
+        if "conversationEnd" in details:
+            if len(self._bytes) >= _REMEMBERED:
+                self._bytes.clear()
+            self._bytes[index] = body
+        return body
 
     def _job(self, request: Request) -> tuple[int, int]:
         number = self._simulation.ids.index(Kind.JOB, request.path_params["job"])
@@ -134,16 +175,20 @@ class Conversations:
 
     def _matching(self, asked: Query, days: range) -> range | list[int]:
         """Indices that pass the filters; kept, since every page of a query asks for the same."""
-        if self._simulation.switches.on("live"):
-            days = range(days.start, _first_after(days, lambda n: not self._simulation.begun(n)))
+        live = self._simulation.switches.on("live")
+        begun = bisect_left(days, 1, key=lambda n: not self._simulation.begun(n)) if live else len(days)
         if not asked.filtered:
-            return days
+            return days[:begun]
+        if live and "conversationEnd" in asked.conversation_filters:
+            # Whether it has ended changes with the clock; nothing else about a conversation does.
+            return [n for n in days[:begun] if asked.matches(self._simulation.detail(n))]
         key = (asked.segment_filters, asked.conversation_filters, days)
-        if key not in self._found or self._simulation.switches.on("live"):
+        if key not in self._found:
             if len(self._found) > 16:
                 self._found.clear()
             self._found[key] = [n for n in days if asked.matches(self._simulation.detail(n))]
-        return self._found[key]
+        found = self._found[key]
+        return found[: bisect_left(found, days[begun - 1] + 1)] if begun else []
 
     def _active(self, asked: Query) -> list[int]:
         """Indices with activity in the interval, as far as the data lake knows of them."""
@@ -153,8 +198,16 @@ class Conversations:
         return [n for n in self._matching(asked, earlier) if self._overlaps(n, asked, self._watermark())]
 
     def _overlaps(self, index: int, asked: Query, known: int) -> bool:
+        began = self._simulation.schedule.began(index)
+        giant = index >= self._simulation.conversations
+        if asked.start_ms <= began < min(asked.end_ms, known - _SURELY_OVER_MS) and not giant:
+            return True
         script = self._simulation.script(index)
         return script.ended > asked.start_ms and script.began < asked.end_ms and script.ended <= known
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
 
 
 async def _body(request: Request) -> Any:
@@ -162,10 +215,6 @@ async def _body(request: Request) -> Any:
         return json.loads(await request.body())
     except ValueError:
         raise refusals.malformed("The request could not be understood by the server due to malformed syntax.") from None
-
-
-def _first_after(days: range, missing: Any) -> int:
-    return next((n for n in days if missing(n)), days.stop)
 
 
 def _base36(number: int) -> str:

@@ -51,6 +51,7 @@ class Manner:
     cut: bool = False
     slow: bool = False
     encoding: str | None = None
+    content_type: str = "application/json"
 
 
 class Delivery:
@@ -86,7 +87,7 @@ class Delivery:
     def _headers(self) -> list[tuple[bytes, bytes]]:
         span, size = self._span, self._body.size
         told = {
-            "content-type": "application/json",
+            "content-type": self._manner.content_type,
             "content-length": str(span.stop - span.start),
             "etag": self._body.tag,
             "x-amz-request-id": "SIMULATED0000001",

@@ -30,19 +30,36 @@ _RECOVERABLE: dict[str, str] = {
     "empty-first": "The media document is completed but empty the first time it is asked for.",
     "clock-skew": "The Date header is an hour ahead.",
     "bearer-leak-bait": "The media endpoint answers 302 to the storage port.",
+    "transcoding": "Recordings are 202 without a body the first 2 times (transcoding=N) per conversation and format.",
+    "expired-media-link": "The first presigned URL of each recording's file has already expired.",
+    "job-failed": "The first details job (job-failed=K: K of them) ends as FAILED.",
+    "job-expired": "The first details job (job-expired=K: K of them) is gone after its first page of results.",
     "late-second-leg": "The second communication's file is ready an hour later than the first.",
 }
 _LASTING: dict[str, str] = {
     "dead-link": "Every presigned URL has already expired.",
     "throttle-forever": "Every API request is 429.",
     "token-dead": "Tokens are issued, and every API call with one is 401 bad.credentials.",
+    "one-token": "The token endpoint answers a client's living token again instead of a new one.",
     "wrong-region": "The token endpoint answers invalid_client, authentication failed.",
     "denied": "403 missing.permissions on transcripts of both dialects.",
     "denied-users": "403 missing.permissions on users, queues and wrap-up codes.",
     "forever-processing": "Transcripts never become ready: 404, or processing.",
     "media-missing": "The media endpoint does not exist.",
     "speech-missing": "transcripturl and transcripturls do not exist.",
+    "search-missing": "The transcript search does not exist, as on a media-only gateway.",
+    "stale-watermark": "The data lake is 72 hours behind (stale-watermark=H: H hours).",
     "legacy": "The media endpoint answers older shapes: a bare array of turns, or camelCase keys.",
+    "denied-recordings": "403 missing.permissions on recordings and batch requests.",
+    "transcoding-forever": "Recordings are 202 without a body for ever.",
+    "recording-archived": "Every recording is ARCHIVED: listed, with no media.",
+    "recording-deleted": "Every recording is DELETED: listed, with no media.",
+    "recording-restoring": "Every recording is RESTORING: listed, with no media yet.",
+    "no-media": "Every recording is AVAILABLE and has no playable media: nulls.",
+    "redacted": "Sensitive recordings, and no permission to hear them: left out of batches, redacted in lists.",
+    "batch-missing": "Batch requests do not exist.",
+    "batch-error": "Every result of a batch is an error.",
+    "batch-slow": "Batches are in progress for ever (batch-slow=N: for the first N looks).",
     "changed-transcript": "A document differs once the clock is a day past the simulation's start.",
     "live": "Conversations appear when the clock reaches their start and have no end until they end.",
 }
@@ -59,6 +76,15 @@ _DOCUMENTS: dict[str, str] = {
     "end-before-start": "A turn ends before it starts",
     "wrong-type": "A time in a turn is an object",
 }
+_AUDIO: dict[str, str] = {
+    "html-audio": "A recording's file is an HTML page",
+    "empty-audio": "A recording's file has no bytes",
+    "header-only-audio": "A recording's file is a WAV header of 44 bytes",
+    "truncated-audio": "A recording's file stops in the middle, with the Content-Length to match",
+    "three-channels": "A recording's file has three channels",
+    "zero-rate": "A recording's file says 0 Hz",
+    "wrong-extension": "A recording's file is called, and announced as, an MP3",
+}
 _SIZED: dict[str, str] = {
     "huge-string": "The first conversation has a turn whose text is 64 MiB long (huge-string=MB)."
 }
@@ -67,11 +93,15 @@ _ALL: dict[str, str] = {"all": "Every fault from which a correct client recovers
 FAULTS: Mapping[str, str] = MappingProxyType(
     _RECOVERABLE
     | _LASTING
-    | {name: f"{sentence}; name=K limits it to the first K deliveries." for name, sentence in _DOCUMENTS.items()}
+    | {
+        name: f"{sentence}; name=K limits it to the first K deliveries."
+        for name, sentence in (_DOCUMENTS | _AUDIO).items()
+    }
     | _SIZED
     | _ALL
 )
 DOCUMENT_FAULTS: tuple[str, ...] = (*_DOCUMENTS, *_SIZED)
+AUDIO_FAULTS: tuple[str, ...] = tuple(_AUDIO)
 _ALWAYS = 1_000_000_000
 
 

@@ -118,7 +118,7 @@ class Gate:
     def _pace(self, bearer: str, headers: dict[str, str]) -> None:
         standing = self._simulation.pace.take(bearer)
         headers |= standing.headers()
-        switches, limit = self._simulation.switches, self._simulation.rate_limit
+        switches, limit = self._simulation.switches, self._simulation.pace.allowed
         if standing.exceeded:
             raise refusals.throttled(standing.reset, *_TOKEN_LIMIT, limit)
         if switches.on("throttle-forever") or switches.every("throttle", 5):

@@ -5,10 +5,13 @@ Knows nothing of requests.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import dataclass
 
 from turnkeeper.simulator.clock import Clock
+
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,15 @@ class Standing:
 
 
 class Pace:
-    """One window per token."""
+    """One window per token, and a memory of the windows before."""
 
     def __init__(self, clock: Clock, allowed: int, window_s: float) -> None:
         self._clock = clock
-        self._allowed = allowed
+        self.allowed = allowed
         self._window_ms = max(1, round(window_s * 1000))
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, list[list[int]]] = {}
         self.peak = 0
 
     def take(self, bearer: str) -> Standing:
@@ -51,7 +55,26 @@ class Pace:
             began, count = self._windows.get(bearer, (now, 0))
             if not began <= now < began + self._window_ms:
                 began, count = now, 0
+            self._note(bearer, began, count)
             self._windows[bearer] = (began, count + 1)
             self.peak = max(self.peak, count + 1)
         left = began + self._window_ms - now
-        return Standing(count + 1, self._allowed, max(1, -(-left // 1000)))
+        return Standing(count + 1, self.allowed, max(1, -(-left // 1000)))
+
+    def windows(self) -> dict[str, list[list[int]]]:
+        """When each window of a token began (epoch ms) and its requests, refused ones included; the newest is last.
+
+        Tokens are named by a hash.
+        """
+        with self._lock:
+            return {
+                hashlib.sha256(bearer.encode()).hexdigest()[:12]: [list(one) for one in seen]
+                for bearer, seen in self._seen.items()
+            }
+
+    def _note(self, bearer: str, began: int, count: int) -> None:
+        seen = self._seen.setdefault(bearer, [])
+        if count == 0:
+            seen.append([began, 0])
+            del seen[:-_REMEMBERED]
+        seen[-1][1] += 1

@@ -94,9 +94,24 @@ def sentence(dice: random.Random, language: str, part: str) -> str:
     return filled[0].upper() + filled[1:]
 
 
+class _Hearing(dict[int, str]):
+    """How each letter of a language sounds to the recogniser, filled in as letters come."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__()
+        self._language = language
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _heard(chr(code), self._language)
+        return self[code]
+
+
+_HEARING = {language: _Hearing(language) for language in _DIGITS}
+
+
 def raw(decorated: str, language: str) -> str:
     """The same sentence as the recogniser hears it."""
-    return " ".join("".join(_heard(letter, language) for letter in decorated).split())
+    return " ".join(decorated.translate(_HEARING[language]).split())
 
 
 def _heard(letter: str, language: str) -> str:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from turnkeeper.simulator import refusals
@@ -17,7 +18,8 @@ from turnkeeper.simulator.clock import from_iso
 Json = dict[str, Any]
 
 _LONGEST_MS = 31 * 86_400_000
-_DEEPEST = 100_000
+DEEPEST = 100_000
+"""Results that can be paged."""
 _FILTERS = ("segmentFilters", "conversationFilters")
 
 
@@ -52,14 +54,14 @@ class Query:
 
     def matches(self, details: Json) -> bool:
         """Whether a conversation passes both blocks of filters."""
-        in_conversation = json.loads(self.conversation_filters)
-        in_segments = json.loads(self.segment_filters)
+        in_conversation = _blocks(self.conversation_filters)
+        in_segments = _blocks(self.segment_filters)
         if not all(_holds(block, details.get) for block in in_conversation):
             return False
         return not in_segments or any(all(_holds(b, row.get) for b in in_segments) for row in _rows(details))
 
 
-def read(body: Any, *, paged: bool = True) -> Query:
+def read(body: Any, *, paged: bool = True, deepest: int = DEEPEST) -> Query:
     """The query in a request body; raises the platform's own refusals."""
     if not isinstance(body, dict):
         raise refusals.malformed("The request could not be understood by the server due to malformed syntax.")
@@ -70,8 +72,8 @@ def read(body: Any, *, paged: bool = True) -> Query:
     size, number = paging.get("pageSize", 25), paging.get("pageNumber", 1)
     if not (isinstance(size, int) and 1 <= size <= 100 and isinstance(number, int) and number >= 1):
         raise refusals.malformed("pageSize must be between 1 and 100, pageNumber at least 1.", "invalid.value")
-    if size * number > _DEEPEST:
-        raise refusals.too_deep()
+    if size * number > deepest:
+        raise refusals.too_deep(deepest)
     order = body.get("order", "asc")
     if order not in ("asc", "desc", "unordered"):
         raise refusals.malformed(f"Unknown order: {order}", "invalid.value")
@@ -94,6 +96,11 @@ def _interval(text: object) -> tuple[int, int]:
 
 def _day(epoch_ms: int) -> date:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=epoch_ms)).date()
+
+
+@lru_cache(64)
+def _blocks(text: str) -> Any:
+    return json.loads(text)
 
 
 def _rows(details: Json) -> Iterator[Json]:

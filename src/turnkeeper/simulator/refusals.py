@@ -50,9 +50,9 @@ def interval_too_long() -> Refusal:
     return malformed("You must specify a search interval as part of your query that does not exceed 31 days.")
 
 
-def too_deep() -> Refusal:
+def too_deep(deepest: int) -> Refusal:
     """400 of the details query beyond 100,000 results."""
-    return malformed(f"Pagination may not exceed 100000 results.\n\n{_TIP}")
+    return malformed(f"Pagination may not exceed {deepest} results.\n\n{_TIP}")
 
 
 def no_bearer() -> Refusal:

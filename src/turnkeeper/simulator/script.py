@@ -57,7 +57,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One turn. start and end are None in digital conversations."""
+    """One turn. start and end are None in digital conversations; ``spoken`` are words whose times are known."""
 
     start: int | None
     end: int | None
@@ -68,10 +68,13 @@ class Line:
     language: str
     pace: int
     word_ms: int
+    spoken: tuple[Word, ...] = ()
 
     @property
     def words(self) -> tuple[Word, ...]:
         """The words with their times; none where the line has no time."""
+        if self.spoken:
+            return self.spoken
         if self.start is None or self.confidence is None:
             return ()
         return tuple(

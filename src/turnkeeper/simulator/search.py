@@ -6,7 +6,8 @@ Pages the first thousand results and no further; content is searchable for sixty
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from turnkeeper.simulator import refusals
 from turnkeeper.simulator.clock import from_iso, iso
-from turnkeeper.simulator.script import Script
+from turnkeeper.simulator.script import Leg, Script
 from turnkeeper.simulator.shelf import Place
 from turnkeeper.simulator.simulation import Simulation
 
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 _PATH = "/api/v2/speechandtextanalytics/transcripts/search"
 _DEEPEST = 1000
 _SEARCHABLE_MS = 60 * 86_400_000
+_REMEMBERED = 1 << 16
 _STARTED = "conversationStartTime"
 
 
@@ -34,6 +36,7 @@ class Search:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
+        self._known: dict[int, list[tuple[Json, int]]] = {}
 
     def routes(self) -> list[Route]:
         """One endpoint."""
@@ -41,6 +44,9 @@ class Search:
 
     async def search(self, request: Request) -> Response:
         """POST: (conversation, communication) pairs, by start and by exact fields."""
+        # A gateway that has only the media dialect has nothing of this API.
+        if self._simulation.switches.on("search-missing") or self._simulation.switches.on("speech-missing"):
+            raise refusals.missing()
         try:
             asked = json.loads(await request.body())
             clauses = list(asked["query"])
@@ -57,28 +63,47 @@ class Search:
         return JSONResponse({**counts, "types": asked.get("types", ["transcripts"]), "results": page})
 
     def _found(self, start: int, end: int, clauses: list[Json]) -> list[Json]:
+        if self._simulation.switches.on("forever-processing"):
+            return []
         exact = [clause for clause in clauses if clause.get("type") in ("EXACT", "EXACT_PHRASE")]
-        rows = (row for script in self._started(start, end) for row in self._rows(script))
+        now = self._simulation.clock.epoch_ms()
+        rows = (row for index in self._started(start, end) for row, ready in self._rows(index) if ready <= now)
         return [row for row in rows if all(_agrees(row, clause) for clause in exact)]
 
-    def _started(self, start: int, end: int) -> Iterator[Script]:
+    def _started(self, start: int, end: int) -> range:
+        """Indices of the conversations that began from start to end, both included, as far as they can be searched."""
         start = max(start, self._simulation.clock.epoch_ms() - _SEARCHABLE_MS)
+        if self._simulation.switches.on("live"):
+            end = min(end, self._simulation.clock.epoch_ms())
         if end < start:
-            return
+            return range(0)
+        schedule = self._simulation.schedule
         days = (datetime.fromtimestamp(ms / 1000, UTC).date() for ms in (start, end))
-        for index in self._simulation.schedule.started_on(*days):
-            if start <= self._simulation.schedule.began(index) <= end and self._simulation.begun(index):
-                yield self._simulation.script(index)
+        indices = schedule.started_on(*days)
+        first = bisect_left(indices, start, key=schedule.began)
+        return indices[first : bisect_right(indices, end, key=schedule.began)]
 
-    def _rows(self, script: Script) -> Iterator[Json]:
-        for ordinal, leg in enumerate(script.legs):
-            if self._simulation.shelf.ready(Place(script, ordinal)):
-                yield {
-                    "conversationId": script.id,
-                    "communicationId": script.parties[leg.party].communication,
-                    "mediaType": "message" if script.media_type == "message" else "call",
-                    _STARTED: iso(script.began),
-                }
+    def _rows(self, index: int) -> Sequence[tuple[Json, int]]:
+        """One conversation's legs that have a file, each with the moment from which it has one."""
+        rows = self._known.get(index)
+        if rows is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            script = self._simulation.script(index)
+            rows = self._known[index] = [
+                (_row(script, leg), self._simulation.shelf.ready_at(Place(script, ordinal)))
+                for ordinal, leg in enumerate(script.legs)
+            ]
+        return rows
+
+
+def _row(script: Script, leg: Leg) -> Json:
+    return {
+        "conversationId": script.id,
+        "communicationId": script.parties[leg.party].communication,
+        "mediaType": "message" if script.media_type == "message" else "call",
+        _STARTED: iso(script.began),
+    }
 
 
 def _range(clauses: list[Json]) -> tuple[int, int]:

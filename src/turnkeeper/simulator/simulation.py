@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from turnkeeper.simulator import truth
+from turnkeeper.simulator import query, truth
 from turnkeeper.simulator.analytics import Details
 from turnkeeper.simulator.clock import Clock
 from turnkeeper.simulator.faults import Switches
@@ -19,12 +20,14 @@ from turnkeeper.simulator.ids import Ids, Kind
 from turnkeeper.simulator.links import Links
 from turnkeeper.simulator.pace import Pace
 from turnkeeper.simulator.people import People
+from turnkeeper.simulator.samples import FOLDER, Sample, Samples
 from turnkeeper.simulator.schedule import FIRST, Schedule
 from turnkeeper.simulator.script import Script
 from turnkeeper.simulator.shelf import Shelf
 from turnkeeper.simulator.speech import SpeechFile
 from turnkeeper.simulator.stage import Playwright
 from turnkeeper.simulator.tally import Tally
+from turnkeeper.simulator.tapes import Tapes
 from turnkeeper.simulator.tokens import Tokens
 
 _REMEMBERED = 512
@@ -46,25 +49,37 @@ class Simulation:
         token_seconds: int = 86_399,
         start: datetime = FIRST,
         per_day: int = 144,
+        calls: bool | Path = False,
+        call_jitter_ms: int = 0,
+        query_depth: int = query.DEEPEST,
     ) -> None:
+        """``calls`` adds the spoken sample calls (or those of a folder) after everything else.
+
+        Their transcripts tell the true times, or times that scatter by ``call_jitter_ms`` as a real recogniser's do.
+        """
         self.seed = seed
         self.conversations = conversations
-        self.total = conversations + (1 if giant_mb else 0)
-        self.rate_limit = rate_limit
-        self.switches = Switches(faults)
-        self.clock = Clock(now)
         self.ids = Ids(seed)
         self.people = People(self.ids)
+        folder = calls if isinstance(calls, Path) else FOLDER
+        self.samples = Samples(self.ids, self.people, folder, call_jitter_ms, seed) if calls else None
+        self._first_call = conversations + (1 if giant_mb else 0)
+        self.total = self._first_call + (len(self.samples.calls) if self.samples else 0)
+        self.rate_limit = rate_limit
+        self.query_depth = query_depth
+        self.switches = Switches(faults)
+        self.clock = Clock(now)
         opening = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
         self.schedule = Schedule(seed, self.total, opening, per_day)
         self.details = Details(self.ids, self.people)
         self.tally = Tally()
         self.pace = Pace(self.clock, rate_limit, rate_window)
-        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds)
+        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
         self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
         self.script = lru_cache(_REMEMBERED)(self._write)
         self.giant = self._giant(giant_mb) if giant_mb else None
+        self.tapes = Tapes(self.ids, self.people, self.switches, self.find, self.sample_of)
         self.shelf = Shelf(self.ids, self.people, self.clock, self.switches, self.find, self.giant)
 
     def id_of(self, index: int) -> str:
@@ -81,6 +96,17 @@ class Simulation:
         index = self.index_of(conversation)
         return None if index is None else self.script(index)
 
+    def sample_of(self, script: Script) -> Sample | None:
+        """The sample call that a script plays, if it plays one."""
+        number = script.index - self._first_call
+        return self.samples.calls[number] if self.samples and number >= 0 else None
+
+    @property
+    def call_ids(self) -> dict[str, str]:
+        """The conversation ids of the sample calls, by name."""
+        calls = self.samples.calls if self.samples else ()
+        return {call.name: self.id_of(self._first_call + number) for number, call in enumerate(calls)}
+
     def begun(self, index: int) -> bool:
         """Whether a conversation is visible: always, unless the simulation is live."""
         return not self.switches.on("live") or self.schedule.began(index) <= self.clock.epoch_ms()
@@ -94,11 +120,17 @@ class Simulation:
         """The truth about one index."""
         if self.giant is not None and index == self.giant.script.index:
             return self.giant.verdict()
-        return truth.verdict(self.script(index))
+        script = self.script(index)
+        recordings = [tape.id for tape in self.tapes.of(script)]
+        told = truth.verdict(script) | ({"recordings": recordings} if recordings else {})
+        sample = self.sample_of(script)
+        return told | ({"call": sample.truth()} if sample else {})
 
     def _write(self, index: int) -> Script:
         if self.giant is not None and index == self.giant.script.index:
             return self.giant.script
+        if self.samples is not None and index >= self._first_call:
+            return self.samples.write(index - self._first_call, index, self.schedule.began(index))
         return self._playwright.write(index)
 
     def _giant(self, megabytes: int) -> Giant:

@@ -72,6 +72,9 @@ class Storage:
 
     def _deliver(self, request: Request, path: str) -> ASGIApp:
         shelf, switches = self._simulation.shelf, self._simulation.switches
+        audio = self._simulation.tapes.body(path)
+        if audio is not None:
+            return self._play(request, path, audio)
         place = shelf.place(path)
         if place is None or not shelf.ready(place):
             return _error(404, "NoSuchKey", "The specified key does not exist.")
@@ -86,6 +89,14 @@ class Storage:
         ranges = not switches.on("no-range")
         span = span_of(request.headers, body) if ranges else Span(200, 0, body.size)
         return Delivery(body, span, Manner(ranges, self._cuts(path), switches.on("slow-drip"), encoding))
+
+    def _play(self, request: Request, path: str, audio: Body) -> ASGIApp:
+        """A recording's file: as it is, by range, or cut short."""
+        ranges = not self._simulation.switches.on("no-range")
+        span = span_of(request.headers, audio) if ranges else Span(200, 0, audio.size)
+        kind = self._simulation.tapes.content_type(path)
+        manner = Manner(ranges, self._cuts(path), self._simulation.switches.on("slow-drip"), content_type=kind)
+        return Delivery(audio, span, manner)
 
     def _changed(self, path: str, body: Body) -> Body:
         """After a cut the document may be another: the same JSON with white space behind it."""

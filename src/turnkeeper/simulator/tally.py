@@ -15,12 +15,15 @@ _ENDINGS = (
     ("/details/query", "details_query"),
     ("/details", "details"),
     ("/transcripts/search", "search"),
+    ("/recordings", "recordings"),
+    ("/recordingmetadata", "recordingmetadata"),
     ("/oauth/token", "token"),
     ("/oauth/scopes", "scopes"),
 )
 _WITHIN = (
     ("/conversations/media/", "media"),
     ("/details/jobs", "jobs"),
+    ("/recording/batchrequests", "batchrequests"),
     ("/api/v2/users", "users"),
     ("/api/v2/routing/queues", "queues"),
     ("/api/v2/routing/wrapupcodes", "wrapupcodes"),

@@ -26,6 +26,7 @@ from turnkeeper.simulator.ids import Ids, Kind
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_ASSERTION_S = 3600
+_KEY_CLIENT, _MORE_CLIENTS = 2, range(3, 10)
 
 
 class GrantRefused(Exception):
@@ -57,18 +58,43 @@ class Token:
 
 
 class Tokens:
-    """Issues and recognises bearer tokens."""
+    """Issues and recognises bearer tokens.
 
-    def __init__(self, seed: int, ids: Ids, clock: Clock, lifetime_s: int) -> None:
+    ``again`` answers a client's living token once more instead of a new one, as some gateways do.
+    """
+
+    def __init__(self, seed: int, ids: Ids, clock: Clock, lifetime_s: int, *, again: bool = False) -> None:
         self._seed = seed
         self._clock = clock
         self._lock = threading.Lock()
         self._issued: dict[str, Token] = {}
+        self._count = 0
         self._spent: set[str] = set()
         self.lifetime_s = lifetime_s
+        self._again = again
         self.client_id = ids.make(Kind.CLIENT, 1)
-        self.key_client_id = ids.make(Kind.CLIENT, 2)
-        self.client_secret = _scramble(f"{seed}:client-secret")
+        self.key_client_id = ids.make(Kind.CLIENT, _KEY_CLIENT)
+        self._secrets = {self.client_id: _scramble(f"{seed}:client-secret")} | {
+            ids.make(Kind.CLIENT, number): _scramble(f"{seed}:client-secret:{number}") for number in _MORE_CLIENTS
+        }
+
+    @property
+    def client_secret(self) -> str:
+        """The first client's secret of the moment."""
+        return self._secrets[self.client_id]
+
+    @property
+    def clients(self) -> Mapping[str, str]:
+        """Every client that has a secret, the first one first."""
+        return dict(self._secrets)
+
+    def rotate(self, client_id: str, *, revoke: bool = True) -> str:
+        """Give a client another secret, and say which; its tokens die too if they are revoked."""
+        with self._lock:
+            secret = self._secrets[client_id] = _scramble(f"{self._secrets[client_id]}:rotated")
+            if revoke:
+                self._issued = {bearer: token for bearer, token in self._issued.items() if token.client_id != client_id}
+        return secret
 
     @cached_property
     def rsa_key(self) -> rsa.RSAPrivateKey:
@@ -98,6 +124,12 @@ class Tokens:
                 token.uses += 1
             return token
 
+    def owner(self, bearer: str) -> str:
+        """Which client a bearer string was issued to; empty for a made-up one."""
+        with self._lock:
+            token = self._issued.get(bearer)
+            return "" if token is None else token.client_id
+
     def expired(self, token: Token) -> bool:
         """Whether a token has outlived itself."""
         return self._clock.epoch_ms() >= token.expires_ms
@@ -105,14 +137,21 @@ class Tokens:
     @property
     def issued(self) -> int:
         """How many tokens were issued so far."""
-        return len(self._issued)
+        return self._count
 
     def _issue(self, client: str) -> str:
         with self._lock:
+            if self._again and (living := self._living(client)):
+                return living
             # From the seed as well: a recorded run can be compared with another, byte by byte.
-            bearer = _scramble(f"{self._seed}:token:{len(self._issued)}")
+            bearer = _scramble(f"{self._seed}:token:{self._count}")
+            self._count += 1
             self._issued[bearer] = Token(client, self._clock.epoch_ms() + self.lifetime_s * 1000)
             return bearer
+
+    def _living(self, client: str) -> str:
+        mine = (bearer for bearer, token in reversed(self._issued.items()) if token.client_id == client)
+        return next((bearer for bearer in mine if not self.expired(self._issued[bearer])), "")
 
     def _authenticate(self, authorization: str) -> str:
         kind, _, encoded = authorization.partition(" ")
@@ -120,9 +159,9 @@ class Tokens:
             client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             raise unknown_client() from None
-        if kind.lower() != "basic" or client not in (self.client_id, self.key_client_id):
+        if kind.lower() != "basic" or client not in (*self._secrets, self.key_client_id):
             raise unknown_client()
-        if client != self.client_id or secret != self.client_secret:
+        if secret != self._secrets.get(client):
             raise wrong_secret()
         return client
 

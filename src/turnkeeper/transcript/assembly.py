@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
+import msgspec
+
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.details import Details
+from turnkeeper.transcript.dialect import Context, Facts, Leg, Mode, Person, Shape
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Context, Document, Facts, Leg, Mode, Person, Shape, Source, open_document
+from turnkeeper.transcript.document import Document, Source, open_document
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
 from turnkeeper.transcript.numbers import rfc3339_ms
@@ -24,8 +27,7 @@ from turnkeeper.transcript.voices import Voices
 __all__ = ["Assembly", "Body", "assemble", "of_document"]
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """One body and the communication it was fetched for. ``metadata`` marks a media envelope: its participants and
     status count, its turns do not."""
 
@@ -34,7 +36,7 @@ class Body:
     metadata: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Assembly:
     """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
 

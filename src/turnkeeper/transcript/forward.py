@@ -14,7 +14,8 @@ import msgspec
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.assembly import of_document
 from turnkeeper.transcript.columns import TurnBatch
-from turnkeeper.transcript.document import Context, Document, Mode, Shape, Source, Survey, open_document, wanted
+from turnkeeper.transcript.dialect import Context, Mode, Shape, Survey, wanted
+from turnkeeper.transcript.document import Document, Source, open_document
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch, Stream, stream_batches
@@ -65,7 +66,11 @@ class Forward:
         if self._document is None or path in self._document.shape.targets:
             self._settle(path, head)
         document = self._document
-        return wanted(document.shape, self._mode)[path] if document and path in document.shape.targets else msgspec.Raw
+        return (
+            wanted(document.shape, self._mode, document.facts)[path]
+            if document and path in document.shape.targets
+            else msgspec.Raw
+        )
 
     def _settle(self, path: Path, head: Callable[[], object]) -> None:
         survey = Survey(skeleton=head())

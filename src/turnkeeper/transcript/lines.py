@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, Protocol, TextIO
+from typing import Any, Final, Literal, Protocol, TextIO, get_args
 
 import msgspec
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import TranscriptHeader, Turn
+from turnkeeper.transcript.escape import plain
 
-__all__ = ["FIELDS", "TurnWriter", "clock", "turn_record", "turn_writer"]
+__all__ = ["FIELDS", "FORMATS", "Format", "TurnWriter", "clock", "turn_record", "turn_writer"]
 
 Span = Callable[[int, int], tuple[int, int]]
 """(start_ms, end_ms) -> (first sample, sample behind the last)."""
+
+Format = Literal["jsonl", "csv", "txt", "vtt", "srt", "textgrid", "rttm", "audacity"]
+"""How turns can be written; the last five are labels on a time line (see ``labels``)."""
+
+FORMATS: Final[tuple[str, ...]] = get_args(Format)
 
 FIELDS: Final = (
     "conversation",
@@ -44,7 +50,12 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class TurnWriter(Protocol):
-    """Writes turns of any number of transcripts to one stream; ``finish`` flushes what is held."""
+    """Writes turns of any number of transcripts to one stream; ``finish`` flushes what is held.
+
+    ``left_out`` counts the turns that the format cannot hold, because they have no times.
+    """
+
+    left_out: int
 
     def write(self, turn: Turn, header: TranscriptHeader) -> None: ...
 
@@ -85,7 +96,7 @@ def turn_record(
 
 
 def turn_writer(
-    format: Literal["jsonl", "csv", "txt"],  # noqa: A002 - called so everywhere
+    format: Format,  # noqa: A002 - called so everywhere
     out: TextIO,
     *,
     fields: Sequence[str] | None = None,
@@ -93,7 +104,7 @@ def turn_writer(
 ) -> TurnWriter:
     """A writer of one format. ``fields`` chooses and orders fields, ``span`` maps ms to samples.
 
-    Raises ``Misconfigured`` for a field or a format that is not known.
+    Raises ``Misconfigured`` for a field or a format that is not known, and for fields of a format that has none.
     """
     for name in fields or ():
         if name not in FIELDS:
@@ -104,7 +115,13 @@ def turn_writer(
         return _Csv(out, fields, span)
     if format == "txt":
         return _Text(out, fields, span)
-    raise Misconfigured(f"{format!r} is not a format", key="format", hint="The formats are jsonl, csv, txt.")
+    if format not in FORMATS:
+        raise Misconfigured(f"{format!r} is not a format", key="format", hint=f"The formats are {', '.join(FORMATS)}.")
+    if fields is not None:
+        raise Misconfigured(f"{format} has no fields to choose", key="fields", hint="Use jsonl, csv or txt.")
+    from turnkeeper.transcript.labels import LABELS
+
+    return LABELS[format](out)
 
 
 class _Names:
@@ -124,6 +141,8 @@ class _Names:
 class _JsonLines:
     """One JSON object a line."""
 
+    left_out = 0
+
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
         self._names = _Names()
@@ -141,6 +160,8 @@ class _JsonLines:
 
 class _Csv:
     """RFC 4180 with a header line; a cell that a spreadsheet would run gets an apostrophe in front."""
+
+    left_out = 0
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._span, self._names = out, span, _Names()
@@ -162,6 +183,8 @@ class _Csv:
 class _Text:
     """``[mm:ss.mmm] role name: text``, or the chosen fields separated by tabs. Nothing that a terminal obeys."""
 
+    left_out = 0
+
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
         self._names = _Names()
@@ -169,12 +192,12 @@ class _Text:
     def write(self, turn: Turn, header: TranscriptHeader) -> None:
         record = turn_record(turn, header, self._span, self._names.of(header))
         if self._fields is not None:
-            cells = [_plain(_shown(record.get(name))) for name in self._fields]
+            cells = [plain(_shown(record.get(name))) for name in self._fields]
             self._out.write("\t".join(cells) + "\n")
             return
         when = f"[{clock(turn.start_ms)}] " if turn.start_ms is not None else ""
-        name = f" {_plain(record['speaker_name'])}" if "speaker_name" in record else ""
-        self._out.write(f"{when}{turn.role}{name}: {_plain(turn.text)}\n")
+        name = f" {plain(record['speaker_name'])}" if "speaker_name" in record else ""
+        self._out.write(f"{when}{turn.role}{name}: {plain(turn.text)}\n")
 
     def finish(self) -> None:
         self._out.flush()
@@ -197,20 +220,3 @@ def _cell(value: object) -> str:
     if isinstance(value, str) and text.startswith(_FORMULA):
         return "'" + text
     return text
-
-
-def _plain(text: str) -> str:
-    """The text with control, bidi-override and other format characters written as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(char if char == "\u200d" or not _unsafe(char) else _escape(char) for char in text)
-
-
-def _unsafe(char: str) -> bool:
-    import unicodedata
-
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")

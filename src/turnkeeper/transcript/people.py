@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+import msgspec
 
 from turnkeeper.model import Participant
 from turnkeeper.transcript.details import DetailParticipant, Details
-from turnkeeper.transcript.document import EPOCH, Person
+from turnkeeper.transcript.dialect import EPOCH, Person
 from turnkeeper.transcript.roles import role_of
 
 __all__ = ["from_details", "from_file", "together"]
+
+_NOBODY = DetailParticipant(id="")
 
 
 def together(documents: Sequence[Sequence[Person]]) -> list[Person]:
@@ -20,6 +22,8 @@ def together(documents: Sequence[Sequence[Person]]) -> list[Person]:
     Each leg's file lists everybody in the conversation, so the same person comes once per leg. People of one document
     are never joined: who appears twice in it was there twice.
     """
+    if len(documents) == 1:
+        return list(documents[0])
     found: list[Person] = []
     for people in documents:
         earlier = len(found)
@@ -52,7 +56,7 @@ def _meet(one: Person, other: Person) -> bool:
 
 def _joined(one: Person, other: Person) -> Person:
     """The same person over both documents: present from the earlier start to the later end."""
-    return replace(
+    return msgspec.structs.replace(
         one,
         name=one.name or other.name,
         queue_id=one.queue_id or other.queue_id,
@@ -84,35 +88,35 @@ def from_file(
     """The transcript's participants. One without an id gets that of the analytics participant with the same purpose
     and user whose interval overlaps most, else "purpose-N", counted in file order."""
     left = list(details.participants if details else ())
-    counts: Counter[str] = Counter()
+    counts: dict[str, int] = {}
     found: dict[str, Participant] = {}
     for person in people:
-        counts[person.purpose or "participant"] += 1
-        match = _match(person, left, base)
+        word = person.purpose or "participant"
+        counts[word] = counts.get(word, 0) + 1
+        match = _match(person, left, base) if left else None
         if match is not None:
             left.remove(match)
-        key = person.id or (match.id if match else _numbered(person, counts))
-        found.setdefault(key, _participant(key, person, match, base, names))
+        key = person.id or (match.id if match else f"{word}-{counts[word]}")
+        if key not in found:
+            found[key] = _participant(key, person, match or _NOBODY, base, names)
     return tuple(found.values())
 
 
 def _participant(
-    key: str, person: Person, match: DetailParticipant | None, base: int, names: Mapping[str, str]
+    key: str, person: Person, match: DetailParticipant, base: int, names: Mapping[str, str]
 ) -> Participant:
-    user = person.user_id or (match.user_id if match else None)
-    queue = person.queue_id or (match.queue_id if match else None)
-    purpose = person.purpose or (match.purpose if match else None)
-    start = _placed(person.start, base)
-    end = _placed(person.end, base)
+    user, queue = person.user_id or match.user_id, person.queue_id or match.queue_id
+    purpose = person.purpose or match.purpose
+    start, end = _placed(person.start, base), _placed(person.end, base)
     return Participant(
         id=key,
         role=role_of(purpose),
-        name=person.name or _name(match.name if match else None, user, queue, names),
+        name=person.name or _name(match.name, user, queue, names),
         purpose=purpose,
         user_id=user,
         queue_id=queue,
-        start_ms=start if start is not None or match is None else _since(match.start, base),
-        end_ms=end if end is not None or match is None else _since(match.end, base),
+        start_ms=_since(match.start, base) if start is None else start,
+        end_ms=_since(match.end, base) if end is None else end,
     )
 
 
@@ -136,14 +140,12 @@ def _overlap(person: Person, other: DetailParticipant, base: int) -> int:
     return last - max(-far if start is None else start, -far if since is None else since)
 
 
-def _numbered(person: Person, counts: Counter[str]) -> str:
-    purpose = person.purpose or "participant"
-    return f"{purpose}-{counts[purpose]}"
-
-
-def _placed(value: int | None, base: int) -> int | None:
+def _placed(value: float | None, base: int) -> int | None:
     """A payload's time from ``base``; small numbers are offsets already."""
-    return value - base if value is not None and value > EPOCH else value
+    if value is None:
+        return None
+    whole = value if isinstance(value, int) else round(value)
+    return whole - base if whole > EPOCH else whole
 
 
 def _since(epoch: int | None, base: int) -> int | None:

@@ -88,7 +88,7 @@ class Cast:
     def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:
         everybody = {person.id: person for person in (*details, *file)}
         self.roles: dict[str, Role] = {key: person.role for key, person in everybody.items()}
-        self._people = file, details
+        self._people = [people for people in (file, details) if people]
         self._by_role: dict[Role, list[Intervals]] = {}
 
     # Made when first asked for: a flat transcript names its speakers, and never asks.

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.document import EPOCH, Source
+from turnkeeper.transcript.dialect import EPOCH
+from turnkeeper.transcript.document import Source
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.records import Records, record_batches
 from turnkeeper.transcript.skeleton import Path, Trailing, escaped

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.document import HELD, Document, Facts, Mode, Shape, Source, Survey
+from turnkeeper.transcript.dialect import Facts, Mode, Shape, Survey
+from turnkeeper.transcript.document import HELD, Document, Source
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import nesting_within
 from turnkeeper.transcript.stream import Batch
@@ -25,12 +25,10 @@ __all__ = ["Small", "open_small"]
 # A key may be spelled with escapes of ASCII characters, and half a surrogate has to be mended.
 _SPELLED = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 
+_HEAD = 1024
 
-_HEAD = 4096
 
-
-@dataclass(frozen=True)
-class Small:
+class Small(msgspec.Struct, frozen=True):
     """How a shape reads a whole document. ``kind`` is its type, ``mark`` a key that must occur in the text just once.
 
     ``batches`` gives the arrays of turns, or None where the document is another shape's. ``facts`` is everything else;
@@ -45,17 +43,18 @@ class Small:
 
 def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode) -> Document | None:
     """The body as a document, or None: not small, or not for this way."""
-    if source.size >= HELD or getattr(shapes[0] if shapes else None, "small", None) is None:
+    if source.size >= HELD or not shapes or not hasattr(shapes[0], "small"):
         return None
     with source.open() as reader:
         text = reader.read(HELD)
     if not _plain(text, limits, mode):
         return None
     offers = [(shape, shape.small(words=mode.words)) for shape in shapes if hasattr(shape, "small")]
-    # A look at the head spares looking through the whole text for the marks of other shapes.
-    offers.sort(key=lambda offer: offer[1].mark not in text[:_HEAD])
-    for shape, small in offers:
-        if text.count(small.mark) == 1:
+    # A mark in the head is found at once; for the others the whole text has to be looked through.
+    near = [offer for offer in offers if text.find(offer[1].mark, 0, _HEAD) >= 0]
+    for shape, small in near or offers:
+        at = text.find(small.mark)
+        if at >= 0 and text.rfind(small.mark) == at:
             found = _read(text, source, shape, small, limits, mode)
             if found is not None:
                 return found

@@ -21,9 +21,9 @@ from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
 from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
-from turnkeeper.transcript.typed import decoder
+from turnkeeper.transcript.typed import decoder, passing_decoder
 
-__all__ = ["Batch", "Brief", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
+__all__ = ["Batch", "Either", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
 
 CHUNK = 1 << 17
 """128 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 256 KiB cost a tenth more."""
@@ -57,20 +57,20 @@ def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> 
     return name + (f".{field}" if field and not field.startswith("[") else field)
 
 
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """A smaller type to decode first. Where a batch is not of it, or ``enough`` says no, it is decoded as ``whole``."""
+class Either:
+    """Two types for an array: a batch is decoded as ``narrow``, which is fast, where all of it is of that type, else as
+    ``wide``. Not ``lasting`` is a type made for one document: it is forgotten with it."""
 
-    kind: Any
-    whole: Any
-    enough: Callable[[list[Any]], bool]
+    def __init__(self, narrow: Any, wide: Any, *, lasting: bool = True) -> None:
+        self.narrow = narrow
+        self._narrow = _decoder(narrow) if lasting else passing_decoder(list[narrow])
+        self._wide = _decoder(wide)
 
     def decode(self, text: bytes | memoryview) -> list[Any]:
         try:
-            items: list[Any] = _decoder(self.kind).decode(text)
+            return self._narrow.decode(text)  # type: ignore[no-any-return]
         except msgspec.ValidationError:
-            return _decoder(self.whole).decode(text)  # type: ignore[no-any-return]
-        return items if self.enough(items) else _decoder(self.whole).decode(text)
+            return self._wide.decode(text)  # type: ignore[no-any-return]
 
 
 class _Elements:
@@ -81,8 +81,8 @@ class _Elements:
 
     def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan, kind: Any) -> None:
         self.path, self.parents = path, parents
-        self.kind = kind.kind if isinstance(kind, Brief) else kind
-        self.decode = kind.decode if isinstance(kind, Brief) else _decoder(kind).decode
+        self.kind = kind.narrow if isinstance(kind, Either) else kind
+        self.decode = (kind if isinstance(kind, Either) else _decoder(kind)).decode
         self.opened_at = self.origin = opened_at
         self.count = 0
         self.text = bytearray(b"[")

@@ -6,7 +6,7 @@ import gzip
 import http.client
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -334,3 +334,47 @@ def test_all_faults_at_once_still_yield_the_document_in_the_end(start: Start) ->
         if stored.status == 200:
             bodies.append(gzip.decompress(stored.body).rstrip())
     assert set(bodies) == {clean_body()}
+
+
+_JOBS = "/api/v2/analytics/conversations/details/jobs"
+
+
+def _job(wire: Wire) -> str:
+    asked = {"interval": "2026-10-01T00:00:00Z/2026-10-20T00:00:00Z"}
+    return f"{_JOBS}/{wire.post(_JOBS, asked).json['jobId']}"
+
+
+def test_jobs_fail_expire_and_are_cancelled(start: Start) -> None:
+    wire = start("job-failed", "job-expired", conversations=60, now=NOW)
+    failed, expired, cancelled = _job(wire), _job(wire), _job(wire)
+    told = [wire.get(failed).json for _ in range(2)]
+    assert [one["state"] for one in told] == ["QUEUED", "FAILED"]
+    assert told[1]["errorMessage"]
+    assert wire.get(f"{failed}/results").status == 400
+    assert [wire.get(expired).json["state"] for _ in range(3)] == ["QUEUED", "PENDING", "FULFILLED"]
+    first = wire.get(f"{expired}/results?pageSize=40").json
+    assert len(first["conversations"]) == 40
+    assert wire.get(f"{expired}/results?pageSize=40&cursor={first['cursor']}").status == 404
+    assert wire.send("DELETE", cancelled, wire.bearer).status == 204
+    assert wire.get(cancelled).json["state"] == "CANCELLED"
+
+
+def test_the_lake_falls_behind(start: Start) -> None:
+    wire = start("stale-watermark=48", now=NOW)
+    told = datetime.fromisoformat(wire.get(f"{_JOBS}/availability").json["dataAvailabilityDate"])
+    assert told == NOW - timedelta(hours=48)
+
+
+@pytest.mark.parametrize("fault", ["search-missing", "speech-missing", "forever-processing"])
+def test_the_search_is_missing_or_lists_nothing(start: Start, fault: str) -> None:
+    wire = start(fault, now=NOW)
+    between = {"type": "DATE_RANGE", "fields": ["conversationStartTime"], "startValue": "2026-10-05T00:00:00"}
+    asked = {"types": ["transcripts"], "query": [between | {"endValue": "2026-10-06T00:00:00"}]}
+    answer = wire.post("/api/v2/speechandtextanalytics/transcripts/search", asked)
+    assert (answer.status, answer.json.get("total")) == ((200, 0) if fault == "forever-processing" else (404, None))
+
+
+def test_the_query_goes_as_deep_as_it_is_told(start: Start) -> None:
+    wire = start(query_depth=20)
+    deep = wire.query("2026-10-05T00:00:00Z/2026-10-06T00:00:00Z", paging={"pageSize": 10, "pageNumber": 3})
+    assert (deep.status, deep.json["message"].partition("\n")[0]) == (400, "Pagination may not exceed 20 results.")

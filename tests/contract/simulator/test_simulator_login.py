@@ -91,3 +91,51 @@ def test_signed_assertion_is_believed_once(start: Start) -> None:
 def test_wrong_assertion_is_refused(start: Start, changes: dict[str, Any]) -> None:
     wire = start(now=NOW)
     assert asserted(wire, wire.running.private_key_pem, **changes).status in (400, 401)
+
+
+def test_a_rotated_secret_replaces_the_old_one(start: Start) -> None:
+    wire = start()
+    old, before = wire.running.client_secret, wire.bearer
+    first, *more = wire.send("GET", "/_sim/clients").json.items()
+    assert first == (wire.running.client_id, old)
+    assert len({secret for _, secret in [first, *more]}) == 8
+    rotated = wire.send("POST", "/_sim/clients", {}, json.dumps({"rotate": first[0]}).encode()).json
+    assert rotated[first[0]] != old
+    assert dict(more).items() <= rotated.items()
+    assert wire.send("GET", "/api/v2/tokens/me", before).status == 401
+    assert wire.token(secret=old).status == 401
+    assert wire.token(secret=rotated[first[0]]).status == 200
+    assert wire.token(client=more[0][0], secret=more[0][1]).status == 200
+    assert wire.send("POST", "/_sim/clients", {}, b'{"rotate": "nobody"}').status == 400
+
+
+def test_a_rotation_may_spare_the_tokens(start: Start) -> None:
+    wire = start()
+    body = {"rotate": wire.running.client_id, "revoke": False}
+    assert wire.get("/api/v2/tokens/me").status == 200
+    assert wire.send("POST", "/_sim/clients", {}, json.dumps(body).encode()).status == 200
+    assert wire.get("/api/v2/tokens/me").status == 200
+
+
+def test_one_token_is_answered_again_while_it_lives(start: Start) -> None:
+    wire = start("one-token", now=NOW, token_seconds=300)
+    tokens = [wire.token().json["access_token"] for _ in range(2)]
+    wire.advance(301)
+    tokens += [wire.token().json["access_token"] for _ in range(2)]
+    assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
+
+
+def test_the_limit_can_be_changed_and_each_window_is_told(start: Start) -> None:
+    wire = start(now=NOW, rate_limit=3)
+    statuses = [wire.get("/api/v2/tokens/me").status for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    wire.advance(61)
+    assert wire.send("POST", "/_sim/pace", {}, b'{"allowed": 1}').status == 200
+    replies = [wire.get("/api/v2/tokens/me") for _ in range(2)]
+    assert [reply.status for reply in replies] == [200, 429]
+    assert replies[1].json["limit"]["value"] == 1
+    told = wire.send("GET", "/_sim/pace").json
+    (windows,) = told["windows"].values()
+    assert (told["allowed"], [count for _, count in windows]) == (1, [4, 2])
+    assert windows[1][0] - windows[0][0] == 61_000
+    assert wire.send("POST", "/_sim/pace", {}, b"{}").status == 400

@@ -20,8 +20,8 @@ from turnkeeper.errors import UnknownShape, Unread, WrongConversation
 from turnkeeper.model import Turn
 from turnkeeper.transcript.assembly import Body
 from turnkeeper.transcript.details import read_details
+from turnkeeper.transcript.dialect import Context, Facts, Survey
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Context, Facts, Survey
 from turnkeeper.transcript.numbers import milliseconds
 from turnkeeper.transcript.stream import Batch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turnkeeper.transcript.document import Person
+from turnkeeper.transcript.dialect import Person
 from turnkeeper.transcript.people import together
 
 CUSTOMER = Person(purpose="customer", start=0, end=90)

@@ -8,6 +8,7 @@ import json
 import random
 import sys
 from collections.abc import AsyncIterator, Iterator
+from decimal import ROUND_FLOOR, Decimal
 from importlib import import_module
 from typing import Any
 
@@ -22,8 +23,9 @@ from turnkeeper.model import Turn
 from turnkeeper.runs.turns import read_batches, read_turns
 from turnkeeper.transcript import intake
 from turnkeeper.transcript.assembly import Assembly, assemble
+from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Mode, open_document
+from turnkeeper.transcript.document import open_document
 from turnkeeper.transcript.forward import Forward, TwoPasses
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.small import open_small
@@ -234,6 +236,41 @@ def test_the_media_document_in_camel_case(large: bool) -> None:
         (290, 1500, "agent", "a", "hello"),
         (1500, 2000, "customer", "c", "yes"),
     ]
+
+
+decimals = st.integers(3, 9).flatmap(lambda places: st.decimals(0, 10**6, places=places, allow_nan=False))
+halves = st.builds(
+    lambda ms, tail: Decimal(ms) / 1000 + Decimal(tail),
+    st.integers(0, 10**9),
+    st.sampled_from(["0.0005", "0.00049999"]),
+)
+
+
+@given(st.lists(decimals | halves, min_size=1, max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_every_way_reads_seconds_as_decimals_half_up(seconds: list[Decimal]) -> None:
+    truth = [int((one * 1000 + Decimal("0.5")).to_integral_value(ROUND_FLOOR)) for one in seconds]
+    turns = ",".join(f'{{"start_time":{one:f},"end_time":{one:f},"text":"","speaker_id":"a"}}' for one in seconds)
+    raw = f'{{"participants":[{{"id":"a","role":"agent"}}],"transcript":[{turns}]}}'.encode()
+    for source in (Bytes(raw), Bytes(raw, 1 << 30)):
+        assert [turn.start_ms for turn in read_turns(source, order="document")] == truth
+        assert [turn.end_ms for turn in read_turns(source)] == sorted(truth)
+        assert [ms for batch in read_batches(source) for ms in batch.start_ms] == truth
+        assert [ms for batch in read_batches(source) for ms in batch.end_ms] == truth
+
+
+@pytest.mark.parametrize("speaker", ['"nobody"', "null", None])
+def test_speakers_that_nobody_named(speaker: str | None) -> None:
+    known = '{"start_time":1,"end_time":2,"text":"x","speaker_id":"a"}'
+    other = known.replace('"speaker_id":"a"', f'"speaker_id":{speaker}' if speaker else '"speakerId":"nobody"')
+    raw = f'{{"participants":[{{"id":"a","role":"agent"}}],"transcript":[{known},{other},{known}]}}'.encode()
+    who = None if speaker == "null" else "nobody"
+    truth = [("agent", "a"), ("unknown", who), ("agent", "a")]
+    for source in (Bytes(raw), Bytes(raw, 1 << 30)):
+        for order in ("time", "document"):
+            assert [(turn.role, turn.speaker_id) for turn in read_turns(source, order=order)] == truth  # type: ignore[arg-type]
+        rows = [zip(batch.role, batch.speaker_id, strict=True) for batch in read_batches(source)]
+        assert [row for batch in rows for row in batch] == truth
 
 
 def test_what_stands_behind_may_not_contradict() -> None:

@@ -13,8 +13,8 @@ import msgspec
 
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import Dialect, Turn, Word
+from turnkeeper.transcript.dialect import Context, Facts, Leg, Survey, WrongTurn
 from turnkeeper.transcript.dialects.reading import read_part, whole_ms
-from turnkeeper.transcript.document import Context, Facts, Leg, Survey, WrongTurn
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.typed import converted

@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from turnkeeper.model import Dialect, Role, Turn
+from turnkeeper.transcript.dialect import EPOCH, Context, Facts, Person, Survey, WrongTurn
 from turnkeeper.transcript.dialects.reading import point, read_part
-from turnkeeper.transcript.document import EPOCH, Context, Facts, Person, Survey, WrongTurn
 from turnkeeper.transcript.numbers import milliseconds
 from turnkeeper.transcript.roles import role_of
 from turnkeeper.transcript.skeleton import Path

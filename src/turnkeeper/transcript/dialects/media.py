@@ -1,7 +1,8 @@
 """The ``media`` dialect: one document with participants and a flat transcript, times in decimal seconds.
 
 The fast way of this package: an element is decoded straight into the places of a ``Turn``, the two times are turned
-into milliseconds where they lie, and the object becomes a ``Turn`` by changing its class. Nothing is built twice.
+into milliseconds where they lie, and the object becomes a ``Turn`` by changing its class. Nothing is built twice. What
+is not of the usual form (a key missing or in camel case, no time, a time beyond all bounds) is read as ``_Older``.
 """
 
 from __future__ import annotations
@@ -10,26 +11,29 @@ from collections.abc import Mapping
 from functools import cached_property
 from math import floor
 from operator import le
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from turnkeeper.errors import Unread
 from turnkeeper.model import Dialect, Role, Turn, Word
 from turnkeeper.transcript.columns import TurnBatch
+from turnkeeper.transcript.dialect import Context, Facts, Mode, Person, Survey, WrongTurn
 from turnkeeper.transcript.dialects.reading import ours, point, read_part
-from turnkeeper.transcript.document import Context, Facts, Person, Survey, WrongTurn
 from turnkeeper.transcript.numbers import LONGEST, milliseconds
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
-from turnkeeper.transcript.stream import Batch, Brief
+from turnkeeper.transcript.stream import Batch, Either
 
 __all__ = ["Media"]
 
-_FAR = int(LONGEST * 1000)
 _OURS = frozenset({"transcript", "participants", "downloadUrl", "status", "conversation"})
 _PATH: Path = ("transcript",)
 _UNKNOWN: Role = "unknown"
+_FEW = 100
+"""Speakers that are worth a type of their own."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=-LONGEST, le=LONGEST)]
 
 
 class _Turn(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] # a Turn in the making
@@ -37,8 +41,9 @@ class _Turn(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
 
     text: str = ""
     role: Role = ours(_UNKNOWN, "role")
-    start_ms: float | None = msgspec.field(default=None, name="start_time")  # type: ignore[assignment]
-    end_ms: float | None = msgspec.field(default=None, name="end_time")  # type: ignore[assignment]
+    start_ms: Seconds = msgspec.field(name="start_time")  # type: ignore[assignment]
+    end_ms: Seconds = msgspec.field(name="end_time")  # type: ignore[assignment]
+    speaker_id: str | None
     channel: str | None = ours(None, "channel")
     communication: str | None = ours(None, "communication")
     language: str | None = ours(None, "language")
@@ -48,18 +53,18 @@ class _Turn(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
     words: tuple[Word, ...] = ours((), "words")
 
 
-class _Row(msgspec.Struct, gc=False):
+class _Row(msgspec.Struct, gc=False, kw_only=True):
     """The same for columns, where no ``Turn`` is to come of it: half the size."""
 
-    start_ms: float | None = msgspec.field(default=None, name="start_time")
-    end_ms: float | None = msgspec.field(default=None, name="end_time")
+    start_ms: Seconds = msgspec.field(name="start_time")
+    end_ms: Seconds = msgspec.field(name="end_time")
     text: str = ""
-    speaker_id: str | None = None
+    speaker_id: str | None
     confidence: float | None = None
 
 
 class _Older(msgspec.Struct, gc=False):
-    """The same in the camel case of older gateways, which mean the same fields."""
+    """Whatever may be missing, and the camel case of older gateways, which mean the same fields."""
 
     start_time: float | None = None
     start_older: float | None = msgspec.field(default=None, name="startTime")
@@ -84,7 +89,7 @@ class _Older(msgspec.Struct, gc=False):
 
 
 class _Probe(msgspec.Struct, gc=False):
-    start_ms: float | None = msgspec.field(default=None, name="start_time")
+    start_ms: float = msgspec.field(name="start_time")
 
 
 class _OlderProbe(msgspec.Struct, gc=False):
@@ -96,9 +101,14 @@ class _OlderProbe(msgspec.Struct, gc=False):
         return self.start_older if self.start_time is None else self.start_time
 
 
-def _timed(items: list[Any]) -> bool:
-    """Whether a batch is in today's spelling. Digital text without times is read again too; it is short."""
-    return not items or (items[0].start_ms is not None and items[-1].start_ms is not None)
+def _spoken_by(people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
+    """``_Turn`` where the speakers are known: an id is then looked up as it lies in the text, and no string made of it,
+    which is worth a tenth. (Columns gain nothing by it.) None where there are no speakers, or many."""
+    known = tuple({person.id for person in people if person.id is not None})
+    if not 0 < len(known) <= _FEW:
+        return None
+    speaker = ("speaker_id", Literal[known] | None)
+    return msgspec.defstruct(_Turn.__name__, [speaker], bases=(_Turn,), kw_only=True, gc=False)
 
 
 class _Person(msgspec.Struct):
@@ -126,11 +136,14 @@ class Media:
     text, speaker_id, confidence}]}``; ``status`` absent means completed. Older gateways write camel case."""
 
     name: Dialect = "media"
-    targets: Mapping[Path, tuple[Any, Any]] = {
-        _PATH: (Brief(_Probe, _OlderProbe, _timed), Brief(_Turn, _Older, _timed))
-    }
-    rows: Mapping[Path, Any] = {_PATH: Brief(_Row, _Older, _timed)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Either(_Probe, _OlderProbe), Either(_Turn, _Older))}
     record = None
+
+    def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:
+        if mode.columns:
+            return {_PATH: Either(_Row, _Older)}
+        known = _spoken_by(facts.people) if facts else None
+        return {_PATH: Either(known, _Older, lasting=False) if known else Either(_Turn, _Older)}
 
     def small(self, *, words: bool) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
         return _SMALL
@@ -161,64 +174,60 @@ class Media:
         if context.communication is not None:
             for turn in turns:
                 turn.communication = context.communication
-        whole, kind = floor, Turn
         for turn in turns:
             seconds, until = turn.start_ms, turn.end_ms
             # The usual case inline: whole milliseconds, proved by the division (see ``milliseconds``).
-            try:
-                turn.start_ms = start = whole(seconds * 1000 + 0.5)
-                turn.end_ms = end = whole(until * 1000 + 0.5)
-                if start / 1000 != seconds or end / 1000 != until or not 0 <= start <= end <= _FAR:
-                    raise ValueError
-            except (TypeError, ValueError, OverflowError):
+            turn.start_ms = start = floor(seconds * 1000.0 + 0.5)
+            turn.end_ms = end = floor(until * 1000.0 + 0.5)
+            if start / 1000 != seconds or end / 1000 != until or start > end:
                 turn.start_ms, turn.end_ms = _times(seconds, until, index - batch.first)
             try:
                 turn.role = roles[turn.speaker_id]
             except KeyError:
                 roles[turn.speaker_id] = _UNKNOWN
             turn.index = index
-            turn.__class__ = kind
+            turn.__class__ = Turn
             index += 1
         return turns
 
     def columns(self, batch: Batch, context: Context) -> TurnBatch:
-        """The batch by columns: checked here, built where they are asked for."""
-        if batch.items and isinstance(batch.items[0], _Older):
-            return TurnBatch.of(batch.first, self.turns(batch, context))
-        try:
-            return _Columns(self, batch, context)
-        except (TypeError, ValueError, OverflowError):
-            return TurnBatch.of(batch.first, self.turns(batch, context))
+        """The batch by columns: times checked here, the rest made where it is asked for."""
+        times = _columns_of_times(batch.items)
+        return _Columns(self, batch, context, times) if times else TurnBatch.of(batch.first, self.turns(batch, context))
+
+
+def _columns_of_times(items: list[Any]) -> tuple[list[int], list[int]] | None:
+    """Starts and ends in milliseconds; None where one of them has to be looked at more closely."""
+    if isinstance(items[0], _Older):
+        return None
+    seconds, until = [turn.start_ms for turn in items], [turn.end_ms for turn in items]
+    starts = [floor(one * 1000.0 + 0.5) for one in seconds]
+    ends = [floor(one * 1000.0 + 0.5) for one in until]
+    exact = [ms / 1000 for ms in starts] == seconds and [ms / 1000 for ms in ends] == until
+    return (starts, ends) if exact and all(map(le, starts, ends)) else None
 
 
 class _Columns(TurnBatch):
-    """Columns of elements that are not ``Turn``s yet. Raises ``ValueError`` and its kin for times that are unusual."""
+    """Columns of elements that are not ``Turn``s yet."""
 
-    def __init__(self, shape: Media, batch: Batch, context: Context) -> None:
+    def __init__(self, shape: Media, batch: Batch, context: Context, times: tuple[list[int], list[int]]) -> None:
         super().__init__(batch.first, len(batch.items))
-        self._made = shape, batch, context
-        items, whole = batch.items, floor
-        seconds, until = [turn.start_ms for turn in items], [turn.end_ms for turn in items]
-        starts, ends = [whole(one * 1000 + 0.5) for one in seconds], [whole(one * 1000 + 0.5) for one in until]
-        exact = [ms / 1000 for ms in starts] == seconds and [ms / 1000 for ms in ends] == until
-        if not (exact and min(starts, default=0) >= 0 and max(ends, default=0) <= _FAR and all(map(le, starts, ends))):
-            raise ValueError
-        self.__dict__ |= {"start_ms": starts, "end_ms": ends}
+        self._shape, self._batch, self._context = shape, batch, context
+        self.__dict__["start_ms"], self.__dict__["end_ms"] = times
 
     @cached_property
     def turns(self) -> list[Turn]:
-        shape, batch, context = self._made
         # The other columns read the elements as they were decoded: they come first.
         _ = self.text, self.role, self.speaker_id, self.confidence
-        return shape.turns(batch, context)
+        return self._shape.turns(self._batch, self._context)
 
     @cached_property
     def text(self) -> list[str]:
-        return [turn.text for turn in self._made[1].items]
+        return [turn.text for turn in self._batch.items]
 
     @cached_property
     def role(self) -> list[Role]:
-        roles, items = self._made[2].cast.roles, self._made[1].items
+        roles, items = self._context.cast.roles, self._batch.items
         try:
             return [roles[turn.speaker_id] for turn in items]
         except KeyError:
@@ -226,11 +235,11 @@ class _Columns(TurnBatch):
 
     @cached_property
     def speaker_id(self) -> list[str | None]:
-        return [turn.speaker_id for turn in self._made[1].items]
+        return [turn.speaker_id for turn in self._batch.items]
 
     @cached_property
     def confidence(self) -> list[float | None]:
-        return [turn.confidence for turn in self._made[1].items]
+        return [turn.confidence for turn in self._batch.items]
 
 
 def _facts(document: _Document) -> Facts:
@@ -277,7 +286,7 @@ def _times(seconds: float | None, until: float | None, index: int) -> tuple[int 
 
 def _batches(document: _Whole) -> list[Batch] | None:
     found = document.transcript
-    if document.format is not msgspec.UNSET or found is msgspec.UNSET or (found and not _timed(found)):
+    if document.format is not msgspec.UNSET or found is msgspec.UNSET:
         return None
     return [Batch(_PATH, (), 0, -1, found)] if found else []
 

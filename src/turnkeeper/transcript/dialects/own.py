@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from turnkeeper.model import Communication, Dialect, Participant, TimeBase, TranscriptHeader, Turn
+from turnkeeper.transcript.dialect import Context, Facts, Survey, WrongTurn
 from turnkeeper.transcript.dialects.reading import read_part
-from turnkeeper.transcript.document import Context, Facts, Survey, WrongTurn
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch

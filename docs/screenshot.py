@@ -1,0 +1,62 @@
+"""Make the pictures of reports from a demo: ``.venv/bin/python docs/screenshot.py [ARCHIVE CONVERSATION]``."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+import turnkeeper as tk
+
+DOCS = Path(__file__).parent
+PICTURES = {
+    "report-light": {"viewport": {"width": 1200, "height": 780}, "color_scheme": "light"},
+    "report-dark": {"viewport": {"width": 1200, "height": 780}, "color_scheme": "dark"},
+    "report-phone": {"viewport": {"width": 390, "height": 780}, "color_scheme": "light"},
+}
+
+
+def main(arguments: list[str]) -> None:
+    found = shutil.which("chromium")
+    if not found:
+        raise SystemExit("Chromium is not installed: apt-get install -y chromium")
+    with tempfile.TemporaryDirectory() as folder:
+        archive, conversation = arguments or _demo(Path(folder))
+        pages = tk.report(archive, out=Path(folder) / "pages").path
+        page = tk.report(archive, conversation, out=Path(folder) / "call.html").path
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--mute-audio"])
+            for name, settings in PICTURES.items():
+                _picture(browser, f"{page.as_uri()}#turn=4", name, settings)
+            _picture(browser, pages.as_uri(), "report-list", PICTURES["report-light"])
+            browser.close()
+
+
+def _demo(folder: Path) -> tuple[str, str]:
+    """A real demo's archive, and the call in it that can be heard, or has most to see."""
+    subprocess.run([sys.executable, "-m", "turnkeeper", "demo"], cwd=folder, check=True, stdout=sys.stderr)
+    with (folder / "turnkeeper-demo-report/calls.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["page"] and float(row["seconds"]) < 300]
+    best = max(rows, key=lambda row: (row["verdict"] != "", row["verdict"] == "verified", int(row["turns"])))
+    return str(folder / "turnkeeper-demo"), best["conversation"]
+
+
+def _picture(browser: Browser, address: str, name: str, settings: dict[str, object]) -> None:
+    page = browser.new_page(**settings, locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
+    page.goto(address)
+    page.wait_for_selector("html[data-ready=listed]")
+    page.evaluate("window.scrollTo(0, 0)")
+    page.wait_for_timeout(1500)
+    target = DOCS / f"{name}.png"
+    page.screenshot(path=target)
+    sys.stdout.write(f"{target}\n")
+    page.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

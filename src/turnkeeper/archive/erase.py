@@ -1,0 +1,270 @@
+"""Erase conversations for good: tombstone first, then every object and version, then what earlier notes say of them.
+
+A crash at any moment loses nothing but time: a note says what was begun, and the next erasure finishes it. What the
+archive cannot know, or may not delete yet, is said instead of proven.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+import msgspec
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.audit import Action, Audit
+from turnkeeper.archive.contract import Store
+from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.mentions import scrub
+from turnkeeper.archive.parallel import each
+from turnkeeper.archive.removal import Removed, remove, survey
+from turnkeeper.archive.states import States
+from turnkeeper.archive.tombstones import Reason, Tombstones
+from turnkeeper.archive.unfinished import Note, Unfinished
+from turnkeeper.archive.versions import History, Lock, history
+from turnkeeper.clock import Clock, rfc3339
+from turnkeeper.errors import Denied, StoreRefused
+from turnkeeper.version import __version__
+
+__all__ = ["By", "Eraser", "Erasure", "Hold", "Proof"]
+
+FORMAT = "turnkeeper.erasure/1"
+TABLES = "tables/"
+
+By = Literal["conversation", "ani", "external-contact", "age", "unfinished"]
+"""How the conversations were chosen; never with what."""
+
+
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A version that a lock holds: ``mode`` and ``until`` (RFC 3339) of its retention, or a legal hold, or both."""
+
+    key_sha256: str
+    version: str
+    mode: str = ""
+    until: str = ""
+    legal_hold: bool = False
+
+
+class Erasure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What became of one conversation: ``found`` (nothing was done), ``erased``, ``held`` by locks, or ``unproven``:
+    what can be seen is gone, ``why`` says what may be left. Keys are given as SHA-256: they hold ids.
+    """
+
+    conversation: str
+    state: Literal["found", "erased", "held", "unproven"]
+    keys: int
+    versions: int
+    key_sha256: tuple[str, ...] = ()
+    held: tuple[Hold, ...] = ()
+    why: str = ""
+
+
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What was erased, without any content. ``proven`` only if nothing is left that could be read, by anybody.
+
+    ``versioning`` is ``none``, ``kept`` or ``unknown``; ``waiting`` counts earlier erasures that locks still hold;
+    ``not_covered`` names what else the archive holds that may repeat a call's content.
+    """
+
+    format: str
+    producer: str
+    archive: str
+    at: str
+    reason: Reason
+    by: By
+    versioning: Literal["none", "kept", "unknown"]
+    proven: bool
+    erasures: tuple[Erasure, ...] = ()
+    reports_scrubbed: int = 0
+    waiting: int = 0
+    not_covered: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
+    why: str = ""
+    mend: str = ""
+
+
+class Eraser:
+    """Erases from one store. ``known`` replaces what the store says about versions (for tests)."""
+
+    def __init__(self, store: Store, clock: Clock, known: History | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._history = known or history(store)
+        self._tombstones = Tombstones(store)
+        self._unfinished = Unfinished(store)
+
+    def plan(self, conversations: Iterable[str], by: By, reason: Reason = "request") -> Proof:
+        """What ``erase`` would find. Changes nothing, and proves nothing."""
+
+        def look(conversation: str) -> Erasure:
+            return _erasure(conversation, "found", survey(self._store, self._history, conversation))
+
+        return self._proof(tuple(each(look, dict.fromkeys(conversations))), by, reason, proven=False)
+
+    def erase(
+        self,
+        conversations: Iterable[str],
+        by: By,
+        reason: Reason = "request",
+        *,
+        days: Collection[str] | None = None,
+    ) -> Proof:
+        """Erase these conversations, and finish what earlier erasures left. ``days`` narrows where states are changed.
+
+        Raises ``Misconfigured`` for what cannot be an id before anything is done, ``Denied`` where versions may not be
+        deleted; what was done until then stays done, and the next call goes on.
+        """
+        wanted: dict[str, Reason] = dict.fromkeys(conversations, reason)
+        for conversation in wanted:
+            self._tombstones.has(conversation)
+        notes = list(self._unfinished.all())
+        earlier: dict[str, Reason] = {note.conversation: note.reason for note in notes if self._is_due(note)}
+        audit, action = Audit(self._store, self._clock), _action(reason)
+        audit.record(_begun(reason), by=by, conversations=len(wanted), earlier=len(earlier))
+        todo = earlier | wanted
+        erasures = self._each(todo)
+        scrubbed = self._forget(todo, days, reports=reason == "request" or bool(earlier))
+        for erasure in erasures:
+            self._conclude(erasure, todo[erasure.conversation])
+        waiting = sum(note.conversation not in todo for note in notes)
+        proven = all(erasure.state == "erased" for erasure in erasures)
+        proof = self._proof(erasures, by, reason, proven=proven, scrubbed=scrubbed, waiting=waiting)
+        audit.record(action, by=by, proven=proof.proven, **_counts(proof))
+        return proof
+
+    def _is_due(self, note: Note) -> bool:
+        if note.state == "held":
+            return note.until <= rfc3339(self._clock.now())
+        return note.state == "begun" or self._history.kept is not None
+
+    def _each(self, todo: dict[str, Reason]) -> tuple[Erasure, ...]:
+        erasures = tuple(each(lambda name: self._one(name, todo[name]), todo))
+        doubt = self._abandon_uploads(todo)
+        if not doubt:
+            return erasures
+        return tuple(
+            msgspec.structs.replace(one, state="unproven", why=doubt) if one.state == "erased" else one
+            for one in erasures
+        )
+
+    def _abandon_uploads(self, conversations: Collection[str]) -> str:
+        """Abort uploads that never ended; why not, where this identity may not look for them."""
+        if self._history.bucket is None:
+            return ""
+        try:
+            self._history.bucket.abandon_uploads(lambda key: keys.conversation_of(key) in conversations)
+        except (Denied, StoreRefused) as cause:
+            return f"whether parts of broken uploads are left cannot be known ({cause.message})"
+        return ""
+
+    def _one(self, conversation: str, reason: Reason) -> Erasure:
+        now = self._clock.now()
+        self._unfinished.put(conversation, now, reason)
+        self._tombstones.put(conversation, now, reason)
+        removed = remove(self._store, self._history, conversation)
+        if removed.locks:
+            return _erasure(conversation, "held", removed)
+        why = removed.doubt or ("" if self._history.kept is not None else self._history.why)
+        return _erasure(conversation, "unproven" if why else "erased", removed, why)
+
+    def _forget(self, conversations: Collection[str], days: Collection[str] | None, *, reports: bool) -> int:
+        """States say ``erased``, and nothing else of the call's legs; run reports no longer name it."""
+        states = States(self._store)
+        for day in states.days() if days is None else sorted(days):
+            calls = [call for call in states.read(day).calls if call.conversation in conversations]
+            told = [msgspec.structs.replace(call, state="erased", reason="", legs=()) for call in calls]
+            if told:
+                states.commit(day, told)
+        if isinstance(self._store, FolderStore):
+            self._store.drop_leftovers()
+        return scrub(self._store, conversations) if reports and conversations else 0
+
+    def _conclude(self, erasure: Erasure, reason: Reason) -> None:
+        """Nothing left, or nothing that could ever be done about it: the note goes. Otherwise it says what and when."""
+        asked_in_vain = self._history.kept is None and not self._store.url.startswith("s3://")
+        if erasure.state == "erased" or asked_in_vain:
+            self._unfinished.remove(erasure.conversation)
+            return
+        until = max((hold.until for hold in erasure.held), default="")
+        state: Literal["held", "unproven"] = "held" if erasure.state == "held" else "unproven"
+        self._unfinished.put(erasure.conversation, self._clock.now(), reason, state, until)
+
+    def _proof(
+        self,
+        erasures: tuple[Erasure, ...],
+        by: By,
+        reason: Reason,
+        *,
+        proven: bool,
+        scrubbed: int = 0,
+        waiting: int = 0,
+    ) -> Proof:
+        tables = next(iter(self._store.list(TABLES)), None) is not None
+        kept: dict[bool | None, Literal["none", "kept", "unknown"]] = {False: "none", True: "kept", None: "unknown"}
+        return Proof(
+            format=FORMAT,
+            producer=f"turnkeeper/{__version__}",
+            archive=self._store.url,
+            at=rfc3339(self._clock.now()),
+            reason=reason,
+            by=by,
+            versioning=kept[self._history.kept],
+            proven=proven and not tables,
+            erasures=erasures,
+            reports_scrubbed=scrubbed,
+            waiting=waiting,
+            not_covered=(TABLES,) if tables else (),
+            why=self._history.why,
+            mend=self._history.mend,
+        )
+
+
+def _erasure(
+    conversation: str, state: Literal["found", "erased", "held", "unproven"], removed: Removed, why: str = ""
+) -> Erasure:
+    return Erasure(
+        conversation=conversation,
+        state=state,
+        keys=len(removed.keys),
+        versions=removed.versions,
+        key_sha256=tuple(sorted(_hashed(key) for key in removed.keys)),
+        held=tuple(_hold(lock) for lock in removed.locks),
+        why=why,
+    )
+
+
+def _hold(lock: Lock) -> Hold:
+    return Hold(
+        key_sha256=_hashed(lock.version.key),
+        version=lock.version.id,
+        mode=lock.mode,
+        until=lock.until,
+        legal_hold=lock.legal_hold,
+    )
+
+
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _action(reason: Reason) -> Action:
+    return "erase" if reason == "request" else "expire"
+
+
+def _begun(reason: Reason) -> Action:
+    return "erase begun" if reason == "request" else "expire begun"
+
+
+def _counts(proof: Proof) -> dict[str, int]:
+    def states(name: str) -> int:
+        return sum(erasure.state == name for erasure in proof.erasures)
+
+    return {
+        "conversations": len(proof.erasures),
+        "erased": states("erased"),
+        "held": states("held"),
+        "unproven": states("unproven"),
+        "objects": sum(erasure.keys for erasure in proof.erasures),
+        "versions": sum(erasure.versions for erasure in proof.erasures),
+    }

@@ -1,0 +1,119 @@
+"""Recordings that the platform's own S3 export already put into a bucket, or a copy of it in a folder. Reads only.
+
+Layout: ``{organisation}/year=/month=/day=/hour=/conversation_id={id}/{recording}[.ext]``, each file with its
+``…_metadata.json``; the time is the conversation's start in UTC
+(https://help.mypurecloud.com/articles/working-with-exported-recordings-in-aws-s3-bucket).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from turnkeeper.archive.contract import Store
+from turnkeeper.archive.keys import check_id
+from turnkeeper.archive.store import open_store
+from turnkeeper.errors import NotFound
+from turnkeeper.settings import StoreSettings
+from turnkeeper.spool import Spool
+
+__all__ = ["Exported", "PlatformExport"]
+
+_METADATA = "_metadata.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One file in the export: whose recording it is, and where it and its metadata lie (``metadata`` may be absent)."""
+
+    recording: str
+    key: str
+    metadata: str | None
+
+
+class PlatformExport:
+    """The export at an address: the bucket, the organisation's folder in it, or a folder laid out the same way.
+
+    Methods raise ``Denied``, ``StoreRefused``, ``Misconfigured``, ``Unavailable`` as any store does.
+    """
+
+    def __init__(self, url: str | Store, settings: StoreSettings | None = None, folder: Path | None = None) -> None:
+        self._store: Store = open_store(url, settings) if isinstance(url, str) else url
+        self._folder = folder
+        self._root: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The address, without credentials."""
+        return self._store.url
+
+    def find(self, conversation: str, started_ms: int | None) -> tuple[Exported, ...]:
+        """The files of one conversation, by key. ``started_ms`` is its start in epoch milliseconds: without it, and
+        where the hour's folder holds nothing, nothing is found (the whole bucket is never listed)."""
+        check_id(conversation)
+        for folder in self._folders(conversation, started_ms):
+            listed = set(self._store.list(folder))
+            if listed:
+                return tuple(_files(listed))
+        return ()
+
+    def fetch(self, key: str) -> Spool:
+        """One object, in a spool that is the caller's to close. Raises ``NotFound``, ``DiskFull``."""
+        spool = Spool(self._folder)
+        try:
+            with self._store.open(key) as body:
+                while block := body.read(1 << 20):
+                    spool.write(block)
+        except BaseException:
+            spool.close()
+            raise
+        return spool.seal()
+
+    def metadata(self, files: tuple[Exported, ...]) -> Spool:
+        """The metadata of all files as one JSON array of the documents as they came, without those that are no JSON."""
+        joined = Spool(self._folder)
+        joined.write(b"[")
+        written = False
+        for key in sorted({one.metadata for one in files if one.metadata}):
+            try:
+                data = self._store.get(key)
+                msgspec.json.decode(data)
+            except (NotFound, msgspec.DecodeError, RecursionError):
+                continue
+            joined.write((b"," if written else b"") + data)
+            written = True
+        joined.write(b"]")
+        return joined.seal()
+
+    def _folders(self, conversation: str, started_ms: int | None) -> Iterator[str]:
+        """Where it may lie: an address may name the bucket or the organisation's folder in it, months come with and
+        without a leading zero."""
+        inside = f"conversation_id={conversation}/"
+        if started_ms is not None:
+            at = datetime.fromtimestamp(started_ms // 1000, UTC)
+            for width in ("02", ""):
+                parts = (f"month={at.month:{width}}", f"day={at.day:{width}}", f"hour={at.hour:{width}}")
+                yield f"{self._above()}year={at.year}/{'/'.join(parts)}/{inside}"
+        yield inside
+
+    def _above(self) -> str:
+        """The organisation's folder, taken from the first key there is."""
+        if self._root is None:
+            first = next(self._store.list(""), "")
+            head = first.partition("/")[0]
+            self._root = f"{head}/" if head and not head.startswith("year=") else ""
+        return self._root
+
+
+def _files(listed: set[str]) -> Iterator[Exported]:
+    for key in sorted(listed):
+        name = key.rpartition("/")[2]
+        if name.endswith(_METADATA):
+            continue
+        recording = name.partition(".")[0]
+        places = (f"{key}{_METADATA}", f"{key.removesuffix(name)}{recording}{_METADATA}")
+        yield Exported(recording, key, next((place for place in places if place in listed), None))

@@ -1,0 +1,238 @@
+"""The views of a conversation's audio: a waveform per recording, and which samples each turn is.
+
+Audio that cannot be read costs its own views and nothing else: the reason is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.contract import Source
+from turnkeeper.archive.manifest import Input, SyncMode
+from turnkeeper.audio.alignment import AlignedRecording, write_alignment
+from turnkeeper.audio.alignment import Pause as Announced
+from turnkeeper.audio.decode import Audio, open_audio
+from turnkeeper.audio.peaks import build_peaks
+from turnkeeper.audio.timeline import Timeline
+from turnkeeper.errors import Misconfigured, TurnkeeperError, Unread
+from turnkeeper.model import Pause, Recording, Turn
+
+if TYPE_CHECKING:
+    from turnkeeper.audio.sync import Sync
+
+__all__ = ["PEAKS_ZOOM", "Sound", "Task", "build_sound"]
+
+PEAKS_ZOOM = 256
+"""Samples per pixel of the stored waveform: 32 ms at 8 kHz."""
+
+_AROUND_MS = 90_000
+_FITS_MS = 1_000
+_ROLES = {1: ("mixed",), 2: ("customer", "agent")}
+_HOLD = "Hold"
+
+View = Callable[[str], AbstractContextManager[BinaryIO]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to build from. ``files`` are the audio inputs by recording, in channel order; ``told`` what the platform
+    says of the recordings; ``turns`` gives the transcript afresh; ``base`` is its time zero in epoch milliseconds.
+    """
+
+    conversation: str
+    files: Mapping[str, Sequence[tuple[Input, Source]]]
+    told: Mapping[str, Recording]
+    turns: Callable[[], Iterator[Turn]]
+    base: int | None
+    mode: SyncMode
+
+
+@dataclass
+class Sound:
+    """What came of it, by recording: the compact verdict for the manifest, why it could not be read, and remarks about
+    a file that could (it is cut off, say)."""
+
+    sync: dict[str, dict[str, object]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A turn as the synchroniser sees it: conversation milliseconds and the side of the line."""
+
+    start_ms: int
+    end_ms: int
+    side: str
+
+
+def build_sound(task: Task, view: View) -> Sound:
+    """Write ``peaks/…`` of every recording that can be read, and ``alignment/…`` over all of them."""
+    sound = Sound()
+    said = list(_said(task.turns()))
+    aligned = []
+    for recording in _in_time(task):
+        try:
+            aligned.append(_one(task, recording, said, sound, view))
+        except (Unread, Misconfigured) as cause:
+            sound.unread[recording] = f"{cause.message}. {cause.hint}" if cause.hint else cause.message
+        except (TurnkeeperError, OSError, MemoryError):
+            raise
+        except Exception as defect:
+            # A decoder or a measurement that breaks must not cost the transcript, nor the other recordings.
+            said_so = f"{type(defect).__name__}: {str(defect)[:200]}"
+            sound.unread[recording] = f"turnkeeper broke while reading it ({said_so}); please report this"
+    if aligned:
+        times = ((turn.start_ms, turn.end_ms) for turn in task.turns())
+        with view(keys.alignment(task.conversation)) as out:
+            write_alignment(task.conversation, aligned, times, out)
+    return sound
+
+
+def _in_time(task: Task) -> list[str]:
+    """The recordings in the order of their start, so that the document does not depend on the platform's order."""
+    return sorted(task.files, key=lambda name: (task.told.get(name, Recording(id=name)).start or 0, name))
+
+
+def _said(turns: Iterator[Turn]) -> Iterator[_Said]:
+    """Each thing said once; nothing is known of where an unknown speaker is heard."""
+    for turn in turns:
+        known = turn.role != "unknown" and turn.duplicate_of is None
+        if known and turn.start_ms is not None and turn.end_ms is not None:
+            yield _Said(turn.start_ms, turn.end_ms, "customer" if turn.role == "customer" else "agent")
+
+
+def _one(task: Task, name: str, said: Sequence[_Said], sound: Sound, view: View) -> AlignedRecording:
+    files = task.files[name]
+    told = task.told.get(name, Recording(id=name))
+    with _opened(name, files) as audio:
+        with build_peaks(audio.blocks(), audio.rate, audio.channels, zooms=(PEAKS_ZOOM,)) as pyramid:
+            frames = pyramid.frames
+            if not frames:
+                raise Unread("it holds no samples", operation="decode audio", key=name)
+            with view(keys.peaks(task.conversation, name)) as out:
+                pyramid.write_dat(out, PEAKS_ZOOM, 8)
+        notes = list(audio.notes)
+        if notes:
+            sound.remarks[name] = "; ".join(notes)
+        timeline = _timeline(told, task.base, audio.rate, frames, notes)
+        sync = _measured(task.mode, audio, timeline, said, notes)
+        applied = task.mode == "correct" and sync is not None and sync.verdict == "corrected"
+        if sync is not None:
+            sound.sync[name] = _compact(sync, applied=applied)
+        return AlignedRecording(
+            id=name,
+            codec=audio.codec,
+            channels=audio.channels,
+            timeline=_corrected(timeline, sync) if applied and sync else timeline,
+            channel_roles=_roles(audio.channels, sync if applied else None),
+            key=files[0][0].key,
+            pauses=_announced(told, timeline.start_ms),
+            mode=task.mode,
+            applied=applied,
+            sync=sync,
+            notes=tuple(notes),
+        )
+
+
+def _opened(name: str, files: Sequence[tuple[Input, Source]]) -> Audio:
+    if len(files) > 2:
+        raise Unread(f"it consists of {len(files)} files", operation="decode audio", key=name)
+    opened = [source.open() for _, source in files]
+    return open_audio(opened[0], second=opened[1] if len(opened) == 2 else None)
+
+
+def _timeline(told: Recording, base: int | None, rate: int, frames: int, notes: list[str]) -> Timeline:
+    if told.start is None or base is None:
+        notes.append("when it starts is not known: taken as the conversation's start")
+    start = told.start - base if told.start is not None and base is not None else 0
+    cuts = tuple((start + one.start_ms, start + one.end_ms) for one in _cut_out(told, frames * 1000 // rate, notes))
+    return Timeline(rate, frames, start, cuts)
+
+
+def _cut_out(told: Recording, lasts_ms: int, notes: list[str]) -> list[Pause]:
+    """The pauses that are missing in the audio: all but holds, unless its length says otherwise.
+
+    Whether a hold is recorded depends on the organisation's settings, which no answer tells; the time on the wall less
+    what was cut out is the length of the audio, and that does.
+    """
+    pauses = [one for one in told.pauses if one.reason != _HOLD]
+    if told.start is None or told.end is None or not told.pauses:
+        return pauses
+    wall = told.end - told.start
+
+    def away(cut: Sequence[Pause]) -> int:
+        return abs(wall - sum(one.end_ms - one.start_ms for one in cut) - lasts_ms)
+
+    if away(pauses) <= _FITS_MS:
+        return pauses
+    others: dict[str, list[Pause]] = {
+        "holds were not recorded either": list(told.pauses),
+        "the announced pauses are in the audio": [],
+    }
+    for note, cut in others.items():
+        if away(cut) <= _FITS_MS:
+            notes.append(f"by its length, {note}")
+            return cut
+    return pauses
+
+
+def _announced(told: Recording, start_ms: int) -> tuple[Announced, ...]:
+    return tuple(
+        Announced(start_ms=start_ms + one.start_ms, end_ms=start_ms + one.end_ms, reason=one.reason)
+        for one in told.pauses
+    )
+
+
+def _measured(mode: SyncMode, audio: Audio, timeline: Timeline, said: Sequence[_Said], notes: list[str]) -> Sync | None:
+    if mode == "off":
+        return None
+    if audio.channels > 2:
+        notes.append(f"not compared with the transcript: {audio.channels} channels")
+        return None
+    from turnkeeper.audio.sync import synchronise
+
+    first, last = timeline.moment(0) - _AROUND_MS, timeline.moment(timeline.frames) + _AROUND_MS
+    near = [one for one in said if one.end_ms > first and one.start_ms < last]
+    turns = [(timeline.nominal(one.start_ms), timeline.nominal(one.end_ms), one.side) for one in near]
+    return synchronise(audio.blocks(), audio.rate, audio.channels, turns)  # type: ignore[arg-type]
+
+
+def _corrected(timeline: Timeline, sync: Sync) -> Timeline:
+    """The map with what was measured: cuts nobody announced, offset and drift."""
+    found = [
+        (begin, begin + cut.end_ms - cut.start_ms) for cut in sync.cuts for begin in [_told(timeline, cut.start_ms)]
+    ]
+    cuts = (*timeline.cuts, *found)
+    return Timeline(timeline.rate, timeline.frames, timeline.start_ms, cuts, sync.offset_us, sync.drift_ppb)
+
+
+def _told(timeline: Timeline, nominal_ms: int) -> int:
+    """The conversation's millisecond at a nominal one."""
+    ms = timeline.start_ms + nominal_ms
+    for start, end in timeline.cuts:
+        if ms >= start:
+            ms += end - start
+    return ms
+
+
+def _roles(channels: int, sync: Sync | None) -> tuple[str, ...]:
+    """Who is heard on each channel: as measured where that is applied, else as the platform documents it."""
+    if sync is not None and len(sync.channels) == channels == 2:
+        return sync.channels
+    return _ROLES.get(channels, ("unknown",) * channels)
+
+
+def _compact(sync: Sync, *, applied: bool) -> dict[str, object]:
+    told: dict[str, object] = {
+        "verdict": sync.verdict,
+        "offset_ms": sync.offset_ms,
+        "drift_ppm": sync.drift_ppm,
+        "confidence": sync.confidence,
+        "applied": applied,
+    }
+    return told | ({"swapped": True} if sync.swapped else {}) | ({"cuts": len(sync.cuts)} if sync.cuts else {})

@@ -1,0 +1,210 @@
+"""The index of an archive: what is known of every conversation wanted, by day, and which windows were looked through.
+
+One object per UTC day of conversation start and generation, written create-only: the highest generation is the whole
+day. Two exporters that commit the same day meet on the conditional write; the second merges and writes the next one,
+so neither forgets what the other knows. Questions about dates are answered from here, never by listing manifests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.contract import Store
+from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, Unavailable, Unread
+
+__all__ = ["CallState", "DayStates", "LegState", "State", "States", "Window", "merged"]
+
+FORMAT = "turnkeeper.states/1"
+WINDOW_FORMAT = "turnkeeper.window/1"
+UNDATED = "undated"
+"""The day of conversations whose start nobody told (a gateway without analytics)."""
+
+State = Literal["pending", "done", "absent", "unread", "failed", "erased"]
+"""What a conversation or a leg of it has come to; ``absent`` is asked again until it is final."""
+
+_ATTEMPTS = 16
+
+
+class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them."""
+
+    id: str
+    state: State
+    reason: str = ""
+    first_asked: str = ""
+    last_asked: str = ""
+    next_ask: str = ""
+    asks: int = 0
+    final: bool = False
+
+
+class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One conversation. ``state`` sums its legs up; ``generation`` is its manifest's, 0 where there is none."""
+
+    conversation: str
+    state: State
+    started_at: str = ""
+    ended_at: str = ""
+    queues: tuple[str, ...] = ()
+    media_type: str = ""
+    direction: str = ""
+    generation: int = 0
+    reason: str = ""
+    legs: tuple[LegState, ...] = ()
+
+
+class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """All that is known of one day, sorted by conversation."""
+
+    format: str
+    day: str
+    calls: tuple[CallState, ...] = ()
+
+
+class Window(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A stretch of time that was listed to its end. ``complete`` is False where the platform may still add to it."""
+
+    format: str
+    start: str
+    end: str
+    filter: str = ""
+    found: int = 0
+    complete: bool = True
+    watermark: str = ""
+    committed_at: str = ""
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_DAY = msgspec.json.Decoder(DayStates)
+_WINDOW = msgspec.json.Decoder(Window)
+_ENCODER = msgspec.json.Encoder()
+
+_day_key = re.compile(rf"_turnkeeper/states/([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|{UNDATED})/([0-9]{{6,}})\.json")
+
+
+class States:
+    """The index in a store. Every call may raise what the store raises; safe to use from several threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def days(self) -> Iterator[str]:
+        """The days something is known of, sorted."""
+        last = ""
+        for key in self._store.list(keys.STATES):
+            found = _day_key.fullmatch(key)
+            if found and found[1] != last:
+                last = found[1]
+                yield last
+
+    def read(self, day: str) -> DayStates:
+        """What is known of a day; empty where nothing is. Raises ``Unread`` or ``StoreRefused`` for what is no day."""
+        return self._current(day)[1]
+
+    def commit(self, day: str, calls: Iterable[CallState]) -> None:
+        """Merge these calls into the day. Writes nothing where the day says so already."""
+        told = {call.conversation: call for call in calls}
+        for _ in range(_ATTEMPTS):
+            generation, current = self._current(day)
+            known = {call.conversation: call for call in current.calls}
+            new = known | {name: merged(known[name], call) if name in known else call for name, call in told.items()}
+            if new == known:
+                return
+            whole = DayStates(format=FORMAT, day=_checked(day), calls=tuple(new[name] for name in sorted(new)))
+            try:
+                self._store.put(_key(day, generation + 1), _ENCODER.encode(whole) + b"\n", create=True)
+            except Conflict:
+                continue  # another exporter was first: merge with what it wrote
+            self._prune(day, generation)
+            return
+        raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
+
+    def windows(self) -> Iterator[Window]:
+        """Every window that was listed, in the order of their keys."""
+        for key in self._store.list(keys.WINDOWS):
+            try:
+                yield _WINDOW.decode(self._store.get(key))
+            except msgspec.DecodeError:
+                raise Unread("not a window", operation="read states", key=key, hint=_DAMAGED) from None
+
+    def commit_window(self, window: Window, name: str) -> None:
+        """Say that a window was listed; ``name`` tells its filter from others (a slug)."""
+        key = keys.window(name, window.start, window.end)
+        self._store.put(key, _ENCODER.encode(window) + b"\n")
+
+    def _current(self, day: str) -> tuple[int, DayStates]:
+        while True:
+            generation = max(self._generations(day), default=0)
+            if generation == 0:
+                return 0, DayStates(format=FORMAT, day=_checked(day))
+            try:
+                return generation, self._decoded(_key(day, generation))
+            except NotFound:
+                continue  # pruned between the two requests: a newer one stands there
+
+    def _decoded(self, key: str) -> DayStates:
+        try:
+            found = _DAY.decode(self._store.get(key))
+        except msgspec.DecodeError:
+            raise Unread("not a day of states", operation="read states", key=key, hint=_DAMAGED) from None
+        if found.format != FORMAT:
+            hint = "Upgrade turnkeeper: pip install -U turnkeeper."
+            raise StoreRefused(f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=hint)
+        return found
+
+    def _generations(self, day: str) -> Sequence[int]:
+        listed = self._store.list(f"{keys.STATES}{_checked(day)}/")
+        return [int(found[2]) for key in listed if (found := _day_key.fullmatch(key))]
+
+    def _prune(self, day: str, newest: int) -> None:
+        """Older generations go, the last but one stays for whoever is reading it."""
+        for generation in self._generations(day):
+            if generation < newest:
+                self._store.delete(_key(day, generation))
+
+
+_RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}
+_DAMAGED = "Run turnkeeper verify on the archive; an export rebuilds the index."
+
+
+def merged(known: CallState, told: CallState) -> CallState:
+    """Two accounts of one conversation as one: a leg's newer answer wins, what is done stays done, erased wins always.
+
+    Commutative, so two exporters that commit in any order leave the same index.
+    """
+    if "erased" in (known.state, told.state):
+        return known if known.state == "erased" else told
+    legs = {leg.id: leg for leg in known.legs}
+    for leg in told.legs:
+        legs[leg.id] = _later(legs[leg.id], leg) if leg.id in legs else leg
+    newer = max(known, told, key=_standing)
+    return msgspec.structs.replace(newer, legs=tuple(legs[name] for name in sorted(legs)))
+
+
+def _standing(call: CallState) -> tuple[int, bool, int, bytes]:
+    return call.generation, bool(call.ended_at), _RANK[call.state], _ENCODER.encode(call)
+
+
+def _later(one: LegState, other: LegState) -> LegState:
+    if (one.state == "done") != (other.state == "done"):
+        return one if one.state == "done" else other
+    return max(one, other, key=lambda leg: (leg.last_asked, leg.asks, _RANK[leg.state], _ENCODER.encode(leg)))
+
+
+def _key(day: str, generation: int) -> str:
+    return f"{keys.STATES}{day}/{generation:06d}.json"
+
+
+def _checked(day: str) -> str:
+    if day == UNDATED:
+        return day
+    try:
+        return date.fromisoformat(day).isoformat()
+    except ValueError:
+        raise Misconfigured(f"{day[:20]!a} is not a day", operation="commit states", hint="YYYY-MM-DD.") from None

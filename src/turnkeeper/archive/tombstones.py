@@ -1,0 +1,89 @@
+"""Tombstones: which conversations were erased, so that no run and no rebuilt ledger brings one back.
+
+A tombstone holds the conversation's id, when and why, and nothing of its content; it is written once and stays.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.contract import Store
+from turnkeeper.clock import rfc3339
+from turnkeeper.errors import Conflict, Erased
+
+__all__ = ["FORMAT", "Reason", "Tombstone", "Tombstones"]
+
+FORMAT = "turnkeeper.tombstone/1"
+_BELIEVED_S = 30.0
+
+Reason = Literal["request", "expired"]
+"""Why a conversation was erased: somebody asked for it, or it had become too old."""
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """``erased_at`` (RFC 3339, UTC) is when the erasure began."""
+
+    format: str
+    conversation: str
+    erased_at: str
+    reason: Reason
+
+
+class Tombstones:
+    """The tombstones of an archive. Safe to use from several threads, processes and machines."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._listed: tuple[float, frozenset[str]] | None = None
+
+    def has(self, conversation: str) -> bool:
+        """Whether the conversation was erased. One request. Raises ``Misconfigured`` for what cannot be an id."""
+        return self._store.size(keys.tombstone(conversation)) is not None
+
+    def put(self, conversation: str, at: datetime, reason: Reason = "request") -> None:
+        """Say that the conversation is erased from now on; the first one to say so is remembered."""
+        stone = Tombstone(format=FORMAT, conversation=conversation, erased_at=rfc3339(at), reason=reason)
+        try:
+            self._store.put(keys.tombstone(conversation), msgspec.json.encode(stone) + b"\n", create=True)
+        except Conflict:
+            return
+
+    def all(self) -> Iterator[str]:
+        """The ids of all erased conversations; one request for a thousand."""
+        for key in self._store.list(keys.TOMBSTONES):
+            conversation = keys.parse_note(key)
+            if conversation:
+                yield conversation
+
+    def refuse(self, conversation: str, *, believed: bool = False) -> None:
+        """Raises ``Erased`` if the conversation was erased.
+
+        ``believed`` takes the word of a list that is at most half a minute old, for runs over many conversations.
+        """
+        if conversation in self._recent() if believed else self.has(conversation):
+            raise erased(conversation)
+
+    def _recent(self) -> frozenset[str]:
+        with self._lock:
+            # The machine's own clock: this is about how long a list was believed, not about when anything was erased.
+            if self._listed is None or time.monotonic() - self._listed[0] > _BELIEVED_S:
+                self._listed = time.monotonic(), frozenset(self.all())
+            return self._listed[1]
+
+
+def erased(conversation: str) -> Erased:
+    """The error for whoever wants to keep it again."""
+    return Erased(
+        "it was erased from this archive and is not kept again",
+        operation="keep",
+        key=conversation,
+        hint="Its tombstone in _turnkeeper/tombstones says when and why.",
+    )

@@ -1,0 +1,345 @@
+"""Check an archive against itself: everything its manifests list is there byte for byte, and nothing else is.
+
+Reads, and never writes. Memory stays constant: the folders are walked side by side, conversation by conversation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from turnkeeper.archive import inputs, keys
+from turnkeeper.archive.contract import Store, Stored
+from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.manifest import Input, Manifest, View, decode
+from turnkeeper.archive.parallel import each
+from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.tombstones import Tombstones
+from turnkeeper.archive.unfinished import Unfinished
+from turnkeeper.archive.views import Reading, build
+from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
+from turnkeeper.transcript.select import Selection
+
+__all__ = ["Finding", "Kind", "Verification"]
+
+BLOCK = 1 << 20
+_known = {*keys.FOLDERS, "directory", "tables", "_turnkeeper"}
+_beside = tuple(folder for folder in keys.FOLDERS if folder != "manifests")
+
+Kind = Literal[
+    "missing",  # listed, and not there
+    "changed",  # there, with other bytes than listed
+    "stray",  # there, and listed by no manifest
+    "leftover",  # what a writer that is gone left behind
+    "foreign",  # a manifest lists another conversation's object
+    "unreadable",  # a manifest, or a note, cannot be read
+    "earlier",  # an input of an earlier generation is gone
+    "erased",  # objects of a conversation that was erased
+    "unfinished",  # an erasure that is not finished, or held by a lock
+    "index",  # the index of states and the archive disagree
+    "view",  # the view is not what its inputs give today
+    "unchecked",  # the store did not answer
+]
+"""What can be found."""
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing found: what it is, the object it is about, and what was expected or seen."""
+
+    kind: Kind
+    key: str
+    conversation: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One conversation: its manifests' keys, and its other objects. ``whole`` unless it turned up out of order."""
+
+    conversation: str
+    generations: tuple[str, ...]
+    beside: tuple[str, ...]
+
+
+class Verification:
+    """An iterator of findings. ``conversations``, ``objects`` and ``size`` (bytes) count what was looked at so far.
+
+    ``sample`` is the share of conversations whose objects are read (0..1]; which ones, ``seed`` decides. What no
+    manifest lists is found in any case, except for the objects of conversations that are not in the sample. ``views``
+    builds views again and compares. Raises ``Misconfigured`` for a share that is none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        sample: float = 1.0,
+        seed: str = "",
+        views: bool = False,
+        spool_folder: Path | None = None,
+    ) -> None:
+        if not 0 < sample <= 1:
+            raise Misconfigured("is not a share", operation="verify", key="--sample", hint="Give 1% to 100%.")
+        self.sample = sample
+        self.seed = seed or secrets.token_hex(4)
+        self.conversations = self.objects = self.size = 0
+        self._store = store
+        self._views = views
+        self._spool_folder = spool_folder
+        self._tombstones = Tombstones(store)
+        self._lists: dict[str, tuple[Finding, ...]] = {}
+        self._lock = threading.Lock()
+        self._lists_lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Finding]:
+        for findings in each(self._conversation, self._cases()):
+            yield from findings
+        for findings in each(self._call, self._calls()):
+            yield from findings
+        yield from self._unfinished()
+        yield from self._elsewhere()
+
+    def _cases(self) -> Iterator[_Case]:
+        """Every conversation that has objects. Each folder lists conversations in the same order, or nearly: what comes
+        out of turn makes a case of its own, which asks for its manifests itself."""
+        folders = [_Folder(self._store, name) for name in _beside]
+        for conversation, generations in _grouped(self._store, "manifests"):
+            for folder in folders:
+                yield from (_Case(early, (), group) for early, group in folder.before(conversation))
+            beside = tuple(key for folder in folders for key in folder.of(conversation))
+            if self._is_chosen(conversation):
+                yield _Case(conversation, generations, beside)
+        for folder in folders:
+            yield from (_Case(late, (), group) for late, group in folder.rest())
+
+    def _is_chosen(self, conversation: str) -> bool:
+        if self.sample >= 1:
+            return True
+        drawn = hashlib.sha256(f"{self.seed}:{conversation}".encode()).digest()[:8]
+        return int.from_bytes(drawn) < self.sample * 2**64
+
+    def _conversation(self, case: _Case) -> tuple[Finding, ...]:
+        try:
+            return tuple(self._findings(case))
+        except Retriable as cause:
+            return (Finding("unchecked", cause.key, case.conversation, cause.message),)
+
+    def _findings(self, case: _Case) -> Iterator[Finding]:
+        name = case.conversation
+        if self._tombstones.has(name):
+            yield from (Finding("erased", key, name, _ERASED) for key in (*case.generations, *case.beside))
+            return
+        generations = case.generations or tuple(self._store.list(keys.manifests(name)))
+        manifests: list[Manifest] = []
+        for key in sorted(generations, key=lambda key: keys.parse_manifest(key) or ("", 0)):
+            found = self._manifest(key, name)
+            if isinstance(found, Finding):
+                yield found
+            else:
+                manifests.append(found)
+        if case.generations and manifests:
+            self._count(conversations=1)
+            yield from self._current(manifests[-1])
+            yield from self._earlier(manifests)
+        if len(manifests) == len(generations):
+            yield from self._strays(case, manifests)
+
+    def _strays(self, case: _Case, manifests: list[Manifest]) -> Iterator[Finding]:
+        strays = set(case.beside) - _listed_by(manifests)
+        if strays:
+            # A generation written since the folders were listed may be theirs.
+            name = case.conversation
+            newer = [self._manifest(key, name) for key in self._store.list(keys.manifests(name))]
+            strays -= _listed_by([found for found in newer if isinstance(found, Manifest)])
+        yield from (Finding("stray", key, case.conversation, _STRAY) for key in sorted(strays))
+
+    def _manifest(self, key: str, conversation: str) -> Manifest | Finding:
+        placed = keys.parse_manifest(key)
+        if placed is None:
+            return Finding("stray", key, conversation, "not a manifest's key")
+        try:
+            found = decode(self._store.get(key), key)
+        except (NotFound, Unread, StoreRefused) as cause:
+            return Finding("unreadable", key, conversation, cause.message)
+        if (found.conversation, found.generation) != placed:
+            return Finding("unreadable", key, conversation, "is the manifest of another conversation or generation")
+        return found
+
+    def _current(self, manifest: Manifest) -> Iterator[Finding]:
+        sound = True
+        for one in _objects(manifest):
+            for finding in self._listed(one, manifest.conversation):
+                sound = False
+                yield finding
+        if self._views and sound:
+            yield from self._rebuilt(manifest)
+
+    def _listed(self, one: Input | View, conversation: str) -> Iterable[Finding]:
+        if isinstance(one, Input) and inputs.is_directory(one.source):
+            return self._list_of_names(one, conversation)
+        if keys.conversation_of(one.key) != conversation:
+            return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
+        return self._compared(one, conversation)
+
+    def _list_of_names(self, one: Input, conversation: str) -> Iterable[Finding]:
+        """Lists of names belong to many conversations, and are read once."""
+        if one.key != keys.directory(one.source.partition("/")[2], one.sha256):
+            return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
+        with self._lists_lock:
+            if one.key not in self._lists:
+                self._lists[one.key] = tuple(self._compared(one, ""))
+            return self._lists[one.key]
+
+    def _compared(self, one: Input | View, conversation: str) -> Iterator[Finding]:
+        digest, size = hashlib.sha256(), 0
+        try:
+            with self._store.open(one.key) as body:
+                while block := body.read(BLOCK):
+                    digest.update(block)
+                    size += len(block)
+        except NotFound:
+            yield Finding("missing", one.key, conversation, f"{one.size} bytes are listed")
+            return
+        self._count(objects=1, size=size)
+        if size != one.size:
+            yield Finding("changed", one.key, conversation, f"{one.size} bytes are listed, {size} are there")
+        elif digest.hexdigest() != one.sha256:
+            yield Finding("changed", one.key, conversation, "its SHA-256 is not the one listed")
+
+    def _earlier(self, manifests: list[Manifest]) -> Iterator[Finding]:
+        """Inputs that only earlier generations list: the platform may no longer have them."""
+        current = {one.key for one in manifests[-1].inputs}
+        for manifest in manifests[:-1]:
+            for one in manifest.inputs:
+                if one.key not in current and self._store.size(one.key) != one.size:
+                    current.add(one.key)
+                    detail = f"input of generation {manifest.generation}"
+                    yield Finding("earlier", one.key, manifest.conversation, detail)
+
+    def _rebuilt(self, manifest: Manifest) -> Iterator[Finding]:
+        bodies = {one: Stored(self._store, one.key, one.size) for one in manifest.inputs if not _is_audio(one)}
+        selections = [Selection.parse(slug) for slug in manifest.selections]
+        built = build(manifest.conversation, bodies, selections, Reading(spool_folder=self._spool_folder))
+        try:
+            listed = {view.key: view.sha256 for view in manifest.views}
+            for view in built.views:
+                if listed.get(view.key) != view.sha256:
+                    yield Finding("view", view.key, manifest.conversation, "this version builds another one")
+            if built.unread and manifest.state == "done":
+                yield Finding("view", keys.transcript(manifest.conversation), manifest.conversation, "cannot be built")
+        finally:
+            built.close()
+
+    def _calls(self) -> Iterator[CallState | Finding]:
+        """What the index says of each conversation (of the sample)."""
+        states = States(self._store)
+        for day in states.days():
+            try:
+                calls = states.read(day).calls
+            except (Unread, StoreRefused) as cause:
+                yield Finding("unreadable", cause.key, "", cause.message)
+                continue
+            yield from (call for call in calls if self._is_chosen(call.conversation))
+
+    def _call(self, call: CallState | Finding) -> tuple[Finding, ...]:
+        if isinstance(call, Finding):
+            return (call,)
+        try:
+            problem = self._index_problem(call)
+        except Retriable as cause:
+            return (Finding("unchecked", cause.key, call.conversation, cause.message),)
+        except Misconfigured as cause:
+            return (Finding("index", keys.STATES, "", cause.message),)
+        return (Finding("index", keys.STATES, call.conversation, problem),) if problem else ()
+
+    def _index_problem(self, call: CallState) -> str:
+        if self._tombstones.has(call.conversation):
+            return "" if call.state == "erased" else f"it was erased, the index says {call.state}"
+        if call.state == "erased":
+            return "the index says erased, and there is no tombstone"
+        if call.state not in ("done", "unread") and not call.generation:
+            return ""
+        key = keys.manifest(call.conversation, max(call.generation, 1))
+        return "" if self._store.size(key) is not None else f"the index says {call.state}, and {key} is not there"
+
+    def _unfinished(self) -> Iterator[Finding]:
+        try:
+            for note in Unfinished(self._store).all():
+                until = f" until {note.until}" if note.until else ""
+                detail = f"erasure {note.state}{until}; run turnkeeper erase on the archive"
+                yield Finding("unfinished", keys.erasing(note.conversation), note.conversation, detail)
+        except Unread as cause:
+            yield Finding("unreadable", cause.key, "", cause.message)
+
+    def _elsewhere(self) -> Iterator[Finding]:
+        """The archive's own note, leftovers of writers, and objects that stand in no folder of an archive."""
+        if self._store.size(keys.ARCHIVE) is None and self.conversations:
+            yield Finding("missing", keys.ARCHIVE, "", "the archive's own note; the next export writes it")
+        if isinstance(self._store, FolderStore):
+            yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.leftovers())
+        yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.list("_turnkeeper/probe/"))
+        if self.sample < 1:
+            return
+        for key in self._store.list(""):
+            folder = key.partition("/")[0]
+            if folder not in _known or (folder in keys.FOLDERS and keys.conversation_of(key) is None):
+                yield Finding("stray", key, "", "not an object of an archive")
+
+    def _count(self, conversations: int = 0, objects: int = 0, size: int = 0) -> None:
+        with self._lock:
+            self.conversations += conversations
+            self.objects += objects
+            self.size += size
+
+
+_ERASED = "it was erased; run turnkeeper erase on the archive to finish"
+_STRAY = "no manifest lists it; it may be of a run that is going on, or that crashed: run the export again"
+_LEFTOVER = "left by a writer that is gone"
+
+
+class _Folder:
+    """One folder's objects, conversation by conversation, read as far as the manifests are."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._groups = _grouped(store, name)
+        self._next = next(self._groups, None)
+
+    def before(self, conversation: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        yield from self._while(lambda name: name < conversation)
+
+    def of(self, conversation: str) -> tuple[str, ...]:
+        return next((group for _, group in self._while(lambda name: name == conversation)), ())
+
+    def rest(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        yield from self._while(lambda _: True)
+
+    def _while(self, holds: Callable[[str], bool]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        while (group := self._next) and holds(group[0]):
+            self._next = next(self._groups, None)
+            yield group
+
+
+def _grouped(store: Store, folder: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    placed = ((found, key) for key in store.list(f"{folder}/") if (found := keys.conversation_of(key)))
+    for conversation, group in groupby(placed, key=lambda one: one[0]):
+        yield conversation, tuple(key for _, key in group)
+
+
+def _listed_by(manifests: Iterable[Manifest]) -> set[str]:
+    return {one.key for manifest in manifests for one in _objects(manifest)}
+
+
+def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
+    return (*manifest.inputs, *manifest.views)
+
+
+def _is_audio(one: Input) -> bool:
+    return one.key.startswith("audio/")

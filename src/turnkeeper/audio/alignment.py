@@ -1,0 +1,234 @@
+"""The alignment document: which samples of which recording are each turn. A pure function of what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from typing import IO, Any, Literal
+
+import msgspec
+
+from turnkeeper.audio.timeline import Segment, Timeline
+from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.model import Span
+
+__all__ = [
+    "FORMAT",
+    "AlignedRecording",
+    "Alignment",
+    "Pause",
+    "SyncMode",
+    "align_turn",
+    "flags",
+    "read_alignment",
+    "sync_fields",
+    "write_alignment",
+]
+
+FORMAT = "turnkeeper.alignment/1"
+
+SyncMode = Literal["report", "correct", "off"]
+"""What to do with a measured correction: say it, say and apply it, or measure nothing."""
+
+_BATCH = 512
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of conversation time that the platform calls a hold or a pause; ``reason`` in its words."""
+
+    start_ms: int
+    end_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignedRecording:
+    """One recording as the document has it.
+
+    ``timeline`` maps time to its samples, with the correction where one is applied; its ``frames`` are those that were
+    decoded. ``channel_roles`` name who is heard on each channel, in order (``customer``, ``agent``, ``mixed`` …).
+    ``key`` is the archived object. ``sync`` are the measured fields, absent where nothing was measured; ``applied``
+    whether ``timeline`` holds them.
+    """
+
+    id: str
+    codec: str
+    channels: int
+    timeline: Timeline
+    channel_roles: tuple[str, ...]
+    key: str | None = None
+    pauses: tuple[Pause, ...] = ()
+    mode: SyncMode = "off"
+    applied: bool = False
+    sync: Mapping[str, Any] | msgspec.Struct | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def rate(self) -> int:
+        """Hz of the stored audio, and of every sample index here."""
+        return self.timeline.rate
+
+    @property
+    def duration_ms(self) -> int:
+        """The recording's own length, half-up."""
+        return (self.timeline.frames * 2000 + self.rate) // (2 * self.rate)
+
+
+class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording as an alignment document has it."""
+
+    id: str
+    codec: str
+    rate: int
+    channels: int
+    frames: int
+    start_ms: int
+    channel_roles: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    sync: dict[str, Any]
+    key: str | None = None
+
+    def timeline(self) -> Timeline:
+        """The map that the document was made with: cuts are what lies between the segments."""
+        cuts = tuple((one.end_ms, after.start_ms) for one, after in pairwise(self.segments))
+        applied = self.sync.get("applied") is True
+        offset, drift = (int(self.sync.get(name, 0)) if applied else 0 for name in ("offset_us", "drift_ppb"))
+        return Timeline(self.rate, self.frames, self.start_ms, cuts, offset, drift)
+
+
+class TurnView(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn as an alignment document has it."""
+
+    index: int
+    recording: str
+    spans: tuple[tuple[int, int], ...]
+    flags: tuple[str, ...] = ()
+
+
+class Alignment(msgspec.Struct, frozen=True, kw_only=True):
+    """An alignment document, read back."""
+
+    format: str
+    conversation: str
+    recordings: tuple[RecordingView, ...]
+    turns: tuple[TurnView, ...]
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_DECODER = msgspec.json.Decoder(Alignment)
+
+
+def read_alignment(data: bytes, key: str = "") -> Alignment:
+    """Read an alignment document; unknown fields are tolerated. Raises ``Unread``."""
+    try:
+        found = _DECODER.decode(data)
+    except msgspec.DecodeError as cause:
+        raise Unread(f"not an alignment ({cause})", operation="read", key=key) from None
+    if found.format == FORMAT:
+        return found
+    hint = "Upgrade turnkeeper: pip install -U turnkeeper."
+    raise Unread(f"has the format {found.format[:60]!a}", operation="read", key=key, hint=hint)
+
+
+def write_alignment(
+    conversation: str,
+    recordings: Sequence[AlignedRecording],
+    turns: Iterable[tuple[int | None, int | None]],
+    out: IO[bytes],
+) -> int:
+    """Write the view ``turnkeeper.alignment/1`` in one pass and constant memory; returns how many turns have samples.
+
+    ``turns`` are start and end in conversation milliseconds, in the order of the transcript; those without times are
+    left out and keep their number. UTF-8, one line, a newline at the end; the same arguments give the same bytes.
+    Raises ``Misconfigured`` where two recordings have one id.
+    """
+    if len({one.id for one in recordings}) < len(recordings):
+        raise Misconfigured("two recordings have the same id", operation="align", key=conversation)
+    encode = msgspec.json.Encoder().encode
+    head = {"format": FORMAT, "conversation": conversation, "recordings": [_recording(one) for one in recordings]}
+    out.write(encode(head)[:-1] + b',"turns":[')
+    rows = _rows(recordings, turns) if recordings else iter(())
+    count = 0
+    while batch := list(islice(rows, _BATCH)):
+        out.write((b"," if count else b"") + encode(batch)[1:-1])
+        count += len(batch)
+    out.write(b"]}\n")
+    return count
+
+
+def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: int) -> tuple[int, tuple[Span, ...]]:
+    """The recording (its place in ``recordings``) that holds most of a turn, and the turn's samples in it.
+
+    The earlier one of two that hold as much. A turn that none holds belongs to the nearest, with an ``outside`` span.
+    """
+    if not recordings:
+        raise Misconfigured("no recording to align with", operation="align")
+    best, found = 0, recordings[0].timeline.spans(start_ms, end_ms)
+    for number, one in enumerate(recordings[1:], 1):
+        spans = one.timeline.spans(start_ms, end_ms)
+        held, most = _held(spans, one.rate), _held(found, recordings[best].rate)
+        nearer = held == most == 0 and _gap(one, start_ms, end_ms) < _gap(recordings[best], start_ms, end_ms)
+        if held > most or nearer:
+            best, found = number, spans
+    return best, found
+
+
+def flags(spans: tuple[Span, ...]) -> tuple[str, ...]:
+    """What a turn's spans say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
+    if spans[0].outside:
+        return ("outside",)
+    said = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
+    return tuple(name for name, true in said.items() if true)
+
+
+def _held(spans: tuple[Span, ...], rate: int) -> float:
+    return sum(one.end - one.start for one in spans) / rate
+
+
+def _gap(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
+    """Milliseconds between a turn and a recording."""
+    timeline = recording.timeline
+    return max(0, timeline.moment(0) - end_ms, start_ms - timeline.moment(timeline.frames))
+
+
+def _rows(
+    recordings: Sequence[AlignedRecording], turns: Iterable[tuple[int | None, int | None]]
+) -> Iterator[dict[str, Any]]:
+    for index, (start, end) in enumerate(turns):
+        if start is None or end is None:
+            continue
+        number, spans = align_turn(recordings, start, end)
+        row: dict[str, Any] = {"index": index, "recording": recordings[number].id}
+        row["spans"] = [[one.start, one.end] for one in spans]
+        if said := flags(spans):
+            row["flags"] = said
+        yield row
+
+
+def _recording(one: AlignedRecording) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": one.id} | ({"key": one.key} if one.key is not None else {})
+    document |= {
+        "codec": one.codec,
+        "rate": one.rate,
+        "channels": one.channels,
+        "frames": one.timeline.frames,
+        "start_ms": one.timeline.start_ms,
+        "duration_ms": one.duration_ms,
+        "channel_roles": list(one.channel_roles),
+        "pauses": [msgspec.to_builtins(pause) for pause in one.pauses],
+        "segments": [vars(segment) for segment in one.timeline.segments],
+        "sync": {"mode": one.mode, "applied": one.applied} | sync_fields(one.sync),
+        "notes": list(one.notes),
+    }
+    return document
+
+
+def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
+    """Measured fields as plain data: zero is said, what is absent is left out at every depth, never null."""
+    named = msgspec.structs.asdict(sync) if isinstance(sync, msgspec.Struct) else dict(sync or {})
+    return {
+        name: sync_fields(value) if isinstance(value, msgspec.Struct | Mapping) else msgspec.to_builtins(value)
+        for name, value in named.items()
+        if value is not None
+    }

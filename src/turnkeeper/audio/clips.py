@@ -1,0 +1,240 @@
+"""Stretches of a recording as files of their own, cut on exact samples."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from turnkeeper.audio.decode import Audio, open_audio
+from turnkeeper.audio.riff import Wav, read_wav, wav_header
+from turnkeeper.errors import DiskFull, Misconfigured
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Cut", "Stretch", "check_clip_name", "write_clips"]
+
+Stretch = tuple[int, int]
+"""Samples ``[start, end)`` of every channel."""
+
+_FORMATS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".opus": ("OGG", "OPUS"),
+    ".ogg": ("OGG", "VORBIS"),
+}
+_COPIED = 1 << 20
+_LONGEST_WAV = (1 << 32) - 1024
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One file to write: the ``stretches`` stand in it one behind the other, in the order of time."""
+
+    out: Path
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def frames(self) -> int:
+        """Samples per channel."""
+        return sum(end - start for start, end in self.stretches)
+
+
+def check_clip_name(out: Path) -> Path:
+    """The path itself, if its extension names a format that clips are written in. Raises ``Misconfigured``."""
+    if out.suffix.lower() in _FORMATS:
+        return out
+    raise Misconfigured(
+        f"{out.suffix or 'no extension'} is not a format for clips",
+        operation="cut",
+        key=str(out),
+        hint=f"Give a name that ends in {', '.join(_FORMATS)}.",
+    )
+
+
+def write_clips(source: Path | BinaryIO, cuts: Sequence[Cut], *, second: Path | BinaryIO | None = None) -> str:
+    """Write every cut; returns the codec of the files.
+
+    A WAV file cut into WAV files keeps its bytes: u-law stays u-law, and the samples of a clip are those of the
+    source, bit for bit. Everything else is decoded, in one pass, to 16 bits, and written in the format that the name's
+    extension says (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file becomes visible when it is complete.
+
+    Raises ``Misconfigured`` for an extension, a folder or a rate that cannot be, ``Unread`` for a damaged source,
+    ``DiskFull`` where there is no room.
+    """
+    for cut in cuts:
+        check_clip_name(cut.out)
+    with ExitStack() as stack:
+        if not isinstance(source, Path):
+            stack.callback(source.close)
+        wav = _plain_wav(source) if second is None and _all_wav(cuts) else None
+        try:
+            return _copied(source, wav, cuts) if wav else _decoded(source, second, cuts)
+        except OSError as cause:
+            raise _refused(cause) from None
+
+
+def _all_wav(cuts: Sequence[Cut]) -> bool:
+    return all(cut.out.suffix.lower() == ".wav" for cut in cuts)
+
+
+def _plain_wav(source: Path | BinaryIO) -> Wav | None:
+    if isinstance(source, Path):
+        with open_audio(source), source.open("rb") as file:  # opened as audio for its errors
+            found = read_wav(file)
+    else:
+        found = read_wav(source)
+    return found if found and found.plain and found.rate else None
+
+
+def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> str:
+    with ExitStack() as stack:
+        file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        for cut in cuts:
+            with _emerging(cut.out) as part, part.open("wb") as out:
+                _copy(file, wav, cut, out)
+    return wav.codec
+
+
+def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> None:
+    size = cut.frames * wav.frame_bytes
+    if size > _LONGEST_WAV:
+        raise Misconfigured(
+            "is longer than a WAV file can be",
+            operation="cut",
+            key=str(cut.out),
+            hint="Give a name that ends in .flac, or cut less.",
+        )
+    out.write(wav_header(wav.tag, wav.rate, wav.channels, wav.bits, cut.frames))
+    for start, end in cut.stretches:
+        file.seek(wav.data_at + start * wav.frame_bytes)
+        left = (end - start) * wav.frame_bytes
+        while left and (data := file.read(min(left, _COPIED))):
+            left -= out.write(data)
+    if size % 2:
+        out.write(b"\0")
+
+
+def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[Cut]) -> str:
+    marks = sorted((stretch, number) for number, cut in enumerate(cuts) for stretch in cut.stretches)
+    left = [len(cut.stretches) for cut in cuts]
+    formats = {_FORMATS[cut.out.suffix.lower()][1] for cut in cuts}
+    with ExitStack() as stack, open_audio(source, second=second) as audio:
+        writers: dict[int, _Sound] = {}
+        for number, cut in enumerate(cuts):
+            if not cut.stretches:
+                writers[number] = stack.enter_context(_Sound(cut.out, audio.rate, audio.channels))
+        for place, samples in _pieces(audio, [stretch for stretch, _ in marks]):
+            number = marks[place][1]
+            if number not in writers:
+                writers[number] = stack.enter_context(_Sound(cuts[number].out, audio.rate, audio.channels))
+            if samples is not None:
+                writers[number].write(samples)
+                continue
+            left[number] -= 1
+            if not left[number]:
+                writers[number].done()
+    return "+".join(sorted(name.lower() for name in formats)).replace("pcm_16", "pcm_s16")
+
+
+def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
+    """Samples of each stretch, by its number, and None at its end; stretches stand in the order of their start.
+
+    One pass, strictly one stretch after the other: what a later one shares with an earlier one waits in memory.
+    """
+    if not stretches:
+        return
+    waiting: list[deque[NDArray[np.int16]]] = [deque() for _ in stretches]
+    current, at = 0, stretches[0][0]
+    for block in audio.blocks(start=at):
+        end = at + block.shape[1]
+        for number in range(current, len(stretches)):
+            start, stop = stretches[number]
+            if start >= end:
+                break
+            if stop > at:
+                waiting[number].append(block[:, max(start - at, 0) : stop - at])
+        while current < len(stretches) and stretches[current][0] < end:
+            yield from ((current, piece) for piece in _taken(waiting[current]))
+            if stretches[current][1] > end:
+                break
+            yield current, None
+            current += 1
+        if current == len(stretches):
+            return
+        at = end
+    for number in range(current, len(stretches)):  # the recording ended first
+        yield from ((number, piece) for piece in _taken(waiting[number]))
+        yield number, None
+
+
+def _taken(queue: deque[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+    while queue:
+        yield queue.popleft()
+
+
+class _Sound:
+    """One sound file that is being written; its name stands in the folder only when it is complete."""
+
+    def __init__(self, out: Path, rate: int, channels: int) -> None:
+        import soundfile
+
+        self._out, self._part = out, _part_of(out)
+        form, subtype = _FORMATS[out.suffix.lower()]
+        try:
+            self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
+        except soundfile.LibsndfileError as cause:
+            self._part.unlink(missing_ok=True)
+            said = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
+            hint = "Choose .wav or .flac, and a folder that exists."
+            raise Misconfigured(said, operation="cut", key=str(out), hint=hint) from None
+
+    def write(self, samples: NDArray[np.int16]) -> None:
+        import numpy as np
+
+        self._file.write(np.ascontiguousarray(samples.T))
+
+    def done(self) -> None:
+        if not self._file.closed:
+            self._file.close()
+            self._part.replace(self._out)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.done()
+        else:
+            self._file.close()
+            self._part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _emerging(out: Path) -> Iterator[Path]:
+    """A path to write to that takes the place of ``out`` when all went well."""
+    part = _part_of(out)
+    try:
+        yield part
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(out)
+
+
+def _part_of(out: Path) -> Path:
+    return out.with_name(out.name + ".part")
+
+
+def _refused(cause: OSError) -> DiskFull | Misconfigured:
+    key = str(cause.filename or "")
+    if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull("no room left", operation="cut", key=key, hint="Free some space, or write to another disk.")
+    said = f"cannot be written ({cause.strerror})"
+    return Misconfigured(said, operation="cut", key=key.removesuffix(".part"), hint="Check the folder of --out.")

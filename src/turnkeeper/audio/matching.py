@@ -1,0 +1,77 @@
+"""A recording against its transcript: measured, said, and applied only where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from turnkeeper.audio.alignment import SyncMode
+from turnkeeper.audio.decode import Audio
+from turnkeeper.audio.parts import Side, sides
+from turnkeeper.audio.sync import Sync, synchronise
+from turnkeeper.audio.timeline import Timeline
+from turnkeeper.model import Turn
+
+__all__ = ["Matched", "channel_roles", "match"]
+
+_AROUND_MS = 90_000
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What came of it: ``timeline`` and ``channel_roles`` hold the correction where it was ``applied``."""
+
+    timeline: Timeline
+    channel_roles: tuple[str, ...]
+    sync: Sync | None = None
+    applied: bool = False
+
+
+def match(audio: Audio, timeline: Timeline, turns: Iterable[Turn], mode: SyncMode) -> Matched:
+    """Measure where ``turns`` are heard in ``audio``, from where ``timeline`` (without a correction) says they are.
+
+    ``report`` measures and changes nothing; ``correct`` also applies what was measured reliably and differs (verdict
+    ``corrected``); ``off`` measures nothing. Turns of unknown speakers and duplicates of another leg do not count.
+    """
+    roles = channel_roles(audio.channels)
+    if mode == "off":
+        return Matched(timeline, roles)
+    said = list(_nominal(timeline, turns))
+    sync = synchronise(audio.blocks(), audio.rate, audio.channels, said)
+    if mode == "report" or sync.verdict != "corrected":
+        return Matched(timeline, roles, sync)
+    heard: tuple[str, ...] = sync.channels if len(sync.channels) == audio.channels else roles
+    return Matched(_corrected(timeline, sync), heard, sync, applied=True)
+
+
+def channel_roles(channels: int) -> tuple[str, ...]:
+    """Who is heard on each channel as the platform documents it: the external participant on channel 0."""
+    known: dict[int, tuple[str, ...]] = {1: ("mixed",), 2: sides}
+    return known.get(channels, ("unknown",) * channels)
+
+
+def _nominal(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[int, int, Side]]:
+    """What is said around the recording, in its nominal milliseconds, by the side of the line."""
+    first, last = timeline.moment(0) - _AROUND_MS, timeline.moment(timeline.frames) + _AROUND_MS
+    for turn in turns:
+        if turn.start_ms is None or turn.end_ms is None or turn.role == "unknown" or turn.duplicate_of is not None:
+            continue
+        if turn.end_ms > first and turn.start_ms < last:
+            side: Side = "customer" if turn.role == "customer" else "agent"
+            yield timeline.nominal(turn.start_ms), timeline.nominal(turn.end_ms), side
+
+
+def _corrected(timeline: Timeline, sync: Sync) -> Timeline:
+    """The map with what was measured: offset, drift, and cuts that nobody announced."""
+    starts = [(_told(timeline, cut.start_ms), cut.end_ms - cut.start_ms) for cut in sync.cuts]
+    cuts = (*timeline.cuts, *((start, start + length) for start, length in starts))
+    return replace(timeline, cuts=cuts, offset_us=sync.offset_us, drift_ppb=sync.drift_ppb)
+
+
+def _told(timeline: Timeline, nominal_ms: int) -> int:
+    """The conversation's millisecond of a nominal one; behind a cut that is right there."""
+    ms = timeline.start_ms + nominal_ms
+    for start, end in timeline.cuts:
+        if ms >= start:
+            ms += end - start
+    return ms

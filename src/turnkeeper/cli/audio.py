@@ -1,0 +1,157 @@
+"""``turnkeeper audio``: facts about a recording, its waveform, and whether it fits its transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from turnkeeper.audio.alignment import sync_fields
+from turnkeeper.cli.console import printable, show
+from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.audio import audio_facts, write_lhotse, write_local_alignment, write_peaks
+
+if TYPE_CHECKING:
+    from turnkeeper.audio.sync import Sync
+
+__all__ = ["audio"]
+
+
+def audio(
+    recording: Path,
+    /,
+    *,
+    second: Path | None = None,
+    peaks: Path | None = None,
+    samples_per_pixel: int = 256,
+    bits: Literal[8, 16] = 8,
+    mono: Annotated[bool, Parameter(negative="")] = False,
+    transcript: str = "",
+    sync: Literal["report", "correct", "off"] | None = None,
+    alignment: Path | None = None,
+    lhotse: Path | None = None,
+    recording_start: float = 0.0,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Facts about a recording, its waveform, and whether it fits its transcript.
+
+    Reads WAV (PCM, u-law, A-law), FLAC, Ogg Opus and Vorbis, MP3, WebM and MP4, whatever the file's name says.
+
+        turnkeeper audio call.wav
+        turnkeeper audio call.opus --peaks call.dat --samples-per-pixel 256 --bits 8
+        turnkeeper audio call.wav --transcript call.json --sync report --json
+        turnkeeper audio call.wav --transcript call.json --sync correct --alignment call.alignment.json
+
+    With `--sync` the recording is compared with its transcript: offset, drift, channels and cuts, a verdict (verified,
+    corrected, unverified, mismatch) and the evidence for it. Exit code 3 says mismatch: this audio is not this
+    transcript.
+
+    Parameters
+    ----------
+    recording
+        The recording.
+    second
+        The second of two mono files of one call.
+    peaks
+        Write the waveform here, in the format of audiowaveform 2: .dat or .json. Each channel by itself.
+    samples_per_pixel
+        How many samples one pair of minimum and maximum stands for.
+    bits
+        8 or 16.
+    mono
+        One waveform of all channels together.
+    transcript
+        The recording's transcript, in any dialect.
+    sync
+        report: measure and say; correct: also put the turns of --alignment and --lhotse where they are heard, if that
+        was measured reliably; off: believe the metadata.
+    alignment
+        Write here, as JSON, which samples each turn is (needs --transcript).
+    lhotse
+        Write recordings.jsonl and supervisions.jsonl for lhotse into this folder (needs --transcript).
+    recording_start
+        Second of the conversation at which the recording begins, as far as it is known.
+    json
+        The comparison as JSON; facts are JSON anyway.
+    """
+    facts = asdict(audio_facts(recording, second=second))
+    if peaks is not None:
+        pixels = write_peaks(recording, peaks, second=second, samples_per_pixel=samples_per_pixel, bits=bits, mono=mono)
+        facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
+    if not transcript:
+        _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse})
+        show(facts)
+        return 0
+    pair = _Pair(recording, transcript, second, round(recording_start * 1000), sync)
+    if lhotse is not None:
+        facts["lhotse"] = {"folder": str(lhotse), "supervisions": pair.lhotse(lhotse)}
+    if alignment is not None:
+        facts["alignment"] = str(alignment)
+    found = None if sync is None and alignment is None else pair.alignment(alignment)
+    return _tell(facts, found, sync, as_json=json)
+
+
+def _no_transcript(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise Misconfigured("needs the transcript", key=name, hint="Add --transcript.")
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A recording and its transcript."""
+
+    recording: Path
+    transcript: str
+    second: Path | None
+    start_ms: int
+    sync: Literal["report", "correct", "off"] | None
+
+    def lhotse(self, folder: Path) -> int:
+        return write_lhotse(
+            self.recording,
+            self.transcript,
+            folder,
+            second=self.second,
+            recording_start_ms=self.start_ms,
+            sync=self.sync or "off",
+        )
+
+    def alignment(self, out: Path | None) -> Sync | None:
+        """Compare, and write the document where it is wanted."""
+        return write_local_alignment(
+            self.recording,
+            self.transcript,
+            out,
+            sync=self.sync or "report",
+            second=self.second,
+            recording_start_ms=self.start_ms,
+        )
+
+
+def _tell(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
+    if found is None:
+        show(facts)
+        return 0
+    measured = sync_fields(found) | {"mode": mode or "report", "recording": facts}
+    if as_json:
+        show(measured)
+    else:
+        print(_sentences(measured))
+    return 3 if found.verdict == "mismatch" else 0
+
+
+def _sentences(found: dict[str, Any]) -> str:
+    evidence = found["evidence"]
+    heard = ", ".join(found["channels"]) or "cannot be told"
+    lines = [
+        f"{found['verdict']}: {evidence['reason']}",
+        f"offset {found['offset_ms']} ms, drift {found['drift_ppm']} ppm, confidence {found['confidence']}",
+        f"channels: {heard}{' (exchanged)' if found['swapped'] else ''}",
+        *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in found["cuts"]),
+        ", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"),
+    ]
+    return printable("\n".join(lines))

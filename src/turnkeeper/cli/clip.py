@@ -1,0 +1,113 @@
+"""``turnkeeper clip``: one turn, one role, or a stretch of time as a sound file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from turnkeeper.cli.console import say, show
+from turnkeeper.cli.options import Choice, Destination, selection, store_settings
+from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.clips import Clip
+from turnkeeper.runs.clips import clip as cut
+from turnkeeper.transcript.select import Selection
+
+__all__ = ["clip"]
+
+
+def clip(
+    audio: str,
+    /,
+    *,
+    out: Path,
+    transcript: str = "",
+    second: str = "",
+    turn: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    each: Annotated[bool, Parameter(negative="")] = False,
+    recording_start: float = 0.0,
+    sync: Literal["correct", "off"] = "off",
+    choice: Choice | None = None,
+    destination: Destination | None = None,
+) -> int:
+    """One turn, the turns of a role, or a stretch of time as a sound file, cut on exact samples.
+
+    WAV cut to WAV keeps its bytes (u-law stays u-law); everything else is decoded. From a recording and its transcript,
+    or from an archive that holds both. Prints as JSON what was written. Exit code 3 says that the recording holds
+    nothing, or not all, of something that was asked for.
+
+        turnkeeper clip call.wav --transcript call.json --turn 3 --out turn.wav
+        turnkeeper clip call.opus --transcript call.json --role agent --each --out agent.flac
+        turnkeeper clip call.wav --start 12.5 --end 14 --out part.wav
+        turnkeeper clip s3://calls/genesys --interaction 4d3c… --role customer --out customer.wav
+
+    Parameters
+    ----------
+    audio
+        A recording, or an archive's folder or address (with --interaction).
+    out
+        The file to write; its extension is the format: .wav, .flac, .opus or .ogg.
+    transcript
+        The recording's transcript, in any dialect.
+    second
+        The second of two mono files of one call.
+    turn
+        The place of one turn in the transcript, counted from 0.
+    start
+        Cut out the time from this second of the conversation on.
+    end
+        Cut out the time up to this second of the conversation.
+    each
+        A file for each turn: its number and role are added to the name.
+    recording_start
+        Second of the conversation at which a recording (a file) begins.
+    sync
+        correct: compare the file with its transcript first, and cut the turns where they are heard if that was measured
+        reliably. An archive's alignment says already what was done.
+    """
+    chosen = selection(choice or Choice())
+    conversation, rest = _one(chosen)
+    clips = cut(
+        audio,
+        transcript or None,
+        out=out,
+        conversation=conversation,
+        turn=turn,
+        selection=rest,
+        start_ms=_ms(start),
+        end_ms=_ms(end),
+        each=each,
+        second=second or None,
+        recording_start_ms=_ms(recording_start) or 0,
+        sync=sync,
+        store=store_settings(destination or Destination(), None),
+    )
+    show({"clips": [_told(one) for one in clips]})
+    missing = [one for one in clips if one.flags]
+    if missing:
+        say(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")
+    return 3 if missing else 0
+
+
+def _one(chosen: Selection) -> tuple[str, Selection]:
+    """The conversation that is named, and the selection without it: here it says where to look."""
+    if len(chosen.interactions) > 1:
+        raise Misconfigured("a clip is of one conversation", operation="cut", key="--interaction")
+    named = next(iter(chosen.interactions), "")
+    rest = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
+    return named, rest
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _told(one: Clip) -> dict[str, object]:
+    told: dict[str, object] = {"path": str(one.path)} if one.path else {}
+    told |= {"recording": one.recording, "codec": one.codec} if one.path else {"recording": one.recording}
+    told |= {"rate": one.rate, "frames": one.frames, "duration_ms": (one.frames * 2000 + one.rate) // (2 * one.rate)}
+    told |= {"turns": list(one.turns), "spans": [list(span) for span in one.spans]}
+    return told | ({"flags": list(one.flags)} if one.flags else {})

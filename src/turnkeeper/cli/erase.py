@@ -1,0 +1,100 @@
+"""``turnkeeper erase``: conversations for good, every version of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.erase import By
+from turnkeeper.cli.console import say
+from turnkeeper.cli.erasure import confirm, tell, write_proof
+from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.errors import Misconfigured
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["erase"]
+
+
+def erase(
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    /,
+    *,
+    conversation: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    ani: str = "",
+    external_contact: str = "",
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    yes: Annotated[bool, Parameter(negative="")] = False,
+    proof: Path | None = None,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Erase conversations for good, every version of them, with a proof.
+
+    A tombstone is written first, so that no later run brings the conversation back. Then every input, view and manifest
+    goes, with every version where the bucket keeps them (needs the extra [aws]). What an object lock holds is listed
+    with its date; once that has passed, `turnkeeper erase ARCHIVE` alone finishes it, as it finishes an erasure that
+    was interrupted.
+
+        turnkeeper erase s3://calls/genesys --ani +34600000000 --dry-run
+
+    Exit code 3 says that something is left: held by a lock, not provable, or for a person to look at; it is listed.
+
+    Parameters
+    ----------
+    archive
+        The archive's folder or address.
+    conversation
+        This conversation. Repeat it or separate with commas.
+    ani
+        Every conversation of this telephone number or e-mail address.
+    external_contact
+        Every conversation of this external contact (its id).
+    dry_run
+        Only say what would be erased.
+    yes
+        Do not ask.
+    proof
+        Write the proof to this file: JSON without any content.
+    json
+        The same document on standard output.
+    """
+    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    named = [one.strip() for part in conversation for one in part.split(",") if one.strip()]
+    if bool(named) + bool(ani) + bool(external_contact) > 1:
+        raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
+    by, chosen, open_questions = _chosen(opened, named, ani, external_contact)
+    if dry_run:
+        tell(opened.erase(chosen, by=by, dry_run=True), as_json=json)
+        return 3 if open_questions else 0
+    if chosen and not confirm(opened.erase(chosen, by=by, dry_run=True), yes=yes):
+        say("nothing was erased")
+        return 0
+    done = opened.erase(chosen, by=by)
+    code = tell(done, as_json=json)
+    written = write_proof(done, proof) if proof else 0
+    return 3 if code or written or open_questions else 0
+
+
+def _chosen(archive: Archive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
+    """How they were chosen, which, and how many more a person has to look at."""
+    if not ani and not contact:
+        return ("conversation" if named else "unfinished"), named, 0
+    found: list[str] = []
+    others = 0
+    for match in archive.matches(ani=ani, external_contact=contact):
+        if match.how == "found":
+            found.append(match.conversation)
+        else:
+            others += 1
+            say(f"{match.conversation}  {_WORDS[match.how]}")
+    say(f"{len(found)} conversations found, {others} more to look at")
+    return ("ani" if ani else "external-contact"), found, others
+
+
+_WORDS = {
+    "similar": "not chosen, look at it: a similar number, or the same one in another place",
+    "unsearched": "not searched: its details are not archived, or cannot be read",
+}

@@ -1,0 +1,88 @@
+"""What ``erase`` and ``expire`` have in common: showing what would be erased, asking, and telling what was."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from turnkeeper.archive.erase import Erasure, Proof
+from turnkeeper.cli.console import printable, say
+from turnkeeper.errors import Misconfigured
+
+__all__ = ["confirm", "document", "listed", "tell", "write_proof"]
+
+SHOWN = 20
+
+
+def document(proof: Proof) -> str:
+    """The proof as JSON."""
+    return msgspec.json.format(msgspec.json.encode(proof), indent=2).decode() + "\n"
+
+
+def confirm(plan: Proof, *, yes: bool) -> bool:
+    """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked."""
+    if yes:
+        return True
+    listed(plan, SHOWN)
+    if not sys.stdin.isatty():
+        raise Misconfigured(
+            "nobody can be asked", operation="erase", hint="Look at it with --dry-run, then add --yes to erase it."
+        )
+    say(f"Erase these {len(plan.erasures)} conversations for good? Type yes:")
+    return sys.stdin.readline().strip().lower() == "yes"
+
+
+def listed(proof: Proof, most: int | None = None) -> None:
+    """One line for each conversation, on standard error."""
+    for erasure in proof.erasures[:most]:
+        say(_line(erasure))
+    if most is not None and len(proof.erasures) > most:
+        say(f"… and {len(proof.erasures) - most:,} more")
+
+
+def tell(proof: Proof, *, as_json: bool) -> int:
+    """What was erased, on standard output; the exit code: 3 unless all of it is proven."""
+    if as_json:
+        sys.stdout.write(document(proof))
+    else:
+        for erasure in proof.erasures:
+            sys.stdout.write(printable(_line(erasure)) + "\n")
+            for hold in erasure.held:
+                until = " and ".join([f"until {hold.until}"] * bool(hold.until) + ["a legal hold"] * hold.legal_hold)
+                sys.stdout.write(printable(f"    held {until} {hold.mode}: version {hold.version}") + "\n")
+    _remarks(proof)
+    if not proof.erasures and proof.by == "unfinished":
+        say("no erasure is left to finish now")
+    return 0 if proof.proven and not proof.undated else 3
+
+
+def write_proof(proof: Proof, file: Path) -> int:
+    """Write the proof. Where versions may be left that nobody can see, there is none: exit code 3, and why."""
+    doubts = [erasure.why for erasure in proof.erasures if erasure.state == "unproven"]
+    if doubts:
+        say(f"no proof is given: {doubts[0]}. {proof.mend}".rstrip())
+        return 3
+    try:
+        file.write_text(document(proof), encoding="utf-8")
+    except OSError as cause:
+        hint = "It is erased; run erase again with another --proof for what is left to say."
+        raise Misconfigured(f"cannot be written ({cause.strerror})", key=str(file), hint=hint) from None
+    return 0
+
+
+def _line(erasure: Erasure) -> str:
+    why = f"  ({erasure.why})" if erasure.why else ""
+    return f"{erasure.conversation}  {erasure.state}  {erasure.keys} objects, {erasure.versions} versions{why}"
+
+
+def _remarks(proof: Proof) -> None:
+    for conversation in proof.undated:
+        say(f"{conversation}  kept: nothing says when it was")
+    for place in proof.not_covered:
+        say(f"{place} was not searched: rows made of these conversations may be left there")
+    if proof.waiting:
+        say(f"{proof.waiting} earlier erasures wait for their locks to end")
+    if proof.why and proof.erasures:
+        say(f"{proof.why}. {proof.mend}")

@@ -1,0 +1,169 @@
+"""``turnkeeper export``: a range of conversations into an archive, once or for years."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from types import FrameType
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from turnkeeper.archive.exported import PlatformExport
+from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.options import Audio, Destination, Platform, archive_address, platform_settings, store_settings
+from turnkeeper.cli.pulse import Pulse
+from turnkeeper.cli.wanted import Wanted, asked
+from turnkeeper.errors import Misconfigured
+from turnkeeper.events import Listener
+from turnkeeper.runs.export import Follow, Range, foresee
+from turnkeeper.runs.export import export as run_export
+from turnkeeper.runs.exporter import ExportSettings
+from turnkeeper.runs.report import RunReport
+from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
+from turnkeeper.runs.windows import length_of
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["ended", "export", "heard", "politely_stopped"]
+
+
+def export(
+    *,
+    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    wanted: Wanted | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    follow: Annotated[bool, Parameter(negative="")] = False,
+    every: str = "15m",
+    absent_window: str = "7d",
+    audio: Audio | None = None,
+    concurrency: int = 24,
+    platform: Platform | None = None,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+) -> int:
+    """Every conversation of a range into an archive: resumable, nothing twice, and what is missing is listed.
+
+    Run it as often as you like: what is archived costs nothing, what failed is tried again, and transcripts that come
+    late are asked for on a growing schedule until `--absent-window` has passed. Stop it at any time: Ctrl-C finishes
+    what is under way, anything harder loses nothing that was done.
+
+        turnkeeper export --to s3://calls/genesys --since 2026-10-01 --until 2026-11-01
+        turnkeeper export --to s3://calls/genesys --last 2d
+        turnkeeper export --to s3://calls/genesys --follow
+
+    With `--audio` the recordings come too, also those of conversations that were exported without.
+
+    Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
+    (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
+
+    Parameters
+    ----------
+    to
+        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+    dry_run
+        Only say how many conversations there are, how many requests they take, and how many hours that is.
+    follow
+        Go on until stopped: list the last days again and ask for late transcripts when they are due.
+    every
+        How often to list again with --follow.
+    absent_window
+        How long to go on asking for a transcript that is not there, from the call's end or the first ask.
+    concurrency
+        Conversations under way at once. The platform's quota is kept in any case.
+    json
+        One JSON line per event on standard error.
+    quiet
+        No progress at all.
+    """
+    to = archive_address(to, platform or Platform())
+    if not to and not dry_run:
+        raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
+    platform, destination = platform or Platform(), destination or Destination()
+    clock = clock_from_environment()
+    range_ = asked(wanted or Wanted(), clock.now(), follow=follow)
+    if dry_run:
+        foreseen = foresee(_given(range_), platform=platform_settings(platform), clock=clock)
+        show(asdict(foreseen))
+        return 0
+    stores = store_settings(destination, platform.ca)
+    sound = audio or Audio()
+    heard_too = None
+    if sound.audio or sound.audio_from:
+        needs_audio_packages()
+        source = PlatformExport(sound.audio_from, stores) if sound.audio_from else None
+        heard_too = AudioWanted(sound.sync, sound.audio_format, source, wait_seconds=platform.wait)
+    schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
+    pulse = heard(as_json=json, quiet=quiet)
+    with politely_stopped() as stop:
+        report = run_export(
+            _following(range_, every, wanted or Wanted()) if follow else _given(range_),
+            to=to,
+            platform=platform_settings(platform),
+            store=stores,
+            settings=ExportSettings(visitors=concurrency, schedule=schedule, audio=heard_too),
+            clock=clock,
+            listener=pulse,
+            stop=stop,
+        )
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    return ended(report, quiet=quiet)
+
+
+def _given(range_: Range | None) -> Range:
+    if range_ is None:
+        hint = "Give --since (and --until), --last 2d, --ids FILE, or --follow."
+        raise Misconfigured("nothing was asked for", hint=hint)
+    return range_
+
+
+def _following(first: Range | None, every: str, wanted: Wanted) -> Follow:
+    return Follow(every=length_of(every, "--every"), first=first, filters=wanted.filters())
+
+
+def ended(report: RunReport, *, quiet: bool) -> int:
+    """A last word about a run, and its exit code."""
+    if report.ended == "interrupted":
+        say("stopped; what was under way is kept. The same command goes on from here.")
+        return 130
+    if report.waiting and not quiet:
+        due = f"run it again, from {report.next_due} on"
+        say(f"{report.waiting:,} conversations have legs without a transcript so far: {due}")
+    for failure in report.failures[:10] if not quiet else ():
+        say(f"{failure.conversation}: {failure.error}: {failure.message}")
+    return 3 if report.failed or report.unread else 0
+
+
+def heard(*, as_json: bool, quiet: bool) -> Listener:
+    """Who hears of a run over many conversations."""
+    return listener(as_json=True) if as_json else listener(quiet=True) if quiet else Pulse(sys.stderr)
+
+
+def _ms(length: timedelta) -> int:
+    return round(length.total_seconds() * 1000)
+
+
+@contextmanager
+def politely_stopped() -> Iterator[threading.Event]:
+    """The first Ctrl-C (or SIGTERM) asks for an end, the second one insists."""
+    stop = threading.Event()
+
+    def asked_to_stop(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("stopping: finishing what is under way (once more to stop at once)")
+
+    before = {name: signal.signal(name, asked_to_stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,0 +1,57 @@
+"""``turnkeeper retry``: what failed, once more, now."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from turnkeeper.cli.export import ended, heard, politely_stopped
+from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.runs.export import Range
+from turnkeeper.runs.export import export as run_export
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["retry"]
+
+
+def retry(
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    /,
+    *,
+    platform: Platform | None = None,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+) -> int:
+    """Try again what failed, now, whatever its schedule says; nothing new is looked for.
+
+        turnkeeper retry s3://calls/genesys
+
+    Prints a report of the run as JSON. Exit code 3 says that some failed again (listed).
+
+    Parameters
+    ----------
+    archive
+        The archive's folder or address.
+    json
+        One JSON line per event on standard error.
+    quiet
+        No progress at all.
+    """
+    platform, destination = platform or Platform(), destination or Destination()
+    with politely_stopped() as stop:
+        report = run_export(
+            Range(),
+            to=archive,
+            platform=platform_settings(platform),
+            store=store_settings(destination, platform.ca),
+            clock=clock_from_environment(),
+            listener=heard(as_json=json, quiet=quiet),
+            stop=stop,
+            retry=True,
+        )
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    return ended(report, quiet=quiet)

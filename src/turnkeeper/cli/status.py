@@ -1,0 +1,129 @@
+"""``turnkeeper status``: how complete an archive is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from turnkeeper.cli.console import printable, say
+from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.completeness import Completeness
+from turnkeeper.runs.completeness import status as look
+from turnkeeper.runs.windows import length_of, range_of
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["status"]
+
+STALE = 6
+
+
+def status(
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    /,
+    *,
+    since: str = "",
+    until: str = "",
+    last: str = "",
+    ask: Annotated[bool, Parameter(negative="--no-ask")] = True,
+    max_lag: str = "",
+    openmetrics: Path | None = None,
+    platform: Platform | None = None,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """How complete an archive is: what the platform counts, what is archived, what is missing and why, day by day.
+
+        turnkeeper status s3://calls/genesys --last 30d
+
+    Exit code 3 says that something failed, is unread or is missing (listed); waiting for late transcripts is none of
+    these. Exit code 6 says that the archive is older than `--max-lag`.
+
+    Parameters
+    ----------
+    archive
+        The archive's folder or address.
+    since
+        Only days from this one on (UTC).
+    until
+        Only days before this one.
+    last
+        Short for --since so long ago: 30d, 1w.
+    ask
+        Ask the platform for its own counts where credentials are set: one request a day.
+    max_lag
+        The oldest that the last finished run, or an overdue conversation, may be: 6h.
+    openmetrics
+        Write the figures to this file as OpenMetrics text, for a textfile collector.
+    json
+        The whole as one JSON document.
+    """
+    clock = clock_from_environment()
+    chosen = range_of(clock.now(), since=since, until=until, last=last) if since or last else None
+    if until and chosen is None:
+        raise Misconfigured("--until needs --since")
+    settings = platform_settings(platform or Platform())
+    found = look(
+        archive,
+        since=chosen.start if chosen else None,
+        until=chosen.end if chosen else None,
+        store=store_settings(destination or Destination(), (platform or Platform()).ca),
+        platform=settings if ask and settings.client_id else None,
+        clock=clock,
+    )
+    if openmetrics is not None:
+        _write(openmetrics, found.openmetrics())
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+    else:
+        _print(found)
+    return _judged(found, max_lag)
+
+
+def _judged(found: Completeness, max_lag: str) -> int:
+    if max_lag:
+        allowed = length_of(max_lag, "--max-lag").total_seconds()
+        if found.lag_seconds is None or found.lag_seconds > allowed:
+            behind = (
+                "no run has finished yet" if found.lag_seconds is None else f"{found.lag_seconds / 3600:.1f} h behind"
+            )
+            say(f"stale: {behind} (allowed: {max_lag})")
+            return STALE
+    return 3 if found.failed or found.unread or found.missing else 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: a collector may read at any moment."""
+    try:
+        beside = path.with_name(path.name + ".new")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as cause:
+        hint = "Name a file in a folder that can be written."
+        raise Misconfigured(str(cause.strerror), operation="write metrics", key=str(path), hint=hint) from None
+
+
+def _print(found: Completeness) -> None:
+    head = ("day", "platform", "done", "absent", "unread", "failed", "pending", "erased", "missing")
+    rows: list[tuple[str, ...]] = [head]
+    for day in found.days:
+        counts = [str(day.states.get(state, 0) or "") for state in head[2:-1]]
+        asked = "" if day.platform is None else str(day.platform)
+        rows.append((day.day, asked, *counts, str(day.missing or "")))
+    total = [str(getattr(found, state)) for state in head[2:-1]]
+    counted = [day.platform for day in found.days if day.platform is not None]
+    rows.append(("all", str(sum(counted)) if counted else "", *total, str(found.missing)))
+    widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
+    for row in rows:
+        sys.stdout.write("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+    if found.waiting:
+        sys.stdout.write(f"\n{found.waiting:,} of the absent are asked again, the next at {found.next_ask}\n")
+    for state, reasons in found.reasons.items():
+        for reason, count in reasons.items():
+            sys.stdout.write(printable(f"{count:>8,} {state}: {reason}") + "\n")
+    if found.lag_seconds is not None:
+        sys.stdout.write(f"{found.lag_seconds / 3600:.1f} h behind (listed until {found.listed_until or 'never'})\n")

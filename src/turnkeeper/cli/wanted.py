@@ -1,0 +1,88 @@
+"""The options that say which conversations are wanted, for the verbs that take many."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.genesys.filters import Filters
+from turnkeeper.runs.export import Range
+from turnkeeper.runs.windows import By
+
+__all__ = ["Wanted", "asked"]
+
+WANTED = Group("Which conversations")
+
+
+@Parameter(name="*", group=WANTED)
+@dataclass(frozen=True)
+class Wanted:
+    """Which conversations."""
+
+    since: str = ""
+    """Those that started then or later: a date, a time (UTC unless it says otherwise), or 2d for two days ago."""
+    until: str = ""
+    """Those that started before this time (default: now)."""
+    last: str = ""
+    """Short for --since so long ago: 2d, 6h, 30m, 1w."""
+    ids: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None
+    """These ids: a file with one a line, or - for standard input."""
+    queue: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Only of this queue (id). Repeat it or separate with commas."""
+    user: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Only with this user (id)."""
+    division: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Only of this division (id)."""
+    media_type: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Only of this media type: voice, chat, message, email, callback …"""
+    direction: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Only inbound, or only outbound ones."""
+    by: By = "auto"
+    """How to find them: query, jobs (for long backfills), or auto."""
+
+    def filters(self) -> Filters:
+        """The filters as the platform's door takes them. Raises ``Misconfigured`` naming a bad value."""
+        return Filters.from_options(
+            queues=_split(self.queue),
+            users=_split(self.user),
+            divisions=_split(self.division),
+            media_types=_split(self.media_type),
+            directions=_split(self.direction),
+        )
+
+
+def asked(wanted: Wanted, now: datetime, *, follow: bool = False) -> Range | None:
+    """The range that the options name; None where none does. Raises ``Misconfigured``."""
+    if wanted.ids is not None and follow:
+        raise Misconfigured("--ids was given together with --follow", hint="Leave one of them out.")
+    return Range.of(
+        now,
+        since=wanted.since,
+        until=wanted.until,
+        last=wanted.last,
+        ids=() if wanted.ids is None else _ids(wanted.ids),
+        filters=wanted.filters(),
+        by=wanted.by,
+    )
+
+
+def _ids(path: Path) -> tuple[str, ...]:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as cause:
+        said = cause.strerror if isinstance(cause, OSError) else "it is not text"
+        raise Misconfigured(f"cannot be read ({said})", operation="read ids", key=str(path)) from None
+    found = tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    if not found:
+        raise Misconfigured("holds no ids", operation="read ids", key=str(path), hint="One id a line.")
+    return found
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]

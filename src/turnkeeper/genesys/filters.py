@@ -1,0 +1,92 @@
+"""Which conversations are wanted, in the words of the details query and of its jobs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.genesys.conversations import checked_id
+
+__all__ = ["DIRECTIONS", "MEDIA_TYPES", "Filters"]
+
+DIRECTIONS = ("inbound", "outbound")
+MEDIA_TYPES = (
+    "callback", "chat", "cobrowse", "email", "internalmessage", "message", "screenmonitoring", "screenshare", "unknown",
+    "video", "voice",
+)  # fmt: skip
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Values of one kind are alternatives, kinds narrow each other; nothing given means every conversation.
+
+    ``queues``, ``users`` and ``divisions`` are ids. Queue, user and media type must come together in one segment of a
+    conversation; direction is the conversation's own (``originatingDirection``).
+    """
+
+    queues: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    divisions: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ()
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        queues: Iterable[str] = (),
+        users: Iterable[str] = (),
+        divisions: Iterable[str] = (),
+        media_types: Iterable[str] = (),
+        directions: Iterable[str] = (),
+    ) -> Self:
+        """The same choice however it was written: sorted, each once. Raises ``Misconfigured`` naming a bad value."""
+        return cls(
+            queues=_sorted(checked_id(one) for one in queues),
+            users=_sorted(checked_id(one) for one in users),
+            divisions=_sorted(checked_id(one) for one in divisions),
+            media_types=_sorted(_known(one, "media type", MEDIA_TYPES) for one in media_types),
+            directions=_sorted(_known(one, "direction", DIRECTIONS) for one in directions),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.queues or self.users or self.divisions or self.media_types or self.directions)
+
+    @property
+    def text(self) -> str:
+        """The choice as JSON, the same for the same choice: ``{}`` for everything."""
+        return msgspec.json.encode(self).decode()
+
+    @property
+    def query(self) -> dict[str, object]:
+        """``segmentFilters`` and ``conversationFilters`` of a query's body; a block without a predicate is left out."""
+        segment = _blocks(queueId=self.queues, userId=self.users, mediaType=self.media_types)
+        whole = _blocks(originatingDirection=self.directions, divisionId=self.divisions)
+        return {
+            name: blocks for name, blocks in (("segmentFilters", segment), ("conversationFilters", whole)) if blocks
+        }
+
+
+def _blocks(**wanted: tuple[str, ...]) -> list[dict[str, object]]:
+    """One block of alternatives per dimension; blocks narrow each other."""
+    return [
+        {"type": "or", "predicates": [_predicate(dimension, value) for value in values]}
+        for dimension, values in wanted.items()
+        if values
+    ]
+
+
+def _predicate(dimension: str, value: str) -> dict[str, str]:
+    return {"type": "dimension", "dimension": dimension, "operator": "matches", "value": value}
+
+
+def _known(text: str, what: str, known: tuple[str, ...]) -> str:
+    if text.lower() in known:
+        return text.lower()
+    raise Misconfigured(f"{text!r} is no {what}", hint=f"Known: {', '.join(known)}.")
+
+
+def _sorted(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(values)))

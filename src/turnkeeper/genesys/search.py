@@ -1,0 +1,143 @@
+"""The transcript search: the one endpoint that lists which communications have a transcript.
+
+Content is searchable for sixty days; of each search only the first thousand results can be paged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from turnkeeper.clock import Clock
+from turnkeeper.errors import Denied, Skippable, Unavailable
+from turnkeeper.events import Listener, Noted
+from turnkeeper.genesys.answers import read_answer
+from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.interval import Interval
+
+__all__ = ["DEEPEST", "Listed", "Search"]
+
+DEEPEST = 1000
+BATCH = 100
+SEARCHABLE = timedelta(days=60)
+_SECOND = timedelta(seconds=1)
+# A permission may be granted while a run goes on for years; a search that is down comes back.
+_ASK_AGAIN = 86_400.0
+_REST = 600.0
+_PATH = "/api/v2/speechandtextanalytics/transcripts/search"
+_FORMAT = "yyyy-MM-dd'T'HH:mm:ss"
+
+
+@dataclass
+class Listed:
+    """conversation -> its communications that have a transcript.
+
+    ``complete`` is False where not all could be read: more began in one second than the platform lets anybody page.
+    """
+
+    pairs: dict[str, set[str]] = field(default_factory=dict)
+    complete: bool = True
+
+    def of(self, conversation: str) -> frozenset[str]:
+        return frozenset(self.pairs.get(conversation, ()))
+
+
+class _Row(msgspec.Struct, rename="camel"):
+    conversation_id: str | None = None
+    communication_id: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    total: int = 0
+    results: list[_Row] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Answer)
+
+
+class Search:
+    """Searches by the start of conversations. Remembers for a day that it is not offered."""
+
+    def __init__(self, api: Api, clock: Clock, listener: Listener) -> None:
+        self._api = api
+        self._clock = clock
+        self._listener = listener
+        self._rests_until = 0.0
+
+    async def listed(self, interval: Interval, worth: int) -> Listed | None:
+        """What is listed of the conversations that began in an interval (to the second).
+
+        None where it is not known: the interval is older than sixty days, the search is not offered, not permitted or
+        down (said once), or the answer would take more than ``worth`` requests.
+        """
+        resting = self._clock.monotonic() < self._rests_until
+        if resting or interval.start < self._clock.now() - SEARCHABLE:
+            return None
+        found = Listed()
+        try:
+            return found if await self._collect(_whole_seconds(interval), found, worth) else None
+        except (Denied, Skippable) as cause:
+            self._rest(_ASK_AGAIN, f"is not available here: {cause}")
+        except Unavailable as cause:
+            self._rest(_REST, f"does not answer: {cause}")
+        return None
+
+    def _rest(self, seconds: float, why: str) -> None:
+        """Do without it for a while: what it saves is requests, and nothing depends on it."""
+        self._rests_until = self._clock.monotonic() + seconds
+        self._listener(Noted(note=f"likely legs are asked one by one, since transcripts/search {why}"))
+
+    async def _collect(self, interval: Interval, found: Listed, worth: int) -> bool:
+        """Halves the interval until everything in it can be paged. False where that is not worth it."""
+        first = await self._page(interval, 1)
+        if -(-first.total // BATCH) > worth:
+            return False
+        if first.total > DEEPEST and interval.end - interval.start > _SECOND:
+            middle = _middle(interval)
+            halves = (Interval(interval.start, middle), Interval(middle, interval.end))
+            # Together they hold what was promised to be worth it; neither is refused on its own.
+            return all([await self._collect(half, found, first.total) for half in halves])
+        pages = -(-min(first.total, DEEPEST) // BATCH)
+        seen = _add(first, found)
+        for number in range(2, pages + 1):
+            seen |= _add(await self._page(interval, number), found)
+        # Nothing promises that pages come in one order: a pair that slid from one to another was not seen.
+        found.complete = found.complete and len(seen) >= first.total
+        return True
+
+    async def _page(self, interval: Interval, number: int) -> _Answer:
+        moments = {"startValue": _written(interval.start), "endValue": _written(interval.end)}
+        between = {"type": "DATE_RANGE", "fields": ["conversationStartTime"], "dateFormat": _FORMAT} | moments
+        asked = {
+            "types": ["transcripts"],
+            "returnFields": ["conversationId", "communicationId"],
+            "query": [between],
+            "pageSize": BATCH,
+            "pageNumber": number,
+        }
+        call = Call("transcript search", _PATH, str(interval), method="POST", json=asked)
+        with await self._api.fetch(call) as body:
+            return read_answer(body, _DECODER, call.operation, call.key)
+
+
+def _add(answer: _Answer, found: Listed) -> set[tuple[str, str]]:
+    """The pairs of one page, noted."""
+    rows = {(one.conversation_id or "", one.communication_id or "") for one in answer.results or ()}
+    for conversation, communication in rows:
+        found.pairs.setdefault(conversation, set()).add(communication)
+    return rows
+
+
+def _whole_seconds(interval: Interval) -> Interval:
+    """The same, out to whole seconds: the search is asked in seconds."""
+    return Interval(interval.start.replace(microsecond=0), (interval.end + _SECOND).replace(microsecond=0))
+
+
+def _middle(interval: Interval) -> datetime:
+    return (interval.start + (interval.end - interval.start) / 2).replace(microsecond=0)
+
+
+def _written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,104 @@
+"""What is known of one token's present rate window, from whole seconds and answers that overtake each other. Pure.
+
+``inin-ratelimit-reset`` is in whole seconds, and nobody says how it is rounded. An answer to a request that was sent at
+``s`` and answered at ``r`` therefore places the window's end after ``s + reset - 1``, and before ``r + reset`` if the
+platform rounds up, a second later if it rounds down. Many answers together narrow that to milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+__all__ = ["Figures", "Window", "figures"]
+
+_ROUNDING = 1.02
+"""The second that rounding may hide, and what two clocks drift apart in a minute."""
+_USUAL, _LONGEST = 60.0, 600.0
+_RESERVED_FROM = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One answer's headers: requests counted in this window, requests allowed in it, seconds that are left of it."""
+
+    count: int
+    allowed: int
+    reset: float
+
+
+@dataclass(slots=True)
+class Window:
+    """``allowed`` requests of which ``count`` are counted (0 allowed: nothing is known yet).
+
+    It ends between ``lo`` and ``hi`` on a monotonic clock, or up to a second later. ``span`` is the longest ``reset``
+    seen. Until ``blocked`` nothing may be asked at all.
+    """
+
+    allowed: int = 0
+    count: int = 0
+    lo: float = -inf
+    hi: float = inf
+    span: float = 0.0
+    blocked: float = -inf
+
+    def learn(self, sent: float, received: float, seen: Figures) -> bool | None:
+        """Take in one answer: whether a new window began; None where the answer was too slow to say which it is of."""
+        self.span = max(self.span, seen.reset)
+        if self.allowed and self.hi < inf and received - sent > max(self.span, 3.0) / 3:
+            return None
+        answer = Window(seen.allowed, seen.count, sent + seen.reset - 1, received + seen.reset)
+        return self.merge(answer)
+
+    def merge(self, other: Window) -> bool:
+        """Take in what somebody else knows of the same token; whether that is of a newer window."""
+        self.span, self.blocked = max(self.span, other.span), max(self.blocked, other.blocked)
+        if not other.allowed or other.hi + _ROUNDING <= self.lo:
+            return False
+        newer = not self.allowed or other.lo > self.hi + _ROUNDING
+        if newer:
+            self.allowed, self.count, self.lo, self.hi = other.allowed, other.count, other.lo, other.hi
+        else:
+            # Answers overtake each other: within one window the largest count is the newest.
+            if other.count >= self.count:
+                self.allowed, self.count = other.allowed, other.count
+            self.lo, self.hi = max(self.lo, other.lo), min(self.hi, other.hi)
+        return newer
+
+    def roll(self, now: float) -> bool:
+        """Begin a new window, of an unknown end, where the old one has certainly ended."""
+        if now < self.hi + _ROUNDING:
+            return False
+        # Windows are equally long: so late answers of the old one are not taken for the new one's.
+        self.count, self.lo, self.hi = 0, max(now, self.lo + self.span - 2), inf
+        return True
+
+    def bound(self, now: float) -> None:
+        """A request was counted before now, and nothing says when its window ends: it cannot last longer than usual.
+
+        ``span`` may be too short: whoever joins a window late has not seen a whole one.
+        """
+        if self.hi == inf:
+            self.hi = now + max(self.span, _USUAL)
+
+    def room(self, now: float) -> int:
+        """How many more requests fit in.
+
+        One is kept until the end is near: sent then, it shows whether the new window has begun, and cannot be refused.
+        """
+        reserve = 1 if now < self.hi and self.allowed >= _RESERVED_FROM else 0
+        return self.allowed - self.count - reserve
+
+    def left(self, now: float) -> float:
+        """Seconds until it is worth asking again: to the likely end, and from there to the certain one."""
+        return (self.hi if now < self.hi else self.hi + _ROUNDING) - now
+
+
+def figures(headers: Mapping[str, str]) -> Figures | None:
+    """The rate limit's headers (lower-case names); None where they are missing or senseless."""
+    try:
+        count, allowed, reset = (int(headers[f"inin-ratelimit-{name}"]) for name in ("count", "allowed", "reset"))
+    except (KeyError, ValueError):
+        return None
+    return Figures(count, allowed, min(max(reset, 0), _LONGEST)) if allowed > 0 else None

@@ -1,0 +1,350 @@
+"""The verb ``export``: a range of conversations, or a list of them, into an archive, once or for years."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.tombstones import Tombstones
+from turnkeeper.clock import Clock, SystemClock, rfc3339
+from turnkeeper.errors import Misconfigured
+from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.genesys.conversations import Kind
+from turnkeeper.genesys.filters import Filters
+from turnkeeper.genesys.interval import Interval
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs import index
+from turnkeeper.runs.discovery import Discovered, Unknown, discover_ids, discover_window, planned
+from turnkeeper.runs.estimate import Estimate, estimate
+from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
+from turnkeeper.runs.ledger import Ledger, Wanted
+from turnkeeper.runs.portal import run
+from turnkeeper.runs.report import RunReport
+from turnkeeper.runs.visit import AUDIO, described
+from turnkeeper.runs.windows import By, midnight, range_of
+from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
+from turnkeeper.spool import Spool
+
+__all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
+
+_PAGE = 100
+_USUAL_QUOTA = 300.0
+"""Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
+KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
+
+
+@dataclass(frozen=True)
+class Range:
+    """What to export: the conversations that started in ``interval`` and pass ``filters``, or those in ``ids``."""
+
+    interval: Interval | None = None
+    filters: Filters = field(default_factory=Filters)
+    ids: Sequence[str] = ()
+    by: By = "auto"
+
+    @classmethod
+    def of(
+        cls,
+        now: datetime,
+        *,
+        since: str = "",
+        until: str = "",
+        last: str = "",
+        ids: Sequence[str] = (),
+        filters: Filters | None = None,
+        by: By = "auto",
+    ) -> Self | None:
+        """The range in words, as the command line has them; None where nothing was asked for.
+
+        ``since`` and ``until`` are dates, times (UTC unless they say otherwise) or so long ago (``2d``); ``last`` is
+        short for ``since`` so long ago. Raises ``Misconfigured`` for what is none of these, and for ids among other
+        choices.
+        """
+        if ids:
+            if since or until or last or filters:
+                hint = "Ids say exactly which; leave out --since, --until, --last and the filters."
+                raise Misconfigured("ids were given together with other choices", hint=hint)
+            return cls(ids=tuple(ids))
+        if not (since or until or last):
+            return None
+        return cls(range_of(now, since=since, until=until, last=last), filters or Filters(), by=by)
+
+    @property
+    def name(self) -> str:
+        """The filters as a slug: windows that were listed with others say nothing of these."""
+        return hashlib.sha256(self.filters.text.encode()).hexdigest()[:16] if self.filters else "all"
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """``requests`` count against the quota; ``hours`` is how long they take at ``requests_per_minute``."""
+
+    conversations: int
+    requests: int
+    requests_per_minute: float
+    hours: float
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Go on until stopped: list the last ``last`` (whole days, UTC) again every ``every``, and ask for late transcripts
+    when they are due. ``first`` is done before anything else."""
+
+    every: timedelta = timedelta(minutes=15)
+    last: timedelta = timedelta(days=2)
+    first: Range | None = None
+    filters: Filters = field(default_factory=Filters)
+
+
+_Asked = TypeVar("_Asked", bound=Range | Follow)
+_NOTHING = "Give since (and until), last or ids, or a Follow."
+
+
+def export(
+    wanted: Range | Follow | None = None,
+    *,
+    to: str,
+    since: str = "",
+    until: str = "",
+    last: str = "",
+    ids: Sequence[str] = (),
+    filters: Filters | None = None,
+    platform: PlatformSettings | None = None,
+    store: StoreSettings | None = None,
+    settings: ExportSettings | None = None,
+    ledger: Path | None = None,
+    clock: Clock | None = None,
+    listener: Listener = silent,
+    stop: threading.Event | None = None,
+    retry: bool = False,
+) -> RunReport:
+    """Export everything wanted into the archive at ``to``; what is there already costs nothing.
+
+    What is wanted is said in words (``since`` … ``filters``, as in ``Range.of``), or is a ``Range`` or a ``Follow``.
+
+    Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
+    schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
+    run politely: what is under way is finished. ``retry`` makes everything that failed due at once; alone, it looks for
+    nothing new.
+
+    Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
+    with single conversations is in the report.
+    """
+    clock = clock or SystemClock()
+    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    if asked is None and not retry:
+        raise Misconfigured("nothing was asked for", hint=_NOTHING)
+    settings = settings or ExportSettings()
+    stop = stop or threading.Event()
+    archive = Archive(to, store, clock=clock, listener=silent, spool_folder=settings.spool_folder)
+
+    async def verb() -> RunReport:
+        door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
+        async with door:
+            await claimed(door, archive)
+            book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
+            try:
+                if retry:
+                    await anyio.to_thread.run_sync(book.retry)
+                if settings.audio is not None:
+                    await anyio.to_thread.run_sync(book.reopen, AUDIO)
+                run_ = Run(door, archive, book, settings, clock, listener, stop)
+                return await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
+            finally:
+                book.close()
+
+    return run(verb)
+
+
+def foresee(
+    wanted: Range | None = None,
+    *,
+    since: str = "",
+    until: str = "",
+    last: str = "",
+    ids: Sequence[str] = (),
+    filters: Filters | None = None,
+    platform: PlatformSettings | None = None,
+    clock: Clock | None = None,
+    listener: Listener = silent,
+) -> Foreseen:
+    """What an export of the same would cost: a few requests, and nothing is written.
+
+    Raises what asking the platform raises.
+    """
+    clock = clock or SystemClock()
+    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    if asked is None:
+        raise Misconfigured("nothing was asked for", hint=_NOTHING)
+
+    async def verb() -> Foreseen:
+        async with Genesys(platform, clock=clock, listener=listener) as door:
+            await door.token_probe()
+            if asked.interval is None:
+                # Each id is asked for in vain at worst; a hundred details cost one request.
+                found = Estimate(len(asked.ids), -(-len(asked.ids) // 100), len(asked.ids), 1.0, 0)
+            else:
+                filters, by = asked.filters, asked.by
+                found = await estimate(door, asked.interval, filters, by=by, clock=clock, listener=listener)
+            quota = door.quota
+            per_minute = quota.allowed / quota.seconds * 60 if quota else _USUAL_QUOTA
+            return Foreseen(found.conversations, found.requests, per_minute, round(found.hours(per_minute), 2))
+
+    return run(verb)
+
+
+def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
+    if wanted is not None and said is not None:
+        hint = "Leave out since, until, last and ids, or the Range."
+        raise Misconfigured("a range was given twice", hint=hint)
+    return wanted or said
+
+
+def ledger_path(archive_url: str) -> Path:
+    """Where the queue of an archive stands on this machine."""
+    return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
+
+
+async def claimed(door: Genesys, archive: Archive) -> None:
+    """Make sure that the platform lets us in, and that the archive is this organisation's.
+
+    Raises ``Denied`` or ``Misconfigured``, and ``StoreRefused`` for another organisation's archive.
+    """
+    await door.token_probe()
+    organisation = await door.organisation()
+    await anyio.to_thread.run_sync(archive.claim, organisation)
+
+
+@dataclass
+class Run:
+    """One process's work on one archive, through doors that are open already: ``export`` opens the usual ones."""
+
+    door: Genesys
+    archive: Archive
+    ledger: Ledger
+    settings: ExportSettings
+    clock: Clock
+    listener: Listener = silent
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    async def once(self, wanted: Range) -> RunReport:
+        """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
+        await self._restored()
+        return await self._pass(wanted)
+
+    async def follow(self, follow: Follow) -> RunReport:
+        """Pass after pass, until ``stop`` is set."""
+        await self._restored()
+        wanted = follow.first
+        while True:
+            now = self.clock.now()
+            # Whole days: those that are settled are not listed again.
+            report = await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), follow.filters))
+            wanted = None
+            if not self.stop.is_set():
+                await self._pause(follow)
+            if self.stop.is_set():
+                report.ended = "interrupted"
+                return report
+
+    async def _pause(self, follow: Follow) -> None:
+        """Until the next listing, or until something is due."""
+        now = self.clock.now().timestamp()
+        due = self.ledger.due().next_ms
+        until = min(now + follow.every.total_seconds(), due / 1000 if due is not None else float("inf"))
+        async with anyio.create_task_group() as tasks:
+
+            async def watch() -> None:
+                await anyio.to_thread.run_sync(self.stop.wait, abandon_on_cancel=True)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(watch)
+            await self.clock.sleep(max(until - now, 1))
+            tasks.cancel_scope.cancel()
+
+    async def _restored(self) -> None:
+        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, States(self.archive.store))
+        if taken:
+            self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
+        stones = Tombstones(self.archive.store)
+        await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
+
+    async def _pass(self, wanted: Range) -> RunReport:
+        now = self.clock.now()
+        exporter = Exporter(
+            self.door,
+            self.archive,
+            self.ledger,
+            clock=self.clock,
+            settings=self.settings,
+            window_name=wanted.name,
+            listener=self.listener,
+            stop=self.stop,
+        )
+        with ExitStack() as spools:
+            if wanted.interval is not None and not wanted.filters:
+                exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))
+            return await exporter.run(lambda: self._batches(wanted), await self._names(spools))
+
+    async def _names(self, spools: ExitStack) -> tuple[list[Arrived], list[str]]:
+        """The whole directory, once for all: asking for the names of each call would double the requests."""
+        arrived: list[Arrived] = []
+        notes: list[str] = []
+        for kind in KINDS:
+            listing = await self.door.directory(kind)
+            if listing.note:
+                notes.append(listing.note)
+            if listing.body:
+                spool = spools.enter_context(Spool())
+                spool.write(listing.body)
+                arrived.append(Arrived(spool.seal(), f"directory/{kind}"))
+        return arrived, notes
+
+    async def _batches(self, wanted: Range) -> AsyncGenerator[Batch]:
+        if wanted.interval is None:
+            async for batch in _paged(self._named(wanted.ids)):
+                yield batch
+            return
+        for window in await planned(self.door, wanted.interval, by=wanted.by, clock=self.clock):
+            start, stop = rfc3339(window.interval.start), rfc3339(window.interval.end)
+            if self.ledger.window_closed(wanted.name, start, stop):
+                continue
+            found = discover_window(self.door, window, wanted.filters, listener=self.listener)
+            async for batch in _paged(found, start, stop):
+                yield batch
+            yield Batch(start, stop, last=True, complete=window.settled)
+
+    async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
+        async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
+            async for one in found:
+                yield one
+
+
+async def _paged(
+    found: AsyncGenerator[Discovered | Unknown] | AsyncGenerator[Discovered], start: str = "", stop: str = ""
+) -> AsyncGenerator[Batch]:
+    batch: list[Wanted] = []
+    async with aclosing(found):
+        async for one in found:
+            batch.append(_wanted(one))
+            if len(batch) == _PAGE:
+                yield Batch(start, stop, tuple(batch))
+                batch.clear()
+    if batch:
+        yield Batch(start, stop, tuple(batch))
+
+
+def _wanted(one: Discovered | Unknown) -> Wanted:
+    call = CallState(conversation=one.conversation, state="pending")
+    return Wanted(described(call, one.details), one.body, one.listed) if isinstance(one, Discovered) else Wanted(call)

@@ -1,0 +1,50 @@
+"""Between the ledger and the archive's index: what is known goes up, and what a lost ledger knew comes back down."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from turnkeeper.archive.states import CallState, States
+from turnkeeper.runs.ledger import Ledger
+
+__all__ = ["commit", "epoch_ms", "restore"]
+
+
+def commit(ledger: Ledger, states: States) -> int:
+    """Bring the archive's index up to date; how many calls were told."""
+    told = 0
+    for day in ledger.dirty():
+        calls = ledger.changes(day)
+        states.commit(day, calls)
+        ledger.committed(day, calls)
+        told += len(calls)
+    return told
+
+
+def restore(ledger: Ledger, states: States) -> int:
+    """Take over the days that this ledger has not seen; how many calls they hold.
+
+    What is done costs nothing again, and what was absent is asked again when its schedule says so.
+    """
+    known = ledger.restored()
+    taken = 0
+    for day in states.days():
+        if day not in known:
+            calls = states.read(day).calls
+            ledger.restore(day, ((call, _due(call)) for call in calls))
+            taken += len(calls)
+    return taken
+
+
+def epoch_ms(text: str) -> int:
+    """RFC 3339 as epoch milliseconds."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _due(call: CallState) -> int | None:
+    if call.state == "erased":
+        return None
+    if call.state in ("pending", "failed"):
+        return 0
+    waiting = [epoch_ms(leg.next_ask) for leg in call.legs if leg.next_ask and not leg.final]
+    return min(waiting, default=None)

@@ -1,0 +1,422 @@
+"""The local queue of an archive: what is wanted, who is at it, and when each thing is due again.
+
+SQLite in WAL mode, set once, when the file is made. Several processes on one machine share it: taking is one
+``UPDATE … RETURNING`` and a lease says until when the taker is believed to be alive. It is only a queue: the archive's
+index (``archive.states``) is the truth, and a lost file is filled again from there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+
+from turnkeeper.archive.states import CallState, merged
+from turnkeeper.clock import Clock
+from turnkeeper.errors import DiskFull, Misconfigured, StoreRefused, Unavailable
+from turnkeeper.runs.presence import Presence
+
+__all__ = ["Due", "Ledger", "Taken", "Wanted"]
+
+LEASE_S = 600.0
+"""How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
+
+_SCHEMA = """
+CREATE TABLE calls (
+    conversation TEXT PRIMARY KEY,
+    day      TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    facts    BLOB NOT NULL,
+    details  BLOB,
+    hint     BLOB,
+    due      INTEGER,
+    tries    INTEGER NOT NULL DEFAULT 0,
+    owner    TEXT,
+    leased   INTEGER,
+    dirty    INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX calls_due ON calls (due) WHERE due IS NOT NULL;
+CREATE INDEX calls_dirty ON calls (day) WHERE dirty;
+CREATE INDEX calls_state ON calls (state);
+CREATE INDEX calls_owner ON calls (owner) WHERE owner IS NOT NULL;
+CREATE TABLE windows (
+    name TEXT NOT NULL, start TEXT NOT NULL, stop TEXT NOT NULL,
+    PRIMARY KEY (name, start, stop)
+) WITHOUT ROWID;
+CREATE TABLE days (day TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_FACTS = msgspec.msgpack.Decoder(CallState)
+_HINT = msgspec.msgpack.Decoder(tuple[str, ...])
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A conversation to be kept: what is known of it, its details' own bytes, and the communications that the platform
+    lists as transcribed (None where it was not asked)."""
+
+    call: CallState
+    details: bytes | None = None
+    listed: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A conversation that this process is at; ``tries`` counts the failures in a row so far."""
+
+    call: CallState
+    day: str
+    tries: int
+    details: bytes | None = None
+    listed: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Due:
+    """How much may be taken now, how much later, and when the earliest of those is due (epoch ms)."""
+
+    now: int
+    later: int
+    next_ms: int | None
+
+
+class Ledger:
+    """The queue in a file. Times are epoch milliseconds of the clock given.
+
+    The version of a file (``PRAGMA user_version``) counts the ``steps`` it has taken: a new one takes all, an older
+    one those that it lacks. A step never changes once it was released.
+
+    What dead processes had taken is free again when the file is opened. Raises ``StoreRefused`` for a file of a newer
+    version and for one that is no ledger, ``DiskFull`` and ``Unavailable`` for what SQLite meets.
+    """
+
+    steps: ClassVar[tuple[str, ...]] = (_SCHEMA,)
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._lock = threading.RLock()
+        with _translated(path), ExitStack() as opened:
+            self._presence = Presence(path.parent / f"{path.stem}.exporters")
+            opened.callback(self._presence.close)
+            self._owner = self._presence.name
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            opened.callback(self._db.close)
+            self._prepare()
+            self.free_the_dead()
+            opened.pop_all()
+
+    def close(self) -> None:
+        """Close the file; what is still taken is free for others."""
+        with self._changing() as db:
+            db.execute("UPDATE calls SET owner = NULL, leased = NULL WHERE owner = ?", (self._owner,))
+        with self._lock:
+            self._db.close()
+        self._presence.close()
+
+    def free_the_dead(self) -> None:
+        """What processes that are no more had taken is due for everybody again."""
+        with self._changing() as db:
+            owners = [name for (name,) in db.execute("SELECT DISTINCT owner FROM calls WHERE owner IS NOT NULL")]
+            for name in owners:
+                if not self._presence.alive(name):
+                    db.execute("UPDATE calls SET owner = NULL, leased = NULL WHERE owner = ?", (name,))
+
+    def add(self, wanted: Iterable[Wanted]) -> int:
+        """Put conversations in the queue; how many of them were new.
+
+        One that is known stays as it is, except that an open one takes its newer details, and one whose legs gained
+        transcripts since (``listed``) is due again.
+        """
+        new = 0
+        now = self._now()
+        with self._changing() as db:
+            for one in wanted:
+                new += self._add(db, one, now)
+        return new
+
+    def take(self, most: int) -> list[Taken]:
+        """Up to so many conversations that are due and nobody is at; they are ours until the lease ends."""
+        now = self._now()
+        with self._changing() as db:
+            rows = db.execute(
+                "UPDATE calls SET owner = ?, leased = ? WHERE conversation IN (SELECT conversation FROM calls"
+                " WHERE due <= ? AND (leased IS NULL OR leased < ?) ORDER BY due LIMIT ?)"
+                " RETURNING facts, day, tries, details, hint",
+                (self._owner, now + int(LEASE_S * 1000), now, now, most),
+            ).fetchall()
+        return [_taken(row) for row in rows]
+
+    def settle(self, taken: Taken, call: CallState, *, due: int | None, failed: bool = False) -> bool:
+        """Say what came of it and when it is due again (None: never). False where the lease was lost to another."""
+        details = taken.details if due is not None and not call.generation else None
+        with self._changing() as db:
+            done = db.execute(
+                "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, owner = NULL, leased = NULL,"
+                " dirty = 1 WHERE conversation = ? AND owner = ?",
+                (
+                    call.state,
+                    _ENCODER.encode(call),
+                    details,
+                    due,
+                    taken.tries + 1 if failed else 0,
+                    call.conversation,
+                    self._owner,
+                ),
+            )
+        return done.rowcount == 1
+
+    def give_back(self, taken: Taken) -> None:
+        """It was not done after all: it is due for everybody again, at once."""
+        with self._changing() as db:
+            db.execute(
+                "UPDATE calls SET owner = NULL, leased = NULL WHERE conversation = ? AND owner = ?",
+                (taken.call.conversation, self._owner),
+            )
+
+    def renew(self) -> None:
+        """Say that this process is alive: everything it has taken stays its own."""
+        until = self._now() + int(LEASE_S * 1000)
+        with self._changing() as db:
+            db.execute("UPDATE calls SET leased = ? WHERE owner = ?", (until, self._owner))
+
+    def retry(self) -> int:
+        """Make everything that failed due at once; how many there are."""
+        with self._changing() as db:
+            done = db.execute("UPDATE calls SET due = ?, tries = 0 WHERE state = 'failed'", (self._now(),))
+        return done.rowcount
+
+    def reopen(self, leg: str) -> int:
+        """Make archived conversations that lack this leg due at once; how many there are."""
+        now = self._now()
+        with self._changing() as db:
+            rows = db.execute("SELECT facts FROM calls WHERE state IN ('done', 'unread') AND owner IS NULL").fetchall()
+            calls = [_FACTS.decode(facts) for (facts,) in rows]
+            lacking = [(now, call.conversation) for call in calls if all(one.id != leg for one in call.legs)]
+            db.executemany("UPDATE calls SET due = ? WHERE conversation = ?", lacking)
+        return len(lacking)
+
+    def due(self) -> Due:
+        """What is left to do."""
+        now = self._now()
+        with self._reading() as db:
+            ready, later, earliest = db.execute(
+                "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1),"
+                " min(due) FILTER (WHERE due > ?1) FROM calls WHERE due IS NOT NULL",
+                (now,),
+            ).fetchone()
+        return Due(ready, later, earliest)
+
+    def counts(self) -> dict[str, int]:
+        """How many conversations are in each state."""
+        with self._reading() as db:
+            return dict(db.execute("SELECT state, count(*) FROM calls GROUP BY state"))
+
+    def dirty(self) -> list[str]:
+        """The days that hold what the archive's index does not say yet."""
+        with self._reading() as db:
+            return [day for (day,) in db.execute("SELECT DISTINCT day FROM calls WHERE dirty ORDER BY day")]
+
+    def changes(self, day: str) -> list[CallState]:
+        """The calls of a day that the archive's index does not know yet."""
+        with self._reading() as db:
+            rows = db.execute("SELECT facts FROM calls WHERE day = ? AND dirty", (day,))
+            return [_FACTS.decode(facts) for (facts,) in rows]
+
+    def committed(self, day: str, calls: Sequence[CallState]) -> None:
+        """These stand in the archive's index now; one that changed meanwhile stays to be committed."""
+        with self._changing() as db:
+            db.executemany(
+                "UPDATE calls SET dirty = 0 WHERE conversation = ? AND facts = ?",
+                [(call.conversation, _ENCODER.encode(call)) for call in calls],
+            )
+            db.execute("INSERT OR IGNORE INTO days VALUES (?)", (day,))
+
+    def restore(self, day: str, calls: Iterable[tuple[CallState, int | None]]) -> None:
+        """Take over what the archive's index says of a day, each call with its due time; what is here stays."""
+        with self._changing() as db:
+            for call, due in calls:
+                self._restore(db, day, call, due)
+            db.execute("INSERT OR IGNORE INTO days VALUES (?)", (day,))
+
+    def restored(self) -> frozenset[str]:
+        """The days that were taken over from the archive, or committed to it."""
+        with self._reading() as db:
+            return frozenset(day for (day,) in db.execute("SELECT day FROM days"))
+
+    def erase(self, conversations: Iterable[str]) -> None:
+        """Forget everything about these except that they are erased."""
+        with self._changing() as db:
+            for conversation in conversations:
+                facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
+                db.execute(
+                    "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL"
+                    " WHERE conversation = ? AND state <> 'erased'",
+                    (facts, conversation),
+                )
+
+    def close_window(self, name: str, start: str, stop: str) -> None:
+        """This stretch was listed to its end and the platform adds no more to it."""
+        with self._changing() as db:
+            db.execute("INSERT OR IGNORE INTO windows VALUES (?, ?, ?)", (name, start, stop))
+
+    def window_closed(self, name: str, start: str, stop: str) -> bool:
+        """Whether a stretch needs no listing any more."""
+        with self._reading() as db:
+            query = "SELECT 1 FROM windows WHERE name = ? AND start = ? AND stop = ?"
+            return db.execute(query, (name, start, stop)).fetchone() is not None
+
+    def failures(self, most: int) -> list[CallState]:
+        """Some of the conversations that failed, with their reasons."""
+        with self._reading() as db:
+            rows = db.execute("SELECT facts FROM calls WHERE state = 'failed' LIMIT ?", (most,))
+            return [_FACTS.decode(facts) for (facts,) in rows]
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+    def _prepare(self) -> None:
+        newest = len(self.steps)
+        found = self._version()
+        if found == 0:
+            self._refuse_others()
+            self._db.execute("PRAGMA journal_mode = WAL")
+        if found < newest:
+            with self._changing() as db:
+                # Another process may have been quicker.
+                for step in self.steps[self._version() :]:
+                    for statement in filter(str.strip, step.split(";")):
+                        db.execute(statement)
+                db.execute(f"PRAGMA user_version = {max(newest, self._version())}")
+        elif found > newest:
+            hint = "Upgrade turnkeeper, or remove the file: the next run fills a new one from the archive."
+            raise self._refused(f"is of version {found}, this turnkeeper knows {newest}", hint)
+        # The archive is the truth: a commit that a power cut takes back is done again.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _refuse_others(self) -> None:
+        """Tables without a version are somebody else's. Looked at in this order: a ledger gets both at one instant."""
+        if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and self._version() == 0:
+            raise self._refused("is a database, and no ledger of turnkeeper", _REMOVE)
+
+    def _refused(self, why: str, hint: str) -> StoreRefused:
+        return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
+
+    def _add(self, db: sqlite3.Connection, one: Wanted, now: int) -> int:
+        row = db.execute("SELECT facts, hint FROM calls WHERE conversation = ?", (one.call.conversation,)).fetchone()
+        hint = None if one.listed is None else _ENCODER.encode(tuple(sorted(one.listed)))
+        if row is None:
+            db.execute(
+                "INSERT INTO calls (conversation, day, state, facts, details, hint, due, dirty)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
+                (
+                    one.call.conversation,
+                    _day(one.call),
+                    one.call.state,
+                    _ENCODER.encode(one.call),
+                    one.details,
+                    hint,
+                    now,
+                ),
+            )
+            return 1
+        known = _FACTS.decode(row[0])
+        missing = one.listed is not None and _missing(known, one.listed)
+        if known.state == "erased" or not ((one.call.ended_at and not known.ended_at) or missing):
+            return 0
+        facts = _ENCODER.encode(_renewed(known, one.call))
+        db.execute(
+            "UPDATE calls SET facts = ?, details = coalesce(?, details), hint = ?, due = ?, dirty = 1"
+            " WHERE conversation = ?",
+            (facts, one.details, hint, now, one.call.conversation),
+        )
+        return 0
+
+    def _restore(self, db: sqlite3.Connection, day: str, call: CallState, due: int | None) -> None:
+        row = db.execute("SELECT facts FROM calls WHERE conversation = ?", (call.conversation,)).fetchone()
+        if row is None:
+            db.execute(
+                "INSERT INTO calls (conversation, day, state, facts, due) VALUES (?, ?, ?, ?, ?)",
+                (call.conversation, day, call.state, _ENCODER.encode(call), due),
+            )
+            return
+        known = _FACTS.decode(row[0])
+        both = merged(known, call)
+        if both != known:
+            # Somebody else's progress; our own due time stands unless there is nothing left to do.
+            done = "NULL" if due is None and both.state in ("done", "unread", "erased") else "due"
+            db.execute(
+                f"UPDATE calls SET facts = ?, state = ?, due = {done} WHERE conversation = ?",  # noqa: S608
+                (_ENCODER.encode(both), both.state, call.conversation),
+            )
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(self.path):
+            yield self._db
+
+
+def _taken(row: tuple[bytes, str, int, bytes | None, bytes | None]) -> Taken:
+    facts, day, tries, details, hint = row
+    listed = None if hint is None else frozenset(_HINT.decode(hint))
+    return Taken(_FACTS.decode(facts), day, tries, details, listed)
+
+
+def _day(call: CallState) -> str:
+    return call.started_at[:10] or "undated"
+
+
+def _missing(known: CallState, listed: frozenset[str]) -> bool:
+    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed")}
+    return bool(known.legs) and "_media" not in held and not listed <= held
+
+
+def _renewed(known: CallState, told: CallState) -> CallState:
+    """The newer account of who and when, with what had come of it so far."""
+    return msgspec.structs.replace(
+        told, state=known.state, legs=known.legs, generation=known.generation, reason=known.reason
+    )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as cause:
+        said = str(cause)
+        if "full" in said:
+            hint = "Make room, or set XDG_STATE_HOME to a folder with more."
+            raise DiskFull(said, operation="write the ledger", key=str(path), hint=hint) from None
+        if "locked" in said or "busy" in said:
+            raise Unavailable(said, operation="write the ledger", key=str(path)) from None
+        raise Misconfigured(said, operation="open the ledger", key=str(path), hint=_WHERE) from None
+    except sqlite3.DatabaseError as cause:
+        raise StoreRefused(str(cause), operation="open the ledger", key=str(path), hint=_REMOVE) from None
+    except OSError as cause:
+        raise Misconfigured(str(cause.strerror), operation="open the ledger", key=str(path), hint=_WHERE) from None
+
+
+_REMOVE = "Remove the file: the next run fills a new one from the archive."
+_WHERE = "Set XDG_STATE_HOME to a folder that can be written."

@@ -1,0 +1,363 @@
+"""One visit to one conversation: ask for what is due, keep what came, and say when to come again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.manifest import CommunicationState
+from turnkeeper.archive.states import CallState, LegState, State
+from turnkeeper.clock import Clock, rfc3339_ms
+from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError
+from turnkeeper.events import Listener, silent
+from turnkeeper.genesys.found import Found, Pending
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.speech import candidates
+from turnkeeper.runs.index import epoch_ms
+from turnkeeper.runs.ledger import Taken
+from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.details import Details, read_details
+
+__all__ = ["Listing", "Outcome", "Refused", "Visitor", "described"]
+
+AUDIO = "_audio"
+"""The leg that stands for all recordings of a conversation, where they are wanted."""
+WHOLE = "_media"
+"""The leg of a transcript that is of the whole conversation (the media dialect)."""
+
+Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
+"""A call's communications that the platform lists as transcribed by now; None where it lists nothing for anybody."""
+
+_UNLISTED = "not listed among the transcripts"
+
+
+class Refused(Exception):
+    """The platform denied this conversation. One may lie in a foreign division; all of them mean a missing role."""
+
+    def __init__(self, cause: Denied, outcome: Outcome) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a visit came to: the call's new state and when it is due again (epoch ms; None: never). ``arrived`` counts
+    transcripts; ``error`` is set where it failed."""
+
+    call: CallState
+    due: int | None
+    arrived: int = 0
+    error: TurnkeeperError | None = None
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Visits conversations through both doors. Safe to use from several tasks at once.
+
+    ``names`` are the platform's directories, arrived once for the whole run; ``audio`` says that recordings are wanted
+    too; ``threads`` bounds the writing.
+    """
+
+    platform: Genesys
+    archive: Archive
+    schedule: Schedule
+    clock: Clock
+    listing: Listing
+    names: Sequence[Arrived] = ()
+    notes: Sequence[str] = ()
+    audio: AudioWanted | None = None
+    listener: Listener = silent
+    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(8))
+    spool_folder: Path | None = None
+
+    async def visit(self, taken: Taken) -> Outcome:
+        """Ask for what is due now. What is the matter with this conversation alone is in the outcome.
+
+        Raises ``Refused`` where the platform denied it, and ``Fatal`` errors that end a run.
+        """
+        now = self._now()
+        try:
+            with ExitStack() as spools:
+                return await self._visit(taken, now, spools)
+        except Refused:
+            raise
+        except Erased:
+            return Outcome(CallState(conversation=taken.call.conversation, state="erased"), None)
+        except Fatal:
+            raise
+        except TurnkeeperError as cause:
+            return self._failed(taken, now, cause)
+
+    async def _visit(self, taken: Taken, now: int, spools: ExitStack) -> Outcome:
+        body, details = await self._details(taken, spools)
+        call = described(taken.call, details) if details else taken.call
+        if details is not None and details.end is None:
+            return Outcome(call, self.schedule.still_open(now, details.start or now))
+        only = await self._communications(taken, call, details, now)
+        if only is not None and not only:
+            outcome = self._unlisted(call, now)
+            return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
+        if details is None and call.generation:
+            details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
+        try:
+            met = await self.platform.ask(call.conversation, details, only)
+        except Denied as cause:
+            raise Refused(cause, self._failed(taken, now, cause)) from cause
+        if isinstance(met, Pending):
+            outcome = self._absent(call, met.absent or ((WHOLE, met.status),), now)
+            return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
+        return await self._kept(call, body, met, details, now, spools)
+
+    async def _details(self, taken: Taken, spools: ExitStack) -> tuple[Spool | None, Details | None]:
+        """What analytics says, from the ledger where it still stands there; a gateway may say nothing at all."""
+        known = taken.call
+        if taken.details is not None and known.ended_at:
+            spool = spools.enter_context(Spool(self.spool_folder))
+            spool.write(taken.details)
+            return spool.seal(), read_details(taken.details)
+        if known.generation:
+            return None, None
+        try:
+            spool = spools.enter_context(await self.platform.details(known.conversation))
+        except NotFound:
+            return None, None
+        with spool.open() as reader:
+            return spool, read_details(reader.read())
+
+    def _archived(self, conversation: str) -> Details | None:
+        """What analytics said when the first legs were kept: without it, the speech dialect cannot be asked."""
+        body = self.archive.details(conversation)
+        return read_details(body) if body else None
+
+    async def _communications(
+        self, taken: Taken, call: CallState, details: Details | None, now: int
+    ) -> Collection[str] | None:
+        """Which communications to ask for: None for all that are likely, none where nothing is listed yet."""
+        if not call.legs:
+            return self._first(taken.listed, details)
+        waiting = {leg.id for leg in call.legs if leg.state == "absent" and not leg.final and leg.id != AUDIO}
+        if call.generation and not waiting:
+            return frozenset()
+        if any(leg.id == WHOLE for leg in call.legs):
+            return None
+        listed = taken.listed - _held(call) if taken.listed else None
+        if not listed:
+            listed = await self.listing(call)
+        if listed is None:
+            return waiting or None
+        if call.generation or now < self._deadline(call):
+            return (listed - _held(call)) or (frozenset() if call.generation else self._likeliest(waiting, details))
+        # The last ask trusts no list.
+        return None
+
+    def _first(self, listed: frozenset[str] | None, details: Details | None) -> Collection[str] | None:
+        if listed is None or details is None:
+            return None
+        likely, _ = candidates(details)
+        return listed or frozenset(likely[:1]) or None
+
+    def _likeliest(self, waiting: set[str], details: Details | None) -> Collection[str] | None:
+        if details is None:
+            return waiting or None
+        likely, _ = candidates(details)
+        return frozenset(likely[:1]) or waiting or None
+
+    async def _kept(
+        self,
+        call: CallState,
+        body: Spool | None,
+        found: Found,
+        details: Details | None,
+        now: int,
+        spools: ExitStack,
+    ) -> Outcome:
+        arrived = [Arrived(body, "conversation")] if body else []
+        for one in found.bodies:
+            spools.enter_context(one.spool)
+            arrived.append(Arrived(one.spool, one.source, one.communication, one.withheld))
+        states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
+        sound = await self._audio(call, details, spools) if self.audio else AudioFound()
+        keep = partial(
+            self.archive.keep,
+            call.conversation,
+            [*arrived, *self.names, *sound.arrived],
+            states=states,
+            notes=[*self.notes, *sound.notes],
+            recordings=sound.states,
+            sync_mode=self.audio.sync if self.audio else None,
+            new=call.generation == 0,
+        )
+        kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
+        outcome = self._done(call, found, kept, details, now)
+        return self._listened(outcome, sound, now) if self.audio else outcome
+
+    def _wants_audio(self, call: CallState) -> bool:
+        return self.audio is not None and call.generation > 0 and not any(_closed(leg) for leg in call.legs)
+
+    async def _audio(self, call: CallState, details: Details | None, spools: ExitStack) -> AudioFound:
+        assert self.audio is not None  # noqa: S101 - the callers looked
+        return await fetch_audio(
+            self.platform, self.archive, call.conversation, details, self.audio, spools, self.listener
+        )
+
+    async def _heard(self, call: CallState, now: int, spools: ExitStack) -> Outcome:
+        """The recordings alone, of a call whose transcripts are archived."""
+        details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
+        sound = await self._audio(call, details, spools)
+        mode = self.audio.sync if self.audio else None
+        keep = partial(
+            self.archive.keep,
+            call.conversation,
+            sound.arrived,
+            notes=sound.notes,
+            recordings=sound.states,
+            sync_mode=mode,
+        )
+        kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
+        heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
+        return self._listened(Outcome(heard, _next(heard)), sound, now)
+
+    def _listened(self, outcome: Outcome, sound: AudioFound, now: int) -> Outcome:
+        """The outcome with what became of the recordings: asked again while any of them may still come."""
+        call = outcome.call
+        legs = {leg.id: leg for leg in call.legs}
+        waiting = [one for one in sound.states if one.state in ("waiting", "archived", "failed")]
+        if sound.notes or waiting:
+            why = sound.notes[0] if sound.notes else waiting[0].reason or waiting[0].state
+            legs[AUDIO] = self._missing(call, legs.get(AUDIO), AUDIO, why, now)
+        else:
+            legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, now, "done", "")
+        call = msgspec.structs.replace(call, legs=_sorted(legs))
+        due = _next(call)
+        return Outcome(call, due if due is None or due > now else outcome.due, outcome.arrived)
+
+    def _done(self, call: CallState, found: Found, kept: Kept, details: Details | None, now: int) -> Outcome:
+        unread = kept.manifest.unread
+        state: State = "unread" if unread else "done"
+        reason = f"{unread.error}: {unread.message}" if unread else ""
+        legs = {leg.id: leg for leg in call.legs}
+        for one in found.bodies:
+            if not one.metadata:
+                name = one.communication or WHOLE
+                legs[name] = self._answered(legs.get(name), name, now, state, reason)
+        for name, why in found.absent:
+            legs[name] = self._missing(call, legs.get(name), name, why, now)
+        if found.dialect == "speech":
+            for name in candidates(details)[0] if details else ():
+                if name not in legs:
+                    legs[name] = self._missing(call, None, name, _UNLISTED, now, asked=False)
+        call = msgspec.structs.replace(
+            call, state=state, reason=reason, generation=kept.manifest.generation, legs=_sorted(legs)
+        )
+        return Outcome(call, _next(call), arrived=sum(not one.metadata for one in found.bodies))
+
+    def _absent(self, call: CallState, absent: Sequence[tuple[str, str]], now: int) -> Outcome:
+        legs = {leg.id: leg for leg in call.legs}
+        for name, why in absent:
+            legs[name] = self._missing(call, legs.get(name), name, why, now)
+        if not call.generation:
+            call = msgspec.structs.replace(call, state="absent", reason=absent[0][1])
+        return self._rescheduled(msgspec.structs.replace(call, legs=_sorted(legs)), now)
+
+    def _unlisted(self, call: CallState, now: int) -> Outcome:
+        """The platform's list holds nothing new: as good as asking for each leg, and much cheaper."""
+        legs = {leg.id: leg for leg in call.legs}
+        for name, leg in legs.items():
+            if leg.state == "absent" and not leg.final and epoch_ms(leg.next_ask or rfc3339_ms(now)) <= now:
+                legs[name] = self._missing(call, leg, name, leg.reason or _UNLISTED, now)
+        return self._rescheduled(msgspec.structs.replace(call, legs=_sorted(legs)), now)
+
+    def _rescheduled(self, call: CallState, now: int) -> Outcome:
+        due = _next(call)
+        if due is not None and due <= now:
+            # A leg that was not asked this time waits for the others' next turn.
+            asks = max((leg.asks for leg in call.legs), default=1)
+            due = self.schedule.absent(now, self._deadline(call) - self.schedule.window, asks)
+        return Outcome(call, due)
+
+    def _missing(
+        self, call: CallState, leg: LegState | None, name: str, why: str, now: int, *, asked: bool = True
+    ) -> LegState:
+        if leg is not None and leg.state in ("done", "unread"):
+            return leg
+        asks = (leg.asks if leg else 0) + asked
+        moment = rfc3339_ms(now)
+        first = leg.first_asked if leg and leg.first_asked else moment
+        due = self.schedule.absent(now, self._deadline(call) - self.schedule.window, asks)
+        return LegState(
+            id=name,
+            state="absent",
+            reason=why,
+            first_asked=first,
+            last_asked=moment,
+            next_ask=rfc3339_ms(due) if due is not None else "",
+            asks=asks,
+            final=due is None,
+        )
+
+    def _answered(self, leg: LegState | None, name: str, now: int, state: State, reason: str) -> LegState:
+        moment = rfc3339_ms(now)
+        first = leg.first_asked if leg and leg.first_asked else moment
+        asks = (leg.asks if leg else 0) + 1
+        return LegState(
+            id=name, state=state, reason=reason, first_asked=first, last_asked=moment, asks=asks, final=True
+        )
+
+    def _failed(self, taken: Taken, now: int, cause: TurnkeeperError) -> Outcome:
+        call = taken.call
+        reason = f"{type(cause).__name__}: {cause.message}"
+        if not call.generation:
+            call = msgspec.structs.replace(call, state="failed", reason=reason)
+        return Outcome(call, self.schedule.failed(now, taken.tries + 1), error=cause)
+
+    def _deadline(self, call: CallState) -> int:
+        """When absent is final: a window after the call's end, or after the first ask where that came later."""
+        asked = [epoch_ms(leg.first_asked) for leg in call.legs if leg.first_asked]
+        return max(self._ended(call), min(asked, default=self._now())) + self.schedule.window
+
+    def _ended(self, call: CallState) -> int:
+        known = call.ended_at or call.started_at
+        return epoch_ms(known) if known else self._now()
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+
+def described(call: CallState, details: Details) -> CallState:
+    """The call with what analytics says of it."""
+    return msgspec.structs.replace(
+        call,
+        started_at=rfc3339_ms(details.start) if details.start is not None else call.started_at,
+        ended_at=rfc3339_ms(details.end) if details.end is not None else call.ended_at,
+        queues=details.queue_ids or call.queues,
+        media_type=next(iter(details.media_types), call.media_type),
+        direction=details.direction or call.direction,
+    )
+
+
+def _closed(leg: LegState) -> bool:
+    """Whether nothing more is to be done about the recordings."""
+    return leg.id == AUDIO and (leg.state == "done" or leg.final)
+
+
+def _held(call: CallState) -> frozenset[str]:
+    return frozenset(leg.id for leg in call.legs if leg.state in ("done", "unread"))
+
+
+def _sorted(legs: dict[str, LegState]) -> tuple[LegState, ...]:
+    return tuple(legs[name] for name in sorted(legs))
+
+
+def _next(call: CallState) -> int | None:
+    return min((epoch_ms(leg.next_ask) for leg in call.legs if leg.next_ask and not leg.final), default=None)

@@ -1,0 +1,128 @@
+"""Batch requests: many recordings asked for at once, in their original codec, each answered with a link of its own.
+
+A batch belongs to the client that submitted it, and takes a while.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from turnkeeper.simulator import refusals
+from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.recordings import PERMISSIONS, Recordings
+from turnkeeper.simulator.simulation import Simulation
+from turnkeeper.simulator.tapes import ORIGINAL, Tape
+
+Json = dict[str, Any]
+
+_HOME = "/api/v2/recording/batchrequests"
+_MOST = 100
+_GONE = {
+    "recording-archived": "The recording is archived.",
+    "recording-deleted": "The recording has been deleted.",
+    "recording-restoring": "The recording is being restored.",
+    "no-media": "The recording has no media.",
+    "batch-error": "The recording could not be processed.",
+}
+
+
+@dataclass
+class Batch:
+    """One batch: whose it is, what was asked for, and how often it was looked at."""
+
+    client: str
+    wanted: list[tuple[str, str]]
+    looks: int = field(default=0)
+
+
+class Batches:
+    """Batch endpoints of one simulation."""
+
+    def __init__(self, simulation: Simulation, recordings: Recordings) -> None:
+        self._simulation = simulation
+        self._recordings = recordings
+        self._batches: list[Batch] = []
+
+    def routes(self) -> list[Route]:
+        """Submit and read."""
+        return [
+            Route(_HOME, self.submit, methods=["POST"]),
+            Route(f"{_HOME}/{{batch}}", self.read, methods=["GET"]),
+        ]
+
+    async def submit(self, request: Request) -> Response:
+        """POST: up to a hundred conversations or recordings."""
+        if self._simulation.switches.on("batch-missing"):
+            raise refusals.missing()
+        if self._simulation.switches.on("denied-recordings"):
+            raise refusals.denied(*PERMISSIONS)
+        wanted = _wanted(await request.body())
+        self._batches.append(Batch(self._client(request), wanted))
+        batch = self._simulation.ids.make(Kind.BATCH, len(self._batches) - 1)
+        return JSONResponse({"id": batch, "selfUri": f"{_HOME}/{batch}"})
+
+    async def read(self, request: Request) -> Response:
+        """GET: how far it is; complete at the second look (batch-slow: later, or never)."""
+        number = self._simulation.ids.index(Kind.BATCH, request.path_params["batch"])
+        if number is None or number >= len(self._batches) or self._batches[number].client != self._client(request):
+            raise refusals.missing(request.path_params["batch"])
+        batch, name = self._batches[number], request.path_params["batch"]
+        batch.looks += 1
+        switches = self._simulation.switches
+        slow = switches.argument("batch-slow", 1_000_000) if switches.on("batch-slow") else 1
+        results = [one for wanted in batch.wanted for one in self._results(*wanted)] if batch.looks > slow else []
+        failed = sum("errorMsg" in one for one in results)
+        return JSONResponse(
+            {
+                "id": name,
+                "jobId": name,
+                "expectedResultCount": len(results) or len(batch.wanted),
+                "resultCount": len(results),
+                "errorCount": failed,
+                "status": "Completed" if batch.looks > slow else "InProgress",
+                "results": results,
+                "selfUri": f"{_HOME}/{name}",
+            }
+        )
+
+    def _results(self, conversation: str, recording: str) -> list[Json]:
+        script = self._simulation.find(conversation)
+        if script is None:
+            return [{"conversationId": conversation, "errorMsg": "The conversation was not found."}]
+        tapes = [tape for tape in self._simulation.tapes.of(script) if recording in ("", tape.id)]
+        # Sensitive recordings are left out of a batch where the client may not hear them.
+        if self._simulation.switches.on("redacted"):
+            return []
+        return [result for tape in tapes for result in self._of(tape)]
+
+    def _of(self, tape: Tape) -> list[Json]:
+        """One result per stored file; how the platform gives a recording kept as two files is not documented."""
+        told = {"conversationId": tape.script.id, "recordingId": tape.id}
+        wrong = next((said for fault, said in _GONE.items() if self._simulation.switches.on(fault)), "")
+        if wrong:
+            return [told | {"errorMsg": wrong}]
+        tapes = self._simulation.tapes
+        kinds = [tapes.content_type(tapes.path(tape, ORIGINAL, key)) for key in tape.keys]
+        links = [self._recordings.link(tape, ORIGINAL, key) for key in tape.keys]
+        return [told | {"resultUrl": link, "contentType": kind} for link, kind in zip(links, kinds, strict=True)]
+
+    def _client(self, request: Request) -> str:
+        bearer = request.headers.get("authorization", "").partition(" ")[2]
+        return self._simulation.tokens.owner(bearer)
+
+
+def _wanted(body: bytes) -> list[tuple[str, str]]:
+    try:
+        listed = json.loads(body)["batchDownloadRequestList"]
+        wanted = [(str(one["conversationId"]), str(one.get("recordingId") or "")) for one in listed]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise refusals.malformed("The request could not be understood by the server.") from None
+    if not 1 <= len(wanted) <= _MOST:
+        raise refusals.malformed(f"Between 1 and {_MOST} requests are allowed in a batch.", "invalid.value")
+    return wanted

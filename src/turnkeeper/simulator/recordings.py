@@ -1,0 +1,179 @@
+"""The endpoints that list a conversation's recordings, with and without their media.
+
+Knows when to say "still transcoding"; the files come from the tapes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from turnkeeper.simulator import refusals
+from turnkeeper.simulator.clock import iso
+from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.samples import Break
+from turnkeeper.simulator.script import Script
+from turnkeeper.simulator.simulation import Simulation
+from turnkeeper.simulator.tapes import FORMATS, Tape
+
+Json = dict[str, Any]
+
+PERMISSIONS = tuple(f"recording:{kind}:view" for kind in (
+    "recording", "recordingSegment", "snippetRecording", "screenRecording",
+))  # fmt: skip
+_HOME = "/api/v2/conversations/{conversation}"
+_STATES = {
+    "recording-archived": "ARCHIVED",
+    "recording-deleted": "DELETED",
+    "recording-restoring": "RESTORING",
+}
+
+
+class Recordings:
+    """Recording endpoints of one simulation; links point at its storage port."""
+
+    def __init__(self, simulation: Simulation, storage_url: str) -> None:
+        self._simulation = simulation
+        self._storage_url = storage_url
+        self._annotations = itertools.count(1)
+
+    def routes(self) -> list[Route]:
+        """Lists and single reads, with media and without."""
+        return [
+            Route(f"{_HOME}/recordings", self.recordings),
+            Route(f"{_HOME}/recordings/{{recording}}", self.recording),
+            Route(f"{_HOME}/recordingmetadata", self.metadata),
+            Route(f"{_HOME}/recordingmetadata/{{recording}}", self.single_metadata),
+        ]
+
+    async def recordings(self, request: Request) -> Response:
+        """GET: all recordings with links to their media; 202 and no body while they are transcoded."""
+        script, kind = self._script(request), _format(request)
+        if self._transcoding(f"{script.id}/{kind}"):
+            return Response(status_code=202)
+        told = [self._told(tape) | self._media(tape, kind) for tape in self._simulation.tapes.of(script)]
+        return JSONResponse(told + self._digital(script))
+
+    async def recording(self, request: Request) -> Response:
+        """GET: one recording with links to its media."""
+        tape, kind = self._tape(request), _format(request)
+        if self._transcoding(f"{tape.id}/{kind}"):
+            return Response(status_code=202)
+        return JSONResponse(self._told(tape) | self._media(tape, kind))
+
+    async def metadata(self, request: Request) -> Response:
+        """GET: all recordings without media; nothing is transcoded for it."""
+        script = self._script(request)
+        told = [self._told(tape) | self._restorations() for tape in self._simulation.tapes.of(script)]
+        return JSONResponse(told + self._digital(script))
+
+    async def single_metadata(self, request: Request) -> Response:
+        """GET: one recording without media."""
+        return JSONResponse(self._told(self._tape(request)) | self._restorations())
+
+    def _transcoding(self, resource: str) -> bool:
+        switches = self._simulation.switches
+        return switches.on("transcoding-forever") or switches.strikes("transcoding", resource, default=2)
+
+    def _script(self, request: Request) -> Script:
+        if self._simulation.switches.on("denied-recordings"):
+            raise refusals.denied(*PERMISSIONS)
+        conversation = request.path_params["conversation"]
+        script = self._simulation.find(conversation)
+        if script is None:
+            raise refusals.missing(conversation)
+        return script
+
+    def _tape(self, request: Request) -> Tape:
+        wanted = request.path_params["recording"]
+        for tape in self._simulation.tapes.of(self._script(request)):
+            if tape.id == wanted:
+                return tape
+        raise refusals.missing(wanted)
+
+    def _told(self, tape: Tape) -> Json:
+        script, switches = tape.script, self._simulation.switches
+        state = next((state for fault, state in _STATES.items() if switches.on(fault)), "AVAILABLE")
+        home = f"/api/v2/conversations/{script.id}/recordings/{tape.id}"
+        told: Json = {
+            "id": tape.id,
+            "conversationId": script.id,
+            "startTime": iso(script.began + tape.start_ms),
+            # Null when there is no playable media: the one place where this platform writes nulls.
+            "endTime": None if switches.on("no-media") else iso(script.began + tape.end_ms),
+            "media": "audio",
+            "mediaSubtype": "Trunk",
+            "annotations": [self._annotation(tape, one) for one in tape.breaks if one.annotated],
+            "fileState": state,
+            "sessionId": tape.session,
+            "selfUri": home,
+        }
+        if state == "ARCHIVED":
+            told |= {"archiveDate": iso(script.ended + 86_400_000), "archiveMedium": "CLOUDARCHIVE"}
+        return told
+
+    def _media(self, tape: Tape, kind: str) -> Json:
+        """What only the list with media says. Where there is none, its fields are null."""
+        switches = self._simulation.switches
+        if switches.on("no-media") or any(switches.on(fault) for fault in _STATES):
+            return {"mediaUris": None, "outputDurationMs": None, "users": []}
+        uris = {key: {"mediaUri": self.link(tape, kind, key), "waveformData": []} for key in tape.keys}
+        return {
+            "mediaUris": uris,
+            "estimatedTranscodeTimeMs": 4_000,
+            "actualTranscodeTimeMs": 2_900,
+            "outputDurationMs": tape.duration_ms,
+            "recordingFileRole": "CUSTOMER_EXPERIENCE",
+            "users": [],
+        }
+
+    def link(self, tape: Tape, kind: str, key: str) -> str:
+        """A fresh presigned link to one file of a recording."""
+        simulation = self._simulation
+        path = simulation.tapes.path(tape, kind, key)
+        dead = simulation.switches.on("dead-link") or simulation.switches.strikes("expired-media-link", path)
+        return self._storage_url + simulation.links.issue(path, "expired" if dead else None)
+
+    def _annotation(self, tape: Tape, one: Break) -> Json:
+        """A pause on its four clocks: with and without the pauses before it, and after the recording's own cuts."""
+        paused = sum(other.end - other.start for other in tape.breaks if other.cut and other.start < one.start)
+        real, lasting = one.start - tape.start_ms, one.end - one.start
+        heard = 0 if one.cut else lasting
+        return {
+            # A new id at every request, as the platform gives.
+            "id": self._simulation.ids.make(Kind.CORRELATION, next(self._annotations), 1),
+            "type": "hold" if one.reason == "Hold" else "pause",
+            "reason": one.reason,
+            "location": real - paused,
+            "durationMs": lasting,
+            "absoluteLocation": real - paused,
+            "absoluteDurationMs": lasting,
+            "realtimeLocation": real,
+            "recordingLocation": real - paused,
+            "recordingDurationMs": heard,
+        }
+
+    def _restorations(self) -> Json:
+        return {"region": "us-east-1", "maxAllowedRestorationsForOrg": 100, "remainingRestorationsAllowedForOrg": 97}
+
+    def _digital(self, script: Script) -> list[Json]:
+        """A digital conversation has a recording too, of its messages: there is nothing to hear."""
+        if script.media_type == "voice" or not script.legs:
+            return []
+        recording = self._simulation.ids.make(Kind.RECORDING, script.index, script.legs[0].party)
+        told = {"id": recording, "conversationId": script.id, "media": "messaging", "fileState": "AVAILABLE"}
+        return [told | {"startTime": iso(script.began), "endTime": iso(script.ended), "messagingTranscript": []}]
+
+
+def _format(request: Request) -> str:
+    """The format asked for; ``mediaFormats`` overrides ``formatId``."""
+    query = request.query_params
+    listed = [one for one in query.get("mediaFormats", "").split(",") if one]
+    wanted = (listed or [query.get("formatId", "WEBM")])[0]
+    if any(one not in FORMATS for one in (wanted, *listed)) or not query.get("maxWaitMs", "0").isdigit():
+        raise refusals.malformed(f"Unknown media format: {wanted}", "invalid.value")
+    return wanted

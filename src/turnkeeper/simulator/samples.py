@@ -1,0 +1,163 @@
+"""The spoken sample calls that lie beside this file: ``calls/calls.json`` -> scripts and what their recordings are.
+
+Their turn times are known exactly, to the word. Knows no dialect and no endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.people import People
+from turnkeeper.simulator.scenarios import Casting
+from turnkeeper.simulator.script import Leg, Line, Party, Passage, Script, Word
+
+Json = dict[str, Any]
+
+FOLDER = Path(__file__).parent / "calls"
+_PURPOSES = {"customer": "customer", "agent": "agent", "ivr": "ivr", "acd": "acd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A pause of a recording, in milliseconds of the conversation; ``cut`` out of the audio or not."""
+
+    start: int
+    end: int
+    reason: str
+    cut: bool
+    annotated: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One call: what ``calls.json`` says of it."""
+
+    told: Json
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The call's short name."""
+        return str(self.told["name"])
+
+    @property
+    def start_ms(self) -> int:
+        """Conversation time of the first sample, as the recording's metadata will say it."""
+        return int(self.told.get("recording_start_ms", 0))
+
+    @cached_property
+    def breaks(self) -> tuple[Break, ...]:
+        """The pauses, in order."""
+        told = sorted(self.told.get("pauses", ()), key=lambda one: int(one["start_ms"]))
+        return tuple(
+            Break(one["start_ms"], one["end_ms"], one["reason"], bool(one.get("cut")), bool(one.get("annotated")))
+            for one in told
+        )
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """One file of both channels, or one per channel, customer's first."""
+        return tuple(self.folder / one["file"] for one in self.told["files"])
+
+    def truth(self) -> Json:
+        """What a correct aligner must find, beside the turns."""
+        names = ("expected_verdict", "true_offset_ms", "true_drift_ppm", "swapped", "recording_start_ms", "pauses")
+        return {"name": self.name} | {name: self.told[name] for name in names if name in self.told}
+
+
+class Samples:
+    """The calls of a folder as scripts of one simulation, in the order of the file, from index ``first`` on."""
+
+    def __init__(self, ids: Ids, people: People, folder: Path, jitter_ms: int, seed: int) -> None:
+        self._ids = ids
+        self._people = people
+        self._jitter_ms = jitter_ms
+        self._seed = seed
+        told = json.loads((folder / "calls.json").read_text(encoding="utf-8"))["calls"]
+        self.calls = tuple(Sample(one, folder) for one in told)
+
+    def write(self, number: int, index: int, began: int) -> Script:
+        """The script of one call, as the conversation of an index."""
+        sample = self.calls[number]
+        parties = tuple(self._party(index, n, one) for n, one in enumerate(_people(sample.told)))
+        lines = tuple(self._lines(sample, parties))
+        last = max((party.end for party in parties), default=0)
+        return Script(
+            index=index,
+            id=self._ids.make(Kind.CONVERSATION, index),
+            casting=Casting(f"call-{sample.name}", 0),
+            began=began,
+            lasting=max([last, *(line.end or 0 for line in lines)]),
+            media_type="voice",
+            direction="inbound",
+            parties=parties,
+            lines=lines,
+            legs=(Leg(0, parties[0].start, last, (Passage(str(sample.told.get("language", "en-us")), lines),)),),
+            holds=tuple((one.start, one.end) for one in sample.breaks if one.reason == "Hold"),
+            wrapup=self._people.wrapups[0].id,
+        )
+
+    def _party(self, index: int, ordinal: int, told: Json) -> Party:
+        role = told["role"]
+        user = self._people.users[(index + ordinal) % len(self._people.users)].id if role == "agent" else None
+        queues = {one.name: one.id for one in self._people.queues}
+        queue = queues.get(told.get("queue", ""), self._people.queues[0].id) if role in ("agent", "acd") else None
+        return Party(
+            ordinal=ordinal,
+            purpose=_PURPOSES[role],
+            name=told["name"],
+            id=self._ids.make(Kind.PARTICIPANT, index, ordinal),
+            communication=self._ids.make(Kind.COMMUNICATION, index, ordinal),
+            user=user,
+            queue=queue,
+            spans=((told["start_ms"], told["end_ms"]),),
+        )
+
+    def _lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[Line]:
+        dice = random.Random(f"{self._seed}:{sample.name}:jitter")
+        lines = [_line(sample.told, turn, parties) for turn in sample.told["turns"]]
+        return [self._jittered(line, dice) for line in lines] if self._jitter_ms else lines
+
+    def _jittered(self, line: Line, dice: random.Random) -> Line:
+        """A real recogniser's starts scatter around the truth."""
+        start = min((line.start or 0) + round(dice.gauss(0, self._jitter_ms)), (line.end or 0) - 1)
+        spoken = tuple(replace(word, start=max(word.start, start), end=max(word.end, start)) for word in line.spoken)
+        return replace(line, start=start, spoken=spoken)
+
+
+def _people(told: Json) -> list[Json]:
+    """The customer first: communications and recordings hang on that leg."""
+    return sorted(told["people"], key=lambda one: (one["role"] != "customer", one["start_ms"]))
+
+
+def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> Line:
+    spoken = tuple(
+        Word(one["word"].lower().strip(".,!?"), one["start_ms"], one["end_ms"], 0.93) for one in turn.get("words", ())
+    )
+    start, end = int(turn["start_ms"]), int(turn["end_ms"])
+    return Line(
+        start=start,
+        end=end,
+        text=" ".join(word.text for word in spoken) or turn["text"].lower(),
+        decorated=turn["text"],
+        party=_speaker(turn, parties),
+        confidence=0.93,
+        language=str(told.get("language", "en-us")),
+        pace=0,
+        word_ms=0,
+        spoken=spoken,
+    )
+
+
+def _speaker(turn: Json, parties: tuple[Party, ...]) -> int:
+    """Whoever of that role is there at the time; with several agents the times tell."""
+    of_role = [party for party in parties if party.role == turn["role"]]
+    middle = (turn["start_ms"] + turn["end_ms"]) // 2
+    present = [party for party in of_role if party.start <= middle < party.end]
+    return (present or of_role)[0].ordinal

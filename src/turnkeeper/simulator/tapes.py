@@ -1,0 +1,151 @@
+"""What was recorded of a conversation: recordings with their times, pauses and files, and the files' bytes.
+
+Sample calls have real speech; every other call has tones where somebody talks. Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from turnkeeper.simulator import damage, tones
+from turnkeeper.simulator.bodies import Body, Whole
+from turnkeeper.simulator.faults import AUDIO_FAULTS, Switches
+from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.people import People
+from turnkeeper.simulator.samples import Break, Sample
+from turnkeeper.simulator.script import Leg, Script
+
+FORMATS = ("WAV", "WEBM", "WAV_ULAW", "OGG_VORBIS", "OGG_OPUS", "MP3", "NONE")
+ORIGINAL = "original"
+_TYPES = {"wav": "audio/wav", "opus": "audio/ogg", "ogg": "audio/ogg", "mp3": "audio/mpeg", "html": "text/html"}
+_PATH = re.compile(r"/recordings/[0-9a-f-]+/([0-9a-f-]+)/([0-9a-f-]+)/([A-Za-z_]+)/([0-9A-Z]+)\.[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """One recording of a script; times in milliseconds of the conversation, ``duration_ms`` of the audio."""
+
+    script: Script
+    id: str
+    session: str
+    start_ms: int
+    duration_ms: int
+    breaks: tuple[Break, ...]
+    keys: tuple[str, ...]
+    extension: str
+
+    @property
+    def end_ms(self) -> int:
+        """When recording ended, on the wall's clock."""
+        return self.start_ms + self.duration_ms + sum(one.end - one.start for one in self.breaks if one.cut)
+
+
+class Tapes:
+    """The recordings of one simulation."""
+
+    def __init__(
+        self,
+        ids: Ids,
+        people: People,
+        switches: Switches,
+        find: Callable[[str], Script | None],
+        sample_of: Callable[[Script], Sample | None],
+    ) -> None:
+        self._ids = ids
+        self._people = people
+        self._switches = switches
+        self._find = find
+        self._sample_of = sample_of
+
+    def of(self, script: Script) -> tuple[Tape, ...]:
+        """The audio recordings of a conversation: one per leg; none of digital ones."""
+        sample = self._sample_of(script)
+        if sample is not None:
+            return (self._spoken(script, sample),)
+        if script.media_type != "voice":
+            return ()
+        return tuple(self._toned(script, leg) for leg in script.legs)
+
+    def path(self, tape: Tape, kind: str, key: str) -> str:
+        """Where in storage a file of a recording lies."""
+        extension = "mp3" if self._switches.on("wrong-extension") else self._extension(tape, kind)
+        home = f"/recordings/{self._people.organization.id}/{tape.script.id}/{tape.id}"
+        return f"{home}/{kind}/{key}.{extension}"
+
+    def content_type(self, path: str) -> str:
+        """What storage says a file is."""
+        return _TYPES[path.rpartition(".")[2]]
+
+    def body(self, path: str) -> Body | None:
+        """The bytes at a path, damaged where a fault says so; None where no recording lies there."""
+        found = _PATH.fullmatch(path)
+        script = self._find(found[1]) if found else None
+        if found is None or script is None:
+            return None
+        tape = next((one for one in self.of(script) if one.id == found[2]), None)
+        if tape is None or found[4] not in tape.keys:
+            return None
+        return self._damaged(self._file(tape, found[3], found[4]), path)
+
+    def _damaged(self, body: Body, path: str) -> Body:
+        for fault in AUDIO_FAULTS:
+            if self._switches.spoils(fault, path):
+                return Whole(damage.damage(b"".join(body.read(0, body.size)), fault))
+        return body
+
+    def _file(self, tape: Tape, kind: str, key: str) -> Body:
+        sample = self._sample_of(tape.script)
+        if self._switches.on("redacted") and kind != ORIGINAL:
+            return self._tones(tape, hidden=(tape.duration_ms // 3, 2 * tape.duration_ms // 3))
+        if sample is None:
+            return self._tones(tape)
+        content = sample.files[tape.keys.index(key)].read_bytes()
+        return Whole((tones.to_pcm(content) if kind == "WAV" else None) or content)
+
+    def _tones(self, tape: Tape, hidden: tuple[int, int] = (0, 0)) -> Body:
+        """A side sounds where its lines are; nothing does in the hidden stretch."""
+        sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        for line in tape.script.lines:
+            if line.start is not None and line.end is not None:
+                span = (line.start - tape.start_ms, line.end - tape.start_ms)
+                if not hidden[0] <= span[0] < hidden[1]:
+                    sides[0 if tape.script.parties[line.party].external else 1].append(span)
+        return tones.stereo(tape.duration_ms, *sides)
+
+    def _extension(self, tape: Tape, kind: str) -> str:
+        return "wav" if self._switches.on("redacted") and kind != ORIGINAL else tape.extension
+
+    def _toned(self, script: Script, leg: Leg) -> Tape:
+        # The recorder never starts with the conversation to the millisecond.
+        start = leg.start + 37 + script.index % 16
+        duration = -(-max(tones.ROW_MS, leg.end - start) // tones.ROW_MS) * tones.ROW_MS
+        breaks = tuple(Break(one, two, "Hold", cut=False, annotated=True) for one, two in script.holds)
+        # Which key a single file stands under is not documented; both are seen.
+        keys = ("S",) if script.index % 2 else ("0",)
+        return Tape(script, *self._named(script, leg), start, duration, breaks, keys, "wav")
+
+    def _spoken(self, script: Script, sample: Sample) -> Tape:
+        files = sample.files
+        keys = ("S",) if len(files) == 1 else tuple(str(n) for n in range(len(files)))
+        duration = max(map(_duration_ms, files))
+        named = self._named(script, script.legs[0])
+        return Tape(script, *named, sample.start_ms, duration, sample.breaks, keys, files[0].suffix[1:])
+
+    def _named(self, script: Script, leg: Leg) -> tuple[str, str]:
+        recording = self._ids.make(Kind.RECORDING, script.index, leg.party)
+        return recording, script.parties[leg.party].communication
+
+
+def _duration_ms(file: Path) -> int:
+    """How long a file plays: from the WAV's data, or from the last page of an Ogg Opus file."""
+    content = file.read_bytes()
+    found = tones.samples_of(content)
+    if found is not None:
+        return len(found[1]) // found[0] * 1000 // tones.RATE
+    skipped: int = struct.unpack_from("<H", content, content.index(b"OpusHead") + 10)[0]
+    granule: int = struct.unpack_from("<q", content, content.rindex(b"OggS") + 6)[0]
+    return (granule - skipped) // 48

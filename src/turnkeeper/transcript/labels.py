@@ -1,0 +1,199 @@
+"""Turns as labels on a time line: WebVTT, SubRip, Audacity, RTTM, Praat TextGrid. Text from a call is never trusted.
+
+What these formats cannot say is bent as little as possible and never dropped: a turn that lasts no time gets one
+millisecond, one that begins before zero begins at zero (TextGrid keeps it). Turns without times are counted in
+``left_out``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TextIO
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.model import Role, TranscriptHeader, Turn, roles
+from turnkeeper.transcript.escape import one_line
+
+__all__ = ["LABELS", "Audacity", "Rttm", "SubRip", "TextGrid", "WebVtt"]
+
+
+class _Labels:
+    """What all of them share: who speaks, when, and that a file is about one conversation."""
+
+    several = False
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._header: TranscriptHeader | None = None
+        self._names: dict[str, str] = {}
+        self.left_out = 0
+
+    def write(self, turn: Turn, header: TranscriptHeader) -> None:
+        if header is not self._header:
+            self._begin(header)
+        if turn.start_ms is None or turn.end_ms is None:
+            self.left_out += 1
+            return
+        self._label(turn, turn.start_ms, turn.end_ms)
+
+    def finish(self) -> None:
+        self._out.flush()
+
+    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        raise NotImplementedError
+
+    def _begin(self, header: TranscriptHeader) -> None:
+        if self._header is not None and not self.several:
+            raise Misconfigured(
+                "this format holds one conversation a file",
+                operation="write turns",
+                key=header.conversation,
+                hint="Choose one with --interaction, or use --format rttm, jsonl or csv.",
+            )
+        self._header = header
+        self._names = {one.id: one_line(one.name) for one in header.participants if one.name}
+
+    def _speaker(self, turn: Turn) -> str:
+        return self._names.get(turn.speaker_id or "") or turn.role
+
+
+class WebVtt(_Labels):
+    """WebVTT: each turn a cue with its speaker as the voice and the role as its class."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__(out)
+        out.write("WEBVTT\n")
+
+    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        start, end = _shown(start_ms, end_ms)
+        voice, text = _markup(self._speaker(turn)), _markup(one_line(turn.text))
+        self._out.write(f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n<v.{turn.role} {voice}>{text}</v>\n")
+
+
+class SubRip(_Labels):
+    """SubRip: numbered, the speaker in front of the text."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__(out)
+        self._number = 0
+
+    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        start, end = _shown(start_ms, end_ms)
+        self._number += 1
+        times = f"{_clock(start, ',')} --> {_clock(end, ',')}"
+        self._out.write(f"{self._number}\n{times}\n{self._speaker(turn)}: {one_line(turn.text)}\n\n")
+
+
+class Audacity(_Labels):
+    """An Audacity label track: start, end and label, separated by tabs."""
+
+    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        start, end = _shown(start_ms, end_ms)
+        self._out.write(f"{_seconds(start)}\t{_seconds(end)}\t{turn.role}: {one_line(turn.text)}\n")
+
+
+class Rttm(_Labels):
+    """RTTM (NIST, Rich Transcription 2009 evaluation plan, appendix A): who spoke when, without the text.
+
+    The file is the conversation, the speaker is ``role:id``; ``role`` alone where the id is not known.
+    """
+
+    several = True
+
+    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        assert self._header is not None  # noqa: S101 - set by _begin
+        start, end = _shown(start_ms, end_ms)
+        who = f"{turn.role}:{turn.speaker_id}" if turn.speaker_id else turn.role
+        fields = (_field(self._header.conversation), "1", _seconds(start), _seconds(end - start), "<NA>", "<NA>")
+        self._out.write(f"SPEAKER {' '.join(fields)} {_field(who)} <NA> <NA>\n")
+
+
+class TextGrid(_Labels):
+    """A Praat TextGrid in the long text format: one interval tier per role, tiled from end to end.
+
+    Where turns of one role overlap, the later one stands in a further tier of that role (``agent 2``), since intervals
+    of a tier cannot. All turns are held until the end: the format names every count first.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__(out)
+        self._lanes: dict[Role, list[list[tuple[int, int, str]]]] = {}
+
+    def finish(self) -> None:
+        tiers = [(name, tier) for role in roles for name, tier in _named(role, self._lanes.get(role, []))]
+        first = min([0, *(tier[0][0] for _, tier in tiers)])
+        last = max([first + 1, *(tier[-1][1] for _, tier in tiers)])
+        self._out.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
+        self._out.write(
+            f"xmin = {_seconds(first)}\nxmax = {_seconds(last)}\ntiers? <exists>\nsize = {len(tiers)}\nitem []:\n"
+        )
+        for number, (name, tier) in enumerate(tiers, 1):
+            self._tier(number, name, _tiled(tier, first, last))
+        self._out.flush()
+
+    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        end_ms = max(end_ms, start_ms + 1)
+        lanes = self._lanes.setdefault(turn.role, [])
+        lane = next((lane for lane in lanes if lane[-1][1] <= start_ms), None)
+        if lane is None:
+            lanes.append(lane := [])
+        lane.append((start_ms, end_ms, one_line(turn.text)))
+
+    def _tier(self, number: int, name: str, intervals: list[tuple[int, int, str]]) -> None:
+        head = f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{name}"\n'
+        times = f"        xmin = {_seconds(intervals[0][0])}\n        xmax = {_seconds(intervals[-1][1])}\n"
+        self._out.write(f"{head}{times}        intervals: size = {len(intervals)}\n")
+        for place, (start, end, text) in enumerate(intervals, 1):
+            quoted = text.replace('"', '""')
+            times = f"            xmin = {_seconds(start)}\n            xmax = {_seconds(end)}\n"
+            self._out.write(f'        intervals [{place}]:\n{times}            text = "{quoted}"\n')
+
+
+LABELS: Final[dict[str, type[_Labels]]] = {
+    "vtt": WebVtt,
+    "srt": SubRip,
+    "textgrid": TextGrid,
+    "rttm": Rttm,
+    "audacity": Audacity,
+}
+"""The writers by the name of their format."""
+
+
+def _shown(start_ms: int, end_ms: int) -> tuple[int, int]:
+    start = max(start_ms, 0)
+    return start, max(end_ms, start + 1)
+
+
+def _clock(ms: int, point: str) -> str:
+    hours, rest = divmod(ms, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
+
+
+def _seconds(ms: int) -> str:
+    """Milliseconds as decimal seconds, exactly."""
+    return f"{'-' if ms < 0 else ''}{abs(ms) // 1000}.{abs(ms) % 1000:03d}"
+
+
+def _markup(text: str) -> str:
+    """Text inside a WebVTT cue, where ``-->`` and tags would mean something."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _field(text: str) -> str:
+    """One field of a line whose fields are separated by white space."""
+    return "_".join(one_line(text).split()) or "<NA>"
+
+
+def _named(role: Role, lanes: list[list[tuple[int, int, str]]]) -> list[tuple[str, list[tuple[int, int, str]]]]:
+    return [(role if number == 1 else f"{role} {number}", lane) for number, lane in enumerate(lanes, 1)]
+
+
+def _tiled(lane: list[tuple[int, int, str]], first: int, last: int) -> list[tuple[int, int, str]]:
+    """The intervals with silence between them, from ``first`` to ``last``."""
+    tiled, at = list[tuple[int, int, str]](), first
+    for start, end, text in lane:
+        if at < start:
+            tiled.append((at, start, ""))
+        tiled.append((start, end, text))
+        at = end
+    return [*tiled, (at, last, "")] if at < last else tiled

@@ -1,0 +1,53 @@
+"""Manifests for lhotse: a ``RecordingSet`` and a ``SupervisionSet`` as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from turnkeeper.model import Span, Turn
+
+__all__ = ["recording_manifest", "supervisions"]
+
+
+def recording_manifest(
+    recording: str, sources: Sequence[str], *, rate: int, frames: int, channels: int
+) -> dict[str, Any]:
+    """One line of a ``RecordingSet``. ``sources`` is one file with all channels, or one mono file per channel."""
+    each = [[number] for number in range(channels)] if len(sources) > 1 else [list(range(channels))]
+    return {
+        "id": recording,
+        "sources": [
+            {"type": "file", "channels": heard, "source": source} for heard, source in zip(each, sources, strict=True)
+        ],
+        "sampling_rate": rate,
+        "num_samples": frames,
+        "duration": frames / rate,
+        "channel_ids": list(range(channels)),
+    }
+
+
+def supervisions(
+    recording: str, index: int, turn: Turn, spans: Sequence[Span], *, rate: int, channel: int | list[int]
+) -> list[dict[str, Any]]:
+    """The lines of a ``SupervisionSet`` for one turn: one for each span that holds samples.
+
+    Times are the spans' own samples over the rate: lhotse rounds seconds half-up to samples, which gives them back.
+    """
+    held = [one for one in spans if one.end > one.start]
+    lines = []
+    for part, one in enumerate(held):
+        line: dict[str, Any] = {
+            "id": f"{recording}-{index}" if len(held) == 1 else f"{recording}-{index}-{part}",
+            "recording_id": recording,
+            "start": one.start / rate,
+            "duration": (one.end - one.start) / rate,
+            "channel": channel,
+            "text": turn.text,
+            "speaker": turn.speaker_id or turn.role,
+            "custom": {"role": turn.role, "turn": index},
+        }
+        if turn.language:
+            line["language"] = turn.language
+        lines.append(line)
+    return lines

@@ -1,0 +1,225 @@
+"""``report``: pages over an archive, one call as a file or many as a folder to share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.manifest import Manifest
+from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
+from turnkeeper.viewer.built import Shell, shell
+from turnkeeper.viewer.call import Call, missing, read_call
+from turnkeeper.viewer.journal import NAME, Entry, Journal
+from turnkeeper.viewer.listing import Listed, write_csv, write_index
+from turnkeeper.viewer.naming import Naming, facts
+from turnkeeper.viewer.page import Placing, beside, write_page
+from turnkeeper.viewer.records import Facts
+
+__all__ = ["Report", "report"]
+
+FORMAT = "turnkeeper.page/1"
+
+
+@dataclass
+class Report:
+    """What was made. ``path`` is what to open; pages are counted as ``written`` now, ``kept`` from before, ``removed``.
+
+    ``without_page`` says of each call that has none why.
+    """
+
+    path: Path
+    calls: int = 0
+    written: int = 0
+    kept: int = 0
+    removed: int = 0
+    without_page: dict[str, str] = field(default_factory=dict)
+
+
+def report(
+    archive: Archive | str,
+    conversation: str | None = None,
+    *,
+    out: Path | str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    embed: bool | None = None,
+) -> Report:
+    """One conversation as a single HTML file ``out``; without ``conversation``, a folder ``out`` with a list of calls.
+
+    The folder holds ``index.html``, ``calls.csv`` and a page per call that started at ``since`` or later and before
+    ``until`` (naive times are UTC). Making it again writes only pages whose call changed, and removes those of calls
+    that are no longer in the archive or the range. ``embed`` puts audio into the pages instead of beside them; unless
+    told otherwise a single file has it inside and a folder beside.
+
+    Raises ``NotFound`` or ``Unread`` for a conversation without a transcript that can be read, ``StoreRefused`` or
+    ``DiskFull`` where ``out`` cannot be written, ``Misconfigured`` where the pages are not built.
+    """
+    opened = Archive(archive) if isinstance(archive, str) else archive
+    target = Path(out)
+    if conversation is not None:
+        return _single(opened, keys.check_id(conversation), target, embed=embed is not False)
+    return _Folder(opened, target, embed=bool(embed)).make(since, until)
+
+
+def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -> Report:
+    manifest = archive.manifest(conversation)
+    if manifest is None:
+        raise NotFound("not in the archive", operation="report", key=conversation)
+    if manifest.unread:
+        hint = "After an upgrade that knows its shape, run turnkeeper reread."
+        said = f"kept, but it cannot be read: {manifest.unread.message}"
+        raise Unread(said, operation="report", key=conversation, hint=hint)
+    if target.is_dir():
+        hint = "Name a file: --out call.html."
+        raise StoreRefused("is a folder", operation="write the report", key=str(target), hint=hint)
+    folder = f"{target.stem}-audio"
+    placing = Placing(embed, target.parent / folder, f"{folder}/")
+    call, built = read_call(archive, manifest, Naming(archive)), shell("call")
+    write_page(archive, call, built, target, placing, inputs=_inputs(manifest, built, embed=embed))
+    return Report(target, calls=1, written=1)
+
+
+class _Folder:
+    """A report folder in the making."""
+
+    def __init__(self, archive: Archive, folder: Path, *, embed: bool) -> None:
+        self._archive, self._folder, self._embed = archive, folder, embed
+        self._naming = Naming(archive)
+        self._page, self._index = shell("call"), shell("index")
+        self._placing = Placing(embed, folder / "calls" / "audio", "audio/")
+
+    def make(self, since: datetime | None, until: datetime | None) -> Report:
+        self._refuse_strangers()
+        made = Report(self._folder / "index.html")
+        with Journal(self._folder) as journal:
+            for manifest in self._wanted(since, until):
+                self._one(manifest, journal, made)
+                made.calls += 1
+                self._seen.add(manifest.conversation)
+            self._sweep(journal, made)
+            entries = [journal.entries[conversation].listed for conversation in sorted(journal.entries)]
+            entries.sort(key=lambda call: (-(call.facts.start or 0), call.conversation))
+            write_index(entries, self._index, made.path)
+            write_csv(entries, self._folder / "calls.csv")
+            journal.rewrite()
+        return made
+
+    def _wanted(self, since: datetime | None, until: datetime | None) -> Iterator[Manifest]:
+        self._seen: set[str] = set()
+        first, last = _epoch(since), _epoch(until)
+        for conversation in self._archive.conversations():
+            manifest = self._archive.manifest(conversation)
+            if manifest is None:
+                continue
+            start = self._start(manifest) if since or until else None
+            inside = (first is None or (start or 0) >= first) and (last is None or (start or 0) < last)
+            if inside:
+                yield manifest
+
+    def _start(self, manifest: Manifest) -> int | None:
+        """When a call began, epoch milliseconds: by its details, else by its transcript."""
+        details = self._naming.details(manifest)
+        if details and details.start is not None:
+            return details.start
+        if manifest.unread:
+            return None
+        return read_call(self._archive, manifest, self._naming).page.facts.start
+
+    def _one(self, manifest: Manifest, journal: Journal, made: Report) -> None:
+        conversation = manifest.conversation
+        inputs = _inputs(manifest, self._page, embed=self._embed)
+        known = journal.entries.get(conversation)
+        path = self._path(conversation)
+        if known and known.inputs == inputs and path.exists() == known.listed.page:
+            made.kept += 1
+            if not known.listed.page:
+                made.without_page[conversation] = "; ".join(known.listed.missing)
+            return
+        try:
+            if manifest.unread:
+                raise Unread(manifest.unread.message, operation="report", key=conversation)
+            call = read_call(self._archive, manifest, self._naming)
+            write_page(self._archive, call, self._page, path, self._placing, inputs=inputs, home="../index.html")
+        except Skippable as cause:
+            path.unlink(missing_ok=True)
+            made.without_page[conversation] = cause.message
+            journal.add(Entry(inputs=inputs, listed=self._bare(manifest, cause)))
+            return
+        audio = [] if self._embed else [beside(key) for sound in call.sounds for key in sound.audio]
+        journal.add(Entry(inputs=inputs, audio=audio, listed=_listed(call)))
+        made.written += 1
+
+    def _bare(self, manifest: Manifest, cause: Skippable) -> Listed:
+        """A call without a page still stands in the list, with the reason."""
+        details = self._naming.details(manifest)
+        told = facts(None, details, self._naming.of(manifest))
+        reasons = missing(manifest, heard=True)
+        return Listed(
+            conversation=manifest.conversation,
+            facts=told if details else Facts(),
+            missing=reasons if manifest.unread else [*reasons, cause.message],
+            page=False,
+        )
+
+    def _sweep(self, journal: Journal, made: Report) -> None:
+        """What was erased from the archive, or is out of range, leaves the folder; so does audio that no page plays."""
+        for conversation in [name for name in journal.entries if name not in self._seen]:
+            self._path(conversation).unlink(missing_ok=True)
+            journal.drop(conversation)
+            made.removed += 1
+        wanted = {name for entry in journal.entries.values() for name in entry.audio}
+        if self._placing.folder.is_dir():
+            for path in self._placing.folder.iterdir():
+                if path.name not in wanted:
+                    path.unlink()
+
+    def _path(self, conversation: str) -> Path:
+        return self._folder / "calls" / f"{keys.check_id(conversation)}.html"
+
+    def _refuse_strangers(self) -> None:
+        """A folder with other people's files in it is not written into."""
+        if self._folder.is_file() or (
+            self._folder.is_dir() and any(self._folder.iterdir()) and not (self._folder / NAME).exists()
+        ):
+            raise Misconfigured(
+                "exists and is not a report",
+                operation="report",
+                key=str(self._folder),
+                hint="Name a new folder with --out; for one call name its id as well.",
+            )
+
+
+def _listed(call: Call) -> Listed:
+    page = call.page
+    verdicts = [str((recording.sync or {}).get("verdict", "unmeasured")) for recording in page.recordings]
+    order = ("mismatch", "unmeasured", "unverified", "corrected", "verified")
+    return Listed(
+        conversation=page.conversation,
+        facts=page.facts,
+        seconds=page.length / 1000,
+        turns=page.summary.total_turns,
+        confidence=page.summary.avg_confidence if page.summary.turns_with_confidence else None,
+        verdict=next((each for each in order if each in verdicts), ""),
+        missing=page.missing,
+    )
+
+
+def _inputs(manifest: Manifest, page: Shell, *, embed: bool) -> str:
+    """A hash of everything a page is made from; the manifest names each object with its own."""
+    sums = sorted([taken.sha256 for taken in manifest.inputs] + [view.sha256 for view in manifest.views])
+    told = (FORMAT, page.version, embed, manifest.generation, manifest.archived_at, manifest.producer, sums)
+    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+
+
+def _epoch(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)

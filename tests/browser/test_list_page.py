@@ -1,0 +1,114 @@
+"""The list of a report's calls in a real browser."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+import turnkeeper as tk
+from tests.browser.conftest import Open, findings
+from tests.browser.made import STARTED, Made, dialogue, people, spoken, write
+from turnkeeper.viewer.built import shell
+from turnkeeper.viewer.listing import Listed, write_index
+from turnkeeper.viewer.records import Facts
+
+DAY = 86_400_000
+EVIL = '<img src=x onerror="window.ran=1"></script><script>window.ran=1</script>'
+
+
+@pytest.fixture(scope="session")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three calls: one heard, one silent, and one whose names are hostile."""
+    calls = [
+        spoken(Made("heard", dialogue(6, 2000), sync={"verdict": "verified", "offset_ms": 2.0})),
+        Made(
+            "long",
+            dialogue(40, 4000),
+            people=people("Amir Haddad", "Susan Clarke"),
+            queue="Sales",
+            started=STARTED + DAY,
+        ),
+        Made("evil", dialogue(4, 2000), people=people(EVIL, "C" * 100_000), queue=EVIL, started=STARTED + 2 * DAY),
+    ]
+    folder = tmp_path_factory.mktemp("list")
+    return tk.report(str(write(folder / "archive", calls)), out=folder / "out").path
+
+
+def test_filters_and_order(listed: Path, browse: Open) -> None:
+    page = browse(listed)
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    page.get_by_label("Search").fill("susan")
+    expect(rows).to_have_count(1)
+    expect(page.locator("#count")).to_have_text("1 of 3 calls")
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Length").select_option("60-300")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Queue").select_option("Sales")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Sync").select_option("verified")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Clear").click()
+    page.locator("#missing").select_option("yes")
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="Clear").click()
+    page.locator("#until").fill("2026-10-05")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Length", exact=True).click()
+    expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", "descending")
+    expect(rows.first).to_contain_text("Amir Haddad")
+
+
+def test_a_row_leads_to_its_page_and_back(listed: Path, browse: Open) -> None:
+    page = browse(listed)
+    page.get_by_label("Search").fill("nora")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("tbody a").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nora Whitfield with Daniel Reyes")
+    page.get_by_role("link", name="All calls").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Calls")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+def test_hostile_names_are_text_and_axe_finds_nothing_serious(
+    listed: Path, browse: Open, width: int, dark: bool
+) -> None:
+    page = browse(listed, width=width, dark=dark)
+    expect(page.locator("tbody").get_by_text("<img src=x", exact=False).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("window.ran") is None
+    assert not findings(page)
+
+
+def test_thousands_of_calls_are_a_small_page_that_filters_at_once(tmp_path: Path, browse: Open) -> None:
+    calls = [
+        Listed(
+            conversation=f"00000000-0000-4000-8000-{n:012}",
+            facts=Facts(
+                start=STARTED + n * 60_000, customers=[f"Customer {n}"], agents=[f"Agent {n % 50}"], queues=["Q"]
+            ),
+            seconds=n % 900,
+            turns=n % 60,
+        )
+        for n in range(5000)
+    ]
+    path = tmp_path / "index.html"
+    write_index(calls, shell("index"), path)
+    assert path.stat().st_size < 1_200_000
+    page = browse(path)
+    assert page.locator("tbody tr").count() == 100
+    page.get_by_label("Agent").select_option("Agent 7")
+    expect(page.locator("#count")).to_have_text("100 of 5,000 calls")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#count")).to_have_text("5,000 calls")
+    page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+    deadline = time.monotonic() + 20
+    while page.locator("tbody tr").count() < 200 and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert page.locator("tbody tr").count() >= 200

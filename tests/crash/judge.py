@@ -1,0 +1,61 @@
+"""Are two archives the same? Keys and bytes, manifests without their clock, and what the index says came of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from turnkeeper.archive.contract import Store
+from turnkeeper.archive.states import CallState, States
+
+__all__ = ["Holding", "holding"]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What an archive holds: ``objects`` outside its own notes, by key; ``outcomes`` by conversation."""
+
+    objects: Mapping[str, str]
+    outcomes: Mapping[str, Any]
+
+    def differences(self, other: Holding) -> list[str]:
+        """What is not the same, in words; empty where all is."""
+        told = []
+        for what, mine, theirs in (
+            ("object", self.objects, other.objects),
+            ("outcome", self.outcomes, other.outcomes),
+        ):
+            told += [f"{what} {key} is missing" for key in sorted(mine.keys() - theirs.keys())]
+            told += [f"{what} {key} is too much" for key in sorted(theirs.keys() - mine.keys())]
+            told += [
+                f"{what} {key}: {mine[key]} became {theirs[key]}"
+                for key in sorted(mine.keys() & theirs.keys())
+                if mine[key] != theirs[key]
+            ]
+        return told
+
+
+def holding(store: Store) -> Holding:
+    """Read a whole archive."""
+    states = States(store)
+    objects = {key: _digest(key, store.get(key)) for key in store.list("") if not key.startswith("_turnkeeper/")}
+    return Holding(
+        objects, {call.conversation: _outcome(call) for day in states.days() for call in states.read(day).calls}
+    )
+
+
+def _digest(key: str, data: bytes) -> str:
+    if key.startswith("manifests/"):
+        # The one place with a clock.
+        told = {name: value for name, value in json.loads(data).items() if name != "archived_at"}
+        data = json.dumps(told, sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def _outcome(call: CallState) -> Any:
+    """Without times and counts of asks: an ask whose answer was lost is asked again."""
+    legs = [(leg.id, leg.state, leg.reason, leg.final) for leg in call.legs]
+    return call.state, call.reason, call.generation, call.started_at, call.ended_at, call.queues, legs

@@ -1,0 +1,78 @@
+"""The archive's place fails in the middle: the server dies and comes back, the disk is full and is enlarged."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, Platform, credentials
+from tests.crash.bench import Bench, benched
+from tests.crash.job import Phase, opened
+from tests.crash.judge import holding
+from tests.crash.small_disk import SmallDisk
+from turnkeeper.archive.folder import FolderStore
+from turnkeeper.cli.local_s3 import LocalS3
+
+SINCE, UNTIL, NOW = "2026-10-05T00:00:00Z", "2026-10-07T00:00:00Z", "2026-10-09T00:00:00Z"
+LATER = ("2026-10-09T00:10:00Z", "2026-10-09T02:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    phases = tuple(Phase(moment, SINCE, UNTIL) for moment in (NOW, *LATER))
+    with benched(
+        tmp_path_factory.mktemp("reference"), NOW, phases, conversations=60, per_day=30, visitors=4, commit_seconds=0.2
+    ) as bench:
+        yield bench
+
+
+@pytest.mark.parametrize("seconds", [0.0, 8.0], ids=["at once", "after the run gave up"])
+def test_the_object_store_is_killed_and_comes_back(bench: Bench, tmp_path: Path, seconds: float) -> None:
+    bench.rewind()
+    with LocalS3(["calls"], folder=tmp_path / "weed") as s3:
+        job = bench.job("s3://calls/archive", tmp_path, s3.environment())
+        child = bench.nursery.start(replace(job, phases=job.phases[:1]))
+        store = opened(job.to, job.env)
+        while len(list(store.list("manifests/"))) < 10:
+            time.sleep(0.05)
+        s3.kill()
+        child.ended_within(seconds)
+        s3.start()
+        assert child.wait() in (0, 1)
+        # What failed is due a little later; nothing else has to be done but to run again.
+        assert bench.nursery.run(job) == 0
+        assert bench.differences(job) == []
+
+
+SETTINGS = {"conversations": 40, "per_day": 20, "rate_limit": 100_000}
+
+
+@pytest.mark.parametrize("place", ["archive", "ledger", "spool"])
+def test_the_disk_is_full_and_is_enlarged(cli: Cli, platform: Platform, tmp_path: Path, place: str) -> None:
+    running = platform(**SETTINGS, giant_mb=3 if place == "spool" else 0)
+    archive, disk = tmp_path / "archive", tmp_path / "disk"
+    env = {**credentials(running), "XDG_STATE_HOME": str(tmp_path / "state"), "GENESYS_API": "speech"}
+    span = ("--since", "2026-10-05", "--until", "2026-10-12", "-q")
+    alone = tmp_path / "alone"
+    cli("export", "--to", str(alone), *span, env={**env, "XDG_STATE_HOME": str(tmp_path / "other")})
+    sizes = {"archive": "800k", "ledger": "120k", "spool": "800k"}
+    with SmallDisk(disk, sizes[place]) as small:
+        env |= {"ledger": {"XDG_STATE_HOME": str(disk)}, "spool": {"TMPDIR": str(disk)}}.get(place, {})
+        to = disk / "archive" if place == "archive" else archive
+        command = [sys.executable, "-m", "turnkeeper", "export", "--to", str(to), *span]
+        full = small.run(command, env)
+        assert full.returncode == 1, full.stderr
+        assert "room" in full.stderr or "full" in full.stderr
+        assert "Traceback" not in full.stderr
+        small.resize("100m")
+        again = small.run(command, env)
+        assert again.returncode == 3, again.stderr  # some are unread
+        seen = small.seen / "archive" if place == "archive" else archive
+        assert holding(FolderStore(alone)).differences(holding(FolderStore(seen))) == []
+        assert sum(json.loads(again.stdout)["states"].values()) == 40 + (place == "spool")

@@ -1,0 +1,66 @@
+"""The package as it is built: its pages are in it, with the licence of what they carry; a lack of npm has its mend."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STATIC = "src/turnkeeper/viewer/static"
+
+pytestmark = pytest.mark.slow
+
+
+def checkout(target: Path, *, pages: bool) -> Path:
+    """The tracked files alone, as from a clone; with the built pages where they were built before."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+    if pages:
+        shutil.copytree(ROOT / STATIC, target / STATIC)
+    return target
+
+
+def wheel(source: Path, out: Path, path: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(out), str(source)]
+    env = {**os.environ, "PATH": path}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=240, check=False)
+
+
+def bare(folder: Path) -> str:
+    """A PATH with Python and nothing else."""
+    folder.mkdir()
+    (folder / "python3").symlink_to(sys.executable)
+    return str(folder)
+
+
+def test_the_wheel_holds_the_pages_and_their_licences(tmp_path: Path) -> None:
+    """Built pages are taken as they are: whoever installs from a source distribution needs no npm."""
+    done = wheel(checkout(tmp_path / "source", pages=True), tmp_path / "out", bare(tmp_path / "bin"))
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next((tmp_path / "out").glob("*.whl"))) as made:
+        held = {name.removeprefix("turnkeeper/viewer/static/") for name in made.namelist() if "viewer/static" in name}
+        assert held == {"call.html", "index.html", "THIRD-PARTY.txt"}
+        assert b"wavesurfer.js 8" in made.read("turnkeeper/viewer/static/THIRD-PARTY.txt")
+
+
+def test_without_npm_the_mend_is_said(tmp_path: Path) -> None:
+    done = wheel(checkout(tmp_path / "source", pages=False), tmp_path / "out", bare(tmp_path / "bin"))
+    assert done.returncode != 0
+    assert "Install Node.js 20 or newer with npm" in done.stderr + done.stdout
+
+
+def test_nothing_third_party_is_committed() -> None:
+    listed = subprocess.run(["git", "ls-files", "web", STATIC], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = listed.stdout.split()
+    assert "web/package-lock.json" in names
+    assert not [name for name in names if "node_modules" in name or name.startswith(STATIC)]
+    assert "resolved" not in (ROOT / "web/package-lock.json").read_text()

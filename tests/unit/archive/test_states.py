@@ -1,0 +1,113 @@
+"""The index by day: merged, never forgotten, whoever writes it and in whatever order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from turnkeeper.archive.states import CallState, LegState, States, Window, merged
+from turnkeeper.archive.store import open_store
+from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unread
+
+DAY = "2026-10-05"
+moments = some.sampled_from(["", "2026-10-05T10:00:00.000Z", "2026-10-06T10:00:00.000Z"])
+states = some.sampled_from(["pending", "done", "absent", "unread", "failed"])
+legs = some.builds(LegState, id=some.sampled_from("ab"), state=states, last_asked=moments, asks=some.integers(0, 3))
+calls = some.builds(
+    CallState,
+    conversation=some.just("c"),
+    state=some.one_of(states, some.just("erased")),
+    ended_at=moments,
+    generation=some.integers(0, 2),
+    legs=some.lists(legs, max_size=2, unique_by=lambda leg: leg.id).map(lambda found: tuple(sorted(found, key=str))),
+)
+
+
+@given(calls, calls)
+def test_merging_is_the_same_in_any_order(one: CallState, other: CallState) -> None:
+    both = merged(one, other), merged(other, one)
+    if "erased" not in (one.state, other.state):
+        assert both[0] == both[1]
+    assert merged(both[0], both[0]) == both[0]
+    assert merged(both[0], other) == both[0]
+
+
+@given(calls, calls)
+def test_what_is_done_stays_done_and_what_is_erased_stays_erased(one: CallState, other: CallState) -> None:
+    found = merged(one, other)
+    if "erased" in (one.state, other.state):
+        assert found.state == "erased"
+        return
+    done = {leg.id for call in (one, other) for leg in call.legs if leg.state == "done"}
+    assert {leg.id for leg in found.legs if leg.state == "done"} == done
+
+
+def call(name: str, state: Any = "done", **more: Any) -> CallState:
+    return CallState(conversation=name, state=state, **more)
+
+
+def test_a_day_is_committed_read_and_merged(tmp_path: Path) -> None:
+    states = States(open_store(str(tmp_path)))
+    states.commit(DAY, [call("b"), call("a", "pending")])
+    states.commit(DAY, [call("a", "absent")])
+    states.commit(DAY, [call("a", "absent")])
+    assert [(one.conversation, one.state) for one in states.read(DAY).calls] == [("a", "absent"), ("b", "done")]
+    assert list(states.days()) == [DAY]
+    assert sorted(path.name for path in (tmp_path / "_turnkeeper/states" / DAY).iterdir()) == [
+        "000001.json",
+        "000002.json",
+    ]
+
+
+class Rival:
+    """A store in which somebody else commits the day between our look and our write, once."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.struck = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def put(self, key: str, data: bytes, **how: Any) -> None:
+        if not self.struck:
+            self.struck = True
+            States(self._store).commit(DAY, [call("theirs")])
+        self._store.put(key, data, **how)
+
+
+def test_two_exporters_that_commit_at_once_lose_nothing(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    States(Rival(store)).commit(DAY, [call("ours")])  # type: ignore[arg-type]
+    assert [one.conversation for one in States(store).read(DAY).calls] == ["ours", "theirs"]
+
+
+def test_the_loser_of_a_create_only_write_is_told(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    states = States(store)
+    states.commit(DAY, [call("a")])
+    with pytest.raises(Conflict):
+        store.put(f"_turnkeeper/states/{DAY}/000001.json", b"{}", create=True)
+
+
+def test_damaged_and_newer_days_are_refused_by_name(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.put(f"_turnkeeper/states/{DAY}/000001.json", b"nonsense")
+    with pytest.raises(Unread, match="not a day of states"):
+        States(store).read(DAY)
+    store.put(f"_turnkeeper/states/{DAY}/000002.json", b'{"format":"turnkeeper.states/9","day":"2026-10-05"}')
+    with pytest.raises(StoreRefused, match="Upgrade"):
+        States(store).read(DAY)
+    with pytest.raises(Misconfigured, match="not a day"):
+        States(store).read("../..")
+
+
+def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
+    states = States(open_store(str(tmp_path)))
+    window = Window(format="turnkeeper.window/1", start="2026-10-05T00:00:00Z", end="2026-10-06T00:00:00Z", found=3)
+    states.commit_window(window, "all")
+    assert list(states.windows()) == [window]

@@ -1,0 +1,34 @@
+"""What status counts: reasons are kinds, and together they are everybody."""
+
+from __future__ import annotations
+
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.states import CallState, States
+from turnkeeper.clock import ManualClock
+from turnkeeper.runs.completeness import status
+
+DAY = "2026-10-05"
+
+
+def counted(*reasons: str) -> dict[str, dict[str, int]]:
+    archive = Archive("memory://", clock=ManualClock())
+    calls = [
+        CallState(conversation=f"c{number}", state="unread", started_at=f"{DAY}T08:00:00.000Z", reason=reason)
+        for number, reason in enumerate(reasons)
+    ]
+    States(archive.store).commit(DAY, calls)
+    return status(archive, clock=ManualClock()).reasons
+
+
+def test_a_reason_is_a_kind_and_not_a_place() -> None:
+    found = counted("Unread: ends in the middle, after byte 17909", "Unread: ends in the middle, after byte 5")
+    assert found == {"unread": {"Unread: ends in the middle, after byte …": 2}}
+    found = counted("transcript[1].end: wrong, byte 7", "transcript[22].end: wrong, byte 9", "404 gone")
+    assert found == {"unread": {"transcript[…].end: wrong, byte …": 2, "404 gone": 1}}
+
+
+def test_the_rarest_of_many_reasons_are_counted_together() -> None:
+    found = counted("common", "common", *(f"reason {letter}{number}" for letter in "abc" for number in range(30)))
+    assert sum(found["unread"].values()) == 92
+    assert found["unread"]["common"] == 2
+    assert found["unread"]["other reasons"] == 92 - 2 - 49

@@ -1,0 +1,204 @@
+"""Labels on a time line, each read back by a reader of its format that somebody else wrote."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import srt
+import textgrid
+import webvtt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyannote.database.util import load_rttm
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.model import Participant, Role, TranscriptHeader, Turn
+from turnkeeper.transcript.escape import one_line
+from turnkeeper.transcript.lines import turn_writer
+
+NASTY = [
+    "",
+    "a\n\nb",
+    "1\n00:00:01,000 --> 00:00:02,000\nfake",
+    "00:00.000 --> 00:01.000",
+    "NOTE x",
+    "WEBVTT",
+    '"quoted" ""twice"" ends with "',
+    'text = "x"\n        intervals [9]:',
+    "<v Eve>hi</v> <b>bold</b> &amp; &lt;",
+    "tab\there",
+    "esc \x1b[31m nul \x00 bidi \u202e line \u2028 lone \ud800",
+    "plain words, ça va ? 日本語 👋🏽",
+]
+ANN = Participant(id="a 1", role="agent", name="Ann <O'Neil> & Co")
+HEADER = TranscriptHeader(conversation="c-1", dialect="media", participants=(ANN,))
+
+people = st.sampled_from(["agent", "customer", "ivr"])
+words = st.sampled_from(NASTY) | st.text(max_size=30)
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> list[Turn]:
+    """Turns in time order; some overlap, some last no time, some have an odd speaker."""
+    starts = sorted(draw(st.lists(st.integers(0, 7_300_000), max_size=12)))
+    return [
+        Turn(
+            text=draw(words),
+            role=draw(people),
+            start_ms=start,
+            end_ms=start + draw(st.sampled_from([0, 1, 900, 60_000])),
+            speaker_id=draw(st.sampled_from([None, "a 1", "c\t2"])),
+        )
+        for start in starts
+    ]
+
+
+def written(turns: list[Turn], format: str) -> str:  # noqa: A002
+    out = io.StringIO()
+    writer = turn_writer(format, out)  # type: ignore[arg-type]
+    for turn in turns:
+        writer.write(turn, HEADER)
+    writer.finish()
+    text = out.getvalue()
+    text.encode()  # nothing that UTF-8 cannot hold
+    assert not set(text) & set("\x00\x1b\u202e\u2028\r")
+    return text
+
+
+def times(turn: Turn) -> tuple[int, int]:
+    assert turn.start_ms is not None
+    assert turn.end_ms is not None
+    return turn.start_ms, max(turn.end_ms, turn.start_ms + 1)
+
+
+def speaker(turn: Turn) -> str:
+    return one_line(ANN.name or "") if turn.speaker_id == ANN.id else turn.role
+
+
+@settings(deadline=None)
+@given(calls())
+def test_webvtt(turns: list[Turn]) -> None:
+    text = written(turns, "vtt")
+    captions = list(webvtt.from_string(text))
+    assert [(round(one.start_in_seconds * 1000) // 1000, html.unescape(one.text)) for one in captions] == [
+        (times(turn)[0] // 1000, one_line(turn.text)) for turn in turns
+    ]
+    shown = [f"{clock(start)} --> {clock(end)}" for start, end in map(times, turns)]
+    assert [f"{one.start} --> {one.end}" for one in captions] == shown
+    assert text.count("-->") == len(turns)
+    assert [one.raw_text.split(">")[0] for one in captions] == [
+        f"<v.{turn.role} {escaped(speaker(turn))}" for turn in turns
+    ]
+
+
+def clock(ms: int) -> str:
+    return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"
+
+
+def escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@settings(deadline=None)
+@given(calls())
+def test_subrip(turns: list[Turn]) -> None:
+    found = list(srt.parse(written(turns, "srt")))
+    assert [one.index for one in found] == list(range(1, len(turns) + 1))
+    assert [(one.start / srt.timedelta(milliseconds=1), one.end / srt.timedelta(milliseconds=1)) for one in found] == [
+        times(turn) for turn in turns
+    ]
+    assert [one.content for one in found] == [f"{speaker(turn)}: {one_line(turn.text)}" for turn in turns]
+
+
+@settings(deadline=None)
+@given(calls())
+def test_audacity_labels(turns: list[Turn]) -> None:
+    rows = list(csv.reader(io.StringIO(written(turns, "audacity")), delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert [(round(float(start) * 1000), round(float(end) * 1000), label) for start, end, label in rows] == [
+        (*times(turn), f"{turn.role}: {one_line(turn.text)}") for turn in turns
+    ]
+
+
+def test_rttm(tmp_path: Path) -> None:
+    turns = [
+        Turn(text="x", role="agent", start_ms=0, end_ms=290, speaker_id="a 1"),
+        Turn(text="y", role="customer", start_ms=290, end_ms=3_600_001),
+        Turn(text="z", role="customer", start_ms=100, end_ms=100, speaker_id="\u202e"),
+    ]
+    path = tmp_path / "c.rttm"
+    path.write_text(written(turns, "rttm"))
+    found = load_rttm(path)["c-1"]
+    assert sorted(
+        (round(part.start * 1000), round(part.end * 1000), who) for part, _, who in found.itertracks(yield_label=True)
+    ) == [
+        (0, 290, "agent:a_1"),
+        (100, 101, "customer:\\u202e"),
+        (290, 3_600_001, "customer"),
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(calls())
+def test_textgrid(tmp_path_factory: pytest.TempPathFactory, turns: list[Turn]) -> None:
+    path = tmp_path_factory.getbasetemp() / "call.TextGrid"
+    path.write_text(written(turns, "textgrid"))
+    grid = textgrid.TextGrid.fromFile(str(path))
+    found: list[tuple[Role, int, int, str]] = []
+    for tier in grid.tiers:
+        assert (tier.minTime, tier.maxTime) == (grid.minTime, grid.maxTime)
+        assert (tier[0].minTime, tier[-1].maxTime) == (grid.minTime, grid.maxTime)
+        assert all(one.maxTime == after.minTime for one, after in pairwise(tier))
+        assert all(one.minTime < one.maxTime for one in tier)
+        marks = [(round(one.minTime * 1000), round(one.maxTime * 1000), one.mark) for one in tier]
+        found += [(tier.name.split()[0], start, end, mark) for start, end, mark in marks if mark]
+    assert sorted(found) == sorted(
+        (turn.role, *times(turn), one_line(turn.text)) for turn in turns if one_line(turn.text)
+    )
+    assert {tier.name.split()[0] for tier in grid.tiers} == {turn.role for turn in turns}
+
+
+def test_one_role_that_overlaps_itself_has_two_tiers() -> None:
+    spoken = [(0, 1_000), (500, 700), (1_000, 1_500), (1_200, 1_300)]
+    text = written([Turn(text="x", role="agent", start_ms=a, end_ms=b) for a, b in spoken], "textgrid")
+    assert text.count('name = "agent"') == 1
+    assert text.count('name = "agent 2"') == 1
+    assert "agent 3" not in text
+
+
+@pytest.mark.parametrize("format_", ["vtt", "srt", "textgrid", "rttm", "audacity"])
+def test_what_has_no_times_is_counted(format_: str) -> None:
+    out = io.StringIO()
+    writer = turn_writer(format_, out)  # type: ignore[arg-type]
+    writer.write(Turn(text="typed", role="customer"), HEADER)
+    writer.write(Turn(text="early", role="customer", start_ms=-40, end_ms=100), HEADER)
+    writer.finish()
+    assert writer.left_out == 1
+    assert "-40" not in out.getvalue()
+    assert ("-0.040" in out.getvalue()) == (format_ == "textgrid")
+
+
+def test_a_caption_file_holds_one_conversation() -> None:
+    other = TranscriptHeader(conversation="c-2", dialect="media")
+    turn = Turn(text="x", role="agent", start_ms=0, end_ms=1)
+    for format_ in ("vtt", "srt", "textgrid", "audacity"):
+        writer = turn_writer(format_, io.StringIO())  # type: ignore[arg-type]
+        writer.write(turn, HEADER)
+        with pytest.raises(Misconfigured, match="one conversation"):
+            writer.write(turn, other)
+    out = io.StringIO()
+    writer = turn_writer("rttm", out)
+    writer.write(turn, HEADER)
+    writer.write(turn, other)
+    assert [line.split()[1] for line in out.getvalue().splitlines()] == ["c-1", "c-2"]
+
+
+def test_labels_have_no_fields() -> None:
+    with pytest.raises(Misconfigured, match="no fields"):
+        turn_writer("vtt", io.StringIO(), fields=["text"])
+    with pytest.raises(Misconfigured, match="not a format"):
+        turn_writer("docx", io.StringIO())  # type: ignore[arg-type]

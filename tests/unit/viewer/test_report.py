@@ -1,0 +1,179 @@
+"""Report folders and pages as files: what is written, kept, taken away, and escaped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import turnkeeper as tk
+from tests.browser.made import STARTED, Made, dialogue, people, spoken, turn, write
+from turnkeeper.viewer.journal import NAME, Journal
+
+DAY = 86_400_000
+
+
+def calls(count: int = 3) -> list[Made]:
+    return [Made(f"call-{n}", dialogue(4, 2000), started=STARTED + n * DAY) for n in range(count)]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return write(tmp_path / "archive", calls())
+
+
+def make(archive: Path, out: Path, **options: object) -> tk.Report:
+    return tk.report(str(archive), out=out, **options)  # type: ignore[arg-type]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def data(page: Path, identity: str) -> dict[str, object]:
+    found = re.search(rf'<script type="application/json" id="{identity}">(.*?)</script>', page.read_text(), re.S)
+    assert found
+    document: dict[str, object] = json.loads(found[1])
+    return document
+
+
+def test_a_folder_holds_a_list_a_table_and_a_page_per_call(archive: Path, tmp_path: Path) -> None:
+    made = make(archive, tmp_path / "out")
+    assert (made.calls, made.written, made.kept) == (3, 3, 0)
+    assert made.path == tmp_path / "out/index.html"
+    assert data(made.path, "calls-data")["id"] == ["call-2", "call-1", "call-0"]
+    rows = table(tmp_path / "out/calls.csv")
+    assert [row["page"] for row in rows] == ["calls/call-2.html", "calls/call-1.html", "calls/call-0.html"]
+    assert {row["queue"] for row in rows} == {"Billing"}
+    assert all((tmp_path / "out" / row["page"]).exists() for row in rows)
+
+
+def test_made_again_only_what_changed_is_written(archive: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    make(archive, out)
+    before = {path: path.stat().st_mtime_ns for path in (out / "calls").glob("*.html")}
+    write(archive, [Made("call-1", dialogue(5, 2000), started=STARTED + DAY)])
+    made = make(archive, out)
+    assert (made.written, made.kept) == (1, 2)
+    changed = [path.name for path in before if path.stat().st_mtime_ns != before[path]]
+    assert changed == ["call-1.html"]
+
+
+def test_an_interrupted_report_goes_on(archive: Path, tmp_path: Path) -> None:
+    """Whatever the moment it died: pages without an entry are made, a torn entry costs one page."""
+    out = tmp_path / "out"
+    make(archive, out)
+    whole = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    journal = out / NAME
+    journal.write_bytes(journal.read_bytes()[:-40])
+    (out / "index.html").unlink()
+    made = make(archive, out)
+    assert (made.written, made.kept) == (1, 2)
+    assert {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()} == whole
+
+
+def test_what_was_erased_leaves_the_folder(tmp_path: Path) -> None:
+    archive = write(tmp_path / "archive", [spoken(one) for one in calls()])
+    out = tmp_path / "out"
+    make(archive, out)
+    assert len(list((out / "calls/audio").iterdir())) == 3
+    shutil.rmtree(archive / "manifests/call-1")
+    made = make(archive, out)
+    assert made.removed == 1
+    assert not (out / "calls/call-1.html").exists()
+    assert not list((out / "calls/audio").glob("call-1*"))
+    assert "call-1" not in (out / "calls.csv").read_text()
+    assert "call-1" not in (out / NAME).read_text()
+
+
+def test_only_calls_of_a_range(archive: Path, tmp_path: Path) -> None:
+    second = datetime.fromtimestamp((STARTED + DAY) / 1000, UTC)
+    assert make(archive, tmp_path / "a", since=second).calls == 2
+    assert make(archive, tmp_path / "b", until=second).calls == 1
+    assert make(archive, tmp_path / "c", since=second, until=second).calls == 0
+
+
+def test_a_call_that_cannot_be_read_stands_in_the_list_with_the_reason(archive: Path, tmp_path: Path) -> None:
+    path = archive / "manifests/call-1/000001.json"
+    manifest = json.loads(path.read_text())
+    manifest |= {"state": "unread", "views": [], "unread": {"error": "Unread", "message": "ends in the middle"}}
+    del manifest["summary"]
+    path.write_text(json.dumps(manifest))
+    for _ in range(2):
+        made = make(archive, tmp_path / "out")
+        assert (
+            made.without_page == {"call-1": "ends in the middle"} or "ends in the middle" in made.without_page["call-1"]
+        )
+    assert made.kept == 3
+    assert data(made.path, "calls-data")["page"] == [1, 0, 1]
+    with pytest.raises(tk.errors.Unread, match="ends in the middle"):
+        tk.report(str(archive), "call-1", out=tmp_path / "one.html")
+
+
+def test_a_damaged_view_costs_its_own_page_only(archive: Path, tmp_path: Path) -> None:
+    (archive / "transcripts/call-0.json").write_text('{"format": ')
+    made = make(archive, tmp_path / "out")
+    assert made.written == 2
+    assert "not a transcript" in made.without_page["call-0"]
+
+
+def test_a_strangers_folder_is_left_alone(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/precious.txt").write_text("precious")
+    with pytest.raises(tk.errors.Misconfigured, match="not a report"):
+        make(archive, tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["precious.txt"]
+
+
+def test_what_cannot_be_written_says_so(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(tk.errors.StoreRefused, match="is a folder"):
+        tk.report(str(archive), "call-1", out=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(tk.errors.StoreRefused):
+        tk.report(str(archive), "call-1", out=tmp_path / "file/below.html")
+    with pytest.raises(tk.errors.NotFound):
+        tk.report(str(archive), "nobody", out=tmp_path / "one.html")
+    with pytest.raises(tk.errors.Misconfigured):
+        tk.report(str(archive), "../etc", out=tmp_path / "one.html")
+
+
+def test_no_text_ends_the_element_it_stands_in(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><!-- \u2028 "
+    made = Made("evil", [turn(0, "agent", 0, 900, evil)], people=people(evil, evil), queue=evil)
+    page = tk.report(str(write(tmp_path / "archive", [made])), "evil", out=tmp_path / "one.html").path
+    text = page.read_text()
+    assert "alert(1)</script>" not in text
+    assert text.count("<script") == 2
+    assert evil in json.dumps(data(page, "call"), ensure_ascii=False).replace("\\u2028", "\u2028")
+    assert "<title>&lt;/script&gt;" in text
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text(tmp_path: Path) -> None:
+    names = people("=cmd|' /C calc'!A0", "@SUM(A1)")
+    made = Made("formula", dialogue(2, 1000), people=names, queue="+1", wrapup="-1")
+    make(write(tmp_path / "archive", [made]), tmp_path / "out")
+    row = table(tmp_path / "out/calls.csv")[0]
+    cells = [row[name] for name in ("customer", "agent", "queue", "wrap_up")]
+    assert cells == ["'=cmd|' /C calc'!A0", "'@SUM(A1)", "'+1", "'-1"]
+
+
+def test_the_same_archive_gives_the_same_page(archive: Path, tmp_path: Path) -> None:
+    one, other = (tk.report(str(archive), "call-0", out=tmp_path / name).path for name in ("a.html", "b.html"))
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_page_carries_the_licence_of_what_it_carries(archive: Path, tmp_path: Path) -> None:
+    text = tk.report(str(archive), "call-0", out=tmp_path / "one.html").path.read_text()
+    assert "wavesurfer.js 8.0.1 (BSD-3-Clause)" in text
+    assert "Redistribution and use in source and binary forms" in text
+
+
+def test_a_journal_survives_nonsense(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b'\xff\xfe{"inputs": 3}\n{}\nnot json\n')
+    assert Journal(tmp_path).entries == {}

@@ -1,0 +1,95 @@
+// Makes src/turnkeeper/viewer/static/: each page with its script and style inlined and their hashes in its policy.
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const target = join(here, "../src/turnkeeper/viewer/static");
+// The height of one channel, in pixels: wavesurfer writes it into its style, whose hash the policy names.
+const CHANNEL_HEIGHT = 56;
+
+const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+async function bundle(name) {
+  const done = await build({
+    entryPoints: [join(here, `src/${name}.ts`), join(here, `src/${name}.css`)],
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    outdir: "out",
+    format: "iife",
+    target: ["chrome120", "firefox121", "safari17"],
+    charset: "utf8",
+    legalComments: "none",
+    define: { CHANNEL_HEIGHT: String(CHANNEL_HEIGHT) },
+  });
+  const text = (ending) => done.outputFiles.find((file) => file.path.endsWith(ending)).text.trim();
+  // Dark by the system's wish is the same block once more, so that it is written once.
+  const dark = /:root\[data-theme=("?)dark\1\]\{([^}]*)\}/.exec(text(".css"))[2];
+  const style = `${text(".css")}@media (prefers-color-scheme:dark){:root:not([data-theme]){${dark}}}`;
+  // A script element ends at its first "</script", wherever that stands.
+  return { script: text(".js").replaceAll("</", "<\\/"), style, inputs: Object.keys(done.metafile.inputs) };
+}
+
+async function wavesurferStyle() {
+  const source = await readFile(join(here, "node_modules/wavesurfer.js/dist/wavesurfer.esm.js"), "utf8");
+  const found = [...source.matchAll(/<style\$\{[^}]*\$\{[^}]*\}[^}]*\}>([\s\S]*?)<\/style>/g)];
+  if (found.length !== 1) throw new Error(`wavesurfer.js has ${found.length} styles, and the policy expects one`);
+  const template = found[0][1];
+  const style = template.replace(/\$\{[^}]*\}/g, String(CHANNEL_HEIGHT)).replaceAll("\\n", "\n");
+  if (template.match(/\$\{/g)?.length !== 1) throw new Error("wavesurfer.js has a style that the policy does not expect");
+  return style;
+}
+
+async function licences(inputs) {
+  const packages = [...new Set(inputs.flatMap((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))].sort();
+  const texts = [];
+  for (const name of packages) {
+    const folder = join(here, "node_modules", name);
+    const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    texts.push(`${name} ${version} (${license})\n\n${(await readFile(join(folder, "LICENSE"), "utf8")).trim()}\n`);
+  }
+  return texts.join("\n");
+}
+
+function policy(script, styles) {
+  return [
+    "default-src 'none'",
+    `script-src ${hash(script)}`,
+    `style-src ${styles.map(hash).join(" ")}`,
+    "img-src data:",
+    "media-src blob:@media@",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+}
+
+async function page(name, moreStyles, notice) {
+  const { script, style, inputs } = await bundle(name);
+  const third = await licences(inputs);
+  const shell = await readFile(join(here, `src/${name}.html`), "utf8");
+  const parts = {
+    policy: policy(script, [style, ...moreStyles]),
+    style: `<style>${style}</style>`,
+    script: `<script>${script}</script>`,
+    licences: notice && third ? `<!--\nThis page contains:\n\n${third.replaceAll("--", "- -")}-->` : "",
+  };
+  const html = shell.replace(/<!--(\w+)-->|"(policy)"/g, (whole, slot, quoted) =>
+    quoted ? `"${parts.policy}"` : (parts[slot] ?? whole),
+  );
+  return { html, third };
+}
+
+const work = `${target}.making`;
+await rm(work, { recursive: true, force: true });
+await mkdir(work, { recursive: true });
+const call = await page("call", [await wavesurferStyle()], true);
+const index = await page("index", [], true);
+await writeFile(join(work, "call.html"), call.html);
+await writeFile(join(work, "index.html"), index.html);
+await writeFile(join(work, "THIRD-PARTY.txt"), call.third);
+await rm(target, { recursive: true, force: true });
+await rename(work, target);

@@ -1,0 +1,137 @@
+// What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
+
+import { type Call, channelName, type Recording, type Role, ROLES, type Sync } from "./document";
+import { bdi, el } from "./dom";
+import { lasting } from "./times";
+
+export interface Verdict {
+  name: string;
+  kind: "good" | "note" | "doubt" | "bad" | "none";
+  words: string;
+}
+
+/** What a sync verdict means for whoever listens. */
+export function verdict(sync: Sync | undefined): Verdict {
+  const offset = sync?.offset_ms === undefined ? "" : ` ${signed(sync.offset_ms)} ms`;
+  switch (sync?.verdict) {
+    case "verified":
+      return { name: "In sync", kind: "good", words: "Measured: the audio runs as its metadata says." };
+    case "corrected":
+      return {
+        name: `Corrected${offset}`,
+        kind: "note",
+        words: sync.applied
+          ? "Measured: the audio runs differently from its metadata. What you hear here is corrected."
+          : "Measured: the audio runs differently from its metadata. The difference is reported, not applied.",
+      };
+    case "mismatch":
+      return { name: "Other call", kind: "bad", words: "This audio does not belong to this transcript." };
+    case "unverified":
+      return { name: "Not verified", kind: "doubt", words: "Too little speech to measure: times are as the metadata says." };
+    default:
+      return { name: "Not measured", kind: "none", words: "Times are as the metadata says." };
+  }
+}
+
+export function aside(call: Call): HTMLElement[] {
+  const parts = [figures(call), people(call)];
+  for (const [place, recording] of (call.recordings ?? []).entries()) {
+    parts.push(agreement(recording, (call.recordings?.length ?? 0) > 1 ? ` ${place + 1}` : ""));
+  }
+  if (call.missing?.length) parts.push(card("Missing", el("ul", { className: "plain" }, ...call.missing.map((why) => el("li", {}, bdi(why, 300))))));
+  return parts;
+}
+
+function card(title: string, ...children: Node[]): HTMLElement {
+  return el("section", { className: "card" }, el("h2", {}, title), ...children);
+}
+
+function pairs(rows: [string, Node | string, string?][]): HTMLElement {
+  const list = el("dl", { className: "pairs" });
+  for (const [name, value, title] of rows) {
+    list.append(el("div", title ? { title } : {}, el("dt", {}, name), el("dd", {}, value)));
+  }
+  return list;
+}
+
+function figures(call: Call): HTMLElement {
+  const { summary, talk = {} } = call;
+  const rows: [string, string, string?][] = [["Turns", summary.total_turns.toLocaleString()]];
+  if (call.length) rows.unshift(["Length", lasting(call.length)]);
+  if (summary.turns_with_confidence) {
+    rows.push(["Confidence", `${(summary.avg_confidence * 100).toFixed(1)} %`, "Mean over the turns that have one"]);
+  }
+  if (call.length) {
+    rows.push(["Silence", lasting(call.silence ?? 0), "Between the first turn and the last, where nobody speaks"]);
+    rows.push(["Overtalk", lasting(call.overtalk ?? 0), "The customer and another speak at once, for 200 ms or more"]);
+  }
+  if (summary.unknown_speaker_turns) rows.push(["Speaker not known", String(summary.unknown_speaker_turns)]);
+  if (summary.duplicate_turns) rows.push(["In two legs", String(summary.duplicate_turns)]);
+  return card("Summary", shares(talk), pairs(rows));
+}
+
+function shares(talk: Partial<Record<Role, number>>): HTMLElement {
+  const spoken = (Object.entries(talk) as [Role, number][]).filter(([, ms]) => ms > 0);
+  const order = Object.keys(ROLES);
+  spoken.sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  const total = spoken.reduce((sum, [, ms]) => sum + ms, 0);
+  const bar = el("div", { className: "share", aria: { hidden: "true" } });
+  const legend = el("ul", { className: "legend" });
+  for (const [role, ms] of spoken) {
+    const part = el("span", { data: { role } });
+    part.style.flexGrow = String(ms);
+    bar.append(part);
+    const percent = `${Math.round((100 * ms) / total)} %`;
+    legend.append(el("li", { data: { role } }, el("span", { className: "dot" }), `${ROLES[role]} `, el("b", {}, percent)));
+  }
+  return el("div", { className: "talk" }, ...(spoken.length ? [bar, legend] : []));
+}
+
+function people(call: Call): HTMLElement {
+  const list = el("ul", { className: "people" });
+  for (const person of call.people) {
+    const role = ROLES[person.role];
+    const queue = person.queue ? el("span", {}, " · ", bdi(person.queue, 60)) : null;
+    const said = person.turns ? `${person.turns} turn${person.turns === 1 ? "" : "s"}, ${lasting(person.talk ?? 0)}` : "said nothing";
+    list.append(
+      el(
+        "li",
+        { data: { role: person.role } },
+        el("span", { className: "dot" }),
+        el("div", {}, el("strong", {}, bdi(person.name || role)), el("p", { className: "dim" }, role, queue, ` · ${said}`)),
+      ),
+    );
+  }
+  return card("People", list);
+}
+
+function agreement(recording: Recording, which: string): HTMLElement {
+  const { sync } = recording;
+  const told = verdict(sync);
+  const rows: [string, string, string?][] = [];
+  if (sync?.offset_ms !== undefined) rows.push(["Offset", `${signed(sync.offset_ms)} ms`, "Audio later (+) or earlier (−) than its metadata says"]);
+  if (sync?.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "The audio's clock against the transcript's"]);
+  if (sync?.confidence !== undefined) rows.push(["Confidence", sync.confidence.toFixed(2)]);
+  if (sync?.swapped !== undefined) rows.push(["Channels", sync.swapped ? "exchanged" : "as labelled"]);
+  if (recording.roles?.length) rows.push(["Order", recording.roles.map(channelName).join(", ")]);
+  rows.push(["Audio", [recording.codec, `${recording.rate / 1000} kHz`].filter(Boolean).join(", ")]);
+  const evidence = Object.entries(sync?.evidence ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
+  const more = evidence.length
+    ? [el("details", {}, el("summary", {}, "Evidence"), pairs(evidence.map(([name, value]) => [name.replaceAll("_", " "), shown(value)])))]
+    : [];
+  const notes = (recording.notes ?? []).map((note) => el("p", { className: "dim" }, bdi(note, 300)));
+  const made = card(`Audio and transcript${which}`, el("p", { className: `told ${told.kind}` }, told.words), pairs(rows), ...more, ...notes);
+  made.id = "agreement";
+  made.tabIndex = -1;
+  return made;
+}
+
+function signed(value: number): string {
+  const rounded = Math.round(value * 10) / 10;
+  const sign = rounded > 0 ? "+" : rounded < 0 ? "−" : "";
+  return `${sign}${Math.abs(rounded).toLocaleString("en")}`;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(Math.round(value * 1000) / 1000) : String(value).slice(0, 300);
+}

@@ -1,0 +1,48 @@
+// The page's colours as canvases need them, read from the style so that they are said once.
+
+import type { Role } from "./document";
+
+export interface Palette {
+  role(role: string): string;
+  tint(role: string): string;
+  line: string;
+  muted: string;
+  text: string;
+  overtalk: string;
+  cut: string;
+  accent: string;
+  surface: string;
+}
+
+export function palette(): Palette {
+  const style = getComputedStyle(document.documentElement);
+  const value = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  const known: Role[] = ["customer", "agent"];
+  const named = (role: string) => (known.includes(role as Role) ? role : "system");
+  return {
+    role: (role) => value(named(role)),
+    tint: (role) => value(`${named(role)}-tint`),
+    line: value("line"),
+    muted: value("muted"),
+    text: value("text"),
+    overtalk: value("overtalk"),
+    cut: value("cut"),
+    accent: value("accent"),
+    surface: value("surface"),
+  };
+}
+
+/** A canvas as large as it is shown, sharp on dense screens; undefined while it is not shown. */
+export function sized(canvas: HTMLCanvasElement): CanvasRenderingContext2D | undefined {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const ratio = Math.max(window.devicePixelRatio, 1);
+  if (!width || !height) return undefined;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext("2d");
+  context?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context?.clearRect(0, 0, width, height);
+  return context ?? undefined;
+}

@@ -1,0 +1,44 @@
+// Light, dark, or as the system says; remembered where the browser lets a file remember.
+
+import { byId, icon } from "./dom";
+
+const ORDER = ["auto", "light", "dark"] as const;
+type Theme = (typeof ORDER)[number];
+const KEY = "turnkeeper-colours";
+const SAID: Record<Theme, string> = { auto: "as the system", light: "light", dark: "dark" };
+
+export function theme(changed: () => void): void {
+  const button = byId<HTMLButtonElement>("theme");
+  let now: Theme = remembered();
+  const show = () => {
+    if (now === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = now;
+    button.replaceChildren(icon(now));
+    button.setAttribute("aria-label", `Colours: ${SAID[now]}`);
+    button.title = `Colours: ${SAID[now]}`;
+  };
+  show();
+  button.addEventListener("click", () => {
+    now = ORDER[(ORDER.indexOf(now) + 1) % ORDER.length] ?? "auto";
+    remember(now);
+    show();
+    changed();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+}
+
+function remembered(): Theme {
+  try {
+    return ORDER.find((each) => each === localStorage.getItem(KEY)) ?? "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+function remember(value: Theme): void {
+  try {
+    localStorage.setItem(KEY, value);
+  } catch {
+    // A page opened from a file may have no storage; then the choice lasts as long as the page.
+  }
+}
