@@ -32,6 +32,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
 atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
 LANGUAGES = {"python", "bash", "json", "toml", "crontab", "ini", "dockerfile", ""}
+AT_HOME = ("make ", "python3 -m venv", "python3 -m pip", ".venv/", ". .venv/")
+"""Commands of somebody who stands in a checkout."""
 INSTALLED = "/opt/turnkeeper/bin/turnkeeper"
 
 
@@ -134,7 +136,7 @@ def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
     if "--follow" in command:
         _followed(command, env, folder)
         return
-    where = _checkout(folder) if command.startswith(("make ", "python3 -m venv", ".venv/", ". .venv/")) else folder
+    where = _checkout(folder) if command.startswith(AT_HOME) else folder
     done = subprocess.run(
         ["bash", "-c", command], cwd=where, env=env, capture_output=True, text=True, timeout=280, check=False
     )

@@ -23,6 +23,7 @@ from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import RunReport
+from turnkeeper.runs.visit import AUDIO
 from turnkeeper.settings import PlatformSettings, StoreSettings
 
 __all__ = ["Completeness", "Day", "Queue", "status"]
@@ -141,7 +142,7 @@ class _Tally:
     def add(self, calls: Iterable[CallState]) -> None:
         for call in calls:
             self._states[call.state] += 1
-            self._transcripts += sum(leg.state in ("done", "unread") for leg in call.legs)
+            self._transcripts += sum(leg.state in ("done", "unread") and leg.id != AUDIO for leg in call.legs)
             if call.state not in ("done", "erased"):
                 self._reasons.setdefault(call.state, Counter())[_kind(call.reason)] += 1
             asks = [leg.next_ask for leg in call.legs if leg.next_ask] if call.state == "absent" else []

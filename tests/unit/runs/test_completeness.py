@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.states import CallState, LegState, States
 from turnkeeper.clock import ManualClock
 from turnkeeper.runs.completeness import status
 
@@ -32,3 +32,12 @@ def test_the_rarest_of_many_reasons_are_counted_together() -> None:
     assert sum(found["unread"].values()) == 92
     assert found["unread"]["common"] == 2
     assert found["unread"]["other reasons"] == 92 - 2 - 49
+
+
+def test_recordings_are_no_transcripts() -> None:
+    archive = Archive("memory://", clock=ManualClock())
+    legs = tuple(LegState(id=name, state="done", final=True) for name in ("_audio", "leg-1", "leg-2"))
+    call = CallState(conversation="c", state="done", started_at=f"{DAY}T08:00:00.000Z", legs=legs, generation=1)
+    States(archive.store).commit(DAY, [call])
+    found = status(archive, clock=ManualClock())
+    assert (found.done, found.transcripts) == (1, 2)
