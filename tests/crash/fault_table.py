@@ -28,7 +28,7 @@ from tests.crash.small_disk import SmallDisk
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.simulator import FAULTS, Simulation, serve
 
-__all__ = ["CASES", "PAGE", "Case", "Row", "page", "provoked"]
+__all__ = ["CASES", "PAGE", "STAGES", "Case", "Row", "lines", "page", "provoked"]
 
 PAGE = Path(__file__).parents[2] / "docs/faults.md"
 NOW, SPAN = "2026-10-07T00:00:00Z", ("--since", "2026-10-05", "--until", "2026-10-06")
@@ -99,6 +99,14 @@ class Row:
     code: int
     again: str
     words: str
+
+    def line(self) -> str:
+        """As it stands in the page."""
+        case = self.case
+        seen = f"{self.seen}<br>*{self.hint}*" if self.hint else self.seen
+        again = f"({case.mended}) {self.again}" if case.mended else self.again
+        fault = f"{case.fault} (`{case.faults}`)" if case.faults else case.fault
+        return "| " + " | ".join(_cell(text) for text in (fault, seen, str(self.code), again)) + " |"
 
 
 def _run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -283,6 +291,7 @@ def _erased(world: World) -> None:
 
 _OFF = "the fault is over"
 
+STAGES = ("token", "discovery", "url", "download", "parse", "upload", "manifest", "ledger")
 CASES: tuple[Case, ...] = (
     Case("token", "the secret is wrong", spoil=_set(GENESYS_CLIENT_SECRET="wrong"), mended="the right secret"),
     Case("token", "no secret is set", spoil=_unset("GENESYS_CLIENT_SECRET"), mended="a secret"),
@@ -472,21 +481,17 @@ def _masked(text: str, folder: Path) -> str:
 
 def page(rows: list[Row]) -> str:
     """The whole page."""
-    lines = [_HEAD.format(calls=CALLS)]
-    stage = ""
-    for row in rows:
-        if row.case.stage != stage:
-            stage = row.case.stage
-            lines += [
-                f"\n## {stage.capitalize()}\n",
-                "| fault | what you see | exit | again |",
-                "| --- | --- | --- | --- |",
-            ]
-        seen = f"{row.seen}<br>*{row.hint}*" if row.hint else row.seen
-        again = f"({row.case.mended}) {row.again}" if row.case.mended else row.again
-        fault = f"{row.case.fault} (`{row.case.faults}`)" if row.case.faults else row.case.fault
-        lines.append("| " + " | ".join(_cell(text) for text in (fault, seen, str(row.code), again)) + " |")
-    return "\n".join(lines) + "\n"
+    told = [_HEAD.format(calls=CALLS)]
+    for stage in STAGES:
+        told += [f"\n## {stage.capitalize()}\n", "| fault | what you see | exit | again |", "| --- | --- | --- | --- |"]
+        told += [row.line() for row in rows if row.case.stage == stage]
+    return "\n".join(told) + "\n"
+
+
+def lines(text: str) -> dict[str, list[str]]:
+    """The lines of a page, by stage."""
+    parts = text.split("\n## ")[1:]
+    return {part.partition("\n")[0].lower(): part.splitlines()[4:] for part in parts}
 
 
 def _cell(text: str) -> str:
