@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -284,7 +284,7 @@ def _from_the_future(world: World) -> None:
 def _erased(world: World) -> None:
     world.export()
     one = _first_manifest(world).parent.name
-    done = world.run([sys.executable, "-m", "turnkeeper", "erase", world.to, one, "--yes"], world.env)
+    done = world.run([sys.executable, "-m", "turnkeeper", "erase", world.to, "--conversation", one, "--yes"], world.env)
     assert done.returncode == 0, done.stderr
     _forget(world)
 
@@ -465,7 +465,9 @@ _MASKS = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
     (r"(127\.0\.0\.1|localhost):\d+", "ADDRESS"),
+    (r"write (raw|manifests|transcripts|summaries|directory|_turnkeeper/states)/\S+:", "write KEY:"),
     (r"byte \d+", "byte N"),
+    (r"received \d+ bytes, expected \d+", "received N bytes, expected N"),
     (r"[0-9a-f]{16}", "HASH"),
     (r"; context ID", ""),
     (r"\d+(\.\d+)? s\b", "N s"),
@@ -479,13 +481,13 @@ def _masked(text: str, folder: Path) -> str:
     return text
 
 
-def page(rows: list[Row]) -> str:
-    """The whole page."""
-    told = [_HEAD.format(calls=CALLS)]
+def page(told: Mapping[str, list[str]]) -> str:
+    """The whole page, of the lines by stage."""
+    text = _HEAD.format(calls=CALLS)
     for stage in STAGES:
-        told += [f"\n## {stage.capitalize()}\n", "| fault | what you see | exit | again |", "| --- | --- | --- | --- |"]
-        told += [row.line() for row in rows if row.case.stage == stage]
-    return "\n".join(told) + "\n"
+        head = f"\n## {stage.capitalize()}\n\n| fault | what you see | exit | again |\n| --- | --- | --- | --- |\n"
+        text += head + "".join(line + "\n" for line in told.get(stage, ()))
+    return text
 
 
 def lines(text: str) -> dict[str, list[str]]:
@@ -498,18 +500,19 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("[", "\\[").replace("\n", " ")
 
 
-def rows(cases: tuple[Case, ...] = CASES) -> Iterator[Row]:
-    for case in cases:
-        with tempfile.TemporaryDirectory(prefix="turnkeeper-fault-") as name:
-            yield provoked(case, Path(name))
-
-
 def main() -> None:
-    found = []
-    for row in rows():
-        found.append(row)
-        print(f"{row.case.stage}: {row.case.fault}: {row.code}: {row.seen} | {row.hint} | {row.again}", flush=True)
-    PAGE.write_text(page(found))
+    """Provoke all, or the faults of the stages named, and write their lines into the page."""
+    stages = sys.argv[1:] or list(STAGES)
+    told = lines(PAGE.read_text()) if PAGE.exists() else {}
+    for stage in stages:
+        told[stage] = []
+        for case in CASES:
+            if case.stage == stage:
+                with tempfile.TemporaryDirectory(prefix="turnkeeper-fault-") as name:
+                    row = provoked(case, Path(name))
+                print(f"{stage}: {row.line()}", flush=True)
+                told[stage].append(row.line())
+        PAGE.write_text(page(told))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -122,9 +123,9 @@ def test_what_ends_a_run_is_what_its_user_hears(platform: Platform, tmp_path: Pa
         archive = Archive(store, clock=clock)
         async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
             await claimed(door, archive)
-            ledger = Ledger(tmp_path / "ledger.sqlite3", clock)
             interval = Interval(datetime.fromisoformat(SINCE), datetime.fromisoformat(UNTIL))
-            await Run(door, archive, ledger, ExportSettings(), clock).once(Range(interval))
+            with closing(Ledger(tmp_path / "ledger.sqlite3", clock)) as ledger:
+                await Run(door, archive, ledger, ExportSettings(), clock).once(Range(interval))
 
     with pytest.raises(StoreRefused, match="the first"):
         anyio.run(export)

@@ -144,7 +144,7 @@ def _last_words(report: RunReport) -> Iterator[str]:
     for failure in report.failures:
         kinds.setdefault(failure.error, []).append(failure)
     for error, failures in kinds.items():
-        yield f"{len(failures):,} failed: {error}: {failures[0].message}"
+        yield f"{len({failure.conversation for failure in failures}):,} failed: {error}: {failures[0].message}"
         if failures[0].hint:
             yield f"  {failures[0].hint}"
     if report.unread:
