@@ -6,18 +6,33 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.conftest import Cli, Platform, credentials
 from tests.crash.bench import Bench, benched
+from tests.crash.doors import CrashStore, Points
 from tests.crash.job import Phase, opened
 from tests.crash.judge import holding
 from tests.crash.small_disk import SmallDisk
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.store import open_store
 from turnkeeper.cli.local_s3 import LocalS3
+from turnkeeper.clock import RemoteClock
+from turnkeeper.errors import StoreRefused, Unavailable
+from turnkeeper.genesys.interval import Interval
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs.export import Range, Run, claimed
+from turnkeeper.runs.exporter import ExportSettings
+from turnkeeper.runs.ledger import Ledger
+from turnkeeper.settings import PlatformSettings
 
 SINCE, UNTIL, NOW = "2026-10-05T00:00:00Z", "2026-10-07T00:00:00Z", "2026-10-09T00:00:00Z"
 LATER = ("2026-10-09T00:10:00Z", "2026-10-09T02:00:00Z")
@@ -76,3 +91,42 @@ def test_the_disk_is_full_and_is_enlarged(cli: Cli, platform: Platform, tmp_path
         seen = small.seen / "archive" if place == "archive" else archive
         assert holding(FolderStore(alone)).differences(holding(FolderStore(seen))) == []
         assert sum(json.loads(again.stdout)["states"].values()) == 40 + (place == "spool")
+
+
+class Refusing(CrashStore):
+    """The first write is refused for one reason, all others for another."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, Points())
+        self.refusals = 0
+
+    def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:
+        self._refuse()
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
+        if not key.startswith(("_turnkeeper/archive", "_turnkeeper/probe")):
+            self._refuse()
+        super().put(key, data, content_type=content_type, create=create)
+
+    def _refuse(self) -> None:
+        self.refusals += 1
+        raise StoreRefused("the first") if self.refusals == 1 else Unavailable("another one")
+
+
+def test_what_ends_a_run_is_what_its_user_hears(platform: Platform, tmp_path: Path) -> None:
+    running = platform(**SETTINGS)
+    env = {**credentials(running), "GENESYS_API": "speech", "XDG_STATE_HOME": str(tmp_path)}
+    store = Refusing(open_store("memory://"))
+
+    async def export() -> None:
+        clock = RemoteClock(running.clock_url)
+        archive = Archive(store, clock=clock)
+        async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
+            await claimed(door, archive)
+            interval = Interval(datetime.fromisoformat(SINCE), datetime.fromisoformat(UNTIL))
+            with closing(Ledger(tmp_path / "ledger.sqlite3", clock)) as ledger:
+                await Run(door, archive, ledger, ExportSettings(), clock).once(Range(interval))
+
+    with pytest.raises(StoreRefused, match="the first"):
+        anyio.run(export)
+    assert store.refusals > 1

@@ -83,6 +83,8 @@ def _judged(
     for state, reasons in status.get("reasons", {}).items():
         if sum(reasons.values()) != status.get(state, 0):
             wrong.append(f"{status.get(state)} are {state}, with reasons for {sum(reasons.values())}")
+    if status.get("waiting"):
+        wrong.append(f"{status['waiting']} still wait, says the status")
     counted = sum(day.get("platform", 0) for day in status["days"])
     if counted != len(truth):
         wrong.append(f"the platform counts {counted} of {len(truth)}")

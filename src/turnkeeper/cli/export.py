@@ -25,7 +25,7 @@ from turnkeeper.events import Listener
 from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.report import RunReport
+from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
 from turnkeeper.runs.windows import length_of
@@ -133,12 +133,25 @@ def ended(report: RunReport, *, quiet: bool) -> int:
     if report.ended == "interrupted":
         say("stopped; what was under way is kept. The same command goes on from here.")
         return 130
-    if report.waiting and not quiet:
-        due = f"run it again, from {report.next_due} on"
-        say(f"{report.waiting:,} conversations have legs without a transcript so far: {due}")
-    for failure in report.failures[:10] if not quiet else ():
-        say(f"{failure.conversation}: {failure.error}: {failure.message}")
+    for line in () if quiet else _last_words(report):
+        say(line)
     return 3 if report.failed or report.unread else 0
+
+
+def _last_words(report: RunReport) -> Iterator[str]:
+    """What is not done, each kind of it with its mend; one by one they are in the report."""
+    kinds: dict[str, list[Failure]] = {}
+    for failure in report.failures:
+        kinds.setdefault(failure.error, []).append(failure)
+    for error, failures in kinds.items():
+        yield f"{len({failure.conversation for failure in failures}):,} failed: {error}: {failures[0].message}"
+        if failures[0].hint:
+            yield f"  {failures[0].hint}"
+    if report.unread:
+        yield f"{report.unread:,} kept that cannot be read yet"
+        yield "  turnkeeper status says why; after an upgrade, turnkeeper reread reads them without asking again."
+    if report.waiting:
+        yield f"{report.waiting:,} conversations lack something so far: run it again, from {report.next_due} on"
 
 
 def heard(*, as_json: bool, quiet: bool) -> Listener:

@@ -110,7 +110,8 @@ class Downloads:
     async def _after_cut(self, body: Partial, url: str, reason: str, key: str) -> None:
         body.broke()
         if body.restarts > self._retry.renewals or body.breaks > self._retry.attempts:
-            raise Incomplete(f"the body kept breaking off ({reason})", operation=_OPERATION, key=key)
+            hint = "Something on the way ends connections early (a proxy, a firewall, the network): run again later."
+            raise Incomplete(f"the body kept breaking off ({reason})", operation=_OPERATION, key=key, hint=hint)
         await self._patience.back_off(body.breaks, where(url), reason)
 
     async def _pull(self, url: str, body: Partial, key: str) -> None:

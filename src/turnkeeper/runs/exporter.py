@@ -6,6 +6,7 @@ Whatever ends the run (an interrupt, an error, a power cut), the next one goes o
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +23,7 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Denied, Erased
+from turnkeeper.errors import Denied, Erased, TurnkeeperError
 from turnkeeper.events import Committed, Listed, Listener, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
@@ -138,7 +139,8 @@ class Exporter:
             await self._both(feed, visitor, under)
         except BaseException as cause:
             self.report.ended = type(cause).__name__
-            with anyio.CancelScope(shield=True):
+            # What ended the run is what its user must hear; what cannot be said to the archive now, the ledger keeps.
+            with anyio.CancelScope(shield=True), contextlib.suppress(TurnkeeperError):
                 await self._put_back(under)
                 await self._finish()
             raise

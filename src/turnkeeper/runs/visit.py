@@ -246,7 +246,9 @@ class Visitor:
         unread = kept.manifest.unread
         state: State = "unread" if unread else "done"
         reason = f"{unread.error}: {unread.message}" if unread else ""
-        legs = {leg.id: leg for leg in call.legs}
+        # A transcript of the whole conversation answers for the legs that were asked for one by one before.
+        whole = found.dialect == "media"
+        legs = {leg.id: leg for leg in call.legs if not whole or leg.state in ("done", "unread")}
         for one in found.bodies:
             if not one.metadata:
                 name = one.communication or WHOLE
@@ -260,7 +262,7 @@ class Visitor:
         call = msgspec.structs.replace(
             call, state=state, reason=reason, generation=kept.manifest.generation, legs=_sorted(legs)
         )
-        return Outcome(call, _next(call), arrived=sum(not one.metadata for one in found.bodies))
+        return Outcome(call, self._due(call, now), arrived=sum(not one.metadata for one in found.bodies))
 
     def _absent(self, call: CallState, absent: Sequence[tuple[str, str]], now: int) -> Outcome:
         legs = {leg.id: leg for leg in call.legs}
@@ -268,7 +270,8 @@ class Visitor:
             legs[name] = self._missing(call, legs.get(name), name, why, now)
         if not call.generation:
             call = msgspec.structs.replace(call, state="absent", reason=absent[0][1])
-        return self._rescheduled(msgspec.structs.replace(call, legs=_sorted(legs)), now)
+        call = msgspec.structs.replace(call, legs=_sorted(legs))
+        return Outcome(call, self._due(call, now))
 
     def _unlisted(self, call: CallState, now: int) -> Outcome:
         """The platform's list holds nothing new: as good as asking for each leg, and much cheaper."""
@@ -276,15 +279,17 @@ class Visitor:
         for name, leg in legs.items():
             if leg.state == "absent" and not leg.final and epoch_ms(leg.next_ask or rfc3339_ms(now)) <= now:
                 legs[name] = self._missing(call, leg, name, leg.reason or _UNLISTED, now)
-        return self._rescheduled(msgspec.structs.replace(call, legs=_sorted(legs)), now)
+        call = msgspec.structs.replace(call, legs=_sorted(legs))
+        return Outcome(call, self._due(call, now))
 
-    def _rescheduled(self, call: CallState, now: int) -> Outcome:
+    def _due(self, call: CallState, now: int) -> int | None:
+        """When to come again: never at once, or one call would be visited for ever."""
         due = _next(call)
         if due is not None and due <= now:
             # A leg that was not asked this time waits for the others' next turn.
             asks = max((leg.asks for leg in call.legs), default=1)
             due = self.schedule.absent(now, self._deadline(call) - self.schedule.window, asks)
-        return Outcome(call, due)
+        return due
 
     def _missing(
         self, call: CallState, leg: LegState | None, name: str, why: str, now: int, *, asked: bool = True
