@@ -52,7 +52,9 @@ export function verdict(sync: Sync | undefined): Verdict {
 export function aside(call: Call): HTMLElement[] {
   const parts = [figures(call), people(call)];
   for (const [place, recording] of (call.recordings ?? []).entries()) {
-    parts.push(agreement(recording, (call.recordings?.length ?? 0) > 1 ? ` ${place + 1}` : ""));
+    const card = agreement(recording, (call.recordings?.length ?? 0) > 1 ? ` ${place + 1}` : "");
+    card.id = `agreement-${place + 1}`;
+    parts.push(card);
   }
   if (call.missing?.length) parts.push(card("Missing", plain(call.missing)));
   if (call.notes?.length) parts.push(card("Notes", plain(call.notes)));
@@ -142,7 +144,6 @@ function agreement(recording: Recording, which: string): HTMLElement {
     : [];
   const notes = (recording.notes ?? []).map((note) => el("p", { className: "dim" }, bdi(note, 300)));
   const made = card(`Audio and transcript${which}`, el("p", { className: `told ${told.kind}` }, told.words), pairs(rows), ...more, ...notes);
-  made.id = "agreement";
   made.tabIndex = -1;
   return made;
 }
