@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import subprocess
 import sys
@@ -32,18 +31,17 @@ def main(arguments: list[str]) -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--mute-audio"])
             for name, settings in PICTURES.items():
-                _picture(browser, f"{page.as_uri()}#turn=4", name, settings)
+                _picture(browser, f"{page.as_uri()}#turn=5", name, settings)
             _picture(browser, pages.as_uri(), "report-list", PICTURES["report-light"])
             browser.close()
 
 
 def _demo(folder: Path) -> tuple[str, str]:
-    """A real demo's archive, and the call in it that can be heard, or has most to see."""
-    subprocess.run([sys.executable, "-m", "turnkeeper", "demo"], cwd=folder, check=True, stdout=sys.stderr)
-    with (folder / "turnkeeper-demo-report/calls.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["page"] and float(row["seconds"]) < 300]
-    best = max(rows, key=lambda row: (row["verdict"] != "", row["verdict"] == "verified", int(row["turns"])))
-    return str(folder / "turnkeeper-demo"), best["conversation"]
+    """A real demo's archive, and the call whose page it names first."""
+    command = [sys.executable, "-m", "turnkeeper", "demo"]
+    said = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+    page = Path(said.split("Where to look next:")[1].split()[0])
+    return str(folder / "turnkeeper-demo"), page.stem
 
 
 def _picture(browser: Browser, address: str, name: str, settings: dict[str, object]) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "Listed",
     "Listener",
     "Noted",
+    "Paged",
     "Progressed",
     "Renewed",
     "Retried",
@@ -114,6 +115,13 @@ class Progressed(Event, frozen=True):
     failed: int
     requests: int
     quota: float = 0.0
+
+
+class Paged(Event, frozen=True):
+    """A report is so far: ``done`` of its ``calls``."""
+
+    done: int
+    calls: int
 
 
 class Committed(Event, frozen=True):

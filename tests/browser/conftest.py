@@ -61,6 +61,15 @@ def _strange(url: str) -> list[str]:
     return [] if url.startswith(("file:", "blob:", "data:")) else [f"asked for {url[:200]}"]
 
 
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait for something only the test can tell; the page's policy forbids the browser to evaluate text."""
+    for _ in range(600):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("it never came true")
+
+
 def report(folder: Path, made: Made, **options: Any) -> Path:
     """The page of one conversation that is made by hand."""
     archive = write(folder / "archive", [made])

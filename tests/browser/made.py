@@ -18,7 +18,7 @@ TONES = range(400, 2800, 100)
 
 @dataclass
 class Made:
-    """One conversation to be written: everything has a value that will do."""
+    """One conversation to be written: everything has a value that will do. ``later`` is its second recording."""
 
     id: str
     turns: list[dict[str, Any]]
@@ -38,6 +38,10 @@ class Made:
     language: str = "en-us"
     media: str = "voice"
     other: bytes = b""
+    states: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sync_mode: str = ""
+    later: Made | None = None
 
 
 def write(folder: Path, calls: list[Made]) -> Path:
@@ -174,7 +178,11 @@ def _write(folder: Path, made: Made) -> None:
             second = _put(folder, f"audio/{made.id}/rec-1.{{sha}}.{made.extension}", made.other)
             inputs.insert(-1, {**second, "source": "audio/rec-1/1"})
         views.append(_put(folder, f"peaks/{made.id}/rec-1.dat", made.peaks))
-        views.append(_put(folder, f"alignment/{made.id}.json", _alignment(made, inputs[-1]["key"])))
+        if made.later:
+            sound = _put(folder, f"audio/{made.id}/rec-2.{{sha}}.wav", made.later.audio)
+            inputs.append({**sound, "source": "audio/rec-2/0"})
+            views.append(_put(folder, f"peaks/{made.id}/rec-2.dat", made.later.peaks))
+        views.append(_put(folder, f"alignment/{made.id}.json", _alignment(made)))
     manifest = {
         "format": "turnkeeper.manifest/1",
         "conversation": made.id,
@@ -186,6 +194,9 @@ def _write(folder: Path, made: Made) -> None:
         "inputs": inputs,
         "views": views,
         "summary": summary,
+        "notes": made.notes,
+        "recordings": made.states,
+        **({"sync_mode": made.sync_mode} if made.sync_mode else {}),
     }
     _put(folder, f"manifests/{made.id}/000001.json", manifest)
 
@@ -223,12 +234,25 @@ def _summary(made: Made) -> dict[str, Any]:
     }
 
 
-def _alignment(made: Made, key: str) -> dict[str, Any]:
-    segments = made.segments or [[0, made.frames * 1000 // made.rate, 0, made.frames]]
+def _alignment(made: Made) -> dict[str, Any]:
+    recordings, rows = [_recording("rec-1", made)], [_aligned("rec-1", one, made) for one in made.turns]
+    if made.later:
+        first = made.later.turns[0]["index"]
+        recordings.append(_recording("rec-2", made.later))
+        rows[first:] = [_aligned("rec-2", one, made.later) for one in made.turns[first:]]
+    turns = [{"index": place, **row} for place, row in enumerate(rows) if row]
+    return {"format": "turnkeeper.alignment/1", "conversation": made.id, "recordings": recordings, "turns": turns}
+
+
+def _segments(made: Made) -> list[list[int]]:
+    return made.segments or [[0, made.frames * 1000 // made.rate, 0, made.frames]]
+
+
+def _recording(name: str, made: Made) -> dict[str, Any]:
+    segments = _segments(made)
     names = ("start_ms", "end_ms", "start_sample", "end_sample")
-    recording = {
-        "id": "rec-1",
-        "key": key,
+    return {
+        "id": name,
         "codec": "pcm_mulaw" if made.extension == "wav" else made.extension,
         "rate": made.rate,
         "channels": len(made.roles),
@@ -239,22 +263,20 @@ def _alignment(made: Made, key: str) -> dict[str, Any]:
         "pauses": made.pauses,
         "segments": [dict(zip(names, one, strict=True)) for one in segments],
         "notes": [],
-        **({"sync": made.sync} if made.sync else {}),
+        "sync": made.sync or {"mode": "off", "applied": False},
     }
-    turns = [_aligned(place, one, segments) for place, one in enumerate(made.turns) if "start_ms" in one]
-    return {"format": "turnkeeper.alignment/1", "conversation": made.id, "recordings": [recording], "turns": turns}
 
 
-def _aligned(place: int, one: dict[str, Any], segments: list[list[int]]) -> dict[str, Any]:
-    spans = []
+def _aligned(name: str, one: dict[str, Any], made: Made) -> dict[str, Any]:
+    if "start_ms" not in one:
+        return {}
+    segments, spans = _segments(made), []
     for start, end, first, last in segments:
         low, high = max(one["start_ms"], start), min(one["end_ms"], end)
         if low < high:
             spans.append([first + (ms - start) * (last - first) // (end - start) for ms in (low, high)])
-    return (
-        {"index": place, "recording": "rec-1", "spans": spans}
-        if spans
-        else {"index": place, "recording": "rec-1", "spans": [[segments[-1][3]] * 2], "flags": ["outside"]}
+    return {"recording": name} | (
+        {"spans": spans} if spans else {"spans": [[segments[-1][3]] * 2], "flags": ["outside"]}
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open, findings, report
-from tests.browser.made import RATE, Made, dialogue, people, spoken, tone_of, tones, turn
+from tests.browser.conftest import Open, findings, report, until
+from tests.browser.made import RATE, Made, dialogue, peaks, people, spoken, tone_of, tones, turn
 
 Call = tuple[Made, Path]
 BLOCK = 128 / RATE
@@ -24,15 +23,6 @@ def seconds(page: Page) -> float:
 
 def at(made: Made, place: int) -> float:
     return made.turns[place]["start_ms"] / 1000
-
-
-def until(page: Page, holds: Callable[[], bool]) -> None:
-    """Wait for something only the test can tell; the page's policy forbids the browser to evaluate text."""
-    for _ in range(600):
-        if holds():
-            return
-        page.wait_for_timeout(50)
-    pytest.fail("it never came true")
 
 
 def ready(page: Page) -> None:
@@ -208,10 +198,10 @@ def test_the_page_says_what_was_measured(minute: Call, browse: Open) -> None:
     expect(page.locator("#subtitle")).to_contain_text("Billing")
     expect(page.locator("#subtitle")).to_contain_text("Resolved")
     page.get_by_role("button", name="Corrected +1,730.4 ms").click()
-    expect(page.locator("#agreement")).to_be_focused()
-    expect(page.locator("#agreement")).to_contain_text("\N{MINUS SIGN}2.1 ppm")
+    expect(page.locator("#agreement-1")).to_be_focused()
+    expect(page.locator("#agreement-1")).to_contain_text("\N{MINUS SIGN}2.1 ppm")
     page.get_by_text("Evidence").click()
-    expect(page.locator("#agreement")).to_contain_text("onsets agree")
+    expect(page.locator("#agreement-1")).to_contain_text("onsets agree")
 
 
 def test_vtt_and_text_are_taken_along(minute: Call, browse: Open) -> None:
@@ -224,6 +214,43 @@ def test_vtt_and_text_are_taken_along(minute: Call, browse: Open) -> None:
     assert download.value.suggested_filename == "minute.vtt"
     assert text.startswith("WEBVTT\n\n1\n00:00:00.500 --> 00:00:04.480\n<v Daniel Reyes>Thank you for calling")
     assert text.count(" --> ") == len(made.turns)
+
+
+@pytest.mark.parametrize("granted", [True, False], ids=["clipboard", "selection"])
+def test_text_and_a_link_are_copied(minute: Call, browse: Open, granted: bool) -> None:
+    """Where the browser gives no clipboard to a file, the older way of a selection copies as well."""
+    made, path = minute
+    page = browse(path, "#t=12.3", permissions=["clipboard-read", "clipboard-write"])
+    if not granted:
+        page.evaluate("Object.defineProperty(navigator.clipboard, 'writeText', {value: () => Promise.reject()})")
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("menuitem", name="Copy as text").click()
+    expect(page.locator(".toast")).to_have_text("The transcript is copied")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text.startswith(
+        "[0:00] Daniel Reyes: Thank you for calling, how can I help you today?\n[0:04] Nora Whitfield: "
+    )
+    assert text.count("\n") == len(made.turns)
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("menuitem", name="Copy a link to this moment").click()
+    expect(page.get_by_text("The link is copied").first).to_be_attached()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{path.as_uri()}#t=12.3"
+
+
+def test_the_verdict_says_what_differs(tmp_path: Path, browse: Open) -> None:
+    sync = {"verdict": "corrected", "applied": True, "offset_ms": 3.0, "drift_ppm": 0.0, "swapped": True}
+    sync["evidence"] = {"reason": "the channels are exchanged"}
+    page = browse(report(tmp_path, spoken(Made("swapped", dialogue(4, 2000), sync=sync))))
+    expect(page.locator("#verdict")).to_have_text("Corrected channels exchanged")
+    expect(page.locator("#agreement-1")).to_contain_text("Measured: the channels are exchanged. What you hear")
+
+
+def test_a_call_without_audio_says_why(tmp_path: Path, browse: Open) -> None:
+    states = [{"id": "r-1", "state": "archived", "reason": "it has to be restored first"}]
+    made = Made("silent", dialogue(4, 2000), states=states, notes=["names of users are missing: 403"])
+    page = browse(report(tmp_path, made))
+    expect(page.get_by_text("recording r-1: archived (it has to be restored first)")).to_be_visible()
+    expect(page.get_by_text("names of users are missing: 403")).to_be_visible()
 
 
 def test_roles_are_shown_and_hidden(minute: Call, browse: Open) -> None:
@@ -305,6 +332,39 @@ def test_a_recording_of_two_files_is_heard_from_both(tmp_path: Path, browse: Ope
     assert abs(first - second) < 0.3
     page.keyboard.press("Space")
     until(page, lambda: page.evaluate("window.played.every(audio => audio.paused)"))
+
+
+def test_several_recordings_are_one_call(tmp_path: Path, browse: Open) -> None:
+    """The second begins with turn 7: a click there changes to it, the end of the first goes on in it."""
+    turns = dialogue(12, 3000)
+    later = Made("later", turns[6:])
+    start = turns[6]["start_ms"] - 500
+    later.frames = (turns[-1]["end_ms"] + 1000 - start) * RATE // 1000
+    later.segments = [[start, start + later.frames * 1000 // RATE, 0, later.frames]]
+    later.audio, later.peaks = tones(later.turns, later.frames, start), peaks(later.turns, later.frames, start)
+    made = Made("parts", turns, frames=start * RATE // 1000, later=later)
+    made.audio, made.peaks = tones(turns[:6], made.frames), peaks(turns[:6], made.frames)
+    page = browse(report(tmp_path, made))
+    ready(page)
+    expect(page.get_by_label("Recording")).to_have_value("0")
+    expect(page.locator("[id^=agreement-]")).to_have_count(2)
+    page.locator("#turn-8").click()
+    expect(page.get_by_label("Recording")).to_have_value("1")
+    until(page, lambda: abs(seconds(page) - (at(made, 7) - start / 1000)) < BLOCK)
+    expect(page.locator("#turn-8")).to_have_attribute("aria-current", "true")
+    page.get_by_label("Recording").select_option("2 of 2")
+    expect(page.locator("#now")).to_have_text("0:17.5")
+    page.locator("#verdict").click()
+    expect(page.locator("#agreement-2")).to_be_focused()
+    assert not findings(page)
+    page.locator("#turn-6").click()
+    expect(page.get_by_label("Recording")).to_have_value("0")
+    page.get_by_label("Speed").select_option("3")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.locator("#turn-7")).to_have_attribute("aria-current", "true", timeout=30_000)
+    expect(page.get_by_label("Recording")).to_have_value("1")
+    assert page.locator("#speed").input_value() == "3"
+    assert page.evaluate("document.querySelector('#audio').playbackRate") == 3
 
 
 KEEP = """() => {

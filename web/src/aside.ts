@@ -10,19 +10,35 @@ export interface Verdict {
   words: string;
 }
 
+/** Below these a difference is nothing that anybody corrects: the verdict comes from something else. */
+const OFFSET_MS = 60;
+const DRIFT_PPM = 10;
+
+/** What differs from the metadata, as short as a label: `+1,732.3 ms`, `channels exchanged`. */
+function differences(sync: Sync): string {
+  const { offset_ms: offset = 0, drift_ppm: drift = 0 } = sync;
+  const found = [
+    Math.abs(offset) >= OFFSET_MS ? `${signed(offset)} ms` : "",
+    Math.abs(drift) >= DRIFT_PPM ? `${signed(drift)} ppm` : "",
+    sync.swapped ? "channels exchanged" : "",
+    sync.cuts?.length ? (sync.cuts.length === 1 ? "a cut" : `${sync.cuts.length} cuts`) : "",
+  ];
+  return found.filter(Boolean).join(", ");
+}
+
 /** What a sync verdict means for whoever listens. */
 export function verdict(sync: Sync | undefined): Verdict {
-  const offset = sync?.offset_ms === undefined ? "" : ` ${signed(sync.offset_ms)} ms`;
+  const reason = typeof sync?.evidence?.reason === "string" ? sync.evidence.reason.slice(0, 200) : "";
   switch (sync?.verdict) {
     case "verified":
       return { name: "In sync", kind: "good", words: "Measured: the audio runs as its metadata says." };
     case "corrected":
       return {
-        name: `Corrected${offset}`,
+        name: `Corrected ${differences(sync)}`.trimEnd(),
         kind: "note",
         words: sync.applied
-          ? "Measured: the audio runs differently from its metadata. What you hear here is corrected."
-          : "Measured: the audio runs differently from its metadata. The difference is reported, not applied.",
+          ? `Measured: ${reason || "the audio differs from its metadata"}. What you hear here is corrected.`
+          : `Measured: ${reason || "the audio differs from its metadata"}. The difference is reported, not applied.`,
       };
     case "mismatch":
       return { name: "Other call", kind: "bad", words: "This audio does not belong to this transcript." };
@@ -36,14 +52,21 @@ export function verdict(sync: Sync | undefined): Verdict {
 export function aside(call: Call): HTMLElement[] {
   const parts = [figures(call), people(call)];
   for (const [place, recording] of (call.recordings ?? []).entries()) {
-    parts.push(agreement(recording, (call.recordings?.length ?? 0) > 1 ? ` ${place + 1}` : ""));
+    const card = agreement(recording, (call.recordings?.length ?? 0) > 1 ? ` ${place + 1}` : "");
+    card.id = `agreement-${place + 1}`;
+    parts.push(card);
   }
-  if (call.missing?.length) parts.push(card("Missing", el("ul", { className: "plain" }, ...call.missing.map((why) => el("li", {}, bdi(why, 300))))));
+  if (call.missing?.length) parts.push(card("Missing", plain(call.missing)));
+  if (call.notes?.length) parts.push(card("Notes", plain(call.notes)));
   return parts;
 }
 
 function card(title: string, ...children: Node[]): HTMLElement {
   return el("section", { className: "card" }, el("h2", {}, title), ...children);
+}
+
+function plain(lines: string[]): HTMLElement {
+  return el("ul", { className: "plain" }, ...lines.map((line) => el("li", {}, bdi(line, 300))));
 }
 
 function pairs(rows: [string, Node | string, string?][]): HTMLElement {
@@ -121,7 +144,6 @@ function agreement(recording: Recording, which: string): HTMLElement {
     : [];
   const notes = (recording.notes ?? []).map((note) => el("p", { className: "dim" }, bdi(note, 300)));
   const made = card(`Audio and transcript${which}`, el("p", { className: `told ${told.kind}` }, told.words), pairs(rows), ...more, ...notes);
-  made.id = "agreement";
   made.tabIndex = -1;
   return made;
 }

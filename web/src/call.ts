@@ -141,10 +141,10 @@ function controls(): void {
   zoom.addEventListener("input", () => (wave.zoom = Number(zoom.value)));
   const which = byId<HTMLSelectElement>("recording");
   byId("recording-field").hidden = player.recordings.length < 2;
-  which.append(...player.recordings.map((_, place) => el("option", { value: String(place) }, String(place + 1))));
+  which.append(...player.recordings.map((_, place, all) => el("option", { value: String(place) }, `${place + 1} of ${all.length}`)));
   which.addEventListener("change", () => player.seek(0, Number(which.value)));
   byId("verdict").addEventListener("click", () => {
-    const card = byId("agreement");
+    const card = byId(`agreement-${player.recording + 1}`);
     card.scrollIntoView({ block: "center" });
     card.focus({ preventScroll: true });
   });

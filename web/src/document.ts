@@ -93,6 +93,7 @@ export interface Call {
   silence?: number;
   overtalk?: number;
   missing?: string[];
+  notes?: string[];
   archived?: string;
   producer?: string;
 }

@@ -56,7 +56,7 @@ class Audit:
 
     def record(self, action: Action, **facts: Fact) -> Line:
         """Write one line. ``facts`` are for counts, options and conversation ids; never for a customer's number or
-        words. Raises what the store raises: what cannot be recorded should not be done.
+        words. Raises what the store raises: what changes an archive and cannot be recorded should not be done.
         """
         moment = rfc3339(self._clock.now())
         short = {name: fact[:LONGEST] if isinstance(fact, str) else fact for name, fact in facts.items()}

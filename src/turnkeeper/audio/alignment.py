@@ -18,7 +18,9 @@ __all__ = [
     "AlignedRecording",
     "Alignment",
     "Pause",
+    "RecordingView",
     "SyncMode",
+    "TurnView",
     "align_turn",
     "flags",
     "read_alignment",
@@ -88,6 +90,8 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...]
     sync: dict[str, Any]
     key: str | None = None
+    pauses: tuple[Pause, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def timeline(self) -> Timeline:
         """The map that the document was made with: cuts are what lies between the segments."""

@@ -38,6 +38,8 @@ CONVERSATIONS = 25
 WITH_AUDIO = AudioWanted(sync="correct", wait_seconds=120)
 FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry=20"})
 BUCKET = "calls"
+SHOWN = "ivr-hold"
+"""The sample call whose page is named first: a menu, a queue, a hold and two agents."""
 TABLE_WIDTH = 84
 THREE_DAYS = 3 * 86_400.0
 DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
@@ -109,7 +111,7 @@ def demo(
         if line.error is not None and not isinstance(line.error, NotReady):
             complain(line.error)
     pages = report(str(folder), out=folder.with_name(f"{folder.name}-report"))
-    _farewell(lines, folder, pages.path)
+    _farewell(lines, folder, pages.path, simulation.call_ids[SHOWN])
     return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
 
 
@@ -181,17 +183,17 @@ def _tally(lines: Sequence[Line]) -> str:
     return f"{done} done; {unread} unread: the bytes are broken, and kept; {absent} absent: the platform never had it."
 
 
-def _farewell(lines: Sequence[Line], folder: Path, pages: Path) -> None:
+def _farewell(lines: Sequence[Line], folder: Path, pages: Path, shown: str) -> None:
     readable = [line.conversation for line in lines if line.kept and line.kept.summary]
     done = next(iter(readable), "")
-    heard = next((name for name in readable if (folder / keys.alignment(name)).exists()), done)
+    heard = next((name for name in (shown, *readable) if (folder / keys.alignment(name)).exists()), done)
     sys.stdout.write(
         f"""
 {_tally(lines)}
 
 Where to look next:
   {pages.parent}/calls/{heard}.html
-      open it in a browser: one call to read, and to hear where it was recorded
+      open it in a browser and press Space: one call to read and to hear
   {pages}
       all of them
   {folder}/transcripts/{done}.json

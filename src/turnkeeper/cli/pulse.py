@@ -7,7 +7,7 @@ from collections import deque
 from typing import TextIO
 
 from turnkeeper.cli.console import printable
-from turnkeeper.events import Event, Noted, Progressed, Renewed, Retried, Settled
+from turnkeeper.events import Event, Noted, Paged, Progressed, Renewed, Retried, Settled
 
 __all__ = ["Pulse"]
 
@@ -29,6 +29,8 @@ class Pulse:
         match event:
             case Progressed():
                 self._progress(event)
+            case Paged():
+                self._pages(event)
             case Settled(state="failed"):
                 self._line(f"{event.conversation}: {event.reason}")
             case Noted(note=note):
@@ -43,9 +45,20 @@ class Pulse:
         self._marks.append((now, event.visited, event.requests))
         while now - self._marks[0][0] > _SPAN_S:
             self._marks.popleft()
-        if now - self._shown >= (_WATCHED_S if self._watched else _UNWATCHED_S):
-            self._shown = now
+        if self._due(now):
             self._write(self._sentence(event))
+
+    def _pages(self, event: Paged) -> None:
+        if self._due(time.monotonic()):
+            self._write(f"{event.done:,} of {event.calls:,} calls")
+        if event.done == event.calls and self._watched:
+            self._write("")
+
+    def _due(self, now: float) -> bool:
+        due = now - self._shown >= (_WATCHED_S if self._watched else _UNWATCHED_S)
+        if due:
+            self._shown = now
+        return due
 
     def _sentence(self, event: Progressed) -> str:
         began, visited, requests = self._marks[0]

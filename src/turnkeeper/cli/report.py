@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.pulse import Pulse
 from turnkeeper.errors import Misconfigured
 from turnkeeper.settings import clock_from_environment
 from turnkeeper.viewer.report import Report
@@ -68,8 +69,12 @@ def report(
     clock = clock_from_environment()
     start = clock.now() - _span(last) if last else since
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
-    made = make(opened, conversation or None, out=out, since=start, until=until, embed=embed)
+    made = make(
+        opened, conversation or None, out=out, since=start, until=until, embed=embed, listener=Pulse(sys.stderr)
+    )
     sys.stdout.write(f"{made.path}\n")
+    for note in made.notes:
+        say(printable(note))
     if not conversation:
         _tell(made)
     return 0

@@ -82,10 +82,10 @@ class Directory:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        people = simulation.people
+        people, calls = simulation.people, simulation.samples
         self._listings = [
-            Listing(simulation, "/api/v2/users", people.users),
-            Listing(simulation, "/api/v2/routing/queues", people.queues),
+            Listing(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
+            Listing(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
             Listing(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
         ]
 

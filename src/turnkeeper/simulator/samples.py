@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from turnkeeper.simulator.ids import Ids, Kind
-from turnkeeper.simulator.people import People
+from turnkeeper.simulator.people import Named, People
 from turnkeeper.simulator.scenarios import Casting
 from turnkeeper.simulator.script import Leg, Line, Party, Passage, Script, Word
 
 Json = dict[str, Any]
 
 FOLDER = Path(__file__).parent / "calls"
+GUESTS = 1000
+"""The number of the first user and the first queue that only sample calls know."""
 _PURPOSES = {"customer": "customer", "agent": "agent", "ivr": "ivr", "acd": "acd"}
 
 
@@ -72,7 +74,11 @@ class Sample:
 
 
 class Samples:
-    """The calls of a folder as scripts of one simulation, in the order of the file, from index ``first`` on."""
+    """The calls of a folder as scripts of one simulation, in the order of the file.
+
+    ``users`` and ``queues`` are those that the calls name and the organisation does not have without them: who says
+    "this is Priya" is called so.
+    """
 
     def __init__(self, ids: Ids, people: People, folder: Path, jitter_ms: int, seed: int) -> None:
         self._ids = ids
@@ -81,6 +87,10 @@ class Samples:
         self._seed = seed
         told = json.loads((folder / "calls.json").read_text(encoding="utf-8"))["calls"]
         self.calls = tuple(Sample(one, folder) for one in told)
+        people_told = [person for call in told for person in call["people"]]
+        agents = [person["name"] for person in people_told if person["role"] == "agent"]
+        self.users = self._named(Kind.USER, agents, people.users)
+        self.queues = self._named(Kind.QUEUE, [person.get("queue", "") for person in people_told], people.queues)
 
     def write(self, number: int, index: int, began: int) -> Script:
         """The script of one call, as the conversation of an index."""
@@ -103,10 +113,15 @@ class Samples:
             wrapup=self._people.wrapups[0].id,
         )
 
+    def _named(self, kind: Kind, names: list[str], known: tuple[Named, ...]) -> tuple[Named, ...]:
+        there = {one.name for one in known} | {""}
+        new = [name for name in dict.fromkeys(names) if name not in there]
+        return tuple(Named(self._ids.make(kind, GUESTS + n), name) for n, name in enumerate(new))
+
     def _party(self, index: int, ordinal: int, told: Json) -> Party:
         role = told["role"]
-        user = self._people.users[(index + ordinal) % len(self._people.users)].id if role == "agent" else None
-        queues = {one.name: one.id for one in self._people.queues}
+        users = {one.name: one.id for one in (*self._people.users, *self.users)}
+        queues = {one.name: one.id for one in (*self._people.queues, *self.queues)}
         queue = queues.get(told.get("queue", ""), self._people.queues[0].id) if role in ("agent", "acd") else None
         return Party(
             ordinal=ordinal,
@@ -114,7 +129,7 @@ class Samples:
             name=told["name"],
             id=self._ids.make(Kind.PARTICIPANT, index, ordinal),
             communication=self._ids.make(Kind.COMMUNICATION, index, ordinal),
-            user=user,
+            user=users[told["name"]] if role == "agent" else None,
             queue=queue,
             spans=((told["start_ms"], told["end_ms"]),),
         )

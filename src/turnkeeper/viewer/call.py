@@ -9,15 +9,16 @@ from itertools import pairwise
 
 import msgspec
 
-from turnkeeper.archive import keys
+from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
+from turnkeeper.audio.containers import content_type
+from turnkeeper.errors import NotFound, TooLarge, Unread
 from turnkeeper.model import Participant, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
 from turnkeeper.viewer.marks import covered, overtalk, silences, union
 from turnkeeper.viewer.naming import Naming, facts
-from turnkeeper.viewer.recordings import Alignment, Recording, audio_keys, media_type, read_alignment
 from turnkeeper.viewer.records import Mark, PageCall, PagePerson, PageRecording, PageTurn
 from turnkeeper.viewer.words import place_words
 
@@ -31,7 +32,7 @@ LARGEST = 64 << 20
 class Sound:
     """One recording's objects in the archive: the files of its audio; ``peaks`` is empty where there are none."""
 
-    audio: list[str]
+    audio: tuple[str, ...]
     peaks: str
 
 
@@ -47,6 +48,8 @@ class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True)
     transcript: tuple[Turn, ...]
 
 
+_WITH_AUDIO = ("done", "redacted")
+
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _DOCUMENT = msgspec.json.Decoder(_Document)
 
@@ -59,7 +62,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     """
     conversation = manifest.conversation
     document = _document(archive, conversation)
-    alignment = read_alignment(archive, conversation)
+    alignment = _alignment(archive, conversation)
     sounds, recordings = _recordings(archive, manifest, alignment)
     turns = document.transcript
     names = naming.of(manifest)
@@ -83,6 +86,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
         silence=_gaps(turns),
         overtalk=covered((mark.start, mark.end) for mark in overlaps),
         missing=missing(manifest, heard=bool(recordings) or document.media_type not in (None, "voice")),
+        notes=list(manifest.notes),
         archived=manifest.archived_at,
         producer=manifest.producer,
     )
@@ -90,7 +94,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
 
 
 def missing(manifest: Manifest, *, heard: bool) -> list[str]:
-    """What an archive lacks of a conversation, in words; ``heard`` says that audio is there or there was none."""
+    """What an archive lacks of a conversation, in words; ``heard``: audio is there, or none is to be expected."""
     reasons = [
         f"leg {leg.id}: {leg.state}{f' ({leg.reason})' if leg.reason else ''}"
         for leg in manifest.communications
@@ -101,7 +105,11 @@ def missing(manifest: Manifest, *, heard: bool) -> list[str]:
         reasons += [f"leg {leg.id}: no transcript" for leg in manifest.communications if leg.state == "absent"]
     if manifest.unread:
         reasons.append(f"cannot be read: {manifest.unread.message}")
-    return reasons if heard else [*reasons, "no recording"]
+    silent = [one for one in manifest.recordings if one.state not in _WITH_AUDIO]
+    reasons += [f"recording {one.id}: {one.state}{f' ({one.reason})' if one.reason else ''}" for one in silent]
+    if heard or silent:
+        return reasons
+    return [*reasons, "no recording" if manifest.sync_mode else "no recording was asked for"]
 
 
 def _document(archive: Archive, conversation: str) -> _Document:
@@ -115,6 +123,14 @@ def _document(archive: Archive, conversation: str) -> _Document:
     except msgspec.DecodeError as cause:
         hint = "Run turnkeeper reread --every."
         raise Unread(f"not a transcript ({cause})", operation="report", key=key, hint=hint) from None
+
+
+def _alignment(archive: Archive, conversation: str) -> Alignment | None:
+    key = keys.alignment(conversation)
+    try:
+        return read_alignment(archive.store.get(key), key)
+    except NotFound:
+        return None
 
 
 def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
@@ -178,29 +194,33 @@ def _recordings(
     archive: Archive, manifest: Manifest, alignment: Alignment | None
 ) -> tuple[list[Sound], list[PageRecording]]:
     """All recordings with their bytes, or none at all: places in the lists must agree with the alignment's."""
-    found = [(recording, audio_keys(manifest, recording)) for recording in alignment.recordings] if alignment else []
-    if not found or not all(files for _, files in found):
+    files = inputs.audio_keys(manifest.inputs)
+    found = alignment.recordings if alignment else ()
+    if not all(one.id in files for one in found):
         return [], []
-    sounds = [Sound(files, _peaks(archive, manifest.conversation, recording)) for recording, files in found]
-    return sounds, [_recording(recording, files[0]) for recording, files in found]
+    sounds = [Sound(files[one.id], _peaks(archive, manifest.conversation, one)) for one in found]
+    reasons = {state.id: state.reason for state in manifest.recordings}
+    return sounds, [_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
 
 
-def _peaks(archive: Archive, conversation: str, recording: Recording) -> str:
+def _peaks(archive: Archive, conversation: str, recording: RecordingView) -> str:
     key = keys.peaks(conversation, recording.id)
     return key if archive.store.size(key) else ""
 
 
-def _recording(recording: Recording, key: str) -> PageRecording:
+def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
+    # The manifest repeats the remarks; of a recording that is redacted, or gone at the platform, it says more.
+    known = not reason or reason == "; ".join(recording.notes)
     return PageRecording(
         rate=recording.rate,
         frames=recording.frames,
-        type=media_type(key),
+        type=content_type(key.rpartition(".")[2]),
         src=[],
         codec=recording.codec,
         roles=list(recording.channel_roles),
         segments=[[s.start_ms, s.end_ms, s.start_sample, s.end_sample] for s in recording.segments],
         sync=recording.sync,
-        notes=list(recording.notes),
+        notes=[*recording.notes] if known else [*recording.notes, reason],
     )
 
 

@@ -106,5 +106,6 @@ class PageCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     silence: int = 0
     overtalk: int = 0
     missing: list[str] = []
+    notes: list[str] = []
     archived: str = ""
     producer: str = ""

@@ -1,25 +1,27 @@
-"""``report``: pages over an archive, one call as a file or many as a folder to share."""
+"""``report``: pages over an archive, one call as a file or many as a folder to share. Its reading is audited."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from turnkeeper.archive import keys
+from turnkeeper.archive.audit import Action, Fact
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
+from turnkeeper.errors import Denied, DiskFull, Misconfigured, NotFound, Skippable, StoreRefused, Unread
+from turnkeeper.events import Listener, Paged, silent
 from turnkeeper.viewer.built import Shell, shell
 from turnkeeper.viewer.call import Call, missing, read_call
 from turnkeeper.viewer.journal import NAME, Entry, Journal
 from turnkeeper.viewer.listing import Listed, write_csv, write_index
 from turnkeeper.viewer.naming import Naming, facts
 from turnkeeper.viewer.page import Placing, beside, write_page
+from turnkeeper.viewer.period import Period
 from turnkeeper.viewer.records import Facts
 
 __all__ = ["Report", "report"]
@@ -31,7 +33,7 @@ FORMAT = "turnkeeper.page/1"
 class Report:
     """What was made. ``path`` is what to open; pages are counted as ``written`` now, ``kept`` from before, ``removed``.
 
-    ``without_page`` says of each call that has none why.
+    ``without_page`` says of each call that has none why; ``notes`` what else a person should know.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Report:
     kept: int = 0
     removed: int = 0
     without_page: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def report(
@@ -50,13 +53,17 @@ def report(
     since: datetime | None = None,
     until: datetime | None = None,
     embed: bool | None = None,
+    listener: Listener = silent,
 ) -> Report:
     """One conversation as a single HTML file ``out``; without ``conversation``, a folder ``out`` with a list of calls.
 
     The folder holds ``index.html``, ``calls.csv`` and a page per call that started at ``since`` or later and before
     ``until`` (naive times are UTC). Making it again writes only pages whose call changed, and removes those of calls
     that are no longer in the archive or the range. ``embed`` puts audio into the pages instead of beside them; unless
-    told otherwise a single file has it inside and a folder beside.
+    told otherwise a single file has it inside and a folder beside. ``listener`` hears how far a folder is (``Paged``).
+
+    The archive's audit gets one line, whatever the number of pages, before they are written; of an archive that cannot
+    be written a note says that there is none.
 
     Raises ``NotFound`` or ``Unread`` for a conversation without a transcript that can be read, ``StoreRefused`` or
     ``DiskFull`` where ``out`` cannot be written, ``Misconfigured`` where the pages are not built.
@@ -65,7 +72,7 @@ def report(
     target = Path(out)
     if conversation is not None:
         return _single(opened, keys.check_id(conversation), target, embed=embed is not False)
-    return _Folder(opened, target, embed=bool(embed)).make(since, until)
+    return _Folder(opened, target, embed=bool(embed), listener=listener).make(since, until)
 
 
 def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -> Report:
@@ -82,49 +89,57 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
     folder = f"{target.stem}-audio"
     placing = Placing(embed, target.parent / folder, f"{folder}/")
     call, built = read_call(archive, manifest, Naming(archive)), shell("call")
+    made = Report(target, calls=1, written=1, notes=_audited(archive, "view", conversation=conversation))
     write_page(archive, call, built, target, placing, inputs=_inputs(manifest, built, embed=embed))
-    return Report(target, calls=1, written=1)
+    return made
+
+
+def _audited(archive: Archive, action: Action, **facts: Fact) -> list[str]:
+    """Record who reads what. An archive that this identity may only read is read all the same, and that is said."""
+    try:
+        archive.audit.record(action, **facts)
+    except (Denied, StoreRefused, DiskFull) as cause:
+        return [f"the archive cannot be written ({cause.message}): its audit has no line of this reading"]
+    return []
 
 
 class _Folder:
     """A report folder in the making."""
 
-    def __init__(self, archive: Archive, folder: Path, *, embed: bool) -> None:
-        self._archive, self._folder, self._embed = archive, folder, embed
+    def __init__(self, archive: Archive, folder: Path, *, embed: bool, listener: Listener) -> None:
+        self._archive, self._folder, self._embed, self._listener = archive, folder, embed, listener
         self._naming = Naming(archive)
         self._page, self._index = shell("call"), shell("index")
         self._placing = Placing(embed, folder / "calls" / "audio", "audio/")
 
     def make(self, since: datetime | None, until: datetime | None) -> Report:
         self._refuse_strangers()
+        wanted = list(Period(since, until).conversations(self._archive, self._start))
+        facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
         made = Report(self._folder / "index.html")
+        made.notes += _audited(self._archive, "report", calls=len(wanted), **facts)
         with Journal(self._folder) as journal:
-            for manifest in self._wanted(since, until):
-                self._one(manifest, journal, made)
-                made.calls += 1
-                self._seen.add(manifest.conversation)
-            self._sweep(journal, made)
+            seen = set()
+            for place, conversation in enumerate(wanted):
+                self._listener(Paged(conversation=conversation, done=place, calls=len(wanted)))
+                if manifest := self._archive.manifest(conversation):
+                    self._one(manifest, journal, made)
+                    seen.add(conversation)
+            made.calls = len(seen)
+            self._sweep(seen, journal, made)
             entries = [journal.entries[conversation].listed for conversation in sorted(journal.entries)]
             entries.sort(key=lambda call: (-(call.facts.start or 0), call.conversation))
             write_index(entries, self._index, made.path)
             write_csv(entries, self._folder / "calls.csv")
             journal.rewrite()
+        self._listener(Paged(done=len(wanted), calls=len(wanted)))
         return made
 
-    def _wanted(self, since: datetime | None, until: datetime | None) -> Iterator[Manifest]:
-        self._seen: set[str] = set()
-        first, last = _epoch(since), _epoch(until)
-        for conversation in self._archive.conversations():
-            manifest = self._archive.manifest(conversation)
-            if manifest is None:
-                continue
-            start = self._start(manifest) if since or until else None
-            inside = (first is None or (start or 0) >= first) and (last is None or (start or 0) < last)
-            if inside:
-                yield manifest
-
-    def _start(self, manifest: Manifest) -> int | None:
+    def _start(self, conversation: str) -> int | None:
         """When a call began, epoch milliseconds: by its details, else by its transcript."""
+        manifest = self._archive.manifest(conversation)
+        if manifest is None:
+            return None
         details = self._naming.details(manifest)
         if details and details.start is not None:
             return details.start
@@ -168,9 +183,9 @@ class _Folder:
             page=False,
         )
 
-    def _sweep(self, journal: Journal, made: Report) -> None:
+    def _sweep(self, seen: set[str], journal: Journal, made: Report) -> None:
         """What was erased from the archive, or is out of range, leaves the folder; so does audio that no page plays."""
-        for conversation in [name for name in journal.entries if name not in self._seen]:
+        for conversation in [name for name in journal.entries if name not in seen]:
             self._path(conversation).unlink(missing_ok=True)
             journal.drop(conversation)
             made.removed += 1
@@ -216,10 +231,3 @@ def _inputs(manifest: Manifest, page: Shell, *, embed: bool) -> str:
     sums = sorted([taken.sha256 for taken in manifest.inputs] + [view.sha256 for view in manifest.views])
     told = (FORMAT, page.version, embed, manifest.generation, manifest.archived_at, manifest.producer, sums)
     return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
-
-
-def _epoch(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)

@@ -8,11 +8,15 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import turnkeeper as tk
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, turn, write
+from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.states import CallState, States
+from turnkeeper.events import Event, Paged
 from turnkeeper.viewer.journal import NAME, Journal
 
 DAY = 86_400_000
@@ -177,3 +181,111 @@ def test_a_page_carries_the_licence_of_what_it_carries(archive: Path, tmp_path: 
 def test_a_journal_survives_nonsense(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b'\xff\xfe{"inputs": 3}\n{}\nnot json\n')
     assert Journal(tmp_path).entries == {}
+
+
+def listed(archive: Path, calls: dict[str, int]) -> States:
+    """The archive's index, that knows when these calls started."""
+    index = States(FolderStore(archive))
+    for name, start in calls.items():
+        started_at = datetime.fromtimestamp(start / 1000, UTC).isoformat()
+        index.commit(started_at[:10], [CallState(conversation=name, state="done", started_at=started_at)])
+    return index
+
+
+def test_the_index_says_which_manifests_need_not_be_read(archive: Path, tmp_path: Path) -> None:
+    second = datetime.fromtimestamp((STARTED + DAY) / 1000, UTC)
+    (archive / "manifests/call-0/000001.json").write_text("cannot be read")
+    with pytest.raises(tk.errors.Unread):
+        make(archive, tmp_path / "without", since=second)
+    listed(archive, {"call-0": STARTED, "call-1": STARTED + DAY})
+    made = make(archive, tmp_path / "with", since=second)
+    assert [row["conversation"] for row in table(tmp_path / "with/calls.csv")] == ["call-2", "call-1"]
+    assert made.calls == 2
+    only = make(archive, tmp_path / "only", since=second, until=datetime.fromtimestamp((STARTED + DAY) / 1000 + 1, UTC))
+    assert only.calls == 1
+
+
+def test_a_damaged_day_of_the_index_costs_reads_and_no_call(archive: Path, tmp_path: Path) -> None:
+    listed(archive, {f"call-{n}": STARTED + n * DAY for n in range(3)})
+    for path in (archive / "_turnkeeper/states").rglob("*.json"):
+        path.write_text("no day")
+    assert make(archive, tmp_path / "out", since=datetime.fromtimestamp((STARTED + DAY) / 1000, UTC)).calls == 2
+
+
+def test_a_call_without_a_date_is_in_no_range(tmp_path: Path) -> None:
+    made = Made("undated", [{"text": "Hello", "role": "customer", "speaker_id": "p-customer"}], media="message")
+    archive = write(tmp_path / "archive", [made])
+    path = archive / "manifests/undated/000001.json"
+    manifest = json.loads(path.read_text())
+    manifest["inputs"] = [one for one in manifest["inputs"] if one["source"] != "conversation"]
+    path.write_text(json.dumps(manifest))
+    transcript = archive / "transcripts/undated.json"
+    transcript.write_text(transcript.read_text().replace(f'"epoch_ms": {STARTED}', '"epoch_ms": null'))
+    assert make(archive, tmp_path / "until", until=datetime(2100, 1, 1, tzinfo=UTC)).calls == 0
+    assert make(archive, tmp_path / "all").calls == 1
+
+
+def test_each_report_is_one_line_of_the_audit(archive: Path, tmp_path: Path) -> None:
+    make(archive, tmp_path / "out", since=datetime(2020, 1, 1, tzinfo=UTC))
+    tk.report(str(archive), "call-1", out=tmp_path / "one.html")
+    lines = {line.action: line.facts for _, line in tk.Archive(str(archive)).audit.lines()}
+    assert lines == {"report": {"calls": 3, "since": "2020-01-01T00:00:00+00:00"}, "view": {"conversation": "call-1"}}
+
+
+class ReadOnly(FolderStore):
+    """A folder that belongs to somebody else."""
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
+        raise tk.errors.StoreRefused("read-only file system", operation="write", key=key)
+
+
+def test_an_archive_that_cannot_be_written_is_read_and_that_is_said(archive: Path, tmp_path: Path) -> None:
+    opened = tk.Archive(ReadOnly(archive))
+    for made in (tk.report(opened, out=tmp_path / "out"), tk.report(opened, "call-1", out=tmp_path / "one.html")):
+        assert made.path.exists()
+        assert len(made.notes) == 1
+        assert "read-only file system" in made.notes[0]
+
+
+def test_who_waits_hears_how_far_it_is(archive: Path, tmp_path: Path) -> None:
+    heard: list[Event] = []
+    make(archive, tmp_path / "out", listener=heard.append)
+    told = [(event.done, event.calls) for event in heard if isinstance(event, Paged)]
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, ["no recording was asked for"]),
+        ({"sync_mode": "report"}, ["no recording"]),
+        (
+            {
+                "states": [
+                    {"id": "r-1", "state": "archived", "reason": "restore it first"},
+                    {"id": "r-2", "state": "done"},
+                ]
+            },
+            ["recording r-1: archived (restore it first)"],
+        ),
+        ({"states": [{"id": "r-1", "state": "deleted"}]}, ["recording r-1: deleted"]),
+    ],
+)
+def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], told: list[str]) -> None:
+    archive = write(
+        tmp_path / "archive", [Made("silent", dialogue(2, 2000), notes=["recordings are missing: 403"], **more)]
+    )
+    page = tk.report(str(archive), "silent", out=tmp_path / "one.html").path
+    assert data(page, "call")["missing"] == told
+    assert data(page, "call")["notes"] == ["recordings are missing: 403"]
+    make(archive, tmp_path / "out")
+    assert table(tmp_path / "out/calls.csv")[0]["missing"] == "; ".join(told)
+
+
+def test_what_the_platform_silenced_is_said_beside_the_audio(tmp_path: Path) -> None:
+    states = [{"id": "rec-1", "state": "redacted", "reason": "sensitive parts are silenced"}]
+    made = spoken(Made("redacted", dialogue(2, 2000), states=states))
+    page = tk.report(str(write(tmp_path / "archive", [made])), "redacted", out=tmp_path / "one.html").path
+    call = data(page, "call")
+    assert "missing" not in call
+    assert call["recordings"][0]["notes"] == ["sensitive parts are silenced"]  # type: ignore[index]
