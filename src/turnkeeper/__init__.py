@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from turnkeeper.runs.conversation import get as get
     from turnkeeper.runs.doctor import Check as Check
     from turnkeeper.runs.doctor import doctor as doctor
+    from turnkeeper.runs.ends import Repair as Repair
+    from turnkeeper.runs.ends import repair_ends as repair_ends
     from turnkeeper.runs.export import Follow as Follow
     from turnkeeper.runs.export import Foreseen as Foreseen
     from turnkeeper.runs.export import Range as Range
@@ -90,6 +92,7 @@ _HOMES = {
     "Profile": "turnkeeper.profiles",
     "Range": "turnkeeper.runs.export",
     "Recording": "turnkeeper.model",
+    "Repair": "turnkeeper.runs.ends",
     "Report": "turnkeeper.viewer.report",
     "RetrySettings": "turnkeeper.settings",
     "RunReport": "turnkeeper.runs.report",
@@ -113,6 +116,7 @@ _HOMES = {
     "read_batches": "turnkeeper.runs.turns",
     "read_profile": "turnkeeper.profiles",
     "read_turns": "turnkeeper.runs.turns",
+    "repair_ends": "turnkeeper.runs.ends",
     "report": "turnkeeper.viewer.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
@@ -143,6 +147,7 @@ __all__ = [
     "Profile",
     "Range",
     "Recording",
+    "Repair",
     "Report",
     "RetrySettings",
     "RunReport",
@@ -168,6 +173,7 @@ __all__ = [
     "read_batches",
     "read_profile",
     "read_turns",
+    "repair_ends",
     "report",
     "reread",
     "span",

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jsonschema
@@ -19,6 +20,40 @@ from tests.unit.audio.test_alignment import SCHEMA
 FOLDER = Path(turnkeeper.simulator.__file__).parent / "calls"
 CALLS: dict[str, Any] = {call["name"]: call for call in json.loads((FOLDER / "calls.json").read_text())["calls"]}
 TOLERANCE_MS = 60
+
+
+STAMP_MS = 80
+
+
+def stamped(call: dict[str, Any], folder: Path) -> Path:
+    """The call as the platform transcribes it: every word, and with it every turn, ends 80 ms after its start."""
+    base = 1_790_000_000_000
+    phrases = [
+        {
+            "phraseIndex": place,
+            "participantPurpose": "external" if turn["role"] == "customer" else "internal",
+            "text": turn["text"],
+            "startTimeMs": base + turn["start_ms"],
+            "duration": {"milliseconds": turn["words"][-1]["start_ms"] + STAMP_MS - turn["start_ms"]},
+            "words": [
+                {"word": one["word"], "startTimeMs": base + one["start_ms"], "duration": {"milliseconds": STAMP_MS}}
+                for one in turn["words"]
+            ],
+        }
+        for place, turn in enumerate(call["turns"])
+    ]
+    people = [{"participantPurpose": one, "startTimeMs": base} for one in ("customer", "agent")]
+    document = {
+        "conversationId": call["name"],
+        "communicationId": "leg",
+        "conversationStartTime": base,
+        "startTime": base,
+        "participants": people,
+        "transcripts": [{"transcriptId": "t", "startTime": base, "phrases": phrases}],
+    }
+    path = folder / "stamped.json"
+    path.write_text(json.dumps(document))
+    return path
 
 
 def transcript(call: dict[str, Any], folder: Path) -> Path:
@@ -116,7 +151,7 @@ def test_a_clip_is_cut_where_the_turn_is_heard(tmp_path: Path, cli: Cli) -> None
     assert spans["off"][0] == (call["turns"][2]["start_ms"] - 37) * 8
 
 
-@pytest.mark.parametrize("missing", ["--sync=report", "--alignment=a.json"])
+@pytest.mark.parametrize("missing", ["--sync=report", "--alignment=a.json", "--repair-ends=a.jsonl"])
 def test_a_comparison_needs_a_transcript(missing: str, cli: Cli) -> None:
     assert "--transcript" in cli("audio", str(FOLDER / "plain.opus"), missing, code=2).err
 
@@ -130,3 +165,48 @@ def test_without_the_extra_its_name_is_said(module: str, tmp_path: Path) -> None
     assert done.returncode == 2
     assert "pip install 'turnkeeper[audio]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def errors(call: dict[str, Any], turns: list[dict[str, Any]]) -> tuple[float, float]:
+    """The median distance of the turns' ends, and of the words' ends, to where they truly are; in ms."""
+    ends = [abs(one["end_ms"] - true["end_ms"]) for one, true in zip(turns, call["turns"], strict=True)]
+    words = [
+        abs(word["end_ms"] - true["end_ms"])
+        for one, told in zip(turns, call["turns"], strict=True)
+        for word, true in zip(one["words"], told["words"], strict=True)
+    ]
+    return median(ends), median(words)
+
+
+@pytest.mark.parametrize("name", ["plain", "secure-pause", "offset", "swapped"])
+def test_ends_are_repaired_by_ear_and_marked(name: str, tmp_path: Path, cli: Cli) -> None:
+    call, path = CALLS[name], stamped(CALLS[name], tmp_path)
+    options = ("--transcript", str(path), "--recording-start", str(call["recording_start_ms"] / 1000))
+    ran = cli("audio", str(FOLDER / call["files"][0]["file"]), *options, "--repair-ends", "out.jsonl", code=0)
+    before = [json.loads(line) for line in cli("turns", str(path), code=0).out.splitlines()]
+    after = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert ran.json["repair_ends"]["turns"] == len(after) == len(call["turns"])
+    assert ran.json["repair_ends"]["repaired"] == sum("repaired" in one for one in after) >= 0.9 * len(after)
+    assert errors(call, after)[0] < 40 < errors(call, before)[0]
+    assert errors(call, after)[1] < errors(call, before)[1]
+    for one, given in zip(after, before, strict=True):
+        assert [word["start_ms"] for word in one["words"]] == [word["start_ms"] for word in given["words"]]
+        assert all(word.get("repaired") == one.get("repaired") for word in one["words"])
+        assert (one["start_ms"], one["text"]) == (given["start_ms"], given["text"])
+
+
+def test_nothing_is_repaired_of_another_call(tmp_path: Path, cli: Cli) -> None:
+    path = stamped(CALLS["ivr-hold"], tmp_path)
+    options = ("--transcript", str(path), "--repair-ends", "out.jsonl")
+    ran = cli("audio", str(FOLDER / "plain.opus"), *options, code=0)
+    assert "no end was repaired" in ran.err
+    assert ran.json["repair_ends"]["repaired"] == 0
+    assert (tmp_path / "out.jsonl").read_text() == cli("turns", str(path), code=0).out
+
+
+def test_turns_without_words_are_repaired_from_their_end_on(tmp_path: Path) -> None:
+    call, path = CALLS["plain"], transcript(CALLS["plain"], tmp_path)
+    repair = tk.repair_ends(FOLDER / "plain.opus", path, recording_start_ms=call["recording_start_ms"])
+    away = [abs((one.turn.end_ms or 0) - true["end_ms"]) for one, true in zip(repair.turns, call["turns"], strict=True)]
+    assert repair.count >= 0.9 * len(repair.turns)
+    assert max(away) < 150

@@ -22,6 +22,7 @@ def verbs() -> None:
     assert_type(tk.read_turns(b"{}", tk.Selection(roles=frozenset({"agent"}))), Iterator[tk.Turn])
     assert_type(tk.read_batches("call.json"), Iterator[tk.TurnBatch])
     assert_type(tk.align("call.wav", "call.json", sync="correct"), tk.Alignment)
+    assert_type(tk.repair_ends("call.wav", "call.json"), tk.Repair)
     assert_type(tk.clip("call.wav", "call.json", out="turn.wav", turn=3), list[tk.Clip])
     assert_type(tk.doctor("s3://bucket/prefix"), list[tk.Check])
 

@@ -14,6 +14,7 @@ import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
 from turnkeeper.archive.audit import Audit
+from turnkeeper.archive.carried import Made, carried, make
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.customers import Match, find
 from turnkeeper.archive.erase import By, Eraser, Proof
@@ -27,7 +28,7 @@ from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Verification
 from turnkeeper.archive.versions import History
-from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.archive.views import Built, Reading
 from turnkeeper.audio.containers import HEAD, content_type
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
@@ -371,10 +372,16 @@ class Archive:
         if not any(inputs.is_transcript(taken.source) for taken in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
         self._put_inputs(arrived, earlier)
-        bodies = {taken: arrived.get(taken) or self._back(taken, open_spools) for taken in composed}
         selections = _selections(current, wanted.selections)
         mode = wanted.sync_mode or (current.sync_mode if current else None)
-        built = build(wanted.conversation, bodies, selections, reading, mode or "report")
+
+        def body(taken: Input) -> Source:
+            return arrived.get(taken) or self._back(taken, open_spools)
+
+        made = Made(wanted.conversation, composed, body, selections, reading, mode or "report")
+        # A rebuild, and what follows a lost race, makes everything again.
+        carry = carried(self.store, current, composed, made.mode, PRODUCER) if wanted.arrived and not anew else ()
+        built = make(made, carry, current)
         open_spools.callback(built.close)
         manifest = self._manifest(wanted, current, composed, selections, built, mode)
         key = keys.transcript(wanted.conversation)
@@ -456,7 +463,7 @@ class Archive:
     def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
         """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""
         held = {view.key: view.sha256 for view in current.views} if current else {}
-        for view in built.views:
+        for view in (view for view in built.views if view.key in built.spools):
             same = held.get(view.key) == view.sha256 and not anew
             if not same or self.store.size(view.key) != view.size:
                 kind = content_type(view.key.rpartition(".")[2])

@@ -14,6 +14,7 @@ __all__ = [
     "audio_keys",
     "communication_of",
     "compose",
+    "has_remarks",
     "is_companion",
     "is_directory",
     "is_transcript",
@@ -134,6 +135,16 @@ def merge_recordings(
         if one.state == "done" and one.id in remarks
         else one
         for one in merged
+    )
+
+
+def has_remarks(states: Iterable[RecordingState], inputs: Iterable[Input]) -> bool:
+    """Whether reading the archived audio told something that only reading it again would tell again."""
+    held = audio_keys(inputs)
+    return any(
+        one.state == "unread" or (one.state == "done" and one.reason and not one.reason.startswith(_KEPT))
+        for one in states
+        if one.id in held
     )
 
 

@@ -16,6 +16,7 @@ from turnkeeper.archive.manifest import Input, SyncMode
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
 from turnkeeper.audio.alignment import Pause as Announced
 from turnkeeper.audio.decode import Audio, open_audio
+from turnkeeper.audio.matching import match
 from turnkeeper.audio.peaks import build_peaks
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unread
@@ -29,9 +30,7 @@ __all__ = ["PEAKS_ZOOM", "Sound", "Task", "build_sound"]
 PEAKS_ZOOM = 256
 """Samples per pixel of the stored waveform: 32 ms at 8 kHz."""
 
-_AROUND_MS = 90_000
 _FITS_MS = 1_000
-_ROLES = {1: ("mixed",), 2: ("customer", "agent")}
 _HOLD = "Hold"
 
 View = Callable[[str], AbstractContextManager[BinaryIO]]
@@ -61,23 +60,13 @@ class Sound:
     remarks: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Said:
-    """A turn as the synchroniser sees it: conversation milliseconds and the side of the line."""
-
-    start_ms: int
-    end_ms: int
-    side: str
-
-
 def build_sound(task: Task, view: View) -> Sound:
     """Write ``peaks/…`` of every recording that can be read, and ``alignment/…`` over all of them."""
     sound = Sound()
-    said = list(_said(task.turns()))
     aligned = []
     for recording in _in_time(task):
         try:
-            aligned.append(_one(task, recording, said, sound, view))
+            aligned.append(_one(task, recording, sound, view))
         except (Unread, Misconfigured) as cause:
             sound.unread[recording] = f"{cause.message}. {cause.hint}" if cause.hint else cause.message
         except (TurnkeeperError, OSError, MemoryError):
@@ -98,15 +87,7 @@ def _in_time(task: Task) -> list[str]:
     return sorted(task.files, key=lambda name: (task.told.get(name, Recording(id=name)).start or 0, name))
 
 
-def _said(turns: Iterator[Turn]) -> Iterator[_Said]:
-    """Each thing said once; nothing is known of where an unknown speaker is heard."""
-    for turn in turns:
-        known = turn.role != "unknown" and turn.duplicate_of is None
-        if known and turn.start_ms is not None and turn.end_ms is not None:
-            yield _Said(turn.start_ms, turn.end_ms, "customer" if turn.role == "customer" else "agent")
-
-
-def _one(task: Task, name: str, said: Sequence[_Said], sound: Sound, view: View) -> AlignedRecording:
+def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
     files = task.files[name]
     told = task.told.get(name, Recording(id=name))
     with _opened(name, files) as audio:
@@ -120,21 +101,20 @@ def _one(task: Task, name: str, said: Sequence[_Said], sound: Sound, view: View)
         if notes:
             sound.remarks[name] = "; ".join(notes)
         timeline = _timeline(told, task.base, audio.rate, frames, notes)
-        sync = _measured(task.mode, audio, timeline, said, notes)
-        applied = task.mode == "correct" and sync is not None and sync.verdict == "corrected"
-        if sync is not None:
-            sound.sync[name] = _compact(sync, applied=applied)
+        found = match(audio, timeline, task.turns(), _comparable(task.mode, audio, notes))
+        if found.sync is not None:
+            sound.sync[name] = _compact(found.sync, applied=found.applied)
         return AlignedRecording(
             id=name,
             codec=audio.codec,
             channels=audio.channels,
-            timeline=_corrected(timeline, sync) if applied and sync else timeline,
-            channel_roles=_roles(audio.channels, sync if applied else None),
+            timeline=found.timeline,
+            channel_roles=found.channel_roles,
             key=files[0][0].key,
             pauses=_announced(told, timeline.start_ms),
             mode=task.mode,
-            applied=applied,
-            sync=sync,
+            applied=found.applied,
+            sync=found.sync,
             notes=tuple(notes),
         )
 
@@ -188,43 +168,11 @@ def _announced(told: Recording, start_ms: int) -> tuple[Announced, ...]:
     )
 
 
-def _measured(mode: SyncMode, audio: Audio, timeline: Timeline, said: Sequence[_Said], notes: list[str]) -> Sync | None:
-    if mode == "off":
-        return None
-    if audio.channels > 2:
-        notes.append(f"not compared with the transcript: {audio.channels} channels")
-        return None
-    from turnkeeper.audio.sync import synchronise
-
-    first, last = timeline.moment(0) - _AROUND_MS, timeline.moment(timeline.frames) + _AROUND_MS
-    near = [one for one in said if one.end_ms > first and one.start_ms < last]
-    turns = [(timeline.nominal(one.start_ms), timeline.nominal(one.end_ms), one.side) for one in near]
-    return synchronise(audio.blocks(), audio.rate, audio.channels, turns)  # type: ignore[arg-type]
-
-
-def _corrected(timeline: Timeline, sync: Sync) -> Timeline:
-    """The map with what was measured: cuts nobody announced, offset and drift."""
-    found = [
-        (begin, begin + cut.end_ms - cut.start_ms) for cut in sync.cuts for begin in [_told(timeline, cut.start_ms)]
-    ]
-    cuts = (*timeline.cuts, *found)
-    return Timeline(timeline.rate, timeline.frames, timeline.start_ms, cuts, sync.offset_us, sync.drift_ppb)
-
-
-def _told(timeline: Timeline, nominal_ms: int) -> int:
-    """The conversation's millisecond at a nominal one."""
-    ms = timeline.start_ms + nominal_ms
-    for start, end in timeline.cuts:
-        if ms >= start:
-            ms += end - start
-    return ms
-
-
-def _roles(channels: int, sync: Sync | None) -> tuple[str, ...]:
-    """Who is heard on each channel: as measured where that is applied, else as the platform documents it."""
-    if sync is not None and len(sync.channels) == channels == 2:
-        return sync.channels
-    return _ROLES.get(channels, ("unknown",) * channels)
+def _comparable(mode: SyncMode, audio: Audio, notes: list[str]) -> SyncMode:
+    if mode == "off" or audio.channels <= 2:
+        return mode
+    notes.append(f"not compared with the transcript: {audio.channels} channels")
+    return "off"
 
 
 def _compact(sync: Sync, *, applied: bool) -> dict[str, object]:

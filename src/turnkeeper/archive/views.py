@@ -42,6 +42,7 @@ class Built:
     """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter.
 
     By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd.
+    ``carried`` are views that are stored already, and not in ``spools``.
     """
 
     spools: dict[str, Spool] = field(default_factory=dict)
@@ -52,10 +53,12 @@ class Built:
     sync: dict[str, dict[str, object]] = field(default_factory=dict)
     unread_audio: dict[str, str] = field(default_factory=dict)
     audio_remarks: dict[str, str] = field(default_factory=dict)
+    carried: tuple[View, ...] = ()
 
     @property
     def views(self) -> tuple[View, ...]:
-        return tuple(View(key=key, size=spool.size, sha256=spool.sha256) for key, spool in sorted(self.spools.items()))
+        built = [View(key=key, size=spool.size, sha256=spool.sha256) for key, spool in self.spools.items()]
+        return tuple(sorted([*built, *self.carried], key=lambda view: view.key))
 
     def close(self) -> None:
         for spool in self.spools.values():
@@ -126,6 +129,7 @@ def _sound(
     sync_mode: SyncMode,
 ) -> None:
     """The views of the audio, where there is any: only then are the decoders and numpy loaded."""
+    told = {one.id: one for one in _recordings(built, bodies)}
     files: dict[str, list[tuple[Input, Source]]] = {}
     for taken, source in sorted(bodies.items(), key=lambda pair: pair[0].source):
         if recording := inputs.recording_of(taken.source):
@@ -138,7 +142,7 @@ def _sound(
     task = Task(
         conversation=assembly.conversation,
         files=files,
-        told={one.id: one for one in _recordings(built, bodies)},
+        told=told,
         turns=assembly.turns,
         base=details.start if base is None and details else base,
         mode=sync_mode,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from turnkeeper.audio.alignment import sync_fields
-from turnkeeper.cli.console import printable, show
+from turnkeeper.cli.console import printable, say, show
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.audio import audio_facts, write_lhotse, write_local_alignment, write_peaks
+from turnkeeper.runs.ends import repair_ends as repaired_ends
+from turnkeeper.runs.ends import write_repaired
 
 if TYPE_CHECKING:
     from turnkeeper.audio.sync import Sync
@@ -33,6 +35,7 @@ def audio(
     sync: Literal["report", "correct", "off"] | None = None,
     alignment: Path | None = None,
     lhotse: Path | None = None,
+    repair_ends: Path | None = None,
     recording_start: float = 0.0,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -44,6 +47,7 @@ def audio(
         turnkeeper audio call.opus --peaks call.dat --samples-per-pixel 256 --bits 8
         turnkeeper audio call.wav --transcript call.json --sync report --json
         turnkeeper audio call.wav --transcript call.json --sync correct --alignment call.alignment.json
+        turnkeeper audio call.wav --transcript call.json --repair-ends call.jsonl
 
     With `--sync` the recording is compared with its transcript: offset, drift, channels and cuts, a verdict (verified,
     corrected, unverified, mismatch) and the evidence for it. Exit code 3 says mismatch: this audio is not this
@@ -72,6 +76,9 @@ def audio(
         Write here, as JSON, which samples each turn is (needs --transcript).
     lhotse
         Write recordings.jsonl and supervisions.jsonl for lhotse into this folder (needs --transcript).
+    repair_ends
+        Write the turns here as JSON lines, with the ends of turns and words that are heard, marked "repaired" (needs
+        --transcript). Nothing is repaired where the recording does not surely fit; --sync off believes that it does.
     recording_start
         Second of the conversation at which the recording begins, as far as it is known.
     json
@@ -82,12 +89,14 @@ def audio(
         pixels = write_peaks(recording, peaks, second=second, samples_per_pixel=samples_per_pixel, bits=bits, mono=mono)
         facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
     if not transcript:
-        _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse})
+        _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
         show(facts)
         return 0
     pair = _Pair(recording, transcript, second, round(recording_start * 1000), sync)
     if lhotse is not None:
         facts["lhotse"] = {"folder": str(lhotse), "supervisions": pair.lhotse(lhotse)}
+    if repair_ends is not None:
+        facts["repair_ends"] = pair.repair(repair_ends)
     if alignment is not None:
         facts["alignment"] = str(alignment)
     found = None if sync is None and alignment is None else pair.alignment(alignment)
@@ -119,6 +128,23 @@ class _Pair:
             recording_start_ms=self.start_ms,
             sync=self.sync or "off",
         )
+
+    def repair(self, out: Path) -> dict[str, object]:
+        """Write the turns with the ends that are heard; says how many, and why if none could be."""
+        repair = repaired_ends(
+            self.recording,
+            self.transcript,
+            sync="off" if self.sync == "off" else "correct",
+            second=self.second,
+            recording_start_ms=self.start_ms,
+        )
+        write_repaired(repair, self.transcript, out)
+        told: dict[str, object] = {"path": str(out), "turns": len(repair.turns), "repaired": repair.count}
+        if repair.sync is not None:
+            told["verdict"] = repair.sync.verdict
+            if repair.sync.verdict in ("unverified", "mismatch"):
+                say(f"no end was repaired, {repair.sync.verdict}: {repair.sync.evidence.reason}")
+        return told
 
     def alignment(self, out: Path | None) -> Sync | None:
         """Compare, and write the document where it is wanted."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -14,10 +11,11 @@ from typing import IO, TYPE_CHECKING
 from turnkeeper.audio.alignment import AlignedRecording, Alignment, SyncMode, read_alignment, write_alignment
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.peaks import Bits, build_peaks
-from turnkeeper.errors import DiskFull, Misconfigured
+from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Span
-from turnkeeper.runs.calls import Call, conversation_of, counted, local_call, turns_of
+from turnkeeper.runs.calls import Call, counted, header_of, local_call, turns_of
 from turnkeeper.runs.turns import Place
+from turnkeeper.runs.written import written
 from turnkeeper.transcript.lhotse import recording_manifest, supervisions
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ def write_local_alignment(
     """Write the alignment document of ``align`` to a file (None: only measure); returns what was measured."""
     call = local_call(audio, transcript, second=second, recording_start_ms=recording_start_ms, sync=sync)
     if out is not None:
-        with _written(out) as file:
+        with written(out) as file:
             _document(call, transcript, sync, file)
     matched = call.recordings[0].matched
     return matched.sync if matched else None
@@ -104,7 +102,7 @@ def _document(call: Call, transcript: Place, mode: SyncMode, out: IO[bytes]) -> 
         notes=heard.notes,
     )
     times = ((turn.start_ms, turn.end_ms) for turn in turns_of(transcript))
-    write_alignment(conversation_of(transcript), [recording], times, out)
+    write_alignment(header_of(transcript).conversation, [recording], times, out)
 
 
 def write_peaks(
@@ -127,7 +125,7 @@ def write_peaks(
     with (
         open_audio(audio, second=second) as opened,
         build_peaks(opened.blocks(), opened.rate, opened.channels, zooms=[samples_per_pixel], mono=mono) as peaks,
-        _written(out) as file,
+        written(out) as file,
     ):
         write = peaks.write_dat if out.suffix == ".dat" else peaks.write_json
         write(file, samples_per_pixel, bits)
@@ -156,9 +154,9 @@ def write_lhotse(
     name, count = audio.stem, 0
     manifest = recording_manifest(name, sources, rate=timeline.rate, frames=timeline.frames, channels=channels)
     folder.mkdir(parents=True, exist_ok=True)
-    with _written(folder / "recordings.jsonl") as file:
+    with written(folder / "recordings.jsonl") as file:
         file.write(_line(manifest))
-    with _written(folder / "supervisions.jsonl") as file:
+    with written(folder / "supervisions.jsonl") as file:
         for one in call.spoken():
             spans = [Span(start, end) for start, end in one.spans]
             channel = _channel(one.turn.role, heard.channel_roles)
@@ -179,22 +177,3 @@ def _channel(role: str, roles: tuple[str, ...]) -> int | list[int]:
 
 def _line(document: dict[str, object]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its place only when it is complete."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
-    except OSError as cause:
-        part.unlink(missing_ok=True)
-        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull("no room left", operation="write", key=str(path), hint="Free some space.") from None
-        said = f"cannot be written ({cause.strerror})"
-        raise Misconfigured(said, operation="write", key=str(path), hint="Check the folder.") from None
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -11,7 +11,7 @@ from turnkeeper.audio.alignment import RecordingView, SyncMode, flags, read_alig
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured, NotFound
-from turnkeeper.model import Turn
+from turnkeeper.model import TranscriptHeader, Turn
 from turnkeeper.runs.turns import Place, is_archive, open_transcripts
 from turnkeeper.settings import StoreSettings
 from turnkeeper.transcript.assembly import Assembly
@@ -19,7 +19,7 @@ from turnkeeper.transcript.assembly import Assembly
 if TYPE_CHECKING:
     from turnkeeper.audio.matching import Matched
 
-__all__ = ["Call", "Heard", "Spoken", "archived_call", "conversation_of", "counted", "local_call", "turns_of"]
+__all__ = ["Call", "Heard", "Spoken", "archived_call", "counted", "header_of", "local_call", "turns_of"]
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ def turns_of(transcript: Place) -> Iterator[Turn]:
         yield from assembly.turns()
 
 
-def conversation_of(transcript: Place) -> str:
-    """The conversation that a transcript says it is about."""
-    return next(assembly.header.conversation for assembly in _single(transcript))
+def header_of(transcript: Place) -> TranscriptHeader:
+    """What a transcript says before its turns: the conversation it is about, who took part."""
+    return next(assembly.header for assembly in _single(transcript))
 
 
 def _single(transcript: Place) -> Iterator[Assembly]:

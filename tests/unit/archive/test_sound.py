@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 from tests.unit.archive.test_bundle import CALL, contents, details, leg, media, spool
 
 import turnkeeper.audio
@@ -19,12 +20,16 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.manifest import Input, Manifest
 from turnkeeper.archive.sound import Task, build_sound
+from turnkeeper.archive.store import open_store
+from turnkeeper.archive.views import Reading
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured, NotFound
-from turnkeeper.model import RecordingState
+from turnkeeper.model import RecordingState, Turn
 from turnkeeper.settings import StoreSettings
 from turnkeeper.simulator import tones
 from turnkeeper.spool import BytesSource
+from turnkeeper.transcript.dialects.speech import Speech
+from turnkeeper.transcript.select import Selection
 
 SCHEMA = json.loads((Path(turnkeeper.audio.__file__).parent / "schemas/alignment.json").read_text())
 STARTED = "2026-09-21T14:13:20.000Z"
@@ -148,6 +153,94 @@ def test_a_later_get_without_audio_keeps_it_all(archive: Archive) -> None:
     changed = archive.keep(CALL, [leg("leg-2", after=60_000)]).manifest
     assert changed.recordings == first.recordings
     assert len(alignment(archive)["turns"]) == 4
+
+
+class Watched:
+    """A store that notes which keys are opened."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.opened: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def open(self, key: str) -> BinaryIO:
+        self.opened.append(key)
+        return self._store.open(key)
+
+    def audio(self) -> int:
+        """How often audio was opened since the last look."""
+        count = sum(key.startswith("audio/") for key in self.opened)
+        self.opened.clear()
+        return count
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> tuple[Archive, Watched]:
+    door = Watched(open_store(str(tmp_path / "archive"), StoreSettings()))
+    archive = Archive(cast("Store", door), clock=ManualClock())
+    kept(archive, listing(told()), audio(wav()), states=DONE, sync_mode="report")
+    door.opened.clear()
+    return archive, door
+
+
+def test_audio_that_says_the_same_is_not_opened_again(watched: tuple[Archive, Watched]) -> None:
+    archive, door = watched
+    before = contents(archive)
+    assert kept(archive, listing(told()), states=DONE, sync_mode="report").generation == 1
+    assert (door.audio(), contents(archive)) == (0, before)
+    chosen = kept(archive, selections=[Selection(roles=frozenset({"customer"}))])
+    assert (door.audio(), chosen.generation) == (0, 2)
+    assert chosen.sync is not None
+    assert {view.key for view in chosen.views} >= {keys.alignment(CALL), keys.peaks(CALL, "r1")}
+    gone = [RecordingState("r1", "deleted", "the platform has deleted it", "original")]
+    assert kept(archive, states=gone).generation == 3
+    assert kept(archive, states=gone).generation == 3
+    assert door.audio() == 0
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda archive: archive.rebuild(CALL),
+        lambda archive: kept(archive, sync_mode="correct"),
+        lambda archive: archive.keep(CALL, [leg("leg-2", after=60_000)]),
+        lambda archive: kept(archive, listing(told(pause(960, 1000), seconds=5))),
+    ],
+    ids=["rebuild", "another mode", "another transcript", "another pause"],
+)
+def test_audio_is_read_again_where_that_may_matter(
+    again: Callable[[Archive], object], watched: tuple[Archive, Watched]
+) -> None:
+    archive, door = watched
+    again(archive)
+    assert door.audio() > 0
+
+
+def test_a_waveform_that_was_lost_is_made_again(watched: tuple[Archive, Watched]) -> None:
+    archive, door = watched
+    before = contents(archive)
+    archive.store.delete(keys.peaks(CALL, "r1"))
+    assert kept(archive).generation == 1
+    assert (door.audio(), contents(archive)) == (1, before)
+
+
+class Late(Speech):
+    """A user's own reader, which has everything end later."""
+
+    def turns(self, batch: Any, context: Any) -> list[Turn]:
+        return [replace(turn, end_ms=(turn.end_ms or 0) + 50) for turn in super().turns(batch, context)]
+
+
+def test_a_transcript_read_by_another_reader_has_its_own_alignment(watched: tuple[Archive, Watched]) -> None:
+    archive, door = watched
+    before = alignment(archive)
+    archive.rebuild(CALL, Reading({"shapes": (Late(),)}))
+    assert alignment(archive) != before
+    door.opened.clear()
+    kept(archive)
+    assert (door.audio(), alignment(archive)) == (1, before)
 
 
 def test_another_mode_is_a_new_generation(archive: Archive) -> None:

@@ -1,0 +1,65 @@
+"""Views of the audio that need not be made again: most of a second look at a call would be decoding it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from turnkeeper.archive import inputs, keys
+from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.manifest import Input, Manifest, SyncMode, View
+from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.transcript.select import Selection
+
+__all__ = ["Made", "carried", "make"]
+
+_OF_AUDIO = ("alignment/", "peaks/")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What views are made from: the inputs, how each is opened, and how to read them."""
+
+    conversation: str
+    inputs: Sequence[Input]
+    body: Callable[[Input], Source]
+    selections: Sequence[Selection]
+    reading: Reading
+    mode: SyncMode
+
+
+def make(made: Made, carry: Sequence[View], current: Manifest | None) -> Built:
+    """Build all views. Those of ``carry`` are taken over instead where the transcript is ``current``'s, byte for byte:
+    the audio is then not even opened.
+
+    A transcript may differ although its inputs do not: somebody read it with shapes of his own (``reread``).
+    """
+    if carry and current is not None:
+        built = _built(made, audio=False)
+        key = keys.transcript(made.conversation)
+        if any(view.key == key and view in current.views for view in built.views):
+            built.carried, built.sync = tuple(carry), dict(current.sync or {})
+            return built
+        built.close()
+    return _built(made, audio=True)
+
+
+def carried(
+    store: Store, current: Manifest | None, composed: Sequence[Input], mode: SyncMode, producer: str
+) -> tuple[View, ...]:
+    """The views of ``current``'s audio that another build would repeat: the same inputs, mode and version, every
+    recording read without a remark, and the objects still there. Else none, never some.
+    """
+    if current is None or not any(inputs.recording_of(taken.source) for taken in composed):
+        return ()
+    same = current.inputs == tuple(composed) and current.producer == producer
+    if not same or (current.sync_mode or "report") != mode or inputs.has_remarks(current.recordings, composed):
+        return ()
+    found = tuple(view for view in current.views if view.key.startswith(_OF_AUDIO))
+    return found if all(store.size(view.key) == view.size for view in found) else ()
+
+
+def _built(made: Made, *, audio: bool) -> Built:
+    wanted = [taken for taken in made.inputs if audio or inputs.recording_of(taken.source) is None]
+    bodies: Mapping[Input, Source] = {taken: made.body(taken) for taken in wanted}
+    return build(made.conversation, bodies, made.selections, made.reading, made.mode)
