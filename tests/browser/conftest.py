@@ -20,7 +20,7 @@ AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 Open = Callable[..., Page]
 
 
-# Not for the session: while the browser is driven, a loop runs in this thread, and other packages' tests need their own.
+# Not for the session: while a browser is driven, a loop runs in this thread, and the next tests need their own.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium")
