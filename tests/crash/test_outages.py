@@ -130,3 +130,12 @@ def test_what_ends_a_run_is_what_its_user_hears(platform: Platform, tmp_path: Pa
     with pytest.raises(StoreRefused, match="the first"):
         anyio.run(export)
     assert store.refusals > 1
+
+
+def test_a_ledger_without_room_for_its_shared_memory_says_so(tmp_path: Path) -> None:
+    with SmallDisk(tmp_path / "disk", "24k") as small:
+        code = "import sys; from pathlib import Path; from turnkeeper.clock import SystemClock\n"
+        code += "from turnkeeper.runs.ledger import Ledger\n"
+        code += f"Ledger(Path({str(small.folder / 'ledger.sqlite3')!r}), SystemClock())"
+        ran = small.run([sys.executable, "-c", code])
+    assert "turnkeeper.errors.DiskFull: " in ran.stderr

@@ -170,7 +170,7 @@ class States:
 
 
 _RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}
-_DAMAGED = "Run turnkeeper verify on the archive; an export rebuilds the index."
+_DAMAGED = "Restore a version of it, or remove it and the local ledger: the next export then fills both again."
 
 
 def merged(known: CallState, told: CallState) -> CallState:

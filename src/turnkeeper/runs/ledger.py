@@ -7,10 +7,11 @@ index (``archive.states``) is the truth, and a lost file is filled again from th
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -406,7 +407,8 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as cause:
         said = str(cause)
-        if "full" in said:
+        # Where its shared memory finds no room, SQLite knows of an I/O error only.
+        if "full" in said or ("I/O" in said and _free(path) < _ROOM):
             hint = "Make room, or set XDG_STATE_HOME to a folder with more."
             raise DiskFull(said, operation="write the ledger", key=str(path), hint=hint) from None
         if "locked" in said or "busy" in said:
@@ -419,4 +421,13 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 _REMOVE = "Remove the file: the next run fills a new one from the archive."
+
+
+def _free(path: Path) -> int:
+    with suppress(OSError):
+        return shutil.disk_usage(path.parent).free
+    return _ROOM
+
+
+_ROOM = 1 << 17
 _WHERE = "Set XDG_STATE_HOME to a folder that can be written."
