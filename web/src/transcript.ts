@@ -5,7 +5,7 @@ import { type Call, DOUBTFUL, type Mark, speaker, type Turn } from "./document";
 import { bdi, byId, el } from "./dom";
 import { clock, lasting, pauseName } from "./times";
 
-const BLOCK = 50;
+const BLOCK = 25;
 /** A longer text is shown up to here until somebody asks for the rest. */
 const LONGEST = 4000;
 /** A long text is laid out in pieces of so many characters: the time for a single word of a megabyte is not linear. */
@@ -46,7 +46,7 @@ export class Transcript {
   ) {
     this.gaps = call.marks.filter((mark) => mark.kind !== "overtalk");
     byId("empty").hidden = call.turns.length > 0;
-    this.build(2 * BLOCK);
+    this.build(BLOCK);
     this.list.addEventListener("click", (event) => this.clicked(event));
     this.list.addEventListener("focusin", (event) => {
       const place = this.placeOf(event.target);

@@ -82,6 +82,7 @@ def demo(
     except ImportError as cause:
         hint = "Install them: pip install 'turnkeeper[demo]'"
         raise Misconfigured("the demo's packages are not installed", operation="demo", hint=hint) from cause
+    _refuse_strangers(folder)
     say("starting a simulated platform and an object store on this machine ...")
     simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER, calls=True)
     with serve(simulation, port=0) as platform, LocalS3(buckets=[BUCKET]) as s3:
@@ -142,12 +143,15 @@ async def _export(
     return [lines[conversation] for conversation in ids]
 
 
-def _leave(archive: Archive, folder: Path) -> None:
-    """An archive is only objects: the one in the object store is copied to a folder, byte for byte."""
+def _refuse_strangers(folder: Path) -> None:
     if folder.exists() and not (folder / "_turnkeeper").is_dir():
         raise Misconfigured(
             "exists and is not an archive", operation="demo", key=str(folder), hint="Name another with --folder."
         )
+
+
+def _leave(archive: Archive, folder: Path) -> None:
+    """An archive is only objects: the one in the object store is copied to a folder, byte for byte."""
     shutil.rmtree(folder, ignore_errors=True)
     copy(archive, str(folder))
 
