@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Platform, credentials
+from tests.e2e.test_align import CALLS, FOLDER
+from tests.e2e.test_align import transcript as spoken
 from tests.unit.audio.sounds import bursts, write_sound
 from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.local_s3 import LocalS3
@@ -108,6 +110,8 @@ def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
     write_sound(folder / "call.wav", sounds, subtype="ULAW")
     for name, channel in (("customer.wav", sounds[:1]), ("agent.wav", sounds[1:])):
         write_sound(folder / name, channel, subtype="ULAW")
+    shutil.copy(FOLDER / "offset.opus", folder / "support.opus")
+    spoken(CALLS["offset"], folder).rename(folder / "support.json")
 
 
 def _filled(text: str, fill: Mapping[str, str]) -> str:

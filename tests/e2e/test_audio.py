@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
+import soundfile
 
 import turnkeeper as tk
 import turnkeeper.audio
+import turnkeeper.simulator
 from tests.conftest import Cli, Platform, credentials
 from tests.e2e.truth import BRIEF, read, requests_of
 from turnkeeper.clock import RemoteClock
 from turnkeeper.simulator import Running
 
 CALLS = ("plain", "ivr-hold", "secure-pause", "overtalk", "offset", "drift", "swapped", "two-files")
+FOLDER = Path(turnkeeper.simulator.__file__).parent / "calls"
 SCHEMA = json.loads((Path(turnkeeper.audio.__file__).parent / "schemas/alignment.json").read_text())
 
 
@@ -237,8 +243,8 @@ def test_an_export_without_this_call_is_said(platform: Platform, cli: Cli, tmp_p
     assert ran.json["state"] == "done"
 
 
-def lay(running: Running, conversation: str, bucket: Path) -> None:
-    """What the platform's export integration would have put into the bucket."""
+def lay(running: Running, conversation: str, bucket: Path, audio: Path | None = None) -> None:
+    """What the platform's export integration would have put into the bucket; ``audio`` in place of the recording."""
     simulation = running.simulation
     script = simulation.find(conversation)
     assert script is not None
@@ -246,9 +252,13 @@ def lay(running: Running, conversation: str, bucket: Path) -> None:
     hour = f"year=2026/month=10/day=05/hour={script.began // 3_600_000 % 24:02}"
     folder = bucket / simulation.people.organization.id / hour / f"conversation_id={conversation}"
     folder.mkdir(parents=True)
-    body = simulation.tapes.body(simulation.tapes.path(tape, "original", "S"))
-    assert body is not None
-    (folder / f"{tape.id}.{tape.extension}").write_bytes(b"".join(body.read(0, body.size)))
+    file = folder / f"{tape.id}{audio.suffix if audio else f'.{tape.extension}'}"
+    if audio is not None:
+        audio.rename(file)
+    else:
+        body = simulation.tapes.body(simulation.tapes.path(tape, "original", "S"))
+        assert body is not None
+        file.write_bytes(b"".join(body.read(0, body.size)))
     told = {
         "recordingId": tape.id,
         "conversationId": conversation,
@@ -256,4 +266,79 @@ def lay(running: Running, conversation: str, bucket: Path) -> None:
         "startTime": script.began + tape.start_ms,
         "endTime": script.began + tape.end_ms,
     }
-    (folder / f"{tape.id}.{tape.extension}_metadata.json").write_text(json.dumps(told))
+    file.with_name(f"{file.name}_metadata.json").write_text(json.dumps(told))
+
+
+def page(path: Path) -> None:
+    path.write_bytes(b"<!DOCTYPE html><html><body>Sign in</body></html>")
+
+
+def header(path: Path) -> None:
+    """The classic 44 bytes: 16-bit PCM without a sample."""
+    soundfile.write(path, np.zeros(0, np.int16), 8000)
+    assert path.stat().st_size == 44
+
+
+def cut(path: Path) -> None:
+    whole = (FOLDER / "plain.opus").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def hertz(path: Path) -> None:
+    soundfile.write(path, np.ones(800, np.int16), 8000)
+    content = path.read_bytes()
+    path.write_bytes(content[:24] + bytes(4) + content[28:])
+
+
+def hours(path: Path) -> None:
+    ten_minutes = np.zeros(8000 * 600, np.int16)
+    with soundfile.SoundFile(path, "w", 8000, 1) as file:
+        for _ in range(72):
+            file.write(ten_minutes)
+
+
+BAD: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "nothing, 0 bytes": ("a.wav", lambda path: path.write_bytes(b"")),
+    "a WAV header of 44 bytes": ("a.wav", header),
+    "a page in a `.wav`": ("a.wav", page),
+    "Opus, cut off in the middle": ("a.opus", cut),
+    "Opus that is called `.mp3`": ("a.mp3", lambda path: shutil.copy(FOLDER / "plain.opus", path)),
+    "three channels": ("a.wav", lambda path: soundfile.write(path, np.ones((16_000, 3), np.int16), 8000)),
+    "0 Hz": ("a.wav", hertz),
+    "12 hours": ("a.flac", hours),
+}
+
+
+def rows_of_the_page() -> dict[str, tuple[str, ...]]:
+    page = (Path(__file__).parents[2] / "docs/audio.md").read_text()
+    table = page.partition("| what it is |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [tuple(cell.strip() for cell in row.strip("|").split(" | ")) for row in table]
+    return {name: rest for name, *rest in cells}  # type: ignore[misc]
+
+
+ROWS = rows_of_the_page()
+
+
+def test_the_page_names_every_bad_audio() -> None:
+    assert ROWS.keys() == BAD.keys()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_audio_is_met_as_the_page_says(name: str, calls: Running, cli: Cli, tmp_path: Path) -> None:
+    said, code, found, got = ROWS[name]
+    file = tmp_path / BAD[name][0]
+    BAD[name][1](file)
+    facts = cli("audio", str(file), code=int(code))
+    assert said in facts.out + facts.err
+    conversation = calls.simulation.call_ids["plain"]
+    lay(calls, conversation, tmp_path / "bucket", file)
+    mode = "off" if name == "12 hours" else "correct"
+    arguments = ("get", conversation, "--to", "archive", "--audio-from", "bucket", "--sync", mode)
+    ran = cli(*arguments, env=credentials(calls), code=int(got))
+    (recording,) = ran.json["recordings"]
+    state, _, reason = found.partition(": ")
+    assert recording["state"] == state
+    assert reason in recording.get("reason", "")
+    assert reason or "reason" not in recording
+    assert ran.json["state"] == "done"
+    assert ran.json["total_turns"] == 14

@@ -64,6 +64,8 @@ def _repaired(heard: Activity, turn: HeardWords, limit_ms: int) -> RepairedTurn:
     starts = turn.word_starts_ms or (turn.start_ms,)
     latest = min(limit_ms, max(turn.end_ms, starts[-1]) + round(_LATEST_S * 1000))
     end = _fall(heard, turn.channel, starts[-1], latest)
+    if end is not None and latest < limit_ms and end > latest - round(_BREAK_S * 1000):
+        end = None  # it never falls quiet: what leaks in from the other channel goes on
     repaired = end is not None
     end_ms = max(end if end is not None else turn.end_ms, starts[-1] + 1)
     if not turn.word_starts_ms:

@@ -44,3 +44,11 @@ def test_what_is_not_heard_keeps_its_end(length: int) -> None:
     one, two = repair_ends([np.zeros((2, length), np.int16)], 8000, 2, turns)
     assert (one.end_ms, one.word_ends_ms, one.repaired) == (400, (250, 400), False)
     assert (two.end_ms, two.repaired) == (900, False)
+
+
+def test_what_leaks_in_from_the_other_side_does_not_make_a_turn_longer() -> None:
+    turns, truth = spoken("overtalk")
+    repaired = repair_ends(blocks_of(BY_NAME["overtalk"]), 8000, 2, turns)
+    late = [one.end_ms - end for one, end in zip(repaired, truth, strict=True) if one.repaired]
+    assert len(late) >= 13
+    assert max(late) < 100
