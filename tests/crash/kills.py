@@ -62,14 +62,17 @@ class Killer:
     def run(self, job: Job, kills: int) -> list[str]:
         """One export with so many kills, then to its end; what is not as it should be."""
         self.bench.rewind()
-        for _ in range(kills):
+        left, longest = kills, 2.5 * self.seconds / kills
+        while left:
             child = self.bench.nursery.start(job)
-            if child.ended_within(self.dice.uniform(0, 2.5 * self.seconds / kills)):
-                # It was through already. What is to be killed next finds everything done: that must change nothing.
+            if child.ended_within(self.dice.uniform(0, longest)):
+                # It was through already. What is killed next finds everything done: that must change nothing.
                 self.late += 1
+                longest /= 2
             else:
                 child.kill()
                 self.landed += 1
+                left -= 1
             assert child.wait() in (0, -9)
         assert self.bench.nursery.run(job) == 0
         return self.bench.differences(job)

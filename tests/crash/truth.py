@@ -63,7 +63,7 @@ def examined(folder: Path, conversations: int, *, per_day: int, faults: str = "a
         until = _ask(platform["clock_url"])["now"]
         options = ["export", "--to", str(archive), "--since", START, "--until", until, "--api", "speech", "-q"]
         began, reports = time.monotonic(), []
-        while not reports or (reports[-1].get("waiting", 0) and len(reports) < ROUNDS):
+        while not reports or (_unfinished(reports[-1]) and len(reports) < ROUNDS):
             reports.append(_ran(options, env))
             print(_told(reports[-1]), flush=True)
             _move(platform, advance=DAY)
@@ -103,6 +103,10 @@ def _judged(
     return Examination(dict(told), found, wrong, status.get("reasons", {}), figures)
 
 
+def _unfinished(report: Mapping[str, Any]) -> bool:
+    return bool(report.get("waiting", 0)) or report.get("ended") == "interrupted"
+
+
 def _environment(platform: Mapping[str, Any], folder: Path) -> dict[str, str]:
     told = {
         "GENESYS_BASE_URL": platform["base_url"],
@@ -117,7 +121,8 @@ def _environment(platform: Mapping[str, Any], folder: Path) -> dict[str, str]:
 def _ran(options: list[str], env: Mapping[str, str]) -> Any:
     command = [sys.executable, "-m", "turnkeeper", *options]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 3), f"exit {done.returncode}: {done.stderr[-2000:]}"
+    # Somebody may interrupt an hour's work; the same command goes on.
+    assert done.returncode in (0, 3, 130), f"exit {done.returncode}: {done.stderr[-2000:]}"
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     return json.loads(done.stdout)
 
