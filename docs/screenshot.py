@@ -38,9 +38,10 @@ def main(arguments: list[str]) -> None:
 
 def _demo(folder: Path) -> tuple[str, str]:
     """A real demo's archive, and the call whose page it names first."""
-    command = [sys.executable, "-m", "turnkeeper", "demo"]
-    said = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
-    page = Path(said.split("Where to look next:")[1].split()[0])
+    done = subprocess.run(
+        [sys.executable, "-m", "turnkeeper", "demo"], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+    )
+    page = Path(done.stdout.split("Where to look next:")[1].split()[0])
     return str(folder / "turnkeeper-demo"), page.stem
 
 
