@@ -56,6 +56,15 @@ def _digest(key: str, data: bytes) -> str:
 
 
 def _outcome(call: CallState) -> Any:
-    """Without times and counts of asks: an ask whose answer was lost is asked again."""
-    legs = [(leg.id, leg.state, leg.reason, leg.final) for leg in call.legs]
-    return call.state, call.reason, call.generation, call.started_at, call.ended_at, call.queues, legs
+    """Without times and counts of asks: an ask whose answer was lost is asked again. What is absent may have been asked
+    for in vain or found in no list, whichever came first."""
+    legs = [(leg.id, leg.state, "" if leg.state == "absent" else leg.reason, leg.final) for leg in call.legs]
+    return (
+        call.state,
+        "" if call.state == "absent" else call.reason,
+        call.generation,
+        call.started_at,
+        call.ended_at,
+        call.queues,
+        legs,
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -27,9 +28,10 @@ from turnkeeper.archive.store import open_store
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock
 from turnkeeper.errors import StoreRefused, Unavailable
+from turnkeeper.events import Committed, Event, Noted
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.export import Range, Run, claimed
+from turnkeeper.runs.export import Follow, Range, Run, claimed
 from turnkeeper.runs.exporter import ExportSettings
 from turnkeeper.runs.ledger import Ledger
 from turnkeeper.settings import PlatformSettings
@@ -60,9 +62,19 @@ def test_the_object_store_is_killed_and_comes_back(bench: Bench, tmp_path: Path,
         child.ended_within(seconds)
         s3.start()
         assert child.wait() in (0, 1)
+        until_it_can_be_read(store)
         # What failed is due a little later; nothing else has to be done but to run again.
         assert bench.nursery.run(job) == 0
         assert bench.differences(job) == []
+
+
+def until_it_can_be_read(store: Store) -> None:
+    """A server that was killed lists at once and finds its volumes a little later."""
+    for _ in range(600):
+        with suppress(Unavailable):
+            store.get("_turnkeeper/archive.json")
+            return
+        time.sleep(0.1)
 
 
 SETTINGS = {"conversations": 40, "per_day": 20, "rate_limit": 100_000}
@@ -139,3 +151,47 @@ def test_a_ledger_without_room_for_its_shared_memory_says_so(tmp_path: Path) -> 
         code += f"Ledger(Path({str(small.folder / 'ledger.sqlite3')!r}), SystemClock())"
         ran = small.run([sys.executable, "-c", code])
     assert "turnkeeper.errors.DiskFull: " in ran.stderr
+
+
+def test_following_goes_on_when_the_store_was_down_for_a_turn(platform: Platform, tmp_path: Path) -> None:
+    running = platform(**SETTINGS, now=datetime.fromisoformat(NOW))
+    env = {**credentials(running), "GENESYS_API": "speech", "XDG_STATE_HOME": str(tmp_path)}
+    store = Down(open_store("memory://"))
+    stop = threading.Event()
+    notes: list[str] = []
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+            store.down = store.down and "the next turn" not in event.note
+        if isinstance(event, Committed):
+            stop.set()
+
+    async def follow() -> None:
+        clock = RemoteClock(running.clock_url)
+        archive = Archive(store, clock=clock)
+        async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
+            await claimed(door, archive)
+            with closing(Ledger(tmp_path / "ledger.sqlite3", clock)) as ledger:
+                run = Run(door, archive, ledger, ExportSettings(), clock, listener=listener, stop=stop)
+                interval = Interval(datetime.fromisoformat(SINCE), datetime.fromisoformat(UNTIL))
+                store.down = True
+                await run.follow(Follow(first=Range(interval)))
+
+    anyio.run(follow)
+    assert [note[:21] for note in notes].count("listing goes on in 30") == 1
+    assert [note[:21] for note in notes].count("the next turn tries a") == 1
+    assert len(list(store.list("_turnkeeper/states/"))) >= 2
+
+
+class Down(CrashStore):
+    """Nothing of the index can be written while it is ``down``."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, Points())
+        self.down = False
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
+        if self.down:
+            raise Unavailable("down", operation="write", key=key)
+        super().put(key, data, content_type=content_type, create=create)

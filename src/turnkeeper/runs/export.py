@@ -18,7 +18,7 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
-from turnkeeper.errors import Misconfigured
+from turnkeeper.errors import Misconfigured, Retriable
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind
 from turnkeeper.genesys.filters import Filters
@@ -244,14 +244,17 @@ class Run:
         return await self._pass(wanted)
 
     async def follow(self, follow: Follow) -> RunReport:
-        """Pass after pass, until ``stop`` is set."""
+        """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for."""
         await self._restored()
-        wanted = follow.first
+        wanted, report = follow.first, RunReport()
         while True:
             now = self.clock.now()
-            # Whole days: those that are settled are not listed again.
-            report = await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), follow.filters))
-            wanted = None
+            try:
+                # Whole days: those that are settled are not listed again.
+                report = await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), follow.filters))
+                wanted = None
+            except Retriable as cause:
+                self.listener(Noted(note=f"the next turn tries again: {cause}"))
             if not self.stop.is_set():
                 await self._pause(follow)
             if self.stop.is_set():

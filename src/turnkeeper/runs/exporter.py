@@ -23,8 +23,8 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Denied, Erased, TurnkeeperError
-from turnkeeper.events import Committed, Listed, Listener, Progressed, Settled, silent
+from turnkeeper.errors import Denied, Erased, Retriable, TurnkeeperError
+from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
 from turnkeeper.runs.ledger import Ledger, Taken, Wanted
@@ -39,7 +39,8 @@ __all__ = ["Batch", "ExportSettings", "Exporter", "Feed"]
 _FAILURES_LISTED = 1000
 _DENIALS = 5
 """So many denials in a row and no transcript at all: a role is missing, and asking on would only spend the quota."""
-_BATCH = 200
+_LISTED_AGAIN = (30.0, 120.0, 600.0)
+"""Seconds until a listing that failed for a moment goes on; after that the run ends, and the next one goes on."""
 
 
 @dataclass(frozen=True)
@@ -159,15 +160,34 @@ class Exporter:
             raise _first(group) from None
 
     async def _feed(self, feed: Feed, under: _Under) -> None:
+        """List; where the platform fails for longer than one request can wait, again from the window that was begun."""
         try:
-            async with aclosing(feed()) as batches:  # type: ignore[type-var]
+            for wait in (*_LISTED_AGAIN, None):
+                try:
+                    return await self._listed(feed)
+                except Retriable as cause:
+                    if wait is None or self._stop.is_set():
+                        raise
+                    self._listener(Noted(note=f"listing goes on in {wait:g} s: {cause}"))
+                    await self._clock.sleep(wait)
+        finally:
+            under.feeding = False
+            self._woken()
+
+    async def _listed(self, feed: Feed) -> None:
+        settled = self.report.found
+        async with aclosing(feed()) as batches:  # type: ignore[type-var]
+            try:
                 async for batch in batches:
                     if self._stop.is_set():
                         return
                     await self._add(batch)
-        finally:
-            under.feeding = False
-            self._woken()
+                    if batch.last and batch.complete:
+                        settled = self.report.found
+            except Retriable:
+                # Windows that are not closed are listed again, and counted then.
+                self.report.found = settled
+                raise
 
     async def _add(self, batch: Batch) -> None:
         new = await anyio.to_thread.run_sync(self._ledger.add, batch.wanted)
