@@ -111,7 +111,8 @@ def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
     for name, channel in (("customer.wav", sounds[:1]), ("agent.wav", sounds[1:])):
         write_sound(folder / name, channel, subtype="ULAW")
     shutil.copy(FOLDER / "offset.opus", folder / "support.opus")
-    spoken(CALLS["offset"], folder).rename(folder / "support.json")
+    (folder / "support").mkdir()
+    spoken(CALLS["offset"], folder / "support").rename(folder / "support.json")
 
 
 def _filled(text: str, fill: Mapping[str, str]) -> str:
