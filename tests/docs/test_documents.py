@@ -104,15 +104,14 @@ def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
     lines = [f"{key} = {json.dumps(value)}" for key, value in profile.items()]
     (folder / "profiles.toml").write_text("\n".join(["[acme]", *lines, ""]))
     _shell(f"turnkeeper get {conversation} --to turnkeeper-archive", env, folder)
+    shutil.copy(FOLDER / "offset.opus", folder / "support.opus")
+    spoken(CALLS["offset"], folder).rename(folder / "support.json")
     shutil.copy(folder / f"turnkeeper-archive/transcripts/{conversation}.json", folder / "call.json")
     (folder / "ids.txt").write_text(f"{conversation}\n")
     sounds = bursts(120)
     write_sound(folder / "call.wav", sounds, subtype="ULAW")
     for name, channel in (("customer.wav", sounds[:1]), ("agent.wav", sounds[1:])):
         write_sound(folder / name, channel, subtype="ULAW")
-    shutil.copy(FOLDER / "offset.opus", folder / "support.opus")
-    (folder / "support").mkdir()
-    spoken(CALLS["offset"], folder / "support").rename(folder / "support.json")
 
 
 def _filled(text: str, fill: Mapping[str, str]) -> str:
