@@ -342,4 +342,5 @@ def test_memory_does_not_grow_with_the_archive(quick: Store) -> None:
             tracemalloc.stop()
 
     peak(20)
-    assert peak(800) < peak(100) * 1.5 + 100_000
+    # How far the threads run ahead differs from run to run; what grows with the archive would be four times as much.
+    assert peak(1600) < peak(400) * 1.5 + 150_000
