@@ -99,7 +99,8 @@ def test_the_disk_is_full_and_is_enlarged(cli: Cli, platform: Platform, tmp_path
         assert "Traceback" not in full.stderr
         small.resize("100m")
         again = small.run(command, env)
-        assert again.returncode == 3, again.stderr  # some are unread
+        # Some are unread: 3 says it where this run met them, and they may have been met before the disk was full.
+        assert again.returncode in (0, 3), again.stderr
         seen = small.seen / "archive" if place == "archive" else archive
         assert holding(FolderStore(alone)).differences(holding(FolderStore(seen))) == []
         assert sum(json.loads(again.stdout)["states"].values()) == 40 + (place == "spool")
