@@ -65,7 +65,10 @@ def test_the_object_store_is_killed_and_comes_back(bench: Bench, tmp_path: Path,
         until_it_can_be_read(store)
         # What failed is due a little later; nothing else has to be done but to run again.
         assert bench.nursery.run(job) == 0
-        assert bench.differences(job) == []
+        # SeaweedFS does not sync each object: after SIGKILL it may have forgotten one that it acknowledged. An export
+        # cannot know, but a verification names every one; nothing else may differ.
+        lost = [finding.key for finding in Archive(store).verify() if finding.kind == "missing"]
+        assert [one for one in bench.differences(job) if not any(key in one for key in lost)] == []
 
 
 def until_it_can_be_read(store: Store) -> None:
