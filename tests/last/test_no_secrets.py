@@ -40,13 +40,14 @@ def test_nothing_the_suite_left_behind_holds_a_secret() -> None:
 
 @pytest.mark.parametrize(
     "leak",
-    [
-        "Authorization: Bearer abcdefghijklmnopqrstuvwxyz012345",
-        "https://storage.example/x?X-Amz-Signature=0123456789abcdef0123456789abcdef",
-        "X-Amz-Security-Token=FwoGZXIvYXdzEBYaD",
-        "the secret is hunter2-hunter2-hunter2",
+    [  # each in two halves: tests copy this very file into what the suite leaves behind
+        ("Authorization: Bearer ", "abcdefghijklmnopqrstuvwxyz012345"),
+        ("https://storage.example/x?X-Amz-Signature", "=0123456789abcdef0123456789abcdef"),
+        ("X-Amz-Security-Token", "=FwoGZXIvYXdzEBYaD"),
+        ("the secret is ", "hunter2-hunter2-hunter2"),
     ],
+    ids=["bearer", "signature", "session-token", "secret"],
 )
-def test_the_scan_finds_what_it_should(leak: str, tmp_path: Path) -> None:
-    (tmp_path / "log.txt").write_text("x" * 5_000_000 + leak)
+def test_the_scan_finds_what_it_should(leak: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("x" * 5_000_000 + "".join(leak))
     assert list(scan(tmp_path, [b"hunter2-hunter2-hunter2"]))
