@@ -188,7 +188,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'turnkeeper' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    globals()[name] = found = getattr(import_module(home), name)
+    return found
 
 
 def __dir__() -> list[str]:

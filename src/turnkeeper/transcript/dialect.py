@@ -99,19 +99,22 @@ class Survey:
             # Offsets in two arrays count from two starts: only sorting tells.
             self.ordered = False
         self._array = (batch.path, batch.parents)
-        timed = [value for value in values if value is not None] if None in values else values
-        if not timed:
+        try:
+            rising = sorted(values)
+        except TypeError:  # there is a None among them: rare, and looking for one takes longer than sorting
+            rising = sorted(value for value in values if value is not None)
+        if not rising or rising[0] is None:
             self.ordered = self.ordered and self._last is None
             return
         if self.ordered:
-            self._order(values, timed, strict=strict)
-        self._extremes(timed[0] if self.ordered else min(timed))
+            self._order(values, rising, strict=strict)
+        self._extremes(rising[0])
 
-    def _order(self, values: list[Any], timed: list[Any], *, strict: bool) -> None:
-        steps = timed if self._last is None else [self._last, *timed]
-        same = strict and len(set(steps)) < len(steps)
-        self.ordered = len(timed) == len(values) and not same and steps == sorted(steps)
-        self._last = timed[-1]
+    def _order(self, values: list[Any], rising: list[Any], *, strict: bool) -> None:
+        same = strict and (len(set(rising)) < len(rising) or rising[0] == self._last)
+        behind = self._last is None or self._last <= rising[0]
+        self.ordered = behind and not same and rising == values
+        self._last = rising[-1]
 
     def _extremes(self, least: float) -> None:
         if least <= EPOCH:

@@ -45,21 +45,23 @@ class Intervals:
             (
                 -_FOREVER if person.start_ms is None else person.start_ms,
                 _FOREVER if person.end_ms is None else person.end_ms,
+                person.id,
+                place,
                 person,
             )
-            for person in people
+            for place, person in enumerate(people)
         ]
-        spans.sort(key=lambda span: (span[0], span[1], span[2].id))
+        spans.sort()
         self._spans = spans
         self._starts = [span[0] for span in spans]
-        self._latest = list(accumulate((span[1] for span in spans), max))
+        self._latest = list(accumulate([span[1] for span in spans], max))
 
     def __len__(self) -> int:
         return len(self._spans)
 
     def only(self) -> Participant | None:
         """The one participant, where there is just one."""
-        return self._spans[0][2] if len(self._spans) == 1 else None
+        return self._spans[0][-1] if len(self._spans) == 1 else None
 
     def best(self, start: int, end: int) -> list[Participant]:
         """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
@@ -72,7 +74,7 @@ class Intervals:
         at = bisect_left(self._starts, last)
         while at and self._latest[at - 1] > start:
             at -= 1
-            begin, finish, person = self._spans[at]
+            begin, finish, _, _, person = self._spans[at]
             overlap = min(finish, last) - max(begin, start)
             if overlap > most:
                 most, found = overlap, [person]

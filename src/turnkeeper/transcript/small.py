@@ -15,6 +15,7 @@ import msgspec
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.dialect import Facts, Mode, Shape, Survey
 from turnkeeper.transcript.document import HELD, Document, Source
+from turnkeeper.transcript.hollow import Hollow
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import nesting_within
 from turnkeeper.transcript.stream import Batch
@@ -25,6 +26,9 @@ __all__ = ["Small", "open_small"]
 # A key may be spelled with escapes of ASCII characters, and half a surrogate has to be mended.
 _SPELLED = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 
+_LAST = re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*$")
+_BETWEEN = b": \t\r\n"
+
 _HEAD = 1024
 
 
@@ -32,13 +36,14 @@ class Small(msgspec.Struct, frozen=True):
     """How a shape reads a whole document. ``kind`` is its type, ``mark`` a key that must occur in the text just once.
 
     ``batches`` gives the arrays of turns, or None where the document is another shape's. ``facts`` is everything else;
-    it may raise ``Unread``.
+    it may raise ``Unread``. ``unread`` are keys of arrays in a turn that the type does not have (see ``hollow``).
     """
 
     kind: Any
     mark: bytes
     batches: Callable[[Any], list[Batch] | None]
     facts: Callable[[Any, Survey], Facts]
+    unread: tuple[str, ...] = ()
 
 
 def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode) -> Document | None:
@@ -53,11 +58,9 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
     # A mark in the head is found at once; for the others the whole text has to be looked through.
     near = [offer for offer in offers if text.find(offer[1].mark, 0, _HEAD) >= 0]
     for shape, small in near or offers:
-        at = text.find(small.mark)
-        if at >= 0 and text.rfind(small.mark) == at:
-            found = _read(text, source, shape, small, limits, mode)
-            if found is not None:
-                return found
+        found = _read(text, source, shape, small, limits, mode)
+        if found is not None:
+            return found
     return None
 
 
@@ -77,6 +80,19 @@ def _plain(text: bytes, limits: Limits, mode: Mode) -> bool:
 
 
 def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
+    emptied = None
+    if small.unread and not mode.strict:
+        emptied = Hollow(small.unread).emptied(text, len(text))
+    if emptied is not None:
+        found = _decoded(emptied, source, shape, small, limits, mode)
+        if found is not None:
+            return found
+    return _decoded(text, source, shape, small, limits, mode)
+
+
+def _decoded(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
+    if not _once(small.mark, text):
+        return None
     try:
         document = decoder(small.kind).decode(text)
         batches = small.batches(document)
@@ -88,3 +104,18 @@ def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limit
         return Document(source, shape, survey, small.facts(document, survey), limits, mode, batches)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unread):
         return None
+
+
+def _once(mark: bytes, text: bytes) -> bool:
+    """Whether a key occurs just once in a text; the decoder takes the last of two without a word.
+
+    Where the text's last bracket opens this key's array and the text ends behind an array, no key can come after it:
+    that is seen several times faster.
+    """
+    at = text.find(mark)
+    if at < 0:
+        return False
+    behind, opened = at + len(mark), text.rfind(b"[")
+    if opened >= behind and not text[behind:opened].strip(_BETWEEN) and _LAST.search(text, max(len(text) - 16, 0)):
+        return True
+    return text.rfind(mark) == at

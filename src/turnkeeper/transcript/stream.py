@@ -9,7 +9,7 @@ stands between two elements of this array. A wrong guess is refused and the next
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
@@ -17,16 +17,18 @@ from typing import Any, BinaryIO
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.transcript.hollow import Hollow
 from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
 from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
 from turnkeeper.transcript.typed import decoder, passing_decoder
 
-__all__ = ["Batch", "Either", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
+__all__ = ["Batch", "Kind", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
 
-CHUNK = 1 << 17
-"""128 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 256 KiB cost a tenth more."""
+CHUNK = 80 << 10
+"""80 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 96 KiB and more cost a fifteenth
+more, 32 KiB as well."""
 
 _PATIENCE = 4
 """Chunks without a learned separator before the exact scan is asked."""
@@ -57,18 +59,22 @@ def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> 
     return name + (f".{field}" if field and not field.startswith("[") else field)
 
 
-class Either:
-    """Two types for an array: a batch is decoded as ``narrow``, which is fast, where all of it is of that type, else as
-    ``wide``. Not ``lasting`` is a type made for one document: it is forgotten with it."""
+class Kind:
+    """How the elements of an array are decoded: a batch as ``narrow``, which is fast, where all of it is of that type,
+    else as ``wide``. ``unread`` are keys of arrays within an element that ``narrow`` does not have: where a stream is
+    not strict they are passed over unseen (see ``hollow``). A type that is not ``lasting`` was made for one document
+    and is forgotten with it."""
 
-    def __init__(self, narrow: Any, wide: Any, *, lasting: bool = True) -> None:
-        self.narrow = narrow
-        self._narrow = _decoder(narrow) if lasting else passing_decoder(list[narrow])
-        self._wide = _decoder(wide)
+    def __init__(self, narrow: Any, wide: Any = None, *, unread: Sequence[str] = (), lasting: bool = True) -> None:
+        self.narrow, self.unread = narrow, unread
+        self.narrowly = (_decoder(narrow) if lasting else passing_decoder(list[narrow])).decode
+        self._wide = None if wide is None else _decoder(wide)
 
     def decode(self, text: bytes | memoryview) -> list[Any]:
+        if self._wide is None:
+            return self.narrowly(text)  # type: ignore[no-any-return]
         try:
-            return self._narrow.decode(text)  # type: ignore[no-any-return]
+            return self.narrowly(text)  # type: ignore[no-any-return]
         except msgspec.ValidationError:
             return self._wide.decode(text)  # type: ignore[no-any-return]
 
@@ -79,10 +85,10 @@ class _Elements:
     ``opened_at`` is the body offset of the ``[``, ``origin`` that of ``text[0]``, ``count`` the elements given so far.
     """
 
-    def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan, kind: Any) -> None:
+    def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan, kind: Kind) -> None:
         self.path, self.parents = path, parents
-        self.kind = kind.narrow if isinstance(kind, Either) else kind
-        self.decode = (kind if isinstance(kind, Either) else _decoder(kind)).decode
+        self.kind, self.decode, self.narrowly = kind.narrow, kind.decode, kind.narrowly
+        self.hollow = Hollow(kind.unread)
         self.opened_at = self.origin = opened_at
         self.count = 0
         self.text = bytearray(b"[")
@@ -202,7 +208,8 @@ class Stream:
             self._kinds[path] = self._choose(path, self._skeleton.head)
         scan = ElementScan(self._skeleton.depth, self._limits.nesting)
         parents, opened_at = self._skeleton.parents[:-1], self._given - len(rest) - 1
-        self._elements = _Elements(path, parents, opened_at, scan, self._kinds[path])
+        kind = self._kinds[path]
+        self._elements = _Elements(path, parents, opened_at, scan, kind if isinstance(kind, Kind) else Kind(kind))
         self._elements.text += rest
         return self._elements
 
@@ -252,6 +259,17 @@ class Stream:
 
     def _decode(self, elements: _Elements, cut: int) -> list[Any]:
         elements.text[cut] = 0x5D
+        emptied = None if self._strict else elements.hollow.emptied(elements.text, cut + 1)
+        if emptied is None:
+            return self._decode_all(elements, cut)
+        try:
+            return elements.narrowly(emptied)  # type: ignore[no-any-return]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            items = self._decode_all(elements, cut)
+            elements.hollow.refused()
+            return items
+
+    def _decode_all(self, elements: _Elements, cut: int) -> list[Any]:
         with memoryview(elements.text) as whole, whole[: cut + 1] as part:
             # Raw elements are views of what they were decoded from, and this buffer goes on changing.
             text = bytes(part) if elements.kind is msgspec.Raw else part

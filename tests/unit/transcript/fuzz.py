@@ -2,7 +2,8 @@
 
 Every document is read whole, in random chunks, and then truncated and corrupted. The oracle is ``json.loads``: what it
 reads must come out the same; what it refuses must be refused, or be the same as one typed decode of the whole (the
-decoder does not look into fields that nobody asked for).
+decoder does not look into fields that nobody asked for). All of it once more with an array in each element passed over
+unseen: what that accepts beyond must be what the undamaged document says.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.limits import Limits
-from turnkeeper.transcript.stream import Batch, Stream
+from turnkeeper.transcript.stream import Batch, Kind, Stream
 
 TARGETS = (("transcript",), ("transcripts", "[]", "phrases"))
 TEXTS = (
@@ -105,10 +106,13 @@ def text(dice: random.Random, found: dict[str, Any]) -> bytes:
     return dice.choice((b"", b"\xef\xbb\xbf", b" \n")) + raw + dice.choice((b"", b"\n", b" \t\r\n"))
 
 
+UNSEEN = Kind(Element, unread=("words",))
+
+
 def read(
-    raw: bytes, chunk: int, piece: int, limits: Limits | None = None, *, strict: bool = True
+    raw: bytes, chunk: int, piece: int, limits: Limits | None = None, *, strict: bool = True, kind: Any = Element
 ) -> tuple[list[Batch], object]:
-    stream = Stream(dict.fromkeys(TARGETS, Element), limits, chunk=chunk, strict=strict)
+    stream = Stream(dict.fromkeys(TARGETS, kind), limits, chunk=chunk, strict=strict)
     found = [batch for at in range(0, len(raw), piece) for batch in stream.feed(raw[at : at + piece])]
     found += stream.finish()
     return found, stream.skeleton
@@ -198,10 +202,12 @@ def once(dice: random.Random) -> None:
         batches, rest = read(body, chunk, piece)
         assert joined(batches) == elements, (raw, chunk, piece)
         assert rest == skeleton, (raw, chunk, piece)
-    _damaged(dice, damage(dice, raw), chunk, piece)
+    batches, rest = read(raw, chunk, piece, strict=False, kind=UNSEEN)
+    assert (joined(batches), rest) == (elements, skeleton), (raw, chunk, piece)
+    _damaged(dice, damage(dice, raw), chunk, piece, (elements, skeleton))
 
 
-def _damaged(dice: random.Random, raw: bytes, chunk: int, piece: int) -> None:
+def _damaged(dice: random.Random, raw: bytes, chunk: int, piece: int, whole: Any) -> None:
     results: list[Any] = []
     for size in (chunk, 1 << 18):
         try:
@@ -210,7 +216,8 @@ def _damaged(dice: random.Random, raw: bytes, chunk: int, piece: int) -> None:
         except Unread as cause:
             results.append(None if cause.offset is None or 0 <= cause.offset <= len(raw) else "misplaced")
     assert "misplaced" not in results, raw
-    _carefree(raw, chunk, piece, results[0])
+    carefree = _carefree(raw, chunk, piece, results[0])
+    _unseen(raw, chunk, piece, carefree, whole)
     assert results[0] == results[1], (raw, chunk, piece, results)
     try:
         truth = expected(scrubbed(json.loads(raw.decode("utf-8-sig"), parse_constant=lambda _: 1 / 0)))
@@ -223,19 +230,34 @@ def _damaged(dice: random.Random, raw: bytes, chunk: int, piece: int) -> None:
         assert "inf" in repr(truth) or twice(raw) or not lenient(raw), (raw, "refused")
 
 
-def _carefree(raw: bytes, chunk: int, piece: int, strictly: Any) -> None:
+def _carefree(raw: bytes, chunk: int, piece: int, strictly: Any) -> Any:
     """Without ``strict`` the same, but that UTF-8 in skipped fields is not looked at."""
     try:
         batches, rest = read(raw, chunk, piece, strict=False)
     except Unread:
         assert strictly is None, (raw, chunk, piece)
-        return
+        return None
+    found = (joined(batches), rest)
     if strictly is None:
         try:
             raw.decode()
         except UnicodeDecodeError:
-            return
-    assert (joined(batches), rest) == strictly, (raw, chunk, piece)
+            return found
+    assert found == strictly, (raw, chunk, piece)
+    return found
+
+
+def _unseen(raw: bytes, chunk: int, piece: int, carefree: Any, whole: Any) -> None:
+    """With arrays passed over unseen: the same, and damage within such an array changes nothing of the rest."""
+    try:
+        batches, rest = read(raw, chunk, piece, strict=False, kind=UNSEEN)
+    except Unread:
+        assert carefree is None, (raw, chunk, piece)
+        return
+    found = (joined(batches), rest)
+    if found != carefree:
+        assert carefree is None, (raw, chunk, piece)
+        assert found == whole, (raw, found, whole)
 
 
 def main(count: int, seed: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from math import floor
+from math import dist, floor
 from operator import le
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from turnkeeper.transcript.dialects.reading import ours, point, read_part
 from turnkeeper.transcript.numbers import LONGEST, milliseconds
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
-from turnkeeper.transcript.stream import Batch, Either
+from turnkeeper.transcript.stream import Batch, Kind
 
 __all__ = ["Media"]
 
@@ -136,14 +136,14 @@ class Media:
     text, speaker_id, confidence}]}``; ``status`` absent means completed. Older gateways write camel case."""
 
     name: Dialect = "media"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Either(_Probe, _OlderProbe), Either(_Turn, _Older))}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe, _OlderProbe), Kind(_Turn, _Older))}
     record = None
 
     def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:
         if mode.columns:
-            return {_PATH: Either(_Row, _Older)}
+            return {_PATH: Kind(_Row, _Older)}
         known = _spoken_by(facts.people) if facts else None
-        return {_PATH: Either(known, _Older, lasting=False) if known else Either(_Turn, _Older)}
+        return {_PATH: Kind(known, _Older, lasting=False) if known else Kind(_Turn, _Older)}
 
     def small(self, *, words: bool) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
         return _SMALL
@@ -200,11 +200,13 @@ def _columns_of_times(items: list[Any]) -> tuple[list[int], list[int]] | None:
     """Starts and ends in milliseconds; None where one of them has to be looked at more closely."""
     if isinstance(items[0], _Older):
         return None
-    seconds, until = [turn.start_ms for turn in items], [turn.end_ms for turn in items]
-    starts = [floor(one * 1000.0 + 0.5) for one in seconds]
-    ends = [floor(one * 1000.0 + 0.5) for one in until]
-    exact = [ms / 1000 for ms in starts] == seconds and [ms / 1000 for ms in ends] == until
-    return (starts, ends) if exact and all(map(le, starts, ends)) else None
+    started = [turn.start_ms * 1000.0 for turn in items]
+    ended = [turn.end_ms * 1000.0 for turn in items]
+    starts, ends = [floor(one + 0.5) for one in started], [floor(one + 0.5) for one in ended]
+    # All together no further from whole milliseconds than a quarter: then no single one is near the half that decides
+    # which way a time with more decimals goes.
+    near = dist(started, starts) < 0.25 and dist(ended, ends) < 0.25
+    return (starts, ends) if near and all(map(le, starts, ends)) else None
 
 
 class _Columns(TurnBatch):

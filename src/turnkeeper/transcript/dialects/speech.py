@@ -29,11 +29,12 @@ from turnkeeper.transcript.dialects.phrases import (
 from turnkeeper.transcript.dialects.reading import ours, read_part, whole_ms
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
-from turnkeeper.transcript.stream import Batch, Either
+from turnkeeper.transcript.stream import Batch, Kind
 
 __all__ = ["Speech"]
 
 _PATH: Path = ("transcripts", "[]", "phrases")
+_WORDS = ("words", "decoratedWords")
 
 
 class _Sentiment(msgspec.Struct, rename="camel"):
@@ -106,11 +107,11 @@ class Speech:
     start of its transcript."""
 
     name: Dialect = "speech"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Probe, Phrase)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(Probe, unread=_WORDS), Phrase)}
     record = None
 
     def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:  # noqa: ARG002 - whatever the file says
-        return {_PATH: Phrase if mode.words else _EITHER}
+        return {_PATH: Phrase if mode.words else _BRIEFLY}
 
     def small(self, *, words: bool) -> Small:
         return _SMALL if words else _SMALL_BRIEF
@@ -214,6 +215,6 @@ def _media_type(word: str | None) -> str | None:
 
 
 _ABSENT = (msgspec.UNSET,) * 4
-_EITHER = Either(Brief, Phrase)
+_BRIEFLY = Kind(Brief, Phrase, unread=_WORDS)
 _SMALL = Small(_Full, b'"transcripts"', _batches, _facts)
-_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts)
+_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts, _WORDS)
