@@ -12,23 +12,20 @@ neither is JSON, so the decoder refuses it, and the caller decodes the whole tex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import cache
 
 __all__ = ["Hollow"]
 
-_TRIES = 8
 _PATIENCE = 3
+_BETWEEN = b": \t\r\n"
 
 
 class Hollow:
     """Empties the arrays under some keys, in the layout of the text at hand. One for each array that is read."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._keys = keys
-        self._openings: list[bytes] = []
-        self._tries = 0
+        self._keys = [b'"%s"' % key.encode() for key in keys]
+        self._opening = self._keys[0] + b":[" if keys else b""
         self._refused = 0
 
     def refused(self) -> None:
@@ -40,36 +37,28 @@ class Hollow:
         if not self._keys or self._refused >= _PATIENCE:
             return None
         find, rfind, starts, kept, done = text.find, text.rfind, text.startswith, [], 0
-        self._tries = _TRIES
-        at, close = 0, find(b"]", 0, end)
-        with memoryview(text) as whole:
-            while close >= 0:
+        opening, length = self._opening, len(self._opening)
+        with memoryview(text) as view:
+            # A slice of bytes is made faster than one of a view; of a bytearray it is the other way round.
+            whole = text if isinstance(text, bytes) else view
+            at, close = 0, find(b"]")
+            while 0 <= close < end:
                 opened = rfind(b"[", at, close) + 1
-                for opening in self._openings:
-                    if starts(opening, opened - len(opening)):
-                        break
-                else:
-                    opened = opened if self._learns(text[max(opened - 64, 0) : opened]) else 0
-                if opened:
+                if opened and (starts(opening, opened - length) or self._opens(text, opened)):
                     kept.append(whole[done:opened])
                     done = close
+                    opening, length = self._opening, len(self._opening)
                 at = close + 1
-                close = find(b"]", at, end)
+                close = find(b"]", at)
             kept.append(whole[done:end])
             return b"".join(kept) if done else None
 
-    def _learns(self, before: bytes | bytearray) -> bool:
-        """Whether what stands before an array is an opening of ours, in a layout not met so far. Tried a few times."""
-        if not self._tries or not before:
-            return False
-        self._tries -= 1
-        match = _pattern(tuple(self._keys)).search(before)
-        if match:
-            self._openings.append(bytes(match[0]))
-        return bool(match)
-
-
-@cache
-def _pattern(keys: tuple[str, ...]) -> re.Pattern[bytes]:
-    names = b"|".join(re.escape(key).encode() for key in keys)
-    return re.compile(rb'"(?:%s)"[ \t\r\n]*:[ \t\r\n]*\[$' % names)
+    def _opens(self, text: bytes | bytearray, opened: int) -> bool:
+        """Whether the ``[`` before ``opened`` opens one of our arrays; how that looked is tried first from now on."""
+        before = bytes(text[max(opened - 64, 0) : opened - 1])
+        known = before.rstrip(_BETWEEN)
+        for key in self._keys:
+            if known.endswith(key):
+                self._opening = before[len(known) - len(key) :] + b"["
+                return True
+        return False

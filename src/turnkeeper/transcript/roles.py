@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from itertools import accumulate
 from typing import Final
 
@@ -13,6 +12,7 @@ from turnkeeper.model import Participant, Role
 __all__ = ["Cast", "Intervals", "role_of"]
 
 _FOREVER: Final = 1 << 62
+_FEW: Final = 8
 
 _ROLES: Final[dict[str, Role]] = {
     "customer": "customer",
@@ -38,30 +38,30 @@ def role_of(purpose: str | None) -> Role:
 
 
 class Intervals:
-    """Participants by time, sorted once. ``best`` takes O(log n + overlapping)."""
+    """Participants by time. ``best`` takes O(log n + overlapping); a few are just looked at: sorting costs more."""
 
     def __init__(self, people: Iterable[Participant]) -> None:
         spans = [
             (
                 -_FOREVER if person.start_ms is None else person.start_ms,
                 _FOREVER if person.end_ms is None else person.end_ms,
-                person.id,
-                place,
                 person,
             )
-            for place, person in enumerate(people)
+            for person in people
         ]
-        spans.sort()
         self._spans = spans
-        self._starts = [span[0] for span in spans]
-        self._latest = list(accumulate([span[1] for span in spans], max))
+        self._sorted = len(spans) > _FEW
+        if self._sorted:
+            spans.sort(key=lambda span: (span[0], span[1], span[2].id))
+            self._starts = [span[0] for span in spans]
+            self._latest = list(accumulate((span[1] for span in spans), max))
 
     def __len__(self) -> int:
         return len(self._spans)
 
     def only(self) -> Participant | None:
         """The one participant, where there is just one."""
-        return self._spans[0][-1] if len(self._spans) == 1 else None
+        return self._spans[0][2] if len(self._spans) == 1 else None
 
     def best(self, start: int, end: int) -> list[Participant]:
         """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
@@ -71,16 +71,20 @@ class Intervals:
         """
         last = max(end, start + 1)
         most, found = 0, []
-        at = bisect_left(self._starts, last)
-        while at and self._latest[at - 1] > start:
-            at -= 1
-            begin, finish, _, _, person = self._spans[at]
+        for begin, finish, person in self._around(start, last) if self._sorted else self._spans:
             overlap = min(finish, last) - max(begin, start)
             if overlap > most:
                 most, found = overlap, [person]
             elif overlap == most and overlap > 0 and person not in found:
                 found.append(person)
         return found
+
+    def _around(self, start: int, last: int) -> list[tuple[int, int, Participant]]:
+        """Everybody who may overlap ``[start, last)``."""
+        until = since = bisect_left(self._starts, last)
+        while since and self._latest[since - 1] > start:
+            since -= 1
+        return self._spans[since:until]
 
 
 class Cast:
@@ -91,12 +95,9 @@ class Cast:
         everybody = {person.id: person for person in (*details, *file)}
         self.roles: dict[str, Role] = {key: person.role for key, person in everybody.items()}
         self._people = [people for people in (file, details) if people]
+        # Made when first asked for: a flat transcript names its speakers, and never asks.
+        self._inside: list[Intervals] = []
         self._by_role: dict[Role, list[Intervals]] = {}
-
-    # Made when first asked for: a flat transcript names its speakers, and never asks.
-    @cached_property
-    def _inside(self) -> list[Intervals]:
-        return [_inside(people) for people in self._people]
 
     def _of_role(self, role: Role) -> list[Intervals]:
         if role not in self._by_role:
@@ -110,6 +111,7 @@ class Cast:
         ``unknown``. ``external`` is the customer. A role word as channel is taken at its word.
         """
         if channel == "internal":
+            self._inside = self._inside or [_inside(people) for people in self._people]
             person = _first(self._inside, start, end)
             return (person.role, person.id) if person else ("unknown", None)
         role = role_of(channel)
@@ -132,8 +134,8 @@ def _first(choices: Sequence[Intervals], start: int | None, end: int | None) -> 
 
 
 def _inside(people: Sequence[Participant]) -> Intervals:
-    return Intervals(person for person in people if person.role not in ("customer", "unknown"))
+    return Intervals([person for person in people if person.role not in ("customer", "unknown")])
 
 
 def _only(people: Sequence[Participant], role: Role) -> Intervals:
-    return Intervals(person for person in people if person.role == role)
+    return Intervals([person for person in people if person.role == role])

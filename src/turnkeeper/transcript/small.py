@@ -54,14 +54,17 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
         text = reader.read(HELD)
     if not _plain(text, limits, mode):
         return None
-    offers = [(shape, shape.small(words=mode.words)) for shape in shapes if hasattr(shape, "small")]
-    # A mark in the head is found at once; for the others the whole text has to be looked through.
-    near = [offer for offer in offers if text.find(offer[1].mark, 0, _HEAD) >= 0]
-    for shape, small in near or offers:
-        found = _read(text, source, shape, small, limits, mode)
-        if found is not None:
+    far = []
+    for shape in shapes:
+        small = shape.small(words=mode.words) if hasattr(shape, "small") else None
+        if small is None:
+            continue
+        # A mark in the head is found at once; for the others the whole text has to be looked through.
+        if text.find(small.mark, 0, _HEAD) < 0:
+            far.append((shape, small))
+        elif found := _read(text, source, shape, small, limits, mode):
             return found
-    return None
+    return next((found for shape, small in far if (found := _read(text, source, shape, small, limits, mode))), None)
 
 
 def _plain(text: bytes, limits: Limits, mode: Mode) -> bool:

@@ -104,7 +104,7 @@ def test_purposes(purpose: str | None, role: str) -> None:
     assert role_of(purpose) == role
 
 
-people = st.lists(st.tuples(st.none() | st.integers(0, 50), st.none() | st.integers(0, 50)), max_size=12)
+people = st.lists(st.tuples(st.none() | st.integers(0, 50), st.none() | st.integers(0, 50)), max_size=24)
 
 
 @given(people, st.integers(0, 50), st.integers(0, 20))
