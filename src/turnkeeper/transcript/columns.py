@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Self
 
 from turnkeeper.model import Role, Turn
 
 __all__ = ["TurnBatch"]
 
 
-class TurnBatch:
+class TurnBatch(ABC):
     """Consecutive turns of one document, in its order. Every column has ``len(batch)`` entries and is made when it is
     first asked for; ``first`` is the index of the first turn."""
 
@@ -18,20 +18,18 @@ class TurnBatch:
         self.first = first
         self._size = size
 
-    @classmethod
-    def of(cls, first: int, turns: list[Turn]) -> Self:
+    @staticmethod
+    def of(first: int, turns: list[Turn]) -> TurnBatch:
         """The columns of turns that are there already."""
-        batch = cls(first, len(turns))
-        batch.__dict__["turns"] = turns
-        return batch
+        return _Made(first, turns)
 
     def __len__(self) -> int:
         return self._size
 
-    @cached_property
+    @property
+    @abstractmethod
     def turns(self) -> list[Turn]:
         """The same as objects."""
-        raise NotImplementedError
 
     @cached_property
     def start_ms(self) -> list[int | None]:
@@ -56,3 +54,15 @@ class TurnBatch:
     @cached_property
     def confidence(self) -> list[float | None]:
         return [turn.confidence for turn in self.turns]
+
+
+class _Made(TurnBatch):
+    """The turns are there: columns are read off them."""
+
+    def __init__(self, first: int, turns: list[Turn]) -> None:
+        super().__init__(first, len(turns))
+        self._turns = turns
+
+    @property
+    def turns(self) -> list[Turn]:
+        return self._turns
