@@ -9,67 +9,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from math import floor
 from pathlib import Path
 from typing import Any
 
-Turn = tuple[int, int, str, str]
-"""Start and end in ms, text, role."""
-
-
-class Sums:
-    """What is counted of every turn."""
-
-    def __init__(self, *, digest: bool) -> None:
-        self.digest = digest
-        self.start = self.end = self.letters = self.crc = 0
-        self.roles: dict[str, int] = defaultdict(int)
-
-    def take(self, turns: Iterable[Turn]) -> None:
-        if self.digest:
-            for start, end, text, role in turns:
-                self.crc = zlib.crc32(f"{start} {end} {role} {text}\n".encode(), self.crc)
-                self.roles[role] += 1
-            return
-        starts = ends = letters = 0
-        roles = self.roles
-        for start, end, text, role in turns:
-            starts += start
-            ends += end
-            letters += len(text)
-            roles[role] += 1
-        self.start, self.end, self.letters = self.start + starts, self.end + ends, self.letters + letters
-
-    def facts(self) -> dict[str, Any]:
-        sums = [self.crc] if self.digest else [self.start, self.end, self.letters]
-        return {"turns": sum(self.roles.values()), "sums": sums, "roles": dict(sorted(self.roles.items()))}
-
-
-class Native:
-    """Roles of the native shape, looked up as simply as it can be done: who of our side overlaps most."""
-
-    def __init__(self, people: list[dict[str, Any]]) -> None:
-        spans = [(one["participantPurpose"], one["startTimeMs"], one["endTimeMs"]) for one in people]
-        self.base = min(start for _, start, _ in spans)
-        self.inside = [(who, a - self.base, b - self.base) for who, a, b in spans if who != "customer"]
-
-    def role(self, channel: str, start: int, end: int) -> str:
-        if channel == "external":
-            return "customer"
-        most, found = 0, "unknown"
-        for who, since, until in self.inside:
-            overlap = min(until, end) - max(since, start)
-            if overlap > most:
-                most, found = overlap, who
-        return found
-
-    def turn(self, raw: Any) -> Turn:
-        start = raw["startTimeMs"] - self.base
-        end = start + raw["duration"]["milliseconds"]
-        return start, end, raw["text"], self.role(raw["participantPurpose"], start, end)
+from benchmarks.parse.work import Native, Sums
 
 
 def of_dicts(shape: str, document: Any, sums: Sums) -> None:

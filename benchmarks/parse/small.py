@@ -9,8 +9,8 @@ from statistics import median
 
 import turnkeeper as tk
 from benchmarks.parse import typed
-from benchmarks.parse.contenders import Turn
 from benchmarks.parse.documents import Document
+from benchmarks.parse.work import Turn
 from turnkeeper.runs.turns import read_batches
 
 FOLDER = Path(__file__).parents[2] / "build/bench"

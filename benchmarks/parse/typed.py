@@ -7,7 +7,7 @@ from math import floor
 
 import msgspec
 
-from benchmarks.parse.contenders import Native, Turn
+from benchmarks.parse.work import Native, Turn
 
 
 class FlatTurn(msgspec.Struct, gc=False):
