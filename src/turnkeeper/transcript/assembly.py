@@ -26,6 +26,8 @@ from turnkeeper.transcript.voices import Voices
 
 __all__ = ["Assembly", "Body", "assemble", "of_document"]
 
+_LIMITS, _MODE = Limits(), Mode()
+
 
 class Body(msgspec.Struct, frozen=True):
     """One body and the communication it was fetched for. ``metadata`` marks a media envelope: its participants and
@@ -112,10 +114,11 @@ def assemble(
     ``TooLarge``. A wrong turn may show only when ``Assembly.turns`` reaches it.
     """
     asked = conversation or (details.conversation if details else None)
+    limits, mode = limits or _LIMITS, mode or _MODE
     try:
         if conversation and details and conversation.casefold() != details.conversation.casefold():
             raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
-        documents = [_opened(body.source, shapes, limits or Limits(), asked, mode or Mode()) for body in bodies]
+        documents = [_opened(body.source, shapes, limits, asked, mode) for body in bodies]
         found = _conversation([document.facts for document in documents], asked)
     except Unread as cause:
         raise _placed(cause, asked or "") from cause.__cause__
