@@ -91,6 +91,7 @@ class Survey:
     asked: str | None = None
     within: list[Batch] = field(default_factory=list)
     _last: float | None = None
+    _untimed: bool = False
     _array: tuple[Path, tuple[int, ...]] | None = None
 
     def starts(self, batch: Batch, values: list[Any], *, strict: bool = False) -> None:
@@ -104,8 +105,11 @@ class Survey:
         except TypeError:  # there is a None among them: rare, and looking for one takes longer than sorting
             rising = sorted(value for value in values if value is not None)
         if not rising or rising[0] is None:
+            self._untimed = True
             self.ordered = self.ordered and self._last is None
             return
+        # Turns without a time are in order among themselves; where some have one, only sorting tells.
+        self.ordered = self.ordered and not self._untimed
         if self.ordered:
             self._order(values, rising, strict=strict)
         self._extremes(rising[0])

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transcript.sources import Bytes, body
@@ -112,6 +112,19 @@ def raw_of(document: Any, escaped: bool) -> bytes:
     return json.dumps(document, ensure_ascii=escaped).encode("utf-8", "replace")
 
 
+UNTIMED_FIRST: Any = {
+    "transcripts": [
+        {
+            "phrases": [
+                {"participantPurpose": "internal", "words": [{"startTimeMs": T0 + 1}]},
+                {"participantPurpose": "internal", "startTimeMs": T0},
+            ]
+        }
+    ]
+}
+
+
+@example(UNTIMED_FIRST, escaped=False, words=True, cut=0)
 @given(documents, st.booleans(), st.booleans(), st.integers(-3, 400))
 @settings(max_examples=400, deadline=None)
 def test_small_bodies_are_read_as_the_stream_reads_them(document: Any, escaped: bool, words: bool, cut: int) -> None:
