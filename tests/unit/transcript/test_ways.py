@@ -124,7 +124,7 @@ UNTIMED_FIRST: Any = {
 }
 
 
-@example(UNTIMED_FIRST, escaped=False, words=True, cut=0)
+@example(document=UNTIMED_FIRST, escaped=False, words=True, cut=0)
 @given(documents, st.booleans(), st.booleans(), st.integers(-3, 400))
 @settings(max_examples=400, deadline=None)
 def test_small_bodies_are_read_as_the_stream_reads_them(document: Any, escaped: bool, words: bool, cut: int) -> None:
