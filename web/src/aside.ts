@@ -94,7 +94,10 @@ function figures(call: Call, visit: Visit): HTMLElement {
   }
   if (call.length) {
     const silent = jump(lasting(call.silence ?? 0), starts("silence"), "silence of 3 s or more", visit);
-    rows.push(["Silence", silent, "Between the first turn and the last, where nobody speaks"]);
+    rows.push(["Silence", silent, "Between the first turn and the last, where nobody speaks; pauses and holds do not count"]);
+    const pauses = call.marks.filter((mark) => mark.kind === "pause" || mark.kind === "cut");
+    const paused = pauses.reduce((sum, mark) => sum + mark.end - mark.start, 0);
+    if (paused) rows.push(["Pauses, holds", jump(lasting(paused), pauses.map((mark) => mark.start), "pause or hold", visit), "By the platform's account, and cuts that were found"]);
     const both = jump(lasting(call.overtalk ?? 0), starts("overtalk"), "overtalk", visit);
     rows.push(["Overtalk", both, "The customer and another speak at once, for 200 ms or more"]);
   }

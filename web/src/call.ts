@@ -69,7 +69,9 @@ function fit(): void {
   const stays = getComputedStyle(deck).position === "sticky" && !deck.hidden;
   const height = stays ? deck.offsetHeight : 0;
   document.documentElement.style.setProperty("--deck", `${height}px`);
-  byId("aside").classList.toggle("pinned", byId("aside").offsetHeight < window.innerHeight - height - 32);
+  // What is taller than the window stops when its end is in view.
+  const lowest = window.innerHeight - byId("aside").offsetHeight - 16;
+  document.documentElement.style.setProperty("--aside", `${Math.min(height + 12, lowest)}px`);
 }
 
 function heading(): void {
