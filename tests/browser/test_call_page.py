@@ -86,7 +86,7 @@ def test_playing_moves_the_turn_and_the_word(minute: Call, browse: Open) -> None
     said = page.evaluate("[...CSS.highlights.get('word')].map(range => range.toString())")
     assert len(said) <= 1
     assert not said or said[0] in made.turns[4]["text"]
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
