@@ -83,7 +83,10 @@ def run(seed: int = FRESH) -> None:
     for one in SETS:
         stamped, heard, count = _measured(one, seed)
         share = f"{100 * len(heard) / count:.0f} %"
-        print(f"| {one.name} | {count} | {share} | {_sizes(stamped)} | {_sizes(heard)} | {np.median(heard):+.0f} |", flush=True)
+        print(
+            f"| {one.name} | {count} | {share} | {_sizes(stamped)} | {_sizes(heard)} | {np.median(heard):+.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -51,13 +51,14 @@ def overtalk(turns: Sequence[Turn]) -> list[Mark]:
 
 def quiet(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Stretch]:
     """Where nobody speaks between the first turn and the last, less what is ``paused``: holds are no silence."""
-    left = []
+    left: list[Stretch] = []
     pauses = _joined(paused)
-    for start, end in ((one[1], other[0]) for one, other in pairwise(union(turns))):
+    for one, other in pairwise(union(turns)):
+        start, end = one[1], other[0]
         for begins, ends in pauses:
             if start < ends and begins < end:
-                left.append((start, max(start, begins)))
-                start = min(ends, end)
+                left.append((start, begins))
+                start = ends
         left.append((start, end))
     return [(start, end) for start, end in left if start < end]
 
