@@ -1,4 +1,7 @@
-"""Run every suite of this folder, in the order of their names: ``python -m benchmarks [SUITE ...]``."""
+"""Run every suite of this folder, in the order of their names: ``python -m benchmarks [SUITE ...]``.
+
+The page is written when all of them ran; of a few that are named, the figures are only printed.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ def suites() -> list[str]:
 
 
 def main(asked: list[str]) -> None:
-    """Run, and write one page of all that was run."""
+    """Run; each suite prints its section."""
     sections = [import_module(f"benchmarks.{name}.report").run() for name in asked or suites()]
+    if asked:
+        return
     page = Path(__file__).parents[1] / "docs/benchmarks.md"
     text = "# Benchmarks\n\nWritten by `make bench`; run it to have the figures of your own machine.\n\n"
     page.write_text(text + "\n".join(sections))

@@ -49,8 +49,10 @@ def _picture(browser: Browser, address: str, name: str, settings: dict[str, obje
     page = browser.new_page(**settings, locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
     page.goto(address)
     page.wait_for_selector("html[data-ready=listed]")
-    page.evaluate("window.scrollTo(0, 0)")
+    # The turn that is named scrolls into view, and that takes a moment.
     page.wait_for_timeout(1500)
+    page.evaluate("window.scrollTo({top: 0, behavior: 'instant'})")
+    page.wait_for_timeout(300)
     target = DOCS / f"{name}.png"
     page.screenshot(path=target)
     sys.stdout.write(f"{target}\n")

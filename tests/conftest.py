@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from turnkeeper.cli.local_s3 import LocalS3
@@ -26,6 +27,10 @@ def pytest_configure() -> None:
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         logging.basicConfig(filename=Path(place) / f"log-{worker}.txt", level=logging.DEBUG)
 
+
+# hypothesis would fail an example that takes 200 ms of wall time, which any does now and then beside other work.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_")
 PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}

@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "../src/turnkeeper/viewer/static");
 // The height of one channel, in pixels: wavesurfer writes it into its style, whose hash the policy names.
-const CHANNEL_HEIGHT = 56;
+const CHANNEL_HEIGHT = 60;
 
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 

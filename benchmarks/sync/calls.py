@@ -42,13 +42,14 @@ class Kind:
 @dataclass(frozen=True)
 class Call:
     """``turns`` as a recogniser writes them (nominal audio ms). ``nominal_s`` is when each really starts, ``truth_s``
-    where that is in the audio.
+    where that is in the audio, ``lasts_s`` how long it is spoken.
     """
 
     audio: NDArray[np.int16]
     turns: list[tuple[int, int, Side]]
     nominal_s: Samples
     truth_s: Samples
+    lasts_s: Samples
     offset_s: float
     drift: float
     cuts: int
@@ -75,7 +76,8 @@ def build(kind: Kind, voices: Voices, source: np.random.Generator) -> Call:
     turns = _recognised(said, kind, source)
     customer = int(source.integers(2)) if not kind.metadata_right else 0
     audio = audio.sum(0, keepdims=True) if kind.mono else audio if customer == 0 else audio[::-1]
-    return Call(_ulaw(audio), turns, np.array([one[0] for one in said]), truth, offset, drift, len(pauses), customer)
+    starts, lasts = np.array([one[0] for one in said]), np.array([len(one[2]) / RATE for one in said])
+    return Call(_ulaw(audio), turns, starts, truth, lasts, offset, drift, len(pauses), customer)
 
 
 def transcript(kind: Kind, voices: Voices, source: np.random.Generator) -> list[tuple[int, int, Side]]:

@@ -86,7 +86,7 @@ def test_playing_moves_the_turn_and_the_word(minute: Call, browse: Open) -> None
     said = page.evaluate("[...CSS.highlights.get('word')].map(range => range.toString())")
     assert len(said) <= 1
     assert not said or said[0] in made.turns[4]["text"]
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
 
 
@@ -245,6 +245,63 @@ def test_the_verdict_says_what_differs(tmp_path: Path, browse: Open) -> None:
     expect(page.locator("#agreement-1")).to_contain_text("Measured: the channels are exchanged. What you hear")
 
 
+@pytest.mark.parametrize(("verdict", "name"), [("unverified", "Not verified"), ("mismatch", "Other call")])
+def test_what_could_not_be_told_has_a_reason_and_no_figures(
+    verdict: str, name: str, tmp_path: Path, browse: Open
+) -> None:
+    sync = {"verdict": verdict, "offset_ms": 0.0, "drift_ppm": 0.0, "confidence": 0.1, "swapped": False}
+    sync["evidence"] = {"reason": "the channels fit almost as well exchanged (0.02)"}
+    page = browse(report(tmp_path, spoken(Made("doubt", dialogue(4, 2000), sync=sync))))
+    expect(page.locator("#verdict")).to_have_text(name)
+    card = page.locator("#agreement-1")
+    expect(card).to_contain_text("the channels fit almost as well exchanged (0.02)")
+    expect(card.get_by_text("Offset", exact=True)).to_have_count(0)
+    expect(card.get_by_text("Drift", exact=True)).to_have_count(0)
+
+
+def test_figures_lead_to_what_they_count(minute: Call, browse: Open) -> None:
+    """Overtalk begins with turn 7 and with turn 14; behind the last comes the first again."""
+    made, path = minute
+    page = browse(path)
+    ready(page)
+    leads = page.get_by_role("button", name="Go to the next overtalk, 2 in all")
+    for place in (6, 13, 6):
+        leads.click()
+        until(page, lambda: abs(seconds(page) - (at(made, place) - 0.5)) < BLOCK)  # noqa: B023 - asked at once
+        expect(page.locator(f"#turn-{place + 1}")).to_be_in_viewport()
+    page.get_by_role("button", name="Go to the next unsure turn").press("Enter")
+    until(page, lambda: abs(seconds(page) - (at(made, 13) - 0.5)) < BLOCK)
+
+
+def test_the_names_of_the_lanes_hide_nothing_of_the_wave(minute: Call, browse: Open) -> None:
+    _, path = minute
+    page = browse(path, width=390)
+    ready(page)
+    wave = page.locator("#surfer").bounding_box()
+    names = [lane.bounding_box() for lane in page.locator(".lane").all()]
+    assert wave
+    assert len(names) == 2
+    assert all(box and box["x"] + box["width"] <= wave["x"] for box in names)
+
+
+def test_single_keys_can_be_switched_off(minute: Call, browse: Open) -> None:
+    """Nobody who dictates, or leans on the keyboard, is carried away: WCAG 2.1.4."""
+    _, path = minute
+    page = browse(path)
+    ready(page)
+    page.keyboard.press("?")
+    page.get_by_label("Letters and signs work as keys").uncheck()
+    page.keyboard.press("Escape")
+    page.locator("body").press("j")
+    page.keyboard.press("/")
+    page.keyboard.press("?")
+    expect(page.locator("#query")).not_to_be_focused()
+    expect(page.locator(".turn:focus-within")).to_have_count(0)
+    expect(page.locator("#help")).to_be_hidden()
+    page.keyboard.press("ArrowRight")
+    until(page, lambda: abs(seconds(page) - 5) < BLOCK)
+
+
 def test_a_call_without_audio_says_why(tmp_path: Path, browse: Open) -> None:
     states = [{"id": "r-1", "state": "archived", "reason": "it has to be restored first"}]
     made = Made("silent", dialogue(4, 2000), states=states, notes=["names of users are missing: 403"])
@@ -276,6 +333,9 @@ def test_a_cut_is_crossed_and_said(tmp_path: Path, browse: Open) -> None:
     page = browse(report(tmp_path, made))
     ready(page)
     expect(page.locator(".gap.cut")).to_have_text("Secure pause, 20.0 s not recorded")
+    # Between 4 s and 30 s nobody speaks; 20 s of that are the pause's.
+    expect(page.get_by_role("button", name="6.0 s. Go to the next silence")).to_be_visible()
+    expect(page.get_by_role("button", name="20.0 s. Go to the next pause or hold")).to_be_visible()
     page.locator("#turn-2").click()
     assert abs(seconds(page) - 10.0) < BLOCK
     expect(page.locator("#now")).to_have_text("0:30.0")
@@ -307,6 +367,8 @@ def test_text_without_times_is_a_page_too(tmp_path: Path, browse: Open) -> None:
 def test_a_conversation_without_words_is_a_page_too(tmp_path: Path, browse: Open) -> None:
     page = browse(report(tmp_path, Made("empty", [])))
     expect(page.get_by_text("No words were transcribed")).to_be_visible()
+    expect(page.locator("#transcript, #query")).to_have_count(2)
+    expect(page.locator("#transcript:visible, #query:visible")).to_have_count(0)
 
 
 def test_audio_beside_the_page_is_played(tmp_path: Path, browse: Open) -> None:

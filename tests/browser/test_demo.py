@@ -41,7 +41,7 @@ def _shows_and_plays_a_spoken_call(page: Page) -> None:
     until(page, lambda: page.evaluate("document.querySelector('#audio').currentTime") > 1.5)
     assert page.evaluate("document.querySelector('#audio').webkitAudioDecodedByteCount") > 0
     expect(page.locator(".turn[aria-current]")).to_have_count(1)
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause", exact=True).click()
 
 
 COLOURED = """() => {

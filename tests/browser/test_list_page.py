@@ -65,6 +65,35 @@ def test_filters_and_order(listed: Path, browse: Open) -> None:
     expect(rows.first).to_contain_text("Amir Haddad")
 
 
+def test_a_phone_filters_and_sorts_too(listed: Path, browse: Open) -> None:
+    page = browse(listed, width=390, height=844)
+    rows = page.locator("tbody tr")
+    expect(page.get_by_label("Queue")).to_be_hidden()
+    page.get_by_role("button", name="Filters", exact=True).click()
+    for box in (field.bounding_box() for field in page.locator("#filters :is(input, select)").all()):
+        assert box
+        assert box["x"] + box["width"] <= 390 - 16
+    page.get_by_label("Queue").select_option("Sales")
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("button", name="Filters (1)")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Length", exact=True).click()
+    expect(rows.first).to_contain_text("Amir Haddad")
+    assert not findings(page)
+
+
+def test_an_empty_list_says_so(listed: Path, tmp_path: Path, browse: Open) -> None:
+    page = browse(listed)
+    page.get_by_label("Search").fill("nobody of this name")
+    expect(page.get_by_text("No call passes these filters.")).to_be_visible()
+    expect(page.locator("table")).to_be_hidden()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    write_index([], shell("index"), tmp_path / "none.html")
+    page = browse(tmp_path / "none.html")
+    expect(page.get_by_text("No call of the archive lies in this report's range.")).to_be_visible()
+
+
 def test_a_row_leads_to_its_page_and_back(listed: Path, browse: Open) -> None:
     page = browse(listed)
     page.get_by_label("Search").fill("nora")

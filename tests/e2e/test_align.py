@@ -138,6 +138,9 @@ def test_another_call_is_not_verified(tmp_path: Path, cli: Cli) -> None:
     ran = cli("audio", str(FOLDER / "plain.opus"), "--transcript", str(path), "--sync", "correct", "--json")
     assert ran.json["verdict"] in ("unverified", "mismatch")
     assert ran.code == (3 if ran.json["verdict"] == "mismatch" else 0)
+    said = cli("audio", str(FOLDER / "plain.opus"), "--transcript", str(path), "--sync", "report").out
+    assert "no figures" in said
+    assert "offset 0" not in said
 
 
 def test_a_clip_is_cut_where_the_turn_is_heard(tmp_path: Path, cli: Cli) -> None:

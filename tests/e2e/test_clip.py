@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,45 @@ def test_a_waveform(pair: Path, bits: str, cli: Cli) -> None:
     low, high = np.frombuffer(data, kind, 2, 24)
     assert (low, high) == (int(samples.min() / scale), int(samples.max() / scale))
     assert "not a format" in cli("audio", "call.wav", "--peaks", "call.png", code=2).err
+
+
+READER = """
+import { readFileSync } from "node:fs";
+import WaveformData from "waveform-data";
+const all = process.argv.slice(1).map((path) => {
+  const bytes = readFileSync(path);
+  const json = path.endsWith(".json");
+  const data = WaveformData.create(json ? JSON.parse(bytes) : Uint8Array.from(bytes).buffer);
+  const { channels, sample_rate, scale, length, bits, duration } = data;
+  const numbers = [...Array(channels).keys()].map((n) => [data.channel(n).min_array(), data.channel(n).max_array()]);
+  return { channels, sample_rate, scale, length, bits, duration, numbers };
+});
+console.log(JSON.stringify(all));
+"""
+"""waveform-data is what peaks.js reads audiowaveform's files with."""
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("mono", [False, True])
+def test_waveform_data_reads_both_formats(pair: Path, bits: int, mono: bool, cli: Cli) -> None:
+    paths = [pair.with_name("peaks.dat"), pair.with_name("peaks.json")]
+    for path in paths:
+        options = ("--samples-per-pixel", "256", "--bits", str(bits), *(["--mono"] if mono else []))
+        cli("audio", "call.wav", "--peaks", str(path), *options, code=0)
+    command = ["node", "--input-type=module", "--eval", READER, *map(str, paths)]
+    web = Path(__file__).parents[2] / "web"
+    done = subprocess.run(command, cwd=web, capture_output=True, text=True, check=True)
+    binary, text = json.loads(done.stdout)
+    assert binary == text
+    assert (binary["channels"], binary["sample_rate"], binary["scale"]) == (1 if mono else 2, RATE, 256)
+    assert (binary["length"], binary["bits"]) == (94, bits)
+    samples = soundfile.read(pair, dtype="int16", always_2d=True)[0].astype(np.int64)
+    heard = np.trunc(samples.mean(1, keepdims=True)) if mono else samples
+    scale = 256 if bits == 8 else 1
+    for channel, (low, high) in zip(heard.T, binary["numbers"], strict=True):
+        pixels = [channel[at : at + 256] for at in range(0, len(channel), 256)]
+        assert low == [int(one.min() / scale) for one in pixels]
+        assert high == [int(one.max() / scale) for one in pixels]
 
 
 def test_bad_audio_ends_in_a_sentence(tmp_path: Path, cli: Cli) -> None:

@@ -1,6 +1,6 @@
 // What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
 
-import { type Call, channelName, type Recording, type Role, ROLES, type Sync } from "./document";
+import { type Call, channelName, DOUBTFUL, type Mark, type Recording, type Role, ROLES, type Sync } from "./document";
 import { bdi, el } from "./dom";
 import { lasting } from "./times";
 
@@ -41,16 +41,23 @@ export function verdict(sync: Sync | undefined): Verdict {
           : `Measured: ${reason || "the audio differs from its metadata"}. The difference is reported, not applied.`,
       };
     case "mismatch":
-      return { name: "Other call", kind: "bad", words: "This audio does not belong to this transcript." };
+      return { name: "Other call", kind: "bad", words: `This audio does not belong to this transcript${because(reason)}.` };
     case "unverified":
-      return { name: "Not verified", kind: "doubt", words: "Too little speech to measure: times are as the metadata says." };
+      return { name: "Not verified", kind: "doubt", words: `Cannot be told${because(reason)}. Times are as the metadata says.` };
     default:
       return { name: "Not measured", kind: "none", words: "Times are as the metadata says." };
   }
 }
 
-export function aside(call: Call): HTMLElement[] {
-  const parts = [figures(call), people(call)];
+function because(reason: string): string {
+  return reason && `: ${reason}`;
+}
+
+/** Goes to the next of some moments of the call, in milliseconds, from wherever it is. */
+export type Visit = (moments: number[]) => void;
+
+export function aside(call: Call, visit: Visit): HTMLElement[] {
+  const parts = [figures(call, visit), people(call)];
   for (const [place, recording] of (call.recordings ?? []).entries()) {
     const card = agreement(recording, (call.recordings?.length ?? 0) > 1 ? ` ${place + 1}` : "");
     card.id = `agreement-${place + 1}`;
@@ -77,20 +84,38 @@ function pairs(rows: [string, Node | string, string?][]): HTMLElement {
   return list;
 }
 
-function figures(call: Call): HTMLElement {
+function figures(call: Call, visit: Visit): HTMLElement {
   const { summary, talk = {} } = call;
-  const rows: [string, string, string?][] = [["Turns", summary.total_turns.toLocaleString()]];
+  const rows: [string, Node | string, string?][] = [["Turns", summary.total_turns.toLocaleString()]];
+  const starts = (kind: Mark["kind"]) => call.marks.filter((mark) => mark.kind === kind).map((mark) => mark.start);
   if (call.length) rows.unshift(["Length", lasting(call.length)]);
   if (summary.turns_with_confidence) {
     rows.push(["Confidence", `${(summary.avg_confidence * 100).toFixed(1)} %`, "Mean over the turns that have one"]);
   }
   if (call.length) {
-    rows.push(["Silence", lasting(call.silence ?? 0), "Between the first turn and the last, where nobody speaks"]);
-    rows.push(["Overtalk", lasting(call.overtalk ?? 0), "The customer and another speak at once, for 200 ms or more"]);
+    const silent = jump(lasting(call.silence ?? 0), starts("silence"), "silence of 3 s or more", visit);
+    rows.push(["Silence", silent, "Between the first turn and the last, where nobody speaks; pauses and holds do not count"]);
+    const pauses = call.marks.filter((mark) => mark.kind === "pause" || mark.kind === "cut");
+    const paused = pauses.reduce((sum, mark) => sum + mark.end - mark.start, 0);
+    if (paused) rows.push(["Pauses, holds", jump(lasting(paused), pauses.map((mark) => mark.start), "pause or hold", visit), "By the platform's account, and cuts that were found"]);
+    const both = jump(lasting(call.overtalk ?? 0), starts("overtalk"), "overtalk", visit);
+    rows.push(["Overtalk", both, "The customer and another speak at once, for 200 ms or more"]);
   }
+  const doubtful = call.turns.filter((turn) => (turn.conf ?? 1) < DOUBTFUL);
+  const moments = doubtful.flatMap((turn) => turn.start ?? []);
+  if (doubtful.length) rows.push(["Unsure turns", jump(doubtful.length.toLocaleString(), moments, "unsure turn", visit), `Confidence below ${DOUBTFUL}`]);
   if (summary.unknown_speaker_turns) rows.push(["Speaker not known", String(summary.unknown_speaker_turns)]);
   if (summary.duplicate_turns) rows.push(["In two legs", String(summary.duplicate_turns)]);
   return card("Summary", shares(talk), pairs(rows));
+}
+
+/** A figure that leads to what it counts, one after the other. */
+function jump(figure: string, moments: number[], what: string, visit: Visit): Node | string {
+  if (!moments.length) return figure;
+  const label = `${figure}. Go to the next ${what}, ${moments.length} in all`;
+  const button = el("button", { type: "button", className: "jump", title: `Go to the next ${what} (${moments.length})`, aria: { label } }, figure);
+  button.addEventListener("click", () => visit(moments));
+  return button;
 }
 
 function shares(talk: Partial<Record<Role, number>>): HTMLElement {
@@ -104,7 +129,7 @@ function shares(talk: Partial<Record<Role, number>>): HTMLElement {
     const part = el("span", { data: { role } });
     part.style.flexGrow = String(ms);
     bar.append(part);
-    const percent = `${Math.round((100 * ms) / total)} %`;
+    const percent = 200 * ms < total ? "< 1 %" : `${Math.round((100 * ms) / total)} %`;
     legend.append(el("li", { data: { role } }, el("span", { className: "dot" }), `${ROLES[role]} `, el("b", {}, percent)));
   }
   return el("div", { className: "talk" }, ...(spoken.length ? [bar, legend] : []));
@@ -115,7 +140,8 @@ function people(call: Call): HTMLElement {
   for (const person of call.people) {
     const role = ROLES[person.role];
     const queue = person.queue ? el("span", {}, " · ", bdi(person.queue, 60)) : null;
-    const said = person.turns ? `${person.turns} turn${person.turns === 1 ? "" : "s"}, ${lasting(person.talk ?? 0)}` : "said nothing";
+    const lasted = person.talk ? `, ${lasting(person.talk)}` : "";
+    const said = person.turns ? `${person.turns} turn${person.turns === 1 ? "" : "s"}${lasted}` : "said nothing";
     list.append(
       el(
         "li",
@@ -132,11 +158,13 @@ function agreement(recording: Recording, which: string): HTMLElement {
   const { sync } = recording;
   const told = verdict(sync);
   const rows: [string, string, string?][] = [];
-  if (sync?.offset_ms !== undefined) rows.push(["Offset", `${signed(sync.offset_ms)} ms`, "Audio later (+) or earlier (−) than its metadata says"]);
-  if (sync?.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "The audio's clock against the transcript's"]);
+  // What could not be told has no figures: a zero would read like a measurement.
+  const measured = sync?.verdict === "verified" || sync?.verdict === "corrected";
+  if (measured && sync.offset_ms !== undefined) rows.push(["Offset", `${signed(sync.offset_ms)} ms`, "Audio later (+) or earlier (−) than its metadata says"]);
+  if (measured && sync.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "The audio's clock against the transcript's"]);
   if (sync?.confidence !== undefined) rows.push(["Confidence", sync.confidence.toFixed(2)]);
-  if (sync?.swapped !== undefined) rows.push(["Channels", sync.swapped ? "exchanged" : "as labelled"]);
-  if (recording.roles?.length) rows.push(["Order", recording.roles.map(channelName).join(", ")]);
+  const order = recording.roles?.map(channelName).join(", ");
+  if (order) rows.push(["Channels", measured && sync.swapped ? `${order} (exchanged)` : order, "Who is heard on each, in order"]);
   rows.push(["Audio", [recording.codec, `${recording.rate / 1000} kHz`].filter(Boolean).join(", ")]);
   const evidence = Object.entries(sync?.evidence ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
   const more = evidence.length

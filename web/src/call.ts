@@ -29,7 +29,7 @@ const speaking = new Spoken(call.turns);
 heading();
 const transcript = new Transcript(call, (place) => choose(place));
 const search = new Search(call, transcript, () => transcript.focused);
-byId("aside").append(...aside(call));
+byId("aside").append(...aside(call, visit));
 filters();
 shareMenu(call, player);
 
@@ -69,7 +69,9 @@ function fit(): void {
   const stays = getComputedStyle(deck).position === "sticky" && !deck.hidden;
   const height = stays ? deck.offsetHeight : 0;
   document.documentElement.style.setProperty("--deck", `${height}px`);
-  byId("aside").classList.toggle("pinned", byId("aside").offsetHeight < window.innerHeight - height - 32);
+  // What is taller than the window stops when its end is in view.
+  const lowest = window.innerHeight - byId("aside").offsetHeight - 16;
+  document.documentElement.style.setProperty("--aside", `${Math.min(height + 12, lowest)}px`);
 }
 
 function heading(): void {
@@ -180,6 +182,20 @@ function choose(place: number): void {
   }
   mark(turn.start === undefined ? new Set([place]) : speaking.at(player.ms, place), place);
   history.replaceState(null, "", `#turn=${place + 1}`);
+}
+
+/** How far before a moment to begin, so that one hears what leads to it. */
+const RUN_UP_MS = 500;
+
+/** Go shortly before the next of some moments, and show its turn; behind the last one comes the first. */
+function visit(moments: number[]): void {
+  const next = moments.find((moment) => moment > player.ms + RUN_UP_MS + 50) ?? moments[0] ?? 0;
+  transcript.following = true;
+  follow();
+  player.seekMs(Math.max(next - RUN_UP_MS, 0));
+  if (player.heard) wave.reveal(player.seconds);
+  const place = speaking.last(next);
+  if (place >= 0) transcript.reveal(place);
 }
 
 /** Follow the address: `#turn=17` or `#t=12.3`. */

@@ -129,6 +129,12 @@ function choose(): void {
   byId("calls").querySelector("tbody")?.replaceChildren();
   shown = 0;
   more();
+  const none = byId("none");
+  none.hidden = chosen.length > 0;
+  none.textContent = all ? "No call passes these filters." : "No call of the archive lies in this report's range.";
+  byId("scroller").hidden = chosen.length === 0;
+  const set = Object.entries(wanted).filter(([id, value]) => id !== "query" && value).length;
+  byId("narrow").textContent = set ? `Filters (${set})` : "Filters";
 }
 
 function more(): void {
@@ -180,6 +186,10 @@ options("queue", calls.queues);
 options("wrapup", calls.wrapups);
 const verdicts = [...new Set(calls.verdict)].sort();
 field<HTMLSelectElement>("verdict").append(new Option("Any", ""), ...verdicts.map((each) => new Option(VERDICTS[each] ?? each, each || "none")));
+byId("narrow").addEventListener("click", () => {
+  const button = byId("narrow");
+  button.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") !== "true"));
+});
 heads();
 theme(() => undefined);
 let timer = 0;

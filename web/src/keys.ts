@@ -1,6 +1,7 @@
 // The keyboard does everything the mouse does.
 
 import { byId, el } from "./dom";
+import { recall, remember } from "./memory";
 
 export interface Keys {
   toggle(): void;
@@ -27,7 +28,13 @@ const HELP: [string, string][] = [
   ["?", "this help"],
 ];
 
+const SINGLE = "turnkeeper-keys";
+
 export function keyboard(keys: Keys): void {
+  // Whoever speaks to a computer types letters without meaning to: they can be switched off (WCAG 2.1.4).
+  const single = byId<HTMLInputElement>("single-keys");
+  single.checked = recall(SINGLE) !== "off";
+  single.addEventListener("change", () => remember(SINGLE, single.checked ? "on" : "off"));
   const help = byId<HTMLDialogElement>("help");
   byId("help-keys").append(
     ...HELP.map(([key, what]) => el("div", {}, el("dt", {}, ...key.split(" ").map((each) => el("kbd", {}, each))), el("dd", {}, what))),
@@ -37,6 +44,7 @@ export function keyboard(keys: Keys): void {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target instanceof HTMLElement ? event.target : document.body;
+    if (!single.checked && event.key.length === 1 && event.key !== " ") return;
     if (target.closest("input:not([type=range]), textarea, select, [popover]") || (help.open && event.key !== "?")) return;
     if (pressed(keys, event, target, explain)) event.preventDefault();
   });

@@ -1,6 +1,7 @@
 // Light, dark, or as the system says; remembered where the browser lets a file remember.
 
 import { byId, icon } from "./dom";
+import { recall, remember } from "./memory";
 
 const ORDER = ["auto", "light", "dark"] as const;
 type Theme = (typeof ORDER)[number];
@@ -9,7 +10,7 @@ const SAID: Record<Theme, string> = { auto: "as the system", light: "light", dar
 
 export function theme(changed: () => void): void {
   const button = byId<HTMLButtonElement>("theme");
-  let now: Theme = remembered();
+  let now: Theme = ORDER.find((each) => each === recall(KEY)) ?? "auto";
   const show = () => {
     if (now === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = now;
@@ -20,25 +21,9 @@ export function theme(changed: () => void): void {
   show();
   button.addEventListener("click", () => {
     now = ORDER[(ORDER.indexOf(now) + 1) % ORDER.length] ?? "auto";
-    remember(now);
+    remember(KEY, now);
     show();
     changed();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
-}
-
-function remembered(): Theme {
-  try {
-    return ORDER.find((each) => each === localStorage.getItem(KEY)) ?? "auto";
-  } catch {
-    return "auto";
-  }
-}
-
-function remember(value: Theme): void {
-  try {
-    localStorage.setItem(KEY, value);
-  } catch {
-    // A page opened from a file may have no storage; then the choice lasts as long as the page.
-  }
 }

@@ -45,7 +45,11 @@ export class Transcript {
     private readonly chosen: Chosen,
   ) {
     this.gaps = call.marks.filter((mark) => mark.kind !== "overtalk");
-    byId("empty").hidden = call.turns.length > 0;
+    // An empty list and a search in nothing would only be in the way of the sentence.
+    const words = call.turns.length > 0;
+    byId("empty").hidden = words;
+    this.list.hidden = !words;
+    byId("find").hidden = !words;
     this.build(BLOCK);
     this.list.addEventListener("click", (event) => this.clicked(event));
     this.list.addEventListener("focusin", (event) => {

@@ -59,6 +59,7 @@ export class Wave {
       ...roles.map((role, channel) => {
         const label = el("span", { className: "lane", data: { role } }, channelName(role));
         label.style.top = `${channel * CHANNEL_HEIGHT}px`;
+        label.style.height = `${CHANNEL_HEIGHT}px`;
         return label;
       }),
     );
@@ -150,7 +151,7 @@ export class Wave {
   }
 
   private get width(): number {
-    return this.box.clientWidth || 1;
+    return this.marks.clientWidth || 1;
   }
 
   private scale(pixelsPerSecond: number): void {
@@ -257,8 +258,10 @@ export class Wave {
       const at = (seconds - start) * perSecond;
       context.fillStyle = colours.line;
       context.fillRect(Math.round(at), height - AXIS, 1, 5);
+      const time = clock(ms, step < 1);
+      if (at + 4 + context.measureText(time).width > width) continue;
       context.fillStyle = colours.muted;
-      context.fillText(clock(ms, step < 1), at + 4, height - 1);
+      context.fillText(time, at + 4, height - 1);
     }
   }
 }

@@ -162,15 +162,20 @@ def _judged(audio: Activity, said: Parts, found: Measurement, expected: tuple[Si
     return Sync(
         verdict="corrected" if differences else "verified",
         evidence=replace(evidence, reason=reason),
-        offset_ms=round(offset_us / 1000, 1),
+        offset_ms=_tenths(offset_us),
         offset_us=offset_us,
-        drift_ppm=round(drift_ppb / 1000, 1),
+        drift_ppm=_tenths(drift_ppb),
         drift_ppb=drift_ppb,
         channels=order,
         swapped=swapped,
         confidence=confidence,
         cuts=cuts,
     )
+
+
+def _tenths(thousandths: int) -> float:
+    """Rounded to one decimal for a reader; what rounds to nothing has no sign."""
+    return round(thousandths / 1000, 1) or 0.0
 
 
 def _evidence(audio: Activity, found: Measurement) -> Evidence:

@@ -172,12 +172,15 @@ def _tell(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_jso
 
 def _sentences(found: dict[str, Any]) -> str:
     evidence = found["evidence"]
-    heard = ", ".join(found["channels"]) or "cannot be told"
-    lines = [
-        f"{found['verdict']}: {evidence['reason']}",
-        f"offset {found['offset_ms']} ms, drift {found['drift_ppm']} ppm, confidence {found['confidence']}",
-        f"channels: {heard}{' (exchanged)' if found['swapped'] else ''}",
-        *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in found["cuts"]),
-        ", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"),
-    ]
+    lines = [f"{found['verdict']}: {evidence['reason']}"]
+    if found["verdict"] in ("verified", "corrected"):
+        heard = ", ".join(found["channels"]) or "cannot be told"
+        lines += [
+            f"offset {found['offset_ms']} ms, drift {found['drift_ppm']} ppm, confidence {found['confidence']}",
+            f"channels: {heard}{' (exchanged)' if found['swapped'] else ''}",
+            *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in found["cuts"]),
+        ]
+    else:
+        lines.append(f"no figures; confidence {found['confidence']}")
+    lines.append(", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"))
     return printable("\n".join(lines))

@@ -17,7 +17,7 @@ from turnkeeper.audio.containers import content_type
 from turnkeeper.errors import NotFound, TooLarge, Unread
 from turnkeeper.model import Participant, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
-from turnkeeper.viewer.marks import covered, overtalk, silences, union
+from turnkeeper.viewer.marks import covered, overtalk, quiet, silences, union
 from turnkeeper.viewer.naming import Naming, facts
 from turnkeeper.viewer.records import Mark, PageCall, PagePerson, PageRecording, PageTurn
 from turnkeeper.viewer.words import place_words
@@ -68,6 +68,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     names = naming.of(manifest)
     overlaps = overtalk(turns)
     pauses = _pauses(alignment) if recordings else []
+    paused = [(one.start, one.end) for one in pauses]
     tally = Tally(conversation, document.dialect)
     tally.add_all(turns)
     summary = manifest.summary or tally.summary()
@@ -80,10 +81,10 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
         length=max([*ends, round(summary.total_duration_seconds * 1000)]),
         people=_people(document.participants, turns, names),
         turns=_turns(document, overlaps, alignment, recordings),
-        marks=sorted([*overlaps, *_unexplained(silences(turns), pauses), *pauses], key=lambda mark: mark.start),
+        marks=sorted([*overlaps, *silences(turns, paused), *pauses], key=lambda mark: mark.start),
         recordings=recordings,
         talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
-        silence=_gaps(turns),
+        silence=covered(quiet(turns, paused)),
         overtalk=covered((mark.start, mark.end) for mark in overlaps),
         missing=missing(manifest, heard=bool(recordings) or document.media_type not in (None, "voice")),
         notes=list(manifest.notes),
@@ -237,13 +238,3 @@ def _pauses(alignment: Alignment | None) -> list[Mark]:
                 stretch = (pause.start_ms, pause.end_ms)
                 marks.setdefault(stretch, Mark("pause", *stretch, pause.reason))
     return [marks[stretch] for stretch in sorted(marks) if stretch[0] < stretch[1]]
-
-
-def _unexplained(silent: Sequence[Mark], pauses: Sequence[Mark]) -> list[Mark]:
-    """A silence that a pause explains is not shown twice."""
-    return [mark for mark in silent if not any(p.start <= mark.end and mark.start <= p.end for p in pauses)]
-
-
-def _gaps(turns: Sequence[Turn]) -> int:
-    spoken = union(turns)
-    return spoken[-1][1] - spoken[0][0] - covered(spoken) if spoken else 0

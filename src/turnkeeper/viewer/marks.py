@@ -8,7 +8,7 @@ from itertools import pairwise
 from turnkeeper.model import Turn
 from turnkeeper.viewer.records import Mark
 
-__all__ = ["OVERTALK_MS", "SILENCE_MS", "covered", "overtalk", "silences", "union"]
+__all__ = ["OVERTALK_MS", "SILENCE_MS", "covered", "overtalk", "quiet", "silences", "union"]
 
 OVERTALK_MS = 200
 """Shorter overlaps are not marked: word stamps lie on a grid of 80 ms."""
@@ -21,8 +21,12 @@ Stretch = tuple[int, int]
 
 def union(turns: Iterable[Turn]) -> list[Stretch]:
     """The union of the turns' ``[start_ms, end_ms)``, in order; turns without times count for nothing."""
+    return _joined((t.start_ms, t.end_ms) for t in turns if t.start_ms is not None and t.end_ms is not None)
+
+
+def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     joined: list[Stretch] = []
-    for start, end in sorted((t.start_ms, t.end_ms) for t in turns if t.start_ms is not None and t.end_ms is not None):
+    for start, end in sorted(stretches):
         if end <= start:
             continue
         if joined and start <= joined[-1][1]:
@@ -45,11 +49,23 @@ def overtalk(turns: Sequence[Turn]) -> list[Mark]:
     return [Mark("overtalk", start, end) for start, end in shared if end - start >= OVERTALK_MS]
 
 
-def silences(turns: Sequence[Turn]) -> list[Mark]:
-    """Where nobody speaks for at least ``SILENCE_MS`` between the first turn and the last."""
-    spoken = union(turns)
-    gaps = [(one[1], other[0]) for one, other in pairwise(spoken)]
-    return [Mark("silence", start, end) for start, end in gaps if end - start >= SILENCE_MS]
+def quiet(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Stretch]:
+    """Where nobody speaks between the first turn and the last, less what is ``paused``: holds are no silence."""
+    left: list[Stretch] = []
+    pauses = _joined(paused)
+    for one, other in pairwise(union(turns)):
+        start, end = one[1], other[0]
+        for begins, ends in pauses:
+            if start < ends and begins < end:
+                left.append((start, begins))
+                start = ends
+        left.append((start, end))
+    return [(start, end) for start, end in left if start < end]
+
+
+def silences(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Mark]:
+    """Where it is ``quiet`` for at least ``SILENCE_MS``."""
+    return [Mark("silence", start, end) for start, end in quiet(turns, paused) if end - start >= SILENCE_MS]
 
 
 def _intersection(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:

@@ -7,14 +7,18 @@ import json
 import struct
 from itertools import pairwise
 from math import trunc
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.audio.sounds import bursts, write_sound
 from turnkeeper.audio.peaks import ZOOMS, build_peaks
 from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.audio import write_peaks
 
 Frames = list[tuple[int, ...]]
 
@@ -89,6 +93,29 @@ def test_long_recordings_go_through_every_way_of_reducing(zoom: int) -> None:
     starts = range(0, array.shape[1], zoom)
     assert np.array_equal(found[:, :, 0], [array[:, at : at + zoom].min(1) for at in starts])
     assert np.array_equal(found[:, :, 1], [array[:, at : at + zoom].max(1) for at in starts])
+
+
+FORMATS = {
+    "pcm.wav": {"subtype": "PCM_16"},
+    "ulaw.wav": {"subtype": "ULAW"},
+    "alaw.wav": {"subtype": "ALAW"},
+    "call.flac": {},
+    "call.ogg": {"format": "OGG", "subtype": "VORBIS"},
+    "call.opus": {"format": "OGG", "subtype": "OPUS"},
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(("zoom", "bits", "mono"), [(64, 8, False), (256, 16, False), (333, 8, True)])
+def test_a_files_peaks_are_those_of_the_samples_that_libsndfile_reads(
+    name: str, zoom: int, bits: int, mono: bool, tmp_path: Path
+) -> None:
+    """audiowaveform asks libsndfile for 16-bit samples, whatever the format: so are these, one at a time."""
+    path = write_sound(tmp_path / name, bursts(2)[:, :15_001], **FORMATS[name])
+    samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    frames = [tuple(map(int, frame)) for frame in samples]
+    write_peaks(path, tmp_path / "out.dat", samples_per_pixel=zoom, bits=bits, mono=mono)  # type: ignore[arg-type]
+    assert (tmp_path / "out.dat").read_bytes() == slow_dat(frames, rate, zoom, bits, mono=mono)
 
 
 def test_a_zoom_that_nothing_divides_is_refused() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.model import Role, Turn
-from turnkeeper.viewer.marks import OVERTALK_MS, SILENCE_MS, covered, overtalk, silences, union
+from turnkeeper.viewer.marks import OVERTALK_MS, SILENCE_MS, covered, overtalk, quiet, silences, union
 
 ROLES: list[Role] = ["customer", "agent", "ivr"]
 TURNS = st.lists(
@@ -51,3 +51,16 @@ def test_silence_is_where_nobody_speaks_for_long(turns: list[Turn]) -> None:
         assert mark.end - mark.start >= SILENCE_MS
         assert not said & set(range(mark.start, mark.end))
         assert {mark.start - 1, mark.end} <= said
+
+
+@given(TURNS, st.lists(st.tuples(st.integers(-50, 9000), st.integers(0, 3000)), max_size=4))
+def test_it_is_quiet_where_nobody_speaks_and_nothing_is_paused(
+    turns: list[Turn], paused: list[tuple[int, int]]
+) -> None:
+    pauses = [(start, start + length) for start, length in paused]
+    said = spoken(turns)
+    between = set(range(min(said), max(said) + 1)) if said else set()
+    wanted = between - said - {ms for start, end in pauses for ms in range(start, end)}
+    stretches = quiet(turns, pauses)
+    assert {ms for start, end in stretches for ms in range(start, end)} == wanted
+    assert covered(stretches) == len(wanted)
