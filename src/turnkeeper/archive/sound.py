@@ -16,8 +16,9 @@ from turnkeeper.archive.manifest import Input, SyncMode
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
 from turnkeeper.audio.alignment import Pause as Announced
 from turnkeeper.audio.decode import Audio, open_audio
+from turnkeeper.audio.loudness import Loudness, loudness
 from turnkeeper.audio.matching import match
-from turnkeeper.audio.peaks import build_peaks
+from turnkeeper.audio.peaks import Drawing, Pyramid
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unread
 from turnkeeper.model import Pause, Recording, Turn
@@ -91,7 +92,9 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
     files = task.files[name]
     told = task.told.get(name, Recording(id=name))
     with _opened(name, files) as audio:
-        with build_peaks(audio.blocks(), audio.rate, audio.channels, zooms=(PEAKS_ZOOM,)) as pyramid:
+        mode: SyncMode = task.mode if audio.channels <= 2 else "off"
+        pyramid, heard = _listened(audio, mode)
+        with pyramid:
             frames = pyramid.frames
             if not frames:
                 raise Unread("it holds no samples", operation="decode audio", key=name)
@@ -101,7 +104,9 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
         if notes:
             sound.remarks[name] = "; ".join(notes)
         timeline = _timeline(told, task.base, audio.rate, frames, notes)
-        found = match(audio, timeline, task.turns(), _comparable(task.mode, audio, notes))
+        if mode != task.mode:
+            notes.append(f"not compared with the transcript: {audio.channels} channels")
+        found = match(audio, timeline, task.turns(), mode, heard=heard)
         if found.sync is not None:
             sound.sync[name] = _compact(found.sync, applied=found.applied)
         return AlignedRecording(
@@ -117,6 +122,18 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
             sync=found.sync,
             notes=tuple(notes),
         )
+
+
+def _listened(audio: Audio, mode: SyncMode) -> tuple[Pyramid, Loudness | None]:
+    """The waveform and, where it is to be compared, the loudness: both while the audio is decoded once."""
+    drawing = Drawing(audio.rate, audio.channels, zooms=(PEAKS_ZOOM,))
+    passing = drawing.passing(audio.blocks())
+    if mode != "off":
+        heard = loudness(passing, audio.rate, audio.channels)
+        return drawing.finish(), heard
+    for _ in passing:
+        pass
+    return drawing.finish(), None
 
 
 def _opened(name: str, files: Sequence[tuple[Input, Source]]) -> Audio:
@@ -166,13 +183,6 @@ def _announced(told: Recording, start_ms: int) -> tuple[Announced, ...]:
         Announced(start_ms=start_ms + one.start_ms, end_ms=start_ms + one.end_ms, reason=one.reason)
         for one in told.pauses
     )
-
-
-def _comparable(mode: SyncMode, audio: Audio, notes: list[str]) -> SyncMode:
-    if mode == "off" or audio.channels <= 2:
-        return mode
-    notes.append(f"not compared with the transcript: {audio.channels} channels")
-    return "off"
 
 
 def _compact(sync: Sync, *, applied: bool) -> dict[str, object]:

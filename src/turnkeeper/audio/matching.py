@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from turnkeeper.audio.alignment import SyncMode
 from turnkeeper.audio.decode import Audio
+from turnkeeper.audio.loudness import Loudness
 from turnkeeper.audio.parts import Side, sides
-from turnkeeper.audio.sync import Sync, synchronise
+from turnkeeper.audio.sync import Sync, compare, synchronise
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.model import Turn
 
@@ -27,21 +28,24 @@ class Matched:
     applied: bool = False
 
 
-def match(audio: Audio, timeline: Timeline, turns: Iterable[Turn], mode: SyncMode) -> Matched:
+def match(
+    audio: Audio, timeline: Timeline, turns: Iterable[Turn], mode: SyncMode, *, heard: Loudness | None = None
+) -> Matched:
     """Measure where ``turns`` are heard in ``audio``, from where ``timeline`` (without a correction) says they are.
 
     ``report`` measures and changes nothing; ``correct`` also applies what was measured reliably and differs (verdict
     ``corrected``); ``off`` measures nothing. Turns of unknown speakers and duplicates of another leg do not count.
+    ``heard`` spares a second decoding where the audio of one or two channels was listened to already.
     """
     roles = channel_roles(audio.channels)
     if mode == "off":
         return Matched(timeline, roles)
     said = list(_nominal(timeline, turns))
-    sync = synchronise(audio.blocks(), audio.rate, audio.channels, said)
+    sync = compare(heard, said) if heard else synchronise(audio.blocks(), audio.rate, audio.channels, said)
     if mode == "report" or sync.verdict != "corrected":
         return Matched(timeline, roles, sync)
-    heard: tuple[str, ...] = sync.channels if len(sync.channels) == audio.channels else roles
-    return Matched(_corrected(timeline, sync), heard, sync, applied=True)
+    found: tuple[str, ...] = sync.channels if len(sync.channels) == audio.channels else roles
+    return Matched(_corrected(timeline, sync), found, sync, applied=True)
 
 
 def channel_roles(channels: int) -> tuple[str, ...]:

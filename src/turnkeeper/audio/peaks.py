@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ZOOMS", "Pyramid", "build_peaks"]
+__all__ = ["ZOOMS", "Drawing", "Pyramid", "build_peaks"]
 
 ZOOMS = (64, 256, 1024, 4096, 16_384)
 """Samples per pixel of a usual pyramid, finest first."""
@@ -115,24 +115,47 @@ def build_peaks(
     which is exact. ``mono`` mixes the channels into one first. Raises ``Misconfigured`` for a zoom below 2,
     ``DiskFull`` where the temporary folder has no room.
     """
-    if not zooms or min(zooms) < 2:
-        raise Misconfigured("fewer than 2 samples per pixel", operation="build peaks", hint="Give 2 or more.")
-    ascending = sorted(set(zooms))
-    roots = [zoom for at, zoom in enumerate(ascending) if all(zoom % finer for finer in ascending[:at])]
-    levels = {zoom: _Level(zoom, 1 if mono else channels) for zoom in roots}
-    frames = 0
-    for block in blocks:
-        frames += block.shape[1]
-        samples = _mixed(block) if mono and channels > 1 else block
+    drawing = Drawing(rate, channels, zooms=zooms, mono=mono)
+    for _ in drawing.passing(blocks):
+        pass
+    return drawing.finish()
+
+
+class Drawing:
+    """Peaks in the making, while the blocks go on to somebody else: a recording need not be decoded once for each.
+
+    ``passing`` gives every block on as it is; when all have passed, ``finish`` gives the peaks. Arguments and
+    exceptions are those of ``build_peaks``.
+    """
+
+    def __init__(self, rate: int, channels: int, *, zooms: Sequence[int] = ZOOMS, mono: bool = False) -> None:
+        if not zooms or min(zooms) < 2:
+            raise Misconfigured("fewer than 2 samples per pixel", operation="build peaks", hint="Give 2 or more.")
+        self._zooms = sorted(set(zooms))
+        roots = [zoom for at, zoom in enumerate(self._zooms) if all(zoom % finer for finer in self._zooms[:at])]
+        self._rate, self._channels, self._mixes = rate, 1 if mono else channels, mono and channels > 1
+        self._levels = {zoom: _Level(zoom, self._channels) for zoom in roots}
+        self._frames = 0
+
+    def passing(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+        """Each block after it was drawn."""
+        for block in blocks:
+            self._frames += block.shape[1]
+            samples = _mixed(block) if self._mixes else block
+            for level in self._levels.values():
+                level.add(samples, samples)
+            yield block
+
+    def finish(self) -> Pyramid:
+        """The peaks of what passed."""
+        levels = self._levels
         for level in levels.values():
-            level.add(samples, samples)
-    for level in levels.values():
-        level.finish()
-    for zoom in ascending:
-        if zoom not in levels:
-            finer = max(known for known in levels if zoom % known == 0)
-            levels[zoom] = levels[finer].coarser(zoom // finer)
-    return Pyramid(rate, 1 if mono else channels, frames, levels)
+            level.finish()
+        for zoom in self._zooms:
+            if zoom not in levels:
+                finer = max(known for known in levels if zoom % known == 0)
+                levels[zoom] = levels[finer].coarser(zoom // finer)
+        return Pyramid(self._rate, self._channels, self._frames, levels)
 
 
 class _Level:

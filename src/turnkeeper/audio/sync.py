@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity, activity
 from turnkeeper.audio.correlation import REACH_S
-from turnkeeper.audio.loudness import loudness
+from turnkeeper.audio.loudness import Loudness, loudness
 from turnkeeper.audio.measurement import Measurement, measure
 from turnkeeper.audio.parts import Parts, Side, parts, sides
 
-__all__ = ["Cut", "Evidence", "Sync", "Verdict", "synchronise"]
+__all__ = ["Cut", "Evidence", "Sync", "Verdict", "compare", "synchronise"]
 
 Verdict = Literal["verified", "corrected", "unverified", "mismatch"]
 """As the metadata says; measured reliably and different; cannot tell; this audio is not this transcript."""
@@ -131,7 +131,11 @@ def synchronise(
     """
     if channels not in {1, 2}:
         return _untold(f"the audio has {channels} channels; one or two can be compared")
-    heard = loudness(blocks, rate, channels)
+    return compare(loudness(blocks, rate, channels), turns, expected=expected)
+
+
+def compare(heard: Loudness, turns: Sequence[tuple[int, int, Side]], *, expected: tuple[Side, ...] = sides) -> Sync:
+    """``synchronise`` for audio of one or two channels that was heard already."""
     if heard.duration_s < _LEAST_AUDIO_S:
         return _untold(f"{heard.duration_s:.1f} s of audio are too short to compare")
     last_ms = (heard.duration_s + _CUT_AT_MOST_S) * 1000

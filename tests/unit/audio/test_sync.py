@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -17,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.audio.test_calls import CALLS, FOLDER
+from turnkeeper.audio.loudness import loudness
 from turnkeeper.audio.parts import Side, sides
-from turnkeeper.audio.sync import Sync, synchronise
+from turnkeeper.audio.peaks import Drawing, build_peaks
+from turnkeeper.audio.sync import Sync, compare, synchronise
 
 BY_NAME = {call["name"]: call for call in CALLS}
 
@@ -94,6 +97,19 @@ def test_starts_that_vary_leave_the_verdict(name: str) -> None:
     # 18 ms of drift in all cannot be told from starts that vary by 40 ms: then nothing is corrected.
     assert found.verdict == ("verified" if name == "drift" else BY_NAME[name]["expected_verdict"])
     assert abs(found.offset_ms - BY_NAME[name]["true_offset_ms"]) < 40
+
+
+def test_peaks_and_loudness_come_of_one_pass() -> None:
+    """Each block goes through both, and neither is changed by the other."""
+    call = BY_NAME["plain"]
+    drawing = Drawing(8000, 2, zooms=(256,))
+    heard = loudness(drawing.passing(blocks_of(call)), 8000, 2)
+    assert compare(heard, turns_of(call)) == measured(call)
+    one, other = io.BytesIO(), io.BytesIO()
+    with drawing.finish() as peaks, build_peaks(blocks_of(call), 8000, 2, zooms=(256,)) as alone:
+        peaks.write_dat(one, 256)
+        alone.write_dat(other, 256)
+    assert one.getvalue() == other.getvalue()
 
 
 def test_the_size_of_the_blocks_changes_nothing() -> None:
