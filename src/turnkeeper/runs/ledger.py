@@ -315,7 +315,9 @@ class Ledger:
         return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
 
     def _add(self, db: sqlite3.Connection, one: Wanted, now: int) -> int:
-        row = db.execute("SELECT facts, hint FROM calls WHERE conversation = ?", (one.call.conversation,)).fetchone()
+        row = db.execute(
+            "SELECT facts, details IS NULL FROM calls WHERE conversation = ?", (one.call.conversation,)
+        ).fetchone()
         hint = None if one.listed is None else _ENCODER.encode(tuple(sorted(one.listed)))
         if row is None:
             db.execute(
@@ -334,7 +336,15 @@ class Ledger:
             return 1
         known = _FACTS.decode(row[0])
         missing = one.listed is not None and _missing(known, one.listed)
-        if known.state == "erased" or not ((one.call.ended_at and not known.ended_at) or missing):
+        if known.state == "erased":
+            return 0
+        if not ((one.call.ended_at and not known.ended_at) or missing):
+            if row[1] and one.details and not known.generation:
+                # Taken over from the archive's index: what the listing tells need not be asked for again.
+                db.execute(
+                    "UPDATE calls SET details = ?, hint = ? WHERE conversation = ?",
+                    (one.details, hint, one.call.conversation),
+                )
             return 0
         facts = _ENCODER.encode(_renewed(known, one.call))
         db.execute(
