@@ -23,7 +23,7 @@ from turnkeeper.clock import Clock
 from turnkeeper.errors import DiskFull, Misconfigured, StoreRefused, Unavailable
 from turnkeeper.runs.presence import Presence
 
-__all__ = ["Due", "Ledger", "Taken", "Wanted"]
+__all__ = ["Due", "Ledger", "Settlement", "Taken", "Wanted"]
 
 LEASE_S = 600.0
 """How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
@@ -78,6 +78,16 @@ class Taken:
     tries: int
     details: bytes | None = None
     listed: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Settlement:
+    """What came of a conversation that was taken, and when it is due again (epoch ms; None: never)."""
+
+    taken: Taken
+    call: CallState
+    due: int | None
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,24 +166,28 @@ class Ledger:
             ).fetchall()
         return [_taken(row) for row in rows]
 
-    def settle(self, taken: Taken, call: CallState, *, due: int | None, failed: bool = False) -> bool:
-        """Say what came of it and when it is due again (None: never). False where the lease was lost to another."""
-        details = taken.details if due is not None and not call.generation else None
+    def settle(self, settlements: Sequence[Settlement]) -> int:
+        """Say what came of these; how many were still ours (a lease may have been lost to another)."""
+        rows = [
+            (
+                one.call.state,
+                _ENCODER.encode(one.call),
+                # What the listing told is needed until the first transcript is archived.
+                one.taken.details if one.due is not None and not one.call.generation else None,
+                one.due,
+                one.taken.tries + 1 if one.failed else 0,
+                one.call.conversation,
+                self._owner,
+            )
+            for one in settlements
+        ]
         with self._changing() as db:
-            done = db.execute(
+            done = db.executemany(
                 "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, owner = NULL, leased = NULL,"
                 " dirty = 1 WHERE conversation = ? AND owner = ?",
-                (
-                    call.state,
-                    _ENCODER.encode(call),
-                    details,
-                    due,
-                    taken.tries + 1 if failed else 0,
-                    call.conversation,
-                    self._owner,
-                ),
+                rows,
             )
-        return done.rowcount == 1
+        return done.rowcount
 
     def give_back(self, taken: Taken) -> None:
         """It was not done after all: it is due for everybody again, at once."""

@@ -191,6 +191,8 @@ class Visitor:
             recordings=sound.states,
             sync_mode=self.audio.sync if self.audio else None,
             new=call.generation == 0,
+            # Read from the very bytes that are kept; otherwise they are those of an earlier generation.
+            details=details if body else None,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         done = self._legs(now).done(call, found, kept.manifest, details)
