@@ -150,8 +150,11 @@ def _last_words(report: RunReport) -> Iterator[str]:
     if report.unread:
         yield f"{report.unread:,} kept that cannot be read yet"
         yield "  turnkeeper status says why; after an upgrade, turnkeeper reread reads them without asking again."
+    again = "run it again" + (f", from {report.next_due} on" if report.next_due else "")
     if report.waiting:
-        yield f"{report.waiting:,} conversations lack something so far: run it again, from {report.next_due} on"
+        yield f"{report.waiting:,} {'have' if report.waiting > 1 else 'has'} no transcript yet: {again}"
+    if report.completing:
+        yield f"{report.completing:,} archived, another leg or a recording may still come: {again}"
 
 
 def heard(*, as_json: bool, quiet: bool) -> Listener:

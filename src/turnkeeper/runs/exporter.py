@@ -289,7 +289,8 @@ class Exporter:
         await self._commit()
         report = self.report
         due = self._ledger.due()
-        report.waiting, report.next_due = due.now + due.later, rfc3339_ms(due.next_ms) if due.next_ms else ""
+        report.waiting, report.completing = due.now + due.later - due.archived, due.archived
+        report.next_due = rfc3339_ms(due.next_ms) if due.next_ms else ""
         report.states = self._ledger.counts()
         report.requests, report.downloads = self._platform.requests, self._platform.downloads
         report.requests_per_transcript = round(report.requests / report.transcripts, 2) if report.transcripts else 0.0

@@ -92,10 +92,12 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Due:
-    """How much may be taken now, how much later, and when the earliest of those is due (epoch ms)."""
+    """How much may be taken now, how much later, and when the earliest of those is due (epoch ms). ``archived`` of
+    them all have a transcript in the archive already, and may get more."""
 
     now: int
     later: int
+    archived: int
     next_ms: int | None
 
 
@@ -223,12 +225,13 @@ class Ledger:
         """What is left to do."""
         now = self._now()
         with self._reading() as db:
-            ready, later, earliest = db.execute(
+            found = db.execute(
                 "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1),"
+                " count(*) FILTER (WHERE state IN ('done', 'unread')),"
                 " min(due) FILTER (WHERE due > ?1) FROM calls WHERE due IS NOT NULL",
                 (now,),
             ).fetchone()
-        return Due(ready, later, earliest)
+        return Due(*found)
 
     def counts(self) -> dict[str, int]:
         """How many conversations are in each state."""

@@ -8,7 +8,7 @@ import pytest
 
 from turnkeeper.archive.states import CallState
 from turnkeeper.clock import ManualClock
-from turnkeeper.runs.ledger import Ledger, Wanted
+from turnkeeper.runs.ledger import Due, Ledger, Wanted
 
 DAY = "2026-10-05"
 CALL = CallState(conversation="c", state="pending", started_at=f"{DAY}T10:00:00Z", ended_at=f"{DAY}T10:01:00Z")
@@ -33,4 +33,18 @@ def test_a_call_that_is_archived_needs_no_details_again(ledger: Ledger) -> None:
     ledger.add([Wanted(CALL, b"{}")])
     (taken,) = ledger.take(10)
     assert taken.details is None
+    ledger.close()
+
+
+def test_what_is_due_is_told_apart_by_whether_anything_is_archived(ledger: Ledger) -> None:
+    ledger.restore(
+        DAY,
+        [
+            (CALL, 0),
+            (CallState(conversation="later", state="absent"), 9_999_999_999_999),
+            (CallState(conversation="more", state="done", generation=1), 9_999_999_999_998),
+            (CallState(conversation="never", state="done", generation=1), None),
+        ],
+    )
+    assert ledger.due() == Due(now=1, later=2, archived=1, next_ms=9_999_999_999_998)
     ledger.close()
