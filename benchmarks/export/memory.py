@@ -25,8 +25,8 @@ def measured(conversations: int, per_day: int) -> float:
         simulator(conversations, "--per-day", str(per_day)) as platform,
         LocalS3(buckets=["bench"], folder=Path(place) / "s3") as s3,
     ):
-        env = {**environment(), **platform, **s3.environment()}
-        found = child("ours", "s3://bench/archive", str(Path(place) / "ledger.sqlite3"), env=env)
+        env = {**environment(), **platform, **s3.environment(), "XDG_STATE_HOME": place}
+        found = child("command", "s3://bench/archive", env=env)
     assert found["visited"] == conversations, found
     per_call = found["cpu"] / conversations * 1000
     took = time.monotonic() - began

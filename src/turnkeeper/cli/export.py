@@ -16,6 +16,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.archive.exported import PlatformExport
+from turnkeeper.cli.arenas import few_arenas
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import Audio, Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
@@ -102,6 +103,7 @@ def export(
         heard_too = AudioWanted(sound.sync, sound.audio_format, source, wait_seconds=platform.wait)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
+    few_arenas()
     with politely_stopped() as stop:
         report = run_export(
             _following(range_, every, wanted or Wanted()) if follow else _given(range_),

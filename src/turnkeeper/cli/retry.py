@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from turnkeeper.cli.arenas import few_arenas
 from turnkeeper.cli.export import ended, heard, politely_stopped
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.runs.export import Range
@@ -42,6 +43,7 @@ def retry(
         No progress at all.
     """
     platform, destination = platform or Platform(), destination or Destination()
+    few_arenas()
     with politely_stopped() as stop:
         report = run_export(
             Range(),
