@@ -6,6 +6,7 @@ from there before the clock starts. No parsing, no hashing, no retries, no ledge
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -122,6 +123,9 @@ class Loop:
 
 async def main(archive: str, like: str) -> None:
     calls = planned(Path(like))
+    # What is held ready here is not the loop's own: it must not be looked through whenever the loop's garbage is.
+    gc.collect()
+    gc.freeze()
     loop = Loop(archive)
     began = time.process_time()
     await loop.run(calls)

@@ -29,7 +29,7 @@ class Bench:
     before: str
     visitors: int = 1
     commit_seconds: float = 0.0
-    reference: Holding = field(default_factory=lambda: Holding({}, {}))
+    reference: Holding = field(default_factory=lambda: Holding({}, {}, {}))
     met: Mapping[str, int] = field(default_factory=dict)
 
     def job(self, to: str, folder: Path, store: Mapping[str, str] | None = None) -> Job:

@@ -17,7 +17,7 @@ from turnkeeper.archive.disk import Disk
 from turnkeeper.archive.states import CallState
 from turnkeeper.clock import Clock
 from turnkeeper.events import Event, Fetched
-from turnkeeper.runs.ledger import Ledger, Taken, Wanted
+from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
 
 __all__ = ["CrashDisk", "CrashLedger", "CrashStore", "Points"]
 
@@ -141,9 +141,9 @@ class CrashLedger(Ledger):
         with self._points.around("ledger take"):
             return super().take(most)
 
-    def settle(self, taken: Taken, call: CallState, *, due: int | None, failed: bool = False) -> bool:
+    def settle(self, settlements: Sequence[Settlement]) -> int:
         with self._points.around("ledger settle"):
-            return super().settle(taken, call, due=due, failed=failed)
+            return super().settle(settlements)
 
     def renew(self) -> None:
         with self._points.around("ledger renew"):

@@ -16,10 +16,12 @@ __all__ = ["Holding", "holding"]
 
 @dataclass(frozen=True)
 class Holding:
-    """What an archive holds: ``objects`` outside its own notes, by key; ``outcomes`` by conversation."""
+    """What an archive holds: ``objects`` outside its own notes, by key; ``outcomes`` by conversation; ``windows`` that
+    were listed to their end."""
 
     objects: Mapping[str, str]
     outcomes: Mapping[str, Any]
+    windows: Mapping[str, Any]
 
     def differences(self, other: Holding) -> list[str]:
         """What is not the same, in words; empty where all is."""
@@ -27,6 +29,7 @@ class Holding:
         for what, mine, theirs in (
             ("object", self.objects, other.objects),
             ("outcome", self.outcomes, other.outcomes),
+            ("window", self.windows, other.windows),
         ):
             told += [f"{what} {key} is missing" for key in sorted(mine.keys() - theirs.keys())]
             told += [f"{what} {key} is too much" for key in sorted(theirs.keys() - mine.keys())]
@@ -42,9 +45,9 @@ def holding(store: Store) -> Holding:
     """Read a whole archive."""
     states = States(store)
     objects = {key: _digest(key, store.get(key)) for key in store.list("") if not key.startswith("_turnkeeper/")}
-    return Holding(
-        objects, {call.conversation: _outcome(call) for day in states.days() for call in states.read(day).calls}
-    )
+    outcomes = {call.conversation: _outcome(call) for day in states.days() for call in states.read(day).calls}
+    windows = {f"{one.filter} {one.start}--{one.end}": one.complete for one in states.windows()}
+    return Holding(objects, outcomes, windows)
 
 
 def _digest(key: str, data: bytes) -> str:

@@ -104,7 +104,7 @@ def _judged(
 
 
 def _unfinished(report: Mapping[str, Any]) -> bool:
-    return bool(report.get("waiting", 0)) or report.get("ended") == "interrupted"
+    return any(report.get(name) for name in ("waiting", "completing")) or report.get("ended") == "interrupted"
 
 
 def _environment(platform: Mapping[str, Any], folder: Path) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _ran(options: list[str], env: Mapping[str, str]) -> Any:
 
 
 def _told(report: Mapping[str, Any]) -> str:
-    names = ("found", "visited", "transcripts", "failed", "requests", "waiting", "states")
+    names = ("found", "visited", "transcripts", "failed", "requests", "waiting", "completing", "states")
     failures = Counter(failure["error"] for failure in report.get("failures", ()))
     return f"{report['started_at'][:10]} " + json.dumps({n: report.get(n, 0) for n in names} | {"why": failures})
 

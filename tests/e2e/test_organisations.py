@@ -52,6 +52,28 @@ def test_each_organisation_has_its_archive(
     assert not list((tmp_path / "globex").glob(f"*/{one.conversation_ids[2]}*"))
 
 
+def test_status_and_retry_look_at_the_archive_of_the_organisation(
+    two: tuple[Running, Running, dict[str, str]], cli: Cli, tmp_path: Path
+) -> None:
+    _, other, env = two
+    (tmp_path / "ids.txt").write_text(other.conversation_ids[0] + "\n")
+    cli("export", "--ids", "ids.txt", "--org", "globex", env=env, code=0)
+    env["TURNKEEPER_ARCHIVE"] = str(tmp_path / "elsewhere")
+    known = cli("status", "--org", "globex", "--no-ask", "--json", env=env, code=0).json
+    assert (known["archive"], known["done"]) == ((tmp_path / "globex").as_uri(), 1)
+    assert cli("retry", "--org", "globex", "-q", env=env, code=0).json["states"] == {"done": 1}
+    # An archive that was given goes before the organisation's, here too.
+    given = cli("status", str(tmp_path / "given"), "--org", "globex", "--no-ask", "--json", env=env, code=0).json
+    assert given["archive"] == (tmp_path / "given").as_uri()
+
+
+def test_without_any_archive_both_say_how_to_name_one(cli: Cli) -> None:
+    for verb in ("status", "retry"):
+        ran = cli(verb, env={"TURNKEEPER_ARCHIVE": ""}, code=2)
+        assert "no archive was named" in ran.err
+        assert "--org" in ran.err
+
+
 def test_the_doctor_names_the_profile(two: tuple[Running, Running, dict[str, str]], cli: Cli) -> None:
     one, _, env = two
     found = {

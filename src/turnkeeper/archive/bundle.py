@@ -14,7 +14,7 @@ import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
 from turnkeeper.archive.audit import Audit
-from turnkeeper.archive.carried import Made, carried, make
+from turnkeeper.archive.carried import Made, carried, chosen, make
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.customers import Match, find
 from turnkeeper.archive.erase import By, Eraser, Proof
@@ -37,6 +37,7 @@ from turnkeeper.model import RecordingState, Summary
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource, Spool
 from turnkeeper.transcript.addresses import Wanted
+from turnkeeper.transcript.details import Details
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
@@ -138,6 +139,7 @@ class Archive:
         recordings: Sequence[RecordingState] = (),
         sync_mode: SyncMode | None = None,
         new: bool = False,
+        details: Details | None = None,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
@@ -146,7 +148,8 @@ class Archive:
         in the ``sync_mode`` named last. ``recordings`` says what became of each. The call returns only when everything
         is stored; a crash before leaves the previous generation as it was. ``new`` says that the conversation is
         believed not to be here yet: no request is spent on looking, and a mistake is found out; whether it was erased
-        is looked up in a list half a minute old (see ``undo_if_erased``).
+        is looked up in a list half a minute old (see ``undo_if_erased``). ``details`` is what the body ``conversation``
+        among those that arrived says, for callers who have read it already.
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
         ``Erased`` for a conversation that was erased, also while it was being kept.
@@ -161,7 +164,7 @@ class Archive:
             keys.check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
         wanted = _Wanted(conversation, bodies, states, selections, notes, recordings, sync_mode)
-        return self._commit(wanted, Reading(names=self._names), new=new)
+        return self._commit(wanted, Reading(names=self._names, details=details), new=new)
 
     def undo_if_erased(self, conversation: str) -> None:
         """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.
@@ -331,13 +334,15 @@ class Archive:
                 self._read_checked = True
 
     def _taken(self, conversation: str, arrived: Arrived) -> Input:
-        body = arrived.body.seal()
-        with body.open() as reader:
-            head = reader.read(HEAD)
+        body, head = arrived.body.seal(), b""
+        if inputs.recording_of(arrived.source):
+            with body.open() as reader:
+                head = reader.read(HEAD)
+        sha256 = body.sha256
         return Input(
-            key=inputs.key_of(conversation, arrived.source, arrived.communication, body.sha256, head),
+            key=inputs.key_of(conversation, arrived.source, arrived.communication, sha256, head),
             size=body.size,
-            sha256=body.sha256,
+            sha256=sha256,
             source=arrived.source,
             withheld=arrived.withheld,
         )
@@ -372,7 +377,7 @@ class Archive:
         if not any(inputs.is_transcript(taken.source) for taken in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
         self._put_inputs(arrived, earlier)
-        selections = _selections(current, wanted.selections)
+        selections = chosen(current, wanted.selections)
         mode = wanted.sync_mode or (current.sync_mode if current else None)
 
         def body(taken: Input) -> Source:
@@ -482,12 +487,6 @@ class Archive:
         if spool.sha256 != taken.sha256:
             raise Unread("its bytes are not the ones archived", operation="read", key=taken.key, hint=hint)
         return spool.seal()
-
-
-def _selections(current: Manifest | None, asked: Sequence[Selection]) -> list[Selection]:
-    slugs = {slug: Selection.parse(slug) for slug in (current.selections if current else ())}
-    slugs |= {selection.slug: selection for selection in asked}
-    return [slugs[slug] for slug in sorted(slugs)]
 
 
 def _archived(manifest: Manifest, *, changed: bool) -> Archived:

@@ -11,7 +11,7 @@ from turnkeeper.archive.manifest import Input, Manifest, SyncMode, View
 from turnkeeper.archive.views import Built, Reading, build
 from turnkeeper.transcript.select import Selection
 
-__all__ = ["Made", "carried", "make"]
+__all__ = ["Made", "carried", "chosen", "make"]
 
 _OF_AUDIO = ("alignment/", "peaks/")
 
@@ -42,6 +42,13 @@ def make(made: Made, carry: Sequence[View], current: Manifest | None) -> Built:
             return built
         built.close()
     return _built(made, audio=True)
+
+
+def chosen(current: Manifest | None, asked: Sequence[Selection]) -> list[Selection]:
+    """The selections whose views are made: those asked for now, and those that ``current`` has, as long as it lives."""
+    slugs = {slug: Selection.parse(slug) for slug in (current.selections if current else ())}
+    slugs |= {selection.slug: selection for selection in asked}
+    return [slugs[slug] for slug in sorted(slugs)]
 
 
 def carried(

@@ -8,7 +8,7 @@ so neither forgets what the other knows. Questions about dates are answered from
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal
 
@@ -18,7 +18,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, Unavailable, Unread
 
-__all__ = ["CallState", "DayStates", "LegState", "State", "States", "Window", "merged"]
+__all__ = ["AUDIO", "WHOLE", "CallState", "DayStates", "LegState", "State", "States", "Window", "counting", "merged"]
 
 FORMAT = "turnkeeper.states/1"
 WINDOW_FORMAT = "turnkeeper.window/1"
@@ -28,11 +28,17 @@ UNDATED = "undated"
 State = Literal["pending", "done", "absent", "unread", "failed", "erased"]
 """What a conversation or a leg of it has come to; ``absent`` is asked again until it is final."""
 
+AUDIO = "_audio"
+"""The leg that stands for all recordings of a conversation, where they are wanted."""
+WHOLE = "_media"
+"""The leg of a transcript that is of the whole conversation (the media dialect)."""
+
 _ATTEMPTS = 16
 
 
 class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them."""
+    """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them.
+    ``spare`` is one that is asked for only where the likelier ones gave nothing."""
 
     id: str
     state: State
@@ -42,6 +48,7 @@ class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     next_ask: str = ""
     asks: int = 0
     final: bool = False
+    spare: bool = False
 
 
 class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -184,7 +191,18 @@ def merged(known: CallState, told: CallState) -> CallState:
     for leg in told.legs:
         legs[leg.id] = _later(legs[leg.id], leg) if leg.id in legs else leg
     newer = max(known, told, key=_standing)
-    return msgspec.structs.replace(newer, legs=tuple(legs[name] for name in sorted(legs)))
+    return msgspec.structs.replace(newer, legs=counting(legs))
+
+
+def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
+    """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
+    ever asked for depends on who came upon the call first, and nobody will ask again."""
+    there = any(leg.state in ("done", "unread") and not leg.spare and leg.id != AUDIO for leg in legs.values())
+    return tuple(legs[name] for name in sorted(legs) if not (there and legs[name].spare and _is_open(legs[name])))
+
+
+def _is_open(leg: LegState) -> bool:
+    return leg.state not in ("done", "unread")
 
 
 def _standing(call: CallState) -> tuple[int, bool, int, bytes]:

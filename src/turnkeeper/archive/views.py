@@ -29,12 +29,13 @@ __all__ = ["Built", "Reading", "build"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How inputs are read: the shapes known beyond the built-in ones, where spools may spill to, and the names in lists
-    that were read before."""
+    """How inputs are read: the shapes known beyond the built-in ones, where spools may spill to, and what was read
+    before: the names in lists, and the conversation's details."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     spool_folder: Path | None = None
     names: KnownNames = field(default_factory=KnownNames)
+    details: Details | None = None
 
 
 @dataclass
@@ -104,7 +105,7 @@ def _build(
     sync_mode: SyncMode,
 ) -> None:
     names = _names(built, bodies, reading.names)
-    details = _details(built, bodies)
+    details = reading.details or _details(built, bodies)
 
     read = [_body(taken, source) for taken, source in bodies.items() if _has_turns(taken)]
     assembly = assemble(read, conversation=conversation, details=details, names=names, **reading.options)

@@ -16,6 +16,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.archive.exported import PlatformExport
+from turnkeeper.cli.arenas import few_arenas
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import Audio, Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
@@ -102,6 +103,7 @@ def export(
         heard_too = AudioWanted(sound.sync, sound.audio_format, source, wait_seconds=platform.wait)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
+    few_arenas()
     with politely_stopped() as stop:
         report = run_export(
             _following(range_, every, wanted or Wanted()) if follow else _given(range_),
@@ -150,8 +152,11 @@ def _last_words(report: RunReport) -> Iterator[str]:
     if report.unread:
         yield f"{report.unread:,} kept that cannot be read yet"
         yield "  turnkeeper status says why; after an upgrade, turnkeeper reread reads them without asking again."
+    again = "run it again" + (f", from {report.next_due} on" if report.next_due else "")
     if report.waiting:
-        yield f"{report.waiting:,} conversations lack something so far: run it again, from {report.next_due} on"
+        yield f"{report.waiting:,} {'have' if report.waiting > 1 else 'has'} no transcript yet: {again}"
+    if report.completing:
+        yield f"{report.completing:,} archived, another leg or a recording may still come: {again}"
 
 
 def heard(*, as_json: bool, quiet: bool) -> Listener:

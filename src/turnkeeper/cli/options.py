@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 
 from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.audio.recordings import AudioFormat
+from turnkeeper.errors import Misconfigured
 from turnkeeper.profiles import Profile, read_profile
 from turnkeeper.settings import Api, PlatformSettings, StoreSettings, environment
 from turnkeeper.transcript.select import Selection
@@ -20,6 +21,7 @@ __all__ = [
     "Destination",
     "Platform",
     "archive_address",
+    "archive_named",
     "platform_settings",
     "profile",
     "selection",
@@ -96,6 +98,15 @@ def archive_address(to: str, platform: Platform) -> str:
     chosen = profile(platform)
     given = to and to != environment().get("TURNKEEPER_ARCHIVE", "")
     return chosen.archive if chosen and chosen.archive and not given else to
+
+
+def archive_named(archive: str, platform: Platform) -> str:
+    """The archive that a verb was given, found as ``archive_address`` does. Raises ``Misconfigured`` where there is
+    none."""
+    if address := archive_address(archive, platform):
+        return address
+    hint = "Name it, choose an organisation whose profile names one (--org), or set TURNKEEPER_ARCHIVE."
+    raise Misconfigured("no archive was named", hint=hint)
 
 
 @Parameter(name="*", group=AUDIO)

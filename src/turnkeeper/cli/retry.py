@@ -8,8 +8,9 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from turnkeeper.cli.arenas import few_arenas
 from turnkeeper.cli.export import ended, heard, politely_stopped
-from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.runs.export import Range
 from turnkeeper.runs.export import export as run_export
 from turnkeeper.settings import clock_from_environment
@@ -18,7 +19,7 @@ __all__ = ["retry"]
 
 
 def retry(
-    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
     /,
     *,
     platform: Platform | None = None,
@@ -35,17 +36,18 @@ def retry(
     Parameters
     ----------
     archive
-        The archive's folder or address.
+        The archive's folder or address; else the organisation's archive.
     json
         One JSON line per event on standard error.
     quiet
         No progress at all.
     """
     platform, destination = platform or Platform(), destination or Destination()
+    few_arenas()
     with politely_stopped() as stop:
         report = run_export(
             Range(),
-            to=archive,
+            to=archive_named(archive, platform),
             platform=platform_settings(platform),
             store=store_settings(destination, platform.ca),
             clock=clock_from_environment(),

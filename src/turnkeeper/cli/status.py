@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, Platform, platform_settings, store_settings
+from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.completeness import Completeness
 from turnkeeper.runs.completeness import status as look
@@ -23,7 +23,7 @@ STALE = 6
 
 
 def status(
-    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
     /,
     *,
     since: str = "",
@@ -46,7 +46,7 @@ def status(
     Parameters
     ----------
     archive
-        The archive's folder or address.
+        The archive's folder or address; else the organisation's archive.
     since
         Only days from this one on (UTC).
     until
@@ -62,16 +62,17 @@ def status(
     json
         The whole as one JSON document.
     """
-    clock = clock_from_environment()
+    platform, clock = platform or Platform(), clock_from_environment()
+    archive = archive_named(archive, platform)
     chosen = range_of(clock.now(), since=since, until=until, last=last) if since or last else None
     if until and chosen is None:
         raise Misconfigured("--until needs --since")
-    settings = platform_settings(platform or Platform())
+    settings = platform_settings(platform)
     found = look(
         archive,
         since=chosen.start if chosen else None,
         until=chosen.end if chosen else None,
-        store=store_settings(destination or Destination(), (platform or Platform()).ca),
+        store=store_settings(destination or Destination(), platform.ca),
         platform=settings if ask and settings.client_id else None,
         clock=clock,
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 
 import httpx2
 
@@ -25,6 +26,14 @@ Transport = httpx2.AsyncBaseTransport
 """What a test, or a user with an unusual network, may give instead of real sockets."""
 
 _CONNECT_S, _READ_S = 10.0, 60.0
+# No limit on waiting for a free connection: those who wait are bounded by those who work.
+_TIMEOUTS = {"timeout": httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None).as_dict()}
+_OUR_HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip",
+    "Connection": "keep-alive",
+    "User-Agent": f"turnkeeper/{__version__}",
+}
 _LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _ON_THE_WIRE = ("content-encoding", "content-length")
 _SCRUBBER = WithoutQueries()
@@ -37,7 +46,7 @@ class Answer:
         self._response = response
         self._url = url
         self.status = response.status_code
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = _headers(response.headers.raw)
         # A transport that was given (MockTransport) may answer with content that the library has read and decoded.
         self._ready = response.content if response.is_stream_consumed else None
         if self._ready is not None:
@@ -54,11 +63,12 @@ class Answer:
         if self._ready is not None:
             yield self._ready
             return
-        # Without chunk_size: the library's own re-chunking is three times slower.
-        async with aclosing(self._response.aiter_raw()) as raw:
-            with _translated(self._url):
-                async for chunk in raw:
-                    yield chunk
+        stream = self._response.stream
+        assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - an asynchronous client gives no other
+        # The stream itself, which ``send`` closes: the library's layers over it count and copy what we count ourselves.
+        with _translated(self._url):
+            async for chunk in stream:
+                yield chunk
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decoded. Raises ``Unavailable`` for a broken connection, a short or a damaged body."""
@@ -96,7 +106,12 @@ class Answer:
 
 
 class Http:
-    """One pool of connections. Made twice: for the platform, and for storage, which must never see a token.
+    """As many connections as requests are under way. Made twice: for the platform, and for storage, which must never
+    see a token.
+
+    Each connection has a client of its own, taken from a stack and put back on it: the library's pool would look at
+    every connection twice for each request, which costs more than sending it. Those on top are used again and stay
+    open, those below are closed after a while.
 
     Raises ``Misconfigured`` where the certificate authority's file cannot be used.
     """
@@ -104,15 +119,11 @@ class Http:
     def __init__(self, settings: PlatformSettings, transport: Transport | None = None) -> None:
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_SCRUBBER)
-        self._client = httpx2.AsyncClient(
-            # A context takes a while to make, and an injected transport has no use for one.
-            verify=_trust(settings) if transport is None else True,
-            transport=transport,
-            # No limit on waiting for a free connection: those who wait are bounded by those who work.
-            timeout=httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None),
-            headers={"User-Agent": f"turnkeeper/{__version__}", "Accept-Encoding": "gzip"},
-            follow_redirects=False,
-        )
+        # A context takes a while to make, and an injected transport has no use for one.
+        verify = _trust(settings) if transport is None else True
+        self._new = partial(httpx2.AsyncClient, verify=verify, transport=transport, follow_redirects=False)
+        self._idle: list[httpx2.AsyncClient] = []
+        self._all: list[httpx2.AsyncClient] = []
 
     @asynccontextmanager
     async def send(
@@ -122,17 +133,46 @@ class Http:
 
         Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted.
         """
-        with _translated(url):
-            request = self._client.build_request(method, url, headers=headers, content=content)
-            response = await self._client.send(request, stream=True)
+        client = self._taken()
         try:
-            yield Answer(response, url)
+            with _translated(url):
+                # Not the client's build_request, which parses and copies its own defaults anew for each request.
+                request = httpx2.Request(
+                    method,
+                    url,
+                    headers={**_OUR_HEADERS, **headers} if headers else _OUR_HEADERS,
+                    content=content,
+                    cookies=client.cookies,
+                    extensions=_TIMEOUTS,
+                )
+                response = await client.send(request, stream=True)
+            try:
+                yield Answer(response, url)
+            finally:
+                await response.aclose()
         finally:
-            await response.aclose()
+            self._idle.append(client)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        while self._all:
+            await self._all.pop().aclose()
+
+    def _taken(self) -> httpx2.AsyncClient:
+        if self._idle:
+            return self._idle.pop()
+        client = self._new()
+        self._all.append(client)
+        return client
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Names in lower case; one that comes again is joined to the first."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def _trust(settings: PlatformSettings) -> ssl.SSLContext:

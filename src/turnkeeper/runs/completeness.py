@@ -13,7 +13,7 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import UNDATED, CallState, State
+from turnkeeper.archive.states import AUDIO, UNDATED, CallState, State
 from turnkeeper.archive.states import States as Index
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import TurnkeeperError
@@ -23,7 +23,6 @@ from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import RunReport
-from turnkeeper.runs.visit import AUDIO
 from turnkeeper.settings import PlatformSettings, StoreSettings
 
 __all__ = ["Completeness", "Day", "Queue", "status"]

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.states import AUDIO, CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Misconfigured, Retriable
@@ -31,7 +31,7 @@ from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Wanted
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import RunReport
-from turnkeeper.runs.visit import AUDIO, described
+from turnkeeper.runs.visit import described
 from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 from turnkeeper.spool import Spool

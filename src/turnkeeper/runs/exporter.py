@@ -27,10 +27,11 @@ from turnkeeper.errors import Denied, Erased, Retriable, TurnkeeperError
 from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.ledger import Ledger, Taken, Wanted
+from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
 from turnkeeper.runs.listings import Listings
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.settling import Settling
 from turnkeeper.runs.sound import AudioWanted
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
 
@@ -108,6 +109,7 @@ class Exporter:
         self._stop = stop or threading.Event()
         self._listings = Listings(platform.listed)
         self._threads = anyio.CapacityLimiter(self._settings.writers)
+        self._settling = Settling(ledger)
         self._wake = anyio.Event()
         self._taking = anyio.Lock()
         self._committed = clock.monotonic()
@@ -230,8 +232,7 @@ class Exporter:
                 await anyio.to_thread.run_sync(self._ledger.give_back, taken)
             raise
         failed = outcome.error is not None
-        settle = self._ledger.settle
-        await anyio.to_thread.run_sync(lambda: settle(taken, outcome.call, due=outcome.due, failed=failed))
+        await self._settling.settle(Settlement(taken, outcome.call, outcome.due, failed))
         self._count(outcome)
         if under.denials >= _DENIALS and self.report.transcripts == 0 and under.refused is not None:
             raise under.refused
@@ -288,7 +289,8 @@ class Exporter:
         await self._commit()
         report = self.report
         due = self._ledger.due()
-        report.waiting, report.next_due = due.now + due.later, rfc3339_ms(due.next_ms) if due.next_ms else ""
+        report.waiting, report.completing = due.now + due.later - due.archived, due.archived
+        report.next_due = rfc3339_ms(due.next_ms) if due.next_ms else ""
         report.states = self._ledger.counts()
         report.requests, report.downloads = self._platform.requests, self._platform.downloads
         report.requests_per_transcript = round(report.requests / report.transcripts, 2) if report.transcripts else 0.0

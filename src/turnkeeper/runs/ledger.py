@@ -23,7 +23,7 @@ from turnkeeper.clock import Clock
 from turnkeeper.errors import DiskFull, Misconfigured, StoreRefused, Unavailable
 from turnkeeper.runs.presence import Presence
 
-__all__ = ["Due", "Ledger", "Taken", "Wanted"]
+__all__ = ["Due", "Ledger", "Settlement", "Taken", "Wanted"]
 
 LEASE_S = 600.0
 """How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
@@ -80,12 +80,24 @@ class Taken:
     listed: frozenset[str] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Settlement:
+    """What came of a conversation that was taken, and when it is due again (epoch ms; None: never)."""
+
+    taken: Taken
+    call: CallState
+    due: int | None
+    failed: bool = False
+
+
 @dataclass(frozen=True)
 class Due:
-    """How much may be taken now, how much later, and when the earliest of those is due (epoch ms)."""
+    """How much may be taken now, how much later, and when the earliest of those is due (epoch ms). ``archived`` of
+    them all have a transcript in the archive already, and may get more."""
 
     now: int
     later: int
+    archived: int
     next_ms: int | None
 
 
@@ -156,24 +168,28 @@ class Ledger:
             ).fetchall()
         return [_taken(row) for row in rows]
 
-    def settle(self, taken: Taken, call: CallState, *, due: int | None, failed: bool = False) -> bool:
-        """Say what came of it and when it is due again (None: never). False where the lease was lost to another."""
-        details = taken.details if due is not None and not call.generation else None
+    def settle(self, settlements: Sequence[Settlement]) -> int:
+        """Say what came of these; how many were still ours (a lease may have been lost to another)."""
+        rows = [
+            (
+                one.call.state,
+                _ENCODER.encode(one.call),
+                # What the listing told is needed until the first transcript is archived.
+                one.taken.details if one.due is not None and not one.call.generation else None,
+                one.due,
+                one.taken.tries + 1 if one.failed else 0,
+                one.call.conversation,
+                self._owner,
+            )
+            for one in settlements
+        ]
         with self._changing() as db:
-            done = db.execute(
+            done = db.executemany(
                 "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, owner = NULL, leased = NULL,"
                 " dirty = 1 WHERE conversation = ? AND owner = ?",
-                (
-                    call.state,
-                    _ENCODER.encode(call),
-                    details,
-                    due,
-                    taken.tries + 1 if failed else 0,
-                    call.conversation,
-                    self._owner,
-                ),
+                rows,
             )
-        return done.rowcount == 1
+        return done.rowcount
 
     def give_back(self, taken: Taken) -> None:
         """It was not done after all: it is due for everybody again, at once."""
@@ -209,12 +225,13 @@ class Ledger:
         """What is left to do."""
         now = self._now()
         with self._reading() as db:
-            ready, later, earliest = db.execute(
+            found = db.execute(
                 "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1),"
+                " count(*) FILTER (WHERE state IN ('done', 'unread')),"
                 " min(due) FILTER (WHERE due > ?1) FROM calls WHERE due IS NOT NULL",
                 (now,),
             ).fetchone()
-        return Due(ready, later, earliest)
+        return Due(*found)
 
     def counts(self) -> dict[str, int]:
         """How many conversations are in each state."""
@@ -315,7 +332,9 @@ class Ledger:
         return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
 
     def _add(self, db: sqlite3.Connection, one: Wanted, now: int) -> int:
-        row = db.execute("SELECT facts, hint FROM calls WHERE conversation = ?", (one.call.conversation,)).fetchone()
+        row = db.execute(
+            "SELECT facts, details IS NULL FROM calls WHERE conversation = ?", (one.call.conversation,)
+        ).fetchone()
         hint = None if one.listed is None else _ENCODER.encode(tuple(sorted(one.listed)))
         if row is None:
             db.execute(
@@ -334,7 +353,15 @@ class Ledger:
             return 1
         known = _FACTS.decode(row[0])
         missing = one.listed is not None and _missing(known, one.listed)
-        if known.state == "erased" or not ((one.call.ended_at and not known.ended_at) or missing):
+        if known.state == "erased":
+            return 0
+        if not ((one.call.ended_at and not known.ended_at) or missing):
+            if row[1] and one.details and not known.generation:
+                # Taken over from the archive's index: what the listing tells need not be asked for again.
+                db.execute(
+                    "UPDATE calls SET details = ?, hint = ? WHERE conversation = ?",
+                    (one.details, hint, one.call.conversation),
+                )
             return 0
         facts = _ENCODER.encode(_renewed(known, one.call))
         db.execute(

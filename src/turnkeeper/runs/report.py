@@ -21,9 +21,11 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Counts of one run (``found`` … ``transcripts``), and of the whole archive as this ledger knows it (``states``).
 
-    ``listed_until`` is the time up to which every conversation was listed. ``waiting`` conversations are due later, the
-    earliest at ``next_due`` (RFC 3339). ``requests`` were sent to the platform's API; ``requests_per_transcript`` is
-    what one transcript cost of them; ``downloads`` were sent to storage and cost no quota. ``ended`` says how it ended.
+    ``listed_until`` is the time up to which every conversation was listed. ``waiting`` conversations have nothing in
+    the archive yet and are visited again; of ``completing`` archived ones another leg or a recording may still come.
+    The earliest of both is due at ``next_due`` (RFC 3339). ``requests`` were sent to the platform's API;
+    ``requests_per_transcript`` is what one transcript cost of them; ``downloads`` were sent to storage and cost no
+    quota. ``ended`` says how it ended.
     """
 
     format: str = FORMAT
@@ -45,6 +47,7 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     requests_per_transcript: float = 0.0
     downloads: int = 0
     waiting: int = 0
+    completing: int = 0
     next_due: str = ""
     states: dict[str, int] = {}
     failures: list[Failure] = []

@@ -12,17 +12,17 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.manifest import CommunicationState
-from turnkeeper.archive.states import CallState, LegState, State
+from turnkeeper.archive.states import AUDIO, WHOLE, CallState, LegState
 from turnkeeper.clock import Clock, rfc3339_ms
 from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError
 from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
-from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
+from turnkeeper.runs.legs import Legs, held, next_ask, waiting
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio
 from turnkeeper.spool import Spool
@@ -30,15 +30,8 @@ from turnkeeper.transcript.details import Details, read_details
 
 __all__ = ["Listing", "Outcome", "Refused", "Visitor", "described"]
 
-AUDIO = "_audio"
-"""The leg that stands for all recordings of a conversation, where they are wanted."""
-WHOLE = "_media"
-"""The leg of a transcript that is of the whole conversation (the media dialect)."""
-
 Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
 """A call's communications that the platform lists as transcribed by now; None where it lists nothing for anybody."""
-
-_UNLISTED = "not listed among the transcripts"
 
 
 class Refused(Exception):
@@ -106,7 +99,7 @@ class Visitor:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
         only = await self._communications(taken, call, details, now)
         if only is not None and not only:
-            outcome = self._unlisted(call, now)
+            outcome = self._told(self._legs(now).unlisted(call), now)
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         if details is None and call.generation:
             details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
@@ -115,7 +108,8 @@ class Visitor:
         except Denied as cause:
             raise Refused(cause, self._failed(taken, now, cause)) from cause
         if isinstance(met, Pending):
-            outcome = self._absent(call, met.absent or ((WHOLE, met.status),), now)
+            absent = self._legs(now).absent(call, met.absent or ((WHOLE, met.status),), details)
+            outcome = self._told(absent, now)
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         return await self._kept(call, body, met, details, now, spools)
 
@@ -146,18 +140,18 @@ class Visitor:
         """Which communications to ask for: None for all that are likely, none where nothing is listed yet."""
         if not call.legs:
             return self._first(taken.listed, details)
-        waiting = {leg.id for leg in call.legs if leg.state == "absent" and not leg.final and leg.id != AUDIO}
-        if call.generation and not waiting:
+        lacking = waiting(call)
+        if call.generation and not lacking:
             return frozenset()
         if any(leg.id == WHOLE for leg in call.legs):
             return None
-        listed = taken.listed - _held(call) if taken.listed else None
+        listed = taken.listed - held(call) if taken.listed else None
         if not listed:
             listed = await self.listing(call)
         if listed is None:
-            return waiting or None
-        if call.generation or now < self._deadline(call):
-            return (listed - _held(call)) or (frozenset() if call.generation else self._likeliest(waiting, details))
+            return lacking or None
+        if call.generation or now < self._legs(now).deadline(call):
+            return (listed - held(call)) or (frozenset() if call.generation else self._likeliest(lacking, details))
         # The last ask trusts no list.
         return None
 
@@ -167,11 +161,11 @@ class Visitor:
         likely, _ = candidates(details)
         return listed or frozenset(likely[:1]) or None
 
-    def _likeliest(self, waiting: set[str], details: Details | None) -> Collection[str] | None:
+    def _likeliest(self, lacking: set[str], details: Details | None) -> Collection[str] | None:
         if details is None:
-            return waiting or None
+            return lacking or None
         likely, _ = candidates(details)
-        return frozenset(likely[:1]) or waiting or None
+        return frozenset(likely[:1]) or lacking or None
 
     async def _kept(
         self,
@@ -197,9 +191,12 @@ class Visitor:
             recordings=sound.states,
             sync_mode=self.audio.sync if self.audio else None,
             new=call.generation == 0,
+            # Read from the very bytes that are kept; otherwise they are those of an earlier generation.
+            details=details if body else None,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        outcome = self._done(call, found, kept, details, now)
+        done = self._legs(now).done(call, found, kept.manifest, details)
+        outcome = self._told(done, now, arrived=sum(not one.metadata for one in found.bodies))
         return self._listened(outcome, sound, now) if self.audio else outcome
 
     def _wants_audio(self, call: CallState) -> bool:
@@ -226,98 +223,18 @@ class Visitor:
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
-        return self._listened(Outcome(heard, _next(heard)), sound, now)
+        return self._listened(Outcome(heard, next_ask(heard)), sound, now)
 
     def _listened(self, outcome: Outcome, sound: AudioFound, now: int) -> Outcome:
-        """The outcome with what became of the recordings: asked again while any of them may still come."""
-        call = outcome.call
-        legs = {leg.id: leg for leg in call.legs}
-        waiting = [one for one in sound.states if one.state in ("waiting", "archived", "failed")]
-        if sound.notes or waiting:
-            why = sound.notes[0] if sound.notes else waiting[0].reason or waiting[0].state
-            legs[AUDIO] = self._missing(call, legs.get(AUDIO), AUDIO, why, now)
-        else:
-            legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, now, "done", "")
-        call = msgspec.structs.replace(call, legs=_sorted(legs))
-        due = _next(call)
+        call = self._legs(now).listened(outcome.call, sound.states, sound.notes)
+        due = next_ask(call)
         return Outcome(call, due if due is None or due > now else outcome.due, outcome.arrived)
 
-    def _done(self, call: CallState, found: Found, kept: Kept, details: Details | None, now: int) -> Outcome:
-        unread = kept.manifest.unread
-        state: State = "unread" if unread else "done"
-        reason = f"{unread.error}: {unread.message}" if unread else ""
-        # A transcript of the whole conversation answers for the legs that were asked for one by one before.
-        whole = found.dialect == "media"
-        legs = {leg.id: leg for leg in call.legs if not whole or leg.state in ("done", "unread")}
-        for one in found.bodies:
-            if not one.metadata:
-                name = one.communication or WHOLE
-                legs[name] = self._answered(legs.get(name), name, now, state, reason)
-        for name, why in found.absent:
-            legs[name] = self._missing(call, legs.get(name), name, why, now)
-        if found.dialect == "speech":
-            for name in candidates(details)[0] if details else ():
-                if name not in legs:
-                    legs[name] = self._missing(call, None, name, _UNLISTED, now, asked=False)
-        call = msgspec.structs.replace(
-            call, state=state, reason=reason, generation=kept.manifest.generation, legs=_sorted(legs)
-        )
-        return Outcome(call, self._due(call, now), arrived=sum(not one.metadata for one in found.bodies))
+    def _legs(self, now: int) -> Legs:
+        return Legs(self.schedule, now)
 
-    def _absent(self, call: CallState, absent: Sequence[tuple[str, str]], now: int) -> Outcome:
-        legs = {leg.id: leg for leg in call.legs}
-        for name, why in absent:
-            legs[name] = self._missing(call, legs.get(name), name, why, now)
-        if not call.generation:
-            call = msgspec.structs.replace(call, state="absent", reason=absent[0][1])
-        call = msgspec.structs.replace(call, legs=_sorted(legs))
-        return Outcome(call, self._due(call, now))
-
-    def _unlisted(self, call: CallState, now: int) -> Outcome:
-        """The platform's list holds nothing new: as good as asking for each leg, and much cheaper."""
-        legs = {leg.id: leg for leg in call.legs}
-        for name, leg in legs.items():
-            if leg.state == "absent" and not leg.final and epoch_ms(leg.next_ask or rfc3339_ms(now)) <= now:
-                legs[name] = self._missing(call, leg, name, leg.reason or _UNLISTED, now)
-        call = msgspec.structs.replace(call, legs=_sorted(legs))
-        return Outcome(call, self._due(call, now))
-
-    def _due(self, call: CallState, now: int) -> int | None:
-        """When to come again: never at once, or one call would be visited for ever."""
-        due = _next(call)
-        if due is not None and due <= now:
-            # A leg that was not asked this time waits for the others' next turn.
-            asks = max((leg.asks for leg in call.legs), default=1)
-            due = self.schedule.absent(now, self._deadline(call) - self.schedule.window, asks)
-        return due
-
-    def _missing(
-        self, call: CallState, leg: LegState | None, name: str, why: str, now: int, *, asked: bool = True
-    ) -> LegState:
-        if leg is not None and leg.state in ("done", "unread"):
-            return leg
-        asks = (leg.asks if leg else 0) + asked
-        moment = rfc3339_ms(now)
-        first = leg.first_asked if leg and leg.first_asked else moment
-        due = self.schedule.absent(now, self._deadline(call) - self.schedule.window, asks)
-        return LegState(
-            id=name,
-            state="absent",
-            reason=why,
-            first_asked=first,
-            last_asked=moment,
-            next_ask=rfc3339_ms(due) if due is not None else "",
-            asks=asks,
-            final=due is None,
-        )
-
-    def _answered(self, leg: LegState | None, name: str, now: int, state: State, reason: str) -> LegState:
-        moment = rfc3339_ms(now)
-        first = leg.first_asked if leg and leg.first_asked else moment
-        asks = (leg.asks if leg else 0) + 1
-        return LegState(
-            id=name, state=state, reason=reason, first_asked=first, last_asked=moment, asks=asks, final=True
-        )
+    def _told(self, call: CallState, now: int, arrived: int = 0) -> Outcome:
+        return Outcome(call, self._legs(now).due(call), arrived)
 
     def _failed(self, taken: Taken, now: int, cause: TurnkeeperError) -> Outcome:
         call = taken.call
@@ -325,15 +242,6 @@ class Visitor:
         if not call.generation:
             call = msgspec.structs.replace(call, state="failed", reason=reason)
         return Outcome(call, self.schedule.failed(now, taken.tries + 1), error=cause)
-
-    def _deadline(self, call: CallState) -> int:
-        """When absent is final: a window after the call's end, or after the first ask where that came later."""
-        asked = [epoch_ms(leg.first_asked) for leg in call.legs if leg.first_asked]
-        return max(self._ended(call), min(asked, default=self._now())) + self.schedule.window
-
-    def _ended(self, call: CallState) -> int:
-        known = call.ended_at or call.started_at
-        return epoch_ms(known) if known else self._now()
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
@@ -354,15 +262,3 @@ def described(call: CallState, details: Details) -> CallState:
 def _closed(leg: LegState) -> bool:
     """Whether nothing more is to be done about the recordings."""
     return leg.id == AUDIO and (leg.state == "done" or leg.final)
-
-
-def _held(call: CallState) -> frozenset[str]:
-    return frozenset(leg.id for leg in call.legs if leg.state in ("done", "unread"))
-
-
-def _sorted(legs: dict[str, LegState]) -> tuple[LegState, ...]:
-    return tuple(legs[name] for name in sorted(legs))
-
-
-def _next(call: CallState) -> int | None:
-    return min((epoch_ms(leg.next_ask) for leg in call.legs if leg.next_ask and not leg.final), default=None)

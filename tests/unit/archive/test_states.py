@@ -9,21 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from turnkeeper.archive.states import CallState, LegState, States, Window, merged
+from turnkeeper.archive.states import AUDIO, CallState, LegState, States, Window, merged
 from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unread
 
 DAY = "2026-10-05"
 moments = some.sampled_from(["", "2026-10-05T10:00:00.000Z", "2026-10-06T10:00:00.000Z"])
 states = some.sampled_from(["pending", "done", "absent", "unread", "failed"])
-legs = some.builds(LegState, id=some.sampled_from("ab"), state=states, last_asked=moments, asks=some.integers(0, 3))
+legs = some.builds(
+    LegState,
+    id=some.sampled_from("abc"),
+    state=states,
+    last_asked=moments,
+    asks=some.integers(0, 3),
+    spare=some.booleans(),
+)
 calls = some.builds(
     CallState,
     conversation=some.just("c"),
     state=some.one_of(states, some.just("erased")),
     ended_at=moments,
     generation=some.integers(0, 2),
-    legs=some.lists(legs, max_size=2, unique_by=lambda leg: leg.id).map(lambda found: tuple(sorted(found, key=str))),
+    legs=some.lists(legs, max_size=3, unique_by=lambda leg: leg.id).map(lambda found: tuple(sorted(found, key=str))),
 )
 
 
@@ -44,6 +51,18 @@ def test_what_is_done_stays_done_and_what_is_erased_stays_erased(one: CallState,
         return
     done = {leg.id for call in (one, other) for leg in call.legs if leg.state == "done"}
     assert {leg.id for leg in found.legs if leg.state == "done"} == done
+
+
+def test_a_spare_leg_counts_only_until_a_likely_one_is_there() -> None:
+    likely, spare = LegState(id="likely", state="absent"), LegState(id="spare", state="absent", spare=True)
+    nothing = call("c", "absent", legs=(likely, spare))
+    there = call("c", legs=(LegState(id="likely", state="done", last_asked="2026-10-06T10:00:00.000Z"),), generation=1)
+    assert [leg.id for leg in merged(nothing, nothing).legs] == ["likely", "spare"]
+    assert [leg.id for leg in merged(nothing, there).legs] == ["likely"]
+    found = call("c", legs=(likely, LegState(id="spare", state="done", spare=True)), generation=1)
+    assert [leg.id for leg in merged(nothing, found).legs] == ["likely", "spare"]
+    heard = call("c", "absent", legs=(LegState(id=AUDIO, state="done"), spare))
+    assert [leg.id for leg in merged(nothing, heard).legs] == [AUDIO, "likely", "spare"]
 
 
 def call(name: str, state: Any = "done", **more: Any) -> CallState:

@@ -1,0 +1,33 @@
+"""What is said at the end of an export: what is not there yet, and what may still be added, each by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+from turnkeeper.cli.export import ended
+from turnkeeper.runs.report import RunReport
+
+DUE = "2026-10-05T10:05:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (RunReport(done=8), ""),
+        (RunReport(waiting=1, next_due=DUE), f"1 has no transcript yet: run it again, from {DUE} on\n"),
+        (RunReport(waiting=1200, next_due=DUE), f"1,200 have no transcript yet: run it again, from {DUE} on\n"),
+        (
+            RunReport(done=8, completing=8, next_due=DUE),
+            f"8 archived, another leg or a recording may still come: run it again, from {DUE} on\n",
+        ),
+        (RunReport(waiting=3), "3 have no transcript yet: run it again\n"),
+    ],
+)
+def test_what_may_still_come_is_said_once(report: RunReport, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(report, quiet=False) == 0
+    assert capsys.readouterr().err == said
+
+
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ended(RunReport(waiting=3, completing=2), quiet=True) == 0
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,50 @@
+"""The queue: what a listing tells of a call that was taken over from the archive's index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from turnkeeper.archive.states import CallState
+from turnkeeper.clock import ManualClock
+from turnkeeper.runs.ledger import Due, Ledger, Wanted
+
+DAY = "2026-10-05"
+CALL = CallState(conversation="c", state="pending", started_at=f"{DAY}T10:00:00Z", ended_at=f"{DAY}T10:01:00Z")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite3", ManualClock())
+
+
+def test_a_call_from_the_index_takes_over_what_the_listing_tells(ledger: Ledger) -> None:
+    ledger.restore(DAY, [(CALL, 0)])
+    assert ledger.add([Wanted(CALL, b"{}", frozenset({"leg"}))]) == 0
+    (taken,) = ledger.take(10)
+    assert (taken.details, taken.listed) == (b"{}", frozenset({"leg"}))
+    ledger.close()
+
+
+def test_a_call_that_is_archived_needs_no_details_again(ledger: Ledger) -> None:
+    done = CallState(conversation="c", state="done", generation=1, ended_at=CALL.ended_at)
+    ledger.restore(DAY, [(done, 0)])
+    ledger.add([Wanted(CALL, b"{}")])
+    (taken,) = ledger.take(10)
+    assert taken.details is None
+    ledger.close()
+
+
+def test_what_is_due_is_told_apart_by_whether_anything_is_archived(ledger: Ledger) -> None:
+    ledger.restore(
+        DAY,
+        [
+            (CALL, 0),
+            (CallState(conversation="later", state="absent"), 9_999_999_999_999),
+            (CallState(conversation="more", state="done", generation=1), 9_999_999_999_998),
+            (CallState(conversation="never", state="done", generation=1), None),
+        ],
+    )
+    assert ledger.due() == Due(now=1, later=2, archived=1, next_ms=9_999_999_999_998)
+    ledger.close()
