@@ -30,7 +30,7 @@ from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
 from turnkeeper.runs.windows import length_of
-from turnkeeper.settings import clock_from_environment
+from turnkeeper.settings import StoreSettings, clock_from_environment
 
 __all__ = ["ended", "export", "heard", "politely_stopped"]
 
@@ -95,12 +95,6 @@ def export(
         show(asdict(foreseen))
         return 0
     stores = store_settings(destination, platform.ca)
-    sound = audio or Audio()
-    heard_too = None
-    if sound.audio or sound.audio_from:
-        needs_audio_packages()
-        source = PlatformExport(sound.audio_from, stores) if sound.audio_from else None
-        heard_too = AudioWanted(sound.sync, sound.audio_format, source, wait_seconds=platform.wait)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
     few_arenas()
@@ -110,7 +104,9 @@ def export(
             to=to,
             platform=platform_settings(platform),
             store=stores,
-            settings=ExportSettings(visitors=concurrency, schedule=schedule, audio=heard_too),
+            settings=ExportSettings(
+                visitors=concurrency, schedule=schedule, audio=_sound(audio, stores, platform.wait)
+            ),
             clock=clock,
             listener=pulse,
             stop=stop,
@@ -124,6 +120,15 @@ def _given(range_: Range | None) -> Range:
         hint = "Give --since (and --until), --last 2d, --ids FILE, or --follow."
         raise Misconfigured("nothing was asked for", hint=hint)
     return range_
+
+
+def _sound(audio: Audio | None, stores: StoreSettings, wait: float | None) -> AudioWanted | None:
+    """What was asked of recordings, if anything. Raises ``Misconfigured`` where packages are missing."""
+    if audio is None or not (audio.audio or audio.audio_from):
+        return None
+    needs_audio_packages()
+    source = PlatformExport(audio.audio_from, stores) if audio.audio_from else None
+    return AudioWanted(audio.sync, audio.audio_format, source, wait_seconds=wait)
 
 
 def _following(first: Range | None, every: str, wanted: Wanted) -> Follow:
