@@ -6,10 +6,11 @@ Knows headers and tokens, and no endpoint.
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from email.utils import formatdate
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,7 +47,8 @@ class Stamp:
                 MutableHeaders(scope=message)["Date"] = self._date()
             await send(message)
 
-        with self._simulation.tally.passing(self._port):
+        # A caller that hung up is nobody's fault here, and nobody is left to be answered.
+        with self._simulation.tally.passing(self._port), suppress(ClientDisconnect):
             await self._app(scope, receive, stamped)
 
     def _date(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 import tracemalloc
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from turnkeeper.simulator import Simulation, serve
 
@@ -29,6 +31,20 @@ def test_ready_line_then_clean_exit_on_sigterm() -> None:
     ready = json.loads(child.stdout.readline())
     assert ready["base_url"].startswith("http://127.0.0.1:")
     assert len(ready["conversation_ids"]) == 20
+    child.send_signal(signal.SIGTERM)
+    out, err = child.communicate(timeout=20)
+    assert (child.returncode, out, err) == (0, "", "")
+
+
+def test_a_caller_that_hangs_up_leaves_no_trace() -> None:
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    port = urlsplit(json.loads(child.stdout.readline())["base_url"]).port
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=20) as caller:
+        caller.sendall(b"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ngrant_type=")
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=20) as after:
+        after.sendall(b"GET /_sim/clock HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert after.recv(12).endswith(b"200")
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=20)
     assert (child.returncode, out, err) == (0, "", "")
