@@ -20,7 +20,8 @@ def main(archive: str) -> None:
         turnkeeper(["export", "--to", archive, *days, "--quiet"])
     report = json.loads(out.getvalue())
     cpu = time.process_time() - began
-    print(json.dumps({"cpu": cpu, "mb": peak_mb(), "done": report["done"], "visited": report["visited"]}))
+    known = sum(report["states"].values())
+    print(json.dumps({"cpu": cpu, "mb": peak_mb(), "known": known, "visited": report["visited"]}))
 
 
 if __name__ == "__main__":

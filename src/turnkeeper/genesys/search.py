@@ -37,7 +37,8 @@ class Listed:
     ``complete`` is False where not all could be read: more began in one second than the platform lets anybody page.
     """
 
-    pairs: dict[str, set[str]] = field(default_factory=dict)
+    # Tuples: a set of one takes four times as much, and there are days of many thousands.
+    pairs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     complete: bool = True
 
     def of(self, conversation: str) -> frozenset[str]:
@@ -126,7 +127,9 @@ def _add(answer: _Answer, found: Listed) -> set[tuple[str, str]]:
     """The pairs of one page, noted."""
     rows = {(one.conversation_id or "", one.communication_id or "") for one in answer.results or ()}
     for conversation, communication in rows:
-        found.pairs.setdefault(conversation, set()).add(communication)
+        known = found.pairs.get(conversation, ())
+        if communication not in known:
+            found.pairs[conversation] = (*known, communication)
     return rows
 
 
