@@ -12,7 +12,7 @@ from turnkeeper.genesys.interval import Interval
 from turnkeeper.runs.export import Range, export
 
 SINCE = datetime(2026, 10, 5, tzinfo=UTC)
-UNTIL = datetime(2026, 11, 5, tzinfo=UTC)
+UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def peak_mb() -> float:

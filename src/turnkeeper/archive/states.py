@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -87,8 +87,25 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     committed_at: str = ""
 
 
+class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """``DayStates`` whose calls nobody has looked into."""
+
+    format: str
+    day: str
+    calls: tuple[msgspec.Raw, ...] = ()
+
+
+class _Named(msgspec.Struct):
+    conversation: str
+
+
+D = TypeVar("D", DayStates, _DayTexts)
+
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _DAY = msgspec.json.Decoder(DayStates)
+_TEXTS = msgspec.json.Decoder(_DayTexts)
+_NAMED = msgspec.json.Decoder(_Named)
+_CALL = msgspec.json.Decoder(CallState)
 _WINDOW = msgspec.json.Decoder(Window)
 _ENCODER = msgspec.json.Encoder()
 
@@ -112,18 +129,21 @@ class States:
 
     def read(self, day: str) -> DayStates:
         """What is known of a day; empty where nothing is. Raises ``Unread`` or ``StoreRefused`` for what is no day."""
-        return self._current(day)[1]
+        return self._current(day, _DAY)[1] or DayStates(format=FORMAT, day=_checked(day))
 
     def commit(self, day: str, calls: Iterable[CallState]) -> None:
-        """Merge these calls into the day. Writes nothing where the day says so already."""
+        """Merge these calls into the day. Writes nothing where the day says so already.
+
+        What nothing is told of stays text: a day of thousands is committed again and again while it is exported.
+        """
         told = {call.conversation: call for call in calls}
         for _ in range(_ATTEMPTS):
-            generation, current = self._current(day)
-            known = {call.conversation: call for call in current.calls}
-            new = known | {name: merged(known[name], call) if name in known else call for name, call in told.items()}
-            if new == known:
+            generation, known = self._texts(day)
+            news = dict(_news(known, told))
+            if not news:
                 return
-            whole = DayStates(format=FORMAT, day=_checked(day), calls=tuple(new[name] for name in sorted(new)))
+            texts = known | {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}
+            whole = _DayTexts(format=FORMAT, day=_checked(day), calls=tuple(texts[name] for name in sorted(texts)))
             try:
                 self._store.put(_key(day, generation + 1), _ENCODER.encode(whole) + b"\n", create=True)
             except Conflict:
@@ -145,21 +165,29 @@ class States:
         key = keys.window(name, window.start, window.end)
         self._store.put(key, _ENCODER.encode(window) + b"\n")
 
-    def _current(self, day: str) -> tuple[int, DayStates]:
+    def _texts(self, day: str) -> tuple[int, dict[str, msgspec.Raw]]:
+        """The newest generation of a day, and each of its calls as it is written."""
+        generation, found = self._current(day, _TEXTS)
+        try:
+            return generation, {_NAMED.decode(text).conversation: text for text in found.calls} if found else {}
+        except msgspec.DecodeError:
+            raise _damaged(_key(day, generation)) from None
+
+    def _current(self, day: str, decoder: msgspec.json.Decoder[D]) -> tuple[int, D | None]:
         while True:
             generation = max(self._generations(day), default=0)
             if generation == 0:
-                return 0, DayStates(format=FORMAT, day=_checked(day))
+                return 0, None
             try:
-                return generation, self._decoded(_key(day, generation))
+                return generation, self._decoded(_key(day, generation), decoder)
             except NotFound:
                 continue  # pruned between the two requests: a newer one stands there
 
-    def _decoded(self, key: str) -> DayStates:
+    def _decoded(self, key: str, decoder: msgspec.json.Decoder[D]) -> D:
         try:
-            found = _DAY.decode(self._store.get(key))
+            found = decoder.decode(self._store.get(key))
         except msgspec.DecodeError:
-            raise Unread("not a day of states", operation="read states", key=key, hint=_DAMAGED) from None
+            raise _damaged(key) from None
         if found.format != FORMAT:
             hint = "Upgrade turnkeeper: pip install -U turnkeeper."
             raise StoreRefused(f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=hint)
@@ -177,7 +205,21 @@ class States:
 
 
 _RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}
+_ARRIVED: dict[str, int] = {"unread": 1, "done": 2}
 _DAMAGED = "Restore a version of it, or remove it and the local ledger: the next export then fills both again."
+
+
+def _damaged(key: str) -> Unread:
+    return Unread("not a day of states", operation="read states", key=key, hint=_DAMAGED)
+
+
+def _news(known: Mapping[str, msgspec.Raw], told: Mapping[str, CallState]) -> Iterator[tuple[str, CallState]]:
+    """Each call that is told something the day does not say yet, merged with what it says."""
+    for name, call in told.items():
+        before = _CALL.decode(known[name]) if name in known else None
+        after = call if before is None else merged(before, call)
+        if after != before:
+            yield name, after
 
 
 def merged(known: CallState, told: CallState) -> CallState:
@@ -210,9 +252,14 @@ def _standing(call: CallState) -> tuple[int, bool, int, bytes]:
 
 
 def _later(one: LegState, other: LegState) -> LegState:
-    if (one.state == "done") != (other.state == "done"):
-        return one if one.state == "done" else other
-    return max(one, other, key=lambda leg: (leg.last_asked, leg.asks, _RANK[leg.state], _ENCODER.encode(leg)))
+    """What arrived stays, read before unread; else the newer answer. The leg is spare only where both accounts say so:
+    whoever knew more of the call counts it."""
+    newer = max(one, other, key=_weight)
+    return msgspec.structs.replace(newer, spare=one.spare and other.spare)
+
+
+def _weight(leg: LegState) -> tuple[int, str, int, int, bytes]:
+    return _ARRIVED.get(leg.state, 0), leg.last_asked, leg.asks, _RANK[leg.state], _ENCODER.encode(leg)
 
 
 def _key(day: str, generation: int) -> str:
