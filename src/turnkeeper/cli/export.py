@@ -16,8 +16,8 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.archive.exported import PlatformExport
-from turnkeeper.cli.arenas import few_arenas
 from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.options import Audio, Destination, Platform, archive_address, platform_settings, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
@@ -97,7 +97,7 @@ def export(
     stores = store_settings(destination, platform.ca)
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
-    few_arenas()
+    lean_heap()
     with politely_stopped() as stop:
         report = run_export(
             _following(range_, every, wanted or Wanted()) if follow else _given(range_),

@@ -8,8 +8,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.arenas import few_arenas
 from turnkeeper.cli.export import ended, heard, politely_stopped
+from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.runs.export import Range
 from turnkeeper.runs.export import export as run_export
@@ -43,7 +43,7 @@ def retry(
         No progress at all.
     """
     platform, destination = platform or Platform(), destination or Destination()
-    few_arenas()
+    lean_heap()
     with politely_stopped() as stop:
         report = run_export(
             Range(),
