@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from tools.telephone import RATE
 
 from benchmarks.sync.calls import Call, Kind, build
-from benchmarks.sync.report import FRESH
-from benchmarks.sync.voices import Voices, human, synthetic
+from benchmarks.sync.report import FRESH, Set
+from benchmarks.sync.voices import human, synthetic
 from turnkeeper.audio.ends import HeardWords, repair_ends
 
 CALLS = 20
 STAMP_MS = 80
 WORD_MS = (150, 500)
 """How long the last word of a turn lasts; the recogniser knows where it starts, and stamps its end."""
-
-
-@dataclass(frozen=True)
-class Set:
-    """Calls of one kind; ``number`` is part of the seed."""
-
-    number: int
-    name: str
-    voices: Callable[[], Voices]
-    kind: Kind
 
 
 SETS = (

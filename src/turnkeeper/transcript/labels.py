@@ -7,6 +7,7 @@ millisecond, one that begins before zero begins at zero (TextGrid keeps it). Tur
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final, TextIO
 
 from turnkeeper.errors import Misconfigured
@@ -16,7 +17,7 @@ from turnkeeper.transcript.escape import one_line
 __all__ = ["LABELS", "Audacity", "Rttm", "SubRip", "TextGrid", "WebVtt"]
 
 
-class _Labels:
+class _Labels(ABC):
     """What all of them share: who speaks, when, and that a file is about one conversation."""
 
     several = False
@@ -38,8 +39,9 @@ class _Labels:
     def finish(self) -> None:
         self._out.flush()
 
+    @abstractmethod
     def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        raise NotImplementedError
+        """Write one turn that has both its times."""
 
     def _begin(self, header: TranscriptHeader) -> None:
         if self._header is not None and not self.several:
