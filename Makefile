@@ -6,6 +6,7 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 OUT    := build/suite
 
 PAGES   := src/turnkeeper/viewer/static/call.html
+NATIVE  := $(wildcard native/*.c native/*.h native/*.py)
 SUDO_APT = test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q
 
 .PHONY: demo test check bench clean unit types lint pages
@@ -58,7 +59,7 @@ $(PAGES): web/node_modules/.ready web/build.mjs $(wildcard web/src/*)
 	cd web && npm run --silent build
 	touch $@
 
-$(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt $(PAGES)
+$(VENV)/.ready: $(VENV)/bin/python pyproject.toml constraints.txt hatch_build.py $(NATIVE) $(PAGES)
 	$(PIP) install --constraint constraints.txt --editable '.[all]'
 	touch $@
 
@@ -71,4 +72,7 @@ $(VENV)/.tested: $(VENV)/.ready
 	$(PIP) install --constraint constraints.txt --group test
 	command -v chromium >/dev/null || { $(SUDO_APT) chromium; } || \
 	  { echo "the pages are tested in Chromium: apt-get install -y chromium" >&2; exit 1; }
+	command -v gcc >/dev/null || { $(SUDO_APT) gcc libc6-dev python3-dev; } || \
+	  { echo "the part in C is tested too: apt-get install -y gcc libc6-dev python3-dev" >&2; exit 1; }
+	$(BIN)/python native/build.py
 	touch $@

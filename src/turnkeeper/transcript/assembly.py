@@ -138,26 +138,27 @@ def _assembled(
     names: Mapping[str, str],
 ) -> Assembly:
     # An envelope that is all there is holds the transcript itself.
-    alone = all(body.metadata for body in bodies)
-    turning = [(body, one) for body, one in zip(bodies, documents, strict=True) if alone or not body.metadata]
-    facts = [one.facts for _, one in turning] or [document.facts for document in documents]
-    base, own = _time_base(facts, details), next((one.header for one in facts if one.header), None)
+    both = list(zip(bodies, documents, strict=True))
+    turning = [(body, one) for body, one in both if not body.metadata] or both
+    facts = [one.facts for _, one in turning]
+    base, own = _time_base(facts, details), next(filter(None, [one.header for one in facts]), None)
     zero = base.epoch_ms or (details.start if details and details.start else 0)
     people = together([document.facts.people for document in documents])
     file = own.participants if own else from_file(people, details, zero, names)
-    known = () if own else from_details(details, zero, names)
+    known = () if own or details is None else from_details(details, zero, names)
     cast = Cast(file, known)
     voices = Voices(cast, (*file, *known))
-    contexts = tuple(
+    # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
+    contexts = [
         Context(0 if document.facts.relative else base.epoch_ms or 0, body.communication, cast, document.facts, voices)
         for body, document in turning
-    )
-    repaired = sum(document.survey.repaired for document in documents)
+    ]
+    repaired = sum([document.survey.repaired for document in documents])
 
     def told() -> TranscriptHeader:
         return own or _header(found, facts, base, turning, details, people, file, known)
 
-    return Assembly(found, repaired, told, tuple(document for _, document in turning), contexts)
+    return Assembly(found, repaired, told, tuple([document for _, document in turning]), tuple(contexts))
 
 
 def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
@@ -212,7 +213,7 @@ def _header(
 
 def _time_base(facts: Sequence[Facts], details: Details | None) -> TimeBase:
     """Time zero: analytics conversationStart, else the file's, else the earliest startTime, else the first phrase."""
-    offset_times = next((one.offset_times for one in facts if one.offset_times is not None), None)
+    offset_times = next(iter([one.offset_times for one in facts if one.offset_times is not None]), None)
     if facts and all(one.relative for one in facts):
         return TimeBase("relative", None, offset_times=None)
     if details is not None and details.start is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import lt
 from typing import Any, Protocol
 
 import msgspec
@@ -100,6 +101,8 @@ class Survey:
             # Offsets in two arrays count from two starts: only sorting tells.
             self.ordered = False
         self._array = (batch.path, batch.parents)
+        if self._in_order(values):
+            return
         try:
             rising = sorted(values)
         except TypeError:  # there is a None among them: rare, and looking for one takes longer than sorting
@@ -113,6 +116,19 @@ class Survey:
         if self.ordered:
             self._order(values, rising, strict=strict)
         self._extremes(rising[0])
+
+    def _in_order(self, values: list[Any]) -> bool:
+        """The usual case seen at once: every turn starts behind the one before. False says nothing."""
+        if not self.ordered or self._untimed or not values or values[0] is None:
+            return False
+        try:
+            if not all(map(lt, values, values[1:])) or not (self._last is None or self._last < values[0]):
+                return False
+        except TypeError:
+            return False
+        self._last = values[-1]
+        self._extremes(values[0])
+        return True
 
     def _order(self, values: list[Any], rising: list[Any], *, strict: bool) -> None:
         same = strict and (len(set(rising)) < len(rising) or rising[0] == self._last)

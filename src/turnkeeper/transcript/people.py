@@ -111,7 +111,7 @@ def _participant(
     return Participant(
         id=key,
         role=role_of(purpose),
-        name=person.name or _name(match.name, user, queue, names),
+        name=person.name or (_name(match.name, user, queue, names) if names or match.name else None),
         purpose=purpose,
         user_id=user,
         queue_id=queue,

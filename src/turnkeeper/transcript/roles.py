@@ -34,7 +34,8 @@ _ROLES: Final[dict[str, Role]] = {
 
 def role_of(purpose: str | None) -> Role:
     """The role of a participant's purpose (or of a role word), any case; ``unknown`` for every other word."""
-    return _ROLES.get((purpose or "").lower(), "unknown")
+    word = purpose or ""
+    return _ROLES.get(word) or _ROLES.get(word.lower(), "unknown")
 
 
 class Intervals:

@@ -17,6 +17,7 @@ from turnkeeper.transcript.dialect import Facts, Mode, Shape, Survey
 from turnkeeper.transcript.document import HELD, Document, Source
 from turnkeeper.transcript.hollow import Hollow
 from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.rows import Rows
 from turnkeeper.transcript.scan import nesting_within
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.typed import decoder
@@ -28,6 +29,7 @@ _SPELLED = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
 
 _LAST = re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*$")
 _BETWEEN = b": \t\r\n"
+_OPENS = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 
 _HEAD = 1024
 
@@ -37,6 +39,8 @@ class Small(msgspec.Struct, frozen=True):
 
     ``batches`` gives the arrays of turns, or None where the document is another shape's. ``facts`` is everything else;
     it may raise ``Unread``. ``unread`` are keys of arrays in a turn that the type does not have (see ``hollow``).
+    ``rows`` reads those arrays natively: they stand under ``key``, and ``fill`` puts them into a document that was
+    decoded with empty ones in their places, or says False where it has other places.
     """
 
     kind: Any
@@ -44,6 +48,9 @@ class Small(msgspec.Struct, frozen=True):
     batches: Callable[[Any], list[Batch] | None]
     facts: Callable[[Any, Survey], Facts]
     unread: tuple[str, ...] = ()
+    rows: Rows | None = None
+    key: bytes = b""
+    fill: Callable[[Any, list[Sequence[Any]]], bool] = lambda *_: False
 
 
 def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode) -> Document | None:
@@ -56,7 +63,7 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
         return None
     far = []
     for shape in shapes:
-        small = shape.small(words=mode.words) if hasattr(shape, "small") else None
+        small = shape.small(mode) if hasattr(shape, "small") else None
         if small is None:
             continue
         # A mark in the head is found at once; for the others the whole text has to be looked through.
@@ -83,6 +90,12 @@ def _plain(text: bytes, limits: Limits, mode: Mode) -> bool:
 
 
 def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
+    natively = _arrays(text, small, mode)
+    if natively is not None:
+        rest, arrays = natively
+        found = _decoded(rest, source, shape, small, limits, mode, arrays)
+        if found is not None:
+            return found
     emptied = None
     if small.unread and not mode.strict:
         emptied = Hollow(small.unread).emptied(text, len(text))
@@ -93,11 +106,45 @@ def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limit
     return _decoded(text, source, shape, small, limits, mode)
 
 
-def _decoded(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
+def _arrays(text: bytes, small: Small, mode: Mode) -> tuple[bytes, list[Sequence[Any]]] | None:
+    """The arrays of turns, read natively, and the text with empty ones in their places; None where it is not so plain.
+
+    The key cannot stand within a string (its quotes would be escaped there), and where it was no key, or another
+    object's, what is left does not decode into as many empty arrays at the right places.
+    """
+    rows = small.rows
+    if rows is None or not rows.native:
+        return None
+    arrays, kept, done = [], [], 0
+    at = text.find(small.key)
+    while at >= 0:
+        opening = _OPENS.match(text, at + len(small.key))
+        found = rows.read(text, opening.end(), strict=mode.strict) if opening else None
+        if opening is None or found is None:
+            return None
+        kept.append(text[done : opening.end() + 1])
+        arrays.append(found[0])
+        done = found[1] - 1
+        at = text.find(small.key, done)
+    kept.append(text[done:])
+    return (b"".join(kept), arrays) if arrays else None
+
+
+def _decoded(
+    text: bytes,
+    source: Source,
+    shape: Shape,
+    small: Small,
+    limits: Limits,
+    mode: Mode,
+    arrays: list[Sequence[Any]] | None = None,
+) -> Document | None:
     if not _once(small.mark, text):
         return None
     try:
         document = decoder(small.kind).decode(text)
+        if arrays is not None and not small.fill(document, arrays):
+            return None
         batches = small.batches(document)
         if batches is None:
             return None

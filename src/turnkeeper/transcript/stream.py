@@ -20,6 +20,7 @@ from turnkeeper.errors import TooLarge, Unread
 from turnkeeper.transcript.hollow import Hollow
 from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.rows import Rows
 from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
 from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
 from turnkeeper.transcript.typed import decoder, passing_decoder
@@ -31,7 +32,7 @@ CHUNK = 80 << 10
 more, 32 KiB as well."""
 
 _PATIENCE = 4
-"""Chunks without a learned separator before the exact scan is asked."""
+"""Chunks without a learned separator before the exact scan is asked; batches that the native reader may refuse."""
 
 _NEXT = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,64}"')
 _CLOSERS = re.compile(rb"[\]}\" \t\r\n]{1,8}$")
@@ -47,7 +48,7 @@ class Batch:
     parents: tuple[int, ...]
     first: int
     offset: int
-    items: list[Any]
+    items: Sequence[Any]
 
 
 def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> str:
@@ -60,13 +61,25 @@ def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> 
 
 
 class Kind:
-    """How the elements of an array are decoded: a batch as ``narrow``, which is fast, where all of it is of that type,
-    else as ``wide``. ``unread`` are keys of arrays within an element that ``narrow`` does not have: where a stream is
-    not strict they are passed over unseen (see ``hollow``). A type that is not ``lasting`` was made for one document
-    and is forgotten with it."""
+    """How the elements of an array are decoded: natively as ``rows`` says, where that can be; else a batch as
+    ``narrow``, which is fast, where all of it is of that type, else as ``wide``.
 
-    def __init__(self, narrow: Any, wide: Any = None, *, unread: Sequence[str] = (), lasting: bool = True) -> None:
+    ``unread`` are keys of arrays within an element that ``narrow`` does not have: where a stream is not strict they are
+    passed over unseen (see ``hollow``). A type that is not ``lasting`` was made for one document and is forgotten with
+    it.
+    """
+
+    def __init__(
+        self,
+        narrow: Any,
+        wide: Any = None,
+        *,
+        unread: Sequence[str] = (),
+        lasting: bool = True,
+        rows: Rows | None = None,
+    ) -> None:
         self.narrow, self.unread = narrow, unread
+        self.rows = rows if rows is not None and rows.native else None
         self.narrowly = (_decoder(narrow) if lasting else passing_decoder(list[narrow])).decode
         self._wide = None if wide is None else _decoder(wide)
 
@@ -89,11 +102,18 @@ class _Elements:
         self.path, self.parents = path, parents
         self.kind, self.decode, self.narrowly = kind.narrow, kind.decode, kind.narrowly
         self.hollow = Hollow(kind.unread)
+        self.rows, self.refusals = kind.rows, 0
         self.opened_at = self.origin = opened_at
         self.count = 0
         self.text = bytearray(b"[")
         self.scan = scan
         self.after_comma = False
+
+    def refuse(self) -> None:
+        """What the native reader refused could be read: after a few of those it is not asked any more."""
+        self.refusals += 1
+        if self.refusals >= _PATIENCE:
+            self.rows = None
 
     def advance(self, comma: int, count: int) -> None:
         self.text = self.text[comma:]
@@ -250,15 +270,25 @@ class Stream:
                     return self._batch(elements, found + shift, items)
         return None
 
-    def _guess(self, elements: _Elements, comma: int) -> list[Any] | None:
+    def _guess(self, elements: _Elements, comma: int) -> Sequence[Any] | None:
         try:
             return self._decode(elements, comma)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             elements.text[comma] = 0x2C
             return None
 
-    def _decode(self, elements: _Elements, cut: int) -> list[Any]:
+    def _decode(self, elements: _Elements, cut: int) -> Sequence[Any]:
         elements.text[cut] = 0x5D
+        if elements.rows is None:
+            return self._decode_typed(elements, cut)
+        found = elements.rows.read(elements.text, 0, strict=self._strict)
+        if found is not None and found[1] == cut + 1:
+            return found[0]
+        items = self._decode_typed(elements, cut)
+        elements.refuse()
+        return items
+
+    def _decode_typed(self, elements: _Elements, cut: int) -> list[Any]:
         emptied = None if self._strict else elements.hollow.emptied(elements.text, cut + 1)
         if emptied is None:
             return self._decode_all(elements, cut)
@@ -275,7 +305,7 @@ class Stream:
             text = bytes(part) if elements.kind is msgspec.Raw else part
             return elements.decode(text)
 
-    def _batch(self, elements: _Elements, cut: int, items: list[Any]) -> Batch:
+    def _batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
         self._check(elements, cut, items)
         batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items)
         elements.advance(cut, len(items))
@@ -303,7 +333,7 @@ class Stream:
             self._elements = None
             self._skeleton.close(excised, rest)
 
-    def _sure(self, elements: _Elements, cut: int) -> list[Any]:
+    def _sure(self, elements: _Elements, cut: int) -> Sequence[Any]:
         """Decode up to a cut that is right. What the decoder refuses now is the document's fault."""
         try:
             return self._decode(elements, cut)
@@ -328,7 +358,7 @@ class Stream:
     def _name(self, elements: _Elements, index: int, field: str = "") -> str:
         return place(elements.path, elements.parents, elements.count + index, field)
 
-    def _check(self, elements: _Elements, cut: int, items: list[Any]) -> None:
+    def _check(self, elements: _Elements, cut: int, items: Sequence[Any]) -> None:
         if cut > self._limits.element:
             self._check_sizes(elements, cut)
         if not self._strict:

@@ -7,7 +7,7 @@ is not of the usual form (a key missing or in camel case, no time, a time beyond
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import dist, floor
 from operator import le
@@ -19,8 +19,9 @@ from turnkeeper.errors import Unread
 from turnkeeper.model import Dialect, Role, Turn, Word
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import Context, Facts, Mode, Person, Survey, WrongTurn
-from turnkeeper.transcript.dialects.reading import ours, point, read_part
+from turnkeeper.transcript.dialects.reading import finish, ours, point, read_part
 from turnkeeper.transcript.numbers import LONGEST, milliseconds
+from turnkeeper.transcript.rows import Columns, Field, Rows, objects
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Kind
@@ -101,6 +102,28 @@ class _OlderProbe(msgspec.Struct, gc=False):
         return self.start_older if self.start_time is None else self.start_time
 
 
+_FIELDS = (
+    Field("start_time", "start_ms", "millis"),
+    Field("end_time", "end_ms", "millis"),
+    Field("text", "text", "text", absent=""),
+    Field("speaker_id", "speaker_id", "name", nullable=True),
+    Field("confidence", "confidence", "fraction", nullable=True, absent=None),
+)
+_REST = {
+    "role": _UNKNOWN,
+    "channel": None,
+    "communication": None,
+    "language": None,
+    "sentiment": None,
+    "duplicate_of": None,
+    "index": 0,
+    "words": (),
+}
+_TURNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1))
+_COLUMNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1), columns=True)
+_STARTS = Rows(_Probe, (Field("start_time", "start_ms", "fraction"),))
+
+
 def _spoken_by(people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
     """``_Turn`` where the speakers are known: an id is then looked up as it lies in the text, and no string made of it,
     which is worth a tenth. (Columns gain nothing by it.) None where there are no speakers, or many."""
@@ -109,6 +132,10 @@ def _spoken_by(people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
         return None
     speaker = ("speaker_id", Literal[known] | None)
     return msgspec.defstruct(_Turn.__name__, [speaker], bases=(_Turn,), kw_only=True, gc=False)
+
+
+_PLAIN = Kind(_Turn, _Older, rows=_TURNS)
+_BY_COLUMNS = Kind(_Row, _Older, rows=_COLUMNS)
 
 
 class _Person(msgspec.Struct):
@@ -136,20 +163,21 @@ class Media:
     text, speaker_id, confidence}]}``; ``status`` absent means completed. Older gateways write camel case."""
 
     name: Dialect = "media"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe, _OlderProbe), Kind(_Turn, _Older))}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe, _OlderProbe, rows=_STARTS), _PLAIN)}
     record = None
 
     def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:
         if mode.columns:
-            return {_PATH: Kind(_Row, _Older)}
-        known = _spoken_by(facts.people) if facts else None
-        return {_PATH: Kind(known, _Older, lasting=False) if known else Kind(_Turn, _Older)}
+            return {_PATH: _BY_COLUMNS}
+        known = _spoken_by(facts.people) if facts and not _TURNS.native else None
+        return {_PATH: Kind(known, _Older, lasting=False) if known else _PLAIN}
 
-    def small(self, *, words: bool) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
-        return _SMALL
+    def small(self, mode: Mode) -> Small:
+        return _SMALL_COLUMNS if mode.columns else _SMALL
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        survey.starts(batch, [turn.start_ms for turn in batch.items])
+        items = batch.items
+        survey.starts(batch, items.lists[0] if isinstance(items, Columns) else [turn.start_ms for turn in items])
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
@@ -167,7 +195,10 @@ class Media:
         return _facts(read_part(survey.skeleton, _Document))
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
-        turns: list[Any] = batch.items
+        turns = objects(batch.items)
+        if turns and finish is not None and type(turns[0]) is Turn:
+            finish.named(turns, batch.first, context.cast.roles, _UNKNOWN, context.communication)
+            return turns
         if turns and not isinstance(turns[0], _Turn):
             return [_built(raw, number, batch, context) for number, raw in enumerate(turns)]
         roles, index = context.cast.roles.copy(), batch.first
@@ -192,11 +223,13 @@ class Media:
 
     def columns(self, batch: Batch, context: Context) -> TurnBatch:
         """The batch by columns: times checked here, the rest made where it is asked for."""
-        times = _columns_of_times(batch.items)
+        if isinstance(batch.items, Columns):
+            return _Native(batch.first, batch.items, context)
+        times = None if type(batch.items[0]) is Turn else _columns_of_times(batch.items)
         return _Columns(self, batch, context, times) if times else TurnBatch.of(batch.first, self.turns(batch, context))
 
 
-def _columns_of_times(items: list[Any]) -> tuple[list[int], list[int]] | None:
+def _columns_of_times(items: Sequence[Any]) -> tuple[list[int], list[int]] | None:
     """Starts and ends in milliseconds; None where one of them has to be looked at more closely."""
     if isinstance(items[0], _Older):
         return None
@@ -207,6 +240,30 @@ def _columns_of_times(items: list[Any]) -> tuple[list[int], list[int]] | None:
     # which way a time with more decimals goes.
     near = dist(started, starts) < 0.25 and dist(ended, ends) < 0.25
     return (starts, ends) if near and all(map(le, starts, ends)) else None
+
+
+class _Native(TurnBatch):
+    """Columns that were read as such."""
+
+    def __init__(self, first: int, columns: Columns, context: Context) -> None:
+        super().__init__(first, len(columns))
+        self._columns, self._context = columns, context
+        self.start_ms, self.end_ms, self.text, self.speaker_id, self.confidence = columns.lists
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        turns: list[Turn] = self._columns.objects()
+        if finish is not None:
+            finish.named(turns, self.first, self._context.cast.roles, _UNKNOWN, self._context.communication)
+        return turns
+
+    @cached_property
+    def role(self) -> list[Role]:
+        roles = self._context.cast.roles
+        try:
+            return [roles[speaker] for speaker in self.speaker_id]  # type: ignore[index] # None is in no dict
+        except KeyError:
+            return [roles.get(speaker or "", _UNKNOWN) for speaker in self.speaker_id]
 
 
 class _Columns(TurnBatch):
@@ -293,4 +350,23 @@ def _batches(document: _Whole) -> list[Batch] | None:
     return [Batch(_PATH, (), 0, -1, found)] if found else []
 
 
-_SMALL = Small(_Whole, b'"transcript"', _batches, lambda document, _: _facts(document))
+def _fill(document: _Whole, arrays: list[Any]) -> bool:
+    if document.transcript != [] or len(arrays) > 1:
+        return False
+    document.transcript = arrays[0]
+    return True
+
+
+def _small(rows: Rows) -> Small:
+    return Small(
+        _Whole,
+        b'"transcript"',
+        _batches,
+        lambda document, _: _facts(document),
+        rows=rows,
+        key=b'"transcript"',
+        fill=_fill,
+    )
+
+
+_SMALL, _SMALL_COLUMNS = _small(_TURNS), _small(_COLUMNS)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from turnkeeper.model import Communication, Dialect, Participant, TimeBase, TranscriptHeader, Turn
-from turnkeeper.transcript.dialect import Context, Facts, Survey, WrongTurn
+from turnkeeper.transcript.dialect import Context, Facts, Mode, Survey, WrongTurn
 from turnkeeper.transcript.dialects.reading import read_part
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
@@ -49,7 +49,7 @@ class Own:
     targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (_Probe, Turn)}
     record = None
 
-    def small(self, *, words: bool) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
+    def small(self, mode: Mode) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
         return _SMALL
 
     def survey(self, survey: Survey, batch: Batch) -> None:
@@ -66,7 +66,7 @@ class Own:
         return "participants" in survey.skeleton
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:  # noqa: ARG002 - all is in the document
-        turns: list[Turn] = batch.items
+        turns: list[Turn] = list(batch.items)
         for index, turn in enumerate(turns):
             if turn.start_ms is not None and turn.end_ms is not None and turn.end_ms < turn.start_ms:
                 raise WrongTurn(index, "end_ms", "ends before it starts")

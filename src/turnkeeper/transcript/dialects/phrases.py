@@ -6,7 +6,6 @@ A file's words are most of its bytes. Without them a phrase with its own times i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from operator import add
 from typing import Any
@@ -16,16 +15,33 @@ import msgspec
 from turnkeeper.model import Role, Turn, Word
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import EPOCH, Context, WrongTurn
-from turnkeeper.transcript.dialects.reading import ours, whole_ms
+from turnkeeper.transcript.dialects.reading import finish, ours, whole_ms
 from turnkeeper.transcript.numbers import LONGEST
+from turnkeeper.transcript.rows import Columns, Field, Rows, objects
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.voices import Answer
 
-__all__ = ["Brief", "Duration", "Number", "Part", "Phrase", "Probe", "columns_of", "length_of", "turns_of"]
+__all__ = [
+    "BY_COLUMNS",
+    "STARTS",
+    "TURNS",
+    "WORDS",
+    "Brief",
+    "Duration",
+    "Number",
+    "Part",
+    "Phrase",
+    "Probe",
+    "columns_of",
+    "length_of",
+    "turns_of",
+]
 
 Number = int | float | None
 _FAR = int(LONGEST)
 _EPOCH = int(EPOCH)
+_FOREVER = 1 << 62
+WORDS = ("words", "decoratedWords")
 
 
 class Duration(msgspec.Struct, gc=False):
@@ -83,12 +99,35 @@ class Brief(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
     words: tuple[Word, ...] = ours((), "words")
 
 
+# Read natively, a phrase is a ``Turn`` whose end is still a length, its text in two places, its speaker to be found.
+_FIELDS = (
+    Field("startTimeMs", "start_ms", "whole"),
+    Field("duration", "end_ms", "length", inner="milliseconds"),
+    Field("text", "text", "text", absent=""),
+    Field("decoratedText", "duplicate_of", "text", nullable=True, absent=None),
+    Field("participantPurpose", "channel", "name", nullable=True, absent=None),
+    Field("confidence", "confidence", "fraction", nullable=True, absent=None),
+    Field("phraseIndex", "index", "whole", nullable=True, absent=None),
+)
+_REST = {
+    "role": "unknown",
+    "speaker_id": None,
+    "communication": None,
+    "language": None,
+    "sentiment": None,
+    "words": (),
+}
+TURNS = Rows(Turn, _FIELDS, _REST, unread=WORDS)
+BY_COLUMNS = Rows(Turn, _FIELDS, _REST, unread=WORDS, columns=True)
+STARTS = Rows(Probe, (Field("startTimeMs", "start_ms", "whole", nullable=True, absent=None),), unread=WORDS)
+
+
 class Part(msgspec.Struct, eq=False):
     """One of ``transcripts[]``: what its phrases need. ``origin`` is the epoch ms that offsets count from."""
 
     language: str | None = None
     origin: int | None = None
-    sentiment: Mapping[int, float] = msgspec.field(default_factory=dict)
+    sentiment: dict[int, float] = msgspec.field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         # Sentiment stands behind the phrases in every file seen: one pass over a large one does without it.
@@ -99,13 +138,18 @@ class Part(msgspec.Struct, eq=False):
 
 def turns_of(batch: Batch, part: Part, context: Context) -> list[Turn]:
     """The turns of some phrases, of either type. Raises ``WrongTurn``."""
-    if isinstance(batch.items[0], Brief):
+    phrases = objects(batch.items)
+    if type(phrases[0]) is Turn:
+        return _finished(phrases, batch, part, context)
+    if isinstance(phrases[0], Brief):
         return _mended(batch, part, context)
-    return [_turn(phrase, number, batch, part, context) for number, phrase in enumerate(batch.items)]
+    return [_turn(phrase, number, batch, part, context) for number, phrase in enumerate(phrases)]
 
 
 def columns_of(batch: Batch, part: Part, context: Context) -> TurnBatch:
     """The same by columns; phrases of the usual form stay as they were decoded until turns are asked for."""
+    if isinstance(batch.items, Columns):
+        return _columns_of_lists(batch.items, batch, part, context)
     usual = _Columns.usual(batch, part, context) if isinstance(batch.items[0], Brief) else None
     return usual or TurnBatch.of(batch.first, turns_of(batch, part, context))
 
@@ -126,12 +170,41 @@ def _communication(context: Context) -> str | None:
     return context.facts.communication or context.communication
 
 
+def _finished(turns: list[Turn], batch: Batch, part: Part, context: Context) -> list[Turn]:
+    """Phrases that were read natively, made whole: stretch by stretch, and alone whatever crosses the end of one."""
+    assert finish is not None  # noqa: S101 - somebody read these turns natively
+    base, shift, voices = context.base, _shift(part, context), context.voices
+    said = _communication(context), part.language, part.sentiment
+    since, until, answers = voices.stretch(0)
+    at, count = 0, len(turns)
+    while at < count:
+        at = finish.voiced(turns, at, count, (batch.first, base, shift, since, until), answers, *said)
+        if at == count:
+            break
+        phrase: Any = turns[at]
+        start = phrase.start_ms - base if phrase.start_ms > _EPOCH else phrase.start_ms + shift
+        end = start + phrase.end_ms
+        if not -_FAR <= start <= end or start > _FAR:
+            raise _wrong(at, start)
+        if not since <= start < until:
+            since, until, answers = voices.stretch(start)
+            if end <= until and phrase.channel in answers:
+                continue
+        known = voices.on(phrase.channel, start, end)
+        if end <= until:
+            answers[phrase.channel] = known
+        else:
+            alone = (batch.first, base, shift, -_FOREVER, _FOREVER)
+            at = finish.voiced(turns, at, at + 1, alone, {phrase.channel: known}, *said)
+    return turns
+
+
 def _mended(batch: Batch, part: Part, context: Context) -> list[Turn]:
     """Brief phrases made turns where they lie."""
     base, shift, voices = context.base, _shift(part, context), context.voices
     communication, language, sentiment = _communication(context), part.language, part.sentiment
     since, until, answers = voices.stretch(0)
-    phrases: list[Any] = batch.items
+    phrases: list[Any] = list(batch.items)
     for place, phrase in enumerate(phrases, batch.first):
         start: int = phrase.start_ms
         start = start - base if start > _EPOCH else start + shift
@@ -164,6 +237,68 @@ def _wrong(index: int, start: int) -> WrongTurn:
     return WrongTurn(index, "duration.milliseconds", "ends before it starts")
 
 
+def _usual(
+    given: list[int], lengths: list[int], channels: list[str | None], part: Part, context: Context
+) -> tuple[tuple[list[int], list[int]], list[Answer]] | None:
+    """Starts and ends from time zero, and who speaks. None where a time is wrong, epochs and offsets are mixed, or
+    somebody comes or goes among these phrases."""
+    first, last = min(given), max(given)
+    if (first > _EPOCH) != (last > _EPOCH) or min(lengths) < 0:
+        return None
+    shift = -context.base if first > _EPOCH else _shift(part, context)
+    starts = [start + shift for start in given]
+    ends = list(map(add, starts, lengths))
+    _, until, answers = context.voices.stretch(first + shift)
+    if not (-_FAR <= first + shift <= last + shift <= _FAR and last + shift < until and max(ends) <= until):
+        return None
+    for channel in set(channels) - answers.keys():
+        answers[channel] = context.voices.on(channel, starts[0], ends[0])
+    return (starts, ends), [answers[channel] for channel in channels]
+
+
+def _columns_of_lists(columns: Columns, batch: Batch, part: Part, context: Context) -> TurnBatch:
+    starts, lengths, _, _, channels, _, _ = columns.lists
+    usual = _usual(starts, lengths, channels, part, context)
+    if usual is None:
+        return TurnBatch.of(batch.first, _finished(columns.objects(), batch, part, context))
+    return _Native(columns, batch, part, context, *usual)
+
+
+class _Native(TurnBatch):
+    """Columns that were read as such, of phrases among which nobody comes or goes."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        batch: Batch,
+        part: Part,
+        context: Context,
+        times: tuple[list[int], list[int]],
+        answers: list[Answer],
+    ) -> None:
+        super().__init__(batch.first, len(columns))
+        self._columns, self._batch, self._part, self._context, self._answers = columns, batch, part, context, answers
+        self.__dict__["start_ms"], self.__dict__["end_ms"] = times
+        self.confidence = columns.lists[5]
+
+    @cached_property
+    def turns(self) -> list[Turn]:
+        return _finished(self._columns.objects(), self._batch, self._part, self._context)
+
+    @cached_property
+    def text(self) -> list[str]:
+        texts, decorated = self._columns.lists[2:4]
+        return [better or text for text, better in zip(texts, decorated, strict=True)]
+
+    @cached_property
+    def role(self) -> list[Role]:
+        return [answer[0] for answer in self._answers]
+
+    @cached_property
+    def speaker_id(self) -> list[str | None]:
+        return [answer[1] for answer in self._answers]
+
+
 class _Columns(TurnBatch):
     """Columns of brief phrases that are not ``Turn``s yet. ``answers`` says who speaks on each of their channels."""
 
@@ -179,19 +314,9 @@ class _Columns(TurnBatch):
         """None where a time is wrong, epochs and offsets are mixed, or somebody comes or goes among these phrases."""
         given = [phrase.start_ms for phrase in batch.items]
         lengths = [phrase.end_ms.milliseconds for phrase in batch.items]
-        first, last = min(given), max(given)
-        if (first > _EPOCH) != (last > _EPOCH) or min(lengths) < 0:
-            return None
-        shift = -context.base if first > _EPOCH else _shift(part, context)
-        starts = [start + shift for start in given]
-        ends = list(map(add, starts, lengths))
-        _, until, answers = context.voices.stretch(first + shift)
-        if not (-_FAR <= first + shift <= last + shift <= _FAR and last + shift < until and max(ends) <= until):
-            return None
         channels = [phrase.channel for phrase in batch.items]
-        for channel in set(channels) - answers.keys():
-            answers[channel] = context.voices.on(channel, starts[0], ends[0])
-        return cls(batch, part, context, (starts, ends), [answers[channel] for channel in channels])
+        usual = _usual(given, lengths, channels, part, context)
+        return cls(batch, part, context, *usual) if usual else None
 
     @cached_property
     def turns(self) -> list[Turn]:

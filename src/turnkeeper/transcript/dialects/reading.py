@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
 from turnkeeper.errors import Unread
+from turnkeeper.model import Turn
+from turnkeeper.transcript.dialect import EPOCH
+from turnkeeper.transcript.numbers import LONGEST
+from turnkeeper.transcript.rows import native
 from turnkeeper.transcript.typed import converted
 
-__all__ = ["ours", "point", "read_part", "whole_ms"]
+if TYPE_CHECKING:
+    from turnkeeper.transcript import _native
+
+__all__ = ["finish", "ours", "point", "read_part", "whole_ms"]
 
 T = TypeVar("T")
+
+finish: _native.Turns | None = native and native.Turns(Turn, int(EPOCH), int(LONGEST))
+"""Makes turns whole that were read natively; None where nothing is."""
 
 
 def ours(default: Any, name: str) -> Any:

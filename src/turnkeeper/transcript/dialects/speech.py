@@ -16,6 +16,10 @@ from turnkeeper.model import Dialect, Turn
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import EPOCH, Context, Facts, Leg, Mode, Person, Survey
 from turnkeeper.transcript.dialects.phrases import (
+    BY_COLUMNS,
+    STARTS,
+    TURNS,
+    WORDS,
     Brief,
     Duration,
     Number,
@@ -27,6 +31,7 @@ from turnkeeper.transcript.dialects.phrases import (
     turns_of,
 )
 from turnkeeper.transcript.dialects.reading import ours, read_part, whole_ms
+from turnkeeper.transcript.rows import Columns
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Kind
@@ -34,7 +39,6 @@ from turnkeeper.transcript.stream import Batch, Kind
 __all__ = ["Speech"]
 
 _PATH: Path = ("transcripts", "[]", "phrases")
-_WORDS = ("words", "decoratedWords")
 
 
 class _Sentiment(msgspec.Struct, rename="camel"):
@@ -107,17 +111,19 @@ class Speech:
     start of its transcript."""
 
     name: Dialect = "speech"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(Probe, unread=_WORDS), Phrase)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(Probe, unread=WORDS, rows=STARTS), Phrase)}
     record = None
 
     def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:  # noqa: ARG002 - whatever the file says
-        return {_PATH: Phrase if mode.words else _BRIEFLY}
+        return {_PATH: Phrase if mode.words else _BY_COLUMNS if mode.columns else _BRIEFLY}
 
-    def small(self, *, words: bool) -> Small:
-        return _SMALL if words else _SMALL_BRIEF
+    def small(self, mode: Mode) -> Small:
+        return _SMALL if mode.words else _SMALL_COLUMNS if mode.columns else _SMALL_BRIEF
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        survey.starts(batch, [phrase.start_ms for phrase in batch.items], strict=True)
+        items = batch.items
+        starts = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
+        survey.starts(batch, starts, strict=True)
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
@@ -154,7 +160,7 @@ def _part_of(batch: Batch, context: Context) -> Part:
 def _facts(document: _Document, survey: Survey) -> Facts:
     transcripts = document.transcripts or []
     conversation_start = _epoch(document.conversation_start_time)
-    parts = tuple(_part(one or _Transcript(), document) for one in transcripts)
+    parts = tuple([_part(one or _Transcript(), document) for one in transcripts])
     starts = [start for part in transcripts if part and (start := _epoch(part.start_time)) is not None]
     start = _epoch(document.start_time)
     starts += [] if start is None else [start]
@@ -181,19 +187,25 @@ def _batches(document: _Full) -> list[Batch] | None:
     return [Batch(_PATH, (place,), 0, -1, phrases) for place, phrases in arrays]
 
 
+def _fill(document: _Short, arrays: list[Any]) -> bool:
+    empty = [one for one in document.transcripts or () if one and one.phrases == []]
+    if len(empty) != len(arrays):
+        return False
+    for one, phrases in zip(empty, arrays, strict=True):
+        one.phrases = phrases
+    return True
+
+
 def _epoch(value: Number) -> int | None:
     return whole_ms(value) if value is not None and value > EPOCH else None
 
 
 def _part(transcript: _Transcript, document: _Document) -> Part:
-    start = next(
-        (
-            whole_ms(value)
-            for value in (transcript.start_time, document.start_time, document.conversation_start_time)
-            if value is not None and value > EPOCH
-        ),
-        None,
-    )
+    start = _epoch(transcript.start_time)
+    if start is None:
+        start = _epoch(document.start_time)
+    if start is None:
+        start = _epoch(document.conversation_start_time)
     found = (transcript.analytics.sentiment if transcript.analytics else None) or []
     sentiment = {
         one.phrase_index: one.sentiment for one in found if one.phrase_index is not None and one.sentiment is not None
@@ -215,6 +227,9 @@ def _media_type(word: str | None) -> str | None:
 
 
 _ABSENT = (msgspec.UNSET,) * 4
-_BRIEFLY = Kind(Brief, Phrase, unread=_WORDS)
+_BRIEFLY = Kind(Brief, Phrase, unread=WORDS, rows=TURNS)
+_BY_COLUMNS = Kind(Brief, Phrase, unread=WORDS, rows=BY_COLUMNS)
 _SMALL = Small(_Full, b'"transcripts"', _batches, _facts)
-_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts, _WORDS)
+_SMALL_BRIEF, _SMALL_COLUMNS = (
+    Small(_Short, b'"transcripts"', _batches, _facts, WORDS, rows, b'"phrases"', _fill) for rows in (TURNS, BY_COLUMNS)
+)

@@ -1,0 +1,55 @@
+"""Builds ``turnkeeper.transcript._native`` from the C beside this file.
+
+``python native/build.py [--into FOLDER] [FLAG …]``: without ``--into`` it lands beside the package's Python. Flags go
+to the compiler and the linker (sanitizers, say). Needs setuptools, a C compiler and Python's headers. Without this
+module turnkeeper does the same in Python, slower.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Distribution, Extension
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).resolve().parent
+NAME = "turnkeeper.transcript._native"
+PLACE = HERE.parent / "src/turnkeeper/transcript"
+
+
+def build(into: Path = PLACE, flags: tuple[str, ...] = ()) -> Path:
+    """Compile and link; the module's file. Raises what setuptools raises where there is no compiler or no header."""
+    extension = Extension(
+        NAME,
+        sorted(str(path) for path in HERE.glob("*.c")),
+        depends=[str(path) for path in HERE.glob("*.h")],
+        extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden", *flags],
+        extra_link_args=list(flags),
+    )
+    command = build_ext(Distribution({"ext_modules": [extension]}))
+    with tempfile.TemporaryDirectory() as folder:
+        command.build_temp, command.build_lib = folder, str(Path(folder) / "lib")
+        command.ensure_finalized()
+        command.run()
+        made = Path(command.get_ext_fullpath(NAME))
+        into.mkdir(parents=True, exist_ok=True)
+        # A new file under the old name: whoever has the old one loaded goes on with it.
+        target = into / made.name
+        target.unlink(missing_ok=True)
+        target.write_bytes(made.read_bytes())
+    return target
+
+
+def main(*arguments: str) -> None:
+    words = list(arguments)
+    into = PLACE
+    if words[:1] == ["--into"]:
+        into = Path(words[1])
+        del words[:2]
+    print(build(into, tuple(words)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

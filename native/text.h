@@ -1,0 +1,13 @@
+/* Strings of a document as Python's. */
+#ifndef TURNKEEPER_TEXT_H
+#define TURNKEEPER_TEXT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "json.h"
+
+/* A new str, or NULL: without an exception where the bytes are not plain, with one where memory is short. */
+PyObject *text_of(const Span *span);
+
+#endif
