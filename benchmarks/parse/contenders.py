@@ -122,10 +122,22 @@ def msgspec(shape: str, path: Path, sums: Sums) -> None:
     sums.take(typed.native(path.read_bytes()) if shape == "native" else typed.flat(path.read_bytes()))
 
 
+def in_python(run: Callable[[str, Path, Sums], None]) -> Callable[[str, Path, Sums], None]:
+    """The same without the part in C, as it is where no compiler was at hand. Imports of turnkeeper come later."""
+
+    def without(shape: str, path: Path, sums: Sums) -> None:
+        sys.modules["turnkeeper.transcript._native"] = None  # type: ignore[assignment] # the import fails
+        run(shape, path, sums)
+
+    return without
+
+
 CONTENDERS: dict[str, Callable[[str, Path, Sums], None]] = {
     "turnkeeper batches": batches,
     "turnkeeper turns": turns,
     "turnkeeper turns, sorted by time": sorted_turns,
+    "turnkeeper batches, in Python only": in_python(batches),
+    "turnkeeper turns, in Python only": in_python(turns),
     "ijson (yajl2_c)": ijson,
     "json": stdlib,
     "orjson": orjson,

@@ -73,8 +73,8 @@ def _heading() -> str:
         f"Python {platform.python_version()}, {known}, {_go_version()}.\n\n"
         "Every contender does the same work per turn: start and end in milliseconds, the text, the speaker's role. "
         "The sums over all turns agree, and so does a CRC-32 of every turn on smaller documents. The others read every "
-        "byte of the words that a native file holds and nobody asked for; turnkeeper cuts them out unread. CPU seconds "
-        "of one process on one core, start-up not counted (Go: the whole process); medians of "
+        "byte of the words that a native file holds and nobody asked for; turnkeeper passes over them unread. CPU "
+        "seconds of one process on one core, start-up not counted (Go: the whole process); medians of "
         f"{ROUNDS} rounds in which all take turns.\n"
     )
 

@@ -20,6 +20,7 @@ from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.transcript.details import read_details
+from turnkeeper.transcript.rows import native
 from turnkeeper.transcript.shape import describe
 
 __all__ = ["BUCKET_POLICY", "LEAST_ROLE", "Check", "doctor", "payload_shape"]
@@ -97,7 +98,8 @@ def doctor(
     storing = store or StoreSettings.from_environment()
 
     async def verb() -> list[Check]:
-        return [_profile(settings), *_network(settings, storing), *await _platform(settings, clock or SystemClock())]
+        answers = await _platform(settings, clock or SystemClock())
+        return [_profile(settings), _reader(), *_network(settings, storing), *answers]
 
     checks = run(verb)
     return checks + (list(_destination(to, storing)) if to else [])
@@ -107,6 +109,14 @@ def _profile(settings: PlatformSettings) -> Check:
     clients = ", ".join(client.client_id or "a client without an id" for client in settings.every_client)
     source = f"{settings.profile} (--org, TURNKEEPER_ORG)" if settings.profile else "none: the environment"
     return Check("profile", "ok", f"{source}; {clients}")
+
+
+def _reader() -> Check:
+    """Whether turns are read in C. Nothing depends on it but the time that it takes."""
+    if native is not None:
+        return Check("reader", "ok", "in C")
+    mend = "Install a C compiler and Python's headers, then turnkeeper again: turns are read about twice as fast."
+    return Check("reader", "warn", "in Python: the same results, slower", mend)
 
 
 def _network(settings: PlatformSettings, storing: StoreSettings) -> Iterator[Check]:
