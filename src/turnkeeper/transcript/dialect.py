@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from operator import lt
 from typing import Any, Protocol
 
@@ -78,9 +77,11 @@ class Context(msgspec.Struct, frozen=True):
     voices: Voices
 
 
-@dataclass
-class Survey:
-    """What the first pass found. ``ordered`` is True while every turn so far starts no earlier than the one before."""
+class Survey(msgspec.Struct):
+    """What the first pass found. ``ordered`` is True while every turn so far starts no earlier than the one before.
+
+    A Struct, as one is made for every small body. (Each has its own dict and list: msgspec copies empty defaults.)
+    """
 
     skeleton: Any = None
     records: bool = False
@@ -88,9 +89,9 @@ class Survey:
     repaired: int = 0
     earliest: float | None = None
     offset_times: bool | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = {}
     asked: str | None = None
-    within: list[Batch] = field(default_factory=list)
+    within: list[Batch] = []
     _last: float | None = None
     _untimed: bool = False
     _array: tuple[Path, tuple[int, ...]] | None = None

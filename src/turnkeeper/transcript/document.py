@@ -7,8 +7,9 @@ second gives the turns. A body under 1 MiB is read once and held.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
+
+import msgspec
 
 from turnkeeper.errors import UnknownShape, Unread
 from turnkeeper.model import Turn
@@ -36,8 +37,7 @@ class Source(Protocol):
     def open(self) -> BinaryIO: ...
 
 
-@dataclass
-class Document:
+class Document(msgspec.Struct):
     """A body whose shape is known. ``held`` are batches decoded already; they are given once, as turns may be made of
     the very objects."""
 

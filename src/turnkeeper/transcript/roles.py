@@ -38,31 +38,34 @@ def role_of(purpose: str | None) -> Role:
     return _ROLES.get(word) or _ROLES.get(word.lower(), "unknown")
 
 
+Span = tuple[int, int, Participant]
+
+
+def _span(person: Participant) -> Span:
+    return (
+        -_FOREVER if person.start_ms is None else person.start_ms,
+        _FOREVER if person.end_ms is None else person.end_ms,
+        person,
+    )
+
+
 class Intervals:
     """Participants by time. ``best`` takes O(log n + overlapping); a few are just looked at: sorting costs more."""
 
     def __init__(self, people: Iterable[Participant]) -> None:
-        spans = [
-            (
-                -_FOREVER if person.start_ms is None else person.start_ms,
-                _FOREVER if person.end_ms is None else person.end_ms,
-                person,
-            )
-            for person in people
-        ]
-        self._spans = spans
-        self._sorted = len(spans) > _FEW
-        if self._sorted:
-            spans.sort(key=lambda span: (span[0], span[1], span[2].id))
-            self._starts = [span[0] for span in spans]
-            self._latest = list(accumulate((span[1] for span in spans), max))
+        self._people = list(people)
+        self._spans: list[Span] = []
+        if len(self._people) > _FEW:
+            self._spans = sorted(map(_span, self._people), key=lambda span: (span[0], span[1], span[2].id))
+            self._starts = [span[0] for span in self._spans]
+            self._latest = list(accumulate((span[1] for span in self._spans), max))
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._people)
 
     def only(self) -> Participant | None:
         """The one participant, where there is just one."""
-        return self._spans[0][2] if len(self._spans) == 1 else None
+        return self._people[0] if len(self._people) == 1 else None
 
     def best(self, start: int, end: int) -> list[Participant]:
         """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
@@ -72,7 +75,7 @@ class Intervals:
         """
         last = max(end, start + 1)
         most, found = 0, []
-        for begin, finish, person in self._around(start, last) if self._sorted else self._spans:
+        for begin, finish, person in self._around(start, last) if self._spans else map(_span, self._people):
             overlap = min(finish, last) - max(begin, start)
             if overlap > most:
                 most, found = overlap, [person]
@@ -80,7 +83,7 @@ class Intervals:
                 found.append(person)
         return found
 
-    def _around(self, start: int, last: int) -> list[tuple[int, int, Participant]]:
+    def _around(self, start: int, last: int) -> list[Span]:
         """Everybody who may overlap ``[start, last)``."""
         until = since = bisect_left(self._starts, last)
         while since and self._latest[since - 1] > start:

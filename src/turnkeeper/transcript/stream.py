@@ -23,7 +23,7 @@ from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.rows import Rows
 from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
 from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
-from turnkeeper.transcript.typed import decoder, passing_decoder
+from turnkeeper.transcript.typed import decoder
 
 __all__ = ["Batch", "Kind", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
 
@@ -65,8 +65,7 @@ class Kind:
     ``narrow``, which is fast, where all of it is of that type, else as ``wide``.
 
     ``unread`` are keys of arrays within an element that ``narrow`` does not have: where a stream is not strict they are
-    passed over unseen (see ``hollow``). A type that is not ``lasting`` was made for one document and is forgotten with
-    it.
+    passed over unseen (see ``hollow``).
     """
 
     def __init__(
@@ -75,12 +74,11 @@ class Kind:
         wide: Any = None,
         *,
         unread: Sequence[str] = (),
-        lasting: bool = True,
         rows: Rows | None = None,
     ) -> None:
         self.narrow, self.unread = narrow, unread
         self.rows = rows if rows is not None and rows.native else None
-        self.narrowly = (_decoder(narrow) if lasting else passing_decoder(list[narrow])).decode
+        self.narrowly = _decoder(narrow).decode
         self._wide = None if wide is None else _decoder(wide)
 
     def decode(self, text: bytes | memoryview) -> list[Any]:

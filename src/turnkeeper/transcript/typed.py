@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["converted", "decoder", "passing_decoder"]
+__all__ = ["converted", "decoder"]
 
 _lock = threading.Lock()
 _made: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -25,12 +25,6 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
         with _lock:
             found = _made.get(kind) or _made.setdefault(kind, msgspec.json.Decoder(kind))
     return found
-
-
-def passing_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    """The decoder of a type that was made for one document: nothing remembers it."""
-    with _lock:
-        return msgspec.json.Decoder(kind)
 
 
 def converted(value: object, kind: Any) -> Any:

@@ -7,11 +7,10 @@ is not of the usual form (a key missing or in camel case, no time, a time beyond
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
-from math import dist, floor
-from operator import le
-from typing import Annotated, Any, Literal
+from math import floor
+from typing import Annotated, Any
 
 import msgspec
 
@@ -31,8 +30,6 @@ __all__ = ["Media"]
 _OURS = frozenset({"transcript", "participants", "downloadUrl", "status", "conversation"})
 _PATH: Path = ("transcript",)
 _UNKNOWN: Role = "unknown"
-_FEW = 100
-"""Speakers that are worth a type of their own."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=-LONGEST, le=LONGEST)]
 
@@ -52,16 +49,6 @@ class _Turn(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
     duplicate_of: str | None = ours(None, "duplicate_of")
     index: int = ours(0, "index")
     words: tuple[Word, ...] = ours((), "words")
-
-
-class _Row(msgspec.Struct, gc=False, kw_only=True):
-    """The same for columns, where no ``Turn`` is to come of it: half the size."""
-
-    start_ms: Seconds = msgspec.field(name="start_time")
-    end_ms: Seconds = msgspec.field(name="end_time")
-    text: str = ""
-    speaker_id: str | None
-    confidence: float | None = None
 
 
 class _Older(msgspec.Struct, gc=False):
@@ -124,18 +111,8 @@ _COLUMNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1), columns=True)
 _STARTS = Rows(_Probe, (Field("start_time", "start_ms", "fraction"),))
 
 
-def _spoken_by(people: tuple[Person, ...]) -> type[msgspec.Struct] | None:
-    """``_Turn`` where the speakers are known: an id is then looked up as it lies in the text, and no string made of it,
-    which is worth a tenth. (Columns gain nothing by it.) None where there are no speakers, or many."""
-    known = tuple({person.id for person in people if person.id is not None})
-    if not 0 < len(known) <= _FEW:
-        return None
-    speaker = ("speaker_id", Literal[known] | None)
-    return msgspec.defstruct(_Turn.__name__, [speaker], bases=(_Turn,), kw_only=True, gc=False)
-
-
 _PLAIN = Kind(_Turn, _Older, rows=_TURNS)
-_BY_COLUMNS = Kind(_Row, _Older, rows=_COLUMNS)
+_BY_COLUMNS = Kind(_Turn, _Older, rows=_COLUMNS)
 
 
 class _Person(msgspec.Struct):
@@ -166,11 +143,8 @@ class Media:
     targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe, _OlderProbe, rows=_STARTS), _PLAIN)}
     record = None
 
-    def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:
-        if mode.columns:
-            return {_PATH: _BY_COLUMNS}
-        known = _spoken_by(facts.people) if facts and not _TURNS.native else None
-        return {_PATH: Kind(known, _Older, lasting=False) if known else _PLAIN}
+    def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:  # noqa: ARG002 - whatever the file says
+        return {_PATH: _BY_COLUMNS if mode.columns else _PLAIN}
 
     def small(self, mode: Mode) -> Small:
         return _SMALL_COLUMNS if mode.columns else _SMALL
@@ -222,27 +196,13 @@ class Media:
         return turns
 
     def columns(self, batch: Batch, context: Context) -> TurnBatch:
-        """The batch by columns: times checked here, the rest made where it is asked for."""
+        """The batch by columns."""
         if isinstance(batch.items, Columns):
-            return _Native(batch.first, batch.items, context)
-        times = None if type(batch.items[0]) is Turn else _columns_of_times(batch.items)
-        return _Columns(self, batch, context, times) if times else TurnBatch.of(batch.first, self.turns(batch, context))
+            return _Columns(batch.first, batch.items, context)
+        return TurnBatch.of(batch.first, self.turns(batch, context))
 
 
-def _columns_of_times(items: Sequence[Any]) -> tuple[list[int], list[int]] | None:
-    """Starts and ends in milliseconds; None where one of them has to be looked at more closely."""
-    if isinstance(items[0], _Older):
-        return None
-    started = [turn.start_ms * 1000.0 for turn in items]
-    ended = [turn.end_ms * 1000.0 for turn in items]
-    starts, ends = [floor(one + 0.5) for one in started], [floor(one + 0.5) for one in ended]
-    # All together no further from whole milliseconds than a quarter: then no single one is near the half that decides
-    # which way a time with more decimals goes.
-    near = dist(started, starts) < 0.25 and dist(ended, ends) < 0.25
-    return (starts, ends) if near and all(map(le, starts, ends)) else None
-
-
-class _Native(TurnBatch):
+class _Columns(TurnBatch):
     """Columns that were read as such."""
 
     def __init__(self, first: int, columns: Columns, context: Context) -> None:
@@ -259,46 +219,13 @@ class _Native(TurnBatch):
 
     @cached_property
     def role(self) -> list[Role]:
-        roles = self._context.cast.roles
+        # Who is not known by an id is known by none.
+        roles: dict[str | None, Role] = {None: _UNKNOWN}
+        roles.update(self._context.cast.roles)
         try:
-            return [roles[speaker] for speaker in self.speaker_id]  # type: ignore[index] # None is in no dict
+            return [roles[speaker] for speaker in self.speaker_id]
         except KeyError:
-            return [roles.get(speaker or "", _UNKNOWN) for speaker in self.speaker_id]
-
-
-class _Columns(TurnBatch):
-    """Columns of elements that are not ``Turn``s yet."""
-
-    def __init__(self, shape: Media, batch: Batch, context: Context, times: tuple[list[int], list[int]]) -> None:
-        super().__init__(batch.first, len(batch.items))
-        self._shape, self._batch, self._context = shape, batch, context
-        self.__dict__["start_ms"], self.__dict__["end_ms"] = times
-
-    @cached_property
-    def turns(self) -> list[Turn]:
-        # The other columns read the elements as they were decoded: they come first.
-        _ = self.text, self.role, self.speaker_id, self.confidence
-        return self._shape.turns(self._batch, self._context)
-
-    @cached_property
-    def text(self) -> list[str]:
-        return [turn.text for turn in self._batch.items]
-
-    @cached_property
-    def role(self) -> list[Role]:
-        roles, items = self._context.cast.roles, self._batch.items
-        try:
-            return [roles[turn.speaker_id] for turn in items]
-        except KeyError:
-            return [roles.get(turn.speaker_id, _UNKNOWN) for turn in items]
-
-    @cached_property
-    def speaker_id(self) -> list[str | None]:
-        return [turn.speaker_id for turn in self._batch.items]
-
-    @cached_property
-    def confidence(self) -> list[float | None]:
-        return [turn.confidence for turn in self._batch.items]
+            return [roles.get(speaker, _UNKNOWN) for speaker in self.speaker_id]
 
 
 def _facts(document: _Document) -> Facts:
@@ -316,11 +243,11 @@ def _facts(document: _Document) -> Facts:
     )
 
 
-def _built(raw: _Older | _Row, number: int, batch: Batch, context: Context) -> Turn:
+def _built(raw: _Older, number: int, batch: Batch, context: Context) -> Turn:
     start, end = _times(raw.start_ms, raw.end_ms, number)
     return Turn(
         text=raw.text or "",
-        role=context.cast.roles.get(raw.speaker_id or "", _UNKNOWN),
+        role=_UNKNOWN if raw.speaker_id is None else context.cast.roles.get(raw.speaker_id, _UNKNOWN),
         start_ms=start,
         end_ms=end,
         speaker_id=raw.speaker_id,

@@ -147,11 +147,10 @@ def turns_of(batch: Batch, part: Part, context: Context) -> list[Turn]:
 
 
 def columns_of(batch: Batch, part: Part, context: Context) -> TurnBatch:
-    """The same by columns; phrases of the usual form stay as they were decoded until turns are asked for."""
+    """The same by columns."""
     if isinstance(batch.items, Columns):
         return _columns_of_lists(batch.items, batch, part, context)
-    usual = _Columns.usual(batch, part, context) if isinstance(batch.items[0], Brief) else None
-    return usual or TurnBatch.of(batch.first, turns_of(batch, part, context))
+    return TurnBatch.of(batch.first, turns_of(batch, part, context))
 
 
 def length_of(duration: Duration | None) -> int | None:
@@ -261,10 +260,10 @@ def _columns_of_lists(columns: Columns, batch: Batch, part: Part, context: Conte
     usual = _usual(starts, lengths, channels, part, context)
     if usual is None:
         return TurnBatch.of(batch.first, _finished(columns.objects(), batch, part, context))
-    return _Native(columns, batch, part, context, *usual)
+    return _Columns(columns, batch, part, context, *usual)
 
 
-class _Native(TurnBatch):
+class _Columns(TurnBatch):
     """Columns that were read as such, of phrases among which nobody comes or goes."""
 
     def __init__(
@@ -297,48 +296,6 @@ class _Native(TurnBatch):
     @cached_property
     def speaker_id(self) -> list[str | None]:
         return [answer[1] for answer in self._answers]
-
-
-class _Columns(TurnBatch):
-    """Columns of brief phrases that are not ``Turn``s yet. ``answers`` says who speaks on each of their channels."""
-
-    def __init__(
-        self, batch: Batch, part: Part, context: Context, times: tuple[list[int], list[int]], answers: list[Answer]
-    ) -> None:
-        super().__init__(batch.first, len(batch.items))
-        self._batch, self._part, self._context, self._answers = batch, part, context, answers
-        self.__dict__["start_ms"], self.__dict__["end_ms"] = times
-
-    @classmethod
-    def usual(cls, batch: Batch, part: Part, context: Context) -> _Columns | None:
-        """None where a time is wrong, epochs and offsets are mixed, or somebody comes or goes among these phrases."""
-        given = [phrase.start_ms for phrase in batch.items]
-        lengths = [phrase.end_ms.milliseconds for phrase in batch.items]
-        channels = [phrase.channel for phrase in batch.items]
-        usual = _usual(given, lengths, channels, part, context)
-        return cls(batch, part, context, *usual) if usual else None
-
-    @cached_property
-    def turns(self) -> list[Turn]:
-        # The other columns read the phrases as they were decoded: they come first.
-        _ = self.text, self.role, self.speaker_id, self.confidence
-        return _mended(self._batch, self._part, self._context)
-
-    @cached_property
-    def text(self) -> list[str]:
-        return [phrase.duplicate_of or phrase.text for phrase in self._batch.items]
-
-    @cached_property
-    def role(self) -> list[Role]:
-        return [answer[0] for answer in self._answers]
-
-    @cached_property
-    def speaker_id(self) -> list[str | None]:
-        return [answer[1] for answer in self._answers]
-
-    @cached_property
-    def confidence(self) -> list[float | None]:
-        return [phrase.confidence for phrase in self._batch.items]
 
 
 def _turn(phrase: Phrase, number: int, batch: Batch, part: Part, context: Context) -> Turn:
