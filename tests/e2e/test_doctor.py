@@ -71,3 +71,15 @@ def test_a_shape_holds_no_value(platform: Platform, cli: Cli) -> None:
     assert str(text["avg_confidence"]) not in shape.out
     turns = cli("turns", "a", "--fields", "text", code=0).out.splitlines()
     assert not [line for line in turns if json.loads(line)["text"] in shape.out]
+
+
+def test_a_file_is_described_without_an_account(cli: Cli, tmp_path: Path) -> None:
+    """What `turnkeeper turns` advises for a file of a shape that it does not know."""
+    strange = tmp_path / "strange.json"
+    strange.write_text('{"utterances": [{"who": "Ann", "said": "my card is 4111"}]}')
+    told = cli("turns", str(strange), code=3).err
+    assert "doctor --shape FILE" in told
+    ran = cli("doctor", "--shape", str(strange), code=0)
+    assert ran.json["bodies"]["strange.json"]["shape"]["keys"]["utterances"]
+    assert "4111" not in ran.out
+    assert "Ann" not in ran.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -11,7 +12,7 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, printable, say, show
 from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
-from turnkeeper.runs.doctor import BUCKET_POLICY, LEAST_ROLE, Check, payload_shape
+from turnkeeper.runs.doctor import BUCKET_POLICY, LEAST_ROLE, Check, file_shape, payload_shape
 from turnkeeper.runs.doctor import doctor as examine
 from turnkeeper.settings import clock_from_environment
 
@@ -35,8 +36,8 @@ def doctor(
 
         turnkeeper doctor --to s3://calls/genesys
 
-    With `--shape ID` it prints the keys, types and ranges of that conversation's payload and no value of it: safe to
-    paste into a report about a shape that turnkeeper does not know.
+    With `--shape ID` or `--shape FILE` it prints the keys, types and ranges of that payload and no value of it: safe
+    to paste into a report about a shape that turnkeeper does not know.
 
     Exit code 0: all well. 3: findings, listed. 4: the platform does not let this client in.
 
@@ -45,10 +46,13 @@ def doctor(
     to
         The archive to check; else the organisation's.
     shape
-        A conversation whose payload's shape is to be described.
+        A conversation, or a file, whose payload's shape is to be described.
     json
         The checks as one JSON object on standard output.
     """
+    if shape and Path(shape).is_file():
+        show(file_shape(Path(shape)))
+        return 0
     platform, destination = platform or Platform(), destination or Destination()
     to = archive_address(to, platform)
     settings, clock = platform_settings(platform), clock_from_environment()

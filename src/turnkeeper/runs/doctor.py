@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from turnkeeper.events import Event, Listener, Noted, silent
 from turnkeeper.genesys.api import Probe
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
+from turnkeeper.runs.turns import spooled
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.transcript.details import read_details
 from turnkeeper.transcript.rows import native
@@ -227,3 +229,9 @@ def payload_shape(
             return {"conversation": conversation, "dialect": found.dialect, "bodies": bodies}
 
     return run(verb)
+
+
+def file_shape(path: Path) -> dict[str, object]:
+    """Keys, types and ranges of a payload that is a file, without any value."""
+    with path.open("rb") as reader, spooled(reader) as body:
+        return {"bodies": {path.name: describe(body)}}
