@@ -22,6 +22,13 @@ static bool set_whole(PyObject *turn, Py_ssize_t offset, int64_t value) {
     return true;
 }
 
+static bool set_index(const Turns *self, PyObject *turn, int64_t first, Py_ssize_t at) {
+    int64_t index;
+    if (!__builtin_add_overflow(first, (int64_t)at, &index)) return set_whole(turn, self->index, index);
+    PyErr_SetString(PyExc_OverflowError, "no turn has such an index");
+    return false;
+}
+
 static PyObject *turn_at(const Turns *self, PyObject *items, Py_ssize_t at) {
     PyObject *turn = PyList_GET_ITEM(items, at);
     if (Py_TYPE(turn) == self->kind) return turn;
@@ -31,11 +38,11 @@ static PyObject *turn_at(const Turns *self, PyObject *items, Py_ssize_t at) {
 
 /* ---- speakers by name ---- */
 
-static bool name(const Turns *self, PyObject *turn, int64_t index, PyObject *roles, PyObject *unknown) {
+static bool name(const Turns *self, PyObject *turn, int64_t first, Py_ssize_t at, PyObject *roles, PyObject *unknown) {
     PyObject *role = PyDict_GetItemWithError(roles, *slot(turn, self->speaker));
     if (role == NULL && PyErr_Occurred()) return false;
     set(turn, self->role, role ? role : unknown);
-    return set_whole(turn, self->index, index);
+    return set_index(self, turn, first, at);
 }
 
 /* named(items, first, roles, unknown, communication) */
@@ -48,7 +55,7 @@ static PyObject *turns_named(PyObject *object, PyObject *args) {
         return NULL;
     for (Py_ssize_t at = 0; at < PyList_GET_SIZE(items); at++) {
         PyObject *turn = turn_at(self, items, at);
-        if (turn == NULL || !name(self, turn, first + at, roles, unknown)) return NULL;
+        if (turn == NULL || !name(self, turn, first, at, roles, unknown)) return NULL;
         if (communication != Py_None) set(turn, self->communication, communication);
     }
     Py_RETURN_NONE;
@@ -69,14 +76,25 @@ static bool number(PyObject *value, int64_t *found) {
     return far == 0;
 }
 
-/* The times of a turn from time zero; false where they are not within the stretch, or cannot be right. */
+/* For `O&`: a time as near as an int64_t comes to it. A document may say any; of turns, whose own times have fifteen
+   digits at most, all that lie beyond are equally far. */
+static int nearest(PyObject *value, void *found) {
+    int far;
+    int64_t near = PyLong_AsLongLongAndOverflow(value, &far);
+    if (near == -1 && far == 0 && PyErr_Occurred()) return 0;
+    *(int64_t *)found = far > 0 ? INT64_MAX : far < 0 ? INT64_MIN : near;
+    return 1;
+}
+
+/* The times of a turn from time zero; false where they are not within the stretch, or cannot be right. No other reason
+   counts: `phrases` would go on asking about a turn that is refused here and well by its own judgement. */
 static bool times(const Turns *self, PyObject *turn, const Stretch *stretch, int64_t *start, int64_t *end) {
     int64_t length;
-    if (!number(*slot(turn, self->start), start) || !number(*slot(turn, self->end), &length)) return false;
-    if (length < 0 || length > self->furthest || *start > 100 * self->furthest || *start < -self->furthest) return false;
-    *start = *start > self->epoch ? *start - stretch->base : *start + stretch->shift;
-    *end = *start + length;
-    if (*start < -self->furthest || *start > self->furthest) return false;
+    if (!number(*slot(turn, self->start), start) || !number(*slot(turn, self->end), &length) || length < 0) return false;
+    bool far = *start > self->epoch ? __builtin_sub_overflow(*start, stretch->base, start)
+                                    : __builtin_add_overflow(*start, stretch->shift, start);
+    if (far || *start < -self->furthest || *start > self->furthest) return false;
+    if (__builtin_add_overflow(*start, length, end)) return false;
     return stretch->since <= *start && *start < stretch->until && *end <= stretch->until;
 }
 
@@ -99,7 +117,7 @@ static int voice(const Turns *self, PyObject *turn, const Stretch *stretch, Py_s
         return -1;
     }
     if (!set_whole(turn, self->start, start) || !set_whole(turn, self->end, end)) return -1;
-    if (*slot(turn, self->index) == Py_None && !set_whole(turn, self->index, stretch->first + at)) return -1;
+    if (*slot(turn, self->index) == Py_None && !set_index(self, turn, stretch->first, at)) return -1;
     set(turn, self->role, PyTuple_GET_ITEM(known, 0));
     set(turn, self->speaker, PyTuple_GET_ITEM(known, 1));
     set(turn, self->channel, PyTuple_GET_ITEM(known, 2));
@@ -119,12 +137,13 @@ static PyObject *turns_voiced(PyObject *object, PyObject *args) {
     PyObject *items;
     Stretch stretch;
     Py_ssize_t at, stop;
-    long long first, base, shift, since, until;
-    if (!PyArg_ParseTuple(args, "O!nn(LLLLL)O!OOO!", &PyList_Type, &items, &at, &stop, &first, &base, &shift, &since,
-                          &until, &PyDict_Type, &stretch.answers, &stretch.communication, &stretch.language,
-                          &PyDict_Type, &stretch.sentiment))
+    long long first;
+    if (!PyArg_ParseTuple(args, "O!nn(LO&O&O&O&)O!OOO!", &PyList_Type, &items, &at, &stop, &first, nearest,
+                          &stretch.base, nearest, &stretch.shift, nearest, &stretch.since, nearest, &stretch.until,
+                          &PyDict_Type, &stretch.answers, &stretch.communication, &stretch.language, &PyDict_Type,
+                          &stretch.sentiment))
         return NULL;
-    stretch.first = first, stretch.base = base, stretch.shift = shift, stretch.since = since, stretch.until = until;
+    stretch.first = first;
     for (int done = 1; at >= 0 && at < stop && at < PyList_GET_SIZE(items); at++) {
         PyObject *turn = turn_at(self, items, at);
         done = turn == NULL ? -1 : voice(self, turn, &stretch, at);
@@ -165,6 +184,7 @@ static PyObject *turns_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PyObject *kind;
     long long epoch, furthest;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!LL", words, &PyType_Type, &kind, &epoch, &furthest)) return NULL;
+    if (furthest < 0) return PyErr_Format(PyExc_ValueError, "a distance is not less than nothing");
     Turns *self = (Turns *)type->tp_alloc(type, 0);
     if (self == NULL) return NULL;
     self->kind = (PyTypeObject *)Py_NewRef(kind);
