@@ -9,17 +9,17 @@ typedef struct {
     Py_ssize_t text, role, start, end, speaker, channel, communication, language, sentiment, duplicate, index;
 } Turns;
 
+/* Takes over the reference to the value. What was there may run anything as it goes, and undo whatever nobody holds. */
 static inline void set(PyObject *turn, Py_ssize_t offset, PyObject *value) {
     PyObject **place = slot(turn, offset), *old = *place;
-    *place = Py_NewRef(value);
+    *place = value;
     Py_XDECREF(old);
 }
 
 static bool set_whole(PyObject *turn, Py_ssize_t offset, int64_t value) {
-    PyObject *made = PyLong_FromLongLong(value), **place = slot(turn, offset);
-    if (made == NULL) return false;
-    Py_XSETREF(*place, made);
-    return true;
+    PyObject *made = PyLong_FromLongLong(value);
+    if (made != NULL) set(turn, offset, made);
+    return made != NULL;
 }
 
 static bool set_index(const Turns *self, PyObject *turn, int64_t first, Py_ssize_t at) {
@@ -29,20 +29,34 @@ static bool set_index(const Turns *self, PyObject *turn, int64_t first, Py_ssize
     return false;
 }
 
+/* A new reference, as all below. */
 static PyObject *turn_at(const Turns *self, PyObject *items, Py_ssize_t at) {
     PyObject *turn = PyList_GET_ITEM(items, at);
-    if (Py_TYPE(turn) == self->kind) return turn;
+    if (Py_TYPE(turn) == self->kind) return Py_NewRef(turn);
     PyErr_Format(PyExc_TypeError, "%R is no %R", (PyObject *)Py_TYPE(turn), self->kind);
     return NULL;
 }
 
+/* What a dictionary holds under a member of a turn. NULL: with an exception, or where it holds nothing. Both are held
+   meanwhile, since a key may be anything, whose comparison may do anything. */
+static PyObject *looked_up(PyObject *known, PyObject *turn, Py_ssize_t offset) {
+    PyObject *key = Py_XNewRef(*slot(turn, offset));
+    if (key == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "a member of the turn was deleted");
+        return NULL;
+    }
+    PyObject *found = Py_XNewRef(PyDict_GetItemWithError(known, key));
+    Py_DECREF(key);
+    return found;
+}
+
 /* ---- speakers by name ---- */
 
-static bool name(const Turns *self, PyObject *turn, int64_t first, Py_ssize_t at, PyObject *roles, PyObject *unknown) {
-    PyObject *role = PyDict_GetItemWithError(roles, *slot(turn, self->speaker));
+static bool name(const Turns *self, PyObject *turn, PyObject *roles, PyObject *unknown) {
+    PyObject *role = looked_up(roles, turn, self->speaker);
     if (role == NULL && PyErr_Occurred()) return false;
-    set(turn, self->role, role ? role : unknown);
-    return set_index(self, turn, first, at);
+    set(turn, self->role, role ? role : Py_NewRef(unknown));
+    return true;
 }
 
 /* named(items, first, roles, unknown, communication) */
@@ -55,8 +69,10 @@ static PyObject *turns_named(PyObject *object, PyObject *args) {
         return NULL;
     for (Py_ssize_t at = 0; at < PyList_GET_SIZE(items); at++) {
         PyObject *turn = turn_at(self, items, at);
-        if (turn == NULL || !name(self, turn, first, at, roles, unknown)) return NULL;
-        if (communication != Py_None) set(turn, self->communication, communication);
+        bool done = turn != NULL && name(self, turn, roles, unknown) && set_index(self, turn, first, at);
+        if (done && communication != Py_None) set(turn, self->communication, Py_NewRef(communication));
+        Py_XDECREF(turn);
+        if (!done) return NULL;
     }
     Py_RETURN_NONE;
 }
@@ -100,35 +116,48 @@ static bool times(const Turns *self, PyObject *turn, const Stretch *stretch, int
 
 static bool set_sentiment(const Turns *self, PyObject *turn, PyObject *sentiment) {
     if (PyDict_GET_SIZE(sentiment) == 0) return true;
-    PyObject *found = PyDict_GetItemWithError(sentiment, *slot(turn, self->index));
+    PyObject *found = looked_up(sentiment, turn, self->index);
     if (found == NULL && PyErr_Occurred()) return false;
-    set(turn, self->sentiment, found ? found : Py_None);
+    set(turn, self->sentiment, found ? found : Py_NewRef(Py_None));
     return true;
+}
+
+static void set_text(const Turns *self, PyObject *turn) {
+    PyObject *decorated = *slot(turn, self->duplicate);
+    if (decorated == NULL || decorated == Py_None) return;
+    Py_INCREF(decorated);
+    if (PyUnicode_Check(decorated) && PyUnicode_GET_LENGTH(decorated))
+        set(turn, self->text, Py_NewRef(decorated));
+    set(turn, self->duplicate, Py_NewRef(Py_None));
+    Py_DECREF(decorated);
+}
+
+/* `known` is who speaks: role, speaker and channel. */
+static bool answered(const Turns *self, PyObject *turn, const Stretch *stretch, Py_ssize_t at, PyObject *known) {
+    if (!PyTuple_Check(known) || PyTuple_GET_SIZE(known) != 3) {
+        PyErr_SetString(PyExc_TypeError, "an answer is role, speaker and channel");
+        return false;
+    }
+    if (*slot(turn, self->index) == Py_None && !set_index(self, turn, stretch->first, at)) return false;
+    set(turn, self->role, Py_NewRef(PyTuple_GET_ITEM(known, 0)));
+    set(turn, self->speaker, Py_NewRef(PyTuple_GET_ITEM(known, 1)));
+    set(turn, self->channel, Py_NewRef(PyTuple_GET_ITEM(known, 2)));
+    set_text(self, turn);
+    set(turn, self->communication, Py_NewRef(stretch->communication));
+    set(turn, self->language, Py_NewRef(stretch->language));
+    return set_sentiment(self, turn, stretch->sentiment);
 }
 
 /* 1: done, 0: not one of this stretch, -1: an exception. */
 static int voice(const Turns *self, PyObject *turn, const Stretch *stretch, Py_ssize_t at) {
     int64_t start, end;
     if (!times(self, turn, stretch, &start, &end)) return 0;
-    PyObject *known = PyDict_GetItemWithError(stretch->answers, *slot(turn, self->channel));
+    PyObject *known = looked_up(stretch->answers, turn, self->channel);
     if (known == NULL) return PyErr_Occurred() ? -1 : 0;
-    if (!PyTuple_Check(known) || PyTuple_GET_SIZE(known) != 3) {
-        PyErr_SetString(PyExc_TypeError, "an answer is role, speaker and channel");
-        return -1;
-    }
-    if (!set_whole(turn, self->start, start) || !set_whole(turn, self->end, end)) return -1;
-    if (*slot(turn, self->index) == Py_None && !set_index(self, turn, stretch->first, at)) return -1;
-    set(turn, self->role, PyTuple_GET_ITEM(known, 0));
-    set(turn, self->speaker, PyTuple_GET_ITEM(known, 1));
-    set(turn, self->channel, PyTuple_GET_ITEM(known, 2));
-    PyObject *decorated = *slot(turn, self->duplicate);
-    if (decorated != Py_None) {
-        if (PyUnicode_Check(decorated) && PyUnicode_GET_LENGTH(decorated)) set(turn, self->text, decorated);
-        set(turn, self->duplicate, Py_None);
-    }
-    set(turn, self->communication, stretch->communication);
-    set(turn, self->language, stretch->language);
-    return set_sentiment(self, turn, stretch->sentiment) ? 1 : -1;
+    bool done = answered(self, turn, stretch, at, known) && set_whole(turn, self->start, start) &&
+                set_whole(turn, self->end, end);
+    Py_DECREF(known);
+    return done ? 1 : -1;
 }
 
 /* voiced(items, at, stop, (first, base, shift, since, until), answers, communication, language, sentiment) -> int */
@@ -147,6 +176,7 @@ static PyObject *turns_voiced(PyObject *object, PyObject *args) {
     for (int done = 1; at >= 0 && at < stop && at < PyList_GET_SIZE(items); at++) {
         PyObject *turn = turn_at(self, items, at);
         done = turn == NULL ? -1 : voice(self, turn, &stretch, at);
+        Py_XDECREF(turn);
         if (done < 0) return NULL;
         if (done == 0) break;
     }
