@@ -1,10 +1,14 @@
 #include "values.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "text.h"
 
 #define FURTHEST 100000000000 /* seconds beyond this are no time within a conversation */
+
+/* Where doubles are computed with more digits than they keep (x87), a division rounds twice. */
+#define ROUNDS_ONCE (FLT_EVAL_METHOD >= 0 && FLT_EVAL_METHOD != 2)
 
 int form_of(const char *word) {
     static const char *const words[] = {"text", "name", "millis", "fraction", "whole", "length"};
@@ -83,7 +87,7 @@ static PyObject *long_fraction(Cursor *text) {
 static PyObject *fraction_of(Known *known, Cursor *text) {
     Cursor again = *text;
     Decimal decimal;
-    if (read_decimal(text, &decimal)) return short_fraction(known, &decimal);
+    if (read_decimal(text, &decimal) && (ROUNDS_ONCE || !decimal.decimals)) return short_fraction(known, &decimal);
     *text = again;
     return long_fraction(text);
 }
