@@ -202,9 +202,8 @@ static PyObject *read_array(Reader *self, PyObject *args, PyObject *into, Append
         return NULL;
     }
     bool done = false;
-    Cursor text = {view.buf, (const uint8_t *)view.buf + view.len};
-    if (at >= 0 && at <= view.len) {
-        text.at += at;
+    if (at >= 0 && at < view.len) { /* an empty view may be of nothing at all, to which nothing can be added */
+        Cursor text = {(const uint8_t *)view.buf + at, (const uint8_t *)view.buf + view.len};
         done = take(&text, '[') && (take(&text, ']') || append_all(self, &text, into, strict));
         at = text.at - (const uint8_t *)view.buf;
     }
