@@ -23,4 +23,11 @@ static PyModuleDef module = {
     .m_slots = module_slots,
 };
 
-PyMODINIT_FUNC PyInit__native(void) { return PyModuleDef_Init(&module); }
+PyMODINIT_FUNC PyInit__native(void) {
+#ifdef Py_GIL_DISABLED
+    /* What readers remember, and turns in the making, would need locks of their own. */
+    PyErr_SetString(PyExc_ImportError, "turnkeeper's part in C is not for Pythons without the global lock");
+    return NULL;
+#endif
+    return PyModuleDef_Init(&module);
+}

@@ -202,9 +202,8 @@ static PyObject *read_array(Reader *self, PyObject *args, PyObject *into, Append
         return NULL;
     }
     bool done = false;
-    Cursor text = {view.buf, (const uint8_t *)view.buf + view.len};
-    if (at >= 0 && at <= view.len) {
-        text.at += at;
+    if (at >= 0 && at < view.len) { /* an empty view may be of nothing at all, to which nothing can be added */
+        Cursor text = {(const uint8_t *)view.buf + at, (const uint8_t *)view.buf + view.len};
         done = take(&text, '[') && (take(&text, ']') || append_all(self, &text, into, strict));
         at = text.at - (const uint8_t *)view.buf;
     }
@@ -263,6 +262,17 @@ static bool within(int count, int most) {
     return false;
 }
 
+/* Where a member lies; -1 with an exception where it cannot be filled, or is by another field or constant. */
+static Py_ssize_t free_slot(const Reader *self, const char *member) {
+    Py_ssize_t offset = slot_offset(self->kind, member);
+    bool taken = false;
+    for (int index = 0; index < self->fields; index++) taken |= self->field[index].offset == offset;
+    for (int index = 0; index < self->constants; index++) taken |= self->place[index] == offset;
+    if (offset < 0 || !taken) return offset;
+    PyErr_Format(PyExc_ValueError, "%s is filled twice", member);
+    return -1;
+}
+
 /* (key, inner key or "", member, form, nullable, absent or Ellipsis where the key has to be there) */
 static bool add_field(Reader *self, PyObject *told) {
     const char *key, *inner, *member, *form;
@@ -281,7 +291,7 @@ static bool add_field(Reader *self, PyObject *told) {
     memset(&field->mask, 0xFF, known);
     field->form = (Form)which;
     field->nullable = nullable;
-    field->offset = slot_offset(self->kind, member);
+    field->offset = free_slot(self, member);
     if (field->offset < 0) return false;
     field->absent = absent == Py_Ellipsis ? NULL : Py_NewRef(absent);
     self->fields++;
@@ -293,7 +303,7 @@ static bool add_constants(Reader *self, PyObject *constants) {
     Py_ssize_t at = 0;
     while (PyDict_Next(constants, &at, &member, &value)) {
         const char *name = within(self->constants, MOST) ? PyUnicode_AsUTF8(member) : NULL;
-        Py_ssize_t offset = name == NULL ? -1 : slot_offset(self->kind, name);
+        Py_ssize_t offset = name == NULL ? -1 : free_slot(self, name);
         if (offset < 0) return false;
         self->place[self->constants] = offset;
         self->constant[self->constants++] = Py_NewRef(value);

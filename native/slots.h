@@ -17,7 +17,8 @@ static inline Py_ssize_t slot_offset(PyTypeObject *kind, const char *member) {
     Py_ssize_t offset = -1;
     if (Py_TYPE(found) == &PyMemberDescr_Type) {
         const PyMemberDef *def = ((PyMemberDescrObject *)found)->d_member;
-        if (def->type == T_OBJECT_EX) offset = def->offset;
+        /* A class may bear the place of another's objects, where its own have something else or nothing. */
+        if (def->type == T_OBJECT_EX && PyType_IsSubtype(kind, PyDescr_TYPE(found))) offset = def->offset;
     }
     Py_DECREF(found);
     if (offset < 0) PyErr_Format(PyExc_TypeError, "%s is no slot of %R", member, kind);

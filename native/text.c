@@ -90,7 +90,7 @@ static PyObject *decoded(const uint8_t *from, Py_ssize_t length) {
     Py_UCS4 widest;
     Py_ssize_t count = measured(from, length, &widest);
     PyObject *made = PyUnicode_New(count, widest);
-    if (made == NULL || count == 0) return made;
+    if (made == NULL || length == 0) return made;
     const uint8_t *end = from + length;
     bool sound = true;
     if (widest == 0x7F)
@@ -143,6 +143,7 @@ static uint8_t *put(uint8_t *into, Py_UCS4 found) {
 /* The character of a `\u` escape, its `u` at `*at`; -1 for half a surrogate and what is no escape. */
 static int32_t escaped(const uint8_t **at, const uint8_t *end) {
     int32_t found = hexadecimal(*at + 1, end);
+    if (found < 0) return -1;
     *at += 5;
     if (found < 0xD800 || found >= 0xE000) return found;
     if (found >= 0xDC00 || end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u') return -1;

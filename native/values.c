@@ -1,10 +1,14 @@
 #include "values.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "text.h"
 
 #define FURTHEST 100000000000 /* seconds beyond this are no time within a conversation */
+
+/* Where doubles are computed with more digits than they keep (x87), a division rounds twice. */
+#define ROUNDS_ONCE (FLT_EVAL_METHOD >= 0 && FLT_EVAL_METHOD != 2)
 
 int form_of(const char *word) {
     static const char *const words[] = {"text", "name", "millis", "fraction", "whole", "length"};
@@ -56,7 +60,8 @@ static const int64_t POWERS[] = {
 /* Digits and power are exact as doubles, and a division rounds once: the nearest double, as every reader gives. */
 static PyObject *short_fraction(Known *known, const Decimal *decimal) {
     double value = (double)decimal->digits / (double)POWERS[decimal->decimals];
-    if (decimal->negative) return PyFloat_FromDouble(-value);
+    /* A zero written as a whole number has no sign. */
+    if (decimal->negative && (decimal->digits || decimal->decimals)) return PyFloat_FromDouble(-value);
     Number *number = &known->number[((uint64_t)decimal->digits * 7 + (uint64_t)decimal->decimals) % NUMBERS];
     if (number->made && number->decimal.digits == decimal->digits && number->decimal.decimals == decimal->decimals)
         return Py_NewRef(number->made);
@@ -82,7 +87,7 @@ static PyObject *long_fraction(Cursor *text) {
 static PyObject *fraction_of(Known *known, Cursor *text) {
     Cursor again = *text;
     Decimal decimal;
-    if (read_decimal(text, &decimal)) return short_fraction(known, &decimal);
+    if (read_decimal(text, &decimal) && (ROUNDS_ONCE || !decimal.decimals)) return short_fraction(known, &decimal);
     *text = again;
     return long_fraction(text);
 }
