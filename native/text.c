@@ -90,7 +90,7 @@ static PyObject *decoded(const uint8_t *from, Py_ssize_t length) {
     Py_UCS4 widest;
     Py_ssize_t count = measured(from, length, &widest);
     PyObject *made = PyUnicode_New(count, widest);
-    if (made == NULL || count == 0) return made;
+    if (made == NULL || length == 0) return made;
     const uint8_t *end = from + length;
     bool sound = true;
     if (widest == 0x7F)

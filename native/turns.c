@@ -15,6 +15,12 @@ static inline void set(PyObject *turn, Py_ssize_t offset, PyObject *value) {
     Py_XDECREF(old);
 }
 
+/* What a place holds; an empty one (somebody deleted what was there) counts as None. */
+static inline PyObject *held(PyObject *turn, Py_ssize_t offset) {
+    PyObject *value = *slot(turn, offset);
+    return value ? value : Py_None;
+}
+
 static bool set_whole(PyObject *turn, Py_ssize_t offset, int64_t value) {
     PyObject *made = PyLong_FromLongLong(value), **place = slot(turn, offset);
     if (made == NULL) return false;
@@ -32,7 +38,7 @@ static PyObject *turn_at(const Turns *self, PyObject *items, Py_ssize_t at) {
 /* ---- speakers by name ---- */
 
 static bool name(const Turns *self, PyObject *turn, int64_t index, PyObject *roles, PyObject *unknown) {
-    PyObject *role = PyDict_GetItemWithError(roles, *slot(turn, self->speaker));
+    PyObject *role = PyDict_GetItemWithError(roles, held(turn, self->speaker));
     if (role == NULL && PyErr_Occurred()) return false;
     set(turn, self->role, role ? role : unknown);
     return set_whole(turn, self->index, index);
@@ -64,25 +70,26 @@ typedef struct {
 
 static bool number(PyObject *value, int64_t *found) {
     int far;
-    if (value == NULL || !PyLong_Check(value)) return false;
+    if (!PyLong_Check(value)) return false;
     *found = PyLong_AsLongLongAndOverflow(value, &far);
     return far == 0;
 }
 
 /* The times of a turn from time zero; false where they are not within the stretch, or cannot be right. */
 static bool times(const Turns *self, PyObject *turn, const Stretch *stretch, int64_t *start, int64_t *end) {
-    int64_t length;
-    if (!number(*slot(turn, self->start), start) || !number(*slot(turn, self->end), &length)) return false;
-    if (length < 0 || length > self->furthest || *start > 100 * self->furthest || *start < -self->furthest) return false;
-    *start = *start > self->epoch ? *start - stretch->base : *start + stretch->shift;
-    *end = *start + length;
+    int64_t given, length;
+    if (!number(held(turn, self->start), &given) || !number(held(turn, self->end), &length) || length < 0) return false;
+    if (given > self->epoch ? __builtin_sub_overflow(given, stretch->base, start)
+                            : __builtin_add_overflow(given, stretch->shift, start))
+        return false;
+    if (__builtin_add_overflow(*start, length, end)) return false;
     if (*start < -self->furthest || *start > self->furthest) return false;
     return stretch->since <= *start && *start < stretch->until && *end <= stretch->until;
 }
 
 static bool set_sentiment(const Turns *self, PyObject *turn, PyObject *sentiment) {
     if (PyDict_GET_SIZE(sentiment) == 0) return true;
-    PyObject *found = PyDict_GetItemWithError(sentiment, *slot(turn, self->index));
+    PyObject *found = PyDict_GetItemWithError(sentiment, held(turn, self->index));
     if (found == NULL && PyErr_Occurred()) return false;
     set(turn, self->sentiment, found ? found : Py_None);
     return true;
@@ -92,18 +99,18 @@ static bool set_sentiment(const Turns *self, PyObject *turn, PyObject *sentiment
 static int voice(const Turns *self, PyObject *turn, const Stretch *stretch, Py_ssize_t at) {
     int64_t start, end;
     if (!times(self, turn, stretch, &start, &end)) return 0;
-    PyObject *known = PyDict_GetItemWithError(stretch->answers, *slot(turn, self->channel));
+    PyObject *known = PyDict_GetItemWithError(stretch->answers, held(turn, self->channel));
     if (known == NULL) return PyErr_Occurred() ? -1 : 0;
     if (!PyTuple_Check(known) || PyTuple_GET_SIZE(known) != 3) {
         PyErr_SetString(PyExc_TypeError, "an answer is role, speaker and channel");
         return -1;
     }
     if (!set_whole(turn, self->start, start) || !set_whole(turn, self->end, end)) return -1;
-    if (*slot(turn, self->index) == Py_None && !set_whole(turn, self->index, stretch->first + at)) return -1;
+    if (held(turn, self->index) == Py_None && !set_whole(turn, self->index, stretch->first + at)) return -1;
     set(turn, self->role, PyTuple_GET_ITEM(known, 0));
     set(turn, self->speaker, PyTuple_GET_ITEM(known, 1));
     set(turn, self->channel, PyTuple_GET_ITEM(known, 2));
-    PyObject *decorated = *slot(turn, self->duplicate);
+    PyObject *decorated = held(turn, self->duplicate);
     if (decorated != Py_None) {
         if (PyUnicode_Check(decorated) && PyUnicode_GET_LENGTH(decorated)) set(turn, self->text, decorated);
         set(turn, self->duplicate, Py_None);

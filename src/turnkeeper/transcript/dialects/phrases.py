@@ -166,6 +166,11 @@ def _shift(part: Part, context: Context) -> int:
     return 0 if part.origin is None else part.origin - context.base
 
 
+def _held(distance: int) -> int:
+    """A distance that C can hold: with a larger one every time is too far as well."""
+    return max(-_FOREVER, min(distance, _FOREVER))
+
+
 def _communication(context: Context) -> str | None:
     return context.facts.communication or context.communication
 
@@ -173,7 +178,7 @@ def _communication(context: Context) -> str | None:
 def _finished(turns: list[Turn], batch: Batch, part: Part, context: Context) -> list[Turn]:
     """Phrases that were read natively, made whole: stretch by stretch, and alone whatever crosses the end of one."""
     assert finish is not None  # noqa: S101 - somebody read these turns natively
-    base, shift, voices = context.base, _shift(part, context), context.voices
+    base, shift, voices = _held(context.base), _held(_shift(part, context)), context.voices
     said = _communication(context), part.language, part.sentiment
     since, until, answers = voices.stretch(0)
     at, count = 0, len(turns)
