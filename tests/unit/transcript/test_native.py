@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.transcript.edge import Edge
 from tests.unit.transcript.elements import CASES, Case, agreed, decoded, dice, odd_arrays, plain_arrays
 from tests.unit.transcript.spelling import damaged, spelled
 from turnkeeper.transcript import rows
 
+edge = Edge()
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -61,7 +63,7 @@ def test_what_is_cut_off_is_refused(case: Case, data: Any) -> None:
     elements, mixed = data.draw(plain_arrays(case, least=1)), data.draw(dice)
     raw = spelled(elements, mixed).rstrip()
     for strict in (True, False):
-        assert all(case.rows.read(raw[:cut], 0, strict=strict) is None for cut in range(len(raw)))
+        assert all(case.rows.read(edge(raw[:cut]), 0, strict=strict) is None for cut in range(len(raw)))
         # The end of the array is the last that is looked at: what follows may be anything, and may be missing.
         assert agreed(case, raw + b"        ", strict=strict) is not None
 
@@ -73,7 +75,9 @@ def test_what_is_damaged_is_read_as_the_decoder_reads_it_or_refused(case: Case, 
     elements, mixed = data.draw(plain_arrays(case, least=1) | odd_arrays(case)), data.draw(dice)
     raw = spelled(elements, mixed)
     for _ in range(40):
-        agreed(case, damaged(raw, mixed) + b"]        ")
+        text = damaged(raw, mixed)
+        agreed(case, edge(text + b"]        "))
+        agreed(case, edge(text[: mixed.randrange(len(text) + 1)]))
 
 
 STARTS, TIMES = CASES[2], CASES[1]
