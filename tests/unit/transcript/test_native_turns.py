@@ -329,6 +329,17 @@ def test_turns_of_what_is_none(wrong: Any) -> None:
         rows.native.Turns(*wrong)
 
 
+@pytest.mark.parametrize("mode", [Mode(), Mode(words=False, columns=True)])
+def test_order_is_seen_where_some_turns_are_read_in_c_and_some_are_not(mode: Mode) -> None:
+    """Some starts were milliseconds and some were seconds, and 0.4 was before 1."""
+    first = {"start_time": 0.4, "end_time": 2, "text": "later"}
+    second = {"start_time": 0.001, "end_time": 1, "text": "earlier", "speaker_id": "a"}
+    for turns in ([first, second], [second, first], [first, second] * 50):
+        found = assemble([body({"transcript": turns})], mode=mode)
+        starts = [turn.start_ms for turn in found.turns()]
+        assert starts == sorted(starts)
+
+
 def test_a_phrase_longer_than_any_conversation_is_read() -> None:
     found = list(read_turns(Bytes(json.dumps(LONG).encode())))
     assert [one.end_ms for one in found] == [2 * 10**11, 10**15 + 4]

@@ -176,8 +176,7 @@ class Media:
         return _SMALL_COLUMNS if mode.columns else _SMALL
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        items = batch.items
-        survey.starts(batch, items.lists[0] if isinstance(items, Columns) else [turn.start_ms for turn in items])
+        survey.starts(batch, _starts(batch.items))
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
@@ -227,6 +226,16 @@ class Media:
             return _Native(batch.first, batch.items, context)
         times = None if type(batch.items[0]) is Turn else _columns_of_times(batch.items)
         return _Columns(self, batch, context, times) if times else TurnBatch.of(batch.first, self.turns(batch, context))
+
+
+def _starts(items: Sequence[Any]) -> list[Any]:
+    """Start times to be compared: where some turns of a document are read natively, all are in milliseconds."""
+    if isinstance(items, Columns):
+        return items.lists[0]
+    starts = [turn.start_ms for turn in items]
+    if isinstance(items[0], _Turn | _Row | _Older):
+        return [None if start is None else start * 1000 for start in starts]
+    return starts
 
 
 def _columns_of_times(items: Sequence[Any]) -> tuple[list[int], list[int]] | None:
