@@ -22,9 +22,12 @@ from turnkeeper.model import Turn
 from turnkeeper.runs.turns import read_turns
 from turnkeeper.transcript import rows
 from turnkeeper.transcript.assembly import Body, assemble
+from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import Facts, Mode
 from turnkeeper.transcript.dialects import SHAPES, media, phrases, speech
 from turnkeeper.transcript.dialects.reading import finish
+from turnkeeper.transcript.forward import Forward, TwoPasses
+from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Kind
@@ -207,6 +210,41 @@ def test_a_damaged_document_is_the_same_too(document: Any, mode: Mode, large: bo
             # Damage in an array that nobody asks for may be passed over by one and not by the other.
             assert not mode.strict
             assert whole in ((with_c,) if refused else (with_c, without))
+
+
+def _front_to_back(raw: bytes, mode: Mode, shapes: Any) -> Any:
+    """The batches of one pass, and how it ended."""
+    found: list[Any] = []
+    forward = Forward(Bytes(raw, 1 << 30), shapes, Limits(), mode)
+    try:
+        for batch in forward.columns() if mode.columns else forward.turns():
+            found += batch.turns if isinstance(batch, TurnBatch) else batch
+    except TwoPasses:
+        return TwoPasses
+    except Unread as cause:
+        return found, cause.message, cause.offset, cause.field
+    return found
+
+
+def _ready(document: Any, mixed: Random) -> Any:
+    """A document whose turns stand behind all that they need, mostly: then one pass is enough."""
+    head = {"conversationId": "c1", "communicationId": "k1", "conversationStartTime": T0}
+    if "transcripts" in document:
+        parts = [{"language": "en-us", "startTime": T0} | part for part in document["transcripts"]]
+        turns = {"transcripts": [part | {"phrases": part.pop("phrases")} for part in parts]}
+        head |= {"participants": [person("agent", T0, T0 + 9000), person("customer", T0, None)]}
+    else:
+        turns = {"transcript": document["transcript"]}
+        head = {"participants": [{"id": "a", "role": "agent"}]}
+    rest = {key: value for key, value in (head | document).items() if key not in turns and mixed.random() < 0.97}
+    return rest | turns
+
+
+@given(document=flat | spoken, mode=modes, mixed=dice)
+@settings(max_examples=200)
+def test_front_to_back_it_is_the_same_with_c_and_without(document: Any, mode: Mode, mixed: Random) -> None:
+    raw = json.dumps(_ready(document, mixed)).encode()
+    assert _front_to_back(raw, mode, SHAPES) == _front_to_back(raw, mode, PYTHON)
 
 
 def test_what_is_usual_is_really_read_in_c() -> None:
