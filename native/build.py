@@ -8,6 +8,7 @@ module turnkeeper does the same in Python, slower.
 from __future__ import annotations
 
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -21,11 +22,13 @@ PLACE = HERE.parent / "src/turnkeeper/transcript"
 
 def build(into: Path = PLACE, flags: tuple[str, ...] = ()) -> Path:
     """Compile and link; the module's file. Raises what setuptools raises where there is no compiler or no header."""
+    # As system headers, so that flags about warnings ask about our own lines only.
+    headers = [f"-isystem{sysconfig.get_path(name)}" for name in ("include", "platinclude")]
     extension = Extension(
         NAME,
         sorted(str(path) for path in HERE.glob("*.c")),
         depends=[str(path) for path in HERE.glob("*.h")],
-        extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden", *flags],
+        extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden", *headers, *flags],
         extra_link_args=list(flags),
     )
     command = build_ext(Distribution({"ext_modules": [extension]}))

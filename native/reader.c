@@ -256,21 +256,33 @@ static bool copied(char *into, Py_ssize_t *length, size_t room, const char *from
     return true;
 }
 
-static bool within(int count, int most) {
+static bool within(int count, int most, const char *what) {
     if (count < most) return true;
-    PyErr_Format(PyExc_ValueError, "more than %d", most);
+    PyErr_Format(PyExc_ValueError, "more than %d %s", most, what);
     return false;
 }
 
-/* Where a member lies; -1 with an exception where it cannot be filled, or is by another field or constant. */
-static Py_ssize_t free_slot(const Reader *self, const char *member) {
+/* Where a member lies that nothing fills yet, -1 with an exception. */
+static Py_ssize_t free_place(const Reader *self, const char *member) {
     Py_ssize_t offset = slot_offset(self->kind, member);
     bool taken = false;
-    for (int index = 0; index < self->fields; index++) taken |= self->field[index].offset == offset;
-    for (int index = 0; index < self->constants; index++) taken |= self->place[index] == offset;
+    for (int index = 0; index < self->fields; index++) taken = taken || self->field[index].offset == offset;
+    for (int index = 0; index < self->constants; index++) taken = taken || self->place[index] == offset;
     if (offset < 0 || !taken) return offset;
-    PyErr_Format(PyExc_ValueError, "%s is filled twice", member);
+    PyErr_Format(PyExc_TypeError, "%s is filled twice", member);
     return -1;
+}
+
+/* A key is compared as it is spelled, and found only once. */
+static bool is_new_key(const Reader *self, const char *key) {
+    const Field *field = &self->field[self->fields];
+    bool plain = true, known = false;
+    for (const char *at = key; *at; at++) plain = plain && *at != '"' && *at != '\\' && (unsigned char)*at >= ' ';
+    for (int index = 0; index < self->fields; index++)
+        known = known || strcmp(self->field[index].quoted, field->quoted) == 0;
+    if (plain && !known) return true;
+    PyErr_Format(PyExc_ValueError, known ? "%s is a key twice" : "%s is no key without escapes", key);
+    return false;
 }
 
 /* (key, inner key or "", member, form, nullable, absent or Ellipsis where the key has to be there) */
@@ -278,20 +290,24 @@ static bool add_field(Reader *self, PyObject *told) {
     const char *key, *inner, *member, *form;
     PyObject *absent;
     int nullable;
-    if (!within(self->fields, MOST) ||
+    if (!PyTuple_Check(told)) {
+        PyErr_Format(PyExc_TypeError, "%R is no tuple", told);
+        return false;
+    }
+    if (!within(self->fields, MOST, "fields") ||
         !PyArg_ParseTuple(told, "sssspO", &key, &inner, &member, &form, &nullable, &absent))
         return false;
     Field *field = &self->field[self->fields];
     int which = form_of(form);
     if (which < 0 || !copied(field->quoted, &field->length, sizeof field->quoted, key, "\"") ||
-        !copied(field->inner, &field->inner_length, sizeof field->inner, inner, ""))
+        !copied(field->inner, &field->inner_length, sizeof field->inner, inner, "") || !is_new_key(self, key))
         return false;
     size_t known = field->length < 8 ? (size_t)field->length : 8;
     memcpy(&field->first, field->quoted, known);
     memset(&field->mask, 0xFF, known);
     field->form = (Form)which;
     field->nullable = nullable;
-    field->offset = free_slot(self, member);
+    field->offset = free_place(self, member);
     if (field->offset < 0) return false;
     field->absent = absent == Py_Ellipsis ? NULL : Py_NewRef(absent);
     self->fields++;
@@ -302,8 +318,8 @@ static bool add_constants(Reader *self, PyObject *constants) {
     PyObject *member, *value;
     Py_ssize_t at = 0;
     while (PyDict_Next(constants, &at, &member, &value)) {
-        const char *name = within(self->constants, MOST) ? PyUnicode_AsUTF8(member) : NULL;
-        Py_ssize_t offset = name == NULL ? -1 : free_slot(self, name);
+        const char *name = within(self->constants, MOST, "constants") ? PyUnicode_AsUTF8(member) : NULL;
+        Py_ssize_t offset = name == NULL ? -1 : free_place(self, name);
         if (offset < 0) return false;
         self->place[self->constants] = offset;
         self->constant[self->constants++] = Py_NewRef(value);
@@ -314,7 +330,7 @@ static bool add_constants(Reader *self, PyObject *constants) {
 static bool add_passed(Reader *self, PyObject *keys) {
     for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(keys); index++) {
         Py_ssize_t length;
-        const char *key = within(self->passing, PASSED) ? PyUnicode_AsUTF8(PyTuple_GET_ITEM(keys, index)) : NULL;
+        const char *key = within(self->passing, PASSED, "keys to pass over") ? PyUnicode_AsUTF8(PyTuple_GET_ITEM(keys, index)) : NULL;
         if (key == NULL || !copied(self->passed[index], &length, sizeof self->passed[0], key, "")) return false;
         self->passing++;
     }
@@ -327,13 +343,15 @@ static bool covers(const Reader *self) {
     Py_ssize_t count = members == NULL ? -1 : PyObject_Length(members);
     Py_XDECREF(members);
     if (count == self->fields + self->constants) return true;
-    if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "%R has %zd members", self->kind, count);
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, count < 0 ? "%R is no Struct" : "%R has %zd members, not as many as are filled",
+                 self->kind, count);
     return false;
 }
 
 static bool fill(Reader *self, PyObject *fields, PyObject *constants, PyObject *passed) {
     if (!is_plain_type(self->kind)) {
-        PyErr_Format(PyExc_TypeError, "%R is followed by the collector", self->kind);
+        PyErr_Format(PyExc_TypeError, "%R is followed by the collector, or of no one size", self->kind);
         return false;
     }
     for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(fields); index++)

@@ -13,14 +13,15 @@ static inline PyObject **slot(PyObject *made, Py_ssize_t offset) { return (PyObj
 /* Where a member lies in objects of a type; -1 with an exception where it is none that may be filled. */
 static inline Py_ssize_t slot_offset(PyTypeObject *kind, const char *member) {
     PyObject *found = PyObject_GetAttrString((PyObject *)kind, member);
-    if (found == NULL) return -1;
+    if (found == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+    PyErr_Clear();
     Py_ssize_t offset = -1;
-    if (Py_TYPE(found) == &PyMemberDescr_Type) {
+    if (found != NULL && Py_TYPE(found) == &PyMemberDescr_Type) {
         const PyMemberDef *def = ((PyMemberDescrObject *)found)->d_member;
         /* A class may bear the place of another's objects, where its own have something else or nothing. */
         if (def->type == T_OBJECT_EX && PyType_IsSubtype(kind, PyDescr_TYPE(found))) offset = def->offset;
     }
-    Py_DECREF(found);
+    Py_XDECREF(found);
     if (offset < 0) PyErr_Format(PyExc_TypeError, "%s is no slot of %R", member, kind);
     return offset;
 }

@@ -57,10 +57,10 @@ static const int64_t POWERS[] = {
     1000000000000000,
 };
 
-/* Digits and power are exact as doubles, and a division rounds once: the nearest double, as every reader gives. */
+/* Digits and power are exact as doubles, and a division rounds once: the nearest double, as every reader gives. `-0` is a
+   whole number, and those have one zero; `-0.0` keeps its sign. */
 static PyObject *short_fraction(Known *known, const Decimal *decimal) {
     double value = (double)decimal->digits / (double)POWERS[decimal->decimals];
-    /* A zero written as a whole number has no sign. */
     if (decimal->negative && (decimal->digits || decimal->decimals)) return PyFloat_FromDouble(-value);
     Number *number = &known->number[((uint64_t)decimal->digits * 7 + (uint64_t)decimal->decimals) % NUMBERS];
     if (number->made && number->decimal.digits == decimal->digits && number->decimal.decimals == decimal->decimals)

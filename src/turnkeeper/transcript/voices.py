@@ -39,4 +39,4 @@ class Voices:
 
     def _sought(self) -> list[int]:
         times = {time for person in self._people for time in (person.start_ms, person.end_ms) if time is not None}
-        return [-_FOREVER, *sorted(times), _FOREVER]
+        return [-_FOREVER, *sorted(time for time in times if -_FOREVER < time < _FOREVER), _FOREVER]

@@ -3,7 +3,8 @@
 Every document is read whole, in random chunks, and then truncated and corrupted. The oracle is ``json.loads``: what it
 reads must come out the same; what it refuses must be refused, or be the same as one typed decode of the whole (the
 decoder does not look into fields that nobody asked for). All of it once more with an array in each element passed over
-unseen: what that accepts beyond must be what the undamaged document says.
+unseen: what that accepts beyond must be what the undamaged document says. And all of it natively, where the part in C
+is there: the same by that way, refusals with their places too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.rows import Field, Rows
 from turnkeeper.transcript.stream import Batch, Kind, Stream
 
 TARGETS = (("transcript",), ("transcripts", "[]", "phrases"))
@@ -41,7 +43,7 @@ TEXTS = (
 )
 
 
-class Element(msgspec.Struct):
+class Element(msgspec.Struct, gc=False):
     start_time: float | None = None
     text: str | None = None
 
@@ -107,6 +109,15 @@ def text(dice: random.Random, found: dict[str, Any]) -> bytes:
 
 
 UNSEEN = Kind(Element, unread=("words",))
+ROWS = Rows(
+    Element,
+    (
+        Field("start_time", "start_time", "fraction", nullable=True, absent=None),
+        Field("text", "text", "text", nullable=True, absent=None),
+    ),
+    unread=("words",),
+)
+NATIVE = Kind(Element, unread=("words",), rows=ROWS)
 
 
 def read(
@@ -202,8 +213,9 @@ def once(dice: random.Random) -> None:
         batches, rest = read(body, chunk, piece)
         assert joined(batches) == elements, (raw, chunk, piece)
         assert rest == skeleton, (raw, chunk, piece)
-    batches, rest = read(raw, chunk, piece, strict=False, kind=UNSEEN)
-    assert (joined(batches), rest) == (elements, skeleton), (raw, chunk, piece)
+    for kind, strict in ((UNSEEN, False), (NATIVE, False), (NATIVE, True)):
+        batches, rest = read(raw, chunk, piece, strict=strict, kind=kind)
+        assert (joined(batches), rest) == (elements, skeleton), (raw, chunk, piece, strict)
     _damaged(dice, damage(dice, raw), chunk, piece, (elements, skeleton))
 
 
@@ -217,7 +229,9 @@ def _damaged(dice: random.Random, raw: bytes, chunk: int, piece: int, whole: Any
             results.append(None if cause.offset is None or 0 <= cause.offset <= len(raw) else "misplaced")
     assert "misplaced" not in results, raw
     carefree = _carefree(raw, chunk, piece, results[0])
-    _unseen(raw, chunk, piece, carefree, whole)
+    for kind in (UNSEEN, NATIVE):
+        _unseen(raw, chunk, piece, carefree, whole, kind)
+    assert _said(raw, chunk, piece, NATIVE) == _said(raw, chunk, piece, Element), (raw, chunk, piece)
     assert results[0] == results[1], (raw, chunk, piece, results)
     try:
         truth = expected(scrubbed(json.loads(raw.decode("utf-8-sig"), parse_constant=lambda _: 1 / 0)))
@@ -247,10 +261,19 @@ def _carefree(raw: bytes, chunk: int, piece: int, strictly: Any) -> Any:
     return found
 
 
-def _unseen(raw: bytes, chunk: int, piece: int, carefree: Any, whole: Any) -> None:
+def _said(raw: bytes, chunk: int, piece: int, kind: Any) -> Any:
+    """All that is read, or the refusal with its place."""
+    try:
+        batches, rest = read(raw, chunk, piece, kind=kind)
+    except Unread as cause:
+        return type(cause), cause.message, cause.offset, cause.field
+    return [(batch.path, batch.parents, batch.first, batch.offset, batch.items) for batch in batches], rest
+
+
+def _unseen(raw: bytes, chunk: int, piece: int, carefree: Any, whole: Any, kind: Kind) -> None:
     """With arrays passed over unseen: the same, and damage within such an array changes nothing of the rest."""
     try:
-        batches, rest = read(raw, chunk, piece, strict=False, kind=UNSEEN)
+        batches, rest = read(raw, chunk, piece, strict=False, kind=kind)
     except Unread:
         assert carefree is None, (raw, chunk, piece)
         return

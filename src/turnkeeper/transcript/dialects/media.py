@@ -7,7 +7,7 @@ is not of the usual form (a key missing or in camel case, no time, a time beyond
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import floor
 from typing import Annotated, Any
@@ -150,8 +150,7 @@ class Media:
         return _SMALL_COLUMNS if mode.columns else _SMALL
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        items = batch.items
-        survey.starts(batch, items.lists[0] if isinstance(items, Columns) else [turn.start_ms for turn in items])
+        survey.starts(batch, _starts(batch.items))
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
@@ -200,6 +199,16 @@ class Media:
         if isinstance(batch.items, Columns):
             return _Columns(batch.first, batch.items, context)
         return TurnBatch.of(batch.first, self.turns(batch, context))
+
+
+def _starts(items: Sequence[Any]) -> list[Any]:
+    """Start times to be compared: where some turns of a document are read natively, all are in milliseconds."""
+    if isinstance(items, Columns):
+        return items.lists[0]
+    starts = [turn.start_ms for turn in items]
+    if isinstance(items[0], _Turn | _Older):
+        return [None if start is None else start * 1000 for start in starts]
+    return starts
 
 
 class _Columns(TurnBatch):

@@ -247,8 +247,10 @@ def _usual(
     shift = -context.base if first > _EPOCH else _shift(part, context)
     starts = [start + shift for start in given]
     ends = list(map(add, starts, lengths))
+    if not -_FAR <= first + shift <= last + shift <= _FAR:
+        return None
     _, until, answers = context.voices.stretch(first + shift)
-    if not (-_FAR <= first + shift <= last + shift <= _FAR and last + shift < until and max(ends) <= until):
+    if not (last + shift < until and max(ends) <= until):
         return None
     for channel in set(channels) - answers.keys():
         answers[channel] = context.voices.on(channel, starts[0], ends[0])
