@@ -92,6 +92,11 @@ class Legs:
         ended = epoch_ms(known) if known else self.now
         return max(ended, min(asked, default=self.now)) + self.schedule.window
 
+    def _deadline(self, call: CallState, name: str, first: str) -> int:
+        """The same for one leg. Recordings may be wanted long after the transcripts were: they have a window of their
+        own, or what is only being transcoded at the first ask would be given up with it."""
+        return max(self.deadline(call), epoch_ms(first) + self.schedule.window) if name == AUDIO else self.deadline(call)
+
     def _lack(
         self,
         call: CallState,
@@ -124,12 +129,13 @@ class Legs:
             return leg
         asks = (leg.asks if leg else 0) + asked
         moment = rfc3339_ms(self.now)
-        due = self._next(call, asks)
+        first = leg.first_asked if leg and leg.first_asked else moment
+        due = self.schedule.absent(self.now, self._deadline(call, name, first) - self.schedule.window, asks)
         return LegState(
             id=name,
             state="absent",
             reason=why,
-            first_asked=leg.first_asked if leg and leg.first_asked else moment,
+            first_asked=first,
             last_asked=moment,
             next_ask=rfc3339_ms(due) if due is not None else "",
             asks=asks,
