@@ -319,7 +319,7 @@ class Exporter:
             Settled(
                 conversation=outcome.call.conversation,
                 state="failed" if outcome.error else state,
-                reason=outcome.call.reason,
+                reason=outcome.call.reason or (outcome.error.message if outcome.error else ""),
                 due=rfc3339_ms(outcome.due) if outcome.due is not None else "",
             )
         )

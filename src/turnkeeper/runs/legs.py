@@ -43,7 +43,8 @@ class Legs:
             if not one.metadata:
                 name = one.communication or WHOLE
                 legs[name] = self._answered(legs.get(name), name, state, reason, likely)
-        self._lack(call, legs, found.absent, likely)
+        failed = [(name, f"{type(cause).__name__}: {cause.message}") for name, cause in found.failed]
+        self._lack(call, legs, [*found.absent, *failed], likely)
         if not whole:
             for name in likely or ():
                 if name not in legs:
@@ -95,7 +96,9 @@ class Legs:
     def _deadline(self, call: CallState, name: str, first: str) -> int:
         """The same for one leg. Recordings may be wanted long after the transcripts were: they have a window of their
         own, or what is only being transcoded at the first ask would be given up with it."""
-        return max(self.deadline(call), epoch_ms(first) + self.schedule.window) if name == AUDIO else self.deadline(call)
+        return (
+            max(self.deadline(call), epoch_ms(first) + self.schedule.window) if name == AUDIO else self.deadline(call)
+        )
 
     def _lack(
         self,

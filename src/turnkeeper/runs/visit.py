@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +46,7 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Outcome:
     """What a visit came to: the call's new state and when it is due again (epoch ms; None: never). ``arrived`` counts
-    transcripts; ``error`` is set where it failed."""
+    transcripts; ``error`` is set where it failed, or one leg of it."""
 
     call: CallState
     due: int | None
@@ -197,7 +197,9 @@ class Visitor:
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         done = self._legs(now).done(call, found, kept.manifest, details)
         outcome = self._told(done, now, arrived=sum(not one.metadata for one in found.bodies))
-        return self._listened(outcome, sound, now) if self.audio else outcome
+        outcome = self._listened(outcome, sound, now) if self.audio else outcome
+        # What came is archived; the leg that failed has its turn, and the run's report says why.
+        return replace(outcome, error=found.failed[0][1]) if found.failed else outcome
 
     def _wants_audio(self, call: CallState) -> bool:
         return self.audio is not None and call.generation > 0 and not any(_closed(leg) for leg in call.legs)

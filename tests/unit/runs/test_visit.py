@@ -1,0 +1,152 @@
+"""One visit through both doors: the platform is a function, the archive is in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.states import CallState
+from turnkeeper.clock import ManualClock
+from turnkeeper.errors import LinkExpired
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs.conversation import export_conversation
+from turnkeeper.runs.ledger import Taken
+from turnkeeper.runs.schedule import Schedule
+from turnkeeper.runs.visit import Outcome, Visitor
+from turnkeeper.settings import PlatformSettings, StoreSettings
+
+pytestmark = pytest.mark.anyio
+DAY = "2026-11-02"
+ENDED = f"{DAY}T08:00:00.000Z"
+CALL = CallState(conversation="c1", state="pending")
+START = 1_793_606_400_000
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Platform:
+    """``legs`` are the sessions, and whether each is recorded; ``files`` the communications that have a transcript;
+    ``details`` the answer of analytics, ``broken`` the files that storage refuses, ``listed`` what the search lists."""
+
+    legs: Mapping[str, bool]
+    files: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    listed: set[str] | None = None
+    details: bytes | int | None = None
+    media: bytes | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        path = request.url.path
+        self.asked.append(path)
+        for end, answer in self.answers.items():
+            if path.endswith(end):
+                return answer(path)
+        if request.url.host == "store":
+            return self._file(path.removeprefix("/"))
+        return httpx2.Response(404, json={"code": "not.found"})
+
+    @property
+    def answers(self) -> Mapping[str, Callable[[str], httpx2.Response]]:
+        return {
+            "/oauth/token": lambda _: httpx2.Response(200, json={"access_token": "t", "expires_in": 86_399}),
+            "/c1/details": lambda _: self._details(),
+            "/transcripturl": self._link,
+            "/transcripts/search": lambda _: self._search(),
+            "/c1/transcripts": lambda _: httpx2.Response(200, content=self.media) if self.media else _missing(),
+        }
+
+    def _details(self) -> httpx2.Response:
+        if isinstance(self.details, int):
+            return httpx2.Response(self.details, json={"code": "missing.permissions"})
+        sessions = [{"sessionId": name, "mediaType": "voice", "recording": on} for name, on in self.legs.items()]
+        people = [{"participantId": "p", "purpose": "customer", "sessions": sessions}]
+        whole: dict[str, Any] = {"conversationId": "c1", "conversationStart": f"{DAY}T07:00:00.000Z"}
+        whole |= {"conversationEnd": ENDED, "participants": people}
+        return httpx2.Response(200, content=self.details or json.dumps(whole).encode())
+
+    def _link(self, path: str) -> httpx2.Response:
+        name = path.split("/")[-2]
+        return httpx2.Response(200, json={"url": f"https://store/{name}"}) if name in self.files else _missing()
+
+    def _search(self) -> httpx2.Response:
+        if self.listed is None:
+            return _missing()
+        rows = [{"conversationId": "c1", "communicationId": name} for name in sorted(self.listed)]
+        return httpx2.Response(200, json={"total": len(rows), "results": rows})
+
+    def _file(self, name: str) -> httpx2.Response:
+        if name in self.broken:
+            return httpx2.Response(403)
+        phrase = {"text": "hi", "participantPurpose": "external", "startTimeMs": START + 100, "confidence": 0.5}
+        spoken = {"transcriptId": name, "startTime": START, "phrases": [phrase | {"duration": {"milliseconds": 900}}]}
+        document = {"conversationId": "c1", "communicationId": name, "startTime": START, "transcripts": [spoken]}
+        return httpx2.Response(200, json=document)
+
+    def links(self) -> list[str]:
+        """The communications that were asked for, in order."""
+        return [path.split("/")[-2] for path in self.asked if path.endswith("/transcripturl")]
+
+
+def _missing() -> httpx2.Response:
+    return httpx2.Response(404, json={"code": "not.found", "message": "The requested resource was not found."})
+
+
+@dataclass
+class Here:
+    """Both doors and a clock."""
+
+    platform: Platform
+    clock: ManualClock = field(default_factory=ManualClock)
+
+    def __post_init__(self) -> None:
+        settings = PlatformSettings(client_id="id", client_secret="hush", region="us-east-1")
+        self.door = Genesys(settings, transport=httpx2.MockTransport(self.platform), clock=self.clock)
+        self.archive = Archive("memory://", StoreSettings(), clock=self.clock)
+
+    async def visit(self, call: CallState, listed: frozenset[str] | None = None) -> Outcome:
+        async def nothing(_: CallState) -> frozenset[str] | None:
+            return None
+
+        visitor = Visitor(self.door, self.archive, Schedule(), self.clock, nothing)
+        return await visitor.visit(Taken(call, DAY, 0, None, listed))
+
+
+def legs(call: CallState) -> dict[str, tuple[str, bool]]:
+    return {leg.id: (leg.state, leg.final) for leg in call.legs}
+
+
+async def test_what_came_is_kept_and_the_leg_that_failed_has_its_turn() -> None:
+    here = Here(Platform({"a": True, "b": True}, {"a", "b"}, broken={"a"}))
+    outcome = await here.visit(CALL)
+    assert (outcome.call.state, outcome.call.generation, outcome.arrived) == ("done", 1, 1)
+    assert isinstance(outcome.error, LinkExpired)
+    assert legs(outcome.call) == {"a": ("absent", False), "b": ("done", True)}
+    assert outcome.due == int(here.clock.now().timestamp() * 1000) + Schedule().first
+    here.platform.broken.clear()
+    here.clock.advance(3600)
+    again = await here.visit(outcome.call)
+    assert (again.error, legs(again.call)) == (None, {"a": ("done", True), "b": ("done", True)})
+    assert here.platform.links().count("b") == 1
+
+
+async def test_get_keeps_what_came_before_it_says_what_failed() -> None:
+    here = Here(Platform({"a": True, "b": True}, {"a", "b"}, broken={"a"}))
+    with pytest.raises(LinkExpired):
+        await export_conversation(here.door, here.archive, "c1")
+    manifest = here.archive.manifest("c1")
+    assert manifest is not None
+    assert [(one.id, one.state, one.reason) for one in manifest.communications] == [
+        ("a", "failed", "LinkExpired"),
+        ("b", "done", ""),
+    ]
