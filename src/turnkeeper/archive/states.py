@@ -238,9 +238,20 @@ def merged(known: CallState, told: CallState) -> CallState:
 
 def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
     """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
-    ever asked for depends on who came upon the call first, and nobody will ask again."""
-    there = any(leg.state in ("done", "unread") and not leg.spare and leg.id != AUDIO for leg in legs.values())
-    return tuple(legs[name] for name in sorted(legs) if not (there and legs[name].spare and _is_open(legs[name])))
+    ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other dialect
+    than the one that answered: until one did, nobody could know which it would be."""
+    there = [leg for leg in legs.values() if not _is_open(leg) and leg.id != AUDIO]
+    likely = any(not leg.spare for leg in there)
+    spoken = {leg.id == WHOLE for leg in there}
+
+    def counts(leg: LegState) -> bool:
+        if not _is_open(leg) or leg.id == AUDIO:
+            return True
+        if spoken and leg.id == WHOLE:
+            return spoken == {True}
+        return not (likely and leg.spare) and spoken != {True}
+
+    return tuple(legs[name] for name in sorted(legs) if counts(legs[name]))
 
 
 def _is_open(leg: LegState) -> bool:

@@ -39,7 +39,8 @@ __all__ = ["Batch", "ExportSettings", "Exporter", "Feed"]
 
 _FAILURES_LISTED = 1000
 _DENIALS = 5
-"""So many denials in a row and no transcript at all: a role is missing, and asking on would only spend the quota."""
+"""So many denials in a row, none of them known before, and no transcript at all: a role is missing, and asking on would
+only spend the quota."""
 _LISTED_AGAIN = (30.0, 120.0, 600.0)
 """Seconds until a listing that failed for a moment goes on; after that the run ends, and the next one goes on."""
 
@@ -225,7 +226,8 @@ class Exporter:
             under.denials = 0
         except Refused as refused:
             outcome = refused.outcome
-            under.denials += 1
+            # One that was denied before says nothing new: a handful of foreign ones must not end every run to come.
+            under.denials += taken.tries == 0
             under.refused = refused.cause
         except BaseException:
             with anyio.CancelScope(shield=True):

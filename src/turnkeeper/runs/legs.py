@@ -25,10 +25,15 @@ _THERE = ("done", "unread")
 
 @dataclass(frozen=True)
 class Legs:
-    """The bookkeeping of one visit at ``now`` (epoch ms): each method gives the call with what was heard."""
+    """The bookkeeping of one visit at ``now`` (epoch ms): each method gives the call with what was heard.
+
+    ``listed`` are the communications that the platform lists as transcribed: none of these is spare, whatever the
+    details say.
+    """
 
     schedule: Schedule
     now: int
+    listed: frozenset[str] = frozenset()
 
     def done(self, call: CallState, found: Found, manifest: Manifest, details: Details | None) -> CallState:
         """Transcripts came and are kept."""
@@ -37,7 +42,7 @@ class Legs:
         reason = f"{unread.error}: {unread.message}" if unread else ""
         # A transcript of the whole conversation answers for the legs that were asked for one by one before.
         whole = found.dialect == "media"
-        legs = {leg.id: leg for leg in call.legs if not whole or leg.state in _THERE}
+        legs = {leg.id: leg for leg in call.legs if not whole or leg.state in _THERE or leg.id == AUDIO}
         likely = _likely(details)
         for one in found.bodies:
             if not one.metadata:
@@ -143,7 +148,7 @@ class Legs:
             next_ask=rfc3339_ms(due) if due is not None else "",
             asks=asks,
             final=due is None,
-            spare=_spare(leg, name, likely),
+            spare=_spare(leg, name, likely) and name not in self.listed,
         )
 
     def _answered(

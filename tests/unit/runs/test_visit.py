@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import CallState
+from turnkeeper.archive.states import WHOLE, CallState
 from turnkeeper.clock import ManualClock
-from turnkeeper.errors import LinkExpired
+from turnkeeper.errors import Denied, LinkExpired, Unread
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.ledger import Taken
+from turnkeeper.runs.exporter import Batch, Exporter
+from turnkeeper.runs.ledger import Ledger, Settlement, Taken
 from turnkeeper.runs.schedule import Schedule
-from turnkeeper.runs.visit import Outcome, Visitor
+from turnkeeper.runs.visit import Outcome, Refused, Visitor
 from turnkeeper.settings import PlatformSettings, StoreSettings
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +62,7 @@ class Platform:
     def answers(self) -> Mapping[str, Callable[[str], httpx2.Response]]:
         return {
             "/oauth/token": lambda _: httpx2.Response(200, json={"access_token": "t", "expires_in": 86_399}),
-            "/c1/details": lambda _: self._details(),
+            "/details": lambda _: self._details(),
             "/transcripturl": self._link,
             "/transcripts/search": lambda _: self._search(),
             "/c1/transcripts": lambda _: httpx2.Response(200, content=self.media) if self.media else _missing(),
@@ -150,3 +152,83 @@ async def test_get_keeps_what_came_before_it_says_what_failed() -> None:
         ("a", "failed", "LinkExpired"),
         ("b", "done", ""),
     ]
+
+
+async def test_what_is_listed_after_every_leg_came_to_its_end_is_asked_for() -> None:
+    here = Here(Platform({"a": True, "b": False}, {"a"}))
+    first = await here.visit(CALL, frozenset({"a"}))
+    assert (legs(first.call), first.due) == ({"a": ("done", True)}, None)
+    here.clock.advance(20 * 86_400)
+    here.platform.files.add("b")
+    later = await here.visit(first.call, frozenset({"a", "b"}))
+    assert (later.arrived, legs(later.call)) == (1, {"a": ("done", True), "b": ("done", True)})
+    assert here.platform.links() == ["a", "b"]
+
+
+async def test_what_is_listed_and_never_there_is_asked_for_once_a_day() -> None:
+    here = Here(Platform({"a": True, "b": False}, {"a"}))
+    call = (await here.visit(CALL, frozenset({"a"}))).call
+    here.clock.advance(20 * 86_400)
+    for _ in range(10):
+        outcome = await here.visit(call, frozenset({"a", "b"}))
+        call = outcome.call
+        assert (outcome.due, legs(call)["b"]) == (None, ("absent", True))
+        here.clock.advance(6 * 3600)
+    assert here.platform.links() == ["a", "b", "b", "b"]
+
+
+async def test_one_conversation_that_is_denied_does_not_end_a_run() -> None:
+    here = Here(Platform({"a": True}, {"a"}, details=403))
+    with pytest.raises(Refused) as refused:
+        await here.visit(CALL)
+    assert (refused.value.outcome.call.state, refused.value.outcome.due is None) == ("failed", False)
+
+
+GATEWAY = json.dumps({"conversation": "c1", "transcript": [{"start_time": 0.5, "end_time": 1, "text": "hi"}]}).encode()
+
+
+async def test_details_that_cannot_be_read_do_not_cost_the_transcript() -> None:
+    here = Here(Platform({}, details=b'{"conversationId": 5}', media=GATEWAY))
+    outcome = await here.visit(CALL)
+    assert (outcome.call.state, outcome.error, legs(outcome.call)) == ("done", None, {WHOLE: ("done", True)})
+    manifest = here.archive.manifest("c1")
+    assert manifest is not None
+    assert any("details cannot be read" in note for note in manifest.notes)
+    assert here.archive.details("c1") == b'{"conversationId": 5}'
+
+
+async def test_details_that_cannot_be_read_are_the_reason_where_nothing_came() -> None:
+    here = Here(Platform({"a": True}, {"a"}, details=b'{"conversationId": 5}'))
+    outcome = await here.visit(CALL)
+    assert isinstance(outcome.error, Unread)
+    assert outcome.call.state == "failed"
+
+
+async def test_what_was_asked_for_in_the_other_dialect_is_waited_for_no_longer() -> None:
+    here = Here(Platform({"a": True}))
+    first = await here.visit(CALL)
+    assert legs(first.call) == {WHOLE: ("absent", False)}
+    here.platform.files.add("a")
+    here.clock.advance(3600)
+    second = await here.visit(first.call)
+    assert (legs(second.call), second.due) == ({"a": ("done", True)}, None)
+
+
+async def test_those_that_were_denied_before_do_not_end_the_runs_to_come(tmp_path: Path) -> None:
+    here = Here(Platform({"a": True}, details=403))
+    ledger = Ledger(tmp_path / "ledger.sqlite3", here.clock)
+    names = [f"foreign-{number}" for number in range(6)]
+    ledger.restore(DAY, [(CallState(conversation=name, state="failed"), 0) for name in names])
+    for taken in ledger.take(10):
+        ledger.settle([Settlement(taken, taken.call, 0, failed=True)])
+    report = await Exporter(here.door, here.archive, ledger, clock=here.clock).run(nothing_new)
+    assert (report.ended, report.failed) == ("done", 6)
+    ledger.retry()
+    with pytest.raises(Denied):
+        await Exporter(here.door, here.archive, ledger, clock=here.clock).run(nothing_new)
+    ledger.close()
+
+
+async def nothing_new() -> AsyncGenerator[Batch]:
+    for batch in ():
+        yield batch
