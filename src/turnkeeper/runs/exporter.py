@@ -269,7 +269,11 @@ class Exporter:
 
     async def _commit(self) -> None:
         kept, self._kept = self._kept, []
-        await anyio.to_thread.run_sync(self._take_back, kept)
+        try:
+            await anyio.to_thread.run_sync(self._take_back, kept)
+        except BaseException:
+            self._kept[:0] = kept  # nobody has looked: the next commit, or the last one of the run, has to
+            raise
         told = await anyio.to_thread.run_sync(index.commit, self._ledger, self._states)
         if told:
             self._listener(Committed(calls=told))

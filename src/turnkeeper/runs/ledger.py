@@ -274,13 +274,13 @@ class Ledger:
             return frozenset(day for (day,) in db.execute("SELECT day FROM days"))
 
     def erase(self, conversations: Iterable[str]) -> None:
-        """Forget everything about these except that they are erased."""
+        """Forget everything about these except that they are erased; the archive's index is told so too."""
         with self._changing() as db:
             for conversation in conversations:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
-                    "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL"
-                    " WHERE conversation = ? AND state <> 'erased'",
+                    "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL,"
+                    " dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
                 )
 

@@ -89,3 +89,11 @@ def test_a_leg_that_was_left_open_and_has_no_turn_any_more_is_reopened(ledger: L
     assert ledger.reopen(AUDIO) == 2
     assert {taken.call.conversation for taken in ledger.take(10)} == {"never asked", "left open"}
     ledger.close()
+
+
+def test_the_index_hears_of_what_was_erased_elsewhere(ledger: Ledger) -> None:
+    ledger.restore(DAY, [(CallState(conversation="c", state="done", generation=1), None)])
+    assert ledger.dirty() == []
+    ledger.erase(["c"])
+    assert [call.state for day in ledger.dirty() for call in ledger.changes(day)] == ["erased"]
+    ledger.close()

@@ -11,14 +11,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import WHOLE, CallState
+from turnkeeper.archive.store import Store
+from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import ManualClock
-from turnkeeper.errors import Denied, LinkExpired, Unread
+from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
+from turnkeeper.events import Event, Settled
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.exporter import Batch, Exporter
-from turnkeeper.runs.ledger import Ledger, Settlement, Taken
+from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
+from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
 from turnkeeper.settings import PlatformSettings, StoreSettings
@@ -226,6 +230,46 @@ async def test_those_that_were_denied_before_do_not_end_the_runs_to_come(tmp_pat
     ledger.retry()
     with pytest.raises(Denied):
         await Exporter(here.door, here.archive, ledger, clock=here.clock).run(nothing_new)
+    ledger.close()
+
+
+class Down:
+    """A store that does not list tombstones, the first time after it is told to."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.down = store, False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "list" and self.down:
+            return self._failing
+        return getattr(self._store, name)
+
+    def _failing(self, prefix: str) -> Any:
+        if prefix != keys.TOMBSTONES:
+            return self._store.list(prefix)
+        self.down = False
+        raise Unavailable("the store is down")
+
+
+async def test_what_was_erased_while_it_was_kept_is_taken_back_although_the_store_was_down(tmp_path: Path) -> None:
+    here = Here(Platform({"a": True}, {"a"}))
+    down: Any = Down(here.archive.store)
+    archive = Archive(down, clock=here.clock)
+    ledger = Ledger(tmp_path / "ledger.sqlite3", here.clock)
+    ledger.add([Wanted(CALL)])
+
+    def kept(event: Event) -> None:
+        if isinstance(event, Settled):
+            Tombstones(here.archive.store).put("c1", here.clock.now())
+            down.down = True
+
+    settings = ExportSettings(commit_seconds=0)
+    exporter = Exporter(here.door, archive, ledger, clock=here.clock, settings=settings, listener=kept)
+    with pytest.raises(Unavailable):
+        await exporter.run(nothing_new)
+    assert exporter.report.transcripts == 1
+    assert list(here.archive.conversations()) == []
+    assert ledger.counts() == {"erased": 1}
     ledger.close()
 
 
