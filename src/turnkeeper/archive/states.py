@@ -139,7 +139,10 @@ class States:
         told = {call.conversation: call for call in calls}
         for _ in range(_ATTEMPTS):
             generation, known = self._texts(day)
-            news = dict(_news(known, told))
+            try:
+                news = dict(_news(known, told))
+            except msgspec.DecodeError:
+                raise _damaged(_key(day, generation)) from None
             if not news:
                 return
             texts = known | {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}

@@ -125,6 +125,15 @@ def test_damaged_and_newer_days_are_refused_by_name(tmp_path: Path) -> None:
         States(store).read("../..")
 
 
+def test_a_damaged_call_is_refused_by_name_when_more_is_told_of_it(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    damaged = b'{"format":"turnkeeper.states/1","day":"2026-10-05","calls":[{"conversation":"a","state":"lost"}]}'
+    store.put(f"_turnkeeper/states/{DAY}/000001.json", damaged)
+    with pytest.raises(Unread, match="not a day of states") as caught:
+        States(store).commit(DAY, [call("a")])
+    assert caught.value.key == f"_turnkeeper/states/{DAY}/000001.json"
+
+
 def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
     states = States(open_store(str(tmp_path)))
     window = Window(format="turnkeeper.window/1", start="2026-10-05T00:00:00Z", end="2026-10-06T00:00:00Z", found=3)
