@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import WHOLE, CallState
 from turnkeeper.archive.store import Store
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.clock import ManualClock
+from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
 from turnkeeper.events import Event, Settled
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import export_conversation
+from turnkeeper.runs.export import Follow, Run
 from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
 from turnkeeper.runs.schedule import Schedule
@@ -67,6 +70,7 @@ class Platform:
         return {
             "/oauth/token": lambda _: httpx2.Response(200, json={"access_token": "t", "expires_in": 86_399}),
             "/details": lambda _: self._details(),
+            "/details/query": lambda _: self._query(),
             "/transcripturl": self._link,
             "/transcripts/search": lambda _: self._search(),
             "/c1/transcripts": lambda _: httpx2.Response(200, content=self.media) if self.media else _missing(),
@@ -80,6 +84,10 @@ class Platform:
         whole: dict[str, Any] = {"conversationId": "c1", "conversationStart": f"{DAY}T07:00:00.000Z"}
         whole |= {"conversationEnd": ENDED, "participants": people}
         return httpx2.Response(200, content=self.details or json.dumps(whole).encode())
+
+    def _query(self) -> httpx2.Response:
+        found = json.loads(self._details().content)
+        return httpx2.Response(200, json={"conversations": [found], "totalHits": 1})
 
     def _link(self, path: str) -> httpx2.Response:
         name = path.split("/")[-2]
@@ -231,6 +239,34 @@ async def test_those_that_were_denied_before_do_not_end_the_runs_to_come(tmp_pat
     with pytest.raises(Denied):
         await Exporter(here.door, here.archive, ledger, clock=here.clock).run(nothing_new)
     ledger.close()
+
+
+class Stopping(ManualClock):
+    """A clock that asks for the end when so many hours have passed."""
+
+    def __init__(self, hours: float) -> None:
+        super().__init__()
+        self.stop = threading.Event()
+        self._end = hours * 3600
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        if self.monotonic() >= self._end:
+            self.stop.set()
+
+
+async def test_following_lists_as_often_as_was_said_and_asks_for_what_is_due_between(tmp_path: Path) -> None:
+    clock = Stopping(3.5)
+    here = Here(Platform({"a": True}), clock)
+    ledger = Ledger(tmp_path / "ledger.sqlite3", clock)
+    run = Run(here.door, here.archive, ledger, ExportSettings(), clock, stop=clock.stop)
+    report = await run.follow(Follow(every=timedelta(hours=1), last=timedelta(0)))
+    ledger.close()
+    # 5, 15, 35, 75 and 155 minutes after the first ask, and every hour besides.
+    assert len(here.platform.links()) == 6
+    assert sum(path.endswith("/details/query") for path in here.platform.asked) == 4
+    assert report.ended == "interrupted"
+    assert report.listed_until == rfc3339(clock.now().replace(hour=12, minute=0))
 
 
 class Down:
