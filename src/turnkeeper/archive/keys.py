@@ -37,6 +37,7 @@ __all__ = [
     "directories",
     "directory",
     "erasing",
+    "is_id",
     "is_key",
     "manifest",
     "manifests",
@@ -81,7 +82,7 @@ _note = re.compile(r"_turnkeeper/(?:tombstones|erasing)/([^/]+)\.json")
 
 def check_id(value: str, name: str = "conversation") -> str:
     """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
-    if _is_id(value):
+    if is_id(value):
         return value
     shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
     raise Misconfigured(
@@ -238,10 +239,11 @@ def _parsed(form: re.Pattern[str], key: str) -> re.Match[str] | None:
     """The key in one of the forms above. What a person left in the folders has no id where a conversation's would be,
     and nobody else must be asked about it: ``check_id`` would end a whole verification."""
     found = form.fullmatch(key)
-    return found if found and _is_id(found[1] or found[2]) else None
+    return found if found and is_id(found[1] or found[2]) else None
 
 
-def _is_id(value: str) -> bool:
+def is_id(value: str) -> bool:
+    """Whether it can become part of a key as it is."""
     return bool(_id.fullmatch(value)) and ".." not in f"{value}."
 
 

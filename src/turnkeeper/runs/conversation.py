@@ -20,7 +20,7 @@ from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, NotFound, Unread
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.conversations import Kind
+from turnkeeper.genesys.conversations import Kind, is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
@@ -232,7 +232,9 @@ def _transcripts(found: Found) -> list[Arrived]:
 
 def _states(found: Found) -> list[CommunicationState]:
     done = [CommunicationState(body.communication, "done") for body in found.bodies if body.communication]
-    absent = [CommunicationState(communication, "absent", reason) for communication, reason in found.absent]
+    # One whose id is none was not asked for: it names nothing that anybody could have.
+    named = [(communication, reason) for communication, reason in found.absent if is_id(communication)]
+    absent = [CommunicationState(communication, "absent", reason) for communication, reason in named]
     # The error's name alone: its words differ from one try to the next, and each would be a new generation.
     failed = [
         CommunicationState(communication, "failed", type(cause).__name__) for communication, cause in found.failed

@@ -166,6 +166,15 @@ async def test_get_keeps_what_came_before_it_says_what_failed() -> None:
     ]
 
 
+@pytest.mark.parametrize("odd", ["../../x", "x."])
+async def test_a_leg_whose_id_is_none_does_not_cost_the_call(odd: str) -> None:
+    here = Here(Platform({odd: True, "a": True}, {"a", "x."}))
+    kept = await export_conversation(here.door, here.archive, "c1")
+    assert [one.id for one in kept.manifest.communications] == ["a"]
+    assert (await here.visit(CALL)).call.state == "done"
+    assert set(here.platform.links()) == {"a"}
+
+
 async def test_what_is_listed_after_every_leg_came_to_its_end_is_asked_for() -> None:
     here = Here(Platform({"a": True, "b": False}, {"a"}))
     first = await here.visit(CALL, frozenset({"a"}))
