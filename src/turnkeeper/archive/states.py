@@ -177,7 +177,7 @@ class States:
             raise _damaged(_key(day, generation)) from None
 
     def _current(self, day: str, decoder: msgspec.json.Decoder[D]) -> tuple[int, D | None]:
-        while True:
+        for _ in range(_ATTEMPTS):
             generation = max(self._generations(day), default=0)
             if generation == 0:
                 return 0, None
@@ -185,6 +185,8 @@ class States:
                 return generation, self._decoded(_key(day, generation), decoder)
             except NotFound:
                 continue  # pruned between the two requests: a newer one stands there
+        hint = "Run turnkeeper verify on the archive."
+        raise Unavailable("is listed and not there", operation="read states", key=_key(day, generation), hint=hint)
 
     def _decoded(self, key: str, decoder: msgspec.json.Decoder[D]) -> D:
         try:
