@@ -157,15 +157,14 @@ class Visitor:
             return self._later(taken.listed, call, now)
         if any(leg.id == WHOLE for leg in call.legs):
             return None
+        if not call.generation and now >= self._legs(now).deadline(call):
+            return None  # the last ask trusts no list, and nothing that one said before
         listed = taken.listed - held(call) if taken.listed else None
         if not listed:
             listed = await self.listing(call)
         if listed is None:
             return lacking or None
-        if call.generation or now < self._legs(now).deadline(call):
-            return (listed - held(call)) or (frozenset() if call.generation else self._likeliest(lacking, details))
-        # The last ask trusts no list.
-        return None
+        return (listed - held(call)) or (frozenset() if call.generation else self._likeliest(lacking, details))
 
     def _later(self, listed: frozenset[str] | None, call: CallState, now: int) -> frozenset[str]:
         """Nothing is waited for any more, and the platform lists what never came: it was later than anybody waited for,

@@ -28,7 +28,7 @@ from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
-from turnkeeper.settings import PlatformSettings, StoreSettings
+from turnkeeper.settings import Api, PlatformSettings, StoreSettings
 
 pytestmark = pytest.mark.anyio
 DAY = "2026-11-02"
@@ -122,9 +122,10 @@ class Here:
 
     platform: Platform
     clock: ManualClock = field(default_factory=ManualClock)
+    api: Api = "auto"
 
     def __post_init__(self) -> None:
-        settings = PlatformSettings(client_id="id", client_secret="hush", region="us-east-1")
+        settings = PlatformSettings(client_id="id", client_secret="hush", region="us-east-1", api=self.api)
         self.door = Genesys(settings, transport=httpx2.MockTransport(self.platform), clock=self.clock)
         self.archive = Archive("memory://", StoreSettings(), clock=self.clock)
 
@@ -164,6 +165,16 @@ async def test_get_keeps_what_came_before_it_says_what_failed() -> None:
         ("a", "failed", "LinkExpired"),
         ("b", "done", ""),
     ]
+
+
+async def test_the_last_ask_is_of_every_leg_although_nothing_is_listed_any_more() -> None:
+    here = Here(Platform({"a": True, "b": True}), api="speech")
+    first = await here.visit(CALL, frozenset())
+    assert here.platform.links() == ["a"]
+    here.clock.advance(8 * 86_400)
+    here.platform.files.add("b")
+    last = await here.visit(first.call, frozenset())
+    assert (last.call.state, here.platform.links()) == ("done", ["a", "a", "b"])
 
 
 @pytest.mark.parametrize("odd", ["../../x", "x."])
@@ -319,5 +330,6 @@ async def test_what_was_erased_while_it_was_kept_is_taken_back_although_the_stor
 
 
 async def nothing_new() -> AsyncGenerator[Batch]:
-    for batch in ():
+    none: tuple[Batch, ...] = ()
+    for batch in none:
         yield batch
