@@ -16,7 +16,7 @@ from typing import BinaryIO, Self, cast
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["BytesSource", "Spool"]
+__all__ = ["BytesSource", "Positional", "Spool"]
 
 IN_MEMORY = 1 << 20
 
@@ -35,17 +35,15 @@ class BytesSource:
         return io.BytesIO(self._data)
 
 
-class _Slice(io.RawIOBase):
-    """An independent reader of a shared file: positional reads, so several readers never disturb each other."""
+class Positional(io.RawIOBase):
+    """A reader of ``size`` bytes that keeps its own place in them; ``fill`` says how bytes are had from anywhere."""
 
-    def __init__(self, descriptor: int, size: int) -> None:
-        # Its own descriptor: the spool's number may be another file's once the spool is closed.
-        self._descriptor, self._size, self._at = os.dup(descriptor), size, 0
+    def __init__(self, size: int) -> None:
+        self._size, self._at = size, 0
 
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._descriptor)
-        super().close()
+    def fill(self, view: memoryview, at: int) -> int:
+        """Put bytes from ``at`` on into the view, at least one; how many."""
+        raise NotImplementedError
 
     def readable(self) -> bool:
         return True
@@ -62,17 +60,34 @@ class _Slice(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        count = os.preadv(self._descriptor, [view[: max(self._size - self._at, 0)]], self._at)
+        view = memoryview(cast(bytearray, buffer)).cast("B")[: max(self._size - self._at, 0)]
+        count = self.fill(view, self._at) if view else 0
         self._at += count
         return count
+
+
+class _Slice(Positional):
+    """An independent reader of a shared file: positional reads, so several readers never disturb each other."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        super().__init__(size)
+        # Its own descriptor: the spool's number may be another file's once the spool is closed.
+        self._descriptor = os.dup(descriptor)
+
+    def fill(self, view: memoryview, at: int) -> int:
+        return os.preadv(self._descriptor, [view], at)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
 
 class Spool:
     """A body on its way. Write it, ``seal`` it, then ``open`` it as often as needed; closing forgets it.
 
     Raises ``DiskFull`` when the spool's disk has no room (the hint names ``TMPDIR``), ``Misconfigured`` when the folder
-    cannot be written.
+    cannot be written, or no more files can be opened.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -118,7 +133,11 @@ class Spool:
         if self._memory is not None:
             return io.BytesIO(bytes(self._memory))
         assert self._file is not None, "the spool was closed"  # noqa: S101 - a programming mistake, not a user's
-        return cast(BinaryIO, io.BufferedReader(_Slice(self._file.fileno(), self._size), 1 << 18))
+        try:
+            part = _Slice(self._file.fileno(), self._size)
+        except OSError as cause:
+            raise _no_room(cause, self._where()) from cause
+        return cast(BinaryIO, io.BufferedReader(part, 1 << 18))
 
     def close(self) -> None:
         if self._file is not None:
@@ -162,6 +181,13 @@ def _no_room(cause: OSError, where: str) -> DiskFull | Misconfigured:
             operation="spool",
             key=where,
             hint="Free some space, or set TMPDIR to a folder on a larger disk.",
+        )
+    if cause.errno in (errno.EMFILE, errno.ENFILE):
+        return Misconfigured(
+            f"no more files can be opened ({cause.strerror})",
+            operation="spool",
+            key=where,
+            hint="Allow more open files (ulimit -n), or fewer conversations at once (--concurrency).",
         )
     return Misconfigured(
         f"cannot be written ({cause.strerror})",

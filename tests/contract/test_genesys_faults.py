@@ -189,7 +189,9 @@ async def test_a_link_is_never_asked_twice_and_renewals_are_bounded() -> None:
         with pytest.raises(LinkExpired) as caught:
             await here.get(LINKED, "speech")
         count = here.count()
-        assert count["transcripturl"] == count["storage"] == 4
+        assert count["storage"] == 4
+        # One link for each download, and the other leg's: this one's trouble does not end the walk.
+        assert count["transcripturl"] == 5
         assert "X-Amz" not in str(caught.value)
         assert here.renewed() == ["link"] * 3
 

@@ -100,6 +100,30 @@ def test_a_full_disk_is_said_with_its_mend() -> None:
     assert ran.stderr == ""
 
 
+MANY = """
+import os, resource
+from turnkeeper.errors import Misconfigured
+from turnkeeper.spool import Spool
+with Spool() as large:
+    large.write(b"x" * (2 << 20))
+    taken = os.dup(0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 1, taken + 1))
+    for attempt in (large.open, lambda: Spool().write(b"x" * (2 << 20))):
+        try:
+            attempt()
+        except Misconfigured as many:
+            print(many.message, many.hint)
+    os.close(taken)
+"""
+
+
+def test_too_many_open_files_are_said_with_their_mend() -> None:
+    ran = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=True)
+    said = ran.stdout.splitlines()
+    assert len(said) == 2
+    assert all(line.startswith("no more files can be opened") and "ulimit -n" in line for line in said)
+
+
 def test_a_source_can_be_opened_more_than_once() -> None:
     source = BytesSource(b"body")
     assert source.size == 4

@@ -6,6 +6,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.contract import Stored
 from turnkeeper.archive.store import open_store
+from turnkeeper.audio.containers import content_type
 from turnkeeper.settings import StoreSettings
 
 __all__ = ["copy"]
@@ -20,5 +21,5 @@ def copy(archive: Archive, to: str, settings: StoreSettings | None = None) -> in
     held = sorted(archive.store.list(""), key=lambda key: key.startswith(keys.MANIFESTS))
     for key in held:
         source = Stored(archive.store, key, archive.store.size(key) or 0)
-        target.put_stream(key, source, content_type="application/json")
+        target.put_stream(key, source, content_type=content_type(key.rpartition(".")[2]))
     return len(held)

@@ -7,7 +7,7 @@ archive cannot know, or may not delete yet, is said instead of proven.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -111,6 +111,8 @@ class Eraser:
         days: Collection[str] | None = None,
     ) -> Proof:
         """Erase these conversations, and finish what earlier erasures left. ``days`` narrows where states are changed.
+        Those that are to finish and nothing else (``by`` is ``unfinished``) also look for objects of erased
+        conversations: a writer that was killed may have stored them meanwhile.
 
         Raises ``Misconfigured`` for what cannot be an id before anything is done, ``Denied`` where versions may not be
         deleted; what was done until then stays done, and the next call goes on.
@@ -118,20 +120,30 @@ class Eraser:
         wanted: dict[str, Reason] = dict.fromkeys(conversations, reason)
         for conversation in wanted:
             self._tombstones.has(conversation)
+        if by == "unfinished":
+            wanted |= dict.fromkeys(self._left_behind(), reason)
         notes = list(self._unfinished.all())
         earlier: dict[str, Reason] = {note.conversation: note.reason for note in notes if self._is_due(note)}
         audit, action = Audit(self._store, self._clock), _action(reason)
         audit.record(_begun(reason), by=by, conversations=len(wanted), earlier=len(earlier))
         todo = earlier | wanted
         erasures = self._each(todo)
-        scrubbed = self._forget(todo, days, reports=reason == "request" or bool(earlier))
+        # Nobody knows the days of what earlier erasures left.
+        scrubbed = self._forget(todo, None if earlier else days, reports=reason == "request" or bool(earlier))
         for erasure in erasures:
             self._conclude(erasure, todo[erasure.conversation])
         waiting = sum(note.conversation not in todo for note in notes)
-        proven = all(erasure.state == "erased" for erasure in erasures)
+        proven = all(erasure.state == "erased" for erasure in erasures) and bool(erasures or not waiting)
         proof = self._proof(erasures, by, reason, proven=proven, scrubbed=scrubbed, waiting=waiting)
         audit.record(action, by=by, proven=proof.proven, **_counts(proof))
         return proof
+
+    def _left_behind(self) -> Iterator[str]:
+        erased = set(self._tombstones.all())
+        for folder in keys.FOLDERS if erased else ():
+            for key in self._store.list(f"{folder}/"):
+                if (conversation := keys.conversation_of(key)) in erased:
+                    yield conversation
 
     def _is_due(self, note: Note) -> bool:
         if note.state == "held":

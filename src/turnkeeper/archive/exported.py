@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.archive.contract import Store
-from turnkeeper.archive.keys import check_id
+from turnkeeper.archive.keys import check_id, is_id
 from turnkeeper.archive.store import open_store
 from turnkeeper.errors import NotFound
 from turnkeeper.settings import StoreSettings
@@ -115,5 +115,7 @@ def _files(listed: set[str]) -> Iterator[Exported]:
         if name.endswith(_METADATA):
             continue
         recording = name.partition(".")[0]
+        if not is_id(recording):
+            continue  # what some tool left beside the recordings (_SUCCESS)
         places = (f"{key}{_METADATA}", f"{key.removesuffix(name)}{recording}{_METADATA}")
         yield Exported(recording, key, next((place for place in places if place in listed), None))

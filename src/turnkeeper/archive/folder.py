@@ -10,24 +10,28 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Source
 from turnkeeper.archive.disk import Disk, translated
-from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused
+from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused, Unavailable
 
 __all__ = ["FolderStore"]
 
 BLOCK = 1 << 20
+READ = 1 << 18
+TRIES = 3
 FRESH_SECONDS = 600.0
 STALE_SECONDS = 86_400.0
+T = TypeVar("T")
 _no_links = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -55,11 +59,10 @@ class FolderStore:
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:  # noqa: ARG002 - files have no type
         target = self._path(key)
         with self._told("write", key), self._temporary(iter([data])) as temporary:
-            self._make(target.parent)
-            if not create:
-                self._disk.replace(temporary, target)
-            elif not self._appear(temporary, target) and target.read_bytes() != data:
-                raise Conflict("stored with different content by another writer", operation="create", key=key)
+            if create:
+                self._create(temporary, target, data, key)
+            else:
+                self._in_place(target, lambda: self._disk.replace(temporary, target))
             self._disk.sync_folder(target.parent)
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:  # noqa: ARG002 - files have no type
@@ -67,8 +70,7 @@ class FolderStore:
         with self._told("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
             if temporary.stat().st_size != source.size:
                 raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
-            self._make(target.parent)
-            self._disk.replace(temporary, target)
+            self._in_place(target, lambda: self._disk.replace(temporary, target))
             self._disk.sync_folder(target.parent)
 
     def get(self, key: str) -> bytes:
@@ -80,7 +82,7 @@ class FolderStore:
         with self._told("read", key):
             if path.is_dir():
                 raise NotFound("not in the archive", operation="read", key=key)
-            return path.open("rb")
+            return io.BufferedReader(_Told(path, lambda: self._told("read", key)), READ)
 
     def size(self, key: str) -> int | None:
         with self._told("look for", key):
@@ -162,6 +164,26 @@ class FolderStore:
         finally:
             path.unlink(missing_ok=True)
 
+    def _create(self, temporary: Path, target: Path, data: bytes, key: str) -> None:
+        for _ in range(TRIES):
+            if self._in_place(target, lambda: self._appear(temporary, target)):
+                return
+            # Whoever was first may have removed it again: then the name is free.
+            with contextlib.suppress(FileNotFoundError):
+                if target.read_bytes() == data:
+                    return
+                raise Conflict("stored with different content by another writer", operation="create", key=key)
+        raise Unavailable("another writer holds it and shows nothing", operation="create", key=key)
+
+    def _in_place(self, target: Path, put: Callable[[], T]) -> T:
+        """Put something into a folder, which is made for it. An erasure removes those that are empty: one that was just
+        made may be gone again."""
+        for _ in range(TRIES):
+            self._make(target.parent)
+            with contextlib.suppress(FileNotFoundError):
+                return put()
+        return put()
+
     def _appear(self, temporary: Path, target: Path) -> bool:
         """Give the file its name if nobody has it; False if somebody has."""
         try:
@@ -205,6 +227,22 @@ class FolderStore:
         host, _, rest = name.partition(".")
         process = rest.partition(".")[0]
         return host == self._host and process.isdigit() and not _is_alive(int(process))
+
+
+class _Told(io.FileIO):
+    """A file of the archive: what goes wrong while it is read is told as what goes wrong while it is opened."""
+
+    def __init__(self, path: Path, told: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        super().__init__(path)
+        self._told = told
+
+    def readinto(self, buffer: Any, /) -> int:
+        with self._told():
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with self._told():
+            return super().readall()
 
 
 def _is_alive(process: int) -> bool:

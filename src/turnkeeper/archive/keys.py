@@ -37,6 +37,7 @@ __all__ = [
     "directories",
     "directory",
     "erasing",
+    "is_id",
     "is_key",
     "manifest",
     "manifests",
@@ -49,7 +50,6 @@ __all__ = [
     "raw",
     "run",
     "selection",
-    "selection_slug",
     "summary",
     "tombstone",
     "transcript",
@@ -78,12 +78,11 @@ _of_conversation = re.compile(
     r"(?:(?:manifests|selections|peaks|audio|raw)/([^/]+)/.+|(?:transcripts|summaries|alignment)/([^/]+)\.json)"
 )
 _note = re.compile(r"_turnkeeper/(?:tombstones|erasing)/([^/]+)\.json")
-_selection = re.compile(r"selections/[^/]+/([^/]+)\.json")
 
 
 def check_id(value: str, name: str = "conversation") -> str:
     """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
-    if _id.fullmatch(value) and ".." not in f"{value}.":
+    if is_id(value):
         return value
     shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
     raise Misconfigured(
@@ -214,32 +213,38 @@ def run(started: str, ended: str) -> str:
 
 def parse_manifest(key: str) -> tuple[str, int] | None:
     """The conversation and generation of a manifest's key; None for any other key."""
-    found = _manifest.fullmatch(key)
+    found = _parsed(_manifest, key)
     return (found[1], int(found[2])) if found else None
 
 
 def parse_raw(key: str) -> tuple[str, str] | None:
     """The conversation and part of a raw input's key; None for any other key."""
-    found = _raw.fullmatch(key)
+    found = _parsed(_raw, key)
     return (found[1], found[2]) if found else None
 
 
 def conversation_of(key: str) -> str | None:
     """The conversation that an input, a view or a manifest belongs to by its key; None for any other key."""
-    found = _of_conversation.fullmatch(key)
+    found = _parsed(_of_conversation, key)
     return (found[1] or found[2]) if found else None
 
 
 def parse_note(key: str) -> str | None:
     """The conversation of a tombstone's or unfinished erasure's key; None for any other key."""
-    found = _note.fullmatch(key)
+    found = _parsed(_note, key)
     return found[1] if found else None
 
 
-def selection_slug(key: str) -> str | None:
-    """The filter of a selection's key; None for any other key."""
-    found = _selection.fullmatch(key)
-    return found[1] if found else None
+def _parsed(form: re.Pattern[str], key: str) -> re.Match[str] | None:
+    """The key in one of the forms above. What a person left in the folders has no id where a conversation's would be,
+    and nobody else must be asked about it: ``check_id`` would end a whole verification."""
+    found = form.fullmatch(key)
+    return found if found and is_id(found[1] or found[2]) else None
+
+
+def is_id(value: str) -> bool:
+    """Whether it can become part of a key as it is."""
+    return bool(_id.fullmatch(value)) and ".." not in f"{value}."
 
 
 def _short(sha256: str) -> str:

@@ -139,7 +139,10 @@ class States:
         told = {call.conversation: call for call in calls}
         for _ in range(_ATTEMPTS):
             generation, known = self._texts(day)
-            news = dict(_news(known, told))
+            try:
+                news = dict(_news(known, told))
+            except msgspec.DecodeError:
+                raise _damaged(_key(day, generation)) from None
             if not news:
                 return
             texts = known | {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}
@@ -174,7 +177,7 @@ class States:
             raise _damaged(_key(day, generation)) from None
 
     def _current(self, day: str, decoder: msgspec.json.Decoder[D]) -> tuple[int, D | None]:
-        while True:
+        for _ in range(_ATTEMPTS):
             generation = max(self._generations(day), default=0)
             if generation == 0:
                 return 0, None
@@ -182,6 +185,8 @@ class States:
                 return generation, self._decoded(_key(day, generation), decoder)
             except NotFound:
                 continue  # pruned between the two requests: a newer one stands there
+        hint = "Run turnkeeper verify on the archive."
+        raise Unavailable("is listed and not there", operation="read states", key=_key(day, generation), hint=hint)
 
     def _decoded(self, key: str, decoder: msgspec.json.Decoder[D]) -> D:
         try:
@@ -238,9 +243,20 @@ def merged(known: CallState, told: CallState) -> CallState:
 
 def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
     """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
-    ever asked for depends on who came upon the call first, and nobody will ask again."""
-    there = any(leg.state in ("done", "unread") and not leg.spare and leg.id != AUDIO for leg in legs.values())
-    return tuple(legs[name] for name in sorted(legs) if not (there and legs[name].spare and _is_open(legs[name])))
+    ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other dialect
+    than the one that answered: until one did, nobody could know which it would be."""
+    there = [leg for leg in legs.values() if not _is_open(leg) and leg.id != AUDIO]
+    likely = any(not leg.spare for leg in there)
+    spoken = {leg.id == WHOLE for leg in there}
+
+    def counts(leg: LegState) -> bool:
+        if not _is_open(leg) or leg.id == AUDIO:
+            return True
+        if spoken and leg.id == WHOLE:
+            return spoken == {True}
+        return not (likely and leg.spare) and spoken != {True}
+
+    return tuple(legs[name] for name in sorted(legs) if counts(legs[name]))
 
 
 def _is_open(leg: LegState) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -22,6 +22,7 @@ from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.refusals import Place, refusal
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, Unavailable
 from turnkeeper.settings import StoreSettings
+from turnkeeper.spool import Positional
 
 __all__ = ["ObjectStore", "Source", "Store", "open_store"]
 
@@ -34,6 +35,7 @@ _retries = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
+_FORMS = "Give s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, or a folder."
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
 
 
@@ -45,12 +47,12 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
     is a file.
     """
     chosen = settings or StoreSettings.from_environment()
-    parts = urlsplit(url)
+    parts = _parts(url)
     scheme = parts.scheme.lower()
     if scheme == "file":
         return FolderStore(_path_of(url))
     if "://" not in url:
-        return FolderStore(Path(url).expanduser())
+        return FolderStore(_home(url))
     if scheme == "memory":
         from obstore.store import MemoryStore
 
@@ -62,7 +64,7 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
             "is not the address of an archive",
             operation="open the archive",
             key=plain,
-            hint="Give s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, or a folder.",
+            hint=_FORMS,
         )
     keys.check_prefix(prefix)
     opened = _s3(parts.netloc, prefix, chosen) if scheme == "s3" else _other(plain, chosen)
@@ -169,44 +171,20 @@ class ObjectStore:
             raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
 
 
-class _Ranges(io.RawIOBase):
+class _Ranges(Positional):
     """Reads an object by ranges, so that no single request has to live as long as its reader."""
 
     def __init__(self, store: ObjectStore, key: str, meta: Mapping[str, Any]) -> None:
-        self._store, self._key = store, key
-        self._size, self._version = int(meta["size"]), meta.get("e_tag")
-        self._at = 0
+        super().__init__(int(meta["size"]))
+        self._store, self._key, self._version = store, key, meta.get("e_tag")
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        origin = {0: 0, 1: self._at, 2: self._size}[whence]
-        self._at = max(origin + offset, 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer)).cast("B")
-        data = self._take(len(view))
+    def fill(self, view: memoryview, at: int) -> int:
+        data = self._store.read_range(self._key, at, at + len(view), self._version)
         view[: len(data)] = data
         return len(data)
 
     def readall(self) -> bytes:
-        return b"".join(iter(lambda: self._take(PART), b""))
-
-    def _take(self, count: int) -> bytes:
-        end = min(self._at + count, self._size)
-        if self._at >= end:
-            return b""
-        data = self._store.read_range(self._key, self._at, end, self._version)
-        self._at += len(data)
-        return data
+        return b"".join(iter(lambda: self.read(PART) or b"", b""))
 
 
 def _check_whole(count: int, source: Source, key: str) -> None:
@@ -214,8 +192,24 @@ def _check_whole(count: int, source: Source, key: str) -> None:
         raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
 
 
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as cause:
+        shown = url.partition("?")[0].rpartition("@")[2]
+        raise Misconfigured(f"is no address ({cause})", operation="open the archive", key=shown, hint=_FORMS) from None
+
+
+def _home(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        hint = "Write the whole path."
+        raise Misconfigured("is nobody's home", operation="open the archive", key=path, hint=hint) from None
+
+
 def _path_of(url: str) -> Path:
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.netloc not in ("", "localhost") or not parts.path:
         raise Misconfigured("is not a folder's address", operation="open the archive", key=url, hint="Try file:///….")
     return Path(unquote(parts.path))

@@ -185,13 +185,13 @@ class Verification:
     def _listed(self, one: Input | View, conversation: str) -> Iterable[Finding]:
         if isinstance(one, Input) and inputs.is_directory(one.source):
             return self._list_of_names(one, conversation)
-        if keys.conversation_of(one.key) != conversation:
+        if not keys.is_key(one.key) or keys.conversation_of(one.key) != conversation:
             return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
         return self._compared(one, conversation)
 
     def _list_of_names(self, one: Input, conversation: str) -> Iterable[Finding]:
         """Lists of names belong to many conversations, and are read once."""
-        if one.key != keys.directory(one.source.partition("/")[2], one.sha256):
+        if not _is_list_of_names(one):
             return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
         with self._lists_lock:
             if one.key not in self._lists:
@@ -219,14 +219,19 @@ class Verification:
         current = {one.key for one in manifests[-1].inputs}
         for manifest in manifests[:-1]:
             for one in manifest.inputs:
-                if one.key not in current and self._store.size(one.key) != one.size:
+                if one.key not in current and keys.is_key(one.key) and self._store.size(one.key) != one.size:
                     current.add(one.key)
                     detail = f"input of generation {manifest.generation}"
                     yield Finding("earlier", one.key, manifest.conversation, detail)
 
     def _rebuilt(self, manifest: Manifest) -> Iterator[Finding]:
         bodies = {one: Stored(self._store, one.key, one.size) for one in manifest.inputs if not _is_audio(one)}
-        selections = [Selection.parse(slug) for slug in manifest.selections]
+        try:
+            selections = [Selection.parse(slug) for slug in manifest.selections]
+        except Misconfigured as cause:
+            key = keys.manifest(manifest.conversation, manifest.generation)
+            yield Finding("unreadable", key, manifest.conversation, f"its selections: {cause.message}")
+            return
         built = build(manifest.conversation, bodies, selections, Reading(spool_folder=self._spool_folder))
         try:
             listed = {view.key: view.sha256 for view in manifest.views}
@@ -339,6 +344,13 @@ def _listed_by(manifests: Iterable[Manifest]) -> set[str]:
 
 def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
     return (*manifest.inputs, *manifest.views)
+
+
+def _is_list_of_names(one: Input) -> bool:
+    try:
+        return one.key == keys.directory(one.source.partition("/")[2], one.sha256)
+    except Misconfigured:
+        return False
 
 
 def _is_audio(one: Input) -> bool:

@@ -12,14 +12,18 @@ from turnkeeper.version import __version__
 
 __all__ = ["VERBS", "command_line", "start"]
 
-EPILOGUE = """\
+EXIT_CODES = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
 6 stale · 130 interrupted. Data goes to standard output, everything else to standard error.
-
+"""
+PLATFORM = """
 **Credentials** come from the environment: GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET (or GENESYS_PRIVATE_KEY /
 GENESYS_JWT_CONFIG), GENESYS_REGION or GENESYS_BASE_URL; AWS credentials from the usual chain.
 
 **No account?** `turnkeeper demo` does the whole job on this machine.
+"""
+STORE = """
+**Credentials** of an archive in S3 come from the usual AWS chain. The platform is not asked.
 """
 
 VERBS = {
@@ -40,13 +44,23 @@ VERBS = {
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }
 
+_ASKING = {"get", "export", "status", "retry", "doctor"}
+_KEEPING = {"turns", "clip", "reread", "report", "verify", "erase", "expire"}
+
+
+def epilogue(verb: str = "") -> str:
+    """What stands below the help: credentials only where they are used. Without a verb, all of it."""
+    if not verb or verb in _ASKING:
+        return EXIT_CODES + PLATFORM
+    return EXIT_CODES + STORE if verb in _KEEPING else EXIT_CODES
+
 
 def command_line(asked: str = "") -> cyclopts.App:
     """All verbs, none of them loaded yet. The one ``asked`` for explains itself; the others have one sentence here."""
     app = cyclopts.App(
         name="turnkeeper",
         help="Every turn of every call, kept: export Genesys Cloud transcripts into an archive you own.",
-        help_epilogue=EPILOGUE,
+        help_epilogue=epilogue(),
         help_format="markdown",
         version=__version__,
         version_flags=["--version"],
@@ -57,7 +71,7 @@ def command_line(asked: str = "") -> cyclopts.App:
     )
     for verb, sentence in VERBS.items():
         told = {} if verb == asked else {"help": sentence}
-        app.command(f"turnkeeper.cli.{verb}:{verb}", name=verb, **told)
+        app.command(f"turnkeeper.cli.{verb}:{verb}", name=verb, help_epilogue=epilogue(verb), **told)
     return app
 
 

@@ -12,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -179,9 +179,9 @@ class Api:
             async with self._sent(call, url) as (answer, seat):
                 if 200 <= answer.status < 300:
                     return await self._kept(answer)
-                if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
+                url = answer.redirect
+                if not url:
                     raise await self._refused(call, answer, seat)
-                url = urljoin(url, answer.headers["location"])
             if not _same_origin(url, self._hosts.api):
                 raise _Elsewhere(url)
         raise Unavailable("redirected in circles", operation=call.operation, key=call.key)

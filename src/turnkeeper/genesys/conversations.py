@@ -72,8 +72,8 @@ class Conversations:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text may be an id: it becomes part of addresses and of object keys."""
-    return bool(_ID.fullmatch(text)) and ".." not in text
+    """Whether a text may be an id: it becomes part of addresses and of object keys (one more dot follows there)."""
+    return bool(_ID.fullmatch(text)) and ".." not in f"{text}."
 
 
 def checked_id(text: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from urllib.parse import urljoin
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Incomplete, LinkExpired, NotFound, Skippable, Unavailable
@@ -120,8 +119,8 @@ class Downloads:
         for _ in range(_HOPS + 1):
             self.requests += 1
             async with self._http.send("GET", at, body.request_headers) as answer:
-                if answer.status in (301, 302, 303, 307, 308) and "location" in answer.headers:
-                    at = urljoin(at, answer.headers["location"])
+                if answer.redirect:
+                    at = answer.redirect
                     continue
                 if answer.status == 416 or not body.accepts(answer.status, answer.headers):
                     body.forget()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from turnkeeper.errors import Retriable
 from turnkeeper.spool import Spool
 
 __all__ = ["Found", "Pending", "TranscriptBody"]
@@ -28,11 +29,13 @@ class TranscriptBody:
 
 @dataclass(frozen=True)
 class Found:
-    """At least one transcript. ``absent`` lists the communications that have none, each with its reason."""
+    """At least one transcript. ``absent`` lists the communications that have none, each with its reason; ``failed``
+    those that could not be had this time: what came is to be kept before anybody is told of these."""
 
     dialect: Literal["speech", "media"]
     bodies: tuple[TranscriptBody, ...]
     absent: tuple[tuple[str, str], ...] = ()
+    failed: tuple[tuple[str, Retriable], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from functools import partial
+from urllib.parse import urljoin
 
 import httpx2
 
@@ -57,6 +58,17 @@ class Answer:
     def where(self) -> str:
         """The address without its query."""
         return where(self._url)
+
+    @property
+    def redirect(self) -> str:
+        """The address that the answer sends us to; empty where it is no redirection. Raises ``Unavailable`` for one
+        that leads nowhere."""
+        if self.status not in (301, 302, 303, 307, 308) or "location" not in self.headers:
+            return ""
+        try:
+            return urljoin(self._url, self.headers["location"])
+        except ValueError:
+            raise Unavailable("redirects to an address that is none", operation="follow", key=self.where) from None
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The body as it travels, still encoded. Raises ``Unavailable`` where the connection breaks."""

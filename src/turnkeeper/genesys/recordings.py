@@ -347,7 +347,11 @@ def _wanted(met: _Round, recordings: Collection[Recording], held: Collection[str
 
 
 def _links(data: bytes) -> dict[str, dict[str, str]]:
-    document = msgspec.json.decode(data)
+    """The addresses in an answer; none where it is no list (nothing at all while it is transcoded again)."""
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return {}
     links: dict[str, dict[str, str]] = {}
     for told in document if isinstance(document, list) else [document]:
         uris = told.get("mediaUris") if isinstance(told, dict) else None

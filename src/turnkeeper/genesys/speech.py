@@ -6,7 +6,17 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from turnkeeper.errors import Denied, NotFound, Skippable, TurnkeeperError, Unavailable, Unread
+from turnkeeper.errors import (
+    Denied,
+    Incomplete,
+    LinkExpired,
+    NotFound,
+    Retriable,
+    Skippable,
+    TurnkeeperError,
+    Unavailable,
+    Unread,
+)
 from turnkeeper.events import Absent, Fetched, Listener
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.conversations import is_id
@@ -27,6 +37,7 @@ class _Round:
 
     bodies: list[TranscriptBody] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, Retriable]] = field(default_factory=list)
     denied: Denied | None = None
 
     def close(self) -> None:
@@ -46,24 +57,27 @@ class Speech:
         """One ask of every communication that may have a transcript, or of those in ``only``.
 
         Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
-        others only where those gave nothing. Raises ``Denied`` where nothing came and a permission is missing.
+        others only where those gave nothing. A leg that fails does not cost those that came. Raises what failed where
+        nothing came, and ``Denied`` where nothing came and a permission is missing.
         """
         likely, others = candidates(details) if only is None else (sorted(only), ())
         met = _Round()
         try:
             await self._walk(conversation, likely, met)
-            if not met.bodies and met.denied is None:
+            if not met.bodies and not met.failed and met.denied is None:
                 await self._walk(conversation, others, met)
         except BaseException:
             met.close()
             raise
         if not met.bodies:
+            if met.failed:
+                raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
             return Pending("no transcript", answered=False, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
-        return Found("speech", tuple(met.bodies), tuple(met.absent))
+        return Found("speech", tuple(met.bodies), tuple(met.absent), tuple(met.failed))
 
     async def _walk(self, conversation: str, communications: Iterable[str], met: _Round) -> None:
         for communication in communications:
@@ -79,6 +93,10 @@ class Speech:
             except Skippable as cause:
                 # A well-formed id that the platform does not like: the other legs are not to suffer.
                 met.absent.append((communication, _reason(cause)))
+            except (LinkExpired, Incomplete, Unavailable) as cause:
+                met.failed.append((communication, cause))
+                if len(met.failed) > 1:
+                    return  # one leg's trouble is its own; with two, each of the others would be waited for as long
 
     async def _body(self, conversation: str, communication: str) -> TranscriptBody:
         if not is_id(communication):

@@ -20,7 +20,7 @@ from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, NotFound, Unread
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.conversations import Kind
+from turnkeeper.genesys.conversations import Kind, is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.portal import run
@@ -84,7 +84,8 @@ async def export_conversation(
     ``archive.keep`` stored the manifest.
 
     Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
-    door raises. A transcript that cannot be read is kept all the same; the manifest's state says ``unread``.
+    door raises: for a leg that could not be had after the others are kept. A transcript that cannot be read is kept all
+    the same; the manifest's state says ``unread``.
     """
     kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
     return kept
@@ -118,7 +119,10 @@ async def _export(
             recordings=sound.states,
             sync_mode=audio.sync if audio else None,
         )
-        return await anyio.to_thread.run_sync(keep), sound
+        kept = await anyio.to_thread.run_sync(keep)
+        for _, cause in found.failed:
+            raise cause  # only now: what came is archived, and says which leg is missing
+        return kept, sound
 
 
 def get(
@@ -228,5 +232,11 @@ def _transcripts(found: Found) -> list[Arrived]:
 
 def _states(found: Found) -> list[CommunicationState]:
     done = [CommunicationState(body.communication, "done") for body in found.bodies if body.communication]
-    absent = [CommunicationState(communication, "absent", reason) for communication, reason in found.absent]
-    return done + absent
+    # One whose id is none was not asked for: it names nothing that anybody could have.
+    named = [(communication, reason) for communication, reason in found.absent if is_id(communication)]
+    absent = [CommunicationState(communication, "absent", reason) for communication, reason in named]
+    # The error's name alone: its words differ from one try to the next, and each would be a new generation.
+    failed = [
+        CommunicationState(communication, "failed", type(cause).__name__) for communication, cause in found.failed
+    ]
+    return done + absent + failed

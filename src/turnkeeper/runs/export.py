@@ -246,26 +246,33 @@ class Run:
     async def follow(self, follow: Follow) -> RunReport:
         """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for."""
         await self._restored()
-        wanted, report = follow.first, RunReport()
+        wanted, report, turn = follow.first, RunReport(), self.clock.now()
         while True:
             now = self.clock.now()
+            lists = wanted is not None or now >= turn
+            turn = now + follow.every if lists else turn
             try:
-                # Whole days: those that are settled are not listed again.
-                report = await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), follow.filters))
-                wanted = None
+                if lists:
+                    # Whole days: those that are settled are not listed again.
+                    days = Range(Interval(midnight(now - follow.last), now), follow.filters)
+                    report = await self._pass(wanted or days)
+                    wanted = None
+                else:
+                    # Something is due before its turn: what there is was listed a moment ago.
+                    report = await self._pass(Range(), report.listed_until)
             except Retriable as cause:
                 self.listener(Noted(note=f"the next turn tries again: {cause}"))
             if not self.stop.is_set():
-                await self._pause(follow)
+                await self._pause(turn)
             if self.stop.is_set():
                 report.ended = "interrupted"
                 return report
 
-    async def _pause(self, follow: Follow) -> None:
-        """Until the next listing, or until something is due."""
+    async def _pause(self, turn: datetime) -> None:
+        """Until the next listing's turn, or until something is due."""
         now = self.clock.now().timestamp()
         due = self.ledger.due().next_ms
-        until = min(now + follow.every.total_seconds(), due / 1000 if due is not None else float("inf"))
+        until = min(turn.timestamp(), due / 1000 if due is not None else float("inf"))
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:
@@ -283,7 +290,7 @@ class Run:
         stones = Tombstones(self.archive.store)
         await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
 
-    async def _pass(self, wanted: Range) -> RunReport:
+    async def _pass(self, wanted: Range, listed_until: str = "") -> RunReport:
         now = self.clock.now()
         exporter = Exporter(
             self.door,
@@ -295,6 +302,7 @@ class Run:
             listener=self.listener,
             stop=self.stop,
         )
+        exporter.report.listed_until = listed_until
         with ExitStack() as spools:
             if wanted.interval is not None and not wanted.filters:
                 exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))

@@ -39,7 +39,8 @@ __all__ = ["Batch", "ExportSettings", "Exporter", "Feed"]
 
 _FAILURES_LISTED = 1000
 _DENIALS = 5
-"""So many denials in a row and no transcript at all: a role is missing, and asking on would only spend the quota."""
+"""So many denials in a row, none of them known before, and no transcript at all: a role is missing, and asking on would
+only spend the quota."""
 _LISTED_AGAIN = (30.0, 120.0, 600.0)
 """Seconds until a listing that failed for a moment goes on; after that the run ends, and the next one goes on."""
 
@@ -225,7 +226,8 @@ class Exporter:
             under.denials = 0
         except Refused as refused:
             outcome = refused.outcome
-            under.denials += 1
+            # One that was denied before says nothing new: a handful of foreign ones must not end every run to come.
+            under.denials += taken.tries == 0
             under.refused = refused.cause
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -267,7 +269,11 @@ class Exporter:
 
     async def _commit(self) -> None:
         kept, self._kept = self._kept, []
-        await anyio.to_thread.run_sync(self._take_back, kept)
+        try:
+            await anyio.to_thread.run_sync(self._take_back, kept)
+        except BaseException:
+            self._kept[:0] = kept  # nobody has looked: the next commit, or the last one of the run, has to
+            raise
         told = await anyio.to_thread.run_sync(index.commit, self._ledger, self._states)
         if told:
             self._listener(Committed(calls=told))
@@ -319,7 +325,7 @@ class Exporter:
             Settled(
                 conversation=outcome.call.conversation,
                 state="failed" if outcome.error else state,
-                reason=outcome.call.reason,
+                reason=outcome.call.reason or (outcome.error.message if outcome.error else ""),
                 due=rfc3339_ms(outcome.due) if outcome.due is not None else "",
             )
         )

@@ -206,18 +206,21 @@ class Ledger:
             db.execute("UPDATE calls SET leased = ? WHERE owner = ?", (until, self._owner))
 
     def retry(self) -> int:
-        """Make everything that failed due at once; how many there are."""
+        """Make everything that failed due at once; how many there are. An archived call of which another leg or a
+        recording failed is still archived: only its tries say so."""
         with self._changing() as db:
-            done = db.execute("UPDATE calls SET due = ?, tries = 0 WHERE state = 'failed'", (self._now(),))
+            failed = "state = 'failed' OR (tries > 0 AND state <> 'erased')"
+            done = db.execute(f"UPDATE calls SET due = ?, tries = 0 WHERE {failed}", (self._now(),))  # noqa: S608
         return done.rowcount
 
     def reopen(self, leg: str) -> int:
-        """Make archived conversations that lack this leg due at once; how many there are."""
+        """Make archived conversations that lack this leg due at once; how many there are. It may have been asked for
+        and left open, by runs that did not want it and saw its time go by."""
         now = self._now()
+        archived = "SELECT facts, due IS NULL FROM calls WHERE state IN ('done', 'unread') AND owner IS NULL"
         with self._changing() as db:
-            rows = db.execute("SELECT facts FROM calls WHERE state IN ('done', 'unread') AND owner IS NULL").fetchall()
-            calls = [_FACTS.decode(facts) for (facts,) in rows]
-            lacking = [(now, call.conversation) for call in calls if all(one.id != leg for one in call.legs)]
+            calls = [(_FACTS.decode(facts), idle) for facts, idle in db.execute(archived)]
+            lacking = [(now, call.conversation) for call, idle in calls if _lacks(call, leg, idle=bool(idle))]
             db.executemany("UPDATE calls SET due = ? WHERE conversation = ?", lacking)
         return len(lacking)
 
@@ -271,13 +274,13 @@ class Ledger:
             return frozenset(day for (day,) in db.execute("SELECT day FROM days"))
 
     def erase(self, conversations: Iterable[str]) -> None:
-        """Forget everything about these except that they are erased."""
+        """Forget everything about these except that they are erased; the archive's index is told so too."""
         with self._changing() as db:
             for conversation in conversations:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
-                    "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL"
-                    " WHERE conversation = ? AND state <> 'erased'",
+                    "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL,"
+                    " dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
                 )
 
@@ -419,6 +422,10 @@ def _day(call: CallState) -> str:
 def _missing(known: CallState, listed: frozenset[str]) -> bool:
     held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed")}
     return bool(known.legs) and "_media" not in held and not listed <= held
+
+
+def _lacks(call: CallState, leg: str, *, idle: bool) -> bool:
+    return all(one.id != leg or (idle and one.state == "absent" and not one.final) for one in call.legs)
 
 
 def _renewed(known: CallState, told: CallState) -> CallState:

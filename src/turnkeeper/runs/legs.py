@@ -25,10 +25,15 @@ _THERE = ("done", "unread")
 
 @dataclass(frozen=True)
 class Legs:
-    """The bookkeeping of one visit at ``now`` (epoch ms): each method gives the call with what was heard."""
+    """The bookkeeping of one visit at ``now`` (epoch ms): each method gives the call with what was heard.
+
+    ``listed`` are the communications that the platform lists as transcribed: none of these is spare, whatever the
+    details say.
+    """
 
     schedule: Schedule
     now: int
+    listed: frozenset[str] = frozenset()
 
     def done(self, call: CallState, found: Found, manifest: Manifest, details: Details | None) -> CallState:
         """Transcripts came and are kept."""
@@ -37,13 +42,14 @@ class Legs:
         reason = f"{unread.error}: {unread.message}" if unread else ""
         # A transcript of the whole conversation answers for the legs that were asked for one by one before.
         whole = found.dialect == "media"
-        legs = {leg.id: leg for leg in call.legs if not whole or leg.state in _THERE}
+        legs = {leg.id: leg for leg in call.legs if not whole or leg.state in _THERE or leg.id == AUDIO}
         likely = _likely(details)
         for one in found.bodies:
             if not one.metadata:
                 name = one.communication or WHOLE
                 legs[name] = self._answered(legs.get(name), name, state, reason, likely)
-        self._lack(call, legs, found.absent, likely)
+        failed = [(name, f"{type(cause).__name__}: {cause.message}") for name, cause in found.failed]
+        self._lack(call, legs, [*found.absent, *failed], likely)
         if not whole:
             for name in likely or ():
                 if name not in legs:
@@ -92,6 +98,13 @@ class Legs:
         ended = epoch_ms(known) if known else self.now
         return max(ended, min(asked, default=self.now)) + self.schedule.window
 
+    def _deadline(self, call: CallState, name: str, first: str) -> int:
+        """The same for one leg. Recordings may be wanted long after the transcripts were: they have a window of their
+        own, or what is only being transcoded at the first ask would be given up with it."""
+        return (
+            max(self.deadline(call), epoch_ms(first) + self.schedule.window) if name == AUDIO else self.deadline(call)
+        )
+
     def _lack(
         self,
         call: CallState,
@@ -124,17 +137,18 @@ class Legs:
             return leg
         asks = (leg.asks if leg else 0) + asked
         moment = rfc3339_ms(self.now)
-        due = self._next(call, asks)
+        first = leg.first_asked if leg and leg.first_asked else moment
+        due = self.schedule.absent(self.now, self._deadline(call, name, first) - self.schedule.window, asks)
         return LegState(
             id=name,
             state="absent",
             reason=why,
-            first_asked=leg.first_asked if leg and leg.first_asked else moment,
+            first_asked=first,
             last_asked=moment,
             next_ask=rfc3339_ms(due) if due is not None else "",
             asks=asks,
             final=due is None,
-            spare=_spare(leg, name, likely),
+            spare=_spare(leg, name, likely) and name not in self.listed,
         )
 
     def _answered(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.manifest import CommunicationState
 from turnkeeper.archive.states import AUDIO, WHOLE, CallState, LegState
 from turnkeeper.clock import Clock, rfc3339_ms
-from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError
+from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError, Unread
 from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
+from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
 from turnkeeper.runs.legs import Legs, held, next_ask, waiting
 from turnkeeper.runs.schedule import Schedule
@@ -46,7 +47,7 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Outcome:
     """What a visit came to: the call's new state and when it is due again (epoch ms; None: never). ``arrived`` counts
-    transcripts; ``error`` is set where it failed."""
+    transcripts; ``error`` is set where it failed, or one leg of it."""
 
     call: CallState
     due: int | None
@@ -93,46 +94,57 @@ class Visitor:
             return self._failed(taken, now, cause)
 
     async def _visit(self, taken: Taken, now: int, spools: ExitStack) -> Outcome:
-        body, details = await self._details(taken, spools)
+        legs = Legs(self.schedule, now, taken.listed or frozenset())
+        with self._permitted(taken, now):
+            body, details, puzzle = await self._details(taken, spools)
         call = described(taken.call, details) if details else taken.call
         if details is not None and details.end is None:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
         only = await self._communications(taken, call, details, now)
         if only is not None and not only:
-            outcome = self._told(self._legs(now).unlisted(call), now)
+            outcome = self._told(legs.unlisted(call), now)
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         if details is None and call.generation:
             details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
-        try:
+        with self._permitted(taken, now):
             met = await self.platform.ask(call.conversation, details, only)
-        except Denied as cause:
-            raise Refused(cause, self._failed(taken, now, cause)) from cause
         if isinstance(met, Pending):
-            absent = self._legs(now).absent(call, met.absent or ((WHOLE, met.status),), details)
+            if puzzle is not None and not met.answered:
+                raise puzzle  # without the details nobody knows which communications to ask for
+            absent = legs.absent(call, met.absent or ((WHOLE, met.status),), details)
             outcome = self._told(absent, now)
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
-        return await self._kept(call, body, met, details, now, spools)
+        return await self._kept(call, body, met, details, legs, spools)
 
-    async def _details(self, taken: Taken, spools: ExitStack) -> tuple[Spool | None, Details | None]:
-        """What analytics says, from the ledger where it still stands there; a gateway may say nothing at all."""
+    @contextmanager
+    def _permitted(self, taken: Taken, now: int) -> Iterator[None]:
+        """What the platform denies may be this conversation alone; what the archive denies is everything."""
+        try:
+            yield
+        except Denied as cause:
+            raise Refused(cause, self._failed(taken, now, cause)) from cause
+
+    async def _details(self, taken: Taken, spools: ExitStack) -> tuple[Spool | None, Details | None, Unread | None]:
+        """What analytics says, from the ledger where it still stands there; a gateway may say nothing at all. Details
+        that cannot be read are kept as they are; why, is given beside them."""
         known = taken.call
         if taken.details is not None and known.ended_at:
             spool = spools.enter_context(Spool(self.spool_folder))
             spool.write(taken.details)
-            return spool.seal(), read_details(taken.details)
-        if known.generation:
-            return None, None
-        try:
-            spool = spools.enter_context(await self.platform.details(known.conversation))
-        except NotFound:
-            return None, None
+        elif known.generation:
+            return None, None, None
+        else:
+            try:
+                spool = spools.enter_context(await self.platform.details(known.conversation))
+            except NotFound:
+                return None, None, None
         with spool.open() as reader:
-            return spool, read_details(reader.read())
+            return spool, *_understood(reader.read())
 
     def _archived(self, conversation: str) -> Details | None:
         """What analytics said when the first legs were kept: without it, the speech dialect cannot be asked."""
         body = self.archive.details(conversation)
-        return read_details(body) if body else None
+        return _understood(body)[0] if body else None
 
     async def _communications(
         self, taken: Taken, call: CallState, details: Details | None, now: int
@@ -142,18 +154,26 @@ class Visitor:
             return self._first(taken.listed, details)
         lacking = waiting(call)
         if call.generation and not lacking:
-            return frozenset()
+            return self._later(taken.listed, call, now)
         if any(leg.id == WHOLE for leg in call.legs):
             return None
+        if not call.generation and now >= self._legs(now).deadline(call):
+            return None  # the last ask trusts no list, and nothing that one said before
         listed = taken.listed - held(call) if taken.listed else None
         if not listed:
             listed = await self.listing(call)
         if listed is None:
             return lacking or None
-        if call.generation or now < self._legs(now).deadline(call):
-            return (listed - held(call)) or (frozenset() if call.generation else self._likeliest(lacking, details))
-        # The last ask trusts no list.
-        return None
+        return (listed - held(call)) or (frozenset() if call.generation else self._likeliest(lacking, details))
+
+    def _later(self, listed: frozenset[str] | None, call: CallState, now: int) -> frozenset[str]:
+        """Nothing is waited for any more, and the platform lists what never came: it was later than anybody waited for,
+        or in a leg that nobody would have looked into. One that gives nothing is asked for once a day at most."""
+        if not listed or any(leg.id == WHOLE for leg in call.legs):
+            return frozenset()
+        rested = now - self.schedule.longest
+        lately = {leg.id for leg in call.legs if leg.last_asked and epoch_ms(leg.last_asked) > rested}
+        return listed - held(call) - lately
 
     def _first(self, listed: frozenset[str] | None, details: Details | None) -> Collection[str] | None:
         if listed is None or details is None:
@@ -173,7 +193,7 @@ class Visitor:
         body: Spool | None,
         found: Found,
         details: Details | None,
-        now: int,
+        legs: Legs,
         spools: ExitStack,
     ) -> Outcome:
         arrived = [Arrived(body, "conversation")] if body else []
@@ -195,9 +215,11 @@ class Visitor:
             details=details if body else None,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        done = self._legs(now).done(call, found, kept.manifest, details)
-        outcome = self._told(done, now, arrived=sum(not one.metadata for one in found.bodies))
-        return self._listened(outcome, sound, now) if self.audio else outcome
+        done = legs.done(call, found, kept.manifest, details)
+        outcome = self._told(done, legs.now, arrived=sum(not one.metadata for one in found.bodies))
+        outcome = self._listened(outcome, sound, legs.now) if self.audio else outcome
+        # What came is archived; the leg that failed has its turn, and the run's report says why.
+        return replace(outcome, error=found.failed[0][1]) if found.failed else outcome
 
     def _wants_audio(self, call: CallState) -> bool:
         return self.audio is not None and call.generation > 0 and not any(_closed(leg) for leg in call.legs)
@@ -257,6 +279,13 @@ def described(call: CallState, details: Details) -> CallState:
         media_type=next(iter(details.media_types), call.media_type),
         direction=details.direction or call.direction,
     )
+
+
+def _understood(body: bytes) -> tuple[Details | None, Unread | None]:
+    try:
+        return read_details(body), None
+    except Unread as cause:
+        return None, cause
 
 
 def _closed(leg: LegState) -> bool:

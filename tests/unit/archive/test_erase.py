@@ -180,6 +180,39 @@ def test_states_say_erased_and_nothing_else_of_the_call(quick: Store) -> None:
     assert list(Verification(quick)) == []
 
 
+def test_what_was_kept_while_it_was_erased_goes_when_erasures_are_finished(store: Store) -> None:
+    keep(store, "call-1")
+    keep(store, "call-2")
+    late = {key: data for key, data in outside(store).items() if keys.conversation_of(key) == "call-1"}
+    erase(store, "call-1")
+    for key, data in late.items():
+        store.put(key, data)  # a writer that was killed before it looked whether this was still wanted
+    assert {finding.kind for finding in Verification(store)} == {"erased"}
+    proof = Archive(store, clock=ManualClock()).erase([], by="unfinished")
+    assert [(one.conversation, one.state, one.keys) for one in proof.erasures] == [("call-1", "erased", len(late))]
+    assert list(Verification(store)) == []
+    assert list(Archive(store).conversations()) == ["call-2"]
+
+
+def test_an_expiry_that_finishes_another_erasure_tells_the_index_of_both(quick: Store) -> None:
+    archive = Archive(quick, clock=ManualClock())
+    for name, day in (("old", "2025-11-01"), ("asked", "2026-10-30")):
+        archive.keep(name, [transcript(name), details(name, f"{day}T10:00:00.000Z")])
+        States(quick).commit(day, [CallState(conversation=name, state="done", generation=1)])
+    Unfinished(quick).put("asked", ManualClock().now(), "request")
+    proof = archive.expire(timedelta(days=365))
+    assert {erasure.conversation for erasure in proof.erasures} == {"old", "asked"}
+    assert [States(quick).read(day).calls[0].state for day in ("2025-11-01", "2026-10-30")] == ["erased", "erased"]
+    assert list(Verification(quick)) == []
+
+
+def test_nothing_is_proven_while_all_that_is_left_waits_for_its_lock(quick: Store) -> None:
+    Tombstones(quick).put("call-1", ManualClock().now())
+    Unfinished(quick).put("call-1", ManualClock().now(), "request", "held", "2099-01-01T00:00:00.000Z")
+    proof = Archive(quick, clock=ManualClock()).erase([], by="unfinished")
+    assert (proof.erasures, proof.waiting, proof.proven) == ((), 1, False)
+
+
 def test_run_reports_no_longer_name_it(quick: Store) -> None:
     report = {
         "run": "r1",

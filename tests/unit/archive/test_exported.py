@@ -53,6 +53,14 @@ def test_files_and_their_metadata_are_found(tmp_path: Path, hour: str, top: str,
     ]
 
 
+def test_what_a_tool_left_beside_the_recordings_is_none(tmp_path: Path) -> None:
+    lay(tmp_path)
+    [folder] = tmp_path.rglob(f"conversation_id={CALL}")
+    (folder / "_SUCCESS").write_text("")
+    found = PlatformExport(str(tmp_path)).find(CALL, STARTED)
+    assert [one.recording for one in found] == ["r1", "r2"]
+
+
 def test_a_file_without_metadata_is_found_all_the_same(tmp_path: Path) -> None:
     lay(tmp_path)
     export = PlatformExport(str(tmp_path))

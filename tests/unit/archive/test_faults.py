@@ -280,12 +280,15 @@ def test_a_reader_notices_that_its_object_was_replaced(s3_store: Callable[[], St
         ("s3://", "s3://bucket/prefix"),
         ("s3://b/../x", "prefix"),
         ("file://host/x", "folder"),
+        ("s3://[b/x?sig=sekret", "s3://bucket/prefix"),
+        ("~nobody-of-this-name/x", "whole path"),
     ],
 )
 def test_an_address_that_cannot_be_one_is_refused(url: str, words: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         open_store(url, StoreSettings.from_environment(static("")))
     assert words in str(caught.value)
+    assert "sekret" not in str(caught.value)
 
 
 def xml(code: str, message: str = "said") -> str:

@@ -11,10 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.unit.archive.kept import keep
 
 from turnkeeper.archive.disk import Disk
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.store import open_store
+from turnkeeper.archive.verify import Verification
 from turnkeeper.errors import Conflict, DiskFull, StoreRefused, Unavailable
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
@@ -250,3 +252,65 @@ def test_every_form_of_a_folders_address_is_the_same_place(tmp_path: Path, form:
     open_store(url, StoreSettings()).put("a.json", b"1")
     assert (place / "a.json").read_bytes() == b"1"
     assert open_store(str(place), StoreSettings()).url == place.as_uri()
+
+
+class Gone(Disk):
+    """A disk on which, the first time, somebody else's object stands under the name and is then gone again."""
+
+    def __init__(self) -> None:
+        self.first = True
+
+    def link(self, source: Path, target: Path) -> None:
+        if self.first:
+            self.first = False
+            raise FileExistsError(errno.EEXIST, "there", str(target))
+        super().link(source, target)
+
+
+class Pruning(Disk):
+    """A disk on which, the first time, an erasure removes the folder that was just made, because it is empty."""
+
+    def __init__(self) -> None:
+        self.first = True
+
+    def _prune(self, target: Path) -> None:
+        if self.first:
+            self.first = False
+            target.parent.rmdir()
+
+    def link(self, source: Path, target: Path) -> None:
+        self._prune(target)
+        super().link(source, target)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._prune(target)
+        super().replace(source, target)
+
+
+def test_a_name_that_is_free_again_is_taken(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path, disk=Gone())
+    store.put("manifests/c/000001.json", b"mine", create=True)
+    assert store.get("manifests/c/000001.json") == b"mine"
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_folder_that_an_erasure_removes_is_made_again(tmp_path: Path, *, create: bool) -> None:
+    store = FolderStore(tmp_path, disk=Pruning())
+    store.put("manifests/c/000001.json", b"mine", create=create)
+    assert store.get("manifests/c/000001.json") == b"mine"
+    FolderStore(tmp_path, disk=Pruning()).put_stream("raw/d/leg/a.json", BytesSource(b"body"))
+    assert store.get("raw/d/leg/a.json") == b"body"
+
+
+def test_a_disk_that_cannot_be_read_is_said_and_ends_no_verification(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    kept = keep(store, "call-1")
+    [view] = [one.key for one in kept.manifest.views if one.key.startswith("transcripts/")]
+    (tmp_path / view).unlink()
+    # The memory of this very process: it opens, and its first bytes are an I/O error.
+    (tmp_path / view).symlink_to("/proc/self/mem")
+    with pytest.raises(Unavailable, match="Input/output error"):
+        store.get(view)
+    with store.open(view) as body, pytest.raises(Unavailable, match="Input/output error"):
+        body.read(10)
+    assert [(finding.kind, finding.key) for finding in Verification(store)] == [("unchecked", view)]

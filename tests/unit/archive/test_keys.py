@@ -34,8 +34,16 @@ def test_other_keys_are_nobodys() -> None:
         assert keys.parse_manifest(key) is None
     assert keys.parse_raw("raw/c/leg/0123456789abcdef.json") == ("c", "leg")
     assert keys.parse_raw("directory/users/0123456789abcdef.json") is None
-    assert keys.selection_slug("selections/c/role=agent.json") == "role=agent"
-    assert keys.selection_slug("summaries/c.json") is None
+    assert keys.parse_note("_turnkeeper/tombstones/c.json") == "c"
+
+
+@pytest.mark.parametrize("name", ["_tmp", "c.", "a=b", "x" * 129])
+def test_what_has_no_id_in_it_is_no_conversations(name: str) -> None:
+    assert keys.parse_manifest(f"manifests/{name}/000001.json") is None
+    assert keys.parse_raw(f"raw/{name}/leg/0123456789abcdef.json") is None
+    assert keys.conversation_of(f"audio/{name}/r.0123456789abcdef.wav") is None
+    assert keys.conversation_of(f"transcripts/{name}.json") is None
+    assert keys.parse_note(f"_turnkeeper/tombstones/{name}.json") is None
 
 
 BAD = ["", ".", "..", "a..b", "-a", "_a", "a/b", "a\\b", "a\0", "é", "a b", "x" * 129, "../../etc/passwd", "a\n", "%2e"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from turnkeeper.archive.states import AUDIO, CallState, LegState, States, Window, merged
 from turnkeeper.archive.store import open_store
-from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unread
+from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unavailable, Unread
 
 DAY = "2026-10-05"
 moments = some.sampled_from(["", "2026-10-05T10:00:00.000Z", "2026-10-06T10:00:00.000Z"])
@@ -123,6 +123,23 @@ def test_damaged_and_newer_days_are_refused_by_name(tmp_path: Path) -> None:
         States(store).read(DAY)
     with pytest.raises(Misconfigured, match="not a day"):
         States(store).read("../..")
+
+
+def test_a_damaged_call_is_refused_by_name_when_more_is_told_of_it(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    damaged = b'{"format":"turnkeeper.states/1","day":"2026-10-05","calls":[{"conversation":"a","state":"lost"}]}'
+    store.put(f"_turnkeeper/states/{DAY}/000001.json", damaged)
+    with pytest.raises(Unread, match="not a day of states") as caught:
+        States(store).commit(DAY, [call("a")])
+    assert caught.value.key == f"_turnkeeper/states/{DAY}/000001.json"
+
+
+def test_a_day_that_is_listed_and_not_there_is_not_looked_for_for_ever(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    States(store).commit(DAY, [call("a")])
+    (tmp_path / f"_turnkeeper/states/{DAY}/000002.json").symlink_to(tmp_path / "gone")
+    with pytest.raises(Unavailable, match="listed and not there"):
+        States(store).read(DAY)
 
 
 def test_windows_are_kept_and_listed(tmp_path: Path) -> None:

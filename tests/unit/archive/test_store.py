@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import secrets
 import threading
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
-from turnkeeper.archive.store import Store
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.copying import copy
+from turnkeeper.archive.store import Store, open_store
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound
+from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
 
 LARGE = 20 * (1 << 20) + 17
@@ -162,3 +166,16 @@ def test_no_key_leads_elsewhere(store: Store, key: str) -> None:
 
 def test_the_address_is_shown_without_a_trailing_slash(store: Store) -> None:
     assert store.url == "memory://" or not store.url.endswith("/")
+
+
+def test_a_copy_has_every_object_with_its_own_type(s3_settings: StoreSettings) -> None:
+    here = open_store("memory://", StoreSettings())
+    bodies = {"audio/c/r.0123456789abcdef.wav": b"RIFF", "peaks/c/r.dat": b"peaks", "summaries/c.json": b"{}"}
+    for key, body in bodies.items():
+        here.put(key, body)
+    place = f"s3://kept/{secrets.token_hex(6)}"
+    assert copy(Archive(here), place, s3_settings) == 3
+    there: Any = open_store(place, s3_settings)
+    assert {key: there.get(key) for key in there.list("")} == bodies
+    types = {key: there._store.get(key).attributes["Content-Type"] for key in bodies}
+    assert list(types.values()) == ["audio/wav", "application/octet-stream", "application/json"]

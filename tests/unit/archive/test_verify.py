@@ -8,7 +8,7 @@ import os
 import re
 import tracemalloc
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,12 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.archive.kept import contents, keep, outside
 
+from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import encode
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Finding, Verification
+from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.settings import StoreSettings
 
@@ -162,6 +164,39 @@ def test_a_hostile_manifest_reaches_nothing_outside_its_conversation(tmp_path: P
         ("foreign", "_turnkeeper/archive.json"),
         ("foreign", "transcripts/call-2.json"),
     ]
+
+
+def test_what_cannot_be_a_key_is_a_finding_and_ends_nothing(quick: Store) -> None:
+    kept = keep(quick, "call-1")
+    keep(quick, "call-2")
+    bad = msgspec.structs.replace(kept.manifest.inputs[0], key="raw/call-1/leg-a/a b.json", source="speech/leg-b")
+    lists = next(one for one in kept.manifest.inputs if one.source.startswith("directory/"))
+    inputs = (*kept.manifest.inputs, bad, msgspec.structs.replace(lists, sha256="none"))
+    for generation in (2, 3):
+        hostile = msgspec.structs.replace(kept.manifest, generation=generation, inputs=inputs)
+        quick.put(f"manifests/call-1/{generation:06d}.json", encode(hostile))
+    quick.delete(raw(quick, "call-2"))
+    assert sorted(kind for kind, _ in found(quick)) == ["foreign", "foreign", "missing"]
+
+
+def test_selections_of_another_version_are_a_finding(quick: Store) -> None:
+    kept = keep(quick, "call-1")
+    odd = msgspec.structs.replace(kept.manifest, generation=2, selections=("mood.sad",))
+    quick.put("manifests/call-1/000002.json", encode(odd))
+    assert found(quick) == []
+    assert found(quick, views=True) == [("unreadable", "manifests/call-1/000002.json")]
+
+
+def test_what_a_person_left_in_the_folders_is_stray_and_ends_nothing(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "archive"), StoreSettings())
+    keep(store, "call-1")
+    for place in ("raw/_tmp/a.json", "manifests/_old/000001.json"):
+        (tmp_path / "archive" / place).parent.mkdir(parents=True)
+        (tmp_path / "archive" / place).write_text("x")
+    assert sorted(found(store)) == [("stray", "manifests/_old/000001.json"), ("stray", "raw/_tmp/a.json")]
+    archive = Archive(store, clock=ManualClock())
+    assert list(archive.conversations()) == ["call-1"]
+    assert archive.expire(timedelta(days=3650)).undated == ()
 
 
 def test_what_is_left_of_an_erased_conversation(quick: Store) -> None:

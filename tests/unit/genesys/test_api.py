@@ -88,6 +88,12 @@ async def test_the_bearer_follows_a_redirect_only_at_home(world) -> None:
     assert "sig" not in str(here.events)
 
 
+async def test_a_redirect_to_no_address_is_one_of_our_errors(world) -> None:
+    here = world(lambda _: httpx2.Response(302, headers={"Location": "https://[x"}))
+    with pytest.raises(Unavailable, match="an address that is none"):
+        await here.door.details("c1")
+
+
 @pytest.mark.parametrize("place", ["http://api.mypurecloud.com/x", "https://evil.example/x", "//evil.example/x"])
 async def test_any_other_origin_sees_no_token(world, place: str) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:

@@ -102,6 +102,8 @@ async def test_a_redirect_is_followed_and_circles_end(sent) -> None:
     assert storage.requests[1].url.host == "other"
     with pytest.raises(Unavailable, match="circles"):
         await Storage(away).fetch()
+    with pytest.raises(Unavailable, match="an address that is none"):
+        await Storage(httpx2.Response(302, headers={"Location": "https://[store/x"})).fetch()
 
 
 @pytest.mark.parametrize(

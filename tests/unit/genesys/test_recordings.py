@@ -258,3 +258,13 @@ async def test_a_list_that_may_not_be_seen_is_denied(world: Callable[..., World]
 async def test_an_unknown_conversation_is_not_found(world: Callable[..., World]) -> None:
     with pytest.raises(NotFound):
         await fetch(world(Platform(recordings=[404])).door)
+
+
+async def test_a_dead_link_that_is_being_transcoded_again_is_the_recordings_own_trouble(
+    world: Callable[..., World],
+) -> None:
+    platform = Platform(recordings=[[told(mediaUris=uri("a", "1"))], 202])
+    platform.dead.add("https://store/a?sig=1")
+    found = await fetch(world(platform).door)
+    assert states(found) == [("r1", "failed")]
+    assert found.bodies == ()

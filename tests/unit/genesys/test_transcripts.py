@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from turnkeeper.clock import ManualClock
-from turnkeeper.errors import Denied, NotFound, NotReady, Unavailable
+from turnkeeper.errors import Denied, LinkExpired, NotFound, NotReady, Unavailable
 from turnkeeper.events import Absent, Fetched, Waiting
 from turnkeeper.genesys.found import Found
 from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession
@@ -233,3 +233,39 @@ async def test_an_answer_without_an_address_is_an_error(world, answer: object) -
     here = world(Platform(legs={"a": [answer]}))
     with pytest.raises(Unavailable, match="no address"):
         await here.door.transcripts("c1", details(here.clock, leg("a")))
+
+
+class Broken(Platform):
+    """Storage answers 403 for some files, whatever the address: they are gone, and it may not say so."""
+
+    def __init__(self, *broken: str, **given: object) -> None:
+        super().__init__(**given)
+        self.broken = {f"/{name}" for name in broken}
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.host == "store" and request.url.path in self.broken:
+            return httpx2.Response(403)
+        return super().__call__(request)
+
+
+async def test_a_leg_whose_file_cannot_be_had_does_not_cost_the_other(world) -> None:
+    here = world(Broken("a", legs={"a": [url("a")], "b": [url("b")]}))
+    found = await here.door.transcripts("c1", details(here.clock, leg("a"), leg("b")))
+    assert summary(found) == [("speech/b", "b")]
+    [(name, cause)] = found.failed
+    assert (name, type(cause)) == ("a", LinkExpired)
+
+
+async def test_where_nothing_came_the_failure_is_raised(world) -> None:
+    here = world(Broken("a", legs={"a": [url("a")], "quiet": [url("quiet")]}))
+    with pytest.raises(LinkExpired):
+        await here.door.transcripts("c1", details(here.clock, leg("a"), leg("quiet", recorded=False)))
+    assert not here.asked("quiet")
+
+
+async def test_two_failures_end_the_walk_and_keep_what_came(world) -> None:
+    here = world(Broken("b", "c", legs={name: [url(name)] for name in "abcd"}))
+    found = await here.door.transcripts("c1", details(here.clock, *map(leg, "abcd")))
+    assert summary(found) == [("speech/a", "a")]
+    assert [name for name, _ in found.failed] == ["b", "c"]
+    assert not here.asked("/d")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.archive.states import CallState
+from turnkeeper.archive.states import AUDIO, CallState, LegState
 from turnkeeper.clock import ManualClock
-from turnkeeper.runs.ledger import Due, Ledger, Wanted
+from turnkeeper.runs.ledger import Due, Ledger, Settlement, Wanted
 
 DAY = "2026-10-05"
 CALL = CallState(conversation="c", state="pending", started_at=f"{DAY}T10:00:00Z", ended_at=f"{DAY}T10:01:00Z")
@@ -47,4 +47,53 @@ def test_what_is_due_is_told_apart_by_whether_anything_is_archived(ledger: Ledge
         ],
     )
     assert ledger.due() == Due(now=1, later=2, archived=1, next_ms=9_999_999_999_998)
+    ledger.close()
+
+
+def test_retry_brings_back_an_archived_call_of_which_another_leg_failed(ledger: Ledger) -> None:
+    done = CallState(conversation="c", state="done", generation=1, legs=(LegState(id="second", state="absent"),))
+    ledger.restore(DAY, [(done, 0), (CallState(conversation="sound", state="done", generation=1), None)])
+    (taken,) = ledger.take(10)
+    ledger.settle([Settlement(taken, done, None, failed=True)])
+    assert ledger.take(10) == []
+    assert ledger.retry() == 1
+    (again,) = ledger.take(10)
+    assert (again.call.conversation, again.tries) == ("c", 0)
+    ledger.close()
+
+
+def test_what_was_erased_is_not_tried_again(ledger: Ledger) -> None:
+    ledger.restore(DAY, [(CALL, 0)])
+    (taken,) = ledger.take(10)
+    ledger.settle([Settlement(taken, CALL, None, failed=True)])
+    ledger.erase(["c"])
+    assert ledger.retry() == 0
+    ledger.close()
+
+
+def test_a_leg_that_was_left_open_and_has_no_turn_any_more_is_reopened(ledger: Ledger) -> None:
+    def call(name: str, *legs: LegState) -> CallState:
+        return CallState(conversation=name, state="done", generation=1, legs=legs)
+
+    still_open = LegState(id=AUDIO, state="absent", next_ask="2026-10-05T11:00:00.000Z")
+    ledger.restore(
+        DAY,
+        [
+            (call("never asked"), None),
+            (call("left open", still_open), None),
+            (call("has its turn", still_open), 9_999_999_999_999),
+            (call("final", LegState(id=AUDIO, state="absent", final=True)), None),
+            (call("heard", LegState(id=AUDIO, state="done", final=True)), None),
+        ],
+    )
+    assert ledger.reopen(AUDIO) == 2
+    assert {taken.call.conversation for taken in ledger.take(10)} == {"never asked", "left open"}
+    ledger.close()
+
+
+def test_the_index_hears_of_what_was_erased_elsewhere(ledger: Ledger) -> None:
+    ledger.restore(DAY, [(CallState(conversation="c", state="done", generation=1), None)])
+    assert ledger.dirty() == []
+    ledger.erase(["c"])
+    assert [call.state for day in ledger.dirty() for call in ledger.changes(day)] == ["erased"]
     ledger.close()

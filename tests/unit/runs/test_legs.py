@@ -121,6 +121,15 @@ def test_recordings_that_may_still_come_are_asked_for_again() -> None:
     assert (leg(heard, AUDIO).state, leg(heard, AUDIO).asks) == ("done", 2)
 
 
+def test_recordings_that_are_wanted_long_after_the_transcripts_have_a_window_of_their_own() -> None:
+    archived = legs_at(ENDED + HOUR).done(CALL, found("likely-1", "likely-2"), MANIFEST, DETAILS)
+    begun = ENDED + 50 * WEEK
+    lacking = legs_at(begun).listened(archived, [RecordingState("r", "waiting", "transcoding")], ())
+    assert (leg(lacking, AUDIO).final, next_ask(lacking)) == (False, begun + Schedule().first)
+    end = legs_at(begun + WEEK).listened(lacking, [RecordingState("r", "waiting", "transcoding")], ())
+    assert (leg(end, AUDIO).final, next_ask(end)) == (True, None)
+
+
 def late_session() -> DetailSession:
     return DetailSession(id="likely-3", recorded=True)
 
