@@ -132,7 +132,7 @@ class Attacked:
     def _wanted(self, text: bytes, *, strict: bool) -> list[tuple[Any, ...]] | None:
         try:
             return [self.values(one) for one in self.decoder.decode(text)]
-        except (ValueError, RecursionError):
+        except (ValueError, msgspec.DecodeError, RecursionError):
             if strict or not self.unread:
                 return None
         # What nobody asks for may be damaged: it is passed over unseen, and the rest is what counts.
