@@ -53,3 +53,14 @@ def test_every_way_says_the_same(name: str) -> None:
     wanted = _read(raw, Mode())
     for mode in (Mode(words=False), Mode(strict=False, words=False), Mode(words=False, columns=True)):
         assert _read(raw, mode) == wanted
+
+
+def test_turns_of_two_forms_come_in_order_wherever_a_batch_ends() -> None:
+    """Those without an end are read in seconds, the others natively in milliseconds: 5,000 s is after 6,000 ms."""
+    new = [{"start_time": round(6 + at / 1000, 3), "end_time": 5007, "text": "n" * 90} for at in range(900)]
+    new = [turn | {"speaker_id": "a"} for turn in new]
+    for count in range(540, 640):
+        old = [{"start_time": round(5000 + at / 1000, 3), "text": "o" * 90} for at in range(count)]
+        raw = json.dumps({"conversation": "c", "participants": [], "transcript": old + new}).encode()
+        starts = [turn.start_ms for turn in assemble([Body(Bytes(raw))]).turns()]
+        assert starts == sorted(starts, key=lambda start: start or 0)

@@ -177,7 +177,11 @@ class Media:
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         items = batch.items
-        survey.starts(batch, items.lists[0] if isinstance(items, Columns) else [turn.start_ms for turn in items])
+        starts = items.lists[0] if isinstance(items, Columns) else [turn.start_ms for turn in items]
+        if _TURNS.native and isinstance(items[0], _Turn | _Row | _Older):
+            # Of batches that were read natively these are in seconds, the others in milliseconds.
+            starts = [None if start is None else start * 1000 for start in starts]
+        survey.starts(batch, starts)
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
