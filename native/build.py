@@ -38,10 +38,12 @@ def build(into: Path = PLACE, flags: tuple[str, ...] = ()) -> Path:
         command.run()
         made = Path(command.get_ext_fullpath(NAME))
         into.mkdir(parents=True, exist_ok=True)
-        # A new file under the old name: whoever has the old one loaded goes on with it.
+        # A new file under the old name, all at once: whoever has the old one loaded goes on with it, and nobody loads
+        # half of one.
         target = into / made.name
-        target.unlink(missing_ok=True)
-        target.write_bytes(made.read_bytes())
+        fresh = target.with_suffix(".new")
+        fresh.write_bytes(made.read_bytes())
+        fresh.replace(target)
     return target
 
 

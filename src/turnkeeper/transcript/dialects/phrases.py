@@ -245,12 +245,12 @@ def _usual(
     if (first > _EPOCH) != (last > _EPOCH) or min(lengths) < 0:
         return None
     shift = -context.base if first > _EPOCH else _shift(part, context)
-    starts = [start + shift for start in given]
-    ends = list(map(add, starts, lengths))
     if not -_FAR <= first + shift <= last + shift <= _FAR:
         return None
+    starts = [start + shift for start in given]
+    ends = list(map(add, starts, lengths))
     _, until, answers = context.voices.stretch(first + shift)
-    if not (last + shift < until and max(ends) <= until):
+    if last + shift >= until or max(ends) > until:
         return None
     for channel in set(channels) - answers.keys():
         answers[channel] = context.voices.on(channel, starts[0], ends[0])

@@ -1,0 +1,51 @@
+"""The part in C under sanitizers: nothing to report, and whatever is broken on purpose is reported."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sanitized.run import ROOT, attacked
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="gcc's sanitizers are tried where gcc is the system's own"),
+]
+
+BROKEN = {
+    "reads beyond the end": ("json.c", "end - at >= 8", "end - at >= 7", "AddressSanitizer"),
+    "keeps a reference": ("reader.c", "    Py_DECREF(made);\n    return done", "    return done", "leaked"),
+    "gives other data": ("text.c", "|| length == 0) return made", "|| count == 0) return made", "Wrong"),
+    "adds too much": (
+        "turns.c",
+        "!__builtin_add_overflow(first, (int64_t)at, &index)",
+        "(index = first + at, 1)",
+        "overflow",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _compiler() -> None:
+    if shutil.which("gcc") is None:
+        pytest.fail("the part in C is tested under gcc's sanitizers: apt-get install -y gcc libc6-dev python3-dev")
+
+
+def test_nothing_is_reported() -> None:
+    outcome = attacked(200_000, "suite")
+    assert outcome.sound, outcome.said
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_what_is_broken_is_reported(fault: str, tmp_path: Path) -> None:
+    file, right, wrong, said = BROKEN[fault]
+    broken = Path(shutil.copytree(ROOT / "native", tmp_path / "native"))
+    text = (broken / file).read_text()
+    assert text.count(right) == 1
+    (broken / file).write_text(text.replace(right, wrong))
+    outcome = attacked(60_000, "suite", broken)
+    assert not outcome.sound
+    assert said in outcome.said
