@@ -203,8 +203,8 @@ class Archive:
         return self.store.get(key) if key else None
 
     def conversations(self) -> Iterator[str]:
-        """The ids of all conversations that have a manifest, sorted."""
-        self._check()
+        """The ids of all conversations that have a manifest, sorted. Raises ``NotFound`` where there is no archive."""
+        self._check_there()
         last = ""
         for key in self.store.list(keys.MANIFESTS):
             found = keys.parse_manifest(key)

@@ -490,7 +490,8 @@ def test_a_newer_archive_is_not_touched(quick: Archive) -> None:
 
 def test_reading_an_empty_place_writes_nothing(tmp_path: Path) -> None:
     archive = Archive(str(tmp_path / "none"), StoreSettings())
-    assert list(archive.conversations()) == []
+    with pytest.raises(NotFound, match="no archive here"):
+        list(archive.conversations())
     assert archive.manifest(CALL) is None
     assert not (tmp_path / "none").exists()
 
