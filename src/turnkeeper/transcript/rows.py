@@ -11,19 +11,39 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+import msgspec
+
 try:
     from turnkeeper.transcript import _native
 except ImportError:  # no compiler where it was installed, or a Python that nobody built it for
     _native = None  # type: ignore[assignment]
-
-native: Any = _native
-"""The module in C, None where there is none."""
 
 __all__ = ["Columns", "Field", "Rows", "native", "objects"]
 
 Form = Literal["text", "name", "millis", "fraction", "whole", "length"]
 """``text``; ``name`` (text that comes again and again); ``millis`` (decimal seconds, becoming whole milliseconds);
 ``fraction`` (float); ``whole`` (int); ``length`` (int of zero or more)."""
+
+
+class _Trial(msgspec.Struct, gc=False):
+    text: str
+
+
+def _tried(module: Any) -> Any:
+    """The module where it reads one object as it should. It makes objects without their own constructor: a msgspec that
+    lays them out otherwise is to make reading slow, not wrong."""
+    if module is None:
+        return None
+    try:
+        reader = module.Reader(_Trial, (("text", "", "text", "text", False, ...),), {}, (), (-1, -1))
+        found = reader.objects(b'[{"text":"a"}]', 0, True)  # noqa: FBT003 - C has no keywords
+    except TypeError:
+        return None
+    return module if found == ([_Trial("a")], 14) else None
+
+
+native: Any = _tried(_native)
+"""The module in C, None where there is none that can be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
@@ -20,18 +21,20 @@ __all__ = ["finish", "ours", "point", "read_part", "whole_ms"]
 
 T = TypeVar("T")
 
+_SECRET = os.urandom(8).hex()
+
 finish: _native.Turns | None = native and native.Turns(Turn, int(EPOCH), int(LONGEST))
 """Makes turns whole that were read natively; None where nothing is."""
 
 
 def ours(default: Any, name: str) -> Any:
-    """A field of a turn in the making that no payload sets: it hides under a key that none has.
+    """A field of a turn in the making that no payload sets: it hides under a key that nobody can guess.
 
     A dialect's fast type is a subclass of ``Turn`` with the very same fields, some under the payload's keys. An element
     is decoded straight into them, mended where it lies, and made a ``Turn`` by changing its class: nothing is built
     twice.
     """
-    return msgspec.field(default=default, name=f"({name} of turnkeeper)")
+    return msgspec.field(default=default, name=f"({name} of turnkeeper, {_SECRET})")
 
 
 def read_part(skeleton: object, kind: type[T]) -> T:
