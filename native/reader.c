@@ -343,6 +343,7 @@ static bool covers(const Reader *self) {
     Py_ssize_t count = members == NULL ? -1 : PyObject_Length(members);
     Py_XDECREF(members);
     if (count == self->fields + self->constants) return true;
+    if (count < 0 && !PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
     PyErr_Clear();
     PyErr_Format(PyExc_TypeError, count < 0 ? "%R is no Struct" : "%R has %zd members, not as many as are filled",
                  self->kind, count);

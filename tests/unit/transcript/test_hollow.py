@@ -12,21 +12,27 @@ from hypothesis import strategies as st
 
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.hollow import Hollow
+from turnkeeper.transcript.rows import Field, Rows
 from turnkeeper.transcript.stream import Kind, Stream
 
 KEYS = ("words", "decoratedWords")
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     text: str
+
+
+UNSEEN = Kind(Line, unread=KEYS)
+NATIVE = Kind(Line, unread=KEYS, rows=Rows(Line, (Field("text", "text", "text"),), unread=KEYS))
+kinds = pytest.mark.parametrize("kind", [UNSEEN, NATIVE], ids=["emptied", "native"])
 
 
 def emptied(text: bytes) -> bytes | None:
     return Hollow(KEYS).emptied(text, len(text))
 
 
-def read(raw: bytes, *, strict: bool = False) -> list[str]:
-    stream = Stream({(): Kind(Line, unread=KEYS)}, strict=strict)
+def read(raw: bytes, *, strict: bool = False, kind: Kind = UNSEEN) -> list[str]:
+    stream = Stream({(): kind}, strict=strict)
     return [line.text for batch in [*stream.feed(raw), *stream.finish()] for line in batch.items]
 
 
@@ -66,10 +72,11 @@ def test_no_further_than_asked() -> None:
         None,
     ],
 )
-def test_words_of_any_kind_change_nothing(words: Any) -> None:
+@kinds
+def test_words_of_any_kind_change_nothing(words: Any, kind: Kind) -> None:
     turns = [{"text": f"{n}", "words": words, "decoratedWords": words} for n in range(40)]
-    assert read(json.dumps(turns).encode()) == [f"{n}" for n in range(40)]
-    assert read(json.dumps(turns, indent=2).encode()) == [f"{n}" for n in range(40)]
+    assert read(json.dumps(turns).encode(), kind=kind) == [f"{n}" for n in range(40)]
+    assert read(json.dumps(turns, indent=2).encode(), kind=kind) == [f"{n}" for n in range(40)]
 
 
 _JSON = st.recursive(
@@ -82,21 +89,25 @@ _JSON = st.recursive(
 @given(st.lists(st.fixed_dictionaries({"text": st.text('ab"\\[]{}', max_size=6)}, optional=dict.fromkeys(KEYS, _JSON))))
 def test_any_document_reads_as_it_does_whole(turns: list[dict[str, Any]]) -> None:
     raw = json.dumps(turns, separators=(",", ":")).encode()
-    assert read(raw) == read(raw, strict=True) == [turn["text"] for turn in turns]
+    truth = [turn["text"] for turn in turns]
+    for kind in (UNSEEN, NATIVE):
+        assert read(raw, kind=kind) == read(raw, strict=True, kind=kind) == truth
 
 
-def test_damage_within_is_passed_over_only_where_nobody_is_strict() -> None:
+@kinds
+def test_damage_within_is_passed_over_only_where_nobody_is_strict(kind: Kind) -> None:
     raw = json.dumps([{"text": "a", "words": [{"word": "b"}]}] * 20).encode()
     damaged = raw.replace(b'"word":', b'"word"', 1)
-    assert read(damaged) == ["a"] * 20
+    assert read(damaged, kind=kind) == ["a"] * 20
     with pytest.raises(Unread, match="not JSON"):
-        read(damaged, strict=True)
+        read(damaged, strict=True, kind=kind)
 
 
-def test_a_bracket_that_is_lost_swallows_no_turn() -> None:
+@kinds
+def test_a_bracket_that_is_lost_swallows_no_turn(kind: Kind) -> None:
     raw = json.dumps([{"words": [{"word": "b"}], "text": "a"}] * 20).encode()
     with pytest.raises(Unread):
-        read(raw.replace(b'"}]', b'"}', 1))
+        read(raw.replace(b'"}]', b'"}', 1), kind=kind)
 
 
 def test_after_a_few_refusals_the_whole_is_decoded() -> None:

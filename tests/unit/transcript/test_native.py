@@ -80,9 +80,15 @@ def test_what_is_damaged_is_read_as_the_decoder_reads_it_or_refused(case: Case, 
         agreed(case, edge(text[: mixed.randrange(len(text) + 1)]))
 
 
-STARTS, TIMES = CASES[2], CASES[1]
+STARTS = CASES[2]
 
 
 @pytest.mark.parametrize("number", ["0", "-0", "0.0", "-0.0", "-0e0", "-0." + "0" * 30, "-0.5", "1e-400"])
 def test_a_zero_has_the_sign_that_the_decoder_gives_it(number: str) -> None:
     assert agreed(STARTS, f'[{{"start_time":{number}}}]        '.encode()) is not None
+
+
+@pytest.mark.parametrize(("length", "read"), [("0", True), ("7", True), ("-0", False), ("-1", False), ("1.0", False)])
+def test_a_length_is_never_less_than_nothing(length: str, read: bool) -> None:
+    raw = f'[{{"startTimeMs":-1,"duration":{{"milliseconds":{length}}}}}]        '.encode()
+    assert (agreed(CASES[3], raw) is not None) == read

@@ -20,6 +20,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.timeout(1200)
 def test_the_whole_room_passes_without_the_part_in_c() -> None:
     native = HERE.parent / "test_native*.py"
     done = run(str(HERE.parent.relative_to(ROOT)), f"--ignore-glob={native}", f"--ignore={HERE}")
