@@ -34,7 +34,7 @@ def placed(raw: bytes, mixed: Random) -> tuple[bytes | bytearray | memoryview, i
 
 @every_case
 @given(data=st.data())
-@settings(max_examples=80)
+@settings(max_examples=30)
 def test_what_is_plain_is_read_and_as_the_decoder_reads_it(case: Case, data: Any) -> None:
     elements, mixed = data.draw(plain_arrays(case)), data.draw(dice)
     text, at = placed(spelled(elements, mixed), mixed)
@@ -46,7 +46,7 @@ def test_what_is_plain_is_read_and_as_the_decoder_reads_it(case: Case, data: Any
 
 @every_case
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=40)
 def test_what_is_odd_is_read_as_the_decoder_reads_it_or_refused(case: Case, data: Any) -> None:
     elements, mixed = data.draw(odd_arrays(case)), data.draw(dice)
     raw = spelled(elements, mixed, keys_as_they_are=mixed.random() < 0.7)

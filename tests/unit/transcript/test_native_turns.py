@@ -192,7 +192,7 @@ OFFSET = _file(_phrase(5, 7), start=10**30)
 @example(document=AGES, mode=Mode(words=False), large=True)
 @example(document=OFFSET, mode=Mode(words=False, columns=True), large=True)
 @given(document=flat | spoken | documents, mode=modes, large=st.booleans())
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_turns_and_refusals_are_the_same_with_c_and_without(document: Any, mode: Mode, large: bool) -> None:
     raw = json.dumps(document, ensure_ascii=large).encode("utf-8", "replace")
     with_c, without = both(raw, mode, large=large, communication="leg")
@@ -200,7 +200,7 @@ def test_turns_and_refusals_are_the_same_with_c_and_without(document: Any, mode:
 
 
 @given(flat | spoken, modes, st.booleans(), dice)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_a_damaged_document_is_the_same_too(document: Any, mode: Mode, large: bool, mixed: Random) -> None:
     raw = json.dumps(document).encode()
     whole = both(raw, mode, large=large)[1]
@@ -242,7 +242,7 @@ def _ready(document: Any, mixed: Random) -> Any:
 
 
 @given(document=flat | spoken, mode=modes, mixed=dice)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_front_to_back_it_is_the_same_with_c_and_without(document: Any, mode: Mode, mixed: Random) -> None:
     raw = json.dumps(_ready(document, mixed)).encode()
     assert _front_to_back(raw, mode, SHAPES) == _front_to_back(raw, mode, PYTHON)

@@ -81,7 +81,7 @@ def test_halves_and_their_neighbours() -> None:
 @given(st.decimals(-LONGEST, LONGEST, places=None, allow_nan=False), st.integers(0, 12))
 @example(Decimal("-0.0005"), 4)
 @example(Decimal("99999999999.9995"), 4)
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_decimal_with_as_many_digits_as_a_double_holds(number: Decimal, places: int) -> None:
     text = f"{number:.{places}f}"
     digits = len(text.lstrip("-").replace(".", ""))
@@ -113,7 +113,7 @@ def test_the_furthest_times() -> None:
     st.from_regex(r"-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
     | st.floats(allow_nan=False, allow_infinity=False).map(repr)
 )
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_fractions_are_the_nearest_double(number: str) -> None:
     found = read(FRACTION, [number.encode()])
     if "inf" in repr(float(number)) or len(number) > 47:
@@ -193,13 +193,13 @@ def test_three_and_four_bytes_at_their_limits(lead: int) -> None:
     st.binary(max_size=24)
     | st.lists(st.sampled_from([b"a", b"\x80", b"\xc3", "é".encode(), "😀".encode()])).map(b"".join)
 )
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_bytes(raw: bytes) -> None:
     check_text(bytes(byte for byte in raw if byte not in _OTHERS))
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_any_text(text: str) -> None:
     check_text("".join(char for char in text if char.isprintable() and char not in '"\\').encode())
 
