@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import lt
@@ -115,7 +116,7 @@ class Survey:
         self.ordered = self.ordered and not self._untimed
         if self.ordered:
             self._order(values, rising, strict=strict)
-        self._extremes(rising[0])
+        self._extremes(rising)
 
     def _in_order(self, values: list[Any]) -> bool:
         """The usual case seen at once: every turn starts behind the one before. False says nothing."""
@@ -127,7 +128,7 @@ class Survey:
         except TypeError:
             return False
         self._last = values[-1]
-        self._extremes(values[0])
+        self._extremes(values)
         return True
 
     def _order(self, values: list[Any], rising: list[Any], *, strict: bool) -> None:
@@ -136,12 +137,11 @@ class Survey:
         self.ordered = behind and not same and rising == values
         self._last = rising[-1]
 
-    def _extremes(self, least: float) -> None:
-        if least <= EPOCH:
-            self.offset_times = True
-        else:
-            self.offset_times = bool(self.offset_times)
-            self.earliest = least if self.earliest is None else min(least, self.earliest)
+    def _extremes(self, rising: list[Any]) -> None:
+        offsets = bisect_right(rising, EPOCH) if rising[0] <= EPOCH else 0
+        self.offset_times = offsets > 0 or bool(self.offset_times)
+        if offsets < len(rising):
+            self.earliest = rising[offsets] if self.earliest is None else min(rising[offsets], self.earliest)
 
 
 class WrongTurn(Exception):
