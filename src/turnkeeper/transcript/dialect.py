@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from operator import lt
 from typing import Any, Protocol
@@ -116,7 +117,7 @@ class Survey(msgspec.Struct):
         self.ordered = self.ordered and not self._untimed
         if self.ordered:
             self._order(values, rising, strict=strict)
-        self._extremes(rising[0])
+        self._extremes(rising)
 
     def _in_order(self, values: list[Any]) -> bool:
         """The usual case seen at once: every turn starts behind the one before. False says nothing."""
@@ -128,7 +129,7 @@ class Survey(msgspec.Struct):
         except TypeError:
             return False
         self._last = values[-1]
-        self._extremes(values[0])
+        self._extremes(values)
         return True
 
     def _order(self, values: list[Any], rising: list[Any], *, strict: bool) -> None:
@@ -137,12 +138,11 @@ class Survey(msgspec.Struct):
         self.ordered = behind and not same and rising == values
         self._last = rising[-1]
 
-    def _extremes(self, least: float) -> None:
-        if least <= EPOCH:
-            self.offset_times = True
-        else:
-            self.offset_times = bool(self.offset_times)
-            self.earliest = least if self.earliest is None else min(least, self.earliest)
+    def _extremes(self, rising: list[Any]) -> None:
+        offsets = bisect_right(rising, EPOCH) if rising[0] <= EPOCH else 0
+        self.offset_times = offsets > 0 or bool(self.offset_times)
+        if offsets < len(rising):
+            self.earliest = rising[offsets] if self.earliest is None else min(rising[offsets], self.earliest)
 
 
 class WrongTurn(Exception):

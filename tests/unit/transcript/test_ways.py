@@ -124,6 +124,20 @@ UNTIMED_FIRST: Any = {
 }
 
 
+OFFSET_FIRST: Any = {
+    "transcripts": [
+        {
+            "phrases": [
+                {"participantPurpose": "internal", "startTimeMs": 5},
+                {"participantPurpose": "internal", "startTimeMs": T0},
+            ]
+        }
+    ]
+}
+"""Time zero is the earliest epoch time, wherever a batch may end before it."""
+
+
+@example(document=OFFSET_FIRST, escaped=False, words=True, cut=-1)
 @example(document=UNTIMED_FIRST, escaped=False, words=True, cut=0)
 @given(documents, st.booleans(), st.booleans(), st.integers(-3, 400))
 @settings(max_examples=400, deadline=None)
