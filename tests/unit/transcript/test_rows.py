@@ -9,7 +9,7 @@ import pytest
 from tests.unit.transcript.sources import body
 from tests.unit.transcript.test_dialects import MEDIA
 from tests.unit.transcript.test_native_turns import PYTHON
-from turnkeeper.transcript import _native, rows
+from turnkeeper.transcript import rows
 from turnkeeper.transcript.assembly import assemble
 from turnkeeper.transcript.dialects import SHAPES
 
@@ -38,7 +38,7 @@ def test_a_part_in_c_that_cannot_be_used_is_as_one_that_is_not_there(module: Any
 
 
 def test_the_one_that_was_built_can_be_used() -> None:
-    assert rows._tried(_native) is _native
+    assert rows._tried(rows._native) is rows._native
 
 
 @pytest.mark.parametrize("shapes", [SHAPES, PYTHON], ids=["c", "python"])
