@@ -143,6 +143,8 @@ def test_an_interrupt_leaves_nothing_half(platform: Platform, tmp_path: Path) ->
         cwd=tmp_path,
         env=env,
         text=True,
+        # A suite in a shell's background inherits that interrupts are ignored; a person's terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     for line in process.stderr:
