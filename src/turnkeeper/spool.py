@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import tempfile
+from abc import abstractmethod
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
@@ -41,9 +42,9 @@ class Positional(io.RawIOBase):
     def __init__(self, size: int) -> None:
         self._size, self._at = size, 0
 
+    @abstractmethod
     def fill(self, view: memoryview, at: int) -> int:
         """Put bytes from ``at`` on into the view, at least one; how many."""
-        raise NotImplementedError
 
     def readable(self) -> bool:
         return True

@@ -43,9 +43,9 @@ def jitter(seed: int, most: float) -> random.Random:
 
 
 # An open defect, found by this property in one run of some twenty: where answers are lost and others come without their
-# figures, a request can be sent that the platform refuses (and is sent again). Until that is mended, the same examples
-# are tried each time, and the one that was found stands here as one that fails.
-@settings(max_examples=120, deadline=None, derandomize=True)
+# figures, a request can be sent that the platform refuses (and is sent again). What was found stands here as one that
+# fails: whoever mends it takes the mark away. The search goes on at random, and may come upon it again.
+@settings(max_examples=120, deadline=None)
 @example(Counted(allowed=2, window=21.0, up=False, aligned=True, phase=0.0), 1, 0.25, 2, True).xfail(  # noqa: FBT003
     raises=AssertionError, reason="lost answers and bare ones together"
 )
