@@ -16,6 +16,7 @@
         ├── NotFound           the platform, or the archive, does not know it
         ├── Conflict           somebody else stored something different under that key
         ├── Erased             it was erased from the archive for good
+        ├── Defect             turnkeeper itself failed on this item; please report it
         └── Unread             the bytes arrived whole and cannot be understood
             ├── UnknownShape   no dialect matches; the keys found are named
             ├── WrongConversation  the document belongs to another conversation
@@ -32,6 +33,7 @@ from typing import ClassVar
 
 __all__ = [
     "Conflict",
+    "Defect",
     "Denied",
     "DiskFull",
     "Erased",
@@ -167,6 +169,12 @@ class Erased(Skippable):
     """The conversation was erased from the archive (its tombstone stands there), and is not kept again."""
 
     exit_code = 4
+
+
+class Defect(Skippable):
+    """turnkeeper itself failed on this item. The cause is an exception that no room expected; other items go on."""
+
+    exit_code = 3
 
 
 class Unread(Skippable):
