@@ -60,7 +60,7 @@ class Concurrency:
         return holding(opened(one, {})).differences(holding(place)) + damage
 
     def missing(self, to: str, store: Mapping[str, str]) -> list[str]:
-        """Conversations whose transcript is there from the beginning by the simulator's truth and no manifest in the archive."""
+        """Conversations that have a transcript from the beginning, by the simulator's truth, and no manifest."""
         truth = _asked(self.running.truth_url)["conversations"]
         archived = set(Archive(opened(to, {**os.environ, **store})).conversations())
         return sorted(name for name, one in truth.items() if one["outcome"] == "done" and name not in archived)
