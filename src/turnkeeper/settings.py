@@ -88,8 +88,8 @@ class PlatformSettings:
     certificate authority.
 
     ``clients`` are further OAuth clients of the same organisation: together they make one pool. ``reread`` reads the
-    credentials' source again, for a secret that is replaced while a process runs. ``state`` is the folder through which
-    processes share a token's rate; None plans in this process only. ``profile`` names where all this came from.
+    credentials' source again, for a secret that is replaced while a process runs. ``profile`` names where all this came
+    from.
     """
 
     client_id: str = ""
@@ -104,7 +104,6 @@ class PlatformSettings:
     retry: RetrySettings = RetrySettings()
     clients: tuple[ClientSettings, ...] = ()
     reread: Callable[[], PlatformSettings] | None = field(default=None, repr=False, compare=False)
-    state: Path | None = None
     profile: str = ""
 
     @classmethod
@@ -122,7 +121,6 @@ class PlatformSettings:
             ca=_ca(found),
             clients=tuple(more),
             reread=partial(cls.from_environment, variables),
-            state=_state(found),
         )
 
     @property

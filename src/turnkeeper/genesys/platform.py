@@ -24,7 +24,6 @@ from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.jobs import Jobs
-from turnkeeper.genesys.pace import SharedFiles
 from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
@@ -181,8 +180,7 @@ class Genesys:
         await self._pool.sign_in()
 
     async def close(self) -> None:
-        """Close every connection, and leave the rest of the quota to others."""
-        self._pool.close()
+        """Close every connection."""
         await self._http.close()
         await self._storage.close()
 
@@ -208,8 +206,7 @@ def _pool(
         Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
         for number, client in enumerate(settings.every_client)
     ]
-    files = SharedFiles(settings.state / "pace" if settings.state else None, listener)
-    return Pool(clients, partial(files.open, hosts.api), clock, listener)
+    return Pool(clients, clock, listener)
 
 
 def _reread(source: Callable[[], PlatformSettings] | None, number: int) -> ClientSettings | None:
