@@ -39,6 +39,8 @@ class Media:
         except NotFound as cause:
             return Pending(cause.message, answered=False)
         with _Closing(answer) as kept:
+            if not answer.size:
+                return Pending("accepted", answered=True)
             page = await _read(answer)
             if page.status in _UNFINISHED:
                 return Pending(page.status, answered=True)
@@ -101,7 +103,8 @@ class _Closing:
 
 
 def _call(conversation: str) -> Call:
-    return Call(_OPERATION, f"/api/v2/conversations/media/{conversation}/transcripts", conversation)
+    path = f"/api/v2/conversations/media/{conversation}/transcripts"
+    return Call(_OPERATION, path, conversation, means_pending=True, limit=None)
 
 
 async def _read(body: Spool) -> Page:

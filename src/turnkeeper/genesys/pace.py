@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from turnkeeper.genesys.window import Window, figures
+from turnkeeper.genesys.window import LONGEST_USUAL, ROUNDING, Window, figures
 
 __all__ = ["TENANT_LIMIT_HINT", "Pacer", "Ticket", "is_tenant_limit"]
 
 _GLANCE = 0.05
 _TICK = 0.005
 _SILENT_S = 5.0
-_FORGET_S = 60.0
 
 TENANT_LIMIT_HINT = (
     "This limit is the whole organisation's: a second OAuth client does not help; spread the work over time, "
@@ -131,7 +130,7 @@ class Pacer:
 
     def _forget(self, now: float) -> None:
         """Doubts end with the window that the doubtful requests may have been counted in."""
-        if self._unsure and now - self._unsure_at > max(self._window.span, _FORGET_S):
+        if self._unsure and now - self._unsure_at > max(self._window.span + ROUNDING, LONGEST_USUAL):
             self._unsure = 0
 
 

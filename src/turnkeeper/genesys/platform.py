@@ -12,7 +12,8 @@ from typing import Self
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Denied, Skippable
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.api import Api, Call, Probe
+from turnkeeper.genesys.answers import not_the_platforms
+from turnkeeper.genesys.api import Api, Call, Probe, decoded
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
 from turnkeeper.genesys.details_page import Page
@@ -24,6 +25,7 @@ from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.jobs import Jobs
+from turnkeeper.genesys.links import LinkRules, is_loopback
 from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
@@ -69,8 +71,11 @@ class Genesys:
         # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
         self._storage = Http(self._settings, transport)
         self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
-        self._downloads = Downloads(self._storage, patience, retry, clock, listener, spool_folder)
-        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder)
+        body, links = self._settings.body, LinkRules(self.hosts.api, self._settings.allow_hosts)
+        self._downloads = Downloads(
+            self._storage, patience, retry, clock, listener, spool_folder, body=body, links=links
+        )
+        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder, body)
         self._conversations = Conversations(self._api, spool_folder)
         self._query = DetailsQuery(self._api)
         self._jobs = Jobs(self._api, clock, listener)
@@ -97,14 +102,25 @@ class Genesys:
         return self._pool.quota
 
     async def organisation(self) -> str:
-        """The id of the organisation that the clients belong to; empty where a gateway does not say."""
+        """The id of the organisation that the clients belong to; empty where a gateway does not say.
+
+        Raises ``Unavailable`` where the platform itself answers without one.
+        """
         call = Call("organisation", "/api/v2/organizations/me")
+
+        def read(body: Spool) -> str:
+            found = decoded(body, call.operation, "")
+            name = found.get("id") if isinstance(found, dict) else None
+            if isinstance(name, str) and _ORGANISATION.fullmatch(name):
+                return name
+            if self.hosts.gateway and isinstance(found, dict) and name is None:
+                return ""
+            raise not_the_platforms("the answer names no organisation", call.operation, "")
+
         try:
-            found = await self._api.json(call)
+            return await self._api.read(call, read)
         except (Denied, Skippable):
             return ""
-        name = found.get("id") if isinstance(found, dict) else None
-        return name if isinstance(name, str) and _ORGANISATION.fullmatch(name) else ""
 
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
@@ -120,7 +136,7 @@ class Genesys:
         """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
         return self._jobs.pages(interval, wanted)
 
-    async def available(self) -> datetime | None:
+    async def available(self) -> datetime:
         """Up to when jobs are complete; see ``Jobs.available``."""
         return await self._jobs.available()
 
@@ -193,7 +209,11 @@ class Genesys:
 
 def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
     if settings.base_url:
-        return from_base_url(settings.base_url)
+        hosts = from_base_url(settings.base_url)
+        if hosts.api.startswith("http://") and not is_loopback(hosts.domain):
+            note = f"{hosts.api} is asked by plain http: credentials, tokens and transcripts can be read on the way"
+            listener(Noted(note=note))
+        return hosts
     if not settings.region:
         listener(Noted(note=f"no region was named: using {DEFAULT_REGION} (set GENESYS_REGION or --region)"))
     return resolve(settings.region)

@@ -313,7 +313,7 @@ class Recordings:
         """The list with media; no bytes at all (202) while the platform transcodes."""
         params = (("maxWaitMs", str(_PATIENCE_MS)), ("formatId", name))
         path = f"/api/v2/conversations/{conversation}/recordings"
-        return await self._api.fetch(Call("recordings", path, conversation, params=params))
+        return await self._api.fetch(Call("recordings", path, conversation, params=params, means_pending=True))
 
     def _read(self, body: Spool) -> _Listed:
         """Take the links out of an answer; what is kept of it no longer opens anything. Closes ``body``."""

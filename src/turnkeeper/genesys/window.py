@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-__all__ = ["Figures", "Window", "figures"]
+__all__ = ["LONGEST_USUAL", "ROUNDING", "Figures", "Window", "figures"]
 
-_ROUNDING = 1.02
+ROUNDING = 1.02
 """The second that rounding may hide, and what two clocks drift apart in a minute."""
-_USUAL, _LONGEST = 60.0, 600.0
+LONGEST_USUAL = 66.0
+"""Seconds within which a window ends, rounding included, where no longer one was seen; the platform names 60 and 61."""
+_LONGEST = 600.0
 _RESERVED_FROM = 50
 _DIGITS = 9
 
@@ -54,9 +56,9 @@ class Window:
 
     def _merge(self, seen: Figures, lo: float, hi: float) -> bool:
         """Take in one answer that places the window's end between ``lo`` and ``hi``; whether it is a newer window."""
-        if hi + _ROUNDING <= self.lo:
+        if hi + ROUNDING <= self.lo:
             return False
-        newer = not self.allowed or lo > self.hi + _ROUNDING
+        newer = not self.allowed or lo > self.hi + ROUNDING
         # Answers overtake each other: within one window the largest count is the newest.
         if newer or seen.count >= self.count:
             self.allowed, self.count = seen.allowed, seen.count
@@ -70,7 +72,7 @@ class Window:
 
     def roll(self, now: float) -> bool:
         """Begin a new window, of an unknown end, where the old one has certainly ended."""
-        if now < self.hi + _ROUNDING:
+        if now < self.hi + ROUNDING:
             return False
         # Windows are equally long: so late answers of the old one are not taken for the new one's.
         self.count, self.lo, self.hi = 0, max(now, self.lo + self.span - 2), inf
@@ -83,7 +85,7 @@ class Window:
         ``span`` may be too short: whoever joins a window late has not seen a whole one.
         """
         if self.hi == inf:
-            self.hi, self.assumed = now + max(self.span, _USUAL), True
+            self.hi, self.assumed = now + max(self.span + ROUNDING, LONGEST_USUAL), True
 
     def room(self, now: float) -> int:
         """How many more requests fit in.
@@ -95,7 +97,7 @@ class Window:
 
     def left(self, now: float) -> float:
         """Seconds until it is worth asking again: to the likely end, and from there to the certain one."""
-        return (self.hi if now < self.hi else self.hi + _ROUNDING) - now
+        return (self.hi if now < self.hi else self.hi + ROUNDING) - now
 
 
 def figures(headers: Mapping[str, str]) -> Figures | None:

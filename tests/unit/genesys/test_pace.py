@@ -40,16 +40,21 @@ def jitter(seed: int, most: float) -> random.Random:
 @settings(max_examples=120, deadline=None)
 # An end that was assumed, because answers came without figures, once passed for the end that an answer said.
 @example(Counted(allowed=2, window=21.0, up=False, aligned=True, phase=0.0), 1, 0.25, 2, True)  # noqa: FBT003
+# A doubt was once forgotten at 60 s in a window of 60.5 s, whose rest is rounded down to 60.
+@example(Counted(allowed=1, window=60.5, up=False, aligned=False, phase=0.0), 1, 0.25, 300, True)  # noqa: FBT003
 @given(PLATFORMS, st.integers(1, 40), st.floats(0.001, 1.5), st.integers(0, 10**6), st.booleans())
 def test_no_interleaving_of_answers_oversteps_the_limit(
     platform: Counted, workers: int, most: float, seed: int, troubled: bool
 ) -> None:
+    """Once an answer has said what is allowed, nothing is sent that is refused. Before that nobody can know: where the
+    first answers are lost, one request after the other goes out blind, and a limit of one refuses the second."""
     trouble = Trouble(lost=0.02, bare=0.1) if troubled else Trouble()
     asking = Asking(platform, [Pacer()], workers=workers, delay=jitter(seed, most), trouble=trouble, seed=seed)
     asking.run(4 * platform.window)
-    assert platform.refused == 0
+    assert platform.refused == asking.blind
+    assert troubled or not asking.blind
     # Nobody waits longer than a window, its rounding, and the doubt about requests that were lost.
-    assert asking.longest_wait < platform.window + 63 + 2 * most
+    assert asking.longest_wait < platform.window + 70 + 2 * most
 
 
 @pytest.mark.parametrize("up", [True, False])
