@@ -17,6 +17,7 @@ import msgspec
 
 from turnkeeper.clock import Clock, RemoteClock, SystemClock
 from turnkeeper.errors import Misconfigured
+from turnkeeper.known_secrets import remember
 
 __all__ = [
     "Api",
@@ -36,6 +37,7 @@ __all__ = [
     "state_folder",
 ]
 
+_AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _YEAR_S = 366 * 86_400.0
 
 Api = Literal["auto", "speech", "media"]
@@ -187,6 +189,9 @@ class StoreSettings:
             home=Path(found.get("HOME", "")),
             variables=dict(found),
         )
+
+    def __post_init__(self) -> None:
+        remember(*(self.variables.get(name, "") for name in _AWS_SECRETS))
 
     def but(self, **changes: object) -> Self:
         """A copy with the changes that are not None."""

@@ -13,6 +13,7 @@ import msgspec
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.answers import not_the_platforms, without_lone_surrogates
 from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.withheld import clean_bytes, kept_form
 from turnkeeper.spool import Spool
 
 __all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id", "names_call"]
@@ -49,9 +50,13 @@ class Conversations:
         self._folder = folder
 
     async def details(self, conversation: str) -> Spool:
-        """The analytics details, byte for byte. Raises ``NotFound``, ``Misconfigured`` for a malformed id, and more."""
+        """The analytics details, byte for byte but for what opens something (see ``withheld``).
+
+        Raises ``NotFound``, ``Misconfigured`` for a malformed id, and more.
+        """
         path = f"{_ANALYTICS}/{checked_id(conversation)}/details"
-        return await self._api.fetch(Call("details", path, conversation))
+        body, _ = await kept_form(await self._api.fetch(Call("details", path, conversation)), self._folder)
+        return body
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """Names by id, a hundred a request. Ids that are malformed are left out; characters that cannot be are U+FFFD
@@ -79,7 +84,7 @@ class Conversations:
         with body.open() as reader:
             data = reader.read()
         names, copy = _names_in(data), Spool(self._folder)
-        copy.write(data)
+        copy.write(clean_bytes(data)[0])
         return names, copy.seal()
 
 

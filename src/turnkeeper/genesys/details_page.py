@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from turnkeeper.genesys.answers import not_the_platforms, read_answer
+from turnkeeper.genesys.withheld import clean_bytes
 from turnkeeper.spool import Spool
 
 __all__ = ["Page", "moment_in", "read_page", "read_results"]
@@ -17,7 +18,8 @@ _MOST = 1 << 53
 
 @dataclass(frozen=True)
 class Page:
-    """``conversations`` are elements exactly as they stood in the answer.
+    """``conversations`` are elements exactly as they stood in the answer, but for what opens something (see
+    ``withheld``).
 
     ``total`` is how many the whole query has, ``cursor`` where a job goes on, ``available`` up to when the data lake is
     complete; each is None where the answer does not say, or says what cannot be.
@@ -74,7 +76,7 @@ def moment_in(value: object) -> datetime | None:
 def _read(body: Spool, operation: str, key: str) -> tuple[Page, bool]:
     """The page, and whether the answer holds a list."""
     answer = read_answer(body, _DECODER, operation, key)
-    found = tuple(bytes(one) for one in answer.conversations or ())
+    found = tuple(clean_bytes(bytes(one))[0] for one in answer.conversations or ())
     page = Page(found, _total(answer.total_hits), answer.cursor or None, moment_in(answer.data_availability_date))
     return page, answer.conversations is not None
 

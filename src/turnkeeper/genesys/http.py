@@ -155,9 +155,11 @@ class Http:
         transport: Transport | None = None,
         *,
         now: Callable[[], float] = time.monotonic,
-        head_seconds: float = _HEAD_S,
     ) -> None:
-        self._now, self._head_seconds = now, head_seconds
+        self._now = now
+        # Who sets a short deadline for bodies does not wait longer for anything else.
+        self._head_seconds = min(_HEAD_S, settings.body.seconds)
+        self._body_seconds = min(_ANSWER_S, settings.body.seconds)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_SCRUBBER)
         # A context takes a while to make, and an injected transport has no use for one.
@@ -166,9 +168,9 @@ class Http:
         self._idle: list[httpx2.AsyncClient] = []
         self._all: list[httpx2.AsyncClient] = []
 
-    def deadline(self, seconds: float = _ANSWER_S) -> float:
-        """What ``send`` takes as ``until``: so many seconds from now."""
-        return self._now() + seconds
+    def deadline(self, seconds: float | None = None) -> float:
+        """What ``send`` takes as ``until``: so many seconds from now (usually five minutes)."""
+        return self._now() + (self._body_seconds if seconds is None else seconds)
 
     @asynccontextmanager
     async def send(

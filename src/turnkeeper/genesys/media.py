@@ -14,6 +14,7 @@ from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.page import Page, read_large_page, read_page, without_query
+from turnkeeper.genesys.withheld import WHOLE, kept_form
 from turnkeeper.spool import Spool
 
 __all__ = ["Media"]
@@ -78,14 +79,20 @@ class Media:
 
     async def _kept(self, body: Spool, page: Page, source: str) -> TranscriptBody:
         metadata = source != "media"
-        if not page.links:
-            return TranscriptBody(body, None, source, metadata)
+        withheld: tuple[str, ...] = ()
+        if page.links and body.size > WHOLE:
+            body, withheld = await self._cut(body, page)
+        body, more = await kept_form(body, self._folder)
+        return TranscriptBody(body, None, source, metadata, (*withheld, *more))
+
+    async def _cut(self, body: Spool, page: Page) -> tuple[Spool, tuple[str, ...]]:
+        """A large document without the queries of its outermost links."""
         clean = Spool(self._folder)
         with _Closing(clean) as kept:
             cut = await anyio.to_thread.run_sync(without_query, body, page.links, clean)
             kept.spools.clear()
         body.close()
-        return TranscriptBody(clean, None, source, metadata, ("downloadUrl query",) if cut else ())
+        return clean, ("downloadUrl query",) if cut else ()
 
 
 class _Closing:
