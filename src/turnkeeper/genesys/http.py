@@ -8,6 +8,7 @@ handler sees them.
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -43,6 +44,7 @@ _OUR_HEADERS = {
     "User-Agent": f"turnkeeper/{__version__}",
 }
 _LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+_HOST = re.compile(r"[A-Za-z0-9._%:~-]+")
 _ON_THE_WIRE = ("content-encoding", "content-length")
 _SCRUBBER = WithoutQueries()
 
@@ -244,7 +246,7 @@ def host_of(url: str) -> tuple[str, str] | None:
         scheme, host, port = parsed.scheme, parsed.raw_host.decode("ascii"), parsed.port
     except (httpx2.InvalidURL, ValueError, TypeError):
         return None
-    named = bool(host) and scheme in ("http", "https") and (port is None or 0 < port < 1 << 16)
+    named = bool(_HOST.fullmatch(host)) and scheme in ("http", "https") and (port is None or 0 < port < 1 << 16)
     return (scheme, host.lower()) if named else None
 
 
