@@ -18,7 +18,7 @@ from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, NotFound, Unread
+from turnkeeper.errors import Denied, NotFound, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind, is_id
 from turnkeeper.genesys.found import Found
@@ -87,8 +87,9 @@ async def export_conversation(
     door raises: for a leg that could not be had after the others are kept. A transcript that cannot be read is kept all
     the same; the manifest's state says ``unread``.
     """
-    kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
-    return kept
+    with foreign_as_defect("get", conversation):
+        kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
+        return kept
 
 
 async def _export(
@@ -177,7 +178,8 @@ def get(
             await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
             return await _export(door, archive, conversation, selections, wanted, listener)
 
-    kept, sound = run(verb)
+    with foreign_as_defect("get", conversation):
+        kept, sound = run(verb)
     return Got(
         conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None, troubles=sound.notes
     )
