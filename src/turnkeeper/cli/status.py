@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
+from turnkeeper.cli.own_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.completeness import Completeness
 from turnkeeper.runs.completeness import status as look
@@ -62,6 +63,8 @@ def status(
     json
         The whole as one JSON document.
     """
+    if openmetrics is not None:
+        refuse_foreign_file(openmetrics, "turnkeeper_", "--openmetrics")
     platform, clock = platform or Platform(), clock_from_environment()
     archive = archive_named(archive, platform)
     chosen = range_of(clock.now(), since=since, until=until, last=last) if since or last else None

@@ -11,8 +11,8 @@ from typing import Any
 
 import anyio
 import pytest
-
 from tests.unit.runs.test_visit import CALL, DAY, Here, Platform
+
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import CallState
 from turnkeeper.errors import Defect, TurnkeeperError
