@@ -17,12 +17,14 @@ from turnkeeper.archive.keys import check_id
 from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
-from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, NotFound, Unread, foreign_as_defect
+from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.errors import Denied, NotFound, NotReady, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import Kind, is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs.empty import is_empty
+from turnkeeper.runs.legs import EMPTY
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
 from turnkeeper.settings import PlatformSettings, StoreSettings
@@ -31,6 +33,9 @@ from turnkeeper.transcript.details import Details, read_details
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Got", "export_conversation", "get"]
+
+_FRESH_MS = 86_400_000
+"""So long after a call an empty transcript may be one that is still being made."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ async def export_conversation(
     selections: Sequence[Selection] = (),
     audio: AudioWanted | None = None,
     listener: Listener = silent,
+    clock: Clock | None = None,
 ) -> Kept:
     """Fetch one conversation and keep it, with its recordings where ``audio`` says so. Nothing counts until
     ``archive.keep`` stored the manifest.
@@ -88,7 +94,7 @@ async def export_conversation(
     the same; the manifest's state says ``unread``.
     """
     with foreign_as_defect("get", conversation):
-        kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
+        kept, _ = await _export(platform, archive, conversation, selections, audio, listener, clock or SystemClock())
         return kept
 
 
@@ -99,12 +105,14 @@ async def _export(
     selections: Sequence[Selection],
     audio: AudioWanted | None,
     listener: Listener,
+    clock: Clock,
 ) -> tuple[Kept, AudioFound]:
     with ExitStack() as spools:
         described, details = await _details(platform, conversation, listener)
         arrived = [_held(spools, Arrived(described, "conversation"))] if described else []
         found = await platform.transcripts(conversation, details)
         arrived += [_held(spools, one) for one in _transcripts(found)]
+        _refuse_empty(found, details, conversation, clock)
         names, notes = await _names(platform, details)
         arrived += [_held(spools, one) for one in names]
         sound = AudioFound()
@@ -176,7 +184,7 @@ def get(
             await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
             await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
-            return await _export(door, archive, conversation, selections, wanted, listener)
+            return await _export(door, archive, conversation, selections, wanted, listener, clock or SystemClock())
 
     with foreign_as_defect("get", conversation):
         kept, sound = run(verb)
@@ -220,6 +228,17 @@ async def _names(platform: Genesys, details: Details | None) -> tuple[list[Arriv
         else:
             arrived.append(Arrived(names.body, f"directory/{kind}"))
     return arrived, notes
+
+
+def _refuse_empty(found: Found, details: Details | None, conversation: str, clock: Clock) -> None:
+    """Raise ``NotReady`` where a call that ended less than a day ago has transcripts without a phrase only."""
+    bodies = [one.spool for one in found.bodies if not one.metadata]
+    if found.failed or not all(map(is_empty, bodies)):
+        return
+    if details is not None and details.end is not None and clock.now().timestamp() * 1000 - details.end >= _FRESH_MS:
+        return
+    hint = "It is not kept, since the platform may still be at it: run it again later."
+    raise NotReady(EMPTY, operation="get", key=conversation, hint=hint)
 
 
 def _held(spools: ExitStack, one: Arrived) -> Arrived:

@@ -21,9 +21,10 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
+from turnkeeper.runs.empty import is_empty
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
-from turnkeeper.runs.legs import Legs, held, next_ask, waiting
+from turnkeeper.runs.legs import EMPTY, Legs, held, next_ask, waiting
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio
 from turnkeeper.spool import Spool
@@ -132,7 +133,14 @@ class Visitor:
             absent = legs.absent(call, met.absent or ((WHOLE, met.status),), details)
             outcome = self._told(absent, now)
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
-        return await self._kept(call, body, met, details, legs, spools)
+        for one in met.bodies:
+            spools.enter_context(one.spool)
+        empty = frozenset(one.communication or WHOLE for one in met.bodies if not one.metadata and is_empty(one.spool))
+        transcripts = {one.communication or WHOLE for one in met.bodies if not one.metadata}
+        if empty == transcripts and not met.failed and not call.generation and now < legs.deadline(call):
+            lacking = [*met.absent, *((name, EMPTY) for name in sorted(empty))]
+            return self._told(legs.absent(call, lacking, details), now)
+        return await self._kept(call, body, met, details, legs, spools, empty if now < legs.deadline(call) else ())
 
     @contextmanager
     def _permitted(self, taken: Taken, now: int) -> Iterator[None]:
@@ -213,11 +221,10 @@ class Visitor:
         details: Details | None,
         legs: Legs,
         spools: ExitStack,
+        empty: Collection[str],
     ) -> Outcome:
         arrived = [Arrived(body, "conversation")] if body else []
-        for one in found.bodies:
-            spools.enter_context(one.spool)
-            arrived.append(Arrived(one.spool, one.source, one.communication, one.withheld))
+        arrived += [Arrived(one.spool, one.source, one.communication, one.withheld) for one in found.bodies]
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
         sound = await self._audio(call, details, spools) if self.audio else AudioFound()
         keep = partial(
@@ -233,8 +240,10 @@ class Visitor:
             details=details if body else None,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        done = legs.done(call, found, kept.manifest, details)
-        outcome = self._told(done, legs.now, arrived=sum(not one.metadata for one in found.bodies))
+        done = legs.done(call, found, kept.manifest, details, empty)
+        # The same bytes as before have not arrived once more.
+        count = sum(not one.metadata for one in found.bodies) if kept.changed or not call.generation else 0
+        outcome = self._told(done, legs.now, arrived=count)
         outcome = replace(outcome, defects=kept.summary.defects if kept.summary else 0)
         outcome = self._listened(outcome, sound, kept.manifest, legs.now) if self.audio else outcome
         # What came is archived; the leg that failed has its turn, and the run's report says why.
