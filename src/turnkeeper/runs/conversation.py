@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,13 +18,14 @@ from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock, SystemClock
-from turnkeeper.errors import Denied, NotFound, NotReady, Unread, foreign_as_defect
+from turnkeeper.errors import NotFound, NotReady, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.conversations import Kind, is_id
+from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.empty import is_empty
 from turnkeeper.runs.legs import EMPTY
+from turnkeeper.runs.names import ids_of, names_of
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
 from turnkeeper.settings import PlatformSettings, StoreSettings
@@ -113,8 +114,8 @@ async def _export(
         found = await platform.transcripts(conversation, details)
         arrived += [_held(spools, one) for one in _transcripts(found)]
         _refuse_empty(found, details, conversation, clock)
-        names, notes = await _names(platform, details)
-        arrived += [_held(spools, one) for one in names]
+        names, notes = await names_of(platform, ids_of(details), spools)
+        arrived += names
         sound = AudioFound()
         if audio is not None:
             sound = await fetch_audio(platform, archive, conversation, details, audio, spools, listener)
@@ -204,30 +205,6 @@ async def _details(platform: Genesys, conversation: str, listener: Listener) -> 
     except Unread as cause:
         listener(Noted(conversation=conversation, note=f"its details are kept but cannot be read: {cause.message}"))
         return body, None
-
-
-async def _names(platform: Genesys, details: Details | None) -> tuple[list[Arrived], list[str]]:
-    """Names of people, queues and wrap-up codes: they cannot be fetched later, so they are kept with the call."""
-    if details is None:
-        return [], []
-    arrived: list[Arrived] = []
-    notes: list[str] = []
-    wanted: dict[Kind, Collection[str]] = {
-        "users": details.user_ids,
-        "queues": details.queue_ids,
-        "wrapups": details.wrap_up_codes,
-    }
-    for kind, ids in wanted.items():
-        if not ids:
-            continue
-        try:
-            names = await platform.names(kind, ids)
-        except (Denied, NotFound) as cause:
-            # The call itself is readable without them; the manifest says that they are missing, and why.
-            notes.append(f"names of {kind} are missing: {cause.message}")
-        else:
-            arrived.append(Arrived(names.body, f"directory/{kind}"))
-    return arrived, notes
 
 
 def _refuse_empty(found: Found, details: Details | None, conversation: str, clock: Clock) -> None:

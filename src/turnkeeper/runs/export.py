@@ -14,13 +14,13 @@ from typing import Self, TypeVar
 import anyio
 import anyio.to_thread
 
-from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Misconfigured, Retriable, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.conversations import Kind, is_id
+from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
@@ -32,19 +32,18 @@ from turnkeeper.runs.feed import Batch
 from turnkeeper.runs.filter_names import resolved
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
+from turnkeeper.runs.names import names_of
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.visit import described
 from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
-from turnkeeper.spool import Spool
 
 __all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
 
 _PAGE = 100
 _USUAL_QUOTA = 300.0
 """Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
-KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
 
 
 @dataclass(frozen=True)
@@ -341,21 +340,7 @@ class Run:
         with ExitStack() as spools:
             if wanted.interval is not None and not wanted.filters:
                 exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))
-            return await exporter.run(lambda: self._batches(wanted, exporter), await self._names(spools))
-
-    async def _names(self, spools: ExitStack) -> tuple[list[Arrived], list[str]]:
-        """The whole directory, once for all: asking for the names of each call would double the requests."""
-        arrived: list[Arrived] = []
-        notes: list[str] = []
-        for kind in KINDS:
-            listing = await self.door.directory(kind)
-            if listing.note:
-                notes.append(listing.note)
-            if listing.body:
-                spool = spools.enter_context(Spool())
-                spool.write(listing.body)
-                arrived.append(Arrived(spool.seal(), f"directory/{kind}"))
-        return arrived, notes
+            return await exporter.run(lambda: self._batches(wanted, exporter), await names_of(self.door, None, spools))
 
     async def _batches(self, wanted: Range, exporter: Exporter) -> AsyncGenerator[Batch]:
         if wanted.interval is None:

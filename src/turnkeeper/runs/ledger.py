@@ -467,7 +467,12 @@ def _lacks(call: CallState, leg: str, *, idle: bool) -> bool:
 def _renewed(known: CallState, told: CallState) -> CallState:
     """The newer account of who and when, with what had come of it so far."""
     return msgspec.structs.replace(
-        told, state=known.state, legs=known.legs, generation=known.generation, reason=known.reason
+        told,
+        state=known.state,
+        legs=known.legs,
+        generation=known.generation,
+        reason=known.reason,
+        defects=known.defects,
     )
 
 

@@ -71,8 +71,14 @@ class Legs:
             for name in likely or ():
                 if name not in legs:
                     legs[name] = self._missing(call, None, name, _UNLISTED, likely, asked=False)
-        generation = manifest.generation
-        return msgspec.structs.replace(call, state=state, reason=reason, generation=generation, legs=counting(legs))
+        return msgspec.structs.replace(
+            call,
+            state=state,
+            reason=reason,
+            generation=manifest.generation,
+            legs=counting(legs),
+            defects=manifest.summary.defects if manifest.summary else 0,
+        )
 
     def absent(self, call: CallState, absent: Sequence[tuple[str, str]], details: Details | None) -> CallState:
         """Nothing came; ``absent`` says of each leg that was asked for, why."""
