@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Arrived, Kept
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.archive.keys import check_id
@@ -23,8 +25,7 @@ from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.empty import is_empty
-from turnkeeper.runs.legs import EMPTY
+from turnkeeper.runs.empty import EMPTY, is_empty, is_fresh
 from turnkeeper.runs.names import ids_of, names_of
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
@@ -34,9 +35,6 @@ from turnkeeper.transcript.details import Details, read_details
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Got", "export_conversation", "get"]
-
-_FRESH_MS = 86_400_000
-"""So long after a call an empty transcript may be one that is still being made."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,31 @@ class Got:
             )
         facts: dict[str, object] = msgspec.to_builtins(summary)
         brief = {name: facts.pop(name) for name in summary.__struct_fields__[:6]}
-        aligned = {"sample_rate": self.sample_rate, "aligned_turns": summary.timed_turns}
+        aligned = {
+            "sample_rate": self.sample_rate,
+            "aligned_turns": summary.timed_turns,
+            "alignment": self._alignment(),
+        }
         chosen = {"selections": dict(self.selections)} if self.selections else {}
         return brief | place | facts | aligned | state | chosen | sound
+
+    def _alignment(self) -> dict[str, object]:
+        """Where the samples of the turns are: a document of the archive where there is audio, else computed from times.
+
+        A sample index is a function of a turn's time and a rate, so ``aligned_turns`` counts the turns with times at
+        any rate; only recordings add where in a file that is.
+        """
+        name = keys.alignment(self.conversation)
+        stored = next((view.key for view in self.kept.manifest.views if _is_alignment(view.key, name)), None)
+        if stored is not None:
+            return {"stored": True, "location": f"{self.archive}/{stored}"}
+        words = ["turnkeeper", "turns", self.archive, "--interaction", self.conversation]
+        return {"stored": False, "computed_by": shlex.join([*words, "--sample-rate", str(self.sample_rate)])}
+
+
+def _is_alignment(key: str, name: str) -> bool:
+    """Whether a view's key is that of the alignment, with its hash (``alignment/ID/HASH.json``) or without."""
+    return key == name or key.startswith(name.removesuffix(".json") + "/")
 
 
 async def export_conversation(
@@ -210,9 +230,8 @@ async def _details(platform: Genesys, conversation: str, listener: Listener) -> 
 def _refuse_empty(found: Found, details: Details | None, conversation: str, clock: Clock) -> None:
     """Raise ``NotReady`` where a call that ended less than a day ago has transcripts without a phrase only."""
     bodies = [one.spool for one in found.bodies if not one.metadata]
-    if found.failed or not all(map(is_empty, bodies)):
-        return
-    if details is not None and details.end is not None and clock.now().timestamp() * 1000 - details.end >= _FRESH_MS:
+    now = int(clock.now().timestamp() * 1000)
+    if found.failed or not is_fresh(details, now) or not all(map(is_empty, bodies)):
         return
     hint = "It is not kept, since the platform may still be at it: run it again later."
     raise NotReady(EMPTY, operation="get", key=conversation, hint=hint)

@@ -7,8 +7,13 @@ from typing import Any
 import msgspec
 
 from turnkeeper.spool import Spool
+from turnkeeper.transcript.details import Details
 
-__all__ = ["is_empty"]
+__all__ = ["EMPTY", "is_empty", "is_fresh"]
+
+EMPTY = "the transcript is empty"
+"""The reason of a leg whose transcript has arrived without a phrase, of a call that is fresh."""
+_FRESH_MS = 86_400_000
 
 _LARGEST = 1 << 16
 """A larger body says something."""
@@ -28,6 +33,12 @@ def is_empty(body: Spool) -> bool:
         except (msgspec.DecodeError, RecursionError):
             return False
     return not found or (isinstance(found, dict) and _says_nothing(found))
+
+
+def is_fresh(details: Details | None, now: int) -> bool:
+    """Whether a call ended less than a day before ``now`` (epoch ms), so that an empty transcript may be one that is
+    still being made. The media dialect decides by itself where there are no details."""
+    return details is not None and details.end is not None and now - details.end < _FRESH_MS
 
 
 def _says_nothing(document: dict[str, Any]) -> bool:

@@ -7,11 +7,10 @@ index (``archive.states``) is the truth, and a lost file is filled again from th
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,7 +19,9 @@ import msgspec
 
 from turnkeeper.archive.states import AUDIO, CallState, merged
 from turnkeeper.clock import Clock
-from turnkeeper.errors import DiskFull, Misconfigured, StoreRefused, Unavailable
+from turnkeeper.errors import StoreRefused
+from turnkeeper.runs.empty import EMPTY
+from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
 from turnkeeper.runs.presence import Presence
 
 __all__ = ["Due", "Ledger", "Outstanding", "Settlement", "Taken", "Wanted"]
@@ -140,7 +141,7 @@ class Ledger:
         self.path = path
         self._clock = clock
         self._lock = threading.RLock()
-        with _translated(path), ExitStack() as opened:
+        with sqlite_errors_of(path), ExitStack() as opened:
             self._presence = Presence(path.parent / f"{path.stem}.exporters")
             opened.callback(self._presence.close)
             self._owner = self._presence.name
@@ -361,7 +362,7 @@ class Ledger:
     def _refuse_others(self) -> None:
         """Tables without a version are somebody else's. Looked at in this order: a ledger gets both at one instant."""
         if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and self._version() == 0:
-            raise self._refused("is a database, and no ledger of turnkeeper", _REMOVE)
+            raise self._refused("is a database, and no ledger of turnkeeper", REMOVE)
 
     def _refused(self, why: str, hint: str) -> StoreRefused:
         return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
@@ -426,7 +427,7 @@ class Ledger:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self.path):
+        with self._lock, sqlite_errors_of(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -437,7 +438,7 @@ class Ledger:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self.path):
+        with self._lock, sqlite_errors_of(self.path):
             yield self._db
 
 
@@ -456,7 +457,8 @@ def _has_unread_audio(call: CallState) -> bool:
 
 
 def _missing(known: CallState, listed: frozenset[str]) -> bool:
-    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed")}
+    # A transcript that was empty is listed too: it has its next ask already.
+    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed") or leg.reason == EMPTY}
     return bool(known.legs) and "_media" not in held and not listed <= held
 
 
@@ -474,35 +476,3 @@ def _renewed(known: CallState, told: CallState) -> CallState:
         reason=known.reason,
         defects=known.defects,
     )
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as cause:
-        said = str(cause)
-        # Where its shared memory finds no room, SQLite knows of an I/O error only.
-        if "full" in said or ("I/O" in said and _free(path) < _ROOM):
-            hint = "Make room, or set XDG_STATE_HOME to a folder with more."
-            raise DiskFull(said, operation="write the ledger", key=str(path), hint=hint) from None
-        if "locked" in said or "busy" in said:
-            raise Unavailable(said, operation="write the ledger", key=str(path)) from None
-        raise Misconfigured(said, operation="open the ledger", key=str(path), hint=_WHERE) from None
-    except sqlite3.DatabaseError as cause:
-        raise StoreRefused(str(cause), operation="open the ledger", key=str(path), hint=_REMOVE) from None
-    except OSError as cause:
-        raise Misconfigured(str(cause.strerror), operation="open the ledger", key=str(path), hint=_WHERE) from None
-
-
-_REMOVE = "Remove the file: the next run fills a new one from the archive."
-
-
-def _free(path: Path) -> int:
-    with suppress(OSError):
-        return shutil.disk_usage(path.parent).free
-    return _ROOM
-
-
-_ROOM = 1 << 17
-_WHERE = "Set XDG_STATE_HOME to a folder that can be written."

@@ -13,17 +13,16 @@ from turnkeeper.clock import rfc3339_ms
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.speech import candidates
 from turnkeeper.model import RecordingState
+from turnkeeper.runs.empty import EMPTY
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.transcript.details import Details
 
-__all__ = ["EMPTY", "Legs", "held", "next_ask", "waiting"]
+__all__ = ["Legs", "held", "next_ask", "waiting"]
 
 _UNLISTED = "not listed among the transcripts"
 _THERE = ("done", "unread")
 _UNREAD_DOUBLINGS = 4
-EMPTY = "the transcript is empty"
-"""The reason of a leg whose transcript has arrived without a phrase."""
 
 
 @dataclass(frozen=True)

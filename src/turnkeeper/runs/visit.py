@@ -21,10 +21,10 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
-from turnkeeper.runs.empty import is_empty
+from turnkeeper.runs.empty import EMPTY, is_empty, is_fresh
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
-from turnkeeper.runs.legs import EMPTY, Legs, held, next_ask, waiting
+from turnkeeper.runs.legs import Legs, held, next_ask, waiting
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio
 from turnkeeper.spool import Spool
@@ -135,12 +135,13 @@ class Visitor:
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         for one in met.bodies:
             spools.enter_context(one.spool)
-        empty = frozenset(one.communication or WHOLE for one in met.bodies if not one.metadata and is_empty(one.spool))
-        transcripts = {one.communication or WHOLE for one in met.bodies if not one.metadata}
-        if empty == transcripts and not met.failed and not call.generation and now < legs.deadline(call):
-            lacking = [*met.absent, *((name, EMPTY) for name in sorted(empty))]
+        transcripts = {one.communication or WHOLE: one.spool for one in met.bodies if not one.metadata}
+        fresh = is_fresh(details, now)
+        empty = [name for name, spool in sorted(transcripts.items()) if fresh and is_empty(spool)]
+        if len(empty) == len(transcripts) and not met.failed and not call.generation:
+            lacking = [*met.absent, *((name, EMPTY) for name in empty)]
             return self._told(legs.absent(call, lacking, details), now)
-        return await self._kept(call, body, met, details, legs, spools, empty if now < legs.deadline(call) else ())
+        return await self._kept(call, body, met, details, legs, spools, empty)
 
     @contextmanager
     def _permitted(self, taken: Taken, now: int) -> Iterator[None]:

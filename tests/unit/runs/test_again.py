@@ -40,7 +40,7 @@ EMPTY = [b"null", b"[]", b"{}", b' { "transcripts" : [] } ', b'{"transcripts":[{
 
 
 @pytest.mark.parametrize("body", EMPTY)
-async def test_an_empty_transcript_is_asked_for_again_until_the_window_ends(body: bytes) -> None:
+async def test_an_empty_transcript_of_a_fresh_call_is_asked_for_again(body: bytes) -> None:
     """K8: {"transcripts":[]}, null, [] behind a fresh speech link."""
     world = here(a=body)
     first = await world.visit(CALL)
@@ -52,11 +52,11 @@ async def test_an_empty_transcript_is_asked_for_again_until_the_window_ends(body
     assert (later.call.state, legs(later.call)["a"]) == ("done", ("done", True))
 
 
-async def test_after_the_window_it_is_kept_as_it_is() -> None:
+async def test_after_a_day_it_is_kept_as_it_is() -> None:
     """K8: the same, of a call of which nobody said a word."""
     world = here(a=b'{"conversationId":"c1","communicationId":"a","transcripts":[]}')
     first = await world.visit(CALL)
-    world.clock.advance(8 * 86_400)
+    world.clock.advance(86_400)
     last = await world.visit(first.call)
     assert (last.call.generation, last.due) == (1, None)
 
