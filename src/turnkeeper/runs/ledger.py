@@ -20,7 +20,7 @@ import msgspec
 from turnkeeper.archive.states import AUDIO, CallState, merged
 from turnkeeper.clock import Clock
 from turnkeeper.errors import StoreRefused
-from turnkeeper.runs.empty import EMPTY
+from turnkeeper.genesys.empty_transcript import EMPTY
 from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
 from turnkeeper.runs.presence import Presence
 

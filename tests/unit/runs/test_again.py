@@ -9,8 +9,8 @@ import pytest
 from tests.unit.runs.test_visit import CALL, Here, Platform, legs
 
 from turnkeeper.errors import NotReady
+from turnkeeper.genesys.empty_transcript import is_empty
 from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.empty import is_empty
 from turnkeeper.spool import Spool
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,15 @@ def here(**bodies: bytes) -> Here:
     return Here(Storing(dict.fromkeys(bodies, True), set(bodies), bodies=bodies))
 
 
-EMPTY = [b"null", b"[]", b"{}", b' { "transcripts" : [] } ', b'{"transcripts":[{"phrases":[]}]}', b'{"transcript":[]}']
+EMPTY = [
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b' { "transcripts" : [] } ',
+    b'{"transcripts":[{"phrases":[]}]}',
+    b'{"transcript":[]}',
+]
 
 
 @pytest.mark.parametrize("body", EMPTY)
@@ -70,7 +78,7 @@ async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:
     assert legs(first.call) == {"a": ("absent", False), "b": ("done", True)}
 
 
-@pytest.mark.parametrize("body", [b"", b'{"transcripts":[{"phrases":[{"text":"hi"', b"<html>", b'{"status":"sorry"}'])
+@pytest.mark.parametrize("body", [b'{"transcripts":[{"phrases":[{"text":"hi"', b"<html>", b'{"status":"sorry"}'])
 async def test_a_body_that_cannot_be_read_is_kept_and_asked_for_again(body: bytes) -> None:
     """K8: after an attack an honest run brings the archive to the truth (hostile R1)."""
     world = here(a=body)
@@ -101,10 +109,10 @@ async def test_get_says_that_it_is_not_ready() -> None:
     """K8: the same for get."""
     world = here(a=b"[]")
     with pytest.raises(NotReady, match="the transcript is empty") as caught:
-        await export_conversation(world.door, world.archive, "c1", clock=world.clock)
+        await export_conversation(world.door, world.archive, "c1")
     assert caught.value.exit_code == 5
     world.clock.advance(2 * 86_400)
-    kept = await export_conversation(world.door, world.archive, "c1", clock=world.clock)
+    kept = await export_conversation(world.door, world.archive, "c1")
     assert kept.manifest.generation == 1
 
 
@@ -112,7 +120,6 @@ async def test_get_says_that_it_is_not_ready() -> None:
     ("body", "empty"),
     [
         *((body, True) for body in EMPTY),
-        (b"", False),
         (b'{"transcripts":[{"phrases":[{"text":"hi"}]}]}', False),
         (b'{"status":"sorry"}', False),
         (b'{"transcripts":[{"words":[1]}]}', False),

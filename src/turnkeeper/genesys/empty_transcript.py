@@ -7,13 +7,11 @@ from typing import Any
 import msgspec
 
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.details import Details
 
-__all__ = ["EMPTY", "is_empty", "is_fresh"]
+__all__ = ["EMPTY", "is_empty"]
 
 EMPTY = "the transcript is empty"
 """The reason of a leg whose transcript has arrived without a phrase, of a call that is fresh."""
-_FRESH_MS = 86_400_000
 
 _LARGEST = 1 << 16
 """A larger body says something."""
@@ -21,24 +19,19 @@ _LISTS = ("transcripts", "transcript", "phrases")
 
 
 def is_empty(body: Spool) -> bool:
-    """Whether a body is ``null``, ``[]`` or ``{}``, or a transcript whose lists of phrases are all empty.
+    """Whether a body has no bytes, is ``null``, ``[]`` or ``{}``, or a transcript whose lists of phrases are all empty.
 
-    Text that is no JSON is not empty: reading it says what it is.
+    Other text that is no JSON is not empty: reading it says what it is.
     """
     if body.size > _LARGEST:
         return False
     with body.open() as reader:
-        try:
-            found = msgspec.json.decode(reader.read())
-        except (msgspec.DecodeError, RecursionError):
-            return False
+        data = reader.read()
+    try:
+        found = msgspec.json.decode(data) if data.strip() else None
+    except (ValueError, RecursionError):
+        return False
     return not found or (isinstance(found, dict) and _says_nothing(found))
-
-
-def is_fresh(details: Details | None, now: int) -> bool:
-    """Whether a call ended less than a day before ``now`` (epoch ms), so that an empty transcript may be one that is
-    still being made. The media dialect decides by itself where there are no details."""
-    return details is not None and details.end is not None and now - details.end < _FRESH_MS
 
 
 def _says_nothing(document: dict[str, Any]) -> bool:
