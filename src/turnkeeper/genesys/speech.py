@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from turnkeeper.errors import (
     Denied,
     Incomplete,
@@ -22,7 +20,7 @@ from turnkeeper.errors import (
     Unread,
 )
 from turnkeeper.events import Absent, Fetched, Listener
-from turnkeeper.genesys.answers import not_the_platforms
+from turnkeeper.genesys.answers import document_in, not_the_platforms
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.download import Downloads
@@ -48,6 +46,7 @@ class _Round:
     absent: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, Retriable]] = field(default_factory=list)
     denied: Denied | None = None
+    unready: bool = False
 
     def close(self) -> None:
         for body in self.bodies:
@@ -89,7 +88,8 @@ class Speech:
                 raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
-            return Pending("no transcript", answered=False, absent=tuple(met.absent))
+            status = "in the making" if met.unready else "no transcript"
+            return Pending(status, answered=met.unready, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
         return Found("speech", tuple(met.bodies), tuple(met.absent), tuple(met.failed))
@@ -99,6 +99,7 @@ class Speech:
             try:
                 met.bodies.append(await self._body(conversation, communication, fresh=met.fresh))
             except NotReady as cause:
+                met.unready = True
                 met.absent.append((communication, cause.message))
             except Denied as cause:
                 met.denied = met.denied or cause
@@ -156,8 +157,8 @@ def _is_empty(body: Spool) -> bool:
     with body.open() as reader:
         data = reader.read()
     try:
-        found = msgspec.json.decode(data) if data.strip() else None
-    except (ValueError, RecursionError):
+        found = document_in(data) if data.strip() else None
+    except ValueError:
         return False
     return not found or (isinstance(found, dict) and "transcripts" in found and not found["transcripts"])
 
