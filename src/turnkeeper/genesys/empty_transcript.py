@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
+from turnkeeper.genesys.answers import document_in
 from turnkeeper.spool import Spool
 
 __all__ = ["EMPTY", "is_empty"]
@@ -28,8 +27,8 @@ def is_empty(body: Spool) -> bool:
     with body.open() as reader:
         data = reader.read()
     try:
-        found = msgspec.json.decode(data) if data.strip() else None
-    except (ValueError, RecursionError):
+        found = document_in(data) if data.strip() else None
+    except ValueError:
         return False
     return not found or (isinstance(found, dict) and _says_nothing(found))
 

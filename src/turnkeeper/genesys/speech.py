@@ -46,6 +46,7 @@ class _Round:
     absent: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, Retriable]] = field(default_factory=list)
     denied: Denied | None = None
+    unready: bool = False
 
     def close(self) -> None:
         for body in self.bodies:
@@ -87,7 +88,8 @@ class Speech:
                 raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
-            return Pending("no transcript", answered=False, absent=tuple(met.absent))
+            status = "in the making" if met.unready else "no transcript"
+            return Pending(status, answered=met.unready, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
         return Found("speech", tuple(met.bodies), tuple(met.absent), tuple(met.failed))
@@ -97,6 +99,7 @@ class Speech:
             try:
                 met.bodies.append(await self._body(conversation, communication, fresh=met.fresh))
             except NotReady as cause:
+                met.unready = True
                 met.absent.append((communication, cause.message))
             except Denied as cause:
                 met.denied = met.denied or cause
