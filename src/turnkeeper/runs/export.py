@@ -25,7 +25,15 @@ from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.discovery import Discovered, Unknown, discover_ids, discover_window, planned
+from turnkeeper.runs.discovery import (
+    Discovered,
+    ListingResult,
+    RejectedElement,
+    Unknown,
+    discover_ids,
+    discover_window,
+    planned,
+)
 from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Exporter, ExportSettings
 from turnkeeper.runs.feed import Batch
@@ -354,11 +362,20 @@ class Run:
                 continue
             # Named before anything of it is listed: a failure is then known to be this window's.
             yield Batch(start, stop)
-            found, sum_of_batches = discover_window(self.door, window, wanted.filters, listener=self.listener), 0
+            result, sum_of_batches = ListingResult(), 0
+            found = discover_window(self.door, window, wanted.filters, listener=self.listener, result=result)
             async for batch in _paged(found, start, stop):
                 sum_of_batches += len(batch.wanted)
                 yield batch
-            yield Batch(start, stop, last=True, complete=window.settled, found=sum_of_batches)
+            yield Batch(
+                start,
+                stop,
+                last=True,
+                complete=window.settled and result.proven,
+                found=sum_of_batches,
+                missing=result.missing,
+                refused=tuple(_rejected(one) for one in result.rejected),
+            )
 
     async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
         async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
@@ -389,6 +406,12 @@ def _no_id(text: str) -> Failure:
     shown = ascii(text[:40])[1:-1] + ("…" if len(text) > 40 else "")
     hint = "Ids are letters, digits, '.', '_' and '-', at most 128 of them; the others were exported."
     return Failure(conversation=shown, error="Refused", message="is not an id", hint=hint)
+
+
+def _rejected(element: RejectedElement) -> Failure:
+    """An element of a listing that is no conversation."""
+    hint = "The others of the listing were exported; tell the platform's support."
+    return Failure(conversation=element.shown, error="Refused", message=element.reason, hint=hint)
 
 
 def _wanted(one: Discovered | Unknown) -> Wanted:
