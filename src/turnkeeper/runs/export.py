@@ -373,7 +373,8 @@ class Run:
                 last=True,
                 complete=window.settled and result.proven,
                 found=sum_of_batches,
-                missing=result.missing,
+                # A day that goes on may count ahead of what it gives.
+                missing=result.missing if window.settled else 0,
                 refused=tuple(_rejected(one) for one in result.rejected),
             )
 
