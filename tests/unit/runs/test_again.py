@@ -11,7 +11,10 @@ from tests.unit.runs.test_visit import CALL, Here, Platform, legs
 from turnkeeper.errors import NotReady
 from turnkeeper.genesys.empty_transcript import is_empty
 from turnkeeper.runs.conversation import export_conversation
+<<<<<<< HEAD
 from turnkeeper.spool import Spool
+=======
+>>>>>>> runs
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600
@@ -36,6 +39,7 @@ def here(**bodies: bytes) -> Here:
     return Here(Storing(dict.fromkeys(bodies, True), set(bodies), bodies=bodies))
 
 
+<<<<<<< HEAD
 EMPTY = [
     b"",
     b"null",
@@ -45,6 +49,9 @@ EMPTY = [
     b'{"transcripts":[{"phrases":[]}]}',
     b'{"transcript":[]}',
 ]
+=======
+EMPTY = [b"", b"null", b"[]", b"{}", b' { "transcripts" : [] } ']
+>>>>>>> runs
 
 
 @pytest.mark.parametrize("body", EMPTY)
@@ -52,7 +59,8 @@ async def test_an_empty_transcript_of_a_fresh_call_is_asked_for_again(body: byte
     """K8: {"transcripts":[]}, null, [] behind a fresh speech link."""
     world = here(a=body)
     first = await world.visit(CALL)
-    assert (first.call.state, first.call.generation, legs(first.call)["a"]) == ("absent", 0, ("absent", False))
+    assert (first.call.state, first.call.generation) == ("absent", 0)
+    assert ("absent", False) in legs(first.call).values()
     assert first.due is not None
     world.platform.bodies.clear()  # type: ignore[attr-defined]
     world.clock.advance(HOUR)
@@ -108,12 +116,17 @@ async def test_it_is_asked_for_eleven_times_at_most() -> None:
 async def test_get_says_that_it_is_not_ready() -> None:
     """K8: the same for get."""
     world = here(a=b"[]")
+<<<<<<< HEAD
     with pytest.raises(NotReady, match="the transcript is empty") as caught:
+=======
+    with pytest.raises(NotReady, match="not ready") as caught:
+>>>>>>> runs
         await export_conversation(world.door, world.archive, "c1")
     assert caught.value.exit_code == 5
     world.clock.advance(2 * 86_400)
     kept = await export_conversation(world.door, world.archive, "c1")
     assert kept.manifest.generation == 1
+<<<<<<< HEAD
 
 
 @pytest.mark.parametrize(
@@ -131,3 +144,5 @@ def test_what_is_empty(body: bytes, empty: bool) -> None:
     with Spool() as spool:
         spool.write(body)
         assert is_empty(spool.seal()) is empty
+=======
+>>>>>>> runs
