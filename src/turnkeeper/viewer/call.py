@@ -48,7 +48,7 @@ class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True)
     transcript: tuple[Turn, ...]
 
 
-_WITH_AUDIO = ("done", "redacted")
+_WITH_AUDIO = ("done", "redacted", "incomplete")
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _DOCUMENT = msgspec.json.Decoder(_Document)
