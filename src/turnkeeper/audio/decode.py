@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
+from turnkeeper.audio.decoder import Decoder
 from turnkeeper.audio.kinds import decoder_of
 from turnkeeper.audio.length import apart, clock
 from turnkeeper.errors import Misconfigured, Unread
@@ -14,30 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Audio", "Decoder", "open_audio"]
+__all__ = ["Audio", "open_audio"]
 
 BLOCK = 65_536
 MOST_CHANNELS = 32
-
-
-class Decoder(Protocol):
-    """One opened file. ``read`` gives channel-major pieces of any length from frame ``start`` on, again and again.
-
-    ``clock_s`` is the length in seconds that the container names. ``notes`` are remarks, ``losses`` those that say that
-    sound is missing; both are complete when the file was read to its end.
-    """
-
-    rate: int
-    channels: int
-    frames: int | None
-    codec: str
-    clock_s: float | None
-    notes: list[str]
-    losses: list[str]
-
-    def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]: ...
-
-    def close(self) -> None: ...
 
 
 class Audio:

@@ -12,7 +12,7 @@ from turnkeeper.audio.riff import Wav, read_wav
 from turnkeeper.errors import Unread
 
 if TYPE_CHECKING:
-    from turnkeeper.audio.decode import Decoder
+    from turnkeeper.audio.decoder import Decoder
     from turnkeeper.audio.media import Container, MediaDecoder
 
 __all__ = ["decoder_of"]
