@@ -59,7 +59,7 @@ class Transcripts:
         listener: Listener,
         folder: Path | None = None,
     ) -> None:
-        self._speech = Speech(api, downloads, listener)
+        self._speech = Speech(api, downloads, listener, folder)
         self._media = Media(api, downloads, listener, folder)
         self._dialects = dialects
         self._clock = clock
@@ -160,7 +160,7 @@ class Transcripts:
             return await self._media.ask(conversation, fresh=fresh)
         if details is None:
             return Pending("no details", answered=False)
-        return await self._speech.ask(conversation, details, only)
+        return await self._speech.ask(conversation, details, only, fresh=fresh)
 
     def _fresh(self, details: Details | None) -> bool:
         if details is None or details.end is None:

@@ -25,7 +25,7 @@ from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.discovery import Discovered, Unknown, discover_ids, discover_window, planned
+from turnkeeper.runs.discovery import Discovered, ListingResult, Unknown, discover_ids, discover_window, planned
 from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Wanted
@@ -331,10 +331,11 @@ class Run:
             start, stop = rfc3339(window.interval.start), rfc3339(window.interval.end)
             if self.ledger.window_closed(wanted.name, start, stop):
                 continue
-            found = discover_window(self.door, window, wanted.filters, listener=self.listener)
+            result = ListingResult()
+            found = discover_window(self.door, window, wanted.filters, listener=self.listener, result=result)
             async for batch in _paged(found, start, stop):
                 yield batch
-            yield Batch(start, stop, last=True, complete=window.settled)
+            yield Batch(start, stop, last=True, complete=window.settled and result.proven)
 
     async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
         async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
