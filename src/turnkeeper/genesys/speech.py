@@ -20,10 +20,11 @@ from turnkeeper.errors import (
     Unread,
 )
 from turnkeeper.events import Absent, Fetched, Listener
-from turnkeeper.genesys.answers import document_in, not_the_platforms
+from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.empty_transcript import EMPTY, is_empty
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
 from turnkeeper.genesys.withheld import kept_form
@@ -33,7 +34,6 @@ from turnkeeper.transcript.details import Details
 __all__ = ["Speech", "candidates"]
 
 _DIGITAL = frozenset({"message", "internalmessage", "chat", "email"})
-_SMALLEST_TRANSCRIPT = 1 << 14
 _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 
@@ -121,9 +121,9 @@ class Speech:
             raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
         link = partial(self._link, conversation, communication)
         spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
-        if fresh and _is_empty(spool):
+        if fresh and is_empty(spool):
             spool.close()
-            raise NotReady("not ready: the file holds no transcript yet")
+            raise NotReady(EMPTY)
         source = f"speech/{communication}"
         self._listener(Fetched(conversation=conversation, source=source, size=spool.size, dialect="speech"))
         try:
@@ -148,19 +148,6 @@ def _url(body: Spool, call: Call) -> str:
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise not_the_platforms("the answer holds no address", call.operation, call.key)
     return url
-
-
-def _is_empty(body: Spool) -> bool:
-    """Whether a file holds no transcript at all: no bytes, ``null``, ``[]``, ``{}`` or ``{"transcripts":[]}``."""
-    if body.size > _SMALLEST_TRANSCRIPT:
-        return False
-    with body.open() as reader:
-        data = reader.read()
-    try:
-        found = document_in(data) if data.strip() else None
-    except ValueError:
-        return False
-    return not found or (isinstance(found, dict) and "transcripts" in found and not found["transcripts"])
 
 
 def _reason(cause: TurnkeeperError) -> str:
