@@ -61,7 +61,7 @@ def error_body(body: bytes) -> ErrorBody:
     """Read the platform's shape, the OAuth shape, S3's XML, or nothing."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return _xml(body)
     if not isinstance(found, dict):
         return ErrorBody()
