@@ -31,6 +31,8 @@ from turnkeeper.transcript.details import Details, read_details
 
 __all__ = ["Listing", "Outcome", "Refused", "Visitor", "described"]
 
+_YEAR_2200 = 7_258_118_400_000
+
 Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
 """A call's communications that the platform lists as transcribed by now; None where it lists nothing for anybody."""
 
@@ -305,13 +307,9 @@ def described(call: CallState, details: Details) -> CallState:
 
 
 def _moment(ms: int | None) -> str:
-    """RFC 3339; empty for no time and for one outside the calendar (the platform has sent the year 10000)."""
-    if ms is None:
-        return ""
-    try:
-        return rfc3339_ms(ms)
-    except (ValueError, OverflowError, OSError):
-        return ""
+    """RFC 3339; empty for no time and for one that no call has had (the platform has sent the year 10000): a call that
+    ends in thousands of years would be asked about for as long."""
+    return rfc3339_ms(ms) if ms is not None and 0 < ms < _YEAR_2200 else ""
 
 
 def _understood(body: bytes) -> tuple[Details | None, Unread | None]:
