@@ -13,9 +13,10 @@ import anyio.to_thread
 import msgspec
 
 from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.entries import described
 from turnkeeper.archive.manifest import CommunicationState
 from turnkeeper.archive.states import AUDIO, WHOLE, CallState, LegState
-from turnkeeper.clock import Clock, rfc3339_ms
+from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError, Unread
 from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
@@ -211,6 +212,7 @@ class Visitor:
             recordings=sound.states,
             sync_mode=self.audio.sync if self.audio else None,
             new=call.generation == 0,
+            publish=False,  # the ledger tells the index
             # Read from the very bytes that are kept; otherwise they are those of an earlier generation.
             details=details if body else None,
         )
@@ -242,6 +244,7 @@ class Visitor:
             notes=sound.notes,
             recordings=sound.states,
             sync_mode=mode,
+            publish=False,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
@@ -267,18 +270,6 @@ class Visitor:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def described(call: CallState, details: Details) -> CallState:
-    """The call with what analytics says of it."""
-    return msgspec.structs.replace(
-        call,
-        started_at=rfc3339_ms(details.start) if details.start is not None else call.started_at,
-        ended_at=rfc3339_ms(details.end) if details.end is not None else call.ended_at,
-        queues=details.queue_ids or call.queues,
-        media_type=next(iter(details.media_types), call.media_type),
-        direction=details.direction or call.direction,
-    )
 
 
 def _understood(body: bytes) -> tuple[Details | None, Unread | None]:

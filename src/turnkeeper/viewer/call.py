@@ -14,7 +14,7 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
 from turnkeeper.audio.containers import content_type
-from turnkeeper.errors import NotFound, TooLarge, Unread
+from turnkeeper.errors import TooLarge, Unread
 from turnkeeper.model import Participant, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
 from turnkeeper.viewer.marks import covered, overtalk, quiet, silences, union
@@ -61,8 +61,8 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     gone.
     """
     conversation = manifest.conversation
-    document = _document(archive, conversation)
-    alignment = _alignment(archive, conversation)
+    document = _document(archive, manifest)
+    alignment = _alignment(archive, manifest)
     sounds, recordings = _recordings(archive, manifest, alignment)
     turns = document.transcript
     names = naming.of(manifest)
@@ -113,25 +113,26 @@ def missing(manifest: Manifest, *, heard: bool) -> list[str]:
     return [*reasons, "no recording" if manifest.sync_mode else "no recording was asked for"]
 
 
-def _document(archive: Archive, conversation: str) -> _Document:
-    key = keys.transcript(conversation)
-    size = archive.store.size(key)
-    if size is not None and size > LARGEST:
+def _document(archive: Archive, manifest: Manifest) -> _Document:
+    conversation = manifest.conversation
+    name = keys.transcript(conversation)
+    view = manifest.view(name)
+    if view is not None and view.size > LARGEST:
         hint = "Read it with turnkeeper turns."
-        raise TooLarge(f"{size >> 20} MiB of transcript make no page", operation="report", key=conversation, hint=hint)
+        words = f"{view.size >> 20} MiB of transcript make no page"
+        raise TooLarge(words, operation="report", key=conversation, hint=hint)
     try:
-        return _DOCUMENT.decode(archive.store.get(key))
+        return _DOCUMENT.decode(archive.read_view(manifest, name))
     except msgspec.DecodeError as cause:
         hint = "Run turnkeeper reread --every."
-        raise Unread(f"not a transcript ({cause})", operation="report", key=key, hint=hint) from None
+        raise Unread(f"not a transcript ({cause})", operation="report", key=name, hint=hint) from None
 
 
-def _alignment(archive: Archive, conversation: str) -> Alignment | None:
-    key = keys.alignment(conversation)
-    try:
-        return read_alignment(archive.store.get(key), key)
-    except NotFound:
+def _alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
+    name = keys.alignment(manifest.conversation)
+    if manifest.view(name) is None:
         return None
+    return read_alignment(archive.read_view(manifest, name), name)
 
 
 def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
@@ -199,14 +200,14 @@ def _recordings(
     found = alignment.recordings if alignment else ()
     if not all(one.id in files for one in found):
         return [], []
-    sounds = [Sound(files[one.id], _peaks(archive, manifest.conversation, one)) for one in found]
+    sounds = [Sound(files[one.id], _peaks(archive, manifest, one)) for one in found]
     reasons = {state.id: state.reason for state in manifest.recordings}
     return sounds, [_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
 
 
-def _peaks(archive: Archive, conversation: str, recording: RecordingView) -> str:
-    key = keys.peaks(conversation, recording.id)
-    return key if archive.store.size(key) else ""
+def _peaks(archive: Archive, manifest: Manifest, recording: RecordingView) -> str:
+    view = manifest.view(keys.peaks(manifest.conversation, recording.id))
+    return view.key if view and archive.store.size(view.key) else ""
 
 
 def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
