@@ -235,6 +235,7 @@ class Committer:
                 composed,
                 None if built.unread else built.unread_audio,
                 built.audio_remarks,
+                built.incomplete_audio,
             ),
             sync_mode=mode,
             sync=built.sync or None,

@@ -26,12 +26,22 @@ def described(call: CallState, details: Details) -> CallState:
     """The call with what analytics says of it."""
     return msgspec.structs.replace(
         call,
-        started_at=rfc3339_ms(details.start) if details.start is not None else call.started_at,
-        ended_at=rfc3339_ms(details.end) if details.end is not None else call.ended_at,
+        started_at=_moment(details.start) or call.started_at,
+        ended_at=_moment(details.end) or call.ended_at,
         queues=details.queue_ids or call.queues,
         media_type=next(iter(details.media_types), call.media_type),
         direction=details.direction or call.direction,
     )
+
+
+def _moment(ms: int | None) -> str:
+    """RFC 3339; empty for no time and for one outside the calendar (the platform has sent the year 10000)."""
+    if ms is None:
+        return ""
+    try:
+        return rfc3339_ms(ms)
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def entry_of(manifest: Manifest, details: Details | None) -> CallState:

@@ -53,7 +53,8 @@ class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One conversation. ``state`` sums its legs up; ``generation`` is its manifest's, 0 where there is none."""
+    """One conversation. ``state`` sums its legs up; ``generation`` is its manifest's, 0 where there is none.
+    ``defects`` counts the turns of which a field could not be right."""
 
     conversation: str
     state: State
@@ -65,6 +66,7 @@ class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     generation: int = 0
     reason: str = ""
     legs: tuple[LegState, ...] = ()
+    defects: int = 0
 
 
 class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
