@@ -20,10 +20,6 @@ import msgspec
 from turnkeeper.archive.states import AUDIO, CallState, LegState, merged
 from turnkeeper.clock import Clock
 from turnkeeper.errors import StoreRefused
-<<<<<<< HEAD
-from turnkeeper.genesys.empty_transcript import EMPTY
-=======
->>>>>>> runs
 from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
 from turnkeeper.runs.presence import Presence
 

@@ -36,17 +36,7 @@ class Legs:
     now: int
     listed: frozenset[str] = frozenset()
 
-<<<<<<< HEAD
-    def done(
-        self,
-        call: CallState,
-        found: Found,
-        manifest: Manifest,
-        details: Details | None,
-    ) -> CallState:
-=======
     def done(self, call: CallState, found: Found, manifest: Manifest, details: Details | None) -> CallState:
->>>>>>> runs
         """Transcripts came and are kept."""
         unread = manifest.unread
         state: State = "unread" if unread else "done"

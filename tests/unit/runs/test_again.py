@@ -9,12 +9,7 @@ import pytest
 from tests.unit.runs.test_visit import CALL, Here, Platform, legs
 
 from turnkeeper.errors import NotReady
-from turnkeeper.genesys.empty_transcript import is_empty
 from turnkeeper.runs.conversation import export_conversation
-<<<<<<< HEAD
-from turnkeeper.spool import Spool
-=======
->>>>>>> runs
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600
@@ -39,19 +34,7 @@ def here(**bodies: bytes) -> Here:
     return Here(Storing(dict.fromkeys(bodies, True), set(bodies), bodies=bodies))
 
 
-<<<<<<< HEAD
-EMPTY = [
-    b"",
-    b"null",
-    b"[]",
-    b"{}",
-    b' { "transcripts" : [] } ',
-    b'{"transcripts":[{"phrases":[]}]}',
-    b'{"transcript":[]}',
-]
-=======
 EMPTY = [b"", b"null", b"[]", b"{}", b' { "transcripts" : [] } ']
->>>>>>> runs
 
 
 @pytest.mark.parametrize("body", EMPTY)
@@ -116,33 +99,9 @@ async def test_it_is_asked_for_eleven_times_at_most() -> None:
 async def test_get_says_that_it_is_not_ready() -> None:
     """K8: the same for get."""
     world = here(a=b"[]")
-<<<<<<< HEAD
-    with pytest.raises(NotReady, match="the transcript is empty") as caught:
-=======
     with pytest.raises(NotReady, match="not ready") as caught:
->>>>>>> runs
         await export_conversation(world.door, world.archive, "c1")
     assert caught.value.exit_code == 5
     world.clock.advance(2 * 86_400)
     kept = await export_conversation(world.door, world.archive, "c1")
     assert kept.manifest.generation == 1
-<<<<<<< HEAD
-
-
-@pytest.mark.parametrize(
-    ("body", "empty"),
-    [
-        *((body, True) for body in EMPTY),
-        (b'{"transcripts":[{"phrases":[{"text":"hi"}]}]}', False),
-        (b'{"status":"sorry"}', False),
-        (b'{"transcripts":[{"words":[1]}]}', False),
-        (b"[" * 5000, False),
-        (b'"' + b" " * 70_000 + b'"', False),
-    ],
-)
-def test_what_is_empty(body: bytes, empty: bool) -> None:
-    with Spool() as spool:
-        spool.write(body)
-        assert is_empty(spool.seal()) is empty
-=======
->>>>>>> runs
