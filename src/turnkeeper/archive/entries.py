@@ -53,6 +53,7 @@ def entry_of(manifest: Manifest, details: Details | None) -> CallState:
         generation=manifest.generation,
         reason=f"{unread.error}: {unread.message}" if unread else "",
         legs=counting({leg.id: leg for leg in _legs(manifest)}),
+        defects=manifest.defects,
     )
     return described(entry, details) if details else entry
 
@@ -109,11 +110,18 @@ def _legs(manifest: Manifest) -> Iterator[LegState]:
             yield _lacking(one.id, one.reason or one.state, manifest.archived_at)
     listed = any(one.source == inputs.RECORDINGS for one in manifest.inputs)
     if manifest.sync_mode is not None and (listed or manifest.recordings):
-        lacking = [one for one in manifest.recordings if one.state in _LACKING]
-        if lacking:
-            yield _lacking(AUDIO, lacking[0].reason or lacking[0].state, manifest.archived_at)
-        else:
-            yield LegState(id=AUDIO, state="done", final=True)
+        yield _recordings(manifest)
+
+
+def _recordings(manifest: Manifest) -> LegState:
+    """The leg that stands for all recordings."""
+    lacking = [one for one in manifest.recordings if one.state in _LACKING]
+    if lacking:
+        return _lacking(AUDIO, lacking[0].reason or lacking[0].state, manifest.archived_at)
+    unread = [one for one in manifest.recordings if one.state == "unread"]
+    if unread:
+        return LegState(id=AUDIO, state="unread", reason=f"recording {unread[0].id}: {unread[0].reason}", final=True)
+    return LegState(id=AUDIO, state="done", final=True)
 
 
 def _lacking(name: str, reason: str, at: str) -> LegState:

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import msgspec
 
-from turnkeeper.archive import inputs
+from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
 from turnkeeper.audio.containers import content_type
-from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.errors import NotFound, TooLarge, Unread
 from turnkeeper.model import Participant, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
 from turnkeeper.viewer.marks import covered, overtalk, quiet, silences, union
