@@ -123,7 +123,8 @@ class Recording(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class RecordingState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one recording: ``done``, ``redacted`` (done, with sensitive parts silenced by the platform),
-    ``waiting``, ``archived``, ``deleted``, ``absent`` (no media), ``failed`` or ``unread``, and why.
+    ``incomplete`` (archived, and sound is missing in it), ``waiting``, ``archived``, ``deleted``, ``absent`` (no
+    media), ``failed`` or ``unread``, and why.
 
     ``format`` is what it was asked for in: ``original``, or the platform's name of a format.
     """

@@ -434,6 +434,7 @@ class Archive:
                 composed,
                 None if built.unread else built.unread_audio,
                 built.audio_remarks,
+                built.incomplete_audio,
             ),
             sync_mode=mode,
             sync=built.sync or None,

@@ -20,6 +20,7 @@ import msgspec
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, TurnkeeperError, Unavailable
+from turnkeeper.genesys.answers import document_in
 from turnkeeper.genesys.download import Downloads, too_large
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.pool import Pool, Seat
@@ -295,8 +296,8 @@ def decoded(body: Spool, operation: str, key: str) -> object:
     with body.open() as reader:
         data = reader.read()
     try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
+        return document_in(data)
+    except ValueError:
         raise Unavailable("the answer is not JSON", operation=operation, key=key, hint=_PAGE) from None
 
 

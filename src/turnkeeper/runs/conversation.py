@@ -19,13 +19,12 @@ from turnkeeper.archive.keys import check_id
 from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
-from turnkeeper.clock import Clock, SystemClock
-from turnkeeper.errors import NotFound, NotReady, Unread, foreign_as_defect
+from turnkeeper.clock import Clock
+from turnkeeper.errors import NotFound, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.empty import EMPTY, is_empty, is_fresh
 from turnkeeper.runs.names import ids_of, names_of
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
@@ -105,7 +104,6 @@ async def export_conversation(
     selections: Sequence[Selection] = (),
     audio: AudioWanted | None = None,
     listener: Listener = silent,
-    clock: Clock | None = None,
 ) -> Kept:
     """Fetch one conversation and keep it, with its recordings where ``audio`` says so. Nothing counts until
     ``archive.keep`` stored the manifest.
@@ -115,7 +113,7 @@ async def export_conversation(
     the same; the manifest's state says ``unread``.
     """
     with foreign_as_defect("get", conversation):
-        kept, _ = await _export(platform, archive, conversation, selections, audio, listener, clock or SystemClock())
+        kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
         return kept
 
 
@@ -126,14 +124,12 @@ async def _export(
     selections: Sequence[Selection],
     audio: AudioWanted | None,
     listener: Listener,
-    clock: Clock,
 ) -> tuple[Kept, AudioFound]:
     with ExitStack() as spools:
         described, details = await _details(platform, conversation, listener)
         arrived = [_held(spools, Arrived(described, "conversation"))] if described else []
         found = await platform.transcripts(conversation, details)
         arrived += [_held(spools, one) for one in _transcripts(found)]
-        _refuse_empty(found, details, conversation, clock)
         names, notes = await names_of(platform, ids_of(details), spools)
         arrived += names
         sound = AudioFound()
@@ -205,7 +201,7 @@ def get(
             await anyio.to_thread.run_sync(archive.claim, await door.organisation())
             await anyio.to_thread.run_sync(archive.prepare)
             await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
-            return await _export(door, archive, conversation, selections, wanted, listener, clock or SystemClock())
+            return await _export(door, archive, conversation, selections, wanted, listener)
 
     with foreign_as_defect("get", conversation):
         kept, sound = run(verb)
@@ -225,16 +221,6 @@ async def _details(platform: Genesys, conversation: str, listener: Listener) -> 
     except Unread as cause:
         listener(Noted(conversation=conversation, note=f"its details are kept but cannot be read: {cause.message}"))
         return body, None
-
-
-def _refuse_empty(found: Found, details: Details | None, conversation: str, clock: Clock) -> None:
-    """Raise ``NotReady`` where a call that ended less than a day ago has transcripts without a phrase only."""
-    bodies = [one.spool for one in found.bodies if not one.metadata]
-    now = int(clock.now().timestamp() * 1000)
-    if found.failed or not is_fresh(details, now) or not all(map(is_empty, bodies)):
-        return
-    hint = "It is not kept, since the platform may still be at it: run it again later."
-    raise NotReady(EMPTY, operation="get", key=conversation, hint=hint)
 
 
 def _held(spools: ExitStack, one: Arrived) -> Arrived:

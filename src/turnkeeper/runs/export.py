@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,7 +25,15 @@ from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.discovery import Discovered, ListingResult, Unknown, discover_ids, discover_window, planned
+from turnkeeper.runs.discovery import (
+    Discovered,
+    ListingResult,
+    RejectedElement,
+    Unknown,
+    discover_ids,
+    discover_window,
+    planned,
+)
 from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Exporter, ExportSettings
 from turnkeeper.runs.feed import Batch
@@ -359,9 +367,16 @@ class Run:
             async for batch in _paged(found, start, stop):
                 sum_of_batches += len(batch.wanted)
                 yield batch
-            yield Batch(start, stop, refused=tuple(_left_out(result, start, stop, settled=window.settled)))
-            complete = window.settled and result.proven
-            yield Batch(start, stop, last=True, complete=complete, found=sum_of_batches)
+            yield Batch(
+                start,
+                stop,
+                last=True,
+                complete=window.settled and result.proven,
+                found=sum_of_batches,
+                # A day that goes on may count ahead of what it gives.
+                missing=result.missing if window.settled else 0,
+                refused=tuple(_rejected(one) for one in result.rejected),
+            )
 
     async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
         async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
@@ -387,20 +402,17 @@ async def _paged(
         yield Batch(start, stop, tuple(batch), refused=tuple(refused))
 
 
-def _left_out(result: ListingResult, start: str, stop: str, *, settled: bool) -> Iterator[Failure]:
-    """What the listing of a window came to know of and could not give. A day that goes on may count ahead."""
-    for one in result.rejected:
-        yield _no_id(one.shown or "(none)")
-    if result.missing and settled:
-        message = f"{start} to {stop}: the platform counts {result.missing} conversations more than it gave"
-        yield Failure(conversation="", error="Incomplete", message=message, hint="The next run lists it again.")
-
-
 def _no_id(text: str) -> Failure:
     """A conversation that cannot be asked for: its id would become part of addresses and keys."""
     shown = ascii(text[:40])[1:-1] + ("…" if len(text) > 40 else "")
     hint = "Ids are letters, digits, '.', '_' and '-', at most 128 of them; the others were exported."
     return Failure(conversation=shown, error="Refused", message="is not an id", hint=hint)
+
+
+def _rejected(element: RejectedElement) -> Failure:
+    """An element of a listing that is no conversation."""
+    hint = "The others of the listing were exported; tell the platform's support."
+    return Failure(conversation=element.shown, error="Refused", message=element.reason, hint=hint)
 
 
 def _wanted(one: Discovered | Unknown) -> Wanted:

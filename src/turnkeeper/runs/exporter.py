@@ -23,7 +23,7 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Defect, Denied, Erased, Misconfigured, Retriable, TurnkeeperError
+from turnkeeper.errors import Defect, Denied, Erased, Misconfigured, Retriable, TurnkeeperError, Unavailable
 from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
@@ -207,7 +207,7 @@ class Exporter:
         report.unlisted += 1
         if report.listed_until and start:
             report.listed_until = min(report.listed_until, start)
-        stretch = f"{start} to {stop} was not listed: " if start else ""
+        stretch = f"{start} to {stop} was not listed in full: " if start else ""
         report.failures.append(failure_of("", cause, stretch))
 
     async def _listed(self, feed: Feed) -> None:
@@ -236,6 +236,10 @@ class Exporter:
         self.report.new += new
         for one in batch.refused:
             self._refuse(one)
+        if batch.missing:
+            hint = "The stretch stays open: the next run lists it again."
+            why = f"the platform counts {batch.missing:,} conversations more than it gave"
+            self._cannot_list(Unavailable(why, hint=hint))
         if batch.last:
             await anyio.to_thread.run_sync(self._close_window, batch)
         if batch.wanted or batch.last:
@@ -243,10 +247,9 @@ class Exporter:
         self._woken()
 
     def _refuse(self, one: Failure) -> None:
-        """List what cannot be asked for, once, however often a listing names it; and what a stretch did not give."""
+        """List what cannot be asked for, once, however often a listing names it."""
         if one not in self.report.failures:
-            self.report.refused += bool(one.conversation)
-            self.report.unlisted += not one.conversation
+            self.report.refused += 1
             if len(self.report.failures) < _FAILURES_LISTED:
                 self.report.failures.append(one)
 

@@ -18,10 +18,10 @@ LISTED_AGAIN = (30.0, 120.0, 600.0)
 @dataclass(frozen=True)
 class Batch:
     """Part of one window: conversations found. ``last`` ends the window; ``found`` is then the sum of its batches, and
-    ``complete`` says that the platform adds nothing more to it.
+    ``complete`` says that the platform gave everything that it counts there, and adds nothing more to it.
 
-    A feed gives a ``last`` batch only where everything that the platform counts in the window was listed; else it
-    raises. ``refused`` were listed and cannot be asked for, each with the reason.
+    ``missing`` of a ``last`` batch is how many conversations the platform counts and did not give. ``refused`` were
+    listed and cannot be asked for, each with the reason.
     """
 
     start: str
@@ -30,6 +30,7 @@ class Batch:
     last: bool = False
     complete: bool = False
     found: int = 0
+    missing: int = 0
     refused: tuple[Failure, ...] = ()
 
 

@@ -17,10 +17,9 @@ from typing import ClassVar
 
 import msgspec
 
-from turnkeeper.archive.states import AUDIO, CallState, merged
+from turnkeeper.archive.states import AUDIO, CallState, LegState, merged
 from turnkeeper.clock import Clock
 from turnkeeper.errors import StoreRefused
-from turnkeeper.runs.empty import EMPTY
 from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
 from turnkeeper.runs.presence import Presence
 
@@ -457,9 +456,13 @@ def _has_unread_audio(call: CallState) -> bool:
 
 
 def _missing(known: CallState, listed: frozenset[str]) -> bool:
-    # A transcript that was empty is listed too: it has its next ask already.
-    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed") or leg.reason == EMPTY}
+    # One whose link or file was not ready is listed too: it has its next ask already.
+    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed") or _is_unready(leg)}
     return bool(known.legs) and "_media" not in held and not listed <= held
+
+
+def _is_unready(leg: LegState) -> bool:
+    return leg.state == "absent" and leg.reason.startswith("not ready")
 
 
 def _lacks(call: CallState, leg: str, *, idle: bool) -> bool:

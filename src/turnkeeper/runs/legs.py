@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +13,6 @@ from turnkeeper.clock import rfc3339_ms
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.speech import candidates
 from turnkeeper.model import RecordingState
-from turnkeeper.runs.empty import EMPTY
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.transcript.details import Details
@@ -37,16 +36,8 @@ class Legs:
     now: int
     listed: frozenset[str] = frozenset()
 
-    def done(
-        self,
-        call: CallState,
-        found: Found,
-        manifest: Manifest,
-        details: Details | None,
-        empty: Collection[str] = (),
-    ) -> CallState:
-        """Transcripts came and are kept. ``empty`` are the legs whose transcript says nothing so far: the platform may
-        still be at it, so they count as absent."""
+    def done(self, call: CallState, found: Found, manifest: Manifest, details: Details | None) -> CallState:
+        """Transcripts came and are kept."""
         unread = manifest.unread
         state: State = "unread" if unread else "done"
         reason = f"{unread.error}: {unread.message}" if unread else ""
@@ -58,9 +49,7 @@ class Legs:
             name = one.communication or WHOLE
             if one.metadata:
                 continue
-            if name in empty:
-                legs[name] = self._missing(call, legs.get(name), name, EMPTY, likely)
-            elif state == "unread":
+            if state == "unread":
                 legs[name] = self._unread(call, legs.get(name), name, reason, likely)
             else:
                 legs[name] = self._answered(legs.get(name), name, state, reason, likely)

@@ -21,7 +21,6 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.genesys.speech import candidates
-from turnkeeper.runs.empty import EMPTY, is_empty, is_fresh
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
 from turnkeeper.runs.legs import Legs, held, next_ask, waiting
@@ -135,13 +134,7 @@ class Visitor:
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
         for one in met.bodies:
             spools.enter_context(one.spool)
-        transcripts = {one.communication or WHOLE: one.spool for one in met.bodies if not one.metadata}
-        fresh = is_fresh(details, now)
-        empty = [name for name, spool in sorted(transcripts.items()) if fresh and is_empty(spool)]
-        if len(empty) == len(transcripts) and not met.failed and not call.generation:
-            lacking = [*met.absent, *((name, EMPTY) for name in empty)]
-            return self._told(legs.absent(call, lacking, details), now)
-        return await self._kept(call, body, met, details, legs, spools, empty)
+        return await self._kept(call, body, met, details, legs, spools)
 
     @contextmanager
     def _permitted(self, taken: Taken, now: int) -> Iterator[None]:
@@ -222,7 +215,6 @@ class Visitor:
         details: Details | None,
         legs: Legs,
         spools: ExitStack,
-        empty: Collection[str],
     ) -> Outcome:
         arrived = [Arrived(body, "conversation")] if body else []
         arrived += [Arrived(one.spool, one.source, one.communication, one.withheld) for one in found.bodies]
@@ -241,7 +233,7 @@ class Visitor:
             details=details if body else None,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        done = legs.done(call, found, kept.manifest, details, empty)
+        done = legs.done(call, found, kept.manifest, details)
         # The same bytes as before have not arrived once more.
         count = sum(not one.metadata for one in found.bodies) if kept.changed or not call.generation else 0
         outcome = self._told(done, legs.now, arrived=count)
