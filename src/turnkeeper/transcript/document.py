@@ -23,7 +23,7 @@ from turnkeeper.transcript.scan import elements_before
 from turnkeeper.transcript.skeleton import Path, Trailing, escaped
 from turnkeeper.transcript.stream import CHUNK, Batch, Stream, place, stream_batches
 
-__all__ = ["HELD", "Document", "Source", "link_in", "open_document"]
+__all__ = ["HELD", "Document", "Source", "link_in", "open_document", "unknown_shape"]
 
 HELD = 1 << 20
 """Bodies smaller than this are parsed once and kept."""
