@@ -50,6 +50,13 @@ class Document(msgspec.Struct):
     mode: Mode
     held: list[Batch] | None = None
 
+    @property
+    def says_it_is_empty(self) -> bool:
+        """Whether a document without turns has an empty array where they would stand."""
+        if isinstance(self.survey.skeleton, dict):
+            return any(_is_empty(self.survey.skeleton, path) for path in self.shape.targets if path)
+        return self.held is not None and self.facts.header is not None
+
     def turns(self, context: Context) -> Iterator[list[Turn]]:
         """The turns in file order, in batches; fresh each call. Raises ``Unread`` with offset and field."""
         for batch in self._batches():
@@ -235,6 +242,15 @@ def _keep(held: list[Batch] | None, batch: Batch, size: int) -> list[Batch] | No
         return None
     held.append(batch)
     return held
+
+
+def _is_empty(value: Any, path: Path) -> bool:
+    """Whether an empty array stands at a path, or where an array on the way to it would hold more."""
+    if not path or value == []:
+        return bool(value == [])
+    if path[0] == "[]":
+        return isinstance(value, list) and any(_is_empty(one, path[1:]) for one in value)
+    return isinstance(value, dict) and _is_empty(value.get(path[0]), path[1:])
 
 
 def link_in(skeleton: object) -> str | None:
