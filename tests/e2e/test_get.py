@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from tests.e2e.truth import BRIEF, truth_of
+from tests.views import view_path
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock
 from turnkeeper.errors import NotReady
@@ -30,7 +33,7 @@ def test_the_summary_equals_the_truth(
     assert dialect == {"auto": "media"}.get(api, api)
     assert {field: ran.json[field] for field in BRIEF} == truth["dialects"][dialect]
     assert list(ran.json)[:8] == [*BRIEF, "archived_at", "storage_location"]
-    assert ran.json["storage_location"] == f"{to}/transcripts/{conversation}.json"
+    assert re.fullmatch(f"{re.escape(to)}/transcripts/{conversation}/[0-9a-f]{{16}}.json", ran.json["storage_location"])
     assert ran.json["archived_at"].endswith("Z")
 
 
@@ -121,9 +124,9 @@ def test_role_filters_write_a_selection_and_leave_the_transcript_whole(
     conversation = running.conversation_ids[0]
     ran = cli("get", conversation, "--to", "archive", "--role", "agent", env=credentials(running), code=0)
     archive = tmp_path / "archive"
-    (chosen,) = (archive / "selections" / conversation).iterdir()
+    chosen = view_path(archive, conversation, "selections")
     roles = {turn["role"] for turn in json.loads(chosen.read_text())["transcript"]}
-    whole = json.loads((archive / "transcripts" / f"{conversation}.json").read_text())["transcript"]
+    whole = json.loads(view_path(archive, conversation).read_text())["transcript"]
     assert roles == {"agent"}
     assert len(whole) == ran.json["total_turns"] > ran.json["agent_turns"]
 
@@ -134,7 +137,7 @@ def test_names_of_people_and_queues_are_kept_with_the_call(platform: Platform, c
     cli("get", conversation, "--to", "archive", "--api", "speech", env=credentials(running), code=0)
     archive = tmp_path / "archive"
     assert {path.name for path in (archive / "directory").iterdir()} >= {"users", "queues"}
-    transcript = json.loads((archive / "transcripts" / f"{conversation}.json").read_text())
+    transcript = json.loads(view_path(archive, conversation).read_text())
     agents = [participant for participant in transcript["participants"] if participant["role"] == "agent"]
     assert agents
     assert all(agent.get("name") for agent in agents)
@@ -147,6 +150,20 @@ def test_the_aligned_turns_are_reported_at_the_rate_asked(platform: Platform, cl
     )
     assert ran.json["sample_rate"] == 8000
     assert ran.json["aligned_turns"] == ran.json["total_turns"]
+
+
+def test_without_audio_the_sample_indices_are_computed_by_the_command_that_is_named(
+    platform: Platform, cli: Cli, tmp_path: Path
+) -> None:
+    """K1: aligned_turns: 14 at 48,000 Hz though no audio was fetched and no sample index is stored."""
+    running = platform()
+    ran = cli("get", running.conversation_ids[0], "--to", "archive", env=credentials(running), code=0).json
+    assert not (tmp_path / "archive/alignment").exists()
+    assert ran["alignment"]["stored"] is False
+    command = shlex.split(ran["alignment"]["computed_by"])
+    lines = [json.loads(line) for line in cli(*command[1:], code=0).out.splitlines()]
+    assert sum("start_sample" in line for line in lines) == ran["aligned_turns"] > 0
+    assert all(line["start_sample"] == round(line["start_time"] * 48_000) for line in lines)
 
 
 def test_the_default_rate_is_the_briefs(platform: Platform, cli: Cli) -> None:

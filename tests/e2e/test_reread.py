@@ -10,6 +10,7 @@ import msgspec
 
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
+from tests.views import view_path
 from turnkeeper.model import Turn
 from turnkeeper.transcript.dialect import Context, Facts, Survey
 from turnkeeper.transcript.dialects import SHAPES
@@ -28,7 +29,7 @@ def test_the_command_lists_what_is_still_unread(platform: Platform, cli: Cli) ->
 
 def test_a_mistyped_address_is_no_archive_that_is_read(cli: Cli) -> None:
     for verb in (("reread", "nowhere"), ("report", "nowhere", "--out", "pages")):
-        assert "there is no archive here" in cli(*verb, code=1).err
+        assert "there is no archive here" in cli(*verb, code=3).err
 
 
 def test_rereading_everything_changes_nothing(platform: Platform, cli: Cli, tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_a_lost_view_is_rebuilt(platform: Platform, cli: Cli, tmp_path: Path) ->
     running = platform()
     conversation = running.conversation_ids[0]
     cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
-    view = tmp_path / f"archive/transcripts/{conversation}.json"
+    view = view_path(tmp_path / "archive", conversation)
     content = view.read_bytes()
     view.unlink()
     cli("reread", "archive", "--every", code=0)

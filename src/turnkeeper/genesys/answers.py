@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import json
+import math
 from typing import TypeVar
 
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unavailable
 from turnkeeper.spool import Spool
+from turnkeeper.transcript.surrogates import without_lone_surrogates
 
-__all__ = ["LARGEST", "not_the_platforms", "read_answer", "without_lone_surrogates"]
+__all__ = ["LARGEST", "document_in", "not_the_platforms", "read_answer"]
 
 LARGEST = 64 << 20
 """Bytes of the largest page of conversations that is read in one go."""
 
-# Pairs are matched first, so that what is left is half of one; a backslash that is escaped begins nothing.
-_SURROGATES = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
-_REPLACEMENT = b"\\ufffd"
+_MOST_DIGITS = 400
 
 T = TypeVar("T")
 
@@ -46,24 +44,20 @@ def not_the_platforms(what: str, operation: str, key: str) -> Unavailable:
     )
 
 
-def without_lone_surrogates(data: bytes) -> tuple[bytes, int]:
-    """JSON whose strings can be decoded, and how many characters were replaced by U+FFFD for that.
+def document_in(data: bytes) -> object:
+    """A JSON document as plain data. Raises ``ValueError`` where it is none.
 
-    Halves of surrogate pairs (``"\\ud800"``) and bytes that are not UTF-8 are no characters.
+    Values that cannot be cost themselves only: half a character is U+FFFD, a number beyond every float is infinite.
     """
-    count = 0
-
-    def mend(match: re.Match[bytes]) -> bytes:
-        nonlocal count
-        count += match[1] is not None
-        return match[0] if match[1] is None else _REPLACEMENT
-
-    if b"\\ud" in data or b"\\uD" in data:
-        data = _SURROGATES.sub(mend, data)
     try:
-        data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace")
-        count += text.count("\ufffd") - data.count("\ufffd".encode())
-        data = text.encode()
-    return data, count
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.loads(without_lone_surrogates(data)[0], parse_int=_integer)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf

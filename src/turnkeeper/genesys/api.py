@@ -20,13 +20,14 @@ import msgspec
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, TurnkeeperError, Unavailable
+from turnkeeper.genesys.answers import document_in
 from turnkeeper.genesys.download import Downloads, too_large
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.pool import Pool, Seat
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import where
+from turnkeeper.genesys.scrub import plain, where
 from turnkeeper.settings import BodyLimits
 from turnkeeper.spool import Spool
 
@@ -171,7 +172,7 @@ class Api:
                 said = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
         except _NoToken as none:
             raise none.error from None
-        shown = {name: answer.headers[name] for name in _PROBED if name in answer.headers}
+        shown = {name: plain(answer.headers[name], 64) for name in _PROBED if name in answer.headers}
         return Probe(answer.status, said.code, said.message, shown, said.limit_key)
 
     async def _moved_again(self, call: Call) -> str:
@@ -295,8 +296,8 @@ def decoded(body: Spool, operation: str, key: str) -> object:
     with body.open() as reader:
         data = reader.read()
     try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
+        return document_in(data)
+    except ValueError:
         raise Unavailable("the answer is not JSON", operation=operation, key=key, hint=_PAGE) from None
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import anyio
-import msgspec
 from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
 from authlib.oauth2.rfc7523 import private_key_jwt_sign  # type: ignore[import-untyped]
 from joserfc.errors import JoseError
@@ -22,6 +21,7 @@ from joserfc.jwk import Key, import_key
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, TurnkeeperError
 from turnkeeper.events import Listener, Renewed
+from turnkeeper.genesys.answers import document_in
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
@@ -191,10 +191,11 @@ class Tokens:
 
     def _token_in(self, body: bytes) -> _Token:
         try:
-            found = msgspec.json.decode(body)
-        except (ValueError, RecursionError):
+            found = document_in(body)
+        except ValueError:
             raise self._no_endpoint("its answer is no token") from None
-        bearer = found.get("access_token") if isinstance(found, dict) else None
+        found = found if isinstance(found, dict) else {}
+        bearer = found.get("access_token")
         if not isinstance(bearer, str) or not bearer or not bearer.isascii() or not bearer.isprintable():
             raise self._no_endpoint("its answer holds no token")
         remember(bearer, token=True)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from turnkeeper.errors import Misconfigured
-from turnkeeper.genesys.answers import not_the_platforms, without_lone_surrogates
+from turnkeeper.genesys.answers import document_in, not_the_platforms
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.withheld import clean_bytes, kept_form
 from turnkeeper.spool import Spool
@@ -115,8 +113,8 @@ def names_call(kind: Kind, which: Sequence[tuple[str, str]]) -> Call:
 
 def _names_in(data: bytes) -> dict[str, str]:
     try:
-        found = msgspec.json.decode(without_lone_surrogates(data)[0])
-    except (ValueError, RecursionError):
+        found = document_in(data)
+    except ValueError:
         raise not_the_platforms("the answer is not JSON", "names", "") from None
     listed = found.get("entities") if isinstance(found, dict) else None
     if not isinstance(listed, list):

@@ -15,10 +15,11 @@ import msgspec
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, Skippable
-from turnkeeper.genesys.answers import not_the_platforms, without_lone_surrogates
+from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api
 from turnkeeper.genesys.conversations import Kind, names_call
 from turnkeeper.spool import Spool
+from turnkeeper.transcript.surrogates import without_lone_surrogates
 
 __all__ = ["Directory", "Listing"]
 

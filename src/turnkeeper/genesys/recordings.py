@@ -18,7 +18,7 @@ from turnkeeper.audio.recordings import AudioFormat, read_recordings
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, LinkExpired, NotReady, Retriable, Skippable, TurnkeeperError
 from turnkeeper.events import Fetched, Listener, Noted, Waiting
-from turnkeeper.genesys.answers import not_the_platforms
+from turnkeeper.genesys.answers import document_in, not_the_platforms
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.batches import Batch, Batches, Delivered
 from turnkeeper.genesys.conversations import checked_id, is_id
@@ -319,10 +319,10 @@ class Recordings:
         """
         with body.open() as reader:
             data = reader.read()
-        if not _is_list(data):
-            raise not_the_platforms("the answer is no list of recordings", "recordings", "")
-        recordings = read_recordings(data)
-        links = _links(data)
+        document = _list_in(data)
+        # Written anew, because a value in it that cannot be is no reason to know nothing of the others.
+        recordings = read_recordings(msgspec.json.encode(document))
+        links = _links(document)
         kept, withheld = clean_bytes(data)
         listing = Spool(self._folder)
         listing.write(kept)
@@ -347,18 +347,14 @@ def _wanted(met: _Round, recordings: Collection[Recording], held: Collection[str
     return wanted
 
 
-def _links(data: bytes) -> dict[str, dict[str, str]]:
-    """The addresses in an answer; none where it is no list (nothing at all while it is transcoded again)."""
-    try:
-        document = msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        return {}
+def _links(listed: Collection[dict[str, object]]) -> dict[str, dict[str, str]]:
+    """The addresses in a list, by recording and part."""
     links: dict[str, dict[str, str]] = {}
-    for told in document if isinstance(document, list) else [document]:
-        uris = told.get("mediaUris") if isinstance(told, dict) else None
-        if isinstance(uris, dict) and isinstance(told.get("id"), str):
+    for told in listed:
+        uris, name = told.get("mediaUris"), told.get("id")
+        if isinstance(uris, dict) and isinstance(name, str):
             found = {part: _address(one) for part, one in uris.items()}
-            links[told["id"]] = {part: link for part, link in found.items() if link and is_id(part)}
+            links[name] = {part: link for part, link in found.items() if link and is_id(part)}
     return links
 
 
@@ -369,18 +365,22 @@ def _list_call(conversation: str, name: str) -> Call:
 
 
 def _links_of(body: Spool) -> dict[str, dict[str, str]]:
+    """The addresses in a list; none at all where it is being transcoded again."""
     with body.open() as reader:
-        return _links(reader.read())
+        data = reader.read()
+    return _links(_list_in(data)) if data else {}
 
 
-def _is_list(data: bytes) -> bool:
-    """Whether an answer is a list of objects, or a page of one (``entities``)."""
+def _list_in(data: bytes) -> list[dict[str, object]]:
+    """The recordings in an answer, which is a list of objects or a page of one (``entities``)."""
     try:
-        document = msgspec.json.decode(data)
-    except (ValueError, RecursionError):
-        return False
+        document = document_in(data)
+    except ValueError:
+        document = None
     listed = document.get("entities") if isinstance(document, dict) else document
-    return isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise not_the_platforms("the answer is no list of recordings", "recordings", "")
+    return listed
 
 
 def _address(told: object) -> str:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from turnkeeper.errors import (
     Denied,
     Incomplete,
@@ -26,6 +24,7 @@ from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.empty_transcript import EMPTY, is_empty
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
 from turnkeeper.genesys.withheld import kept_form
@@ -35,7 +34,6 @@ from turnkeeper.transcript.details import Details
 __all__ = ["Speech", "candidates"]
 
 _DIGITAL = frozenset({"message", "internalmessage", "chat", "email"})
-_SMALLEST_TRANSCRIPT = 1 << 14
 _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 
@@ -48,6 +46,7 @@ class _Round:
     absent: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, Retriable]] = field(default_factory=list)
     denied: Denied | None = None
+    unready: bool = False
 
     def close(self) -> None:
         for body in self.bodies:
@@ -89,7 +88,8 @@ class Speech:
                 raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
-            return Pending("no transcript", answered=False, absent=tuple(met.absent))
+            status = "in the making" if met.unready else "no transcript"
+            return Pending(status, answered=met.unready, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
         return Found("speech", tuple(met.bodies), tuple(met.absent), tuple(met.failed))
@@ -99,6 +99,7 @@ class Speech:
             try:
                 met.bodies.append(await self._body(conversation, communication, fresh=met.fresh))
             except NotReady as cause:
+                met.unready = True
                 met.absent.append((communication, cause.message))
             except Denied as cause:
                 met.denied = met.denied or cause
@@ -120,9 +121,9 @@ class Speech:
             raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
         link = partial(self._link, conversation, communication)
         spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
-        if fresh and _is_empty(spool):
+        if fresh and is_empty(spool):
             spool.close()
-            raise NotReady("not ready: the file holds no transcript yet")
+            raise NotReady(EMPTY)
         source = f"speech/{communication}"
         self._listener(Fetched(conversation=conversation, source=source, size=spool.size, dialect="speech"))
         try:
@@ -147,19 +148,6 @@ def _url(body: Spool, call: Call) -> str:
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise not_the_platforms("the answer holds no address", call.operation, call.key)
     return url
-
-
-def _is_empty(body: Spool) -> bool:
-    """Whether a file holds no transcript at all: no bytes, ``null``, ``[]``, ``{}`` or ``{"transcripts":[]}``."""
-    if body.size > _SMALLEST_TRANSCRIPT:
-        return False
-    with body.open() as reader:
-        data = reader.read()
-    try:
-        found = msgspec.json.decode(data) if data.strip() else None
-    except (ValueError, RecursionError):
-        return False
-    return not found or (isinstance(found, dict) and "transcripts" in found and not found["transcripts"])
 
 
 def _reason(cause: TurnkeeperError) -> str:

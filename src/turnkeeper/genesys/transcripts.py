@@ -92,7 +92,8 @@ class Transcripts:
             if isinstance(met, Found):
                 return met
             if details is None and not met.answered:
-                raise NotFound("neither details nor a transcript", operation="get", key=conversation, hint=_UNKNOWN)
+                why = "the platform knows no such conversation"
+                raise NotFound(why, operation="get", key=conversation, hint=_UNKNOWN)
             waited = self._clock.monotonic() - began
             if waited >= limit or not (met.answered or fresh or wait_seconds is not None):
                 raise _not_ready(conversation, met, waited, poll_seconds)
