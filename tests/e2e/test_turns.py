@@ -14,6 +14,7 @@ import pytest
 
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
+from tests.views import view_path
 
 DATA = Path(__file__).parent.parent / "unit" / "transcript" / "data"
 
@@ -50,7 +51,8 @@ def test_adjacent_turns_share_their_boundary_sample(call: Path, cli: Cli) -> Non
 
 
 def test_another_interaction_prints_nothing_and_says_so(call: Path, cli: Cli) -> None:
-    ran = cli("turns", str(call), "--interaction", "c-2", code=0)
+    """K1: an interaction that is not there is no success."""
+    ran = cli("turns", str(call), "--interaction", "c-2", code=3)
     assert ran.out == ""
     assert "c-2" in ran.err
 
@@ -105,7 +107,7 @@ def test_an_archive_is_read_as_input(platform: Platform, cli: Cli, tmp_path: Pat
     everything = cli("turns", "archive", code=0).out.splitlines()
     only_one = cli("turns", "archive", "--interaction", one, code=0).out.splitlines()
     assert 0 < len(only_one) < len(everything)
-    view = tmp_path / f"archive/transcripts/{one}.json"
+    view = view_path(tmp_path / "archive", one)
     assert cli("turns", str(view), code=0).out.splitlines() == only_one
     assert len(list(tk.read_turns(str(tmp_path / "archive")))) == len(everything)
 
