@@ -10,7 +10,7 @@ import pytest
 from tests.last.scan import scan
 from turnkeeper.simulator import Simulation
 
-OURS = {"key.pem", "ca.pem", "client-secret"}
+OURS = {"key.pem", "simulator-key.pem", "ca.pem", "client-secret"}
 """Files that tests wrote on purpose, to be read as credentials."""
 
 
