@@ -41,6 +41,8 @@ KINDS = (
     "Ids and texts",
 )
 _PAGE = "<html><body>Maintenance, back soon</body></html>"
+_IMPATIENT = (("TURNKEEPER_BODY_TIMEOUT", "0.5"), ("TURNKEEPER_MAX_BODY", "16M"))
+"""So that a drip does not take an hour: a deadline and a largest size for each body."""
 _LAST_DAY = ("--since", "2026-10-06", "--until", "2026-10-07")
 
 
@@ -62,21 +64,22 @@ class Attack:
     api: str = "speech"
     whole: bool = False
     well: bool = False
+    env: tuple[tuple[str, str], ...] = ()
 
 
 def _many(kind: str, where: str, *rows: tuple[str, Spoil], **more: Any) -> list[Attack]:
     return [Attack(kind, name, where, spoil, **more) for name, spoil in rows]
 
 
-def _shapes(where: str, what: str, **more: Any) -> list[Attack]:
-    """The shapes that a page, an object or a list never has."""
+def _shapes(where: str, what: str, *, every: bool = False, **more: Any) -> list[Attack]:
+    """The shapes that a page, an object or a list never has; the likeliest two, or ``every`` one."""
     told = (
         ("`{}`", "{}"),
         ("`[]`", "[]"),
         ("`null`", "null"),
         ('`{"status":"maintenance"}`', '{"status":"maintenance"}'),
     )
-    rows = [(f"{what}: 200 and {name}", fixed(text)) for name, text in told]
+    rows = [(f"{what}: 200 and {name}", fixed(text)) for name, text in (told if every else told[:1])]
     rows.append((f"{what}: 200 and a page of HTML", fixed(_PAGE, kind="text/html")))
     return _many("Shapes", where, *rows, **more)
 
@@ -240,7 +243,7 @@ ATTACKS: tuple[Attack, ...] = (
         ("a page of the details query in chunks stops inside one", chunks_cut),
     ),
     Attack("Lengths", "a link in chunks stops inside one", "link", chunks_cut),
-    *_shapes("query", "details query"),
+    *_shapes("query", "details query", every=True),
     *_many(
         "Shapes",
         "query",
@@ -252,7 +255,7 @@ ATTACKS: tuple[Attack, ...] = (
     *_shapes("results", "a job's results", options=("--by", "jobs")),
     *_shapes("token", "token"),
     *_shapes("link", "link"),
-    *_shapes("file", "transcript"),
+    *_shapes("file", "transcript", every=True),
     *_shapes("search", "transcript search", whole=True),
     *_shapes("users", "names of users", whole=True),
     *_shapes("recordings", "recordings", options=("--audio",)),
@@ -365,6 +368,8 @@ ATTACKS: tuple[Attack, ...] = (
         ("a transcript of 1 GB, packed", bomb(1024)),
         ("a transcript of 1 GB, packed twice", nested_bomb(1024)),
         ("a transcript packed with zstd", headed(Content_Encoding="zstd")),
+        env=_IMPATIENT,
+        calls=1,
     ),
     *_many(
         "Time and size",
@@ -376,16 +381,34 @@ ATTACKS: tuple[Attack, ...] = (
         ("a page of the details query of 1 GB, packed", bomb(1024)),
         ("an error of 1 GB, packed", bomb(1024, 500)),
         ("a page of the details query of 1 GB of conversations, packed", huge(_page_of_a_gigabyte)),
+        env=_IMPATIENT,
+        calls=1,
     ),
-    *_many("Time and size", "token", ("a token drips", dripping()), ("a token of 1 GB, packed", bomb(1024))),
-    Attack("Time and size", "details of 1 GB, packed", "details", huge(_details_of_a_gigabyte), verb="get"),
+    *_many(
+        "Time and size",
+        "token",
+        ("a token drips", dripping()),
+        ("a token of 1 GB, packed", bomb(1024)),
+        env=_IMPATIENT,
+        calls=1,
+    ),
+    Attack(
+        "Time and size",
+        "details of 1 GB, packed",
+        "details",
+        huge(_details_of_a_gigabyte),
+        verb="get",
+        env=_IMPATIENT,
+        calls=1,
+    ),
     Attack(
         "Time and size",
         "recordings of 1 GB, packed",
         "recordings",
         huge(_list_of_a_gigabyte),
         options=("--audio",),
-        calls=2,
+        calls=1,
+        env=_IMPATIENT,
     ),
     *_many(
         "Echoes",

@@ -63,6 +63,7 @@ def tried(attack: Attack, folder: Path) -> Trial:
             "GENESYS_API": attack.api,
             "XDG_STATE_HOME": str(folder / "state"),
             "HOME": str(folder),
+            **dict(attack.env),
         }
         arguments = _arguments(attack, platform, folder)
         platform.attack = (attack.where, attack.spoil)
