@@ -72,6 +72,8 @@ $(VENV)/.tested: $(VENV)/.ready
 	$(PIP) install --constraint constraints.txt --group test
 	command -v chromium >/dev/null || { $(SUDO_APT) chromium; } || \
 	  { echo "the pages are tested in Chromium: apt-get install -y chromium" >&2; exit 1; }
+	command -v ffmpeg >/dev/null || { $(SUDO_APT) ffmpeg; } || \
+	  { echo "captions and sound are judged by ffmpeg: apt-get install -y ffmpeg" >&2; exit 1; }
 	command -v gcc >/dev/null || { $(SUDO_APT) gcc libc6-dev python3-dev; } || \
 	  { echo "the part in C is tested too: apt-get install -y gcc libc6-dev python3-dev" >&2; exit 1; }
 	$(BIN)/python native/build.py

@@ -15,13 +15,14 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parse.work import Native, Sums
+from benchmarks.parse.foreign import people_of
+from benchmarks.parse.work import KNOWN, Native, Sums
 
 
 def of_dicts(shape: str, document: Any, sums: Sums) -> None:
     """Turns of a document that was loaded whole into dicts and lists."""
     if shape == "native":
-        native = Native(list(document["participants"]))
+        native = Native(list(document["participants"]), document["conversationStartTime"])
         sums.take(native.turn(raw) for one in document["transcripts"] for raw in one["phrases"])
     else:
         flat(document["transcript"], document["participants"], sums)
@@ -29,7 +30,7 @@ def of_dicts(shape: str, document: Any, sums: Sums) -> None:
 
 def flat(rows: Iterable[Any], people: Iterable[Any], sums: Sums) -> None:
     """One plain loop, as for our own turns: a generator in between would cost the others a few hundredths."""
-    known = {one["id"]: one["role"] for one in people}
+    known = {one["id"]: KNOWN.get(one["role"], one["role"]) for one in people}
     if sums.digest:
         sums.take(
             (
@@ -90,11 +91,11 @@ def batches(shape: str, path: Path, sums: Sums) -> None:  # noqa: ARG001
 def ijson(shape: str, path: Path, sums: Sums) -> None:
     import ijson.backends.yajl2_c as ijson
 
+    people = people_of(path)
     with path.open("rb") as source:
-        people = next(ijson.items(source, "participants", use_float=True))
-        source.seek(0)
         if shape == "native":
-            native = Native(people)
+            native = Native(people, next(ijson.items(source, "conversationStartTime")))
+            source.seek(0)
             sums.take(map(native.turn, ijson.items(source, "transcripts.item.phrases.item", use_float=True)))
         else:
             flat(ijson.items(source, "transcript.item", use_float=True), people, sums)

@@ -10,6 +10,7 @@ from statistics import median
 import turnkeeper as tk
 from benchmarks.parse import typed
 from benchmarks.parse.documents import Document
+from benchmarks.parse.foreign import Foreign
 from benchmarks.parse.work import Turn
 from turnkeeper.runs.turns import read_batches
 
@@ -28,6 +29,11 @@ def _bodies(shape: str) -> list[bytes]:
         found.append((text[:opened] + text[at:end] + closed).encode())
         at = end + len(separator)
     return found
+
+
+def foreign(shape: str) -> list[bytes]:
+    """Fifty by another hand."""
+    return [b"".join(Foreign(shape, SIZE // 1000, seed=seed).blocks()) for seed in range(50)]
 
 
 def _turns(body: bytes) -> int:
@@ -63,15 +69,16 @@ def _seconds(read: Callable[[bytes], object], bodies: list[bytes]) -> float:
 
 
 def main() -> None:
-    print("| us of CPU per transcript | flat | native |\n| --- | ---: | ---: |")
-    columns = [_column(shape) for shape in ("flat", "native")]
+    print("| us of CPU per transcript | flat | native | flat, by another hand | native, by another hand |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    columns = [column(shape, bodies(shape)) for bodies in (_bodies, foreign) for shape in ("flat", "native")]
     for name in columns[0]:
         cells = " | ".join(f"{one[name] * 1e6:.0f} ({one[name] / one['msgspec, same work']:.2f}x)" for one in columns)
         print(f"| {name} | {cells} |")
 
 
-def _column(shape: str) -> dict[str, float]:
-    bodies = _bodies(shape)
+def column(shape: str, bodies: list[bytes]) -> dict[str, float]:
+    """Seconds per transcript of every way to read it."""
     whole = _msgspec(typed.native if shape == "native" else typed.flat)
     bare = (typed.NATIVE if shape == "native" else typed.FLAT).decode
     ways = {"msgspec, same work": whole, "msgspec, bare decode": bare, "read_turns": _turns, "read_batches": _batches}

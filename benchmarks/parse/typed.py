@@ -7,7 +7,7 @@ from math import floor
 
 import msgspec
 
-from benchmarks.parse.work import Native, Turn
+from benchmarks.parse.work import KNOWN, Native, Turn
 
 
 class FlatTurn(msgspec.Struct, gc=False):
@@ -45,8 +45,15 @@ class Part(msgspec.Struct):
     phrases: list[Phrase]
 
 
-class NativeFile(msgspec.Struct):
-    participants: list[dict[str, str | int]]
+class Participant(msgspec.Struct, rename="camel"):
+    participant_purpose: str
+    start_time_ms: int | None = None
+    end_time_ms: int | None = None
+
+
+class NativeFile(msgspec.Struct, rename="camel"):
+    conversation_start_time: int
+    participants: list[Participant]
     transcripts: list[Part]
 
 
@@ -55,7 +62,7 @@ FLAT, NATIVE = msgspec.json.Decoder(Flat), msgspec.json.Decoder(NativeFile)
 
 def flat(body: bytes) -> Iterator[Turn]:
     document = FLAT.decode(body)
-    roles = {one.id: one.role for one in document.participants}
+    roles = {one.id: KNOWN.get(one.role, one.role) for one in document.participants}
     for turn in document.transcript:
         start, end = floor(turn.start_time * 1000 + 0.5), floor(turn.end_time * 1000 + 0.5)
         yield start, end, turn.text, roles[turn.speaker_id]
@@ -63,7 +70,7 @@ def flat(body: bytes) -> Iterator[Turn]:
 
 def native(body: bytes) -> Iterator[Turn]:
     document = NATIVE.decode(body)
-    people = Native(document.participants)
+    people = Native([msgspec.to_builtins(one) for one in document.participants], document.conversation_start_time)
     for part in document.transcripts:
         for phrase in part.phrases:
             start = phrase.start_time_ms - people.base

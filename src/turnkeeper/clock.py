@@ -17,6 +17,7 @@ import anyio
 __all__ = ["Clock", "ManualClock", "RemoteClock", "SystemClock", "rfc3339", "rfc3339_ms"]
 
 _BLINK = 0.02
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_000
 
 
 class Clock(Protocol):
@@ -109,5 +110,5 @@ def rfc3339(moment: datetime) -> str:
 
 
 def rfc3339_ms(epoch_ms: int) -> str:
-    """Epoch milliseconds as UTC with ``Z``."""
-    return rfc3339(datetime.fromtimestamp(epoch_ms / 1000, UTC))
+    """Epoch milliseconds as UTC with ``Z``; what no calendar has becomes the nearest moment that one has."""
+    return rfc3339(datetime.fromtimestamp(min(max(epoch_ms, _FIRST_MS), _LAST_MS) / 1000, UTC))

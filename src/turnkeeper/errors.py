@@ -29,7 +29,11 @@ No message ever holds a secret, a token or the query string of an address.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Self
 
 __all__ = [
     "Conflict",
@@ -53,6 +57,7 @@ __all__ = [
     "UnknownShape",
     "Unread",
     "WrongConversation",
+    "foreign_as_defect",
 ]
 
 
@@ -160,6 +165,8 @@ class Skippable(TurnkeeperError):
 class NotFound(Skippable):
     """The platform, or the archive, does not know it (or this client may not know that it exists)."""
 
+    exit_code = 3
+
 
 class Conflict(Skippable):
     """Another writer stored something different under the same create-only key."""
@@ -172,9 +179,56 @@ class Erased(Skippable):
 
 
 class Defect(Skippable):
-    """turnkeeper itself failed on this item. The cause is an exception that no room expected; other items go on."""
+    """turnkeeper itself failed on this item. The cause is an exception that no room expected; other items go on.
+
+    ``places`` are the lines of this package that the exception passed, outermost first (``runs/visit.py:96``). Neither
+    they nor the message hold a value: exceptions of libraries may quote a transcript.
+    """
 
     exit_code = 3
+
+    def __init__(
+        self, message: str, *, operation: str = "", key: str = "", hint: str = "", places: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, operation=operation, key=key, hint=hint)
+        self.places = places
+
+    @classmethod
+    def of(cls, cause: BaseException, *, operation: str = "", key: str = "") -> Self:
+        """The defect that an exception of another kind stands for; the caller chains the two with ``from``."""
+        places = _places(cause)
+        where = f" at {places[-1]}" if places else ""
+        hint = "This is an error in turnkeeper: please report this line and `turnkeeper --version`."
+        name = type(cause).__name__
+        return cls(f"{name}{where}", operation=operation, key=key, hint=hint, places=places)
+
+    def facts(self) -> dict[str, object]:
+        """The error as plain data, with the lines it passed."""
+        return super().facts() | ({"places": list(self.places)} if self.places else {})
+
+
+_PACKAGE = Path(__file__).parent
+
+
+def _places(cause: BaseException) -> tuple[str, ...]:
+    """The lines of this package in an exception's traceback, relative to the package, outermost first."""
+    places: list[str] = []
+    for frame, line in traceback.walk_tb(cause.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(_PACKAGE):
+            places.append(f"{file.relative_to(_PACKAGE).as_posix()}:{line}")
+    return tuple(places)
+
+
+@contextmanager
+def foreign_as_defect(operation: str, key: str) -> Iterator[None]:
+    """Turn an exception that is none of these into a ``Defect``. Interrupts and cancellations pass as they are."""
+    try:
+        yield
+    except TurnkeeperError:
+        raise
+    except Exception as cause:
+        raise Defect.of(cause, operation=operation, key=key) from cause
 
 
 class Unread(Skippable):

@@ -51,6 +51,9 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     times. ``confidence`` is 0..1. ``speaker_id`` is a participant's id, None where the speaker is not known.
     ``duplicate_of`` is set on a turn that another communication already holds: ``"{communication}/{index}"``.
     ``index`` is the turn's place in its communication (phraseIndex where the platform gives one).
+    ``defects`` names the fields of this turn whose value in the payload could not be right (``end_ms``, ``confidence``,
+    ``turn`` for an element that is no object); such a field holds its default, the others are as the payload has them.
+    ``conversation`` is set where the archive or the document names the conversation.
     """
 
     text: str
@@ -66,6 +69,8 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     duplicate_of: str | None = None
     index: int = 0
     words: tuple[Word, ...] = ()
+    defects: tuple[str, ...] = ()
+    conversation: str | None = None
 
 
 class Participant(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -118,7 +123,8 @@ class Recording(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class RecordingState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What became of one recording: ``done``, ``redacted`` (done, with sensitive parts silenced by the platform),
-    ``waiting``, ``archived``, ``deleted``, ``absent`` (no media), ``failed`` or ``unread``, and why.
+    ``incomplete`` (archived, and sound is missing in it), ``waiting``, ``archived``, ``deleted``, ``absent`` (no
+    media), ``failed`` or ``unread``, and why.
 
     ``format`` is what it was asked for in: ``original``, or the platform's name of a format.
     """
@@ -158,7 +164,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     ``total_duration_seconds`` is the last turn's end; ``avg_confidence`` the mean over the turns that have one, to 6
     decimals, 0.0 where none has. ``timed_turns`` have both boundaries, so they map to samples at any rate. ``roles``
-    counts turns per role.
+    counts turns per role. ``defects`` counts the turns that name at least one defect.
     """
 
     interaction_id: str
@@ -173,6 +179,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect
     duplicate_turns: int = 0
     unknown_speaker_turns: int = 0
+    defects: int = 0
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):

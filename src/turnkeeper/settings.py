@@ -6,6 +6,7 @@ Built by ``cli`` or by a door's no-argument constructor and handed down as value
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,9 +17,11 @@ import msgspec
 
 from turnkeeper.clock import Clock, RemoteClock, SystemClock
 from turnkeeper.errors import Misconfigured
+from turnkeeper.known_secrets import remember
 
 __all__ = [
     "Api",
+    "BodyLimits",
     "ClientSettings",
     "JwtSettings",
     "PlatformSettings",
@@ -26,10 +29,16 @@ __all__ = [
     "StoreSettings",
     "clock_from_environment",
     "environment",
+    "hosts_in",
     "jwt_from_file",
+    "seconds_in",
     "secret_from_file",
+    "size_in",
     "state_folder",
 ]
+
+_AWS_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_YEAR_S = 366 * 86_400.0
 
 Api = Literal["auto", "speech", "media"]
 """Which dialect to ask for: ``auto`` tries the likelier one first and falls back to the other."""
@@ -79,17 +88,29 @@ class RetrySettings:
 
 
 @dataclass(frozen=True)
+class BodyLimits:
+    """How long one transcript or recording may take, in seconds, and how large it may be, in bytes.
+
+    What passes a limit fails that conversation, and no other.
+    """
+
+    seconds: float = 3600.0
+    size: int = 4 << 30
+
+
+@dataclass(frozen=True)
 class PlatformSettings:
     """How to reach the platform. ``region`` in any form (AWS region, domain, address); ``base_url`` wins over it.
 
     ``poll_seconds`` is the pause between two asks for a transcript that is not ready. ``wait_seconds`` is the deadline
     for one conversation; None waits two minutes, and only where that can help: while the platform says that the
     transcript is being made, or for a conversation that ended less than a day ago. ``ca`` is a PEM file for a private
-    certificate authority.
+    certificate authority. ``allow_hosts`` are hosts that the platform's links may lead to although they are private, or
+    reached by plain http.
 
     ``clients`` are further OAuth clients of the same organisation: together they make one pool. ``reread`` reads the
-    credentials' source again, for a secret that is replaced while a process runs. ``state`` is the folder through which
-    processes share a token's rate; None plans in this process only. ``profile`` names where all this came from.
+    credentials' source again, for a secret that is replaced while a process runs. ``profile`` names where all this came
+    from.
     """
 
     client_id: str = ""
@@ -102,9 +123,10 @@ class PlatformSettings:
     poll_seconds: float = 5.0
     wait_seconds: float | None = None
     retry: RetrySettings = RetrySettings()
+    body: BodyLimits = BodyLimits()
+    allow_hosts: tuple[str, ...] = ()
     clients: tuple[ClientSettings, ...] = ()
     reread: Callable[[], PlatformSettings] | None = field(default=None, repr=False, compare=False)
-    state: Path | None = None
     profile: str = ""
 
     @classmethod
@@ -120,9 +142,10 @@ class PlatformSettings:
             base_url=found.get("GENESYS_BASE_URL", "").rstrip("/"),
             api=_api(found.get("GENESYS_API", "auto")),
             ca=_ca(found),
+            body=_body_limits(found),
+            allow_hosts=hosts_in(found.get("GENESYS_ALLOW_HOST", "")),
             clients=tuple(more),
             reread=partial(cls.from_environment, variables),
-            state=_state(found),
         )
 
     @property
@@ -167,6 +190,9 @@ class StoreSettings:
             variables=dict(found),
         )
 
+    def __post_init__(self) -> None:
+        remember(*(self.variables.get(name, "") for name in _AWS_SECRETS))
+
     def but(self, **changes: object) -> Self:
         """A copy with the changes that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
@@ -200,6 +226,44 @@ def _api(text: str) -> Api:
 def _ca(found: Mapping[str, str]) -> Path | None:
     named = found.get("TURNKEEPER_CA") or found.get("SSL_CERT_FILE")
     return Path(named) if named else None
+
+
+def hosts_in(text: str) -> tuple[str, ...]:
+    """Host names separated by commas or spaces."""
+    return tuple(text.replace(",", " ").split())
+
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"([0-9]{1,15}) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
+
+
+def size_in(text: str, name: str) -> int:
+    """A number of bytes: ``4G``, ``500M``, ``1073741824``. Raises ``Misconfigured`` naming the option or variable."""
+    found = _SIZE.fullmatch(text.strip())
+    size = int(found[1]) * _UNITS[found[2].lower()] if found else 0
+    if not size:
+        raise Misconfigured(f"{text[:40]!r} is no size", key=name, hint="Write bytes, or 500M, 4G.")
+    return size
+
+
+def seconds_in(value: float | str, name: str) -> float:
+    """A length of time in seconds. Raises ``Misconfigured`` naming the option or variable."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= _YEAR_S:
+        raise Misconfigured(f"{str(value)[:40]!r} is no number of seconds", key=name, hint="Write 3600 for an hour.")
+    return seconds
+
+
+def _body_limits(found: Mapping[str, str]) -> BodyLimits:
+    usual = BodyLimits()
+    seconds, size = found.get("TURNKEEPER_BODY_TIMEOUT", ""), found.get("TURNKEEPER_MAX_BODY", "")
+    return BodyLimits(
+        seconds_in(seconds, "TURNKEEPER_BODY_TIMEOUT") if seconds else usual.seconds,
+        size_in(size, "TURNKEEPER_MAX_BODY") if size else usual.size,
+    )
 
 
 def _state(found: Mapping[str, str]) -> Path | None:

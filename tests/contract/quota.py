@@ -21,8 +21,7 @@ from typing import Any
 
 import anyio
 
-from turnkeeper.events import silent
-from turnkeeper.genesys.pace import Pacer, SharedFiles
+from turnkeeper.genesys.pace import Pacer
 from turnkeeper.genesys.platform import Genesys
 
 WINDOWS = 3
@@ -30,7 +29,7 @@ WINDOWS = 3
 
 @dataclass(frozen=True)
 class Used:
-    """What some processes did in three windows: requests in each, answers 429, and the share of the clock's quota."""
+    """What some processes did in three windows each: requests, answers 429, and the smallest share of a quota used."""
 
     windows: list[int]
     refused: int
@@ -56,8 +55,8 @@ async def _ask(workers: int, seconds: float) -> None:
 
 @contextmanager
 def simulated(limit: int, window: float) -> Iterator[dict[str, Any]]:
-    """A platform in a process of its own, which answers the same token to everybody."""
-    command = [sys.executable, "-m", "turnkeeper", "simulate", "--faults", "one-token", "--conversations", "1"]
+    """A platform in a process of its own, which gives each process that asks a token of its own."""
+    command = [sys.executable, "-m", "turnkeeper", "simulate", "--conversations", "1"]
     command += ["--rate-limit", str(limit), "--rate-window", str(window)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -86,20 +85,21 @@ def asking(platform: dict[str, Any], processes: int, workers: int, seconds: floa
         ]
         yield
         assert [process.wait(timeout=seconds + 60) for process in started] == [0] * processes
-        assert not list(Path(state).rglob("*.sqlite3")), "the last process takes the file along"
 
 
 def used(processes: int, *, limit: int, window: float, workers: int = 8) -> Used:
-    """Three whole windows, from the first request to the one that opens the fourth."""
+    """Three whole windows of each token, from its first request to the one that opens the fourth."""
     with simulated(limit, window) as platform:
         with asking(platform, processes, workers, (WINDOWS + 0.3) * window + 2 * (processes - 1)):
             pass
-        (windows,) = control(platform, "pace")["windows"].values()
+        tokens = list(control(platform, "pace")["windows"].values())
         refused = control(platform, "requests").get("refused_429", 0)
-    whole = windows[:WINDOWS]
-    elapsed = (windows[WINDOWS][0] - windows[0][0]) / 1000
-    counts = [count for _, count in whole]
-    return Used(counts, refused, sum(counts) / (limit * elapsed / window))
+    assert len(tokens) == processes, "each process has a token of its own"
+    shares = [
+        sum(count for _, count in windows[:WINDOWS]) / (limit * (windows[WINDOWS][0] - windows[0][0]) / 1000 / window)
+        for windows in tokens
+    ]
+    return Used([count for windows in tokens for _, count in windows[:WINDOWS]], refused, min(shares))
 
 
 def lowered(*, limit: int, to: int, window: float, workers: int) -> Used:
@@ -116,15 +116,9 @@ def lowered(*, limit: int, to: int, window: float, workers: int) -> Used:
     return Used([count for _, count in windows], refused, windows[2][1] / to)
 
 
-def cost(requests: int = 20_000) -> tuple[float, float]:
-    """Microseconds of CPU for planning one request: in one process alone, and shared through the file."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = SharedFiles(Path(folder), silent)
-        alone, shared = Pacer(), Pacer(lambda: files.open("api", "token"))
-        return _cost(alone, requests), _cost(shared, requests)
-
-
-def _cost(pacer: Pacer, requests: int) -> float:
+def cost(requests: int = 20_000) -> float:
+    """Microseconds of CPU for planning one request."""
+    pacer = Pacer()
     began = time.process_time()
     for number in range(requests):
         now = number / 1000
@@ -133,19 +127,16 @@ def _cost(pacer: Pacer, requests: int) -> float:
             now += 0.05
         headers = {f"inin-ratelimit-{name}": str(value) for name, value in told.items()}
         pacer.answered(pacer.claim(now), headers, now)
-    spent = time.process_time() - began
-    pacer.close()
-    return spent / requests * 1e6
+    return (time.process_time() - began) / requests * 1e6
 
 
 def main(window: float = 20.0, limit: int = 300) -> None:
     print(f"windows of {window:.0f} s, {limit} requests each; three whole windows, by the clock")
     print(f"one process                 {used(1, limit=limit, window=window)}")
-    print(f"two processes, one token    {used(2, limit=limit, window=window)}")
+    print(f"two processes, two tokens   {used(2, limit=limit, window=window)}")
     fallen = lowered(limit=limit, to=100, window=window, workers=8)
     print(f"lowered to 100, 8 in flight {fallen}  (the share is of the third window)")
-    alone, shared = cost()
-    print(f"CPU of planning, a request  {alone:.1f} µs alone, {shared:.1f} µs shared through the file")
+    print(f"CPU of planning, a request  {cost():.1f} µs")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two real processes race for one token's quota; one process is measured in simulated time (``tests/unit``)."""
+"""Two real processes use up the quotas of their tokens; one process is measured in simulated time (``tests/unit``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOW = datetime(2026, 12, 24, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.slow
-def test_two_processes_use_one_tokens_quota_and_never_overstep_it() -> None:
+def test_two_processes_use_their_tokens_quotas_and_never_overstep_them() -> None:
     found = used(2, limit=300, window=6.0, workers=6)
     assert found.refused == 0
     assert found.share >= 0.90, found

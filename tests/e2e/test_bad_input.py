@@ -53,7 +53,7 @@ def test_a_broken_body_is_kept_and_explained(
 def test_an_unknown_conversation_is_named(platform: Platform, cli: Cli) -> None:
     running = platform()
     nobody = "11111111-1111-4111-8111-111111111111"
-    ran = cli("get", nobody, "--to", "archive", env=credentials(running), code=1)
+    ran = cli("get", nobody, "--to", "archive", env=credentials(running), code=3)
     assert nobody in ran.err
 
 

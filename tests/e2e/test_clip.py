@@ -154,10 +154,10 @@ def test_a_call_in_an_archive(platform: Platform, cli: Cli, tmp_path: Path) -> N
     other = running.conversation_ids[1]
     assert (
         "not in the archive"
-        in cli("clip", "archive", "--interaction", other, "--turn", "0", "--out", "c.wav", code=1).err
+        in cli("clip", "archive", "--interaction", other, "--turn", "0", "--out", "c.wav", code=3).err
     )
     archive.store.delete(keys.alignment(conversation))
-    gone = cli("clip", "archive", "--interaction", conversation, "--turn", "0", "--out", "c.wav", code=1)
+    gone = cli("clip", "archive", "--interaction", conversation, "--turn", "0", "--out", "c.wav", code=3)
     assert "no recording" in gone.err
 
 

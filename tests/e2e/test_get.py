@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,20 @@ def test_the_aligned_turns_are_reported_at_the_rate_asked(platform: Platform, cl
     )
     assert ran.json["sample_rate"] == 8000
     assert ran.json["aligned_turns"] == ran.json["total_turns"]
+
+
+def test_without_audio_the_sample_indices_are_computed_by_the_command_that_is_named(
+    platform: Platform, cli: Cli, tmp_path: Path
+) -> None:
+    """K1: aligned_turns: 14 at 48,000 Hz though no audio was fetched and no sample index is stored."""
+    running = platform()
+    ran = cli("get", running.conversation_ids[0], "--to", "archive", env=credentials(running), code=0).json
+    assert not (tmp_path / "archive/alignment").exists()
+    assert ran["alignment"]["stored"] is False
+    command = shlex.split(ran["alignment"]["computed_by"])
+    lines = [json.loads(line) for line in cli(*command[1:], code=0).out.splitlines()]
+    assert sum("start_sample" in line for line in lines) == ran["aligned_turns"] > 0
+    assert all(line["start_sample"] == round(line["start_time"] * 48_000) for line in lines)
 
 
 def test_the_default_rate_is_the_briefs(platform: Platform, cli: Cli) -> None:

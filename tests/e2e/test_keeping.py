@@ -133,7 +133,7 @@ def test_old_calls_expire_and_the_rest_stays(platform: Platform, cli: Cli, tmp_p
 
 def test_a_mistyped_address_is_not_a_clean_archive(cli: Cli, tmp_path: Path) -> None:
     for verb in (("verify",), ("erase",), ("expire", "--older-than", "9d")):
-        assert "no archive here" in cli(verb[0], "typo", *verb[1:], code=1).err
+        assert "no archive here" in cli(verb[0], "typo", *verb[1:], code=3).err
     assert not (tmp_path / "typo").exists()
 
 

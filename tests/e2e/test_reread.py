@@ -28,7 +28,7 @@ def test_the_command_lists_what_is_still_unread(platform: Platform, cli: Cli) ->
 
 def test_a_mistyped_address_is_no_archive_that_is_read(cli: Cli) -> None:
     for verb in (("reread", "nowhere"), ("report", "nowhere", "--out", "pages")):
-        assert "there is no archive here" in cli(*verb, code=1).err
+        assert "there is no archive here" in cli(*verb, code=3).err
 
 
 def test_rereading_everything_changes_nothing(platform: Platform, cli: Cli, tmp_path: Path) -> None:

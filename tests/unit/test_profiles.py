@@ -70,7 +70,6 @@ def test_a_profile_holds_region_clients_and_archive(variables: dict[str, str]) -
     assert (acme.name, acme.archive, acme.platform.region) == ("acme", "s3://calls/acme", "eu-central-1")
     assert acme.platform.every_client == (ClientSettings("id-1", "from-env"), ClientSettings("id-2", "from-file"))
     assert acme.platform.profile == "acme"
-    assert acme.platform.state == Path("/home/me/.local/state/turnkeeper")
     assert "from-" not in repr(acme)
 
 

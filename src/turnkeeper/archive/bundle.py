@@ -319,9 +319,13 @@ class Archive:
     def _check_there(self) -> None:
         """A mistyped address is no archive that is whole, nor one where nothing is left to erase."""
         self._check()
-        if layout.read_layout(self.store) is None and next(self.store.list(""), None) is None:
+        if layout.read_layout(self.store) is None and not self._holds_objects():
             hint = "Check the address."
             raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
+
+    def _holds_objects(self) -> bool:
+        """Whether anything of an archive stands here. A folder of other files is no archive."""
+        return any(next(self.store.list(prefix), None) is not None for prefix in (keys.MANIFESTS, "_turnkeeper/"))
 
     def _check(self, *, write: bool = False) -> None:
         """Look at the archive's own note once, and before the first write make sure that there is one."""
@@ -430,6 +434,7 @@ class Archive:
                 composed,
                 None if built.unread else built.unread_audio,
                 built.audio_remarks,
+                built.incomplete_audio,
             ),
             sync_mode=mode,
             sync=built.sync or None,

@@ -29,6 +29,7 @@ METADATA = "media/metadata"
 RECORDINGS = "recordings"
 _KEPT = "kept from before"
 _HELD = ("done", "redacted")
+_WHOLE = ("done", "redacted", "incomplete")
 _AUDIO = "audio"
 
 
@@ -120,9 +121,11 @@ def merge_recordings(
     inputs: Iterable[Input],
     unread: Mapping[str, str] | None,
     remarks: Mapping[str, str],
+    incomplete: Mapping[str, str] | None = None,
 ) -> tuple[RecordingState, ...]:
     """The states by recording: now over before, ``unread`` (with the reason) over both; None where nobody looked.
-    ``remarks`` are the reason of a recording that is done all the same.
+    ``remarks`` are the reason of a recording that is done all the same, ``incomplete`` says of one what is missing in
+    its sound.
 
     A recording that the platform no longer gives stays done, as long as the archive holds its audio.
     """
@@ -130,8 +133,11 @@ def merge_recordings(
     before = {state.id: state for state in earlier}
     states = before | {state.id: state for state in given}
     merged = [_recording(name, states[name], before.get(name), held, unread) for name in sorted(states)]
+    lacking = incomplete or {}
     return tuple(
-        RecordingState(one.id, one.state, remarks[one.id], one.format)
+        RecordingState(one.id, "incomplete", lacking[one.id], one.format)
+        if one.state in _WHOLE and one.id in lacking
+        else RecordingState(one.id, one.state, remarks[one.id], one.format)
         if one.state == "done" and one.id in remarks
         else one
         for one in merged
@@ -142,7 +148,8 @@ def has_remarks(states: Iterable[RecordingState], inputs: Iterable[Input]) -> bo
     """Whether reading the archived audio told something that only reading it again would tell again."""
     held = audio_keys(inputs)
     return any(
-        one.state == "unread" or (one.state == "done" and one.reason and not one.reason.startswith(_KEPT))
+        one.state in ("unread", "incomplete")
+        or (one.state == "done" and one.reason and not one.reason.startswith(_KEPT))
         for one in states
         if one.id in held
     )
@@ -158,9 +165,9 @@ def _recording(
         return RecordingState(name, "unread", unread[name], form)
     if now.state == "unread" and unread is None:
         return now
-    if now.state == "unread":
-        return RecordingState(name, "done", "", form)
-    if now.state not in _HELD:
+    if now.state == "unread" or (now.state == "incomplete" and unread is not None):
+        return RecordingState(name, "done", "", form)  # read again, so that is not known any more
+    if now.state not in _WHOLE:
         reason = now.reason if now.reason.startswith(_KEPT) else f"{_KEPT}; now {now.state}: {now.reason}"
         return RecordingState(name, "done", reason, before.format if before else form)
     return now

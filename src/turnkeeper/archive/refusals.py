@@ -18,6 +18,7 @@ from turnkeeper.errors import (
     TurnkeeperError,
     Unavailable,
 )
+from turnkeeper.known_secrets import hidden
 
 __all__ = ["POLICY", "Place", "refusal"]
 
@@ -129,7 +130,7 @@ def _absent(operation: str, key: str) -> NotFound:
 def _said(code: str, status: int, text: str) -> str:
     parts = [str(status) if status else "", code, _first(_message, text)]
     said = " ".join(part for part in parts if part) or text.partition("\n")[0]
-    return re.sub(r"\?\S*", "?…", said)[:200]
+    return re.sub(r"\?\S*", "?…", hidden(said))[:200]
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

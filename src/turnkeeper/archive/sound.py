@@ -15,6 +15,7 @@ from turnkeeper.archive.contract import Source
 from turnkeeper.archive.manifest import Input, SyncMode
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
 from turnkeeper.audio.alignment import Pause as Announced
+from turnkeeper.audio.announced import account
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.loudness import Loudness, loudness
 from turnkeeper.audio.matching import match
@@ -30,9 +31,6 @@ __all__ = ["PEAKS_ZOOM", "Sound", "Task", "build_sound"]
 
 PEAKS_ZOOM = 256
 """Samples per pixel of the stored waveform: 32 ms at 8 kHz."""
-
-_FITS_MS = 1_000
-_HOLD = "Hold"
 
 View = Callable[[str], AbstractContextManager[BinaryIO]]
 
@@ -53,12 +51,13 @@ class Task:
 
 @dataclass
 class Sound:
-    """What came of it, by recording: the compact verdict for the manifest, why it could not be read, and remarks about
-    a file that could (it is cut off, say)."""
+    """What came of it, by recording: the compact verdict for the manifest, why it could not be read, remarks about a
+    file that could, and ``incomplete``: what is missing in its sound."""
 
     sync: dict[str, dict[str, object]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)
 
 
 def build_sound(task: Task, view: View) -> Sound:
@@ -100,13 +99,24 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
                 raise Unread("it holds no samples", operation="decode audio", key=name)
             with view(keys.peaks(task.conversation, name)) as out:
                 pyramid.write_dat(out, PEAKS_ZOOM, 8)
-        notes = list(audio.notes)
-        if notes:
-            sound.remarks[name] = "; ".join(notes)
-        timeline = _timeline(told, task.base, audio.rate, frames, notes)
+        said = account(told, frames * 1000 / audio.rate)
+        notes = [*audio.notes, *said.notes]
+        if told.start is None or task.base is None:
+            notes.append("when it starts is not known: taken as the conversation's start")
+        timeline = _timeline(told, task.base, audio.rate, frames, said.cuts)
         if mode != task.mode:
             notes.append(f"not compared with the transcript: {audio.channels} channels")
-        found = match(audio, timeline, task.turns(), mode, heard=heard)
+
+        def losses(sync: Sync | None = None) -> tuple[str, ...]:
+            cut = sum(one.end_ms - one.start_ms for one in sync.cuts) if sync else 0
+            return (*audio.losses, *said.losses(cut))
+
+        found = match(audio, timeline, task.turns(), mode, heard=heard, losses=losses)
+        incomplete = found.sync.incomplete if found.sync else losses()
+        if incomplete:
+            sound.incomplete[name] = "; ".join(incomplete)
+        elif audio.notes:
+            sound.remarks[name] = "; ".join(audio.notes)
         if found.sync is not None:
             sound.sync[name] = _compact(found.sync, applied=found.applied)
         return AlignedRecording(
@@ -120,7 +130,8 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
             mode=task.mode,
             applied=found.applied,
             sync=found.sync,
-            notes=tuple(notes),
+            notes=tuple(dict.fromkeys(notes)),
+            incomplete=incomplete,
         )
 
 
@@ -143,39 +154,10 @@ def _opened(name: str, files: Sequence[tuple[Input, Source]]) -> Audio:
     return open_audio(opened[0], second=opened[1] if len(opened) == 2 else None)
 
 
-def _timeline(told: Recording, base: int | None, rate: int, frames: int, notes: list[str]) -> Timeline:
-    if told.start is None or base is None:
-        notes.append("when it starts is not known: taken as the conversation's start")
+def _timeline(told: Recording, base: int | None, rate: int, frames: int, cut_out: Sequence[Pause]) -> Timeline:
     start = told.start - base if told.start is not None and base is not None else 0
-    cuts = tuple((start + one.start_ms, start + one.end_ms) for one in _cut_out(told, frames * 1000 // rate, notes))
+    cuts = tuple((start + one.start_ms, start + one.end_ms) for one in cut_out)
     return Timeline(rate, frames, start, cuts)
-
-
-def _cut_out(told: Recording, lasts_ms: int, notes: list[str]) -> list[Pause]:
-    """The pauses that are missing in the audio: all but holds, unless its length says otherwise.
-
-    Whether a hold is recorded depends on the organisation's settings, which no answer tells; the time on the wall less
-    what was cut out is the length of the audio, and that does.
-    """
-    pauses = [one for one in told.pauses if one.reason != _HOLD]
-    if told.start is None or told.end is None or not told.pauses:
-        return pauses
-    wall = told.end - told.start
-
-    def away(cut: Sequence[Pause]) -> int:
-        return abs(wall - sum(one.end_ms - one.start_ms for one in cut) - lasts_ms)
-
-    if away(pauses) <= _FITS_MS:
-        return pauses
-    others: dict[str, list[Pause]] = {
-        "holds were not recorded either": list(told.pauses),
-        "the announced pauses are in the audio": [],
-    }
-    for note, cut in others.items():
-        if away(cut) <= _FITS_MS:
-            notes.append(f"by its length, {note}")
-            return cut
-    return pauses
 
 
 def _announced(told: Recording, start_ms: int) -> tuple[Announced, ...]:
@@ -193,4 +175,6 @@ def _compact(sync: Sync, *, applied: bool) -> dict[str, object]:
         "confidence": sync.confidence,
         "applied": applied,
     }
+    if sync.incomplete:
+        told["incomplete"] = list(sync.incomplete)
     return told | ({"swapped": True} if sync.swapped else {}) | ({"cuts": len(sync.cuts)} if sync.cuts else {})

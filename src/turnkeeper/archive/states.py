@@ -8,7 +8,7 @@ so neither forgets what the other knows. Questions about dates are answered from
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal, TypeVar
 
@@ -21,7 +21,8 @@ from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, U
 __all__ = ["AUDIO", "WHOLE", "CallState", "DayStates", "LegState", "State", "States", "Window", "counting", "merged"]
 
 FORMAT = "turnkeeper.states/1"
-WINDOW_FORMAT = "turnkeeper.window/1"
+WINDOW_FORMAT = "turnkeeper.window/2"
+_WINDOW_FORMATS = ("turnkeeper.window/1", WINDOW_FORMAT)
 UNDATED = "undated"
 """The day of conversations whose start nobody told (a gateway without analytics)."""
 
@@ -52,7 +53,8 @@ class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One conversation. ``state`` sums its legs up; ``generation`` is its manifest's, 0 where there is none."""
+    """One conversation. ``state`` sums its legs up; ``generation`` is its manifest's, 0 where there is none.
+    ``defects`` counts the turns of which a field could not be right."""
 
     conversation: str
     state: State
@@ -64,6 +66,7 @@ class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     generation: int = 0
     reason: str = ""
     legs: tuple[LegState, ...] = ()
+    defects: int = 0
 
 
 class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -75,7 +78,12 @@ class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A stretch of time that was listed to its end. ``complete`` is False where the platform may still add to it."""
+    """A stretch of time that was listed to its end. ``complete`` is False where the platform may still add to it.
+
+    ``found`` counts the conversations that were listed. ``proven`` says that this number was compared with the total
+    that the platform gave for the stretch, or that its job was read to the end. Documents of ``turnkeeper.window/1``
+    have no such field: the versions that wrote them closed a window on any answer, so it has to be listed again.
+    """
 
     format: str
     start: str
@@ -83,8 +91,14 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     filter: str = ""
     found: int = 0
     complete: bool = True
+    proven: bool = False
     watermark: str = ""
     committed_at: str = ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the stretch never has to be listed again."""
+        return self.complete and self.proven
 
 
 class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -97,6 +111,9 @@ class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class _Named(msgspec.Struct):
     conversation: str
+
+
+def _ignore(_: Unread) -> None: ...
 
 
 D = TypeVar("D", DayStates, _DayTexts)
@@ -155,13 +172,25 @@ class States:
             return
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
-    def windows(self) -> Iterator[Window]:
-        """Every window that was listed, in the order of their keys."""
+    def windows(self, damaged: Callable[[Unread], None] = _ignore) -> Iterator[Window]:
+        """Every window that was listed, in the order of their keys.
+
+        One that cannot be read (damaged, or of a newer format) is passed to ``damaged`` and left out: its stretch
+        counts as open, so the next listing replaces it.
+        """
         for key in self._store.list(keys.WINDOWS):
             try:
-                yield _WINDOW.decode(self._store.get(key))
+                found = _WINDOW.decode(self._store.get(key))
+            except NotFound:
+                continue
             except msgspec.DecodeError:
-                raise Unread("not a window", operation="read states", key=key, hint=_DAMAGED) from None
+                damaged(Unread("not a window", operation="read states", key=key, hint=_LISTED_AGAIN))
+                continue
+            if found.format in _WINDOW_FORMATS:
+                yield found
+            else:
+                why = f"has the format {found.format[:60]!a}"
+                damaged(Unread(why, operation="read states", key=key, hint="Upgrade turnkeeper."))
 
     def commit_window(self, window: Window, name: str) -> None:
         """Say that a window was listed; ``name`` tells its filter from others (a slug)."""
@@ -211,6 +240,7 @@ class States:
 
 _RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}
 _ARRIVED: dict[str, int] = {"unread": 1, "done": 2}
+_LISTED_AGAIN = "The next export of that time lists it again and replaces the object."
 _DAMAGED = "Restore a version of it, or remove it and the local ledger: the next export then fills both again."
 
 

@@ -42,7 +42,8 @@ class Reading:
 class Built:
     """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter.
 
-    By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd.
+    By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd,
+    ``incomplete_audio`` what is missing in the sound.
     ``carried`` are views that are stored already, and not in ``spools``.
     """
 
@@ -54,6 +55,7 @@ class Built:
     sync: dict[str, dict[str, object]] = field(default_factory=dict)
     unread_audio: dict[str, str] = field(default_factory=dict)
     audio_remarks: dict[str, str] = field(default_factory=dict)
+    incomplete_audio: dict[str, str] = field(default_factory=dict)
     carried: tuple[View, ...] = ()
 
     @property
@@ -150,6 +152,7 @@ def _sound(
     )
     sound = build_sound(task, lambda key: _view(built, key, reading))
     built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
+    built.incomplete_audio = sound.incomplete
 
 
 def _recordings(built: Built, bodies: Mapping[Input, Source]) -> tuple[Recording, ...]:

@@ -21,6 +21,8 @@ _BELOW_LOUD_DB = 30.0
 _ABOVE_LEAK_DB = 8.0
 _SOFT_DB = 10.0
 _FLOOR_REACH_S = 12
+_ALIKE_DB = 1.0
+_DIGITAL_SILENCE_DB, _LEAST_OPEN = -79.0, 0.1
 _LONGEST_RUN_S, _BREAK_S = 4.0, 0.035
 
 
@@ -49,7 +51,7 @@ def activity(heard: Loudness) -> Activity:
     floor = np.stack([_floor(channel, heard.hop_s) for channel in levels])
     loud = [_loud(channel, low) for channel, low in zip(levels, floor, strict=True)]
     own = np.maximum(floor + np.float32(_ABOVE_FLOOR_DB), np.array(loud, dtype=np.float32)[:, None] - _BELOW_LOUD_DB)
-    alike = len(levels) == 2 and bool(np.median(np.abs(levels[0] - levels[1])) < 1.0)
+    alike = len(levels) == 2 and _alike(levels, own)
     least = own
     if len(levels) == 2 and not alike:
         leaks = [_leak(levels[one], levels[1 - one], loud[1 - one]) for one in (0, 1)]
@@ -60,16 +62,43 @@ def activity(heard: Loudness) -> Activity:
     return Activity(heard, least, mask, tuple(loud), snr, alike)
 
 
+def _alike(levels: Levels, least: Levels) -> bool:
+    """Whether two channels carry the same, judged where somebody is heard: digital silence is always alike."""
+    heard = (levels > least).any(0)
+    return bool(heard.any() and np.median(np.abs(levels[0] - levels[1])[heard]) < _ALIKE_DB)
+
+
 def _floor(channel: Levels, hop_s: float) -> Levels:
-    """The noise floor: the lowest tenth of each second, and of those the lowest within a dozen seconds around."""
+    """The noise floor: the lowest tenth of each second, and of those the lowest within a dozen seconds around.
+
+    Digital silence is no noise: where a line is muted or gated, its noise is what is heard while it is open.
+    """
     second = max(1, round(1 / hop_s))
     count = max(1, len(channel) // second)
     whole = channel[: count * second] if len(channel) >= second else channel
-    low = np.percentile(whole.reshape(count, -1), 10, axis=1) if whole.size else np.zeros(1)
+    low = _lowest(whole.reshape(count, -1)) if whole.size else np.zeros(1)
     padded = np.pad(low, _FLOOR_REACH_S, mode="edge")
     low = np.lib.stride_tricks.sliding_window_view(padded, 2 * _FLOOR_REACH_S + 1).min(axis=1)
     places = (np.arange(len(channel)) - second / 2) / second
     return np.asarray(np.interp(places, np.arange(count), low), dtype=np.float32)
+
+
+def _lowest(seconds: Levels) -> NDArray[np.float64]:
+    """The tenth percentile of each second without its digital silence; where little else is left, it does not count,
+    and where that is so everywhere the silence itself is the floor."""
+    heard = seconds > _DIGITAL_SILENCE_DB
+    silent = ~heard.any(1) | (heard.sum(1) < _LEAST_OPEN * seconds.shape[1])
+    low = np.asarray(np.percentile(seconds, 10, axis=1), dtype=np.float64)
+    for row in np.flatnonzero(~silent & ~heard.all(1)):
+        low[row] = np.percentile(seconds[row, heard[row]], 10)
+    if silent.all():
+        return low
+    low[silent] = np.inf
+    reach = np.lib.stride_tricks.sliding_window_view(
+        np.pad(low, _FLOOR_REACH_S, constant_values=np.inf), 2 * _FLOOR_REACH_S + 1
+    ).min(axis=1)
+    low[np.isinf(low) & np.isinf(reach)] = float(seconds.min())
+    return low
 
 
 def _loud(channel: Levels, floor: Levels) -> float:

@@ -51,7 +51,7 @@ class AlignedRecording:
     ``timeline`` maps time to its samples, with the correction where one is applied; its ``frames`` are those that were
     decoded. ``channel_roles`` name who is heard on each channel, in order (``customer``, ``agent``, ``mixed`` …).
     ``key`` is the archived object. ``sync`` are the measured fields, absent where nothing was measured; ``applied``
-    whether ``timeline`` holds them.
+    whether ``timeline`` holds them. ``incomplete`` says what is missing in the recording.
     """
 
     id: str
@@ -65,6 +65,7 @@ class AlignedRecording:
     applied: bool = False
     sync: Mapping[str, Any] | msgspec.Struct | None = None
     notes: tuple[str, ...] = field(default=())
+    incomplete: tuple[str, ...] = ()
 
     @property
     def rate(self) -> int:
@@ -92,6 +93,7 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     pauses: tuple[Pause, ...] = ()
     notes: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
 
     def timeline(self) -> Timeline:
         """The map that the document was made with: cuts are what lies between the segments."""
@@ -225,7 +227,7 @@ def _recording(one: AlignedRecording) -> dict[str, Any]:
         "sync": {"mode": one.mode, "applied": one.applied} | sync_fields(one.sync),
         "notes": list(one.notes),
     }
-    return document
+    return document | ({"incomplete": list(one.incomplete)} if one.incomplete else {})
 
 
 def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from turnkeeper.audio.decode import Audio, open_audio
+from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
-from turnkeeper.errors import DiskFull, Misconfigured
+from turnkeeper.errors import DiskFull, Misconfigured, Unread
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Cut", "Stretch", "check_clip_name", "write_clips"]
+__all__ = ["Cut", "Stretch", "check_clip_name", "clip_frames", "write_clips"]
 
 Stretch = tuple[int, int]
 """Samples ``[start, end)`` of every channel."""
@@ -58,6 +59,16 @@ def check_clip_name(out: Path) -> Path:
     )
 
 
+def clip_frames(path: Path) -> int:
+    """How many samples per channel a file that was just written holds: read back, not believed. 0 for a file without
+    any."""
+    try:
+        with open_audio(path) as audio:
+            return audio.count()
+    except Unread:
+        return 0
+
+
 def write_clips(source: Path | BinaryIO, cuts: Sequence[Cut], *, second: Path | BinaryIO | None = None) -> str:
     """Write every cut; returns the codec of the files.
 
@@ -90,7 +101,7 @@ def _plain_wav(source: Path | BinaryIO) -> Wav | None:
             found = read_wav(file)
     else:
         found = read_wav(source)
-    return found if found and found.plain and found.rate else None
+    return found if found and found.copyable and found.rate else None
 
 
 def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> str:
@@ -103,7 +114,7 @@ def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> str:
 
 
 def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> None:
-    size = cut.frames * wav.frame_bytes
+    size, written = cut.frames * wav.frame_bytes, 0
     if size > _LONGEST_WAV:
         raise Misconfigured(
             "is longer than a WAV file can be",
@@ -112,13 +123,18 @@ def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> None:
             hint="Give a name that ends in .flac, or cut less.",
         )
     out.write(wav_header(wav.tag, wav.rate, wav.channels, wav.bits, cut.frames))
+    samples = Regions(file, list(wav.regions))
     for start, end in cut.stretches:
-        file.seek(wav.data_at + start * wav.frame_bytes)
+        samples.seek(start * wav.frame_bytes)
         left = (end - start) * wav.frame_bytes
-        while left and (data := file.read(min(left, _COPIED))):
+        while left and (data := samples.read(min(left, _COPIED))):
             left -= out.write(data)
-    if size % 2:
+            written += len(data)
+    if written % 2:
         out.write(b"\0")
+    if written < size:  # the recording holds less: the header must not promise more
+        out.seek(0)
+        out.write(wav_header(wav.tag, wav.rate, wav.channels, wav.bits, written // wav.frame_bytes))
 
 
 def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[Cut]) -> str:

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
+from turnkeeper.audio.decoder import Decoder
+from turnkeeper.audio.kinds import decoder_of
+from turnkeeper.audio.length import apart, clock
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Audio", "Decoder", "open_audio"]
+__all__ = ["Audio", "open_audio"]
 
 BLOCK = 65_536
-_SNIFFED = 64
-_REFUSED = {
-    b"<": "is a page or a document, not audio",
-    b"{": "is JSON, not audio",
-    b"[": "is JSON, not audio",
-    b"%PDF": "is a PDF document, not audio",
-    b"PK\x03\x04": "is a ZIP archive, not audio",
-    b"\x1f\x8b": "is compressed with gzip",
-}
-
-
-class Decoder(Protocol):
-    """One opened file. ``read`` gives channel-major pieces of any length from frame ``start`` on, again and again."""
-
-    rate: int
-    channels: int
-    frames: int | None
-    codec: str
-    notes: tuple[str, ...]
-
-    def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]: ...
-
-    def close(self) -> None: ...
+MOST_CHANNELS = 32
 
 
 class Audio:
@@ -46,7 +26,6 @@ class Audio:
 
     ``rate`` is the rate in Hz of the samples given, ``channels`` how many there are, ``frames`` how many samples each
     channel has (None where only decoding tells), ``codec`` what the file holds (``ulaw``, ``pcm_s16``, ``opus`` …).
-    ``notes`` are remarks about the file: a cut-off end, an MP3 whose encoder delay nobody knows.
     """
 
     def __init__(self, decoders: list[Decoder]) -> None:
@@ -57,16 +36,65 @@ class Audio:
         self.codec = "+".join(dict.fromkeys(one.codec for one in decoders))
         counts = [one.frames for one in decoders]
         self.frames: int | None = None if None in counts else max(count or 0 for count in counts)
-        self.notes = tuple(chain.from_iterable(_numbered(decoders)))
+        self._counts = counts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks about the file: a cut-off end, an MP3 whose encoder delay nobody knows. Some are only known when it
+        was decoded to its end."""
+        return tuple(dict.fromkeys([*self.losses, *self._said(lambda one: one.notes), *self._unequal()]))
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Those of ``notes`` that say that sound is missing: damage, holes, a length that is not the container's own
+        (see ``length.apart``). Complete when the file was decoded to its end."""
+        found = list(self._said(lambda one: one.losses))
+        for number, (one, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
+            if count is not None and one.clock_s is not None and not one.losses:
+                found += self._named(number, _unlike(count * 1000 / one.rate, one.clock_s * 1000))
+        counts = [count * 1000 / self.rate for count in self._counts if count is not None]
+        if len(counts) == 2 and apart(*counts):
+            found += self._unequal()
+        return tuple(dict.fromkeys(found))
+
+    def count(self) -> int:
+        """How many samples each channel has; decodes the file where only that tells and nobody did so before."""
+        if None in self._counts:
+            for _ in self.blocks():
+                pass
+        return max(count or 0 for count in self._counts)
 
     def blocks(self, frames: int = BLOCK, *, start: int = 0) -> Iterator[NDArray[np.int16]]:
         """The samples from frame ``start`` on in blocks of shape ``(channels, frames)``, the last one shorter.
 
         Each block is int16, C-contiguous (channel-major) and the caller's own. Every call begins anew; of two calls
-        at the same time, only the later one is right. Raises ``Unread`` where the file turns out to be damaged.
+        at the same time, only the later one is right. Raises ``Unread`` where nothing of the file can be decoded; where
+        it is damaged further on, ``losses`` say so.
         """
-        parts = [_even(one.read(start, frames), frames) for one in self._decoders]
+        parts = [_even(self._counted(number, start, frames), frames) for number in range(len(self._decoders))]
         return parts[0] if len(parts) == 1 else _together(parts)
+
+    def _counted(self, number: int, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
+        """A file's samples, counted on the way: at the end its length is known."""
+        count = start
+        for piece in self._decoders[number].read(start, frames):
+            count += piece.shape[1]
+            yield piece
+        if count > start or not start:
+            self._counts[number] = count
+
+    def _said(self, what: Callable[[Decoder], list[str]]) -> Iterator[str]:
+        for number, one in enumerate(self._decoders):
+            yield from self._named(number, what(one))
+
+    def _named(self, number: int, notes: list[str]) -> list[str]:
+        return [f"channel {number}: {note}" for note in notes] if len(self._decoders) > 1 else notes
+
+    def _unequal(self) -> Iterator[str]:
+        counts = self._counts
+        if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
+            shorter = 0 if counts[0] < counts[1] else 1
+            yield f"channel {shorter} is {abs(counts[0] - counts[1])} samples shorter; silence follows it"
 
     def close(self) -> None:
         """Close the files."""
@@ -105,9 +133,11 @@ def _decoder(source: Path | BinaryIO) -> Decoder:
     key = str(source) if isinstance(source, Path) else str(getattr(source, "name", ""))
     file = _opened(source)
     try:
-        found = _sniffed(file, key)
+        found = decoder_of(file, key)
         if found.rate < 1 or found.channels < 1:
             raise _unread(f"says {found.rate} Hz and {found.channels} channels", key)
+        if found.channels > MOST_CHANNELS:
+            raise _unread(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
         if found.frames == 0:
             raise _unread("holds no samples", key)
     except BaseException:
@@ -128,28 +158,6 @@ def _opened(source: Path | BinaryIO) -> BinaryIO:
         raise Misconfigured(why, operation="read", key=str(source), hint="Check the path.") from None
 
 
-def _sniffed(file: BinaryIO, key: str) -> Decoder:
-    """The decoder for what the first bytes are."""
-    file.seek(0)
-    head = file.read(_SNIFFED)
-    if not head:
-        raise _unread("is empty", key)
-    for start, message in _REFUSED.items():
-        if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
-            raise _unread(message, key)
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        from turnkeeper.audio.media import MediaDecoder
-
-        return MediaDecoder(file, "matroska", key)
-    if head[4:8] == b"ftyp" or int.from_bytes(head[:2], "big") & 0xFFF6 == 0xFFF0:
-        from turnkeeper.audio.media import MediaDecoder
-
-        return MediaDecoder(file, "mp4" if head[4:8] == b"ftyp" else "aac", key)
-    from turnkeeper.audio.soundfiles import SoundDecoder
-
-    return SoundDecoder(file, key)
-
-
 def _unread(message: str, key: str) -> Unread:
     hint = "Fetch the recording again; an expired link gives a page instead of audio."
     return Unread(message, operation="decode audio", key=key, hint=hint)
@@ -166,13 +174,10 @@ def _check_pair(first: Decoder, second: Decoder) -> None:
     )
 
 
-def _numbered(decoders: list[Decoder]) -> Iterator[list[str]]:
-    for number, one in enumerate(decoders):
-        yield [f"channel {number}: {note}" if len(decoders) > 1 else note for note in one.notes]
-    counts = [one.frames for one in decoders]
-    if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
-        shorter = 0 if counts[0] < counts[1] else 1
-        yield [f"channel {shorter} is {abs(counts[0] - counts[1])} samples shorter; silence follows it"]
+def _unlike(decoded_ms: float, named_ms: float) -> list[str]:
+    if not apart(decoded_ms, named_ms):
+        return []
+    return [f"{clock(decoded_ms)} could be decoded, the file itself says {clock(named_ms)}"]
 
 
 def _even(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[np.int16]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from turnkeeper.audio.alignment import SyncMode
 from turnkeeper.audio.decode import Audio
 from turnkeeper.audio.loudness import Loudness
 from turnkeeper.audio.parts import Side, sides
-from turnkeeper.audio.sync import Sync, compare, synchronise
+from turnkeeper.audio.sync import Sync, compare, doubted, synchronise
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.model import Turn
 
@@ -29,23 +29,31 @@ class Matched:
 
 
 def match(
-    audio: Audio, timeline: Timeline, turns: Iterable[Turn], mode: SyncMode, *, heard: Loudness | None = None
+    audio: Audio,
+    timeline: Timeline,
+    turns: Iterable[Turn],
+    mode: SyncMode,
+    *,
+    heard: Loudness | None = None,
+    losses: Callable[[Sync], Sequence[str]] | None = None,
 ) -> Matched:
     """Measure where ``turns`` are heard in ``audio``, from where ``timeline`` (without a correction) says they are.
 
     ``report`` measures and changes nothing; ``correct`` also applies what was measured reliably and differs (verdict
     ``corrected``); ``off`` measures nothing. Turns of unknown speakers and duplicates of another leg do not count.
-    ``heard`` spares a second decoding where the audio of one or two channels was listened to already.
+    ``heard`` spares a second decoding where the audio of one or two channels was listened to already. ``losses`` says
+    what is missing in the recording, given what was measured; without it the audio's own ``losses`` count.
     """
     roles = channel_roles(audio.channels)
     if mode == "off":
         return Matched(timeline, roles)
     said = list(_nominal(timeline, turns))
     sync = compare(heard, said) if heard else synchronise(audio.blocks(), audio.rate, audio.channels, said)
+    told = doubted(sync, losses(sync) if losses else audio.losses)
     if mode == "report" or sync.verdict != "corrected":
-        return Matched(timeline, roles, sync)
+        return Matched(timeline, roles, told)
     found: tuple[str, ...] = sync.channels if len(sync.channels) == audio.channels else roles
-    return Matched(_corrected(timeline, sync), found, sync, applied=True)
+    return Matched(_corrected(timeline, sync), found, told, applied=True)
 
 
 def channel_roles(channels: int) -> tuple[str, ...]:

@@ -1,40 +1,57 @@
-"""WebM and MP4 audio through PyAV (the extra ``[media]``)."""
+"""Any container through PyAV (the extra ``[media]``): WebM and MP4, and files that libsndfile does not read to the end.
+
+The container's own clock is kept: where its times jump ahead, silence stands in the gap.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from turnkeeper.audio.length import clock
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Container", "MediaDecoder"]
+__all__ = ["Container", "MediaDecoder", "media_installed"]
 
-Container = Literal["matroska", "mp4", "aac"]
+Container = Literal["matroska", "mp4", "aac", "ogg", "mp3", "flac", "wav"]
+
+_JUMP_S = 0.1  # smaller differences are the rounding of times, and clocks that drift
+_HOLE_S = 0.5  # shorter gaps are those of an encoder that sends nothing in silence
+_LONGEST_HOLE_S, _LONGEST_HOLES_S = 2 * 3600.0, 6 * 3600.0
+_PIECE = 1 << 16
+_SHOWN = 3
+_MP3_DELAY, _AAC_DELAY = 1105, 2112
 
 
 class MediaDecoder:
-    """One audio track of a container. Opus is always given at 48 kHz, because its decoder knows no other base.
+    """One audio track of a container. Opus is given at 48 kHz unless ``rate`` says otherwise.
 
     Opus in WebM comes out 5.4 ms late from FFmpeg 8 (WebM's times are whole milliseconds, so it drops 52 of the 312
     samples of priming): here the decoder is told to drop nothing, and ``pre_skip`` (RFC 7845, section 5.1) and the
     padding that the last packet names are dropped exactly.
+
+    ``clock_s`` is the length that the container names, None where it names none. ``notes`` and ``losses`` are complete
+    when the file was read to its end.
     """
 
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, file: BinaryIO, container: Container, key: str) -> None:
+    def __init__(self, file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> None:
         self._file, self._container, self._key = file, container, key
         self._av = _av()
-        with self._opened() as (_, stream):
+        self.notes: list[str] = []
+        self.losses: list[str] = []
+        with self._opened() as (opened, stream):
             context = stream.codec_context
-            self.codec = str(context.name).removeprefix("lib")
-            self.rate, self.channels = int(context.sample_rate or 0), int(context.channels or 0)
+            self.codec = str(context.name).removeprefix("lib").removesuffix("float")
+            self._source_rate = int(context.sample_rate or 0)
+            self.rate, self.channels = rate or self._source_rate, int(context.channels or 0)
             self._layout = context.layout.name
-            self._pre_skip = _pre_skip(context.extradata) if self.codec == "opus" else None
+            skipped = container == "matroska" and self.codec == "opus"
+            self._pre_skip = _pre_skip(context.extradata) if skipped else None
+            self.clock_s = _clock(opened, stream) if container in ("matroska", "mp4") else None
         self.frames: int | None = None  # containers round it to their own clock; only decoding tells
 
     def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
@@ -69,15 +86,48 @@ class MediaDecoder:
         with self._opened() as (container, stream):
             if self._pre_skip is not None:
                 stream.codec_context.options = {"flags2": "+skip_manual"}
-            resampler = self._av.AudioResampler(format="s16p", layout=self._layout, rate=self.rate)
-            skip = self._pre_skip or 0
-            for packet in container.demux(stream):
-                pieces = [piece.to_ndarray() for frame in packet.decode() for piece in resampler.resample(frame)]
-                for piece in _trimmed(pieces, self._padding(packet, pieces)):
-                    dropped = min(skip, piece.shape[1])
-                    skip -= dropped
-                    if dropped < piece.shape[1]:
-                        yield piece[:, dropped:]
+            reading = _Reading(self._av, self.rate, self._layout, self.channels, self.clock_s)
+            skip, primed = self._pre_skip or 0, False
+            for packet in self._packets(container, stream):
+                primed = primed or packet.has_sidedata("skip_samples") or (packet.pts or 0) < 0
+                for silent, pieces in reading.groups(packet):
+                    yield from reading.silence(silent)
+                    for piece in _trimmed(pieces, self._padding(packet, pieces)):
+                        dropped = min(skip, piece.shape[1])
+                        skip -= dropped
+                        if dropped < piece.shape[1]:
+                            yield piece[:, dropped:]
+            yield from reading.rest()
+            if not reading.samples and reading.errors:
+                raise self._unread(f"cannot be decoded ({reading.errors} of its packets are damaged)")
+            self._settle(reading, primed=primed)
+
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+        """The track's packets; where the file itself cannot be followed any further, what was read stays."""
+        try:
+            yield from container.demux(stream)
+        except self._av.FFmpegError as cause:
+            if self._damage(f"damaged, not read behind that ({cause.strerror})"):
+                return
+            raise
+
+    def _damage(self, words: str) -> bool:
+        if words not in self.losses:
+            self.losses.append(words)
+        return True
+
+    def _settle(self, reading: _Reading, *, primed: bool) -> None:
+        """What a whole reading told, said once."""
+        told = list(reading.notes)
+        if self.codec == "mp3" and self._container != "mp3" and not primed:
+            told.append(f"MP3 without a gapless header: up to {_MP3_DELAY} samples of encoder delay stand in front")
+        elif self.codec == "aac" and not primed:
+            ms = _AAC_DELAY * 1000 // max(1, self._source_rate)
+            told.append(
+                f"AAC without an edit list: up to {_AAC_DELAY} samples of encoder delay stand in front ({ms} ms)"
+            )
+        self.notes += [note for note in told if note not in self.notes]
+        self.losses += [loss for loss in reading.losses() if loss not in self.losses]
 
     def _padding(self, packet: Any, pieces: list[NDArray[np.int16]]) -> int:
         """How many of a packet's samples are the encoder's filling at the end."""
@@ -91,6 +141,111 @@ class MediaDecoder:
     def _opened(self) -> _Opened:
         return _Opened(self._av, self._file, self._container, self._key)
 
+    def _unread(self, message: str) -> Unread:
+        return _Opened(self._av, self._file, self._container, self._key).unread(message)
+
+
+class _Reading:
+    """One pass over the packets: frames as samples at one rate, with silence where the container's clock jumps."""
+
+    def __init__(self, av: Any, rate: int, layout: str, channels: int, clock_s: float | None) -> None:
+        self._av, self._rate, self._layout, self._channels, self._clock_s = av, rate, layout, channels, clock_s
+        self._resampler: Any = None
+        self._form: tuple[object, ...] = ()
+        self._named: tuple[object, ...] = ()
+        self._began: float | None = None
+        self._lasted = 0.0
+        self._holes: list[tuple[float, float]] = []
+        self._short = 0.0
+        self.samples = self.errors = 0
+        self.notes: list[str] = []
+
+    def groups(self, packet: Any) -> Iterator[tuple[int, list[NDArray[np.int16]]]]:
+        """A packet's samples, each time with the number of silent ones before them. A packet that cannot be decoded is
+        counted, and its time is a gap."""
+        try:
+            frames = packet.decode()
+        except self._av.FFmpegError:
+            self.errors += 1
+            return
+        for frame in frames:
+            if not frame.samples or not frame.sample_rate:
+                continue
+            gap = self._gap(frame)
+            form = (frame.sample_rate, frame.layout.name, frame.format.name)
+            if form != self._form or gap:
+                yield 0, list(self.rest())
+                self._renew(form)
+            yield round(gap * self._rate), [self._counted(one) for one in self._resampler.resample(frame)]
+            self._lasted += frame.samples / frame.sample_rate
+
+    def rest(self) -> Iterator[NDArray[np.int16]]:
+        """What a change of rate still holds back."""
+        if self._resampler is not None and self._form and self._form[0] != self._rate:
+            for one in self._resampler.resample(None):
+                yield self._counted(one)
+        self._resampler, self._form = None, ()
+
+    def losses(self) -> Iterator[str]:
+        """What is missing in the sound, in words."""
+        if self.errors:
+            yield f"{self.errors} damaged packets could not be decoded"
+        if self._holes:
+            total = sum(length for _, length in self._holes)
+            shown = ", ".join(f"{clock(length * 1000)} at {clock(at * 1000)}" for at, length in self._holes[:_SHOWN])
+            more = f", and {len(self._holes) - _SHOWN} more" if len(self._holes) > _SHOWN else ""
+            yield f"{clock(total * 1000)} are missing in the file, silence stands in their place: {shown}{more}"
+
+    def _counted(self, frame: Any) -> NDArray[np.int16]:
+        piece: NDArray[np.int16] = frame.to_ndarray()
+        self.samples += int(piece.shape[1])
+        return piece
+
+    def _renew(self, form: tuple[object, ...]) -> None:
+        if self.samples and form[:2] != self._named:
+            self._say(f"rate or channels change on the way, to {form[0]} Hz, {form[1]}: given as they began")
+        self._named = form[:2]
+        self._resampler = self._av.AudioResampler(format="s16p", layout=self._layout, rate=self._rate)
+        self._form = form
+
+    def _gap(self, frame: Any) -> float:
+        """Seconds by which the frame's time lies ahead of what was decoded, if that is a hole."""
+        if frame.pts is None or frame.time_base is None:
+            return 0.0
+        at = float(frame.pts * frame.time_base)
+        if self._began is None:
+            self._began = at
+            return 0.0
+        ahead = at - self._began - self._lasted
+        if ahead < -_JUMP_S:
+            self._began += ahead  # another recording behind the first, or times that go back: it goes on from here
+            self._say("the clock of the file goes back on the way: read one behind the other")
+        if ahead <= _JUMP_S:
+            return 0.0
+        if ahead > _LONGEST_HOLE_S or sum(length for _, length in self._holes) + ahead > _LONGEST_HOLES_S:
+            self._began += ahead
+            self._say(f"the clock of the file jumps by {clock(ahead * 1000)}, which is not believed")
+            return 0.0
+        if ahead > _HOLE_S:
+            self._holes.append((self._lasted, ahead))
+        else:
+            self._say("there are short gaps in the file, as an encoder leaves that sends nothing in silence")
+        self._lasted += ahead
+        return ahead
+
+    def _say(self, words: str) -> None:
+        if words not in self.notes and len(self.notes) < 8:
+            self.notes.append(words)
+
+    def silence(self, frames: int) -> Iterator[NDArray[np.int16]]:
+        """So many silent samples, piece by piece: a hole may last an hour."""
+        import numpy as np
+
+        while frames > 0:
+            yield np.zeros((self._channels, min(frames, _PIECE)), np.int16)
+            self.samples += min(frames, _PIECE)
+            frames -= _PIECE
+
 
 class _Opened:
     """The container and its first audio track, with FFmpeg's errors translated."""
@@ -103,22 +258,31 @@ class _Opened:
         self._file.seek(0)
         try:
             # The demuxer is named, never probed: a playlist that looks like audio must not open other addresses.
-            self._open = self._av.open(self._file, format=self._container)
+            self._open = self._av.open(self._file, format=self._container, metadata_errors="replace")
         except self._av.FFmpegError as cause:
-            raise self._unread(f"cannot be opened ({cause.strerror})") from None
+            raise self.unread(f"cannot be opened ({cause.strerror})") from None
         if not self._open.streams.audio:
             self._open.close()
-            raise self._unread("holds no audio track")
+            raise self.unread("holds no audio track")
         return self._open, self._open.streams.audio[0]
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._open.close()
         if isinstance(error, self._av.FFmpegError):
-            raise self._unread(f"cannot be decoded ({error.strerror})") from None
+            raise self.unread(f"cannot be decoded ({error.strerror})") from None
 
-    def _unread(self, message: str) -> Unread:
+    def unread(self, message: str) -> Unread:
         hint = "The file is damaged or was cut off: fetch it again, or convert it to WAV."
         return Unread(message, operation="decode audio", key=self._key, hint=hint)
+
+
+def media_installed() -> bool:
+    """Whether PyAV is there."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _av() -> Any:
@@ -132,6 +296,13 @@ def _av() -> Any:
             hint="Install it: pip install 'turnkeeper[media]'.",
         ) from None
     return av
+
+
+def _clock(container: Any, stream: Any) -> float | None:
+    """Seconds that the container names: of the track, else of the whole."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1_000_000 if container.duration else None
 
 
 def _pre_skip(extradata: bytes | None) -> int | None:

@@ -1,57 +1,175 @@
-"""Whether an MP3 says how much silence its encoder put in front. Decodes nothing."""
+"""The frames of an MP3 file: how many samples there are, whether the header in front tells the truth. Decodes nothing.
+
+Frames as in ISO/IEC 11172-3 and 13818-3; the header in front of them is Xing's, with LAME's fields for gapless play.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["encoder_delay_known"]
+from turnkeeper.audio.regions import without_tags
 
-_ID3, _SYNC_BYTES = 10, 4
-_LOOKED_AT = 1 << 16
+__all__ = ["Mp3", "is_frame", "read_mp3"]
+
+_SEARCHED = 1 << 20
+_ID3_TAIL = 128
+_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
+_KBITS = {
+    (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 1): (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+}
 
 
-def encoder_delay_known(file: BinaryIO) -> bool:
-    """Whether the first frame is a Xing/Info header with LAME's gapless fields, so that decoders drop the padding.
+@dataclass(frozen=True)
+class _Frame:
+    size: int
+    samples: int
+    rate: int
+    channels: int
+    side: int
 
-    Without it up to 1105 samples of encoder delay (528 + 1 decoder, 576 LAME) stand in front of what was recorded, and
-    nothing in the file tells how many. Layout: MPEG audio frame header, side information, ``Xing`` or ``Info``, flags,
-    frames, bytes, 100 bytes of seek table, quality, then LAME's tag with 12 bits of delay at its 21st byte.
+
+@dataclass
+class Mp3:
+    """``frames`` with sound and their ``samples`` per channel. ``promised`` are the frames that the header in front
+    names, ``gapless`` whether it also says how much silence the encoder put in front and behind (``padding``, samples).
+
+    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes that belong to
+    no frame, ``cut`` says that the last frame is not whole, ``changes`` that rate or channels change on the way.
     """
-    file.seek(0)
-    head = file.read(_ID3)
-    at = 0
-    if head[:3] == b"ID3" and len(head) == _ID3:
-        # The size of an ID3v2 tag is written in four bytes of seven bits.
-        at = _ID3 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    file.seek(at)
-    data = file.read(_LOOKED_AT)
-    frame = _first_frame(data)
-    if frame is None:
-        return False
-    return _has_delay(data, frame + _SYNC_BYTES + _side_information(data[frame + 1], data[frame + 3]))
+
+    rate: int = 0
+    channels: int = 0
+    frames: int = 0
+    samples: int = 0
+    promised: int | None = None
+    gapless: bool = False
+    padding: int = 0
+    joined: int = 0
+    junk: int = 0
+    cut: bool = False
+    changes: bool = False
+
+    @property
+    def regular(self) -> bool:
+        """Whether the header in front is true, so that a decoder that believes it gives everything."""
+        return (
+            self.gapless and self.promised == self.frames and not (self.joined or self.junk or self.cut or self.changes)
+        )
 
 
-def _first_frame(data: bytes) -> int | None:
-    at = data.find(b"\xff")
-    while 0 <= at < len(data) - 40:
-        if data[at + 1] & 0xE0 == 0xE0 and data[at + 2] & 0xF0 != 0xF0:
-            return at
-        at = data.find(b"\xff", at + 1)
-    return None
+def is_frame(head: bytes) -> bool:
+    """Whether four bytes are the header of an MPEG audio frame."""
+    return _frame(head) is not None
 
 
-def _side_information(version: int, mode: int) -> int:
-    """Bytes of side information: by MPEG version (bit 3) and by mono or not (mode 3)."""
-    mono = mode >> 6 == 3
-    if version & 0x08:
-        return 17 if mono else 32
-    return 9 if mono else 17
+def read_mp3(file: BinaryIO) -> Mp3 | None:
+    """Walk from frame to frame; None where there are none. Reads the file once."""
+    found: Mp3 | None = None
+    for data, at, frame in _frames(file):
+        if frame is None:
+            if found is not None:
+                found.junk, found.cut = found.junk + at, found.cut or data == b"cut"
+            continue
+        header = _xing(data, at, frame)
+        if found is None:
+            found = Mp3(frame.rate, frame.channels)
+            if header is not None:
+                found.promised, found.gapless, found.padding = header
+                continue
+        elif header is not None:
+            found.joined += 1
+            continue
+        found.frames += 1
+        found.samples += frame.samples
+        found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
+    return found
 
 
-def _has_delay(data: bytes, at: int) -> bool:
+def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, _Frame | None]]:
+    """Each frame with the data and the place in it where it begins; ``(why, bytes, None)`` for what is no frame."""
+    at, size = without_tags(file), file.seek(0, 2)
+    buffer, base = b"", at
+    while at < size:
+        if at + 8192 > base + len(buffer) and base + len(buffer) < size:
+            file.seek(at)
+            buffer, base = file.read(_SEARCHED), at
+        place = at - base
+        frame = _frame(buffer[place : place + 4])
+        if frame is not None and at + frame.size <= size:
+            yield buffer, place, frame
+            at += frame.size
+            continue
+        if frame is not None and size - at < frame.size:
+            yield b"cut", 0, None
+            return
+        tag = _tag(buffer, place, size - at)
+        step = tag or _to_frame(buffer, place)
+        if not tag:
+            yield b"junk", step, None
+        at += step
+
+
+def _tag(data: bytes, at: int, left: int) -> int:
+    """The size of a tag (ID3v1 at the end, APE, ID3v2 between joined files); 0 for anything else."""
+    if data[at : at + 3] == b"TAG" and left == _ID3_TAIL:
+        return left
+    if data[at : at + 8] == b"APETAGEX":
+        return 32 + (int.from_bytes(data[at + 12 : at + 16], "little") if data[at + 23 : at + 24] >= b"\x20" else 0)
+    if data[at : at + 3] == b"ID3" and len(data) > at + 10:
+        return 10 + sum(
+            (byte & 0x7F) << shift for byte, shift in zip(data[at + 6 : at + 10], (21, 14, 7, 0), strict=True)
+        )
+    return 0
+
+
+def _to_frame(data: bytes, at: int) -> int:
+    """Bytes from ``at`` to the next frame that another follows, or to the end of ``data``."""
+    place = data.find(b"\xff", at + 1)
+    while 0 <= place < len(data) - 4:
+        frame = _frame(data[place : place + 4])
+        if frame and (place + frame.size + 4 > len(data) or _frame(data[place + frame.size : place + frame.size + 4])):
+            return place - at
+        place = data.find(b"\xff", place + 1)
+    return max(1, len(data) - at)
+
+
+def _frame(head: bytes) -> _Frame | None:
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    kbits, rate, pad = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
+    if version == 1 or layer == 4 or rate == 3 or kbits in (0, 15):
+        return None
+    hertz, bits = _RATES[version][rate], 1000 * _KBITS[version == 3, layer][kbits]
+    mono = head[3] >> 6 == 3
+    samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
+    size = (12 * bits // hertz + pad) * 4 if layer == 1 else samples // 8 * bits // hertz + pad
+    side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
+    return _Frame(size, samples, hertz, 1 if mono else 2, side)
+
+
+def _xing(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
+    """What the header in front says: frames, whether the gapless fields are there, samples of padding; None for sound.
+
+    Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100 bytes of seek table,
+    quality, then LAME's tag with 12 bits of delay and 12 of padding at its 21st byte.
+    """
+    at = place + 4 + frame.side
     if data[at : at + 4] not in (b"Xing", b"Info"):
-        return False
+        if data[place + 36 : place + 40] != b"VBRI":
+            return None
+        return int.from_bytes(data[place + 50 : place + 54], "big"), False, 0
     flags = int.from_bytes(data[at + 4 : at + 8], "big")
+    frames = int.from_bytes(data[at + 8 : at + 12], "big") if flags & 1 else None
     tag = at + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
     # The tag's first nine bytes name the encoder (LAME, Lavc …); without a name the fields are not there.
-    return len(data) >= tag + 24 and data[tag : tag + 4].isalnum() and any(data[tag + 21 : tag + 24])
+    gaps = int.from_bytes(data[tag + 21 : tag + 24], "big")
+    named = len(data) >= tag + 24 and data[tag : tag + 4].isalnum() and gaps > 0
+    return frames, named, (gaps >> 12) + (gaps & 0xFFF) if named else 0

@@ -64,7 +64,8 @@ def _recording(told: _Json) -> Recording | None:
     return Recording(
         id=name,
         media="audio" if media in AUDIBLE else media,
-        state=_text(told, "fileState").upper() or "AVAILABLE",
+        # An archived recording may come as a stub that says little more than where it went (vendor-facts M1.1).
+        state=_text(told, "fileState").upper() or ("ARCHIVED" if _text(told, "archiveMedium") else "AVAILABLE"),
         start=_moment(told, "startTime", "recordingStartTime"),
         end=_moment(told, "endTime", "recordingEndTime"),
         communication=_text(told, "sessionId", "communicationId") or None,

@@ -1,15 +1,28 @@
-"""What stands before the samples of a WAV file: codec, rate, channels, and where the bytes lie. Decodes nothing."""
+"""What stands around the samples of a WAV file: codec, rate, channels, and where the bytes lie. Decodes nothing."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
+
+from turnkeeper.audio.regions import Region, without_tags
 
 __all__ = ["Wav", "read_wav", "wav_header"]
 
 PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-_UNKNOWN = 0xFFFFFFFF  # what RF64 writes into 32-bit sizes, and streams into sizes they do not know yet
+_UNKNOWN = 0xFFFFFFFF
+# What streams write into sizes that they do not know yet lies right below 2^31 or 2^32 (0x7FFFF000, 0xFFFFFFFF - 36).
+_NEAR = 1 << 16
+_KINDS: dict[bytes, Literal["little", "big"]] = {
+    b"RIFF": "little",
+    b"RIFX": "big",
+    b"RF64": "little",
+    b"BW64": "little",
+}
+_MOST_CHUNKS = 4096
+_LONGEST_FORM = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -17,7 +30,10 @@ class Wav:
     """A WAV file's ``fmt`` and ``data`` chunks. ``frames`` are whole frames that the file really holds.
 
     ``promised`` is what the header says, None where it does not know (a stream). ``frame_bytes`` is the size of one
-    frame over all channels; frame ``n`` begins at byte ``data_at + n * frame_bytes``.
+    frame over all channels. ``regions`` are the bytes of the samples, in order: one for each ``data`` chunk.
+    ``form`` is the body of the ``fmt`` chunk, ``order`` the byte order. ``sound`` is False where the file is not as
+    the format says, so that only ``header`` and ``regions`` together can be read by others; ``notes`` say why.
+    ``unexplained`` counts bytes behind the samples that are no chunk.
     """
 
     tag: int
@@ -25,9 +41,19 @@ class Wav:
     channels: int
     bits: int
     frame_bytes: int
-    data_at: int
     frames: int
     promised: int | None
+    regions: tuple[Region, ...]
+    form: bytes
+    order: Literal["little", "big"] = "little"
+    sound: bool = True
+    unexplained: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def data_at(self) -> int:
+        """Where the samples begin; frame ``n`` of the first chunk is at ``data_at + n * frame_bytes``."""
+        return self.regions[0][0]
 
     @property
     def codec(self) -> str:
@@ -39,48 +65,161 @@ class Wav:
 
     @property
     def plain(self) -> bool:
-        """Whether frames stand side by side in a fixed size, so that bytes can be cut out."""
+        """Whether frames stand side by side in a fixed size, so that their number follows from the bytes."""
         return self.tag in (PCM, FLOAT, ALAW, ULAW) and self.frame_bytes * 8 == self.bits * self.channels > 0
+
+    @property
+    def copyable(self) -> bool:
+        """Whether bytes can be cut out and put behind a header of ``wav_header``, which is little-endian."""
+        return self.plain and (self.order == "little" or self.bits == 8)
+
+    @property
+    def header(self) -> bytes:
+        """The bytes to put before ``regions`` for a file that says what is there."""
+        size = sum(end - start for start, end in self.regions)
+        form = b"fmt " + len(self.form).to_bytes(4, self.order) + self.form
+        if 4 + len(form) + 8 + size < _UNKNOWN:
+            head = b"RIFF" if self.order == "little" else b"RIFX"
+            data = b"data" + size.to_bytes(4, self.order)
+            return head + (4 + len(form) + len(data) + size).to_bytes(4, self.order) + b"WAVE" + form + data
+        counts = struct.pack("<QQQI", 36 + 4 + len(form) + 8 + size, size, self.frames, 0)
+        unknown = struct.pack("<I", _UNKNOWN)
+        return b"RF64" + unknown + b"WAVEds64" + struct.pack("<I", len(counts)) + counts + form + b"data" + unknown
+
+
+@dataclass
+class _Chunks:
+    """What a walk through the chunks found."""
+
+    order: Literal["little", "big"]
+    form: bytes = b""
+    long_data: int | None = None
+    data: list[tuple[int, int | None, int]] = field(default_factory=list)
+    """Of each ``data`` chunk: where it begins, its size (None: unknown), and the bytes that are there."""
+    joined: bool = False
+    unexplained: int = 0
 
 
 def read_wav(file: BinaryIO) -> Wav | None:
-    """The header of a RIFF or RF64 WAV file that starts at byte 0; None where it is none or is cut short.
+    """The header of a RIFF, RIFX or RF64 WAV file, behind ID3 tags if there are any; None where it is none or is cut
+    short.
 
-    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306.
+    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306. A size
+    of 0 with samples behind it is a recorder that did not finish; sizes right below 2^31 and 2^32 are unknown.
     """
-    size = file.seek(0, 2)
-    file.seek(0)
+    size, at = file.seek(0, 2), without_tags(file)
+    file.seek(at)
     head = file.read(12)
-    if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+    if len(head) < 12 or head[:4] not in _KINDS or head[8:] != b"WAVE":
         return None
-    form: tuple[int, int, int, int, int] | None = None
-    long_data: int | None = None
-    while len(chunk := file.read(8)) == 8:
-        name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+    chunks = _walk(file, size, _KINDS[head[:4]])
+    return _wav(chunks, at) if chunks.form and chunks.data else None
+
+
+def _walk(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks:
+    found = _Chunks(order)
+    for _ in range(_MOST_CHUNKS):
+        begins = file.tell()
+        chunk = file.read(8)
+        if len(chunk) < 8:
+            break
+        name, length = chunk[:4], int.from_bytes(chunk[4:], order)
+        if name in _KINDS and found.data:
+            found.joined = True
+            break
+        if not _is_name(name):
+            found.unexplained = size - begins if found.data else 0
+            break
         if name == b"data":
-            return form and _wav(form, file.tell(), size, long_data if length == _UNKNOWN else length)
-        body = file.read(length) if name in (b"fmt ", b"ds64") and length < 1 << 16 else b""
-        if name == b"fmt " and len(body) >= 16:
-            form = _form(body)
+            file.seek(_data(found, file, size, length))
+            continue
+        body = file.read(length) if name in (b"fmt ", b"ds64") and length < _LONGEST_FORM else b""
+        if name == b"fmt " and len(body) >= 16 and not found.form:
+            found.form = body
         elif name == b"ds64" and len(body) >= 16:
-            long_data = int.from_bytes(body[8:16], "little")
+            found.long_data = int.from_bytes(body[8:16], "little")
         file.seek(length - len(body) + length % 2, 1)
-    return None
+    return found
 
 
-def _form(body: bytes) -> tuple[int, int, int, int, int]:
-    tag, channels, rate, _, align, bits = struct.unpack_from("<HHIIHH", body)
-    if tag == EXTENSIBLE and len(body) >= 26:
-        tag = int.from_bytes(body[24:26], "little")
-    return tag, channels, rate, align, bits
+def _data(found: _Chunks, file: BinaryIO, size: int, length: int) -> int:
+    """Take in a ``data`` chunk that begins here; where the next chunk begins."""
+    at = file.tell()
+    promised: int | None = length
+    if length == _UNKNOWN and found.long_data is not None:
+        promised = length = found.long_data
+    if (length == 0 and not _only_chunks(file, at, size, found.order)) or (_is_unknown(length) and at + length > size):
+        found.data.append((at, None if length else 0, size - at))
+        return size
+    held = max(0, min(length, size - at))
+    found.data.append((at, promised, held))
+    return at + length + length % 2
 
 
-def _wav(form: tuple[int, int, int, int, int], at: int, size: int, promised: int | None) -> Wav:
-    tag, channels, rate, align, bits = form
-    held = size - at
-    length = held if not promised else min(promised, held)  # a recorder that was cut off leaves 0
-    frames = length // align if align else 0
-    return Wav(tag, rate, channels, bits, align, at, frames, promised // align if promised and align else None)
+def _is_unknown(length: int) -> bool:
+    return any(edge - _NEAR <= length <= edge for edge in (1 << 31, 1 << 32))
+
+
+def _is_name(name: bytes) -> bool:
+    return all(0x20 <= byte < 0x7F for byte in name)
+
+
+def _only_chunks(file: BinaryIO, at: int, size: int, order: Literal["little", "big"]) -> bool:
+    """Whether nothing but whole chunks stands from ``at`` to the file's end: an empty ``data`` chunk is then true."""
+    for _ in range(_MOST_CHUNKS):
+        if at >= size:
+            return True
+        file.seek(at)
+        chunk = file.read(8)
+        if len(chunk) < 8 or not _is_name(chunk[:4]):
+            return False
+        at += 8 + int.from_bytes(chunk[4:], order)
+        at += at % 2
+    return False
+
+
+def _wav(chunks: _Chunks, at: int) -> Wav:
+    tag, channels, rate, _, align, bits = struct.unpack_from(
+        ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.form
+    )
+    if tag == EXTENSIBLE and len(chunks.form) >= 26:
+        tag = int.from_bytes(chunks.form[24:26], chunks.order)
+    regions = tuple((start, start + held) for start, _, held in chunks.data)
+    held = sum(one for _, _, one in chunks.data)
+    sizes = [promised for _, promised, _ in chunks.data]
+    promised = None if None in sizes or 0 in sizes[:1] else sum(one or 0 for one in sizes)
+    plain = tag in (PCM, FLOAT, ALAW, ULAW)
+    notes = tuple(_notes(chunks, sizes, promised, held, align if plain else 0))
+    return Wav(
+        tag=tag,
+        rate=rate,
+        channels=channels,
+        bits=bits,
+        frame_bytes=align,
+        frames=held // align if align else 0,
+        promised=promised // align if promised is not None and align else None,
+        regions=regions,
+        form=chunks.form,
+        order=chunks.order,
+        sound=at == 0 and promised is not None and len(regions) == 1 and not chunks.joined and promised <= held,
+        unexplained=chunks.unexplained,
+        notes=notes,
+    )
+
+
+def _notes(chunks: _Chunks, sizes: list[int | None], promised: int | None, held: int, align: int) -> Iterator[str]:
+    """``align`` is 0 where bytes do not tell the number of samples."""
+    if sizes[0] == 0 and held:
+        yield "the header says that there are no samples: the recorder did not finish; read to the file's end"
+    if promised is not None and promised > held:
+        unit, size = ("samples", align) if align else ("bytes", 1)
+        yield f"cut off: the header promises {promised // size} {unit}, the file holds {held // size}"
+    if len(sizes) > 1:
+        yield f"the samples stand in {len(sizes)} data chunks: read one behind the other"
+    if chunks.joined:
+        yield "another WAV file stands behind this one and is not read"
+    if chunks.unexplained > 1:
+        yield f"{chunks.unexplained} bytes behind the samples are no part of a WAV file and are not read"
 
 
 def wav_header(codec: Literal["pcm", "ulaw", "alaw"] | int, rate: int, channels: int, bits: int, frames: int) -> bytes:

@@ -1,23 +1,31 @@
-"""WAV, FLAC, Ogg Opus and Vorbis, and MP3 through libsndfile (the extra ``[audio]``)."""
+"""WAV, FLAC, Ogg Opus and Vorbis, and MP3 through libsndfile (the extra ``[audio]``).
+
+libsndfile believes the header and stops at its own estimate. So what the file holds is looked up first (``riff``,
+``ogg``, ``mp3``), each stream of a chained file is opened by itself, and where libsndfile gives less than is there,
+PyAV reads on.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from turnkeeper.audio.mp3 import encoder_delay_known
-from turnkeeper.audio.ogg import ends_properly
-from turnkeeper.audio.riff import Wav, read_wav
+from turnkeeper.audio.length import clock
+from turnkeeper.audio.library_warnings import LibraryWarnings
+from turnkeeper.audio.regions import Region, Regions, without_tags
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SoundDecoder"]
+    from turnkeeper.audio.media import Container
+
+__all__ = ["SoundDecoder", "SoundFile", "flac_files"]
 
 _NAMES = {
     "ULAW": "ulaw",
@@ -35,23 +43,49 @@ _NAMES = {
 }
 _LOSSLESS = ("ulaw", "alaw", "pcm_u8", "pcm_s8", "pcm_s16", "pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64", "flac")
 _STEP = 65_536
+_ENOUGH_S = 0.02
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
+_FLAC = b"fLaC\x00\x00\x00\x22"
+_SEARCHED = 1 << 20
+
+
+@dataclass(frozen=True)
+class SoundFile:
+    """What is known of a file before it is decoded.
+
+    ``parts`` are its streams, one behind another, each opened by itself; empty where the file is opened as it is.
+    ``clock_s`` is the length that the container names, ``holds_s`` the length that it is known to hold; None where
+    nothing tells. ``fallback`` names the demuxer that reads on where libsndfile ends too early. ``noisy`` says that its
+    decoder writes on standard error.
+    """
+
+    parts: tuple[Region, ...] = ()
+    head: bytes = b""
+    frames: int | None = None
+    clock_s: float | None = None
+    holds_s: float | None = None
+    fallback: Container | None = None
+    notes: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    noisy: bool = False
 
 
 class SoundDecoder:
     """One file through libsndfile. Opus comes at the rate its header names (8 kHz for a telephone call)."""
 
-    def __init__(self, file: BinaryIO, key: str) -> None:
-        self._key, self._file = key, file
+    def __init__(self, file: BinaryIO, key: str, known: SoundFile) -> None:
+        self._key, self._file, self._known = key, file, known
         self._soundfile = _soundfile()
-        wav = _checked(read_wav(file), key)
-        self.notes = tuple(_notes(wav, file))
-        self._open = self._opened()  # shares the file's position, so nothing else may read the file from now on
+        self.notes, self.losses = list(known.notes), list(known.losses)
+        self._warnings = LibraryWarnings(noisy=known.noisy)
+        self._open = self._opened(0)  # shares the file's position, so nothing else may read the file from now on
         subtype = str(self._open.subtype)
         self.codec = "flac" if self._open.format == "FLAC" else _NAMES.get(subtype, subtype.lower())
         self.rate, self.channels = int(self._open.samplerate), int(self._open.channels)
-        # Without a gapless header libsndfile's count is an estimate.
-        self.frames: int | None = None if self.codec == "mp3" and self.notes else int(self._open.frames)
+        self.frames = known.frames
+        self.clock_s = known.clock_s
+        if self.frames is None and self.codec in _LOSSLESS and self.codec != "flac":
+            self.frames = int(self._open.frames)
 
     def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
         """Pieces from frame ``start`` on, channel-major; of ``frames`` frames where the codec is lossless.
@@ -59,57 +93,141 @@ class SoundDecoder:
         Lossless codecs are entered at ``start``. The others are decoded from their beginning, because their samples
         depend on those before, and always in the same steps: MP3 rounds differently where a read ends.
         """
-        import numpy as np
-
-        floating = self.codec in ("pcm_f32", "pcm_f64")
-        step = frames if self.codec in _LOSSLESS else _STEP
-        block = np.empty((step, self.channels), np.float32 if floating else np.int16)
-        drop = self._enter(start)
-        while count := self._fill(block):
-            if drop < count:
-                found = _from_float(block[drop:count]) if floating else block[drop:count]
-                yield np.array(
-                    found.T, order="C", copy=True
-                )  # a view, as one channel would give, changes with the block
-            drop = max(0, drop - count)
+        count = 0
+        for piece in self._from_library(start, frames):
+            count += piece.shape[1]
+            yield piece
+        held = self._held(start + count)
+        if held is not None and (count or not start):
+            yield from self._read_on(start + count, frames, held)
 
     def close(self) -> None:
         """Close the file."""
         self._open.close()
         self._file.close()
 
-    def _opened(self) -> Any:
-        self._file.seek(0)
-        try:
-            # By descriptor where there is one (twice as fast), and never by name: an extension must not decide.
-            source: Any = os.dup(self._file.fileno())
-            os.lseek(source, 0, os.SEEK_SET)
-        except (OSError, AttributeError):
-            source = _Nameless(self._file)
-        with self._told("is not audio"):
-            return self._soundfile.SoundFile(source)
+    def _from_library(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
+        import numpy as np
 
-    def _enter(self, start: int) -> int:
-        """Be in front of frame ``start``, or of the first one; the number of frames to drop."""
+        floating = self.codec in ("pcm_f32", "pcm_f64")
+        step = frames if self.codec in _LOSSLESS else _STEP
+        block = np.empty((step, self.channels), np.float32 if floating else np.int16)
+        drop = start
+        for part in range(max(1, len(self._known.parts))):
+            drop = self._enter(part, drop)
+            while count := self._fill(block):
+                if drop < count:
+                    found = _from_float(block[drop:count]) if floating else block[drop:count]
+                    yield np.array(
+                        found.T, order="C", copy=True
+                    )  # a view, as one channel would give, changes with the block
+                drop = max(0, drop - count)
+
+    def _held(self, frames: int) -> str | None:
+        """Why ``frames`` cannot be all, None where they can: the library failed, or the file holds more."""
+        holds = self._known.holds_s
+        if self._failure:
+            return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})"
+        if holds is not None and holds - frames / self.rate > _ENOUGH_S:
+            return f"only {clock(frames * 1000 / self.rate)} of {clock(holds * 1000)} could be read"
+        return None
+
+    def _read_on(self, start: int, frames: int, why: str) -> Iterator[NDArray[np.int16]]:
+        """What is behind frame ``start``, where libsndfile came to its end too early."""
+        from turnkeeper.audio.media import MediaDecoder, media_installed
+
+        if self._known.fallback is None or not media_installed():
+            self._lose(why + ("" if self._known.fallback is None else "; turnkeeper[media] may read on"))
+            return
+        whole = cast(BinaryIO, Regions(self._file, [(0, self._file.seek(0, 2))]))
+        other: MediaDecoder | None = None
+        try:
+            other = MediaDecoder(whole, self._known.fallback, self._key, rate=self.rate)
+            if other.channels == self.channels:
+                for piece in other.read(start, frames):
+                    start += piece.shape[1]
+                    yield piece
+        except Unread:
+            pass
+        for loss in other.losses if other else ():
+            self._lose(loss)
+        if (still := self._held_after(start)) is not None:
+            self._lose(still)
+
+    def _held_after(self, frames: int) -> str | None:
+        holds = self._known.holds_s
+        if holds is None:
+            return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
+        return self._held(frames) if holds - frames / self.rate > _ENOUGH_S else None
+
+    def _lose(self, words: str) -> None:
+        if words not in self.losses:
+            self.losses.append(words)
+
+    _failure = ""
+
+    def _opened(self, part: int) -> Any:
+        """The file, or one of its parts, from its beginning."""
+        source: Any
+        if self._known.parts:
+            regions = [self._known.parts[part]] if not self._known.head else list(self._known.parts)
+            source = _Nameless(cast(BinaryIO, Regions(self._file, regions, self._known.head)))
+        else:
+            self._file.seek(0)
+            try:
+                # By descriptor where there is one (twice as fast), and never by name: an extension must not decide.
+                source = os.dup(self._file.fileno())
+                os.lseek(source, 0, os.SEEK_SET)
+            except (OSError, AttributeError):
+                source = _Nameless(self._file)
+        try:
+            with self._warnings.caught():
+                return self._soundfile.SoundFile(source)
+        except self._soundfile.LibsndfileError as cause:
+            said = f"is not audio ({cause.error_string.rstrip('.')})"
+            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
+
+    def _enter(self, part: int, start: int) -> int:
+        """Be in front of frame ``start`` of a part, or of its first one; the number of frames to drop."""
         self._open.close()
-        self._open = self._opened()  # MP3 does not come back to the same samples by seeking
-        if start == 0 or self.codec not in _LOSSLESS:
+        self._failure = ""
+        self._open = self._opened(part)  # MP3 does not come back to the same samples by seeking
+        if start == 0 or self.codec not in _LOSSLESS or len(self._known.parts) > 1:
             return start
-        with self._told("cannot be decoded"):
+        try:
             self._open.seek(min(start, self._open.frames))
+        except self._soundfile.LibsndfileError as cause:
+            said = f"cannot be decoded ({cause.error_string.rstrip('.')})"
+            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
         return 0
 
     def _fill(self, block: NDArray[Any]) -> int:
-        with self._told("cannot be decoded"):
-            return int(self._open.buffer_read_into(block, block.dtype.name))
-
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+        """Decode into ``block``; 0 at the end, or where the library cannot go on."""
         try:
-            yield
+            with self._warnings.caught():
+                return int(self._open.buffer_read_into(block, block.dtype.name))
         except self._soundfile.LibsndfileError as cause:
-            said = f"{what} ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
+            self._failure = str(cause.error_string).rstrip(".")
+            return 0
+        finally:
+            self.notes += [note for note in self._warnings.notes if note not in self.notes]
+
+
+def flac_files(file: BinaryIO) -> tuple[Region, ...]:
+    """The FLAC files that stand one behind another: each begins with its mark and the block of stream information."""
+    size, at = file.seek(0, 2), without_tags(file)
+    found, place, tail = [at], at, b""
+    file.seek(at)
+    while data := file.read(_SEARCHED):
+        both = tail + data
+        seen = both.find(_FLAC)
+        while seen >= 0:
+            begins = place - len(tail) + seen
+            if begins > found[-1]:
+                found.append(begins)
+            seen = both.find(_FLAC, seen + 1)
+        place, tail = place + len(data), both[-len(_FLAC) + 1 :]
+    return tuple(pairwise([*found, size]))
 
 
 class _Nameless:
@@ -144,25 +262,6 @@ def _soundfile() -> Any:
             hint="Install libsndfile (Debian: apt-get install libsndfile1).",
         ) from None
     return soundfile
-
-
-def _checked(wav: Wav | None, key: str) -> Wav | None:
-    """What libsndfile would be told by a WAV header, if it can be true."""
-    if wav is not None and (wav.rate == 0 or wav.channels == 0):
-        wrong = "0 Hz" if wav.rate == 0 else "0 channels"
-        raise Unread(f"its header says {wrong}", operation="decode audio", key=key, hint=_MEND)
-    return wav
-
-
-def _notes(wav: Wav | None, file: BinaryIO) -> Iterator[str]:
-    file.seek(0)
-    head = file.read(4)
-    if wav is not None and wav.promised is not None and wav.promised > wav.frames:
-        yield f"cut off: the header promises {wav.promised} samples, the file holds {wav.frames}"
-    if head == b"OggS" and not ends_properly(file):
-        yield "the Ogg stream has no end mark: it may be cut off"
-    if (head[:3] == b"ID3" or int.from_bytes(head[:2], "big") >= 0xFFE0) and not encoder_delay_known(file):
-        yield "MP3 without a gapless header: up to 1105 samples of encoder delay stand in front"
 
 
 def _from_float(block: NDArray[Any]) -> NDArray[np.int16]:

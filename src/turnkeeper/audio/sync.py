@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity, activity
 from turnkeeper.audio.correlation import REACH_S
+from turnkeeper.audio.length import clock
 from turnkeeper.audio.loudness import Loudness, loudness
 from turnkeeper.audio.measurement import Measurement, measure
 from turnkeeper.audio.parts import Parts, Side, parts, sides
 
-__all__ = ["Cut", "Evidence", "Sync", "Verdict", "compare", "synchronise"]
+__all__ = ["Cut", "Evidence", "Sync", "Verdict", "compare", "doubted", "synchronise"]
 
 Verdict = Literal["verified", "corrected", "unverified", "mismatch"]
 """As the metadata says; measured reliably and different; cannot tell; this audio is not this transcript."""
@@ -52,13 +53,15 @@ _MONO_RAMPS = {
     "matched_surely": (0.4, 0.65, 0.9),
 }
 _WORDS = {
-    "turns_heard": "too few turns begin after a silence",
-    "score": "speech and turns hardly coincide",
-    "margin": "the channels fit almost as well exchanged",
-    "lead": "another position fits almost as well",
-    "matched_surely": "too few turns begin where speech begins",
-    "own_channel_share": "speech is heard on the other side's channel",
+    "turns_heard": "too few turns begin after a silence, so there is little to compare",
+    "score": "where the transcript has turns, little speech is heard",
+    "margin": "it cannot be told which side is on which channel",
+    "lead": "the transcript fits almost as well at another place of the recording",
+    "matched_surely": "too few turns begin where speech is heard to begin",
+    "own_channel_share": "much of what one side says is heard on the other side's channel",
 }
+_SILENT = "only one side can be heard: nobody speaks on channel {}"
+_SILENT_SHARE, _SILENT_TURNS = 0.001, 3
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -99,7 +102,8 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``audio = nominal + offset + drift * nominal - cuts before``, nominal being what the metadata says.
 
     ``channels`` names the side on each channel, in channel order; empty where it cannot be told. The integers
-    ``offset_us`` and ``drift_ppb`` are the figures to apply; ``confidence`` is 0..1.
+    ``offset_us`` and ``drift_ppb`` are the figures to apply; ``confidence`` is 0..1. ``incomplete`` says what is
+    missing in the recording, in words; the verdict is then ``unverified`` at best.
     """
 
     verdict: Verdict
@@ -112,6 +116,21 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     swapped: bool = False
     confidence: float = 0.0
     cuts: tuple[Cut, ...] = ()
+    incomplete: tuple[str, ...] = ()
+
+
+def doubted(sync: Sync, losses: Sequence[str]) -> Sync:
+    """The same measurement of a recording in which sound is missing: never better than ``unverified``.
+
+    The figures stay, because they hold for the part that is there; ``incomplete`` and the reason say what is missing.
+    """
+    if not losses:
+        return sync
+    found = replace(sync, incomplete=tuple(losses))
+    if sync.verdict not in ("verified", "corrected"):
+        return found
+    reason = f"{losses[0]}; of what is there: {sync.evidence.reason}"
+    return replace(found, verdict="unverified", evidence=replace(sync.evidence, reason=reason))
 
 
 def synchronise(
@@ -157,11 +176,13 @@ def _judged(audio: Activity, said: Parts, found: Measurement, expected: tuple[Si
     evidence = _evidence(audio, found)
     confidence, weakest = _trust(evidence, mono=found.mono)
     if confidence < 0.5:
-        verdict: Verdict = "mismatch" if _foreign(evidence, mono=found.mono) else "unverified"
+        silent = _silent(audio, said)
+        verdict: Verdict = "mismatch" if not silent and _foreign(evidence, mono=found.mono) else "unverified"
+        weakest = silent or weakest
         return Sync(verdict=verdict, evidence=replace(evidence, reason=weakest), confidence=confidence)
     swapped, cuts = not found.mono and order != expected, _cuts(said, found)
     differences = _differences(said, found, cuts=len(cuts), swapped=swapped)
-    reason = "; ".join(differences) or f"within {TOLERANCE_MS:.0f} ms of the metadata"
+    reason = "; ".join(differences) or f"the sound is where the platform says, within {TOLERANCE_MS:.0f} ms"
     offset_us, drift_ppb = round(float(found.line.levels[0]) * 1e6), round(found.line.slope * 1e9)
     return Sync(
         verdict="corrected" if differences else "verified",
@@ -215,7 +236,16 @@ def _trust(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
     ramps = _MONO_RAMPS if mono else _STEREO_RAMPS
     rated = [(float(np.interp(values[name], ends, (0.0, 0.5, 1.0))), name) for name, ends in ramps.items()]
     least, name = min(rated)
-    return round(least, 3), f"{_WORDS[name]} ({values[name]:.3g})"
+    return round(least, 3), _WORDS[name]
+
+
+def _silent(audio: Activity, said: Parts) -> str:
+    """That a channel is silent although both sides speak in the transcript; empty where that is not so."""
+    if len(audio.mask) < 2 or any((said.side == side).sum() < _SILENT_TURNS for side in (0, 1)):
+        return ""
+    shares = [float((channel > 0).mean()) for channel in audio.mask]
+    quiet = [number for number, share in enumerate(shares) if share < _SILENT_SHARE]
+    return _SILENT.format(quiet[0]) if len(quiet) == 1 else ""
 
 
 def _foreign(evidence: Evidence, *, mono: bool) -> bool:
@@ -230,14 +260,17 @@ def _differences(said: Parts, found: Measurement, *, cuts: int, swapped: bool) -
     line, told = found.line, []
     middle_ms = float(np.median(line.at(said.start, np.zeros(len(said), dtype=np.int64)))) * 1000
     if abs(middle_ms) - 2 * _error_ms(found) > TOLERANCE_MS:
-        told.append(f"the audio is {abs(middle_ms):.0f} ms {'late' if middle_ms > 0 else 'early'}")
+        told.append(
+            f"the sound comes {clock(abs(middle_ms))} {'later' if middle_ms > 0 else 'earlier'} than the platform says"
+        )
     whole_ms = abs(line.slope) * float(said.start[-1] - said.start[0]) * 1000
     if whole_ms > _DRIFT_SHOWS_MS and abs(line.slope) > _DRIFT_ERRORS * line.slope_error:
-        told.append(f"the clocks drift apart by {line.slope * 1e6:.0f} ppm")
+        way = "falls behind" if line.slope > 0 else "gets ahead"
+        told.append(f"the recording {way}, by {clock(whole_ms)} until the end")
     if swapped:
-        told.append("the channels are exchanged")
+        told.append("the two sides are on exchanged channels")
     if cuts:
-        told.append(f"{cuts} unannounced cut{'s' if cuts > 1 else ''}")
+        told.append("a stretch is missing" if cuts == 1 else f"{cuts} stretches are missing")
     return told
 
 

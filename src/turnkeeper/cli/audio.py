@@ -50,8 +50,8 @@ def audio(
         turnkeeper audio call.wav --transcript call.json --repair-ends call.jsonl
 
     With `--sync` the recording is compared with its transcript: offset, drift, channels and cuts, a verdict (verified,
-    corrected, unverified, mismatch) and the evidence for it. Exit code 3 says mismatch: this audio is not this
-    transcript.
+    corrected, unverified, mismatch) and the evidence for it. Exit code 3 says mismatch (this audio is not this
+    transcript), or that sound is missing in the recording: `incomplete` says what.
 
     Parameters
     ----------
@@ -85,13 +85,15 @@ def audio(
         The comparison as JSON; facts are JSON anyway.
     """
     facts = asdict(audio_facts(recording, second=second))
+    if not facts["incomplete"]:
+        del facts["incomplete"]
     if peaks is not None:
         pixels = write_peaks(recording, peaks, second=second, samples_per_pixel=samples_per_pixel, bits=bits, mono=mono)
         facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
     if not transcript:
         _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
         show(facts)
-        return 0
+        return _incomplete(facts)
     pair = _Pair(recording, transcript, second, round(recording_start * 1000), sync)
     if lhotse is not None:
         facts["lhotse"] = {"folder": str(lhotse), "supervisions": pair.lhotse(lhotse)}
@@ -161,13 +163,20 @@ class _Pair:
 def _tell(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
     if found is None:
         show(facts)
-        return 0
+        return _incomplete(facts)
     measured = sync_fields(found) | {"mode": mode or "report", "recording": facts}
     if as_json:
         show(measured)
     else:
         print(_sentences(measured))
-    return 3 if found.verdict == "mismatch" else 0
+    return 3 if found.verdict == "mismatch" else _incomplete(facts)
+
+
+def _incomplete(facts: dict[str, Any]) -> int:
+    """Say what is missing in the recording; the exit code."""
+    for words in facts.get("incomplete", ()):
+        say(f"the recording is incomplete: {printable(words)}")
+    return 3 if "incomplete" in facts else 0
 
 
 def _sentences(found: dict[str, Any]) -> str:

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Kept
-from turnkeeper.archive.copying import copy
 from turnkeeper.cli.console import complain, listener, say
+from turnkeeper.cli.demo_folder import DemoFolder
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
@@ -71,7 +71,7 @@ def demo(
     Parameters
     ----------
     folder
-        Where the archive is left, with its pages beside it; an earlier demo there is replaced.
+        Where the archive is left, with its pages beside it. An earlier demo there is replaced, and nothing else.
     seed
         What the simulated conversations are made from.
     verbose
@@ -82,7 +82,8 @@ def demo(
     except ImportError as cause:
         hint = "Install them: pip install 'turnkeeper[demo]'"
         raise Misconfigured("the demo's packages are not installed", operation="demo", hint=hint) from cause
-    _refuse_strangers(folder)
+    place = DemoFolder(folder)
+    place.refuse_strangers()
     say("starting a simulated platform and an object store on this machine ...")
     simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER, calls=True)
     with serve(simulation, port=0) as platform, LocalS3(buckets=[BUCKET]) as s3:
@@ -106,12 +107,13 @@ def demo(
         run(partial(clock.sleep, THREE_DAYS))
         again = {line.conversation: line for line in run(partial(_export, late, settings, archive, clock, hear))}
         lines = [again.get(line.conversation, line) for line in first]
-        _leave(archive, folder)
+        place.leave(archive, [line.conversation for line in lines])
     _table(lines)
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
             complain(line.error)
-    pages = report(str(folder), out=folder.with_name(f"{folder.name}-report"))
+    pages = report(str(folder), out=place.report)
+    place.mark_report()
     _farewell(lines, folder, pages.path, simulation.call_ids[SHOWN])
     return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
 
@@ -141,19 +143,6 @@ async def _export(
         for conversation in ids:
             group.start_soon(one, conversation)
     return [lines[conversation] for conversation in ids]
-
-
-def _refuse_strangers(folder: Path) -> None:
-    if folder.exists() and not (folder / "_turnkeeper").is_dir():
-        raise Misconfigured(
-            "exists and is not an archive", operation="demo", key=str(folder), hint="Name another with --folder."
-        )
-
-
-def _leave(archive: Archive, folder: Path) -> None:
-    """An archive is only objects: the one in the object store is copied to a folder, byte for byte."""
-    shutil.rmtree(folder, ignore_errors=True)
-    copy(archive, str(folder))
 
 
 def _table(lines: Sequence[Line]) -> None:

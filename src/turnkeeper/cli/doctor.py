@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +39,8 @@ def doctor(
     With `--shape ID` or `--shape FILE` it prints the keys, types and ranges of that payload and no value of it: safe
     to paste into a report about a shape that turnkeeper does not know.
 
-    Exit code 0: all well. 3: findings, listed. 4: the platform does not let this client in.
+    Exit code 0: all well. 3: findings, listed, or a payload without a shape. 4: the platform does not let this client
+    in.
 
     Parameters
     ----------
@@ -51,20 +52,32 @@ def doctor(
         The checks as one JSON object on standard output.
     """
     if shape and Path(shape).is_file():
-        show(file_shape(Path(shape)))
-        return 0
+        return _show_shape(file_shape(Path(shape)))
     platform, destination = platform or Platform(), destination or Destination()
     to = archive_address(to, platform)
     settings, clock = platform_settings(platform), clock_from_environment()
     if shape:
-        show(payload_shape(shape, platform=settings, clock=clock, listener=listener(quiet=True)))
-        return 0
+        return _show_shape(payload_shape(shape, platform=settings, clock=clock, listener=listener(quiet=True)))
     checks = examine(to, platform=settings, store=store_settings(destination, platform.ca), clock=clock)
     if json:
         show({"checks": msgspec.to_builtins(checks), "least_role": dict(LEAST_ROLE), "bucket_policy": BUCKET_POLICY})
     else:
         _print(checks, destination=to)
     return _code(checks)
+
+
+def _show_shape(described: Mapping[str, object]) -> int:
+    """Print the shape; 3 where a body has none, because it is no JSON or stops in the middle."""
+    show(described)
+    bodies = described.get("bodies")
+    unread = [
+        f"{name}: {body['unread']}"
+        for name, body in (bodies.items() if isinstance(bodies, Mapping) else ())
+        if isinstance(body, Mapping) and "unread" in body
+    ]
+    for line in unread:
+        say(line)
+    return 3 if unread else 0
 
 
 def _code(checks: Sequence[Check]) -> int:

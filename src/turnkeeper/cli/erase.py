@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.erase import By
 from turnkeeper.cli.console import say
-from turnkeeper.cli.erasure import confirm, tell, write_proof
+from turnkeeper.cli.erasure import confirm, refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.settings import clock_from_environment
@@ -57,10 +57,11 @@ def erase(
     yes
         Do not ask.
     proof
-        Write the proof to this file: JSON without any content.
+        Write the proof to this file: JSON without any content. An earlier proof there is kept under another name.
     json
         The same document on standard output.
     """
+    refuse_foreign_proof(proof)
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
     named = [one.strip() for part in conversation for one in part.split(",") if one.strip()]
     if bool(named) + bool(ani) + bool(external_contact) > 1:

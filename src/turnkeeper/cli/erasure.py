@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from turnkeeper.archive.erase import Erasure, Proof
+from turnkeeper.archive.erase import FORMAT, Erasure, Proof
 from turnkeeper.cli.console import printable, say
+from turnkeeper.cli.own_file import refuse_foreign_file, set_aside
 from turnkeeper.errors import Misconfigured
 
-__all__ = ["confirm", "document", "listed", "tell", "write_proof"]
+__all__ = ["confirm", "document", "listed", "refuse_foreign_proof", "tell", "write_proof"]
 
 SHOWN = 20
 
@@ -65,11 +66,19 @@ def write_proof(proof: Proof, file: Path) -> int:
         say(f"no proof is given: {doubts[0]}. {proof.mend}".rstrip())
         return 3
     try:
+        if earlier := set_aside(file):
+            say(f"the earlier proof is now {earlier}")
         file.write_text(document(proof), encoding="utf-8")
     except OSError as cause:
         hint = "It is erased; run erase again with another --proof for what is left to say."
         raise Misconfigured(f"cannot be written ({cause.strerror})", key=str(file), hint=hint) from None
     return 0
+
+
+def refuse_foreign_proof(file: Path | None) -> None:
+    """Raise ``Misconfigured``, before anything is erased, where the proof's file is somebody else's."""
+    if file is not None:
+        refuse_foreign_file(file, FORMAT, "--proof")
 
 
 def _line(erasure: Erasure) -> str:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.expire import read_age
 from turnkeeper.cli.console import say
-from turnkeeper.cli.erasure import tell, write_proof
+from turnkeeper.cli.erasure import refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.settings import clock_from_environment
 
@@ -45,11 +45,12 @@ def expire(
     dry_run
         Only say what would be erased.
     proof
-        Write the proof to this file: JSON without any content.
+        Write the proof to this file: JSON without any content. An earlier proof there is kept under another name.
     json
         The same document on standard output.
     """
     age = read_age(older_than)
+    refuse_foreign_proof(proof)
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
     done = opened.expire(age, dry_run=dry_run)
     code = tell(done, as_json=json)

@@ -63,7 +63,8 @@ def export(
     With `--audio` the recordings come too, also those of conversations that were exported without.
 
     Prints a report of the run as JSON; the same is kept in the archive. Waiting for late transcripts is no failure
-    (exit code 0); exit code 3 says that some conversations failed, or could not be read (all listed).
+    (exit code 0); exit code 3 says that some conversations of the range failed, or cannot be read (all listed), also
+    those of earlier runs, until they are mended.
 
     Parameters
     ----------
@@ -142,26 +143,42 @@ def ended(report: RunReport, *, quiet: bool) -> int:
         return 130
     for line in () if quiet else _last_words(report):
         say(line)
-    return 3 if report.failed or report.unread else 0
+    return 3 if report.partial else 0
 
 
 def _last_words(report: RunReport) -> Iterator[str]:
     """What is not done, each kind of it with its mend; one by one they are in the report."""
-    kinds: dict[str, list[Failure]] = {}
-    for failure in report.failures:
-        kinds.setdefault(failure.error, []).append(failure)
-    for error, failures in kinds.items():
-        yield f"{len({failure.conversation for failure in failures}):,} failed: {error}: {failures[0].message}"
-        if failures[0].hint:
-            yield f"  {failures[0].hint}"
-    if report.unread:
-        yield f"{report.unread:,} kept that cannot be read yet"
+    yield from _failed_words(report)
+    if unread := max(report.unread, report.outstanding_unread):
+        yield f"{unread:,} kept that cannot be read yet"
         yield "  turnkeeper status says why; after an upgrade, turnkeeper reread reads them without asking again."
+    if report.outstanding_recordings:
+        yield f"{report.outstanding_recordings:,} with a recording that cannot be read (listed as unreadable)"
+    if report.defects:
+        yield f"{report.defects:,} turns have a field that cannot be right: they are kept, and name it in defects"
     again = "run it again" + (f", from {report.next_due} on" if report.next_due else "")
     if report.waiting:
         yield f"{report.waiting:,} {'have' if report.waiting > 1 else 'has'} no transcript yet: {again}"
     if report.completing:
         yield f"{report.completing:,} archived, another leg or a recording may still come: {again}"
+
+
+def _failed_words(report: RunReport) -> Iterator[str]:
+    kinds: dict[tuple[str, bool], list[Failure]] = {}
+    for failure in report.failures:
+        kinds.setdefault((failure.error, failure.earlier), []).append(failure)
+    for (error, earlier), failures in kinds.items():
+        count = len({failure.conversation for failure in failures})
+        if not failures[0].conversation:
+            yield f"{error}: {failures[0].message}"
+        elif earlier:
+            yield f"{count:,} failed in an earlier run and not since: {error}: {failures[0].message}"
+            due = min((failure.due for failure in failures if failure.due), default="")
+            yield f"  turnkeeper retry tries them now{f'; the next is due at {due}' if due else ''}."
+        else:
+            yield f"{count:,} failed: {error}: {failures[0].message}"
+        if failures[0].hint:
+            yield f"  {failures[0].hint}"
 
 
 def heard(*, as_json: bool, quiet: bool) -> Listener:

@@ -12,7 +12,15 @@ from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.errors import Misconfigured
 from turnkeeper.profiles import Profile, read_profile
-from turnkeeper.settings import Api, PlatformSettings, StoreSettings, environment
+from turnkeeper.settings import (
+    Api,
+    BodyLimits,
+    PlatformSettings,
+    StoreSettings,
+    environment,
+    seconds_in,
+    size_in,
+)
 from turnkeeper.transcript.select import Selection
 
 __all__ = [
@@ -53,6 +61,13 @@ class Platform:
     """Seconds between two asks while waiting (default 5)."""
     ca: Path | None = None
     """PEM file of a private certificate authority, for the platform and the archive alike. [env: TURNKEEPER_CA]"""
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Host that links may lead to although it is private or reached by plain http. Repeat it or separate with commas.
+    [env: GENESYS_ALLOW_HOST]"""
+    max_body: str = ""
+    """Size of the largest transcript or recording, such as 500M or 8G (default 4G). [env: TURNKEEPER_MAX_BODY]"""
+    body_timeout: float | None = None
+    """Seconds that one transcript or recording may take (default 3600). [env: TURNKEEPER_BODY_TIMEOUT]"""
 
 
 @Parameter(name="*", group=DESTINATION)
@@ -127,13 +142,24 @@ class Audio:
 def platform_settings(platform: Platform) -> PlatformSettings:
     """Options over the chosen organisation's profile over environment over defaults."""
     chosen = profile(platform)
-    return (chosen.platform if chosen else PlatformSettings.from_environment()).but(
+    found = chosen.platform if chosen else PlatformSettings.from_environment()
+    return found.but(
+        body=_body_limits(platform, found.body),
+        allow_hosts=tuple(_split(platform.allow_host)) or None,
         region=platform.region or None,
         base_url=platform.base_url.rstrip("/") or None,
         api=platform.api,
         wait_seconds=platform.wait,
         poll_seconds=platform.poll,
         ca=platform.ca,
+    )
+
+
+def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
+    seconds, size = platform.body_timeout, platform.max_body
+    return BodyLimits(
+        found.seconds if seconds is None else seconds_in(seconds, "--body-timeout"),
+        size_in(size, "--max-body") if size else found.size,
     )
 
 

@@ -33,7 +33,7 @@ def reread(
 
         turnkeeper reread s3://calls/genesys
 
-    Exit code 3 says that something is still unread; each one is listed.
+    Exit code 3 says that something is still unread, or not in the archive; each one is listed.
 
     Parameters
     ----------
@@ -52,8 +52,10 @@ def reread(
         results.append(result)
         _print(result, as_json=json)
     unread = sum(result.after == "unread" for result in results)
-    say(f"{len(results)} looked at, {len(results) - unread} read, {unread} still unread")
-    return 3 if unread else 0
+    absent = sum(result.after == "absent" for result in results)
+    missing = f", {absent} not in the archive" if absent else ""
+    say(f"{len(results)} looked at, {len(results) - unread - absent} read, {unread} still unread{missing}")
+    return 3 if unread or absent else 0
 
 
 def _print(result: Reread, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
+from turnkeeper.cli.own_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.completeness import Completeness
 from turnkeeper.runs.completeness import status as look
@@ -40,8 +42,12 @@ def status(
 
         turnkeeper status s3://calls/genesys --last 30d
 
-    Exit code 3 says that something failed, is unread or is missing (listed); waiting for late transcripts is none of
-    these. Exit code 6 says that the archive is older than `--max-lag`.
+    Where credentials are set, the platform is asked about every day of the range, also those of which the archive knows
+    nothing; without a range, from the first day that the archive knows until now.
+
+    Exit code 3 says that something failed, is unread or is missing (listed), or that the index does not know what the
+    archive holds; waiting for late transcripts is none of these. Exit code 6 says that the archive is older than
+    `--max-lag`.
 
     Parameters
     ----------
@@ -54,7 +60,7 @@ def status(
     last
         Short for --since so long ago: 30d, 1w.
     ask
-        Ask the platform for its own counts where credentials are set: one request a day.
+        Ask the platform for its own counts where credentials are set: about one request a day.
     max_lag
         The oldest that the last finished run, or an overdue conversation, may be: 6h.
     openmetrics
@@ -62,6 +68,8 @@ def status(
     json
         The whole as one JSON document.
     """
+    if openmetrics is not None:
+        refuse_foreign_file(openmetrics, "turnkeeper_", "--openmetrics")
     platform, clock = platform or Platform(), clock_from_environment()
     archive = archive_named(archive, platform)
     chosen = range_of(clock.now(), since=since, until=until, last=last) if since or last else None
@@ -94,7 +102,8 @@ def _judged(found: Completeness, max_lag: str) -> int:
             )
             say(f"stale: {behind} (allowed: {max_lag})")
             return STALE
-    return 3 if found.failed or found.unread or found.missing else 0
+    troubled = found.failed or found.unread or found.missing or found.unread_recordings
+    return 3 if troubled or found.unindexed or found.uncounted else 0
 
 
 def _write(path: Path, text: str) -> None:
@@ -126,5 +135,18 @@ def _print(found: Completeness) -> None:
     for state, reasons in found.reasons.items():
         for reason, count in reasons.items():
             sys.stdout.write(printable(f"{count:>8,} {state}: {reason}") + "\n")
+    for line in _remarks(found):
+        sys.stdout.write(line + "\n")
     if found.lag_seconds is not None:
         sys.stdout.write(f"{found.lag_seconds / 3600:.1f} h behind (listed until {found.listed_until or 'never'})\n")
+
+
+def _remarks(found: Completeness) -> Iterator[str]:
+    """What the table has no column for, and what it does not cover."""
+    if found.defects:
+        yield f"{found.defects:,} turns have a field that cannot be right (they name it in defects)"
+    if found.unread_recordings:
+        yield f"{found.unread_recordings:,} conversations have a recording that cannot be read"
+    yield from found.notes
+    if found.platform != "asked":
+        yield "the platform was not asked, so nothing says what the index lacks"

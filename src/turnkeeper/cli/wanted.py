@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.runs.export import Range
+from turnkeeper.runs.id_list import read_ids
 from turnkeeper.runs.windows import By
 
 __all__ = ["Wanted", "asked"]
@@ -32,11 +33,11 @@ class Wanted:
     last: str = ""
     """Short for --since so long ago: 2d, 6h, 30m, 1w."""
     ids: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None
-    """These ids: a file with one a line, or - for standard input."""
+    """These ids: a file with one a line (or a column conversationId), or - for standard input."""
     queue: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """Only of this queue (id). Repeat it or separate with commas."""
+    """Only of this queue (id or name). Repeat it or separate with commas."""
     user: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """Only with this user (id)."""
+    """Only with this user (id or name)."""
     division: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Only of this division (id)."""
     media_type: Annotated[tuple[str, ...], Parameter(negative="")] = ()
@@ -74,14 +75,13 @@ def asked(wanted: Wanted, now: datetime, *, follow: bool = False) -> Range | Non
 
 def _ids(path: Path) -> tuple[str, ...]:
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        said = cause.strerror if isinstance(cause, OSError) else "it is not text"
-        raise Misconfigured(f"cannot be read ({said})", operation="read ids", key=str(path)) from None
-    found = tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
-    if not found:
-        raise Misconfigured("holds no ids", operation="read ids", key=str(path), hint="One id a line.")
-    return found
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as cause:
+        raise Misconfigured(f"cannot be read ({cause.strerror})", operation="read ids", key=str(path)) from None
+    try:
+        return read_ids(data)
+    except Misconfigured as cause:
+        raise Misconfigured(cause.message, operation="read ids", key=str(path), hint=cause.hint) from None
 
 
 def _split(values: tuple[str, ...]) -> list[str]:

@@ -43,7 +43,7 @@ async def download(
     http = Http(settings)
     try:
         patience = Patience(settings.retry, clock, listener)
-        downloads = Downloads(http, patience, settings.retry, clock, listener, spool_folder)
+        downloads = Downloads(http, patience, settings.retry, clock, listener, spool_folder, body=settings.body)
         return await downloads.fetch(url, renew, key=where(url))
     finally:
         await http.close()

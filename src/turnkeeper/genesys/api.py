@@ -7,30 +7,37 @@ fetched by ``Downloads``, which has never seen a token.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
+import anyio
 import msgspec
 
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, Retriable, TooLarge, TurnkeeperError, Unavailable
-from turnkeeper.genesys.download import Downloads
+from turnkeeper.errors import Denied, Retriable, TurnkeeperError, Unavailable
+from turnkeeper.genesys.answers import document_in
+from turnkeeper.genesys.download import Downloads, too_large
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.pool import Pool, Seat
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.scrub import where
+from turnkeeper.settings import BodyLimits
 from turnkeeper.spool import Spool
 
-__all__ = ["Api", "Call", "Probe", "decoded"]
+__all__ = ["SMALL", "Api", "Call", "Probe", "decoded"]
 
 _HOPS = 5
 _ERROR_LIMIT = 1 << 16
-_JSON_LIMIT = 32 << 20
+SMALL = 16 << 20
+"""Bytes of an answer that is decoded as a whole: some hundred times the usual one, and little memory."""
+_OFF_THE_LOOP = 1 << 20
 _PROBED = ("date", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset", "retry-after")
 
 _REFUSED_TWICE = (
@@ -40,10 +47,17 @@ _REFUSED_TWICE = (
     "interaction:read, media:read, analytics:read). After a rotation, renew the secret or key."
 )
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the platform. ``operation`` and ``key`` name it in errors; ``path`` begins with ``/api``."""
+    """One request to the platform. ``operation`` and ``key`` name it in errors; ``path`` begins with ``/api``.
+
+    ``statuses`` are those of a successful answer. A 202 ``means_pending`` where the platform answers so while it is
+    still making the result: whatever its body holds, it counts as empty. ``limit`` is the size of the largest answer in
+    bytes; None for a body that may be as large as the settings allow.
+    """
 
     operation: str
     path: str
@@ -51,6 +65,9 @@ class Call:
     params: Sequence[tuple[str, str]] = ()
     method: str = "GET"
     json: object = None
+    statuses: tuple[int, ...] = (200, 203)
+    means_pending: bool = False
+    limit: int | None = SMALL
 
     @property
     def content(self) -> bytes | None:
@@ -106,7 +123,9 @@ class Api:
         downloads: Downloads,
         clock: Clock,
         folder: Path | None = None,
+        body: BodyLimits | None = None,
     ) -> None:
+        self._body = body or BodyLimits()
         self._http = http
         self._pool = pool
         self._hosts = hosts
@@ -128,10 +147,23 @@ class Api:
         except _Elsewhere as moved:
             return await self._downloads.fetch(moved.url, partial(self._moved_again, call), key=call.key)
 
+    async def read(self, call: Call, reader: Callable[[Spool], T]) -> T:
+        """What ``reader`` makes of a successful answer; asked again where it says ``Unavailable``, because the answer
+        has not the platform's shape. Raises as ``fetch`` does."""
+        try:
+            return await self._patience.run(partial(self._read_once, call, reader), call.url(self._hosts.api))
+        except _NoToken as none:
+            raise none.error from None
+        except _Elsewhere as moved:
+            body = await self._downloads.fetch(moved.url, partial(self._moved_again, call), key=call.key)
+            return await _made(reader, body)
+
     async def json(self, call: Call) -> object:
         """A successful answer, decoded; for small answers. Raises as ``fetch`` does; no JSON is ``Unavailable``."""
-        with await self.fetch(call) as body:
-            return decoded(body, call.operation, call.key)
+        return await self.read(call, lambda body: decoded(body, call.operation, call.key))
+
+    async def _read_once(self, call: Call, reader: Callable[[Spool], T]) -> T:
+        return await _made(reader, await self._renewing(call))
 
     async def probe(self, call: Call) -> Probe:
         """One request, sent once; any answer is a result. Raises for the token and for a network that fails."""
@@ -175,22 +207,38 @@ class Api:
 
     async def _follow(self, call: Call) -> Spool:
         url = call.url(self._hosts.api)
+        until = self._http.deadline(self._body.seconds) if call.limit is None else self._http.deadline()
         for _ in range(_HOPS + 1):
-            async with self._sent(call, url) as (answer, seat):
+            async with self._sent(call, url, until) as (answer, seat):
                 if 200 <= answer.status < 300:
-                    return await self._kept(answer)
+                    return await self._kept(call, answer)
                 url = answer.redirect
                 if not url:
                     raise await self._refused(call, answer, seat)
+                if call.method != "GET" and answer.status == 303:
+                    raise Unavailable(f"a {call.method} was answered with 303", operation=call.operation, key=call.key)
             if not _same_origin(url, self._hosts.api):
+                if call.method != "GET":
+                    # Fetching that address with GET would ask another question there.
+                    said = f"a {call.method} was redirected to {where(url)}"
+                    raise Unavailable(said, operation=call.operation, key=call.key, hint=_PAGE)
                 raise _Elsewhere(url)
         raise Unavailable("redirected in circles", operation=call.operation, key=call.key)
 
-    async def _kept(self, answer: Answer) -> Spool:
+    async def _kept(self, call: Call, answer: Answer) -> Spool:
         spool = Spool(self._folder)
+        if answer.status == 202 and call.means_pending:
+            return spool.seal()
+        if answer.status not in call.statuses:
+            spool.close()
+            said = f"answered {answer.status}, which is no result"
+            raise Unavailable(said, operation=call.operation, key=call.key, hint=_PAGE)
+        limit = self._downloads.largest if call.limit is None else call.limit
         try:
             async with aclosing(answer.pieces()) as pieces:
                 async for piece in pieces:
+                    if spool.size + len(piece) > limit:
+                        raise too_large(limit, call.operation, call.key, settable=call.limit is None)
                     spool.write(piece)
         except BaseException:
             spool.close()
@@ -207,7 +255,7 @@ class Api:
         return refusal(answer.status, said, operation=call.operation, key=call.key, wait=wait)
 
     @asynccontextmanager
-    async def _sent(self, call: Call, url: str) -> AsyncIterator[tuple[Answer, Seat]]:
+    async def _sent(self, call: Call, url: str, until: float | None = None) -> AsyncIterator[tuple[Answer, Seat]]:
         headers = {"Accept": "application/json"}
         content = call.content
         if content is not None:
@@ -218,7 +266,7 @@ class Api:
         self.requests += 1
         counted = False
         try:
-            async with self._http.send(call.method, url, headers, content) as answer:
+            async with self._http.send(call.method, url, headers, content, until=until) as answer:
                 seat.answered(answer.headers, self._clock.monotonic(), answer.status)
                 counted = True
                 yield answer, seat
@@ -235,14 +283,21 @@ def _without_repeats() -> Iterator[None]:
         raise _NoToken(error) from None
 
 
+async def _made(reader: Callable[[Spool], T], body: Spool) -> T:
+    with body:
+        if body.size <= _OFF_THE_LOOP:
+            return reader(body)
+        # Not on the loop that everybody else waits on.
+        return await anyio.to_thread.run_sync(reader, body)
+
+
 def decoded(body: Spool, operation: str, key: str) -> object:
-    """A body as plain data. Raises ``Unavailable`` where it is no JSON (a proxy's page), ``TooLarge`` over 32 MiB."""
-    if body.size > _JSON_LIMIT:
-        raise TooLarge(f"{body.size} bytes where a small document was expected", operation=operation, key=key)
+    """A body as plain data. Raises ``Unavailable`` where it is no JSON (a proxy's page)."""
+    with body.open() as reader:
+        data = reader.read()
     try:
-        with body.open() as reader:
-            return msgspec.json.decode(reader.read())
-    except (msgspec.DecodeError, RecursionError):
+        return document_in(data)
+    except ValueError:
         raise Unavailable("the answer is not JSON", operation=operation, key=key, hint=_PAGE) from None
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import anyio
-import msgspec
 from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
 from authlib.oauth2.rfc7523 import private_key_jwt_sign  # type: ignore[import-untyped]
 from joserfc.errors import JoseError
@@ -22,11 +21,13 @@ from joserfc.jwk import Key, import_key
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, TurnkeeperError
 from turnkeeper.events import Listener, Renewed
+from turnkeeper.genesys.answers import document_in
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
 from turnkeeper.genesys.scrub import plain, where
+from turnkeeper.known_secrets import remember, remember_client
 from turnkeeper.settings import ClientSettings, JwtSettings
 
 __all__ = ["Tokens"]
@@ -35,6 +36,7 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _ANSWER_LIMIT = 1 << 16
 _OPERATION = "get a token"
+_USUAL_LIFE_S, _LONGEST_LIFE_S = 3600.0, 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Tokens:
         reread: Callable[[], ClientSettings | None] = lambda: None,
     ) -> None:
         self._client = client
+        _remember(client)
         self._reread = reread
         self._hosts = hosts
         self._http = http
@@ -108,6 +111,7 @@ class Tokens:
         if found is None or found == self._client:
             return False
         self._client, self._key = found, None
+        _remember(found)
         self._listener(Renewed(what="credentials", reason="they were refused, and have changed at their source"))
         return True
 
@@ -187,14 +191,15 @@ class Tokens:
 
     def _token_in(self, body: bytes) -> _Token:
         try:
-            found = msgspec.json.decode(body)
-        except msgspec.DecodeError:
+            found = document_in(body)
+        except ValueError:
             raise self._no_endpoint("its answer is no token") from None
-        bearer = found.get("access_token") if isinstance(found, dict) else None
-        if not isinstance(bearer, str) or not bearer.isascii() or not bearer.isprintable():
+        found = found if isinstance(found, dict) else {}
+        bearer = found.get("access_token")
+        if not isinstance(bearer, str) or not bearer or not bearer.isascii() or not bearer.isprintable():
             raise self._no_endpoint("its answer holds no token")
-        life = found.get("expires_in")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else 3600.0
+        remember(bearer, token=True)
+        seconds = _life(found.get("expires_in"))
         # Renewed a minute early, or at nine tenths of a short life.
         return _Token(bearer, self._clock.monotonic() + seconds - min(60.0, seconds / 10))
 
@@ -240,6 +245,7 @@ class Tokens:
             )
         except (JoseError, ValueError, TypeError) as cause:
             raise _unusable(jwt, type(cause).__name__) from None
+        remember(str(signed), token=True)
         return str(signed)
 
     def _refused(self, status: int, said: ErrorBody) -> Denied:
@@ -264,6 +270,19 @@ _CREDENTIALS = (
     "Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET; for a gateway that takes a key pair, GENESYS_CLIENT_ID and "
     "GENESYS_PRIVATE_KEY or GENESYS_JWT_CONFIG."
 )
+
+
+def _life(told: object) -> float:
+    """Seconds that a token lives; an hour where the answer does not say, or says what cannot be."""
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told <= _LONGEST_LIFE_S:
+        return float(told)
+    return _USUAL_LIFE_S
+
+
+def _remember(client: ClientSettings) -> None:
+    remember_client(client.client_id, client.client_secret)
+    if client.jwt is not None:
+        remember(client.jwt.private_key)
 
 
 def _check(client: ClientSettings) -> str:

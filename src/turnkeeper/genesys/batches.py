@@ -9,10 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from turnkeeper.clock import Clock
-from turnkeeper.errors import NotFound, NotReady, Unavailable
+from turnkeeper.errors import NotFound, NotReady
 from turnkeeper.events import Listener, Waiting
-from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.answers import LARGEST, not_the_platforms
+from turnkeeper.genesys.api import Api, Call, decoded
+from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.scrub import plain
+from turnkeeper.spool import Spool
 
 __all__ = ["MOST", "Batch", "Batches", "Delivered"]
 
@@ -89,19 +92,14 @@ class Batches:
         return None if results is None else Batch(batch.id, batch.asked, results)
 
     async def _results(self, name: str) -> dict[tuple[str, str], tuple[Delivered, ...]] | None:
-        """What a complete batch gave; None while it runs."""
-        found = await self._look(name)
-        if not isinstance(found, dict) or str(found.get("status", "")).lower() != "completed":
-            return None
-        listed = found.get("results")
-        return _results(listed if isinstance(listed, list) else [])
+        """What a complete batch gave; None while it runs.
 
-    async def _look(self, name: str) -> object:
-        """A batch is its submitter's alone: another client of a pool is told that there is none, so it is asked for a
-        few times at once; the pool takes the client with the most room, which is another one each time."""
+        A batch is its submitter's alone: another client of a pool is told that there is none, so it is asked for a few
+        times at once; the pool takes the client with the most room, which is another one each time.
+        """
         for _ in range(_LOOKS):
             try:
-                return await self._api.json(Call("recordings", f"{_HOME}/{name}", name))
+                return await self._api.read(Call("recordings", f"{_HOME}/{name}", name, limit=LARGEST), _finished)
             except NotFound:
                 continue
         return None
@@ -112,11 +110,31 @@ class Batches:
             for conversation, recording in items
         ]
         asked = {"batchDownloadRequestList": wanted}
-        found = await self._api.json(Call("recordings", _HOME, "batch", method="POST", json=asked))
-        name = found.get("id") if isinstance(found, dict) else None
-        if not isinstance(name, str) or not name:
-            raise Unavailable("the answer to a batch request holds no id", operation="recordings", key="batch")
-        return name
+        call = Call("recordings", _HOME, "batch", method="POST", json=asked, statuses=(200, 201, 202))
+        return await self._api.read(call, _name)
+
+
+def _name(body: Spool) -> str:
+    """The id of a batch, which becomes part of an address."""
+    found = decoded(body, "recordings", "batch")
+    name = found.get("id") if isinstance(found, dict) else None
+    if not isinstance(name, str) or not is_id(name):
+        raise not_the_platforms("the answer to a batch request holds no id", "recordings", "batch")
+    return name
+
+
+def _finished(body: Spool) -> dict[tuple[str, str], tuple[Delivered, ...]] | None:
+    """The results of a batch; None while it runs."""
+    found = decoded(body, "recordings", "batch")
+    status = found.get("status") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(status, str) or not status:
+        raise not_the_platforms("the answer names no state of the batch", "recordings", "batch")
+    if status.lower() != "completed":
+        return None
+    listed = found.get("results", [] if found.get("expectedResultCount") == 0 else None)
+    if not isinstance(listed, list):
+        raise not_the_platforms("a completed batch has no list of results", "recordings", "batch")
+    return _results(listed)
 
 
 def _results(listed: Sequence[object]) -> dict[tuple[str, str], tuple[Delivered, ...]]:

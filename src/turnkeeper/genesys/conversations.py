@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.genesys.api import Api, Call, decoded
+from turnkeeper.genesys.answers import document_in, not_the_platforms
+from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.withheld import clean_bytes, kept_form
 from turnkeeper.spool import Spool
 
 __all__ = ["Conversations", "Kind", "Names", "checked_id", "is_id", "names_call"]
@@ -46,12 +48,17 @@ class Conversations:
         self._folder = folder
 
     async def details(self, conversation: str) -> Spool:
-        """The analytics details, byte for byte. Raises ``NotFound``, ``Misconfigured`` for a malformed id, and more."""
+        """The analytics details, byte for byte but for what opens something (see ``withheld``).
+
+        Raises ``NotFound``, ``Misconfigured`` for a malformed id, and more.
+        """
         path = f"{_ANALYTICS}/{checked_id(conversation)}/details"
-        return await self._api.fetch(Call("details", path, conversation))
+        body, _ = await kept_form(await self._api.fetch(Call("details", path, conversation)), self._folder)
+        return body
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
-        """Names by id, a hundred a request. Ids that are malformed are left out.
+        """Names by id, a hundred a request. Ids that are malformed are left out; characters that cannot be are U+FFFD
+        in the names, and stay in the bytes.
 
         Raises ``Denied`` where the client may not read this kind.
         """
@@ -61,14 +68,22 @@ class Conversations:
         bodies: list[Spool] = []
         try:
             for batch in batches:
-                body = await self._api.fetch(names_call(kind, [("id", ",".join(batch))]))
+                found, body = await self._api.read(names_call(kind, [("id", ",".join(batch))]), self._named)
                 bodies.append(body)
-                names |= _named(decoded(body, f"names of {kind}", ""))
+                names |= found
         except BaseException:
             for body in bodies:
                 body.close()
             raise
         return Names(names, bodies[0] if len(bodies) == 1 else _joined(bodies, self._folder))
+
+    def _named(self, body: Spool) -> tuple[dict[str, str], Spool]:
+        """The names in an answer, and a copy of it that outlives the request."""
+        with body.open() as reader:
+            data = reader.read()
+        names, copy = _names_in(data), Spool(self._folder)
+        copy.write(clean_bytes(data)[0])
+        return names, copy.seal()
 
 
 def is_id(text: str) -> bool:
@@ -96,10 +111,15 @@ def names_call(kind: Kind, which: Sequence[tuple[str, str]]) -> Call:
     return Call(f"names of {kind}", _PATHS[kind], params=params)
 
 
-def _named(found: object) -> dict[str, str]:
+def _names_in(data: bytes) -> dict[str, str]:
+    try:
+        found = document_in(data)
+    except ValueError:
+        raise not_the_platforms("the answer is not JSON", "names", "") from None
     listed = found.get("entities") if isinstance(found, dict) else None
-    entities = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    pairs = ((one.get("id"), one.get("name")) for one in entities)
+    if not isinstance(listed, list):
+        raise not_the_platforms("the answer holds no list of names", "names", "")
+    pairs = ((one.get("id"), one.get("name")) for one in listed if isinstance(one, dict))
     return {key: name for key, name in pairs if isinstance(key, str) and isinstance(name, str)}
 
 

@@ -8,12 +8,21 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["BrokenEncoding", "Decoder"]
+__all__ = ["BrokenEncoding", "Decoder", "announced"]
 
 _PIECE = 1 << 18
 _GZIP = 16 + zlib.MAX_WBITS
 _SELF_DESCRIBING = 32 + zlib.MAX_WBITS
 _PLAIN = frozenset({"", "identity", "aws-chunked"})
+
+
+_DIGITS = 18
+"""More of them are no number of bytes that anybody has."""
+
+
+def announced(text: str) -> int | None:
+    """The number of bytes that a header announces; None where it holds none that can be."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 class BrokenEncoding(Exception):

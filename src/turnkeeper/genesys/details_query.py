@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from turnkeeper.errors import Misconfigured, NotFound, Skippable
+from turnkeeper.genesys.answers import LARGEST, not_the_platforms
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.conversations import checked_id
 from turnkeeper.genesys.details_page import Page, read_page
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
+from turnkeeper.spool import Spool
 
 __all__ = ["BATCH", "LONGEST_DAYS", "DetailsQuery", "asked"]
 
@@ -21,6 +23,7 @@ BATCH = 100
 DEEPEST = 100_000
 LONGEST_DAYS = 31
 _HOME = "/api/v2/analytics/conversations/details"
+_EMPTY = 16
 # The platform's own words for going too deep.
 _TOO_DEEP = "Pagination may not exceed"
 
@@ -36,8 +39,13 @@ class DetailsQuery:
     ) -> AsyncGenerator[Page, None]:
         """Pages in the order of the conversations' start, to the end or to the platform's depth.
 
-        A conversation that begins while they are read may come twice. Raises what ``Api.fetch`` raises.
+        The end is where as many were asked for as the largest total that any page named; without a total, a page that
+        is not full. A page may come short, and a conversation that begins while they are read may come twice: whoever
+        needs them all holds the distinct ones against the total. Raises what ``Api.fetch`` raises, and ``Unavailable``
+        where the same page comes again.
         """
+        total: int | None = None
+        last: tuple[bytes, ...] = ()
         for number in range(1, DEEPEST // BATCH + 1):
             try:
                 page = await self.page(interval, wanted, number=number, descending=descending)
@@ -45,8 +53,12 @@ class DetailsQuery:
                 if number > 1 and _TOO_DEEP in refused.message:
                     return
                 raise
+            if page.conversations and page.conversations == last:
+                raise not_the_platforms("the same page came twice", "details query", str(interval))
+            last = page.conversations
             yield page
-            if len(page.conversations) < BATCH or (page.total is not None and number * BATCH >= page.total):
+            total = page.total if total is None else max(total, page.total or 0)
+            if number * BATCH >= total if total is not None else len(page.conversations) < BATCH:
                 return
 
     async def page(
@@ -57,8 +69,9 @@ class DetailsQuery:
             "order": "desc" if descending else "asc",
             "paging": {"pageSize": size, "pageNumber": number},
         }
+        call = Call("details query", f"{_HOME}/query", str(interval), method="POST", json=body, limit=LARGEST)
         try:
-            return await self._fetch(Call("details query", f"{_HOME}/query", str(interval), method="POST", json=body))
+            return await self._fetch(call)
         except NotFound as cause:
             raise Misconfigured(
                 "conversations cannot be looked up here",
@@ -67,13 +80,35 @@ class DetailsQuery:
             ) from cause
 
     async def several(self, ids: Sequence[str]) -> Page:
-        """The conversations behind at most a hundred ids; those that the platform does not know are not among them."""
+        """The conversations behind at most a hundred ids; those that the platform does not know are not among them.
+
+        An answer without a list may be how the platform says that it knows none of them, or nothing at all: then each
+        is asked for by itself, where only a 404 says that it is not known.
+        """
         listed = ",".join(checked_id(one) for one in ids)
-        return await self._fetch(Call("details by id", _HOME, f"{len(ids)} ids", params=[("id", listed)]))
+        call = Call("details by id", _HOME, f"{len(ids)} ids", params=[("id", listed)], limit=LARGEST)
+        found = await self._api.read(call, lambda body: _read_or_empty(body, call))
+        return Page(tuple([one for name in ids for one in await self._single(name)])) if found is None else found
+
+    async def _single(self, conversation: str) -> list[bytes]:
+        call = Call("details", f"/api/v2/analytics/conversations/{conversation}/details", conversation)
+        try:
+            with await self._api.fetch(call) as body, body.open() as reader:
+                return [reader.read()]
+        except NotFound:
+            return []
 
     async def _fetch(self, call: Call) -> Page:
-        with await self._api.fetch(call) as body:
-            return read_page(body, call.operation, call.key)
+        return await self._api.read(call, lambda body: read_page(body, call.operation, call.key))
+
+
+def _read_or_empty(body: Spool, call: Call) -> Page | None:
+    """The page in an answer; None for an object without anything in it."""
+    if body.size <= _EMPTY:
+        with body.open() as reader:
+            if not reader.read().strip(b"{} \t\r\n"):
+                return None
+    return read_page(body, call.operation, call.key)
 
 
 def asked(interval: Interval, wanted: Filters) -> dict[str, object]:

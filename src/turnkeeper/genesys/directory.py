@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import msgspec
 
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, NotFound
-from turnkeeper.genesys.answers import read_answer
+from turnkeeper.errors import Denied, Retriable, Skippable
+from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api
 from turnkeeper.genesys.conversations import Kind, names_call
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.surrogates import without_lone_surrogates
 
 __all__ = ["Directory", "Listing"]
 
 BATCH = 100
 _DAY = 86_400.0
+_REST = 3600.0
 # An organisation has fewer than this many of anything; a list without an end is not followed for ever.
 _MOST_PAGES = 5000
 
@@ -30,7 +34,8 @@ _MOST_PAGES = 5000
 class Listing:
     """id -> name of everybody (or every queue, or code) there is, and the document that says so.
 
-    ``note`` says why there are none where the client may not read this kind; ``body`` is empty then.
+    ``note`` says why there are none where they cannot be had, or what was replaced in them; ``body`` is empty where
+    there are none.
     """
 
     names: Mapping[str, str]
@@ -61,31 +66,51 @@ class Directory:
         self._locks: dict[Kind, anyio.Lock] = {}
 
     async def listing(self, kind: Kind) -> Listing:
-        """Today's listing. A missing permission is a note in it; what else fails is raised."""
+        """Today's listing. What stands in its way is a note in it: a permission, a platform that is down, a page that
+        cannot be read. Then it is asked for again after a while."""
         async with self._locks.setdefault(kind, anyio.Lock()):
             now = self._clock.monotonic()
             read_at, listing = self._kept.get(kind, (now - _DAY, None))
-            if listing is None or now - read_at >= _DAY:
+            if listing is None or now - read_at >= (_DAY if listing.body else _REST):
                 listing = await self._read(kind)
                 self._kept[kind] = (now, listing)
             return listing
 
     async def _read(self, kind: Kind) -> Listing:
         try:
-            names = await self._names(kind)
-        except (Denied, NotFound) as cause:
+            names, mended = await self._names(kind)
+        except (Denied, Retriable, Skippable) as cause:
+            # Names only decorate: an export without them is worth more than none.
             return Listing({}, b"", f"names of {kind} are missing: {cause.message}")
         rows = [{"id": key, "name": name} for key, name in sorted(names.items())]
-        return Listing(names, msgspec.json.encode({"entities": rows}))
+        note = f"names of {kind}: {mended} characters that cannot be are shown as U+FFFD" if mended else ""
+        return Listing(names, msgspec.json.encode({"entities": rows}), note)
 
-    async def _names(self, kind: Kind) -> dict[str, str]:
+    async def _names(self, kind: Kind) -> tuple[dict[str, str], int]:
+        """All names, and how many characters in them had to be replaced."""
         names: dict[str, str] = {}
+        replaced = 0
+        last: list[_Entity] = []
         for number in range(1, _MOST_PAGES):
             call = names_call(kind, [("pageNumber", str(number))])
-            with await self._api.fetch(call) as body:
-                page = read_answer(body, _DECODER, call.operation, kind)
-            found = page.entities or []
+            page, count = await self._api.read(call, partial(_page, call.operation, kind))
+            found, replaced = page.entities or [], replaced + count
+            if found and found == last:
+                raise not_the_platforms("the same page came twice", call.operation, kind)
+            last = found
             names |= {one.id: one.name for one in found if one.id and one.name}
             if len(found) < BATCH or (page.page_count is not None and number >= page.page_count):
                 break
-        return names
+        return names, replaced
+
+
+def _page(operation: str, kind: Kind, body: Spool) -> tuple[_List, int]:
+    with body.open() as reader:
+        data, replaced = without_lone_surrogates(reader.read())
+    try:
+        page = _DECODER.decode(data)
+    except (ValueError, RecursionError):
+        raise not_the_platforms("the answer is not of the platform's shape", operation, kind) from None
+    if page.entities is None:
+        raise not_the_platforms("the answer holds no list of names", operation, kind)
+    return page, replaced

@@ -6,23 +6,26 @@ A presigned address carries its own signature and lives minutes (ten for transcr
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Incomplete, LinkExpired, NotFound, Skippable, Unavailable
+from turnkeeper.errors import Incomplete, LinkExpired, NotFound, Skippable, TooLarge, Unavailable
 from turnkeeper.events import Listener, Renewed
 from turnkeeper.genesys.http import Answer, Http
+from turnkeeper.genesys.links import LinkRules
 from turnkeeper.genesys.partial import Partial
 from turnkeeper.genesys.refusals import error_body, refusal
 from turnkeeper.genesys.retry import Patience, retry_after
 from turnkeeper.genesys.scrub import where
-from turnkeeper.settings import RetrySettings
+from turnkeeper.settings import BodyLimits, RetrySettings
 from turnkeeper.spool import Spool
 
-__all__ = ["Downloads", "Renew"]
+__all__ = ["Downloads", "Renew", "too_large"]
 
 Renew = Callable[[], Awaitable[str]]
 """Asks the platform again and gives a fresh presigned address."""
@@ -30,6 +33,7 @@ Renew = Callable[[], Awaitable[str]]
 _OPERATION = "download"
 _HOPS = 5
 _ERROR_LIMIT = 1 << 16
+_LITTLE = 128 << 20
 
 
 class _Dead(Exception):
@@ -38,6 +42,14 @@ class _Dead(Exception):
 
 class _Cut(Exception):
     """The body broke off after some bytes had come."""
+
+
+class _Strayed(Exception):
+    """The address, or one that it redirects to, is not to be fetched."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason, self.hint = reason, hint
 
 
 class Downloads:
@@ -51,7 +63,12 @@ class Downloads:
         clock: Clock,
         listener: Listener,
         folder: Path | None = None,
+        *,
+        body: BodyLimits | None = None,
+        links: LinkRules | None = None,
     ) -> None:
+        self._body = body or BodyLimits()
+        self._links = links
         self._http = http
         self._patience = patience
         self._retry = retry
@@ -60,18 +77,34 @@ class Downloads:
         self._folder = folder
         self.requests = 0
 
+    @property
+    def largest(self) -> int:
+        """Bytes that one body may have now: as set, and never more than half of the disk's free space.
+
+        Where little is free that rule is left out, and the disk itself ends the run.
+        """
+        try:
+            half = shutil.disk_usage(self._folder or tempfile.gettempdir()).free // 2
+        except OSError:
+            return self._body.size
+        return min(self._body.size, half) if half > _LITTLE else self._body.size
+
     async def fetch(self, url: str, renew: Renew, *, key: str) -> Spool:
         """The body behind ``url``, sealed and checked against its announced length.
 
         Raises ``LinkExpired`` (no fresh address worked, or the platform gave a dead one again), ``Incomplete`` (the
-        body kept breaking off), ``NotFound``, ``Throttled``, ``Unavailable``, ``DiskFull``, and whatever ``renew``
-        raises.
+        body kept breaking off, or was not whole before its deadline), ``TooLarge``, ``NotFound``, ``Throttled``,
+        ``Unavailable`` (also for an address that the rules of links do not allow), ``DiskFull``, and whatever
+        ``renew`` raises.
         """
-        body, dead = Partial(self._folder), set[str]()
+        body, dead = Partial(self._folder, self.largest), set[str]()
+        until = self._http.deadline(self._body.seconds)
         try:
             while True:
                 try:
-                    await self._patience.run(partial(self._pull, url, body, key), url)
+                    await self._patience.run(partial(self._pull, url, body, key, until), url)
+                except _Strayed as cause:
+                    raise Unavailable(cause.reason, operation=_OPERATION, key=key, hint=cause.hint) from None
                 except _Dead as cause:
                     url = await self._fresh(url, dead, renew, str(cause), key)
                 except _Cut as cause:
@@ -113,12 +146,13 @@ class Downloads:
             raise Incomplete(f"the body kept breaking off ({reason})", operation=_OPERATION, key=key, hint=hint)
         await self._patience.back_off(body.breaks, where(url), reason)
 
-    async def _pull(self, url: str, body: Partial, key: str) -> None:
+    async def _pull(self, url: str, body: Partial, key: str, until: float) -> None:
         """One request, redirects included; returns when the body is whole."""
         at = url
         for _ in range(_HOPS + 1):
+            self._look_at(at)
             self.requests += 1
-            async with self._http.send("GET", at, body.request_headers) as answer:
+            async with self._http.send("GET", at, body.request_headers, until=until) as answer:
                 if answer.redirect:
                     at = answer.redirect
                     continue
@@ -127,16 +161,23 @@ class Downloads:
                     raise _Cut(f"storage would not go on where it stopped ({answer.status})")
                 if answer.status not in (200, 206):
                     await self._explain(answer, key)
-                await self._drain(answer, body)
+                await self._drain(answer, body, key)
                 return
         raise Unavailable("redirected in circles", operation=_OPERATION, key=key)
 
-    async def _drain(self, answer: Answer, body: Partial) -> None:
+    def _look_at(self, url: str) -> None:
+        refusal = self._links.refusal(url) if self._links is not None else None
+        if refusal is not None:
+            raise _Strayed(*refusal)
+
+    async def _drain(self, answer: Answer, body: Partial, key: str) -> None:
         began = body.received
         try:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     body.add(chunk)
+                    if body.too_large:
+                        raise too_large(body.limit, _OPERATION, key)
         except Unavailable as cause:
             if body.received == began:
                 raise
@@ -156,3 +197,9 @@ class Downloads:
         elif type(error) is Skippable:
             error.hint = f"Storage at {answer.where} refused the request."
         raise error
+
+
+def too_large(limit: int, operation: str, key: str, *, settable: bool = True) -> TooLarge:
+    """The error for a body that passed its limit."""
+    mend = "Allow more with --max-body (TURNKEEPER_MAX_BODY), and give TMPDIR a disk with twice the room."
+    return TooLarge(f"more than {limit} bytes came", operation=operation, key=key, hint=mend if settable else "")

@@ -8,7 +8,6 @@ from typing import Self
 import msgspec
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.genesys.conversations import checked_id
 
 __all__ = ["DIRECTIONS", "MEDIA_TYPES", "Filters"]
 
@@ -18,11 +17,14 @@ MEDIA_TYPES = (
     "video", "voice",
 )  # fmt: skip
 
+_LONGEST_NAME = 256
+
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Values of one kind are alternatives, kinds narrow each other; nothing given means every conversation.
 
-    ``queues``, ``users`` and ``divisions`` are ids. Queue, user and media type must come together in one segment of a
+    ``queues``, ``users`` and ``divisions`` are ids; exports also take the names of queues and users, and look them up
+    before they ask (``runs.filter_names``). Queue, user and media type must come together in one segment of a
     conversation; direction is the conversation's own (``originatingDirection``).
     """
 
@@ -44,9 +46,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ) -> Self:
         """The same choice however it was written: sorted, each once. Raises ``Misconfigured`` naming a bad value."""
         return cls(
-            queues=_sorted(checked_id(one) for one in queues),
-            users=_sorted(checked_id(one) for one in users),
-            divisions=_sorted(checked_id(one) for one in divisions),
+            queues=_sorted(_id_or_name(one) for one in queues),
+            users=_sorted(_id_or_name(one) for one in users),
+            divisions=_sorted(_id_or_name(one) for one in divisions),
             media_types=_sorted(_known(one, "media type", MEDIA_TYPES) for one in media_types),
             directions=_sorted(_known(one, "direction", DIRECTIONS) for one in directions),
         )
@@ -86,6 +88,14 @@ def _known(text: str, what: str, known: tuple[str, ...]) -> str:
     if text.lower() in known:
         return text.lower()
     raise Misconfigured(f"{text!r} is no {what}", hint=f"Known: {', '.join(known)}.")
+
+
+def _id_or_name(text: str) -> str:
+    """The text without blanks around it. Raises ``Misconfigured`` for one that nothing can have as id or name."""
+    value = text.strip()
+    if value and len(value) <= _LONGEST_NAME and value.isprintable():
+        return value
+    raise Misconfigured(f"{text[:140]!a} is neither an id nor a name", hint="Ids are as the platform shows them.")
 
 
 def _sorted(values: Iterable[str]) -> tuple[str, ...]:

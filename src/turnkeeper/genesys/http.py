@@ -1,32 +1,40 @@
 """The wire: one way to send a request and read its answer piece by piece. Knows no token, no retry and no vendor.
 
-The only file besides ``auth`` that knows the HTTP library. Its exceptions are translated here, without their text where
-that may hold an address; its log records lose their queries before any handler sees them.
+The only file besides ``auth`` that knows the HTTP library. Whatever it, or a transport that was given, raises becomes
+one of our errors here, without its text where that may hold an address; its log records lose their queries before any
+handler sees them.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from urllib.parse import urljoin
 
+import anyio
 import httpx2
 
-from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder
+from turnkeeper.errors import Incomplete, Misconfigured, TurnkeeperError, Unavailable
+from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
 from turnkeeper.genesys.scrub import WithoutQueries, plain, where
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.version import __version__
 
-__all__ = ["Answer", "Http", "Transport"]
+__all__ = ["Answer", "Http", "Transport", "host_of"]
 
 Transport = httpx2.AsyncBaseTransport
 """What a test, or a user with an unusual network, may give instead of real sockets."""
 
 _CONNECT_S, _READ_S = 10.0, 60.0
+_HEAD_S = 120.0
+"""An answer has begun by then. The library's own time-out begins anew with each ``100 Continue``."""
+_ANSWER_S = 300.0
+"""A body is whole by then, where the caller names no deadline of its own."""
 # No limit on waiting for a free connection: those who wait are bounded by those who work.
 _TIMEOUTS = {"timeout": httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None).as_dict()}
 _OUR_HEADERS = {
@@ -36,16 +44,21 @@ _OUR_HEADERS = {
     "User-Agent": f"turnkeeper/{__version__}",
 }
 _LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
+_HOST = re.compile(r"[A-Za-z0-9._%:~-]+")
 _ON_THE_WIRE = ("content-encoding", "content-length")
 _SCRUBBER = WithoutQueries()
 
 
 class Answer:
-    """An answer whose body is still on the wire. Header names are lower-case; ``where`` has no query."""
+    """An answer whose body is still on the wire. Header names are lower-case; ``where`` has no query.
 
-    def __init__(self, response: httpx2.Response, url: str) -> None:
+    ``left`` gives the seconds until the body has to be whole.
+    """
+
+    def __init__(self, response: httpx2.Response, url: str, left: Callable[[], float] = lambda: _ANSWER_S) -> None:
         self._response = response
         self._url = url
+        self._left = left
         self.status = response.status_code
         headers = _headers(response.headers.raw)
         # A transport that was given (MockTransport) may answer with content that the library has read and decoded.
@@ -71,16 +84,26 @@ class Answer:
             raise Unavailable("redirects to an address that is none", operation="follow", key=self.where) from None
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """The body as it travels, still encoded. Raises ``Unavailable`` where the connection breaks."""
+        """The body as it travels, still encoded.
+
+        Raises ``Unavailable`` where the connection breaks, ``Incomplete`` where the deadline passes.
+        """
         if self._ready is not None:
             yield self._ready
             return
         stream = self._response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - an asynchronous client gives no other
         # The stream itself, which ``send`` closes: the library's layers over it count and copy what we count ourselves.
-        with _translated(self._url):
-            async for chunk in stream:
-                yield chunk
+        chunks = aiter(stream)
+        while True:
+            with _translated(self._url):
+                try:
+                    chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+            if self._left() <= 0:
+                raise Incomplete("not whole before its deadline", operation="read", key=self.where, hint=_SLOW)
+            yield chunk
 
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The body, decoded. Raises ``Unavailable`` for a broken connection, a short or a damaged body."""
@@ -106,15 +129,15 @@ class Answer:
                     found += piece
                     if len(found) >= limit:
                         break
-        except Unavailable:
+        except (Unavailable, Incomplete):
             if self.status < 400:
                 raise
         return bytes(found[:limit])
 
     def length(self, otherwise: int) -> int:
-        """The announced number of encoded bytes."""
-        text = self.headers.get("content-length", "")
-        return int(text) if text.isascii() and text.isdigit() else otherwise
+        """The announced number of encoded bytes; ``otherwise`` where there is none, or none that can be."""
+        found = announced(self.headers.get("content-length", ""))
+        return otherwise if found is None else found
 
 
 class Http:
@@ -128,7 +151,17 @@ class Http:
     Raises ``Misconfigured`` where the certificate authority's file cannot be used.
     """
 
-    def __init__(self, settings: PlatformSettings, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        settings: PlatformSettings,
+        transport: Transport | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._now = now
+        # Who sets a short deadline for bodies does not wait longer for anything else.
+        self._head_seconds = min(_HEAD_S, settings.body.seconds)
+        self._body_seconds = min(_ANSWER_S, settings.body.seconds)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_SCRUBBER)
         # A context takes a while to make, and an injected transport has no use for one.
@@ -137,17 +170,30 @@ class Http:
         self._idle: list[httpx2.AsyncClient] = []
         self._all: list[httpx2.AsyncClient] = []
 
+    def deadline(self, seconds: float | None = None) -> float:
+        """What ``send`` takes as ``until``: so many seconds from now (usually five minutes)."""
+        return self._now() + (self._body_seconds if seconds is None else seconds)
+
     @asynccontextmanager
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str] | None = None, content: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        *,
+        until: float | None = None,
     ) -> AsyncIterator[Answer]:
-        """One request, one answer; redirects are the caller's to follow.
+        """One request, one answer, whose body is whole by ``until`` (five minutes from now); redirects are the
+        caller's to follow.
 
         Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted.
         """
         client = self._taken()
+        end = self.deadline() if until is None else until
         try:
-            with _translated(url):
+            # The deadlines are the machine's own: a simulated clock leaps while a body is on its way.
+            with _translated(url), anyio.fail_after(self._head_seconds):
                 # Not the client's build_request, which parses and copies its own defaults anew for each request.
                 request = httpx2.Request(
                     method,
@@ -159,16 +205,21 @@ class Http:
                 )
                 response = await client.send(request, stream=True)
             try:
-                yield Answer(response, url)
+                with _translated(url):
+                    answer = Answer(response, url, lambda: end - self._now())
+                yield answer
             finally:
-                await response.aclose()
+                # A connection that cannot be closed is closed all the same; its answer has come, or has failed.
+                with suppress(Exception):
+                    await response.aclose()
         finally:
             self._idle.append(client)
 
     async def close(self) -> None:
         """Close every connection."""
         while self._all:
-            await self._all.pop().aclose()
+            with suppress(Exception):
+                await self._all.pop().aclose()
 
     def _taken(self) -> httpx2.AsyncClient:
         if self._idle:
@@ -185,6 +236,18 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+def host_of(url: str) -> tuple[str, str] | None:
+    """Scheme and host of an address as the HTTP library understands it, for that is where it connects; None where it
+    is none."""
+    try:
+        parsed = httpx2.URL(url)
+        scheme, host, port = parsed.scheme, parsed.raw_host.decode("ascii"), parsed.port
+    except (httpx2.InvalidURL, ValueError, TypeError):
+        return None
+    named = bool(_HOST.fullmatch(host)) and scheme in ("http", "https") and (port is None or 0 < port < 1 << 16)
+    return (scheme, host.lower()) if named else None
 
 
 def _trust(settings: PlatformSettings) -> ssl.SSLContext:
@@ -215,6 +278,14 @@ def _translated(url: str) -> Iterator[None]:
         raise Unavailable("was given an address that is none", operation="send", key=where(url)) from None
     except httpx2.TransportError as error:
         raise _failure(error, where(url)) from None
+    except TurnkeeperError:
+        raise
+    except TimeoutError:
+        hint = "The other side may be sending interim answers without an end."
+        raise Unavailable("no answer began in time", operation="reach", key=where(url), hint=hint) from None
+    except Exception as error:
+        # The library, a transport or the system: whatever it is, only this request has failed.
+        raise Unavailable(f"the request failed ({type(error).__name__})", operation="reach", key=where(url)) from None
 
 
 def _failure(error: httpx2.TransportError, at: str) -> TurnkeeperError:
@@ -228,6 +299,7 @@ def _failure(error: httpx2.TransportError, at: str) -> TurnkeeperError:
     return Unavailable(f"the connection failed ({text or type(error).__name__})", operation="reach", key=at)
 
 
+_SLOW = "A network or a server this slow may need a longer deadline: --body-timeout (TURNKEEPER_BODY_TIMEOUT)."
 _ODD = "Look for line breaks or odd characters in the credentials."
 _CERTIFICATE = "Behind a proxy that opens TLS, or for a private gateway, name its authority with --ca (TURNKEEPER_CA)."
 _NETWORK = "Check the network, the proxy variables (HTTPS_PROXY, NO_PROXY) and the region or base URL."

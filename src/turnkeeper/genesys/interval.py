@@ -11,6 +11,8 @@ from turnkeeper.errors import Misconfigured
 __all__ = ["Interval", "moment_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A day short of the calendar's ends, so that a little can be added everywhere.
+_FIRST_MS, _LAST_MS = -62_135_510_400_000, 253_402_214_399_000
 
 
 @dataclass(frozen=True, order=True)
@@ -40,8 +42,9 @@ class Interval:
 
 
 def moment_of(epoch_ms: int) -> datetime:
-    """Epoch milliseconds as an aware time in UTC."""
-    return datetime.fromtimestamp(epoch_ms // 1000, UTC).replace(microsecond=epoch_ms % 1000 * 1000)
+    """Epoch milliseconds as an aware time in UTC; what no calendar has becomes the nearest moment that one has."""
+    within = min(max(epoch_ms, _FIRST_MS), _LAST_MS)
+    return datetime.fromtimestamp(within // 1000, UTC).replace(microsecond=within % 1000 * 1000)
 
 
 def _ms(moment: datetime) -> int:

@@ -7,7 +7,7 @@ is complete.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import anyio
 import msgspec
@@ -15,14 +15,15 @@ import msgspec
 from turnkeeper.clock import Clock
 from turnkeeper.errors import NotFound, TurnkeeperError, Unavailable
 from turnkeeper.events import Listener, Noted
-from turnkeeper.genesys.answers import read_answer
+from turnkeeper.genesys.answers import LARGEST, not_the_platforms, read_answer
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.conversations import is_id
-from turnkeeper.genesys.details_page import Page, read_page
+from turnkeeper.genesys.details_page import Page, moment_in, read_results
 from turnkeeper.genesys.details_query import asked
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.scrub import plain
+from turnkeeper.spool import Spool
 
 __all__ = ["BATCH", "Jobs"]
 
@@ -44,7 +45,7 @@ class _Job(msgspec.Struct, rename="camel"):
 
 
 class _Availability(msgspec.Struct, rename="camel"):
-    data_availability_date: datetime | None = None
+    data_availability_date: object = None
 
 
 _JOB = msgspec.json.Decoder(_Job)
@@ -63,12 +64,17 @@ class Jobs:
         self._clock = clock
         self._listener = listener
 
-    async def available(self) -> datetime | None:
+    async def available(self) -> datetime:
         """Up to when the data lake is complete. Raises ``NotFound`` where a gateway offers no jobs, ``Denied``."""
         call = Call("job availability", f"{_HOME}/availability")
-        with await self._api.fetch(call) as body:
-            moment = read_answer(body, _AVAILABILITY, call.operation, "").data_availability_date
-        return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+        def read(body: Spool) -> datetime:
+            moment = moment_in(read_answer(body, _AVAILABILITY, call.operation, "").data_availability_date)
+            if moment is None:
+                raise not_the_platforms("the answer holds no date", call.operation, "")
+            return moment
+
+        return await self._api.read(call, read)
 
     async def pages(self, interval: Interval, wanted: Filters) -> AsyncGenerator[Page, None]:
         """Pages of a job's results.
@@ -82,10 +88,14 @@ class Jobs:
             try:
                 await self._fulfilled(job)
                 cursor: str | None = ""
+                seen = {""}
                 while cursor is not None:
                     page = await self._results(job, cursor)
                     yield page
                     cursor = page.cursor
+                    if cursor in seen:
+                        raise not_the_platforms("its results lead back to a cursor that was read", "details job", job)
+                    seen.add(cursor or "")
                 over = True
                 return
             except _Lost as lost:
@@ -102,13 +112,17 @@ class Jobs:
         )
 
     async def _submitted(self, interval: Interval, wanted: Filters) -> str:
-        call = Call("details job", _HOME, str(interval), method="POST", json=asked(interval, wanted))
-        with await self._api.fetch(call) as body:
+        body = asked(interval, wanted)
+        call = Call("details job", _HOME, str(interval), method="POST", json=body, statuses=(200, 201, 202))
+
+        def read(body: Spool) -> str:
             job = read_answer(body, _JOB, call.operation, call.key).job_id
-        # It becomes part of an address.
-        if not is_id(job):
-            raise Unavailable("the answer names no job", operation=call.operation, key=call.key)
-        return job
+            # It becomes part of an address.
+            if not is_id(job):
+                raise not_the_platforms("the answer names no job", call.operation, call.key)
+            return job
+
+        return await self._api.read(call, read)
 
     async def _fulfilled(self, job: str) -> None:
         """Wait for a job, looking ever more rarely. Raises ``_Lost`` for one that will not come."""
@@ -123,18 +137,23 @@ class Jobs:
 
     async def _state(self, job: str) -> _Job:
         call = Call("details job", f"{_HOME}/{job}", job)
+
+        def read(body: Spool) -> _Job:
+            found = read_answer(body, _JOB, call.operation, job)
+            if not found.state:
+                raise not_the_platforms("the answer names no state", call.operation, job)
+            return found
+
         try:
-            with await self._api.fetch(call) as body:
-                return read_answer(body, _JOB, call.operation, job)
+            return await self._api.read(call, read)
         except NotFound as gone:
             raise _Lost(gone.message) from None
 
     async def _results(self, job: str, cursor: str) -> Page:
         params = [("pageSize", str(BATCH)), *([("cursor", cursor)] if cursor else [])]
-        call = Call("details job", f"{_HOME}/{job}/results", job, params=params)
+        call = Call("details job", f"{_HOME}/{job}/results", job, params=params, limit=LARGEST)
         try:
-            with await self._api.fetch(call) as body:
-                return read_page(body, call.operation, job)
+            return await self._api.read(call, lambda body: read_results(body, call.operation, job))
         except NotFound as gone:
             raise _Lost(gone.message) from None
 
@@ -142,6 +161,7 @@ class Jobs:
         """On the way out, whatever happens there; the platform forgets a job by itself after a week."""
         with anyio.move_on_after(_FAREWELL, shield=True):
             try:
-                (await self._api.fetch(Call("details job", f"{_HOME}/{job}", job, method="DELETE"))).close()
+                call = Call("details job", f"{_HOME}/{job}", job, method="DELETE", statuses=(200, 202, 204))
+                (await self._api.fetch(call)).close()
             except TurnkeeperError as cause:
                 self._listener(Noted(note=f"details job {job} was left running: {cause.message}"))

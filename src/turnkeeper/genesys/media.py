@@ -14,6 +14,7 @@ from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.page import Page, read_large_page, read_page, without_query
+from turnkeeper.genesys.withheld import WHOLE, kept_form
 from turnkeeper.spool import Spool
 
 __all__ = ["Media"]
@@ -39,6 +40,8 @@ class Media:
         except NotFound as cause:
             return Pending(cause.message, answered=False)
         with _Closing(answer) as kept:
+            if not answer.size:
+                return Pending("accepted", answered=True)
             page = await _read(answer)
             if page.status in _UNFINISHED:
                 return Pending(page.status, answered=True)
@@ -76,14 +79,20 @@ class Media:
 
     async def _kept(self, body: Spool, page: Page, source: str) -> TranscriptBody:
         metadata = source != "media"
-        if not page.links:
-            return TranscriptBody(body, None, source, metadata)
+        withheld: tuple[str, ...] = ()
+        if page.links and body.size > WHOLE:
+            body, withheld = await self._cut(body, page)
+        body, more = await kept_form(body, self._folder)
+        return TranscriptBody(body, None, source, metadata, (*withheld, *more))
+
+    async def _cut(self, body: Spool, page: Page) -> tuple[Spool, tuple[str, ...]]:
+        """A large document without the queries of its outermost links."""
         clean = Spool(self._folder)
         with _Closing(clean) as kept:
             cut = await anyio.to_thread.run_sync(without_query, body, page.links, clean)
             kept.spools.clear()
         body.close()
-        return TranscriptBody(clean, None, source, metadata, ("downloadUrl query",) if cut else ())
+        return clean, ("downloadUrl query",) if cut else ()
 
 
 class _Closing:
@@ -101,7 +110,8 @@ class _Closing:
 
 
 def _call(conversation: str) -> Call:
-    return Call(_OPERATION, f"/api/v2/conversations/media/{conversation}/transcripts", conversation)
+    path = f"/api/v2/conversations/media/{conversation}/transcripts"
+    return Call(_OPERATION, path, conversation, means_pending=True, limit=None)
 
 
 async def _read(body: Spool) -> Page:

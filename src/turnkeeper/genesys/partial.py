@@ -10,20 +10,25 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder
+from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
 from turnkeeper.spool import Spool
 
 __all__ = ["Partial"]
 
 _GOOD_STRETCH = 1 << 20
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 class Partial:
-    """The state of one download. ``received`` counts encoded bytes; ``restarts`` and ``breaks`` bound the effort."""
+    """The state of one download. ``received`` counts encoded bytes; ``restarts`` and ``breaks`` bound the effort.
 
-    def __init__(self, folder: Path | None) -> None:
+    What passes ``limit`` bytes, encoded or decoded, is ``too_large``, and nothing more of it is kept.
+    """
+
+    def __init__(self, folder: Path | None, limit: int = 1 << 62) -> None:
         self._folder = folder
+        self.limit = limit
+        self.too_large = False
         self.spool = Spool(folder)
         self.restarts = 0
         self.breaks = 0
@@ -62,10 +67,14 @@ class Partial:
     def add(self, chunk: bytes) -> None:
         """Decode and keep the next encoded bytes."""
         self.received += len(chunk)
-        if self._damage or self._decoder is None:
+        self.too_large = self.too_large or self.received > self.limit
+        if self._damage or self._decoder is None or self.too_large:
             return
         try:
             for piece in self._decoder.feed(chunk):
+                if self.spool.size + len(piece) > self.limit:
+                    self.too_large = True
+                    return
                 self.spool.write(piece)
         except BrokenEncoding as cause:
             self._damage = str(cause)
@@ -104,8 +113,7 @@ class Partial:
     def _begins(self, headers: Mapping[str, str]) -> bool:
         self._encoding = headers.get("content-encoding", "")
         self._etag = headers.get("etag", "")
-        length = headers.get("content-length", "")
-        self._total = int(length) if length.isascii() and length.isdigit() else None
+        self._total = announced(headers.get("content-length", ""))
         try:
             self._decoder = Decoder(self._encoding)
         except BrokenEncoding as cause:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from turnkeeper.clock import Clock, SystemClock
-from turnkeeper.errors import Denied, Skippable
+from turnkeeper.errors import Defect, Denied, Skippable
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.api import Api, Call, Probe
+from turnkeeper.genesys.answers import not_the_platforms
+from turnkeeper.genesys.api import Api, Call, Probe, decoded
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
+from turnkeeper.genesys.defects import contained
 from turnkeeper.genesys.details_page import Page
 from turnkeeper.genesys.details_query import DetailsQuery
 from turnkeeper.genesys.directory import Directory, Listing
@@ -24,7 +27,7 @@ from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.jobs import Jobs
-from turnkeeper.genesys.pace import SharedFiles
+from turnkeeper.genesys.links import LinkRules, is_loopback
 from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.recordings import Recordings
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
@@ -70,8 +73,11 @@ class Genesys:
         # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
         self._storage = Http(self._settings, transport)
         self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
-        self._downloads = Downloads(self._storage, patience, retry, clock, listener, spool_folder)
-        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder)
+        body, links = self._settings.body, LinkRules(self.hosts.api, self._settings.allow_hosts)
+        self._downloads = Downloads(
+            self._storage, patience, retry, clock, listener, spool_folder, body=body, links=links
+        )
+        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder, body)
         self._conversations = Conversations(self._api, spool_folder)
         self._query = DetailsQuery(self._api)
         self._jobs = Jobs(self._api, clock, listener)
@@ -98,44 +104,69 @@ class Genesys:
         return self._pool.quota
 
     async def organisation(self) -> str:
-        """The id of the organisation that the clients belong to; empty where a gateway does not say."""
+        """The id of the organisation that the clients belong to; empty where a gateway does not say.
+
+        Raises ``Unavailable`` where the platform itself answers without one.
+        """
         call = Call("organisation", "/api/v2/organizations/me")
+
+        def read(body: Spool) -> str:
+            found = decoded(body, call.operation, "")
+            name = found.get("id") if isinstance(found, dict) else None
+            if isinstance(name, str) and _ORGANISATION.fullmatch(name):
+                return name
+            if self.hosts.gateway and isinstance(found, dict) and name is None:
+                return ""
+            raise not_the_platforms("the answer names no organisation", call.operation, "")
+
         try:
-            found = await self._api.json(call)
+            with contained(call.operation):
+                return await self._api.read(call, read)
+        except Defect:
+            raise
         except (Denied, Skippable):
             return ""
-        name = found.get("id") if isinstance(found, dict) else None
-        return name if isinstance(name, str) and _ORGANISATION.fullmatch(name) else ""
 
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
-        return await self._conversations.details(conversation)
+        with contained("details", conversation):
+            return await self._conversations.details(conversation)
 
-    def conversations(
+    async def conversations(
         self, interval: Interval, wanted: Filters, *, descending: bool = False
     ) -> AsyncGenerator[Page, None]:
         """Pages of the conversations that started on a day that the interval touches; see ``DetailsQuery.pages``."""
-        return self._query.pages(interval, wanted, descending=descending)
+        with contained("details query", str(interval)):
+            async with aclosing(self._query.pages(interval, wanted, descending=descending)) as pages:
+                async for page in pages:
+                    yield page
 
-    def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[Page, None]:
+    async def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[Page, None]:
         """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
-        return self._jobs.pages(interval, wanted)
+        with contained("details job", str(interval)):
+            async with aclosing(self._jobs.pages(interval, wanted)) as pages:
+                async for page in pages:
+                    yield page
 
-    async def available(self) -> datetime | None:
+    async def available(self) -> datetime:
         """Up to when jobs are complete; see ``Jobs.available``."""
-        return await self._jobs.available()
+        with contained("job availability"):
+            return await self._jobs.available()
 
     async def conversation_page(self, interval: Interval, wanted: Filters, size: int) -> Page:
         """The first so many conversations and how many there are in all."""
-        return await self._query.page(interval, wanted, size=size)
+        with contained("details query", str(interval)):
+            return await self._query.page(interval, wanted, size=size)
 
     async def several(self, ids: Sequence[str]) -> Page:
         """The conversations behind at most a hundred ids; unknown ones are left out."""
-        return await self._query.several(ids)
+        with contained("details by id", f"{len(ids)} ids"):
+            return await self._query.several(ids)
 
     async def listed(self, interval: Interval, worth: int) -> Listed | None:
         """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
-        return await self._search.listed(interval, worth)
+        with contained("transcript search", str(interval)):
+            return await self._search.listed(interval, worth)
 
     async def transcripts(
         self,
@@ -150,39 +181,45 @@ class Genesys:
         Without ``details`` only the media dialect can be asked: the speech one needs the communications' ids.
         """
         settings = self._settings
-        return await self._transcripts.fetch(
-            conversation,
-            details,
-            api=api or settings.api,
-            wait_seconds=settings.wait_seconds if wait_seconds is None else wait_seconds,
-            poll_seconds=settings.poll_seconds,
-        )
+        with contained("get", conversation):
+            return await self._transcripts.fetch(
+                conversation,
+                details,
+                api=api or settings.api,
+                wait_seconds=settings.wait_seconds if wait_seconds is None else wait_seconds,
+                poll_seconds=settings.poll_seconds,
+            )
 
     async def ask(
         self, conversation: str, details: Details | None, communications: Collection[str] | None = None
     ) -> Found | Pending:
         """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
-        return await self._transcripts.ask(conversation, details, api=self._settings.api, communications=communications)
+        api = self._settings.api
+        with contained("ask", conversation):
+            return await self._transcripts.ask(conversation, details, api=api, communications=communications)
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
-        return await self._conversations.names(kind, ids)
+        with contained(f"names of {kind}"):
+            return await self._conversations.names(kind, ids)
 
     async def directory(self, kind: Kind) -> Listing:
         """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
-        return await self._directory.listing(kind)
+        with contained(f"names of {kind}"):
+            return await self._directory.listing(kind)
 
     async def probe(self, path: str, method: str = "GET", json: object = None) -> Probe:
         """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
-        return await self._api.probe(Call("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json))
+        with contained("probe", path.split("?", maxsplit=1)[0]):
+            return await self._api.probe(Call("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json))
 
     async def token_probe(self) -> None:
         """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where none can be had."""
-        await self._pool.sign_in()
+        with contained("get a token"):
+            await self._pool.sign_in()
 
     async def close(self) -> None:
-        """Close every connection, and leave the rest of the quota to others."""
-        self._pool.close()
+        """Close every connection."""
         await self._http.close()
         await self._storage.close()
 
@@ -195,7 +232,11 @@ class Genesys:
 
 def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
     if settings.base_url:
-        return from_base_url(settings.base_url)
+        hosts = from_base_url(settings.base_url)
+        if hosts.api.startswith("http://") and not is_loopback(hosts.domain):
+            note = f"{hosts.api} is asked by plain http: credentials, tokens and transcripts can be read on the way"
+            listener(Noted(note=note))
+        return hosts
     if not settings.region:
         listener(Noted(note=f"no region was named: using {DEFAULT_REGION} (set GENESYS_REGION or --region)"))
     return resolve(settings.region)
@@ -208,8 +249,7 @@ def _pool(
         Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
         for number, client in enumerate(settings.every_client)
     ]
-    files = SharedFiles(settings.state / "pace" if settings.state else None, listener)
-    return Pool(clients, partial(files.open, hosts.api), clock, listener)
+    return Pool(clients, clock, listener)
 
 
 def _reread(source: Callable[[], PlatformSettings] | None, number: int) -> ClientSettings | None:

@@ -5,9 +5,8 @@ A client whose credentials are refused is put aside and the others go on. Knows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import anyio
 
@@ -15,7 +14,7 @@ from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.auth import Tokens
-from turnkeeper.genesys.pace import Pacer, Shared, Ticket, is_tenant_limit
+from turnkeeper.genesys.pace import Pacer, Ticket, is_tenant_limit
 
 __all__ = ["Pool", "Quota", "Seat"]
 
@@ -37,10 +36,9 @@ class Quota:
 class _Client:
     """One OAuth client: its token of the moment, and that token's pace."""
 
-    def __init__(self, tokens: Tokens, share: Callable[[str], Shared | None]) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self.aside_until = 0.0
-        self._share = share
         self._bearer = ""
         self._pacer: Pacer | None = None
 
@@ -52,17 +50,12 @@ class _Client:
     def pace(self, bearer: str) -> Pacer:
         """The pace of this token. A new token has a budget of its own."""
         if self._pacer is None or bearer != self._bearer:
-            self.close()
-            self._bearer, self._pacer = bearer, Pacer(partial(self._share, bearer))
+            self._bearer, self._pacer = bearer, Pacer()
         return self._pacer
 
     def room(self, now: float, otherwise: int) -> int:
         room = self._pacer.room(now) if self._pacer is not None else None
         return otherwise if room is None else room
-
-    def close(self) -> None:
-        if self._pacer is not None:
-            self._pacer.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +79,10 @@ class Seat:
 
 
 class Pool:
-    """Whose turn it is. ``share`` opens the file through which processes share one token's pace."""
+    """Whose turn it is."""
 
-    def __init__(
-        self, clients: Sequence[Tokens], share: Callable[[str], Shared | None], clock: Clock, listener: Listener
-    ) -> None:
-        self._clients = [_Client(tokens, share) for tokens in clients]
+    def __init__(self, clients: Sequence[Tokens], clock: Clock, listener: Listener) -> None:
+        self._clients = [_Client(tokens) for tokens in clients]
         self._clock = clock
         self._listener = listener
         # First come, first served; and one who waits for all, so that a full window does not wake everybody.
@@ -167,11 +158,6 @@ class Pool:
         """Fetch every client's token. Raises what stands in the way, where no client is left without."""
         for client in self._clients:
             await self._sign_in(client)
-
-    def close(self) -> None:
-        """Give back what was claimed and not used."""
-        for client in self._clients:
-            client.close()
 
     def _found(self, now: float) -> Seat | _Client | float:
         """A seat, a client that needs a token first, or the seconds until it is worth looking again."""

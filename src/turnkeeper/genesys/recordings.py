@@ -18,10 +18,13 @@ from turnkeeper.audio.recordings import AudioFormat, read_recordings
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, LinkExpired, NotReady, Retriable, Skippable, TurnkeeperError
 from turnkeeper.events import Fetched, Listener, Noted, Waiting
+from turnkeeper.genesys.answers import document_in, not_the_platforms
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.batches import Batch, Batches, Delivered
 from turnkeeper.genesys.conversations import checked_id, is_id
+from turnkeeper.genesys.defects import contained
 from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.withheld import clean_bytes
 from turnkeeper.model import Recording, RecordingState
 from turnkeeper.spool import Spool
 
@@ -30,8 +33,6 @@ __all__ = ["AudioBody", "Recorded", "Recordings", "unheard"]
 _LOSSLESS: AudioFormat = "WAV"
 _PATIENCE_MS = 5_000
 _USUAL_WAIT_S = 120.0
-_MEDIA_URI = re.compile(rb'"mediaUri"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_QUERY = re.compile(rb"[?#]|\\u003f|\\u0023", re.IGNORECASE)
 _VARYING = re.compile(r" after [0-9]+ s| [(][0-9]+ attempts in .*")
 _STATES = {
     "ARCHIVED": ("archived", "the platform has archived it: restore it there first, which takes hours"),
@@ -132,10 +133,11 @@ class Recordings:
         patience = (_USUAL_WAIT_S if wait_seconds is None else wait_seconds, poll_seconds)
         met = _Round(checked_id(conversation), format)
         try:
-            if format == "original":
-                listed = await self._original(met, held, batch, patience)
-            else:
-                listed = await self._transcoded(met, held, patience)
+            with contained("recordings", conversation):
+                if format == "original":
+                    listed = await self._original(met, held, batch, patience)
+                else:
+                    listed = await self._transcoded(met, held, patience)
         except BaseException:
             for body in met.bodies:
                 body.spool.close()
@@ -286,45 +288,44 @@ class Recordings:
         return link
 
     async def _relisted(self, conversation: str, recording: str, part: str, name: str) -> str:
-        with await self._answer(conversation, name) as body, body.open() as reader:
-            links = _links(reader.read())
+        links = await self._api.read(_list_call(conversation, name), _links_of)
         return links.get(recording, {}).get(part, "") or _no_link(conversation, recording)
 
     async def _metadata(self, conversation: str) -> _Listed:
         path = f"/api/v2/conversations/{conversation}/recordingmetadata"
-        body = await self._api.fetch(Call("recordings", path, conversation))
-        return self._read(body)
+        return await self._api.read(Call("recordings", path, conversation), self._read)
 
     async def _listed(self, conversation: str, name: str, patience: tuple[float, float]) -> _Listed:
         began = self._clock.monotonic()
         wait, poll = patience
         while True:
-            body = await self._answer(conversation, name)
-            if body.size:
-                return self._read(body)
-            body.close()
+            listed = await self._api.read(_list_call(conversation, name), self._read_if_any)
+            if listed is not None:
+                return listed
             waited = self._clock.monotonic() - began
             if waited + poll > wait:
                 raise NotReady(f"the platform is still transcoding it after {waited:.0f} s", operation="recordings")
             self._listener(Waiting(conversation=conversation, status="recordings transcoding", wait=poll))
             await self._clock.sleep(poll)
 
-    async def _answer(self, conversation: str, name: str) -> Spool:
-        """The list with media; no bytes at all (202) while the platform transcodes."""
-        params = (("maxWaitMs", str(_PATIENCE_MS)), ("formatId", name))
-        path = f"/api/v2/conversations/{conversation}/recordings"
-        return await self._api.fetch(Call("recordings", path, conversation, params=params))
+    def _read_if_any(self, body: Spool) -> _Listed | None:
+        """The list with media; None while the platform transcodes, when there is nothing at all (a 202, or no body)."""
+        return self._read(body) if body.size else None
 
     def _read(self, body: Spool) -> _Listed:
-        """Take the links out of an answer; what is kept of it no longer opens anything. Closes ``body``."""
-        with body, body.open() as reader:
+        """Take the links out of an answer; what is kept of it no longer opens anything.
+
+        Raises ``Unavailable`` where it is no list of recordings.
+        """
+        with body.open() as reader:
             data = reader.read()
-        recordings = read_recordings(data)
-        links = _links(data)
-        kept = _MEDIA_URI.sub(_without_query, data)
+        document = _list_in(data)
+        # Written anew, because a value in it that cannot be is no reason to know nothing of the others.
+        recordings = read_recordings(msgspec.json.encode(document))
+        links = _links(document)
+        kept, withheld = clean_bytes(data)
         listing = Spool(self._folder)
         listing.write(kept)
-        withheld = ("mediaUri query",) if kept != data else ()
         return _Listed(listing.seal(), tuple(one for one in recordings if is_id(one.id)), withheld, links)
 
 
@@ -346,30 +347,45 @@ def _wanted(met: _Round, recordings: Collection[Recording], held: Collection[str
     return wanted
 
 
-def _links(data: bytes) -> dict[str, dict[str, str]]:
-    """The addresses in an answer; none where it is no list (nothing at all while it is transcoded again)."""
-    try:
-        document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
+def _links(listed: Collection[dict[str, object]]) -> dict[str, dict[str, str]]:
+    """The addresses in a list, by recording and part."""
     links: dict[str, dict[str, str]] = {}
-    for told in document if isinstance(document, list) else [document]:
-        uris = told.get("mediaUris") if isinstance(told, dict) else None
-        if isinstance(uris, dict) and isinstance(told.get("id"), str):
+    for told in listed:
+        uris, name = told.get("mediaUris"), told.get("id")
+        if isinstance(uris, dict) and isinstance(name, str):
             found = {part: _address(one) for part, one in uris.items()}
-            links[told["id"]] = {part: link for part, link in found.items() if link and is_id(part)}
+            links[name] = {part: link for part, link in found.items() if link and is_id(part)}
     return links
+
+
+def _list_call(conversation: str, name: str) -> Call:
+    params = (("maxWaitMs", str(_PATIENCE_MS)), ("formatId", name))
+    path = f"/api/v2/conversations/{conversation}/recordings"
+    return Call("recordings", path, conversation, params=params, means_pending=True)
+
+
+def _links_of(body: Spool) -> dict[str, dict[str, str]]:
+    """The addresses in a list; none at all where it is being transcoded again."""
+    with body.open() as reader:
+        data = reader.read()
+    return _links(_list_in(data)) if data else {}
+
+
+def _list_in(data: bytes) -> list[dict[str, object]]:
+    """The recordings in an answer, which is a list of objects or a page of one (``entities``)."""
+    try:
+        document = document_in(data)
+    except ValueError:
+        document = None
+    listed = document.get("entities") if isinstance(document, dict) else document
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        raise not_the_platforms("the answer is no list of recordings", "recordings", "")
+    return listed
 
 
 def _address(told: object) -> str:
     link = told.get("mediaUri") if isinstance(told, dict) else None
     return link if isinstance(link, str) and link.startswith(("https://", "http://")) else ""
-
-
-def _without_query(match: re.Match[bytes]) -> bytes:
-    cut = _QUERY.search(match[1])
-    whole = match[0]
-    return whole[: match.start(1) - match.start() + cut.start()] + b'"' if cut else whole
 
 
 def _link(results: tuple[Delivered, ...], number: int) -> str:

@@ -9,9 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
-
 from turnkeeper.errors import Denied, NotFound, Skippable, Throttled, TurnkeeperError, Unavailable
+from turnkeeper.genesys.answers import document_in
 from turnkeeper.genesys.pace import TENANT_LIMIT_HINT, is_tenant_limit
 from turnkeeper.genesys.scrub import plain
 
@@ -60,8 +59,8 @@ class ErrorBody:
 def error_body(body: bytes) -> ErrorBody:
     """Read the platform's shape, the OAuth shape, S3's XML, or nothing."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        found = document_in(body)
+    except ValueError:
         return _xml(body)
     if not isinstance(found, dict):
         return ErrorBody()

@@ -6,6 +6,7 @@ Bounded in attempts and in total time; all waiting is done on the clock that was
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,7 @@ from turnkeeper.settings import RetrySettings
 __all__ = ["Patience", "retry_after"]
 
 _YEAR = 366 * 86400.0
+_SECONDS = re.compile(r"([0-9]{1,400})(?:\.([0-9]{1,9}))?[0-9]*", re.ASCII)
 
 T = TypeVar("T")
 
@@ -104,23 +106,23 @@ class Patience:
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that ``Retry-After`` (a number, or an HTTP date) asks for; None where it is absent or senseless."""
     text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:12]), _YEAR)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    if found := _SECONDS.fullmatch(text):
+        return min(float(f"{found[1][:12]}.{found[2] or 0}"), _YEAR)
+    moment = _moment(text)
+    if moment is None:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     # Their clock and ours may differ: the answer's own Date header, where there is one, is the truer "now".
-    return min(max((moment - _their_now(headers, now)).total_seconds(), 0.0), _YEAR)
+    return min(max((moment - (_moment(headers.get("date", "")) or now)).total_seconds(), 0.0), _YEAR)
 
 
-def _their_now(headers: Mapping[str, str], now: datetime) -> datetime:
+def _moment(text: str) -> datetime | None:
+    """An HTTP date; None for anything else. Python's own parser raises what it likes for years that cannot be."""
     try:
-        moment = parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError, IndexError):
-        return now
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = parsedate_to_datetime(text[:64])
+        # In UTC already, because a date at the calendar's end with an offset is none.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, LookupError, ArithmeticError):
+        return None
 
 
 def _error(state: RetryCallState) -> Retriable:

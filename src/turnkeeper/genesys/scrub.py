@@ -1,4 +1,4 @@
-"""What may be shown of an address or of somebody else's text: never a query, never a control character. Pure."""
+"""What may be shown of an address or of somebody else's text: no query, no secret, no control character."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import logging
 import re
 from urllib.parse import urlsplit
 
+from turnkeeper.known_secrets import hidden
+
 __all__ = ["WithoutQueries", "plain", "where", "without_queries"]
 
 _LONGEST = 400
+_READ = 1 << 16
+"""Characters that are looked at. Far more than are shown: a secret that is cut in half could not be recognised."""
 _QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _USER = re.compile(r"(https?:(?:\\?/){2})[^\s\"'<>?#/@]*@", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -33,8 +37,9 @@ def without_queries(text: str) -> str:
 
 
 def plain(text: object, limit: int = _LONGEST) -> str:
-    """Somebody else's text on one line: no control characters, no queries, at most ``limit`` characters."""
-    line = _CONTROL.sub(" ", without_queries(str(text)[: 8 * limit])).strip()
+    """Somebody else's text on one line: no control characters, no queries, nothing that is known to be secret, at most
+    ``limit`` characters."""
+    line = _CONTROL.sub(" ", hidden(without_queries(str(text)[:_READ]))).strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
@@ -42,5 +47,5 @@ class WithoutQueries(logging.Filter):
     """Cuts queries out of the HTTP library's log records: whole addresses at INFO, answers' headers at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = without_queries(record.getMessage()), ()
+        record.msg, record.args = hidden(without_queries(record.getMessage())), ()
         return True

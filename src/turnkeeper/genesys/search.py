@@ -13,9 +13,10 @@ import msgspec
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Skippable, Unavailable
 from turnkeeper.events import Listener, Noted
-from turnkeeper.genesys.answers import read_answer
+from turnkeeper.genesys.answers import not_the_platforms, read_answer
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.interval import Interval
+from turnkeeper.spool import Spool
 
 __all__ = ["DEEPEST", "Listed", "Search"]
 
@@ -23,9 +24,12 @@ DEEPEST = 1000
 BATCH = 100
 SEARCHABLE = timedelta(days=60)
 _SECOND = timedelta(seconds=1)
+_ANY = 1 << 53
 # A permission may be granted while a run goes on for years; a search that is down comes back.
 _ASK_AGAIN = 86_400.0
 _REST = 600.0
+_GROWTH = 100
+"""So many more may be listed between a look at the whole and one at its halves."""
 _PATH = "/api/v2/speechandtextanalytics/transcripts/search"
 _FORMAT = "yyyy-MM-dd'T'HH:mm:ss"
 
@@ -51,7 +55,7 @@ class _Row(msgspec.Struct, rename="camel"):
 
 
 class _Answer(msgspec.Struct):
-    total: int = 0
+    total: int = -1
     results: list[_Row] | None = None
 
 
@@ -78,7 +82,8 @@ class Search:
             return None
         found = Listed()
         try:
-            return found if await self._collect(_whole_seconds(interval), found, worth) else None
+            whole = await self._collect(_whole_seconds(interval), found, worth)
+            return None if whole is None else found
         except (Denied, Skippable) as cause:
             self._rest(_ASK_AGAIN, f"is not available here: {cause}")
         except Unavailable as cause:
@@ -90,23 +95,30 @@ class Search:
         self._rests_until = self._clock.monotonic() + seconds
         self._listener(Noted(note=f"likely legs are asked one by one, since transcripts/search {why}"))
 
-    async def _collect(self, interval: Interval, found: Listed, worth: int) -> bool:
-        """Halves the interval until everything in it can be paged. False where that is not worth it."""
+    async def _collect(self, interval: Interval, found: Listed, worth: int, most: int | None = None) -> int | None:
+        """Halves the interval until everything in it can be paged: how many it has; None where that is not worth it.
+
+        ``most`` is how many it can have. Raises ``Unavailable`` where it says more: halves that hold more than the
+        whole would be halved for ever.
+        """
         first = await self._page(interval, 1)
         if -(-first.total // BATCH) > worth:
-            return False
+            return None
+        if most is not None and first.total > most + _GROWTH:
+            raise not_the_platforms("its totals do not get smaller", "transcript search", str(interval))
         if first.total > DEEPEST and interval.end - interval.start > _SECOND:
             middle = _middle(interval)
-            halves = (Interval(interval.start, middle), Interval(middle, interval.end))
             # Together they hold what was promised to be worth it; neither is refused on its own.
-            return all([await self._collect(half, found, first.total) for half in halves])
+            early = await self._collect(Interval(interval.start, middle), found, _ANY, first.total)
+            await self._collect(Interval(middle, interval.end), found, _ANY, first.total - (early or 0))
+            return first.total
         pages = -(-min(first.total, DEEPEST) // BATCH)
         seen = _add(first, found)
         for number in range(2, pages + 1):
             seen |= _add(await self._page(interval, number), found)
         # Nothing promises that pages come in one order: a pair that slid from one to another was not seen.
         found.complete = found.complete and len(seen) >= first.total
-        return True
+        return first.total
 
     async def _page(self, interval: Interval, number: int) -> _Answer:
         moments = {"startValue": _written(interval.start), "endValue": _written(interval.end)}
@@ -119,8 +131,14 @@ class Search:
             "pageNumber": number,
         }
         call = Call("transcript search", _PATH, str(interval), method="POST", json=asked)
-        with await self._api.fetch(call) as body:
-            return read_answer(body, _DECODER, call.operation, call.key)
+
+        def read(body: Spool) -> _Answer:
+            found = read_answer(body, _DECODER, call.operation, call.key)
+            if found.total < 0 or (found.total and found.results is None):
+                raise not_the_platforms("the answer holds no total, or no results", call.operation, call.key)
+            return found
+
+        return await self._api.read(call, read)
 
 
 def _add(answer: _Answer, found: Listed) -> set[tuple[str, str]]:

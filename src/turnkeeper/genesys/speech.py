@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from turnkeeper.errors import (
     Denied,
     Incomplete,
     LinkExpired,
     NotFound,
+    NotReady,
     Retriable,
     Skippable,
     TurnkeeperError,
@@ -18,11 +20,15 @@ from turnkeeper.errors import (
     Unread,
 )
 from turnkeeper.events import Absent, Fetched, Listener
-from turnkeeper.genesys.api import Api, Call
+from turnkeeper.genesys.answers import not_the_platforms
+from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.empty_transcript import EMPTY, is_empty
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
+from turnkeeper.genesys.withheld import kept_form
+from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details
 
 __all__ = ["Speech", "candidates"]
@@ -33,12 +39,14 @@ _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 @dataclass
 class _Round:
-    """What one walk over the communications met."""
+    """What one walk over the communications met; ``fresh`` says that an empty file is not believed yet."""
 
+    fresh: bool
     bodies: list[TranscriptBody] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, Retriable]] = field(default_factory=list)
     denied: Denied | None = None
+    unready: bool = False
 
     def close(self) -> None:
         for body in self.bodies:
@@ -48,20 +56,26 @@ class _Round:
 class Speech:
     """Asks ``transcripturl`` per communication and downloads at once, since a link lives ten minutes."""
 
-    def __init__(self, api: Api, downloads: Downloads, listener: Listener) -> None:
+    def __init__(self, api: Api, downloads: Downloads, listener: Listener, folder: Path | None = None) -> None:
+        self._folder = folder
         self._api = api
         self._downloads = downloads
         self._listener = listener
 
-    async def ask(self, conversation: str, details: Details, only: Collection[str] | None = None) -> Found | Pending:
+    async def ask(
+        self, conversation: str, details: Details, only: Collection[str] | None = None, *, fresh: bool = False
+    ) -> Found | Pending:
         """One ask of every communication that may have a transcript, or of those in ``only``.
+
+        A link that is not ready, and while the conversation is ``fresh`` a file without anything in it, count as
+        absent: they are asked for again.
 
         Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
         others only where those gave nothing. A leg that fails does not cost those that came. Raises what failed where
         nothing came, and ``Denied`` where nothing came and a permission is missing.
         """
         likely, others = candidates(details) if only is None else (sorted(only), ())
-        met = _Round()
+        met = _Round(fresh)
         try:
             await self._walk(conversation, likely, met)
             if not met.bodies and not met.failed and met.denied is None:
@@ -74,7 +88,8 @@ class Speech:
                 raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
-            return Pending("no transcript", answered=False, absent=tuple(met.absent))
+            status = "in the making" if met.unready else "no transcript"
+            return Pending(status, answered=met.unready, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
         return Found("speech", tuple(met.bodies), tuple(met.absent), tuple(met.failed))
@@ -82,7 +97,10 @@ class Speech:
     async def _walk(self, conversation: str, communications: Iterable[str], met: _Round) -> None:
         for communication in communications:
             try:
-                met.bodies.append(await self._body(conversation, communication))
+                met.bodies.append(await self._body(conversation, communication, fresh=met.fresh))
+            except NotReady as cause:
+                met.unready = True
+                met.absent.append((communication, cause.message))
             except Denied as cause:
                 met.denied = met.denied or cause
                 met.absent.append((communication, _reason(cause)))
@@ -98,23 +116,38 @@ class Speech:
                 if len(met.failed) > 1:
                     return  # one leg's trouble is its own; with two, each of the others would be waited for as long
 
-    async def _body(self, conversation: str, communication: str) -> TranscriptBody:
+    async def _body(self, conversation: str, communication: str, *, fresh: bool) -> TranscriptBody:
         if not is_id(communication):
             raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
         link = partial(self._link, conversation, communication)
         spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
+        if fresh and is_empty(spool):
+            spool.close()
+            raise NotReady(EMPTY)
         source = f"speech/{communication}"
         self._listener(Fetched(conversation=conversation, source=source, size=spool.size, dialect="speech"))
-        return TranscriptBody(spool, communication, source)
+        try:
+            spool, withheld = await kept_form(spool, self._folder)
+        except BaseException:
+            spool.close()
+            raise
+        return TranscriptBody(spool, communication, source, withheld=withheld)
 
     async def _link(self, conversation: str, communication: str) -> str:
         home = f"/api/v2/speechandtextanalytics/conversations/{conversation}/communications/{communication}"
-        call = Call("transcript link", f"{home}/transcripturl", f"{conversation}/{communication}")
-        found = await self._api.json(call)
-        url = found.get("url") if isinstance(found, dict) else None
-        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-            raise Unavailable("the answer holds no address", operation=call.operation, key=call.key)
+        call = Call("transcript link", f"{home}/transcripturl", f"{conversation}/{communication}", means_pending=True)
+        url = await self._api.read(call, lambda body: _url(body, call) if body.size else "")
+        if not url:
+            raise NotReady("not ready: the platform is still making its link")
         return url
+
+
+def _url(body: Spool, call: Call) -> str:
+    found = decoded(body, call.operation, call.key)
+    url = found.get("url") if isinstance(found, dict) else None
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        raise not_the_platforms("the answer holds no address", call.operation, call.key)
+    return url
 
 
 def _reason(cause: TurnkeeperError) -> str:

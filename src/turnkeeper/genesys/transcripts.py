@@ -59,7 +59,7 @@ class Transcripts:
         listener: Listener,
         folder: Path | None = None,
     ) -> None:
-        self._speech = Speech(api, downloads, listener)
+        self._speech = Speech(api, downloads, listener, folder)
         self._media = Media(api, downloads, listener, folder)
         self._dialects = dialects
         self._clock = clock
@@ -92,7 +92,8 @@ class Transcripts:
             if isinstance(met, Found):
                 return met
             if details is None and not met.answered:
-                raise NotFound("neither details nor a transcript", operation="get", key=conversation, hint=_UNKNOWN)
+                why = "the platform knows no such conversation"
+                raise NotFound(why, operation="get", key=conversation, hint=_UNKNOWN)
             waited = self._clock.monotonic() - began
             if waited >= limit or not (met.answered or fresh or wait_seconds is not None):
                 raise _not_ready(conversation, met, waited, poll_seconds)
@@ -160,7 +161,7 @@ class Transcripts:
             return await self._media.ask(conversation, fresh=fresh)
         if details is None:
             return Pending("no details", answered=False)
-        return await self._speech.ask(conversation, details, only)
+        return await self._speech.ask(conversation, details, only, fresh=fresh)
 
     def _fresh(self, details: Details | None) -> bool:
         if details is None or details.end is None:

@@ -13,7 +13,7 @@ from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.peaks import Bits, build_peaks
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Span
-from turnkeeper.runs.calls import Call, counted, header_of, local_call, turns_of
+from turnkeeper.runs.calls import Call, header_of, local_call, turns_of
 from turnkeeper.runs.turns import Place
 from turnkeeper.runs.written import written
 from turnkeeper.transcript.lhotse import recording_manifest, supervisions
@@ -26,7 +26,9 @@ __all__ = ["Facts", "align", "audio_facts", "write_lhotse", "write_local_alignme
 
 @dataclass(frozen=True)
 class Facts:
-    """A recording: ``rate`` in Hz, ``frames`` samples per channel, ``duration_ms`` half-up, ``notes`` for a person."""
+    """A recording: ``rate`` in Hz, ``frames`` samples per channel as decoded, ``duration_ms`` half-up, ``notes`` for a
+    person. ``incomplete`` are those notes that say that sound is missing.
+    """
 
     codec: str
     rate: int
@@ -34,14 +36,15 @@ class Facts:
     frames: int
     duration_ms: int
     notes: tuple[str, ...]
+    incomplete: tuple[str, ...] = ()
 
 
 def audio_facts(audio: Path, *, second: Path | None = None) -> Facts:
     """Open a recording (or two mono files of one call) and look. Raises what ``open_audio`` raises."""
     with open_audio(audio, second=second) as opened:
-        frames = counted(opened)
+        frames = opened.count()
         lasting = (frames * 2000 + opened.rate) // (2 * opened.rate)
-        return Facts(opened.codec, opened.rate, opened.channels, frames, lasting, opened.notes)
+        return Facts(opened.codec, opened.rate, opened.channels, frames, lasting, opened.notes, opened.losses)
 
 
 def align(
@@ -100,6 +103,7 @@ def _document(call: Call, transcript: Place, mode: SyncMode, out: IO[bytes]) -> 
         applied=matched is not None and matched.applied,
         sync=matched.sync if matched else None,
         notes=heard.notes,
+        incomplete=heard.losses,
     )
     times = ((turn.start_ms, turn.end_ms) for turn in turns_of(transcript))
     write_alignment(header_of(transcript).conversation, [recording], times, out)

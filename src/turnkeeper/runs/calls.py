@@ -17,16 +17,17 @@ from turnkeeper.settings import StoreSettings
 from turnkeeper.transcript.assembly import Assembly
 
 if TYPE_CHECKING:
+    from turnkeeper.audio.loudness import Loudness
     from turnkeeper.audio.matching import Matched
 
-__all__ = ["Call", "Heard", "Spoken", "archived_call", "counted", "header_of", "local_call", "turns_of"]
+__all__ = ["Call", "Heard", "Spoken", "archived_call", "header_of", "local_call", "turns_of"]
 
 
 @dataclass(frozen=True)
 class Heard:
     """One recording of a call. ``sources`` opens its files: one, or two mono ones of the two sides.
 
-    ``matched`` is the comparison with the transcript, where one was made just now.
+    ``matched`` is the comparison with the transcript, where one was made just now; ``losses`` say what is missing.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Heard:
     sources: Callable[[], tuple[Path | BinaryIO, Path | BinaryIO | None]]
     matched: Matched | None = None
     notes: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,6 @@ class Call:
     spoken: Callable[[], Iterator[Spoken]]
 
 
-def counted(audio: Audio) -> int:
-    """How many samples a channel has; decodes the file where only that tells."""
-    return audio.frames if audio.frames is not None else sum(block.shape[1] for block in audio.blocks())
-
-
 def local_call(
     audio: Path,
     transcript: Place | None,
@@ -80,13 +77,14 @@ def local_call(
     with open_audio(audio, second=second) as opened:
         from turnkeeper.audio.matching import match  # needs numpy, which open_audio has asked for by name
 
-        uncorrected = Timeline(opened.rate, counted(opened), recording_start_ms)
-        turns = turns_of(transcript) if transcript is not None and sync != "off" else ()
-        found = match(opened, uncorrected, turns, sync if transcript is not None else "off")
-        notes = opened.notes
-        codec = opened.codec
+        mode: SyncMode = sync if transcript is not None else "off"
+        heard_once = _listened(opened, mode)
+        uncorrected = Timeline(opened.rate, opened.count(), recording_start_ms)
+        turns = turns_of(transcript) if transcript is not None and mode != "off" else ()
+        found = match(opened, uncorrected, turns, mode, heard=heard_once)
+        notes, losses, codec = opened.notes, opened.losses, opened.codec
     timeline = found.timeline
-    heard = Heard(audio.name, codec, timeline, found.channel_roles, lambda: (audio, second), found, notes)
+    heard = Heard(audio.name, codec, timeline, found.channel_roles, lambda: (audio, second), found, notes, losses)
 
     def spoken() -> Iterator[Spoken]:
         for index, turn in enumerate(turns_of(transcript) if transcript is not None else ()):
@@ -96,6 +94,15 @@ def local_call(
             yield Spoken(index, turn, 0, tuple((one.start, one.end) for one in spans), flags(spans))
 
     return Call("", (heard,), spoken)
+
+
+def _listened(audio: Audio, mode: SyncMode) -> Loudness | None:
+    """The loudness to compare with a transcript; the audio is then decoded, and its length known."""
+    if mode == "off" or audio.channels > 2:
+        return None
+    from turnkeeper.audio.loudness import loudness
+
+    return loudness(audio.blocks(), audio.rate, audio.channels)
 
 
 def turns_of(transcript: Place) -> Iterator[Turn]:

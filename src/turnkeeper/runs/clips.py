@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turnkeeper.audio.alignment import SyncMode, flags
-from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, write_clips
+from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, clip_frames, write_clips
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.runs.calls import Call, Spoken, archived_call, local_call
 from turnkeeper.runs.turns import Place, is_archive
@@ -171,4 +171,11 @@ def _clip(call: Call, one: _Wanted, target: Path, codec: str) -> Clip:
     heard = call.recordings[one.recording]
     frames = sum(end - start for start, end in one.spans)
     path = (target.with_name(one.name) if one.name else target) if frames else None
-    return Clip(path, heard.id, heard.timeline.rate, codec, frames, one.turns, one.spans, one.flags)
+    said = one.flags
+    if path is not None and (held := clip_frames(path)) < frames:
+        # What the file holds counts, not what was meant to be in it.
+        frames, said = held, tuple(dict.fromkeys([*said, "clipped_end" if held else "outside"]))
+        if not held:
+            path.unlink(missing_ok=True)
+            path = None
+    return Clip(path, heard.id, heard.timeline.rate, codec, frames, one.turns, one.spans, said)

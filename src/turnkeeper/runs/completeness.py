@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
-import anyio
 import msgspec
 
 from turnkeeper.archive import keys
@@ -16,10 +15,7 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, UNDATED, CallState, State
 from turnkeeper.archive.states import States as Index
 from turnkeeper.clock import Clock, SystemClock, rfc3339
-from turnkeeper.errors import TurnkeeperError
-from turnkeeper.genesys.filters import Filters
-from turnkeeper.genesys.interval import Interval
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs.day_counts import counted_by
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import RunReport
@@ -59,6 +55,11 @@ class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     ``next_ask``; the others are final. ``reasons`` counts why, by state, without what differs from one to the next;
     with many, the rarest are one. ``listed_until`` is the time up to which the last finished run listed;
     ``lag_seconds`` how long ago that is, or since when something overdue waits.
+
+    ``defects`` counts turns of which a field could not be right, ``unread_recordings`` conversations with a recording
+    that cannot be read. ``unindexed`` counts archived conversations that the index does not know, where no export has
+    run. ``uncounted`` are days that the platform was asked about and gave no number for. ``notes`` say in words what
+    the figures do not cover.
     """
 
     format: str = FORMAT
@@ -74,6 +75,11 @@ class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     next_ask: str = ""
     missing: int = 0
     transcripts: int = 0
+    defects: int = 0
+    unread_recordings: int = 0
+    unindexed: int = 0
+    uncounted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     reasons: dict[str, dict[str, int]] = {}
     listed_until: str = ""
     last_run: str = ""
@@ -89,6 +95,8 @@ class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
             ("waiting", "Absent conversations that are asked again.", self.waiting),
             ("missing", "Conversations that the platform counts and the index does not know.", self.missing),
             ("transcripts", "Transcripts archived.", self.transcripts),
+            ("defects", "Archived turns of which a field cannot be right.", self.defects),
+            ("unread_recordings", "Conversations with a recording that cannot be read.", self.unread_recordings),
             ("lag_seconds", "Age of what was listed last, or of what is overdue.", self.lag_seconds),
         ):
             if value is not None:
@@ -108,23 +116,53 @@ def status(
 ) -> Completeness:
     """How complete an archive is, by day and queue, with reasons.
 
-    ``since`` and ``until`` bound the days (UTC). With ``platform`` its own counts are asked for (one request a day)
-    and compared; without it, nothing is asked. Raises what reading the archive raises, and ``Denied`` and its kin
-    where the platform was to be asked and refuses.
+    ``since`` and ``until`` bound the days (UTC); without them the range is from the first day that the index knows
+    until now. With ``platform`` its own counts are asked for, of every day of the range, and compared; without it,
+    nothing is asked. Raises what reading the archive raises (``NotFound`` where there is none), and ``Denied`` and its
+    kin where the platform was to be asked and refuses.
     """
     clock = clock or SystemClock()
     opened = Archive(archive, store, clock=clock) if isinstance(archive, str) else archive
+    held = next(opened.conversations(), None)
     index = Index(opened.store)
-    chosen = [day for day in index.days() if _inside(day, since, until)]
-    counted = run(lambda: _counted(platform, clock, chosen)) if platform and chosen else {}
+    indexed = list(index.days())
+    known = [day for day in indexed if _inside(day, since, until)]
+    asked = _range(known, since, until, clock.now()) if platform else []
+    counted = run(lambda: counted_by(platform, clock, asked, known)) if platform and asked else {}
+    unindexed = sum(1 for _ in opened.conversations()) if held is not None and not indexed else 0
     names = opened.names("queues")
     tally = _Tally()
     days = []
-    for day in chosen:
-        calls = index.read(day).calls
+    for day in sorted({*known, *(day for day in asked if counted.get(day, 1))}):
+        calls = index.read(day).calls if day in known else ()
         tally.add(calls)
         days.append(_day(day, calls, counted.get(day), names))
-    return tally.whole(opened, tuple(days), clock.now(), asked=bool(platform))
+    found = tally.whole(opened, tuple(days), clock.now(), asked=bool(asked))
+    uncounted = tuple(day for day in asked if day not in counted)
+    ran = next(opened.store.list(keys.RUNS), None) is not None
+    notes = tuple(_notes(found, unindexed, uncounted, held=held is not None, ran=ran))
+    return msgspec.structs.replace(found, unindexed=unindexed, uncounted=uncounted, notes=notes)
+
+
+def _range(known: Sequence[str], since: datetime | None, until: datetime | None, now: datetime) -> list[str]:
+    """Every day of the range, also those of which the index knows nothing; none where no range can be told."""
+    first = since.date() if since else next((date.fromisoformat(day) for day in known if day != UNDATED), None)
+    if first is None:
+        return []
+    end = min(until, now) if until else now
+    count = (end - timedelta(microseconds=1)).date().toordinal() - first.toordinal() + 1
+    return [(first + timedelta(days=number)).isoformat() for number in range(count)]
+
+
+def _notes(found: Completeness, unindexed: int, uncounted: Sequence[str], *, held: bool, ran: bool) -> Iterator[str]:
+    if not ran:
+        yield "no export has run here, so nothing says what is missing"
+    if unindexed:
+        yield f"{unindexed:,} archived conversations are not in the index"
+    elif not found.days and not held:
+        yield "the archive holds no conversation"
+    if uncounted:
+        yield f"the platform gave no count for {len(uncounted):,} days, the first is {uncounted[0]}"
 
 
 class _Tally:
@@ -134,13 +172,15 @@ class _Tally:
         self._states: Counter[str] = Counter()
         self._reasons: dict[str, Counter[str]] = {}
         self._waiting = 0
-        self._transcripts = 0
+        self._transcripts = self._defects = self._unread_recordings = 0
         self._next_ask = ""
         self._overdue: int | None = None
 
     def add(self, calls: Iterable[CallState]) -> None:
         for call in calls:
             self._states[call.state] += 1
+            self._defects += call.defects
+            self._unread_recordings += any(leg.id == AUDIO and leg.state == "unread" for leg in call.legs)
             self._transcripts += sum(leg.state in ("done", "unread") and leg.id != AUDIO for leg in call.legs)
             if call.state not in ("done", "erased"):
                 self._reasons.setdefault(call.state, Counter())[_kind(call.reason)] += 1
@@ -170,6 +210,8 @@ class _Tally:
             next_ask=self._next_ask,
             missing=sum(day.missing for day in days),
             transcripts=self._transcripts,
+            defects=self._defects,
+            unread_recordings=self._unread_recordings,
             reasons={name: _commonest(found) for name, found in sorted(self._reasons.items())},
             listed_until=listed,
             last_run=last.ended_at if last else "",
@@ -213,30 +255,6 @@ def _day(day: str, calls: Iterable[CallState], platform: int | None, names: Mapp
             for queue, found in sorted(queues.items())
         ),
     )
-
-
-async def _counted(settings: PlatformSettings, clock: Clock, days: Iterable[str]) -> dict[str, int]:
-    """How many conversations the platform counts a day: one request each."""
-    counted: dict[str, int] = {}
-    async with Genesys(settings, clock=clock) as door:
-        limit = anyio.CapacityLimiter(8)
-
-        async def count(day: str) -> None:
-            async with limit:
-                start = datetime.fromisoformat(day).replace(tzinfo=UTC)
-                page = await door.conversation_page(Interval(start, start + timedelta(days=1)), Filters(), 1)
-                if page.total is not None:
-                    counted[day] = page.total
-
-        try:
-            async with anyio.create_task_group() as tasks:
-                for day in days:
-                    if day != UNDATED:
-                        tasks.start_soon(count, day)
-        except BaseExceptionGroup as group:
-            known, _ = group.split(TurnkeeperError)
-            raise (known.exceptions[0] if known else group) from None
-    return counted
 
 
 _REPORT = msgspec.json.Decoder(RunReport)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Arrived, Kept
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.archive.keys import check_id
@@ -18,11 +20,12 @@ from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, NotFound, Unread
+from turnkeeper.errors import NotFound, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.conversations import Kind, is_id
+from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.found import Found
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.runs.names import ids_of, names_of
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio, needs_audio_packages, sync_of
 from turnkeeper.settings import PlatformSettings, StoreSettings
@@ -66,9 +69,31 @@ class Got:
             )
         facts: dict[str, object] = msgspec.to_builtins(summary)
         brief = {name: facts.pop(name) for name in summary.__struct_fields__[:6]}
-        aligned = {"sample_rate": self.sample_rate, "aligned_turns": summary.timed_turns}
+        aligned = {
+            "sample_rate": self.sample_rate,
+            "aligned_turns": summary.timed_turns,
+            "alignment": self._alignment(),
+        }
         chosen = {"selections": dict(self.selections)} if self.selections else {}
         return brief | place | facts | aligned | state | chosen | sound
+
+    def _alignment(self) -> dict[str, object]:
+        """Where the samples of the turns are: a document of the archive where there is audio, else computed from times.
+
+        A sample index is a function of a turn's time and a rate, so ``aligned_turns`` counts the turns with times at
+        any rate; only recordings add where in a file that is.
+        """
+        name = keys.alignment(self.conversation)
+        stored = next((view.key for view in self.kept.manifest.views if _is_alignment(view.key, name)), None)
+        if stored is not None:
+            return {"stored": True, "location": f"{self.archive}/{stored}"}
+        words = ["turnkeeper", "turns", self.archive, "--interaction", self.conversation]
+        return {"stored": False, "computed_by": shlex.join([*words, "--sample-rate", str(self.sample_rate)])}
+
+
+def _is_alignment(key: str, name: str) -> bool:
+    """Whether a view's key is that of the alignment, with its hash (``alignment/ID/HASH.json``) or without."""
+    return key == name or key.startswith(name.removesuffix(".json") + "/")
 
 
 async def export_conversation(
@@ -87,8 +112,9 @@ async def export_conversation(
     door raises: for a leg that could not be had after the others are kept. A transcript that cannot be read is kept all
     the same; the manifest's state says ``unread``.
     """
-    kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
-    return kept
+    with foreign_as_defect("get", conversation):
+        kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
+        return kept
 
 
 async def _export(
@@ -104,8 +130,8 @@ async def _export(
         arrived = [_held(spools, Arrived(described, "conversation"))] if described else []
         found = await platform.transcripts(conversation, details)
         arrived += [_held(spools, one) for one in _transcripts(found)]
-        names, notes = await _names(platform, details)
-        arrived += [_held(spools, one) for one in names]
+        names, notes = await names_of(platform, ids_of(details), spools)
+        arrived += names
         sound = AudioFound()
         if audio is not None:
             sound = await fetch_audio(platform, archive, conversation, details, audio, spools, listener)
@@ -177,7 +203,8 @@ def get(
             await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
             return await _export(door, archive, conversation, selections, wanted, listener)
 
-    kept, sound = run(verb)
+    with foreign_as_defect("get", conversation):
+        kept, sound = run(verb)
     return Got(
         conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None, troubles=sound.notes
     )
@@ -194,30 +221,6 @@ async def _details(platform: Genesys, conversation: str, listener: Listener) -> 
     except Unread as cause:
         listener(Noted(conversation=conversation, note=f"its details are kept but cannot be read: {cause.message}"))
         return body, None
-
-
-async def _names(platform: Genesys, details: Details | None) -> tuple[list[Arrived], list[str]]:
-    """Names of people, queues and wrap-up codes: they cannot be fetched later, so they are kept with the call."""
-    if details is None:
-        return [], []
-    arrived: list[Arrived] = []
-    notes: list[str] = []
-    wanted: dict[Kind, Collection[str]] = {
-        "users": details.user_ids,
-        "queues": details.queue_ids,
-        "wrapups": details.wrap_up_codes,
-    }
-    for kind, ids in wanted.items():
-        if not ids:
-            continue
-        try:
-            names = await platform.names(kind, ids)
-        except (Denied, NotFound) as cause:
-            # The call itself is readable without them; the manifest says that they are missing, and why.
-            notes.append(f"names of {kind} are missing: {cause.message}")
-        else:
-            arrived.append(Arrived(names.body, f"directory/{kind}"))
-    return arrived, notes
 
 
 def _held(spools: ExitStack, one: Arrived) -> Arrived:

@@ -75,7 +75,7 @@ async def _sampled(
 ) -> Sequence[Discovered]:
     async with aclosing(platform.conversations(part, wanted, descending=descending)) as pages:
         async for page in pages:
-            return await with_listed(platform, read_elements(page, listener))
+            return await with_listed(platform, read_elements(page, listener)[0])
     return ()
 
 

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self, TypeVar
@@ -14,34 +14,44 @@ from typing import Self, TypeVar
 import anyio
 import anyio.to_thread
 
-from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
-from turnkeeper.errors import Misconfigured, Retriable
+from turnkeeper.errors import Misconfigured, Retriable, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.conversations import Kind
+from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.discovery import Discovered, Unknown, discover_ids, discover_window, planned
+from turnkeeper.runs.discovery import (
+    Discovered,
+    ListingResult,
+    RejectedElement,
+    Unknown,
+    discover_ids,
+    discover_window,
+    planned,
+)
 from turnkeeper.runs.estimate import Estimate, estimate
-from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
-from turnkeeper.runs.ledger import Ledger, Wanted
+from turnkeeper.runs.exporter import Exporter, ExportSettings
+from turnkeeper.runs.feed import Batch
+from turnkeeper.runs.filter_names import resolved
+from turnkeeper.runs.index import epoch_ms
+from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
+from turnkeeper.runs.names import names_of
 from turnkeeper.runs.portal import run
-from turnkeeper.runs.report import RunReport
+from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.visit import described
 from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
-from turnkeeper.spool import Spool
 
 __all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
 
 _PAGE = 100
 _USUAL_QUOTA = 300.0
 """Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
-KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,26 @@ class Range:
     def name(self) -> str:
         """The filters as a slug: windows that were listed with others say nothing of these."""
         return hashlib.sha256(self.filters.text.encode()).hexdigest()[:16] if self.filters else "all"
+
+    def concerns(self, one: Outstanding) -> bool:
+        """Whether a conversation that stands failed or unread is among what is asked for, as far as is known of it.
+
+        A range of nothing (``retry``) asks for everything that failed.
+        """
+        call = one.call
+        if self.ids:
+            return call.conversation in self.ids
+        if self.interval is None:
+            return one.failed
+        if call.started_at and not self.interval.holds(epoch_ms(call.started_at)):
+            return False
+        filters = self.filters
+        pairs = [
+            (filters.queues, call.queues),
+            (filters.media_types, (call.media_type,)),
+            (filters.directions, (call.direction,)),
+        ]
+        return all(not wanted or not any(known) or set(wanted) & set(known) for wanted, known in pairs)
 
 
 @dataclass(frozen=True)
@@ -164,7 +194,8 @@ def export(
             finally:
                 book.close()
 
-    return run(verb)
+    with foreign_as_defect("export", ""):
+        return run(verb)
 
 
 def foresee(
@@ -191,17 +222,19 @@ def foresee(
     async def verb() -> Foreseen:
         async with Genesys(platform, clock=clock, listener=listener) as door:
             await door.token_probe()
-            if asked.interval is None:
+            wanted = await _by_id(door, asked, listener)
+            if wanted.interval is None:
                 # Each id is asked for in vain at worst; a hundred details cost one request.
-                found = Estimate(len(asked.ids), -(-len(asked.ids) // 100), len(asked.ids), 1.0, 0)
+                found = Estimate(len(wanted.ids), -(-len(wanted.ids) // 100), len(wanted.ids), 1.0, 0)
             else:
-                filters, by = asked.filters, asked.by
-                found = await estimate(door, asked.interval, filters, by=by, clock=clock, listener=listener)
+                filters, by = wanted.filters, wanted.by
+                found = await estimate(door, wanted.interval, filters, by=by, clock=clock, listener=listener)
             quota = door.quota
             per_minute = quota.allowed / quota.seconds * 60 if quota else _USUAL_QUOTA
             return Foreseen(found.conversations, found.requests, per_minute, round(found.hours(per_minute), 2))
 
-    return run(verb)
+    with foreign_as_defect("export", ""):
+        return run(verb)
 
 
 def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
@@ -209,6 +242,11 @@ def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
         hint = "Leave out since, until, last and ids, or the Range."
         raise Misconfigured("a range was given twice", hint=hint)
     return wanted or said
+
+
+async def _by_id(door: Genesys, asked: Range, listener: Listener) -> Range:
+    """The same range with the ids of the queues and users that its filters name."""
+    return replace(asked, filters=await resolved(door, asked.filters, listener)) if asked.filters else asked
 
 
 def ledger_path(archive_url: str) -> Path:
@@ -240,13 +278,16 @@ class Run:
 
     async def once(self, wanted: Range) -> RunReport:
         """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
+        wanted = await _by_id(self.door, wanted, self.listener)
         await self._restored()
         return await self._pass(wanted)
 
     async def follow(self, follow: Follow) -> RunReport:
         """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for."""
+        wanted = follow.first and await _by_id(self.door, follow.first, self.listener)
+        filters = (await _by_id(self.door, Range(filters=follow.filters), self.listener)).filters
         await self._restored()
-        wanted, report, turn = follow.first, RunReport(), self.clock.now()
+        report, turn = RunReport(), self.clock.now()
         while True:
             now = self.clock.now()
             lists = wanted is not None or now >= turn
@@ -254,7 +295,7 @@ class Run:
             try:
                 if lists:
                     # Whole days: those that are settled are not listed again.
-                    days = Range(Interval(midnight(now - follow.last), now), follow.filters)
+                    days = Range(Interval(midnight(now - follow.last), now), filters)
                     report = await self._pass(wanted or days)
                     wanted = None
                 else:
@@ -301,40 +342,41 @@ class Run:
             window_name=wanted.name,
             listener=self.listener,
             stop=self.stop,
+            concerns=wanted.concerns,
         )
         exporter.report.listed_until = listed_until
         with ExitStack() as spools:
             if wanted.interval is not None and not wanted.filters:
                 exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))
-            return await exporter.run(lambda: self._batches(wanted), await self._names(spools))
+            return await exporter.run(lambda: self._batches(wanted, exporter), await names_of(self.door, None, spools))
 
-    async def _names(self, spools: ExitStack) -> tuple[list[Arrived], list[str]]:
-        """The whole directory, once for all: asking for the names of each call would double the requests."""
-        arrived: list[Arrived] = []
-        notes: list[str] = []
-        for kind in KINDS:
-            listing = await self.door.directory(kind)
-            if listing.note:
-                notes.append(listing.note)
-            if listing.body:
-                spool = spools.enter_context(Spool())
-                spool.write(listing.body)
-                arrived.append(Arrived(spool.seal(), f"directory/{kind}"))
-        return arrived, notes
-
-    async def _batches(self, wanted: Range) -> AsyncGenerator[Batch]:
+    async def _batches(self, wanted: Range, exporter: Exporter) -> AsyncGenerator[Batch]:
         if wanted.interval is None:
-            async for batch in _paged(self._named(wanted.ids)):
+            yield Batch("", "", refused=tuple(_no_id(one) for one in wanted.ids if not is_id(one)))
+            async for batch in _paged(self._named([one for one in wanted.ids if is_id(one)])):
                 yield batch
             return
         for window in await planned(self.door, wanted.interval, by=wanted.by, clock=self.clock):
             start, stop = rfc3339(window.interval.start), rfc3339(window.interval.end)
-            if self.ledger.window_closed(wanted.name, start, stop):
+            if (start, stop) in exporter.left_out or self.ledger.window_closed(wanted.name, start, stop):
                 continue
-            found = discover_window(self.door, window, wanted.filters, listener=self.listener)
+            # Named before anything of it is listed: a failure is then known to be this window's.
+            yield Batch(start, stop)
+            result, sum_of_batches = ListingResult(), 0
+            found = discover_window(self.door, window, wanted.filters, listener=self.listener, result=result)
             async for batch in _paged(found, start, stop):
+                sum_of_batches += len(batch.wanted)
                 yield batch
-            yield Batch(start, stop, last=True, complete=window.settled)
+            yield Batch(
+                start,
+                stop,
+                last=True,
+                complete=window.settled and result.proven,
+                found=sum_of_batches,
+                # A day that goes on may count ahead of what it gives.
+                missing=result.missing if window.settled else 0,
+                refused=tuple(_rejected(one) for one in result.rejected),
+            )
 
     async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
         async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
@@ -346,14 +388,31 @@ async def _paged(
     found: AsyncGenerator[Discovered | Unknown] | AsyncGenerator[Discovered], start: str = "", stop: str = ""
 ) -> AsyncGenerator[Batch]:
     batch: list[Wanted] = []
+    refused: list[Failure] = []
     async with aclosing(found):
         async for one in found:
-            batch.append(_wanted(one))
+            if is_id(one.conversation):
+                batch.append(_wanted(one))
+            else:
+                refused.append(_no_id(one.conversation))
             if len(batch) == _PAGE:
                 yield Batch(start, stop, tuple(batch))
                 batch.clear()
-    if batch:
-        yield Batch(start, stop, tuple(batch))
+    if batch or refused:
+        yield Batch(start, stop, tuple(batch), refused=tuple(refused))
+
+
+def _no_id(text: str) -> Failure:
+    """A conversation that cannot be asked for: its id would become part of addresses and keys."""
+    shown = ascii(text[:40])[1:-1] + ("…" if len(text) > 40 else "")
+    hint = "Ids are letters, digits, '.', '_' and '-', at most 128 of them; the others were exported."
+    return Failure(conversation=shown, error="Refused", message="is not an id", hint=hint)
+
+
+def _rejected(element: RejectedElement) -> Failure:
+    """An element of a listing that is no conversation."""
+    hint = "The others of the listing were exported; tell the platform's support."
+    return Failure(conversation=element.shown, error="Refused", message=element.reason, hint=hint)
 
 
 def _wanted(one: Discovered | Unknown) -> Wanted:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +23,13 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Denied, Erased, Retriable, TurnkeeperError
+from turnkeeper.errors import Defect, Denied, Erased, Misconfigured, Retriable, TurnkeeperError, Unavailable
 from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
-from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
+from turnkeeper.runs.failures import earlier_failure, failure_of, unreadable
+from turnkeeper.runs.feed import Batch, Feed, Listing
+from turnkeeper.runs.ledger import Ledger, Outstanding, Settlement, Taken
 from turnkeeper.runs.listings import Listings
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
@@ -41,8 +43,6 @@ _FAILURES_LISTED = 1000
 _DENIALS = 5
 """So many denials in a row, none of them known before, and no transcript at all: a role is missing, and asking on would
 only spend the quota."""
-_LISTED_AGAIN = (30.0, 120.0, 600.0)
-"""Seconds until a listing that failed for a moment goes on; after that the run ends, and the next one goes on."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,6 @@ class ExportSettings:
     spool_folder: Path | None = None
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Part of one window: conversations found; ``last`` ends the window, ``complete`` says that nothing is added."""
-
-    start: str
-    stop: str
-    wanted: tuple[Wanted, ...] = ()
-    last: bool = False
-    complete: bool = False
-
-
-Feed = Callable[[], AsyncIterator[Batch]]
-"""Where conversations come from; asked again for every pass."""
-
-
 @dataclass
 class _Under:
     """What is under way in one pass."""
@@ -81,11 +66,15 @@ class _Under:
     flying: int = 0
     feeding: bool = True
     denials: int = 0
-    refused: Denied | None = None
+    refused: Denied | Misconfigured | None = None
 
 
 class Exporter:
-    """One run over one archive. ``window_name`` is the slug of what is wanted; ``stop`` ends the run politely."""
+    """One run over one archive. ``window_name`` is the slug of what is wanted; ``stop`` ends the run politely.
+
+    ``concerns`` says of a conversation that failed in an earlier run whether it belongs to what this run is asked for
+    (None: every one does); the report counts those.
+    """
 
     def __init__(
         self,
@@ -98,6 +87,7 @@ class Exporter:
         window_name: str = "all",
         listener: Listener = silent,
         stop: threading.Event | None = None,
+        concerns: Callable[[Outstanding], bool] | None = None,
     ) -> None:
         self._platform = platform
         self._archive = archive
@@ -115,6 +105,8 @@ class Exporter:
         self._taking = anyio.Lock()
         self._committed = clock.monotonic()
         self._kept: list[str] = []
+        self._concerns = concerns
+        self._listing = Listing()
         self._told = 0.0
         self.report = RunReport(started_at=rfc3339(clock.now()))
 
@@ -162,20 +154,61 @@ class Exporter:
         except BaseExceptionGroup as group:
             raise _first(group) from None
 
+    @property
+    def left_out(self) -> frozenset[tuple[str, str]]:
+        """The windows (start, stop) that could not be listed in this run: a feed passes over them."""
+        return frozenset(self._listing.left_out)
+
     async def _feed(self, feed: Feed, under: _Under) -> None:
-        """List; where the platform fails for longer than one request can wait, again from the window that was begun."""
+        """List; where the platform fails for longer than one request can wait, again from the window that was begun.
+
+        A window that fails alone is left out, stays open, and is named in the report. Two in a row, or all there are,
+        mean that the platform is down, and end the run.
+        """
+        listing = self._listing
         try:
-            for wait in (*_LISTED_AGAIN, None):
+            while True:
                 try:
-                    return await self._listed(feed)
+                    await self._listed(feed)
                 except Retriable as cause:
-                    if wait is None or self._stop.is_set():
-                        raise
-                    self._listener(Noted(note=f"listing goes on in {wait:g} s: {cause}"))
-                    await self._clock.sleep(wait)
+                    await self._after_failure(cause)
+                else:
+                    break
+            if listing.cause is not None and not listing.ended:
+                raise listing.cause
+        except TurnkeeperError:
+            raise
+        except Exception as cause:
+            # What was found is visited all the same; the window that was begun stays open.
+            self._cannot_list(Defect.of(cause, operation="list conversations"))
         finally:
             under.feeding = False
             self._woken()
+
+    async def _after_failure(self, cause: Retriable) -> None:
+        """Wait before the listing goes on, or leave its window out. Raises the cause where the run has to end."""
+        listing = self._listing
+        if self._stop.is_set():
+            raise cause
+        if listing.waits:
+            wait = listing.waits.pop(0)
+            self._listener(Noted(note=f"listing goes on in {wait:g} s: {cause}"))
+            await self._clock.sleep(wait)
+            return
+        if not listing.window[0] or listing.cause is not None:
+            raise cause
+        listing.left_out[listing.window] = None
+        listing.cause = cause
+        self._cannot_list(cause)
+
+    def _cannot_list(self, cause: TurnkeeperError) -> None:
+        start, stop = self._listing.window
+        report = self.report
+        report.unlisted += 1
+        if report.listed_until and start:
+            report.listed_until = min(report.listed_until, start)
+        stretch = f"{start} to {stop} was not listed in full: " if start else ""
+        report.failures.append(failure_of("", cause, stretch))
 
     async def _listed(self, feed: Feed) -> None:
         settled = self.report.found
@@ -184,7 +217,10 @@ class Exporter:
                 async for batch in batches:
                     if self._stop.is_set():
                         return
+                    self._listing.window = (batch.start, batch.stop)
                     await self._add(batch)
+                    if batch.last:
+                        self._listing.ends()
                     if batch.last and batch.complete:
                         settled = self.report.found
             except Retriable:
@@ -193,19 +229,41 @@ class Exporter:
                 raise
 
     async def _add(self, batch: Batch) -> None:
-        new = await anyio.to_thread.run_sync(self._ledger.add, batch.wanted)
+        new = 0
+        if batch.wanted or batch.last:
+            new = await anyio.to_thread.run_sync(self._ledger.add, batch.wanted)
         self.report.found += len(batch.wanted)
         self.report.new += new
+        for one in batch.refused:
+            self._refuse(one)
+        if batch.missing:
+            hint = "The stretch stays open: the next run lists it again."
+            why = f"the platform counts {batch.missing:,} conversations more than it gave"
+            self._cannot_list(Unavailable(why, hint=hint))
         if batch.last:
             await anyio.to_thread.run_sync(self._close_window, batch)
         if batch.wanted or batch.last:
             self._listener(Listed(start=batch.start, stop=batch.stop, found=len(batch.wanted), new=new))
         self._woken()
 
+    def _refuse(self, one: Failure) -> None:
+        """List what cannot be asked for, once, however often a listing names it."""
+        if one not in self.report.failures:
+            self.report.refused += 1
+            if len(self.report.failures) < _FAILURES_LISTED:
+                self.report.failures.append(one)
+
     def _close_window(self, batch: Batch) -> None:
         if batch.complete:
             self._states.commit_window(
-                Window(format=WINDOW_FORMAT, start=batch.start, end=batch.stop, filter=self._window_name),
+                Window(
+                    format=WINDOW_FORMAT,
+                    start=batch.start,
+                    end=batch.stop,
+                    filter=self._window_name,
+                    found=batch.found,
+                    proven=True,
+                ),
                 self._window_name,
             )
             self._ledger.close_window(self._window_name, batch.start, batch.stop)
@@ -298,10 +356,26 @@ class Exporter:
         report.waiting, report.completing = due.now + due.later - due.archived, due.archived
         report.next_due = rfc3339_ms(due.next_ms) if due.next_ms else ""
         report.states = self._ledger.counts()
+        await anyio.to_thread.run_sync(self._outstanding)
         report.requests, report.downloads = self._platform.requests, self._platform.downloads
         report.requests_per_transcript = round(report.requests / report.transcripts, 2) if report.transcripts else 0.0
         report.ended_at = rfc3339(self._clock.now())
         await anyio.to_thread.run_sync(self._keep_report)
+
+    def _outstanding(self) -> None:
+        """Count what stands failed or unread of what was asked for, and list what this run did not list yet."""
+        report = self.report
+        listed = {one.conversation for one in report.failures}
+        for one in self._ledger.outstanding():
+            if self._concerns is not None and not self._concerns(one):
+                continue
+            report.outstanding_failed += one.failed
+            report.outstanding_unread += one.call.state == "unread"
+            report.outstanding_recordings += one.unread_audio
+            if one.failed and one.call.conversation not in listed and len(report.failures) < _FAILURES_LISTED:
+                report.failures.append(earlier_failure(one))
+            if (one.unread_audio or one.call.state == "unread") and len(report.unreadable) < _FAILURES_LISTED:
+                report.unreadable.append(unreadable(one))
 
     def _keep_report(self) -> None:
         key = keys.run(self.report.started_at, self.report.ended_at)
@@ -311,12 +385,13 @@ class Exporter:
         report, state = self.report, outcome.call.state
         report.visited += 1
         report.transcripts += outcome.arrived
+        report.defects += outcome.defects
         if outcome.arrived:
             self._kept.append(outcome.call.conversation)
         if outcome.error is not None:
             report.failed += 1
             if len(report.failures) < _FAILURES_LISTED:
-                report.failures.append(_failure(outcome))
+                report.failures.append(failure_of(outcome.call.conversation, outcome.error))
         elif state == "pending":
             report.open += 1
         else:
@@ -347,16 +422,6 @@ class Exporter:
     def _woken(self) -> None:
         self._wake.set()
         self._wake = anyio.Event()
-
-
-def _failure(outcome: Outcome) -> Failure:
-    cause = outcome.error
-    return Failure(
-        conversation=outcome.call.conversation,
-        error=type(cause).__name__,
-        message=cause.message if cause else "",
-        hint=cause.hint if cause else "",
-    )
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

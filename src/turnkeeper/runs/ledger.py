@@ -7,23 +7,23 @@ index (``archive.states``) is the truth, and a lost file is filled again from th
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
-from turnkeeper.archive.states import CallState, merged
+from turnkeeper.archive.states import AUDIO, CallState, LegState, merged
 from turnkeeper.clock import Clock
-from turnkeeper.errors import DiskFull, Misconfigured, StoreRefused, Unavailable
+from turnkeeper.errors import StoreRefused
+from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
 from turnkeeper.runs.presence import Presence
 
-__all__ = ["Due", "Ledger", "Settlement", "Taken", "Wanted"]
+__all__ = ["Due", "Ledger", "Outstanding", "Settlement", "Taken", "Wanted"]
 
 LEASE_S = 600.0
 """How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
@@ -52,6 +52,15 @@ CREATE TABLE windows (
 ) WITHOUT ROWID;
 CREATE TABLE days (day TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+
+_PROVEN_LISTINGS = """
+DELETE FROM windows;
+ALTER TABLE calls ADD COLUMN unread_audio INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX calls_unread_audio ON calls (conversation) WHERE unread_audio;
+CREATE INDEX calls_tries ON calls (conversation) WHERE tries > 0;
+"""
+"""The versions before closed a window on any answer, so each of theirs is listed once more. ``unread_audio`` marks
+conversations with a recording that cannot be read."""
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _FACTS = msgspec.msgpack.Decoder(CallState)
@@ -91,6 +100,20 @@ class Settlement:
 
 
 @dataclass(frozen=True)
+class Outstanding:
+    """A conversation that stands failed or unread, or of which a leg failed or a recording is unread.
+
+    ``due`` is when it is tried again (epoch ms; None: never), ``failed`` whether the last try failed,
+    ``unread_audio`` whether a recording is unread.
+    """
+
+    call: CallState
+    due: int | None
+    failed: bool
+    unread_audio: bool
+
+
+@dataclass(frozen=True)
 class Due:
     """How much may be taken now, how much later, and when the earliest of those is due (epoch ms). ``archived`` of
     them all have a transcript in the archive already, and may get more."""
@@ -111,13 +134,13 @@ class Ledger:
     version and for one that is no ledger, ``DiskFull`` and ``Unavailable`` for what SQLite meets.
     """
 
-    steps: ClassVar[tuple[str, ...]] = (_SCHEMA,)
+    steps: ClassVar[tuple[str, ...]] = (_SCHEMA, _PROVEN_LISTINGS)
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
         self._lock = threading.RLock()
-        with _translated(path), ExitStack() as opened:
+        with sqlite_errors_of(path), ExitStack() as opened:
             self._presence = Presence(path.parent / f"{path.stem}.exporters")
             opened.callback(self._presence.close)
             self._owner = self._presence.name
@@ -178,6 +201,7 @@ class Ledger:
                 one.taken.details if one.due is not None and not one.call.generation else None,
                 one.due,
                 one.taken.tries + 1 if one.failed else 0,
+                _has_unread_audio(one.call),
                 one.call.conversation,
                 self._owner,
             )
@@ -185,8 +209,8 @@ class Ledger:
         ]
         with self._changing() as db:
             done = db.executemany(
-                "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, owner = NULL, leased = NULL,"
-                " dirty = 1 WHERE conversation = ? AND owner = ?",
+                "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, unread_audio = ?,"
+                " owner = NULL, leased = NULL, dirty = 1 WHERE conversation = ? AND owner = ?",
                 rows,
             )
         return done.rowcount
@@ -280,7 +304,7 @@ class Ledger:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
                     "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL,"
-                    " dirty = 1 WHERE conversation = ? AND state <> 'erased'",
+                    " unread_audio = 0, dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
                 )
 
@@ -295,11 +319,19 @@ class Ledger:
             query = "SELECT 1 FROM windows WHERE name = ? AND start = ? AND stop = ?"
             return db.execute(query, (name, start, stop)).fetchone() is not None
 
-    def failures(self, most: int) -> list[CallState]:
-        """Some of the conversations that failed, with their reasons."""
+    def outstanding(self) -> list[Outstanding]:
+        """Every conversation that failed the last time, or that is kept and cannot be read in full."""
         with self._reading() as db:
-            rows = db.execute("SELECT facts FROM calls WHERE state = 'failed' LIMIT ?", (most,))
-            return [_FACTS.decode(facts) for (facts,) in rows]
+            rows = db.execute(
+                "SELECT facts, due, state = 'failed' OR tries > 0, unread_audio FROM calls WHERE conversation IN"
+                " (SELECT conversation FROM calls WHERE state IN ('failed', 'unread')"
+                " UNION SELECT conversation FROM calls WHERE tries > 0"
+                " UNION SELECT conversation FROM calls WHERE unread_audio) AND state <> 'erased' ORDER BY conversation"
+            )
+            return [
+                Outstanding(_FACTS.decode(facts), due, bool(bad), bool(unread_audio))
+                for facts, due, bad, unread_audio in rows
+            ]
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
@@ -329,7 +361,7 @@ class Ledger:
     def _refuse_others(self) -> None:
         """Tables without a version are somebody else's. Looked at in this order: a ledger gets both at one instant."""
         if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and self._version() == 0:
-            raise self._refused("is a database, and no ledger of turnkeeper", _REMOVE)
+            raise self._refused("is a database, and no ledger of turnkeeper", REMOVE)
 
     def _refused(self, why: str, hint: str) -> StoreRefused:
         return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
@@ -378,8 +410,8 @@ class Ledger:
         row = db.execute("SELECT facts FROM calls WHERE conversation = ?", (call.conversation,)).fetchone()
         if row is None:
             db.execute(
-                "INSERT INTO calls (conversation, day, state, facts, due) VALUES (?, ?, ?, ?, ?)",
-                (call.conversation, day, call.state, _ENCODER.encode(call), due),
+                "INSERT INTO calls (conversation, day, state, facts, due, unread_audio) VALUES (?, ?, ?, ?, ?, ?)",
+                (call.conversation, day, call.state, _ENCODER.encode(call), due, _has_unread_audio(call)),
             )
             return
         known = _FACTS.decode(row[0])
@@ -388,13 +420,13 @@ class Ledger:
             # Somebody else's progress; our own due time stands unless there is nothing left to do.
             done = "NULL" if due is None and both.state in ("done", "unread", "erased") else "due"
             db.execute(
-                f"UPDATE calls SET facts = ?, state = ?, due = {done} WHERE conversation = ?",  # noqa: S608
-                (_ENCODER.encode(both), both.state, call.conversation),
+                f"UPDATE calls SET facts = ?, state = ?, due = {done}, unread_audio = ? WHERE conversation = ?",  # noqa: S608
+                (_ENCODER.encode(both), both.state, _has_unread_audio(both), call.conversation),
             )
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self.path):
+        with self._lock, sqlite_errors_of(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -405,7 +437,7 @@ class Ledger:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self.path):
+        with self._lock, sqlite_errors_of(self.path):
             yield self._db
 
 
@@ -419,9 +451,18 @@ def _day(call: CallState) -> str:
     return call.started_at[:10] or "undated"
 
 
+def _has_unread_audio(call: CallState) -> bool:
+    return any(leg.id == AUDIO and leg.state == "unread" for leg in call.legs)
+
+
 def _missing(known: CallState, listed: frozenset[str]) -> bool:
-    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed")}
+    # One whose link or file was not ready is listed too: it has its next ask already.
+    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed") or _is_unready(leg)}
     return bool(known.legs) and "_media" not in held and not listed <= held
+
+
+def _is_unready(leg: LegState) -> bool:
+    return leg.state == "absent" and leg.reason.startswith("not ready")
 
 
 def _lacks(call: CallState, leg: str, *, idle: bool) -> bool:
@@ -431,37 +472,10 @@ def _lacks(call: CallState, leg: str, *, idle: bool) -> bool:
 def _renewed(known: CallState, told: CallState) -> CallState:
     """The newer account of who and when, with what had come of it so far."""
     return msgspec.structs.replace(
-        told, state=known.state, legs=known.legs, generation=known.generation, reason=known.reason
+        told,
+        state=known.state,
+        legs=known.legs,
+        generation=known.generation,
+        reason=known.reason,
+        defects=known.defects,
     )
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as cause:
-        said = str(cause)
-        # Where its shared memory finds no room, SQLite knows of an I/O error only.
-        if "full" in said or ("I/O" in said and _free(path) < _ROOM):
-            hint = "Make room, or set XDG_STATE_HOME to a folder with more."
-            raise DiskFull(said, operation="write the ledger", key=str(path), hint=hint) from None
-        if "locked" in said or "busy" in said:
-            raise Unavailable(said, operation="write the ledger", key=str(path)) from None
-        raise Misconfigured(said, operation="open the ledger", key=str(path), hint=_WHERE) from None
-    except sqlite3.DatabaseError as cause:
-        raise StoreRefused(str(cause), operation="open the ledger", key=str(path), hint=_REMOVE) from None
-    except OSError as cause:
-        raise Misconfigured(str(cause.strerror), operation="open the ledger", key=str(path), hint=_WHERE) from None
-
-
-_REMOVE = "Remove the file: the next run fills a new one from the archive."
-
-
-def _free(path: Path) -> int:
-    with suppress(OSError):
-        return shutil.disk_usage(path.parent).free
-    return _ROOM
-
-
-_ROOM = 1 << 17
-_WHERE = "Set XDG_STATE_HOME to a folder that can be written."

@@ -21,6 +21,7 @@ __all__ = ["Legs", "held", "next_ask", "waiting"]
 
 _UNLISTED = "not listed among the transcripts"
 _THERE = ("done", "unread")
+_UNREAD_DOUBLINGS = 4
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,12 @@ class Legs:
         legs = {leg.id: leg for leg in call.legs if not whole or leg.state in _THERE or leg.id == AUDIO}
         likely = _likely(details)
         for one in found.bodies:
-            if not one.metadata:
-                name = one.communication or WHOLE
+            name = one.communication or WHOLE
+            if one.metadata:
+                continue
+            if state == "unread":
+                legs[name] = self._unread(call, legs.get(name), name, reason, likely)
+            else:
                 legs[name] = self._answered(legs.get(name), name, state, reason, likely)
         failed = [(name, f"{type(cause).__name__}: {cause.message}") for name, cause in found.failed]
         self._lack(call, legs, [*found.absent, *failed], likely)
@@ -54,8 +59,14 @@ class Legs:
             for name in likely or ():
                 if name not in legs:
                     legs[name] = self._missing(call, None, name, _UNLISTED, likely, asked=False)
-        generation = manifest.generation
-        return msgspec.structs.replace(call, state=state, reason=reason, generation=generation, legs=counting(legs))
+        return msgspec.structs.replace(
+            call,
+            state=state,
+            reason=reason,
+            generation=manifest.generation,
+            legs=counting(legs),
+            defects=manifest.summary.defects if manifest.summary else 0,
+        )
 
     def absent(self, call: CallState, absent: Sequence[tuple[str, str]], details: Details | None) -> CallState:
         """Nothing came; ``absent`` says of each leg that was asked for, why."""
@@ -72,12 +83,18 @@ class Legs:
         return msgspec.structs.replace(call, legs=counting(legs))
 
     def listened(self, call: CallState, states: Iterable[RecordingState], notes: Sequence[str]) -> CallState:
-        """What became of the recordings: asked again while any of them may still come."""
+        """What became of the recordings: asked again while any of them may still come. One that arrived and cannot be
+        read is not asked for again, and the leg says so."""
         legs = {leg.id: leg for leg in call.legs}
+        states = list(states)
         lacking = [one for one in states if one.state in ("waiting", "archived", "failed")]
+        unread = [one for one in states if one.state == "unread"]
         if notes or lacking:
             why = notes[0] if notes else lacking[0].reason or lacking[0].state
             legs[AUDIO] = self._missing(call, legs.get(AUDIO), AUDIO, why, None)
+        elif unread:
+            why = f"recording {unread[0].id}: {unread[0].reason}"
+            legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, "unread", why, None)
         else:
             legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, "done", "", None)
         return msgspec.structs.replace(call, legs=counting(legs))
@@ -133,15 +150,38 @@ class Legs:
         *,
         asked: bool = True,
     ) -> LegState:
+        if leg is not None and leg.state == "unread" and not leg.final:
+            return self._unread(call, leg, name, leg.reason, likely)
         if leg is not None and leg.state in _THERE:
             return leg
-        asks = (leg.asks if leg else 0) + asked
+        return self._again(call, leg, name, "absent", why, likely, (leg.asks if leg else 0) + asked)
+
+    def _unread(
+        self, call: CallState, leg: LegState | None, name: str, why: str, likely: Sequence[str] | None
+    ) -> LegState:
+        """A transcript came that cannot be read: it is kept. Storage may have given half of it, or another one, so it
+        is asked for again until the window's end, at longer distances than one that is absent."""
+        made = self._again(call, leg, name, "unread", why, likely, (leg.asks if leg else 0) + 1, _UNREAD_DOUBLINGS)
+        return msgspec.structs.replace(made, final=not made.next_ask)
+
+    def _again(
+        self,
+        call: CallState,
+        leg: LegState | None,
+        name: str,
+        state: State,
+        why: str,
+        likely: Sequence[str] | None,
+        asks: int,
+        doublings: int = 0,
+    ) -> LegState:
         moment = rfc3339_ms(self.now)
         first = leg.first_asked if leg and leg.first_asked else moment
-        due = self.schedule.absent(self.now, self._deadline(call, name, first) - self.schedule.window, asks)
+        since = self._deadline(call, name, first) - self.schedule.window
+        due = self.schedule.absent(self.now, since, asks + doublings)
         return LegState(
             id=name,
-            state="absent",
+            state=state,
             reason=why,
             first_asked=first,
             last_asked=moment,
@@ -171,13 +211,22 @@ class Legs:
 
 
 def held(call: CallState) -> frozenset[str]:
-    """The legs whose transcripts are archived."""
-    return frozenset(leg.id for leg in call.legs if leg.state in _THERE)
+    """The legs whose transcripts are archived, and need not be asked for again."""
+    return frozenset(leg.id for leg in call.legs if leg.state in _THERE and not _may_be_read_later(leg))
 
 
 def waiting(call: CallState) -> set[str]:
     """The legs whose transcripts may still come."""
-    return {leg.id for leg in call.legs if leg.state == "absent" and not leg.final and leg.id != AUDIO}
+    return {
+        leg.id
+        for leg in call.legs
+        if ((leg.state == "absent" and not leg.final) or _may_be_read_later(leg)) and leg.id != AUDIO
+    }
+
+
+def _may_be_read_later(leg: LegState) -> bool:
+    """Whether a leg that cannot be read is asked for again (never by the versions that gave it no next ask)."""
+    return leg.state == "unread" and not leg.final and bool(leg.next_ask)
 
 
 def next_ask(call: CallState) -> int | None:

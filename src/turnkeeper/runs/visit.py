@@ -13,10 +13,10 @@ import anyio.to_thread
 import msgspec
 
 from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.manifest import CommunicationState
+from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.archive.states import AUDIO, WHOLE, CallState, LegState
 from turnkeeper.clock import Clock, rfc3339_ms
-from turnkeeper.errors import Denied, Erased, Fatal, NotFound, TurnkeeperError, Unread
+from turnkeeper.errors import Defect, Denied, Erased, Fatal, Misconfigured, NotFound, TurnkeeperError, Unread
 from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.platform import Genesys
@@ -36,9 +36,10 @@ Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
 
 
 class Refused(Exception):
-    """The platform denied this conversation. One may lie in a foreign division; all of them mean a missing role."""
+    """A ``Fatal`` error that may concern this conversation alone. One that is denied may lie in a foreign division; all
+    of them mean a missing role. One with an id that is none is misconfigured by the platform; all of them, by us."""
 
-    def __init__(self, cause: Denied, outcome: Outcome) -> None:
+    def __init__(self, cause: Denied | Misconfigured, outcome: Outcome) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.outcome = outcome
@@ -47,12 +48,14 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Outcome:
     """What a visit came to: the call's new state and when it is due again (epoch ms; None: never). ``arrived`` counts
-    transcripts; ``error`` is set where it failed, or one leg of it."""
+    transcripts, ``defects`` their turns with a field that cannot be right; ``error`` is set where it failed, or one leg
+    of it."""
 
     call: CallState
     due: int | None
     arrived: int = 0
     error: TurnkeeperError | None = None
+    defects: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,20 +81,28 @@ class Visitor:
     async def visit(self, taken: Taken) -> Outcome:
         """Ask for what is due now. What is the matter with this conversation alone is in the outcome.
 
-        Raises ``Refused`` where the platform denied it, and ``Fatal`` errors that end a run.
+        That includes exceptions that nobody expected: they become a ``Defect`` of this conversation. Raises ``Refused``
+        where the platform denied it, or where its own data cannot be used (``Misconfigured``), and the other ``Fatal``
+        errors, which end a run.
         """
-        now = self._now()
         try:
             with ExitStack() as spools:
-                return await self._visit(taken, now, spools)
+                return await self._visit(taken, self._now(), spools)
         except Refused:
             raise
         except Erased:
             return Outcome(CallState(conversation=taken.call.conversation, state="erased"), None)
+        except Misconfigured as cause:
+            # An id in the conversation's own documents may cause this, and then the others are not concerned.
+            raise Refused(cause, self._failed(taken, self._now(), cause)) from cause
         except Fatal:
             raise
         except TurnkeeperError as cause:
-            return self._failed(taken, now, cause)
+            return self._failed(taken, self._now(), cause)
+        except Exception as cause:
+            defect = Defect.of(cause, operation="export", key=taken.call.conversation)
+            defect.__cause__ = cause
+            return self._failed(taken, self._now(), defect)
 
     async def _visit(self, taken: Taken, now: int, spools: ExitStack) -> Outcome:
         legs = Legs(self.schedule, now, taken.listed or frozenset())
@@ -111,9 +122,18 @@ class Visitor:
         if isinstance(met, Pending):
             if puzzle is not None and not met.answered:
                 raise puzzle  # without the details nobody knows which communications to ask for
+            if body is None and not met.answered and not call.generation and not call.started_at:
+                raise NotFound(
+                    "the platform knows no such conversation",
+                    operation="export",
+                    key=call.conversation,
+                    hint="Check the id and the region; it may also lie in a division that this client cannot see.",
+                )
             absent = legs.absent(call, met.absent or ((WHOLE, met.status),), details)
             outcome = self._told(absent, now)
             return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
+        for one in met.bodies:
+            spools.enter_context(one.spool)
         return await self._kept(call, body, met, details, legs, spools)
 
     @contextmanager
@@ -197,9 +217,7 @@ class Visitor:
         spools: ExitStack,
     ) -> Outcome:
         arrived = [Arrived(body, "conversation")] if body else []
-        for one in found.bodies:
-            spools.enter_context(one.spool)
-            arrived.append(Arrived(one.spool, one.source, one.communication, one.withheld))
+        arrived += [Arrived(one.spool, one.source, one.communication, one.withheld) for one in found.bodies]
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
         sound = await self._audio(call, details, spools) if self.audio else AudioFound()
         keep = partial(
@@ -216,8 +234,11 @@ class Visitor:
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         done = legs.done(call, found, kept.manifest, details)
-        outcome = self._told(done, legs.now, arrived=sum(not one.metadata for one in found.bodies))
-        outcome = self._listened(outcome, sound, legs.now) if self.audio else outcome
+        # The same bytes as before have not arrived once more.
+        count = sum(not one.metadata for one in found.bodies) if kept.changed or not call.generation else 0
+        outcome = self._told(done, legs.now, arrived=count)
+        outcome = replace(outcome, defects=kept.summary.defects if kept.summary else 0)
+        outcome = self._listened(outcome, sound, kept.manifest, legs.now) if self.audio else outcome
         # What came is archived; the leg that failed has its turn, and the run's report says why.
         return replace(outcome, error=found.failed[0][1]) if found.failed else outcome
 
@@ -245,12 +266,14 @@ class Visitor:
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
-        return self._listened(Outcome(heard, next_ask(heard)), sound, now)
+        return self._listened(Outcome(heard, next_ask(heard)), sound, kept.manifest, now)
 
-    def _listened(self, outcome: Outcome, sound: AudioFound, now: int) -> Outcome:
-        call = self._legs(now).listened(outcome.call, sound.states, sound.notes)
+    def _listened(self, outcome: Outcome, sound: AudioFound, manifest: Manifest, now: int) -> Outcome:
+        # Whether a recording can be read is known only when its views were built.
+        unread = [one for one in manifest.recordings if one.state == "unread"]
+        call = self._legs(now).listened(outcome.call, [*sound.states, *unread], sound.notes)
         due = next_ask(call)
-        return Outcome(call, due if due is None or due > now else outcome.due, outcome.arrived)
+        return replace(outcome, call=call, due=due if due is None or due > now else outcome.due)
 
     def _legs(self, now: int) -> Legs:
         return Legs(self.schedule, now)
@@ -273,12 +296,22 @@ def described(call: CallState, details: Details) -> CallState:
     """The call with what analytics says of it."""
     return msgspec.structs.replace(
         call,
-        started_at=rfc3339_ms(details.start) if details.start is not None else call.started_at,
-        ended_at=rfc3339_ms(details.end) if details.end is not None else call.ended_at,
+        started_at=_moment(details.start) or call.started_at,
+        ended_at=_moment(details.end) or call.ended_at,
         queues=details.queue_ids or call.queues,
         media_type=next(iter(details.media_types), call.media_type),
         direction=details.direction or call.direction,
     )
+
+
+def _moment(ms: int | None) -> str:
+    """RFC 3339; empty for no time and for one outside the calendar (the platform has sent the year 10000)."""
+    if ms is None:
+        return ""
+    try:
+        return rfc3339_ms(ms)
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _understood(body: bytes) -> tuple[Details | None, Unread | None]:

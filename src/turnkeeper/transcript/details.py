@@ -10,6 +10,7 @@ import msgspec
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.document import Source
 from turnkeeper.transcript.numbers import epoch_ms
+from turnkeeper.transcript.surrogates import without_lone_surrogates
 
 __all__ = ["DetailParticipant", "DetailSession", "Details", "read_details"]
 
@@ -127,7 +128,7 @@ def read_details(data: bytes | dict[str, Any] | Source) -> Details:
     """Details from JSON bytes, a source of them, or one conversation already decoded. Raises ``Unread`` naming the
     field."""
     try:
-        raw = msgspec.convert(data, _Conversation) if isinstance(data, dict) else _DECODER.decode(_bytes(data))
+        raw = msgspec.convert(data, _Conversation) if isinstance(data, dict) else _decoded(_bytes(data))
     except RecursionError:
         raise Unread("conversation details nested too deep", operation="read details") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
@@ -147,6 +148,17 @@ def read_details(data: bytes | dict[str, Any] | Source) -> Details:
         participants=people,
         wrap_up_codes=_unique(segment.wrap_up_code for segment in segments),
     )
+
+
+def _decoded(body: bytes) -> _Conversation:
+    try:
+        return _DECODER.decode(body)
+    except ValueError:
+        # Half a character in somebody's name is no reason to know nothing of the conversation.
+        mended, count = without_lone_surrogates(body)
+        if not count:
+            raise
+        return _DECODER.decode(mended)
 
 
 def _bytes(data: bytes | Source) -> bytes:

@@ -1,15 +1,22 @@
-"""Text from a call, made harmless for a text file: what a terminal or an editor would obey is spelled out."""
+"""Text from a call, made harmless for a text file: what a terminal or an editor would obey is spelled out.
+
+Controls, line separators, lone surrogates and the bidi characters that reorder foreign text (embeddings, overrides,
+isolates: Unicode Standard Annex 9, table 4) are escaped. The other format characters belong to the writing of many
+languages (joiners in Persian and Hindi, marks in Hebrew and Arabic, soft hyphens, the tags of flags) and stay.
+"""
 
 from __future__ import annotations
 
 __all__ = ["one_line", "plain"]
 
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def plain(text: str) -> str:
-    """The text with control, bidi-override and other format characters written as escapes."""
+    """The text with controls and characters that reorder what stands around them written as escapes."""
     if text.isprintable():
         return text
-    return "".join(char if char == "\u200d" or not _unsafe(char) else _escape(char) for char in text)
+    return "".join(_escape(char) if _unsafe(char) else char for char in text)
 
 
 def one_line(text: str) -> str:
@@ -20,7 +27,7 @@ def one_line(text: str) -> str:
 def _unsafe(char: str) -> bool:
     import unicodedata  # here and not above: the command starts sooner
 
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return char in _REORDERING or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _escape(char: str) -> str:

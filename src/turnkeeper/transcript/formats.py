@@ -38,6 +38,7 @@ class _View(msgspec.Struct, omit_defaults=True, gc=False):
     duplicate_of: str | None = None
     index: int = 0
     words: tuple[Word, ...] = ()
+    defects: tuple[str, ...] = ()
 
 
 def write_transcript(assembly: Assembly, out: BinaryIO) -> Summary:
@@ -60,7 +61,11 @@ def write_selection(assembly: Assembly, selection: Selection, out: BinaryIO) -> 
 
 def summary_document(summary: Summary) -> bytes:
     """The stored summary: no clock and no place in it, so the same turns give the same bytes."""
-    return msgspec.json.encode({"format": SUMMARY_FORMAT, **msgspec.to_builtins(summary)}) + b"\n"
+    facts = msgspec.to_builtins(summary)
+    if not summary.defects:
+        # Absent where there are none: summaries of older versions and of whole transcripts keep their bytes.
+        del facts["defects"]
+    return msgspec.json.encode({"format": SUMMARY_FORMAT, **facts}) + b"\n"
 
 
 def _write(
@@ -111,4 +116,5 @@ def _view(turn: Turn) -> _View:
         turn.duplicate_of,
         turn.index,
         turn.words,
+        turn.defects,
     )

@@ -7,14 +7,19 @@ millisecond, one that begins before zero begins at zero (TextGrid keeps it). Tur
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Final, TextIO
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Role, TranscriptHeader, Turn, roles
+from turnkeeper.transcript.captions import captions, columns
 from turnkeeper.transcript.escape import one_line
 
 __all__ = ["LABELS", "Audacity", "Rttm", "SubRip", "TextGrid", "WebVtt"]
+
+_WORD_JOINER: Final = "\u2060"
+_MARKS: Final = re.compile(r"[<{\\]|-->")
 
 
 class _Labels(ABC):
@@ -59,30 +64,38 @@ class _Labels(ABC):
 
 
 class WebVtt(_Labels):
-    """WebVTT: each turn a cue with its speaker as the voice and the role as its class."""
+    """WebVTT: each turn with its speaker as the voice and the role as its class; a long one in several cues."""
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
         out.write("WEBVTT\n")
 
     def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        start, end = _shown(start_ms, end_ms)
-        voice, text = _markup(self._speaker(turn)), _markup(one_line(turn.text))
-        self._out.write(f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n<v.{turn.role} {voice}>{text}</v>\n")
+        voice = _markup(self._speaker(turn))
+        for one in captions(one_line(turn.text), *_shown(start_ms, end_ms), turn.words):
+            text = _markup("\n".join(one.lines))
+            times = f"{_clock(one.start_ms, '.')} --> {_clock(one.end_ms, '.')}"
+            self._out.write(f"\n{times}\n<v.{turn.role} {voice}>{text}</v>\n")
 
 
 class SubRip(_Labels):
-    """SubRip: numbered, the speaker in front of the text."""
+    """SubRip: numbered, the speaker in front of the text; a long turn in several captions.
+
+    The format has no escapes, and players take ``<b>``, ``{\\an8}`` and ``\\N`` for instructions. An invisible word
+    joiner behind the character that begins one makes it text again.
+    """
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
         self._number = 0
 
     def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        start, end = _shown(start_ms, end_ms)
-        self._number += 1
-        times = f"{_clock(start, ',')} --> {_clock(end, ',')}"
-        self._out.write(f"{self._number}\n{times}\n{self._speaker(turn)}: {one_line(turn.text)}\n\n")
+        speaker = f"{self._speaker(turn)}: "
+        cues = captions(one_line(turn.text), *_shown(start_ms, end_ms), turn.words, indent=columns(speaker))
+        for place, one in enumerate(cues):
+            self._number += 1
+            text = _unmarked(("" if place else speaker) + "\n".join(one.lines))
+            self._out.write(f"{self._number}\n{_clock(one.start_ms, ',')} --> {_clock(one.end_ms, ',')}\n{text}\n\n")
 
 
 class Audacity(_Labels):
@@ -179,6 +192,11 @@ def _seconds(ms: int) -> str:
 def _markup(text: str) -> str:
     """Text inside a WebVTT cue, where ``-->`` and tags would mean something."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _unmarked(text: str) -> str:
+    """Text inside a SubRip caption, where players obey tags, braces and backslashes and look for times."""
+    return _MARKS.sub(lambda mark: mark[0][0] + _WORD_JOINER + mark[0][1:], text)
 
 
 def _field(text: str) -> str:

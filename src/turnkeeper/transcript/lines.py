@@ -40,11 +40,12 @@ FIELDS: Final = (
     "language",
     "sentiment",
     "duplicate_of",
+    "defects",
     "words",
 )
 """Every field of a line, in order. Absent ones are left out of JSON lines and empty in CSV."""
 
-_TABLE: Final = tuple(name for name in FIELDS if name not in ("words", "start_sample", "end_sample"))
+_TABLE: Final = tuple(name for name in FIELDS if name not in ("words", "defects", "start_sample", "end_sample"))
 # Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -74,7 +75,7 @@ def turn_record(
     """
     known = names if names is not None else _Names().of(header) if header else {}
     record: dict[str, Any] = {
-        "conversation": header.conversation if header else None,
+        "conversation": header.conversation if header else turn.conversation,
         "index": turn.index,
         "start_time": None if turn.start_ms is None else turn.start_ms / 1000,
         "end_time": None if turn.end_ms is None else turn.end_ms / 1000,
@@ -90,6 +91,8 @@ def turn_record(
         record["start_sample"], record["end_sample"] = span(turn.start_ms, turn.end_ms)
     for name in ("channel", "communication", "language", "sentiment", "duplicate_of"):
         record[name] = getattr(turn, name)
+    if turn.defects:
+        record["defects"] = list(turn.defects)
     if turn.words:
         record["words"] = msgspec.to_builtins(turn.words)
     return {name: value for name, value in record.items() if value is not None}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.known_secrets import hidden
 from turnkeeper.transcript.intake import not_utf8
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.scan import closing_quote, too_deep
@@ -253,5 +254,5 @@ def byte_of(cause: msgspec.DecodeError) -> int | None:
 
 
 def escaped(key: str) -> str:
-    """A document's key as it may stand in a message: at most 64 characters, nothing that a terminal obeys."""
-    return key[:64].encode("unicode_escape").decode("ascii")
+    """A document's key as it may stand in a message: at most 64 characters, nothing secret or that a terminal obeys."""
+    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")

@@ -26,7 +26,7 @@ class Tally:
         self._conversation, self._dialect = conversation, dialect
         self._roles: Counter[Role] = Counter()
         self._last = 0
-        self._confidences = self._timed = self._duplicates = self._unknown = 0
+        self._confidences = self._timed = self._duplicates = self._unknown = self._defects = 0
         self._scaled = 0
         self._rest = Fraction(0)
 
@@ -43,6 +43,7 @@ class Tally:
         self._add_confidences([turn.confidence for turn in turns if turn.confidence is not None])
         self._duplicates += sum([turn.duplicate_of is not None for turn in turns])
         self._unknown += sum([turn.speaker_id is None for turn in turns])
+        self._defects += sum([bool(turn.defects) for turn in turns])
 
     def _add_confidences(self, values: list[float]) -> None:
         self._confidences += len(values)
@@ -77,4 +78,5 @@ class Tally:
             dialect=self._dialect,
             duplicate_turns=self._duplicates,
             unknown_speaker_turns=self._unknown,
+            defects=self._defects,
         )

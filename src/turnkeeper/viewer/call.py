@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from turnkeeper.archive import inputs, keys
+from turnkeeper.archive import inputs
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
@@ -30,7 +30,7 @@ LARGEST = 64 << 20
 
 @dataclass(frozen=True)
 class Sound:
-    """One recording's objects in the archive: the files of its audio; ``peaks`` is empty where there are none."""
+    """One recording in the archive: the keys of its audio's files; ``peaks`` is its id, empty where it has none."""
 
     audio: tuple[str, ...]
     peaks: str
@@ -48,7 +48,7 @@ class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True)
     transcript: tuple[Turn, ...]
 
 
-_WITH_AUDIO = ("done", "redacted")
+_WITH_AUDIO = ("done", "redacted", "incomplete")
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _DOCUMENT = msgspec.json.Decoder(_Document)
@@ -65,6 +65,7 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     alignment = _alignment(archive, conversation)
     sounds, recordings = _recordings(archive, manifest, alignment)
     turns = document.transcript
+    heard = bool(recordings) or document.media_type not in (None, "voice")
     names = naming.of(manifest)
     overlaps = overtalk(turns)
     pauses = _pauses(alignment) if recordings else []
@@ -86,8 +87,8 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
         talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
         silence=covered(quiet(turns, paused)),
         overtalk=covered((mark.start, mark.end) for mark in overlaps),
-        missing=missing(manifest, heard=bool(recordings) or document.media_type not in (None, "voice")),
-        notes=list(manifest.notes),
+        missing=missing(manifest, heard=heard),
+        notes=[*manifest.notes, *_unasked(manifest, heard=heard)],
         archived=manifest.archived_at,
         producer=manifest.producer,
     )
@@ -108,28 +109,36 @@ def missing(manifest: Manifest, *, heard: bool) -> list[str]:
         reasons.append(f"cannot be read: {manifest.unread.message}")
     silent = [one for one in manifest.recordings if one.state not in _WITH_AUDIO]
     reasons += [f"recording {one.id}: {one.state}{f' ({one.reason})' if one.reason else ''}" for one in silent]
-    if heard or silent:
-        return reasons
-    return [*reasons, "no recording" if manifest.sync_mode else "no recording was asked for"]
+    partial = [one for one in manifest.recordings if one.state == "incomplete"]
+    reasons += [f"recording {one.id}: sound is missing ({one.reason})" for one in partial]
+    return reasons if heard or silent or not manifest.sync_mode else [*reasons, "no recording"]
+
+
+def _unasked(manifest: Manifest, *, heard: bool) -> list[str]:
+    """Why a page has no sound, where that is no loss: nobody asked for it."""
+    if heard or manifest.recordings or manifest.sync_mode:
+        return []
+    return ["no recording was asked for (turnkeeper get --audio)"]
 
 
 def _document(archive: Archive, conversation: str) -> _Document:
-    key = keys.transcript(conversation)
-    size = archive.store.size(key)
-    if size is not None and size > LARGEST:
+    with archive.transcript(conversation) as view:
+        data = view.read(LARGEST + 1)
+    if len(data) > LARGEST:
         hint = "Read it with turnkeeper turns."
-        raise TooLarge(f"{size >> 20} MiB of transcript make no page", operation="report", key=conversation, hint=hint)
+        said = f"more than {LARGEST >> 20} MiB of transcript make no page"
+        raise TooLarge(said, operation="report", key=conversation, hint=hint)
     try:
-        return _DOCUMENT.decode(archive.store.get(key))
+        return _DOCUMENT.decode(data)
     except msgspec.DecodeError as cause:
         hint = "Run turnkeeper reread --every."
-        raise Unread(f"not a transcript ({cause})", operation="report", key=key, hint=hint) from None
+        raise Unread(f"not a transcript ({cause})", operation="report", key=conversation, hint=hint) from None
 
 
 def _alignment(archive: Archive, conversation: str) -> Alignment | None:
-    key = keys.alignment(conversation)
     try:
-        return read_alignment(archive.store.get(key), key)
+        with archive.alignment(conversation) as view:
+            return read_alignment(view.read(), conversation)
     except NotFound:
         return None
 
@@ -178,6 +187,7 @@ def _turns(
                 rec=order.get(found.recording, 0) if found else 0,
                 at=found.spans[0][0] if found and found.spans else None,
                 flags=list(found.flags) if found else [],
+                defects=list(turn.defects),
             )
         )
     return shown
@@ -199,19 +209,25 @@ def _recordings(
     found = alignment.recordings if alignment else ()
     if not all(one.id in files for one in found):
         return [], []
-    sounds = [Sound(files[one.id], _peaks(archive, manifest.conversation, one)) for one in found]
+    sounds = [Sound(files[one.id], _peaks(archive, manifest.conversation, one.id)) for one in found]
     reasons = {state.id: state.reason for state in manifest.recordings}
     return sounds, [_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
 
 
-def _peaks(archive: Archive, conversation: str, recording: RecordingView) -> str:
-    key = keys.peaks(conversation, recording.id)
-    return key if archive.store.size(key) else ""
+def _peaks(archive: Archive, conversation: str, recording: str) -> str:
+    """The recording's id, if there is a waveform of it."""
+    try:
+        archive.peaks(conversation, recording).close()
+    except NotFound:
+        return ""
+    return recording
 
 
 def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
     # The manifest repeats the remarks; of a recording that is redacted, or gone at the platform, it says more.
-    known = not reason or reason == "; ".join(recording.notes)
+    told = [*recording.incomplete, *recording.notes]
+    known = not reason or all(part in told for part in reason.split("; "))
+    notes = [note for note in recording.notes if note not in recording.incomplete]
     return PageRecording(
         rate=recording.rate,
         frames=recording.frames,
@@ -221,7 +237,8 @@ def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording
         roles=list(recording.channel_roles),
         segments=[[s.start_ms, s.end_ms, s.start_sample, s.end_sample] for s in recording.segments],
         sync=recording.sync,
-        notes=[*recording.notes] if known else [*recording.notes, reason],
+        notes=notes if known else [*notes, reason],
+        incomplete=list(recording.incomplete),
     )
 
 

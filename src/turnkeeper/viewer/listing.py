@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from turnkeeper.transcript.escape import plain
 from turnkeeper.viewer.built import Shell
 from turnkeeper.viewer.page import embedded, replaced
 from turnkeeper.viewer.records import Facts
@@ -78,7 +79,8 @@ def write_index(calls: Sequence[Listed], shell: Shell, path: Path) -> None:
 
 
 def write_csv(calls: Sequence[Listed], path: Path) -> None:
-    """The same as a table, RFC 4180; a cell that a spreadsheet would run gets an apostrophe in front."""
+    """The same as a table, RFC 4180. A cell that a spreadsheet would run gets an apostrophe in front; controls and
+    characters that reorder text are spelled out, for a terminal would obey them."""
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\r\n")
     rows.writerow(_HEADINGS)
@@ -105,7 +107,7 @@ def _row(call: Listed) -> list[object]:
         facts.language,
         call.turns,
         call.confidence,
-        call.verdict,
+        "verified" if call.verdict == "remarked" else call.verdict,
         "; ".join(call.missing),
         f"calls/{call.conversation}.html" if call.page else None,
     ]
@@ -114,5 +116,5 @@ def _row(call: Listed) -> list[object]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    text = str(value)
-    return "'" + text if isinstance(value, str) and text.startswith(_FORMULA) else text
+    text = plain(str(value))
+    return "'" + text if isinstance(value, str) and value.startswith(_FORMULA) else text

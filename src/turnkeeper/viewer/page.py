@@ -60,12 +60,12 @@ def write_page(
             out.write(embedded("home", home))
         for recording, sound in zip(recordings, call.sounds, strict=True):
             if recording.peaks:
-                _write_base64(archive, sound.peaks, recording.peaks, out)
+                _write_base64(archive.peaks(call.page.conversation, sound.peaks), recording.peaks, out)
         out.write(middle)
         for recording, sound in zip(recordings, call.sounds, strict=True):
             for src, key in zip(recording.src, sound.audio, strict=True):
                 if src.startswith("#"):
-                    _write_base64(archive, key, src[1:], out)
+                    _write_base64(_opened(archive, key), src[1:], out)
         out.write(tail)
 
 
@@ -136,9 +136,9 @@ def _copy(archive: Archive, key: str, target: Path) -> None:
         shutil.copyfileobj(source, out, 1 << 20)
 
 
-def _write_base64(archive: Archive, key: str, identity: str, out: BinaryIO) -> None:
+def _write_base64(opened: BinaryIO, identity: str, out: BinaryIO) -> None:
     out.write(b'<script type="text/plain" id="%s">' % identity.encode())
-    with _opened(archive, key) as source:
+    with opened as source:
         while block := source.read(BLOCK):
             while len(block) % 3 and (more := source.read(BLOCK - len(block))):
                 block += more

@@ -17,7 +17,8 @@ class PageTurn(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """One turn. ``who`` is a place in ``PageCall.people``; ``words`` holds four integers a word: offset and length in
     UTF-16 units of ``text``, start and end; ``low`` the places of words that the platform doubts.
 
-    ``at`` is the first sample of the turn in recording number ``rec``, None where no recording has it.
+    ``at`` is the first sample of the turn in recording number ``rec``, None where no recording has it. ``defects``
+    names fields that could not be right.
     """
 
     role: Role
@@ -34,6 +35,7 @@ class PageTurn(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     rec: int = 0
     at: int | None = None
     flags: list[str] = []
+    defects: list[str] = []
 
 
 class PagePerson(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -63,7 +65,8 @@ class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
     there are two where each side has a file of its own.
 
     ``segments`` holds four integers each: start and end in milliseconds, start and end in samples. ``peaks`` is the
-    id of the element that holds the audiowaveform file, empty where there is none.
+    id of the element that holds the audiowaveform file, empty where there is none. ``incomplete`` says what is missing
+    in the sound.
     """
 
     rate: int
@@ -76,6 +79,7 @@ class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
     peaks: str = ""
     sync: dict[str, object] | None = None
     notes: list[str] = []
+    incomplete: list[str] = []
 
 
 class Facts(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -22,11 +22,11 @@ from turnkeeper.viewer.listing import Listed, write_csv, write_index
 from turnkeeper.viewer.naming import Naming, facts
 from turnkeeper.viewer.page import Placing, beside, write_page
 from turnkeeper.viewer.period import Period
-from turnkeeper.viewer.records import Facts
+from turnkeeper.viewer.records import Facts, PageCall, PageRecording
 
 __all__ = ["Report", "report"]
 
-FORMAT = "turnkeeper.page/1"
+FORMAT = "turnkeeper.page/2"
 
 
 @dataclass
@@ -213,8 +213,8 @@ class _Folder:
 
 def _listed(call: Call) -> Listed:
     page = call.page
-    verdicts = [str((recording.sync or {}).get("verdict", "unmeasured")) for recording in page.recordings]
-    order = ("mismatch", "unmeasured", "unverified", "corrected", "verified")
+    verdicts = [_verdict(page, recording) for recording in page.recordings]
+    order = ("incomplete", "mismatch", "unmeasured", "unverified", "corrected", "remarked", "verified")
     return Listed(
         conversation=page.conversation,
         facts=page.facts,
@@ -224,6 +224,16 @@ def _listed(call: Call) -> Listed:
         verdict=next((each for each in order if each in verdicts), ""),
         missing=page.missing,
     )
+
+
+def _verdict(page: PageCall, recording: PageRecording) -> str:
+    """What the list says of a recording: missing sound before anything that was measured of the rest; and nothing is
+    simply in sync where there is a remark about the file, or turns lie outside it."""
+    if recording.incomplete:
+        return "incomplete"
+    measured = str((recording.sync or {}).get("verdict", "unmeasured"))
+    outside = any("outside" in turn.flags for turn in page.turns)
+    return "remarked" if measured == "verified" and (recording.notes or outside) else measured
 
 
 def _inputs(manifest: Manifest, page: Shell, *, embed: bool) -> str:

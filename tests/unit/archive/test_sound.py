@@ -311,7 +311,7 @@ def test_audio_that_came_right_later_is_read(archive: Archive) -> None:
 
 def test_a_cut_off_file_says_so(archive: Archive) -> None:
     (one,) = kept(archive, listing(told()), audio(wav()[:20_000]), states=DONE).recordings
-    assert one.state == "done"
+    assert one.state == "incomplete"
     assert "cut off" in one.reason
 
 

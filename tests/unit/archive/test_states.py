@@ -142,8 +142,38 @@ def test_a_day_that_is_listed_and_not_there_is_not_looked_for_for_ever(tmp_path:
         States(store).read(DAY)
 
 
+def window(day: str, version: int = 2, **facts: Any) -> Window:
+    return Window(format=f"turnkeeper.window/{version}", start=f"{day}T00:00:00Z", end=f"{day}T24:00:00Z", **facts)
+
+
 def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
     states = States(open_store(str(tmp_path)))
-    window = Window(format="turnkeeper.window/1", start="2026-10-05T00:00:00Z", end="2026-10-06T00:00:00Z", found=3)
-    states.commit_window(window, "all")
-    assert list(states.windows()) == [window]
+    one = window(DAY, found=3, proven=True)
+    states.commit_window(one, "all")
+    assert list(states.windows()) == [one]
+    assert one.is_closed
+
+
+def test_a_window_of_an_older_version_is_open_until_it_is_listed_again(tmp_path: Path) -> None:
+    """K8: a day that was closed by an answer without its shape is listed once more."""
+    states = States(open_store(str(tmp_path)))
+    states.commit_window(window(DAY, version=1, found=3), "all")
+    assert [one.is_closed for one in states.windows()] == [False]
+    states.commit_window(window(DAY, proven=True), "all")
+    assert [one.is_closed for one in states.windows()] == [True]
+
+
+def test_a_damaged_window_is_reported_and_the_others_are_listed(tmp_path: Path) -> None:
+    """K2: one odd item never stops the whole."""
+    store = open_store(str(tmp_path))
+    states = States(store)
+    states.commit_window(window("2026-10-04", proven=True), "all")
+    states.commit_window(window("2026-10-05", version=99), "all")
+    states.commit_window(window("2026-10-06", proven=True), "all")
+    store.put("_turnkeeper/windows/all/2026-10-05T10--2026-10-05T11.json", b'{"format": "turnk')
+    damaged: list[Unread] = []
+    assert [one.start[:10] for one in states.windows(damaged.append)] == ["2026-10-04", "2026-10-06"]
+    assert [("Upgrade" in one.hint, one.message) for one in damaged] == [
+        (True, "has the format 'turnkeeper.window/99'"),
+        (False, "not a window"),
+    ]

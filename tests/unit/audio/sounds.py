@@ -30,12 +30,18 @@ def write_sound(path: Path, samples: Samples, *, rate: int = RATE, **how: Any) -
 
 
 def write_media(
-    path: Path, samples: Samples, codec: str, *, out_rate: int, options: dict[str, str] | None = None
+    path: Path,
+    samples: Samples,
+    codec: str,
+    *,
+    out_rate: int,
+    options: dict[str, str] | None = None,
+    layout: str = "stereo",
 ) -> Path:
     """Through FFmpeg: WebM, MP4, and MP3 without a header."""
     with av.open(str(path), "w", options=options or {}) as container:
-        stream: Any = container.add_stream(codec, rate=out_rate, layout="stereo")
-        resampler = av.AudioResampler(format=stream.codec_context.format, layout="stereo", rate=out_rate)
+        stream: Any = container.add_stream(codec, rate=out_rate, layout=layout)
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=out_rate)
         interleaved = np.ascontiguousarray(samples.T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, format="s16", layout="stereo")
         frame.rate, frame.pts = RATE, 0

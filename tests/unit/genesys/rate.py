@@ -69,6 +69,9 @@ class Asking:
         self.answered = 0
         self.flying = 0
         self.longest_wait = 0.0
+        self.blind = 0
+        """Refusals of requests that were sent before any answer had said what is allowed."""
+        self._known_from = [float("inf")] * len(pacers)
         self._numbers = count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._wakes = [0.0] * len(pacers)
@@ -111,7 +114,10 @@ class Asking:
             self._at(self.now + there, lambda: self._arrive(index, ticket, back, counted=not bare, lost=False))
 
     def _arrive(self, index: int, ticket: Ticket, back: float, *, counted: bool, lost: bool) -> None:
+        refused = self.platform.refused
         headers = self.platform.ask(self.now) if counted else {}
+        if ticket.sent < self._known_from[index]:
+            self.blind += self.platform.refused - refused
         self._at(self.now + back, lambda: self._answer(index, ticket, headers, lost=lost))
 
     def _answer(self, index: int, ticket: Ticket, headers: dict[str, str], *, lost: bool) -> None:
@@ -122,4 +128,6 @@ class Asking:
         else:
             self.pacers[index].answered(ticket, headers, self.now, 200 if headers else 503)
             self.answered += 1
+            if headers:
+                self._known_from[index] = min(self._known_from[index], self.now)
         self._send(index)

@@ -102,6 +102,25 @@ async def test_a_strange_life_is_survived(world, life: object) -> None:
     assert platform.issued == 1
 
 
+@pytest.mark.parametrize("life", ["1" + "0" * 400, "1e999", "-1e400", "99999999999999999999", "true", '"soon"'])
+async def test_a_life_that_cannot_be_is_an_hour(world, life: str) -> None:
+    """K8: ``expires_in`` beyond a float."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/oauth/token"):
+            return httpx2.Response(200, text=f'{{"access_token":"token-of-a-test","expires_in":{life}}}')
+        return httpx2.Response(200, json={"ok": True})
+
+    here = world(answer, own_tokens=True)
+    await here.door.details("c1")
+    here.clock.advance(3500)
+    await here.door.details("c1")
+    assert len(here.asked("/oauth/token")) == 1
+    here.clock.advance(100)
+    await here.door.details("c1")
+    assert len(here.asked("/oauth/token")) == 2
+
+
 async def test_an_expired_token_is_renewed_once_and_silently(world) -> None:
     platform = Platform()
     here = world(platform, own_tokens=True)

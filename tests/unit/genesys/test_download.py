@@ -217,6 +217,25 @@ async def test_a_wrong_continuation_is_never_glued_on(sent, lie: dict[str, objec
     assert "range" not in storage.requests[2].headers
 
 
+@pytest.mark.parametrize(
+    "range_", ["bytes " + "9" * 6000 + "-1/2", "bytes 4000-" + "9" * 6000 + "/*", "bytes \u0664-\u0665/\u0666"]
+)
+async def test_a_range_that_cannot_be_is_no_continuation(sent, range_: str) -> None:
+    """K8: ``Content-Range`` with 6,000 digits."""
+    odd = httpx2.Response(206, headers=[(b"ETag", b'"v1"'), (b"Content-Range", range_.encode())], content=b"z")
+    storage = Storage(sent(BODY[:4000], length=len(BODY), ETag='"v1"'), odd, sent(BODY, ETag='"v1"'))
+    assert await storage.fetch() == BODY
+
+
+@pytest.mark.parametrize("length", ["9" * 6000, "-1", "1e3", "\u0664", "nonsense"])
+async def test_a_length_that_cannot_be_is_as_if_absent(sent, length: str) -> None:
+    """K8: a value that cannot be is as if absent."""
+    assert Partial(None).accepts(200, {"content-length": length})
+    whole = sent(BODY)
+    whole.headers.raw[:] = [(b"Content-Length", length.encode())]
+    assert await Storage(whole).fetch() == BODY
+
+
 async def test_a_damaged_encoding_is_begun_again_and_bounded(sent) -> None:
     damaged = gzip.compress(BODY)[:-20] + bytes(20)
     storage = Storage(lambda _: sent(damaged, ETag='"v1"', Content_Encoding="gzip"), sent(BODY))

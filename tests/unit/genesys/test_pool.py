@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from turnkeeper.clock import ManualClock
-from turnkeeper.errors import Denied, StoreRefused, Throttled
+from turnkeeper.errors import Denied, StoreRefused, Throttled, Unavailable
 from turnkeeper.events import Event, Noted, Renewed
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import get
@@ -204,12 +204,19 @@ async def test_the_organisation_is_empty_where_a_gateway_does_not_say(clock: Man
     for answer, found in (
         (httpx2.Response(404), ""),
         (httpx2.Response(403), ""),
-        (httpx2.Response(200, json={"id": "../x"}), ""),
-        (httpx2.Response(200, json=["x"]), ""),
         (httpx2.Response(200, json={"id": "7f3e-1"}), "7f3e-1"),
     ):
         platform.answer = lambda _, answer=answer: answer
         assert await door(platform, []).organisation() == found
+
+
+@pytest.mark.parametrize("answer", [{}, {"id": "../x"}, ["x"], {"status": "maintenance"}])
+async def test_an_answer_that_names_no_organisation_is_none(clock: ManualClock, answer: object) -> None:
+    """K8: any JSON with status 200 passes for an answer."""
+    platform = Platform(clock, a="1")
+    platform.answer = lambda _: httpx2.Response(200, json=answer)
+    with pytest.raises(Unavailable, match="names no organisation"):
+        await door(platform, []).organisation()
 
 
 def test_an_archive_is_one_organisations(platform: object, tmp_path: Path) -> None:

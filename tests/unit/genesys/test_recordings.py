@@ -87,7 +87,7 @@ async def test_202_is_asked_again_and_links_never_reach_what_is_kept(world: Call
     kept = found.listing.open().read()
     assert b"hush" not in kept
     assert json.loads(kept)[0]["mediaUris"]["S"]["mediaUri"] == "https://store/a"
-    assert found.withheld == ("mediaUri query",)
+    assert found.withheld == ("mediaUris.S.mediaUri query",)
     assert found.bodies[0].spool.open().read() == AUDIO
     asked = parse_qs(here.asked("/recordings")[0].url.query.decode())
     assert asked == {"maxWaitMs": ["5000"], "formatId": ["WAV"]}

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, Throttled, Unavailable
@@ -86,10 +88,30 @@ async def test_what_is_not_retriable_passes_at_once(clock: ManualClock) -> None:
         ("-5", None),
         ("soon", None),
         ("9" * 5000, 366 * 86400.0),
+        ("12.000", 12.0),
+        ("0.5", 0.5),
+        ("12.", None),
+        ("1e3", None),
+        ("nan", None),
+        ("Mon, 02 Nov 99999999999999999999 09:00:30 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -1400", None),
+        ("Mon, 01 Jan 0001 00:00:00 +1400", 0.0),
+        ("Mon, 02 Nov 2026 09:00:30 -99999999999999999999", None),
+        ("Mon, 99 Nov 2026 09:00:30 GMT", None),
     ],
 )
 def test_retry_after_in_seconds_and_as_a_date(text: str, seconds: float | None) -> None:
+    """K2: ``Retry-After: 12.000`` is 12 s. K8: a year of 20 digits is as if absent."""
     assert retry_after({"retry-after": text}, NOW) == seconds
+
+
+DATES = r"\A[A-Z][a-z]{2}, [0-9]{1,25} [A-Z][a-z]{2} [0-9]{1,25} [0-9:]{1,25} \S{1,25}\Z"
+
+
+@given(st.text(max_size=80) | st.from_regex(DATES))
+def test_any_text_is_a_wait_or_none(text: str) -> None:
+    found = retry_after({"retry-after": text, "date": text[::-1]}, NOW)
+    assert found is None or 0 <= found <= 366 * 86400
 
 
 def test_a_date_is_measured_by_the_answers_own_clock() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from turnkeeper.cli.export import ended
-from turnkeeper.runs.report import RunReport
+from turnkeeper.runs.report import Failure, RunReport
 
 DUE = "2026-10-05T10:05:00.000Z"
 
@@ -31,3 +31,31 @@ def test_what_may_still_come_is_said_once(report: RunReport, said: str, capsys: 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(RunReport(waiting=3, completing=2), quiet=True) == 0
     assert capsys.readouterr().err == ""
+
+
+EARLIER = Failure(conversation="c1", error="LinkExpired", message="dead", earlier=True, due=DUE)
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (
+            RunReport(outstanding_failed=1, failures=[EARLIER]),
+            (
+                f"1 failed in an earlier run and not since: LinkExpired: dead\n  turnkeeper retry tries them now;"
+                f" the next is due at {DUE}.\n"
+            ),
+        ),
+        (RunReport(outstanding_recordings=2), "2 with a recording that cannot be read (listed as unreadable)\n"),
+        (
+            RunReport(unlisted=1, failures=[Failure(conversation="", error="Unavailable", message="a to b: no sum")]),
+            "Unavailable: a to b: no sum\n",
+        ),
+    ],
+)
+def test_what_stands_from_earlier_runs_is_said_and_ends_with_3(
+    report: RunReport, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """K8: run 1 exit 3 (one failed), the same command again."""
+    assert ended(report, quiet=False) == 3
+    assert capsys.readouterr().err == said

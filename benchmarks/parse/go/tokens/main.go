@@ -17,6 +17,8 @@ func main() {
 			var people []work.Person
 			work.Check(dec.Decode(&people))
 			sums.People(people)
+		case "conversationStartTime":
+			work.Check(dec.Decode(&sums.Base))
 		case "transcript":
 			array(dec, func() {
 				var turn work.Flat

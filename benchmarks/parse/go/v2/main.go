@@ -18,6 +18,8 @@ func main() {
 			var people []work.Person
 			work.Check(json.UnmarshalDecode(dec, &people))
 			sums.People(people)
+		case "conversationStartTime":
+			work.Check(json.UnmarshalDecode(dec, &sums.Base))
 		case "transcript":
 			array(dec, func() {
 				var turn work.Flat

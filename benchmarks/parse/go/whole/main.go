@@ -8,6 +8,7 @@ import (
 )
 
 type document struct {
+	Base         int64         `json:"conversationStartTime"`
 	Participants []work.Person `json:"participants"`
 	Transcript   []work.Flat   `json:"transcript"`
 	Transcripts  []struct {
@@ -21,6 +22,7 @@ func main() {
 	var whole document
 	work.Check(json.NewDecoder(file).Decode(&whole))
 	sums := work.New()
+	sums.Base = whole.Base
 	sums.People(whole.Participants)
 	for at := range whole.Transcript {
 		sums.Flat(&whole.Transcript[at])

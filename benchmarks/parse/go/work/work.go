@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,42 +44,53 @@ type Person struct {
 type Sums struct {
 	digest                   bool
 	start, end, letters      int64
-	crc                      uint32
+	crc                      map[string]uint32
 	turns                    int
 	roles                    map[string]int
 	byID                     map[string]string
-	base                     int64
+	Base                     int64 // conversationStartTime, which stands before the turns
 	inside                   []Person
+	only                     string
 }
 
 func New() *Sums {
-	return &Sums{digest: len(os.Args) > 3 && os.Args[3] == "--digest", roles: map[string]int{}, byID: map[string]string{}}
+	return &Sums{
+		digest: len(os.Args) > 3 && os.Args[3] == "--digest",
+		crc:    map[string]uint32{}, roles: map[string]int{}, byID: map[string]string{}, only: "unknown",
+	}
 }
 
-// People are known before the turns: the documents of the main table have them first.
+// People are known before the turns, or at the end: then turns are counted by speaker until Print.
 func (s *Sums) People(people []Person) {
-	s.base = math.MaxInt64
 	for _, one := range people {
+		if one.Role == "supervisor" { // no role of ours
+			one.Role = "unknown"
+		}
 		s.byID[one.ID] = one.Role
-		s.base = min(s.base, one.Start)
-	}
-	for _, one := range people {
-		if one.Purpose != "customer" {
-			s.inside = append(s.inside, Person{Purpose: one.Purpose, Start: one.Start - s.base, End: one.End - s.base})
+		if one.End == 0 {
+			if one.Purpose != "internal" && one.Purpose != "external" && one.Purpose != "" {
+				s.only = one.Purpose
+			}
+		} else if one.Purpose != "customer" {
+			s.inside = append(s.inside, Person{Purpose: one.Purpose, Start: one.Start - s.Base, End: one.End - s.Base})
 		}
 	}
 }
 
 func (s *Sums) Flat(turn *Flat) {
-	s.take(int64(math.Floor(turn.Start*1000+0.5)), int64(math.Floor(turn.End*1000+0.5)), turn.Text, s.byID[turn.Speaker])
+	role, known := s.byID[turn.Speaker]
+	if !known {
+		role = turn.Speaker
+	}
+	s.take(int64(math.Floor(turn.Start*1000+0.5)), int64(math.Floor(turn.End*1000+0.5)), turn.Text, role)
 }
 
 func (s *Sums) Phrase(phrase *Phrase) {
-	start := phrase.Start - s.base
+	start := phrase.Start - s.Base
 	end := start + phrase.Duration.Milliseconds
 	role, most := "customer", int64(0)
 	if phrase.Channel != "external" {
-		role = "unknown"
+		role = s.only
 		for _, one := range s.inside {
 			if overlap := min(one.End, end) - max(one.Start, start); overlap > most {
 				most, role = overlap, one.Purpose
@@ -91,7 +104,7 @@ func (s *Sums) take(start, end int64, text, role string) {
 	s.turns++
 	s.roles[role]++
 	if s.digest {
-		s.crc = crc32.Update(s.crc, crc32.IEEETable, fmt.Appendf(nil, "%d %d %s %s\n", start, end, role, text))
+		s.crc[role] = crc32.Update(s.crc[role], crc32.IEEETable, fmt.Appendf(nil, "%d %d %s\n", start, end, text))
 		return
 	}
 	s.start += start
@@ -102,8 +115,17 @@ func (s *Sums) take(start, end int64, text, role string) {
 // Print writes the one line that the report reads.
 func (s *Sums) Print() {
 	sums := []int64{s.start, s.end, s.letters}
+	for id, count := range s.roles {
+		if role, known := s.byID[id]; known {
+			delete(s.roles, id)
+			s.roles[role], s.crc[role] = count, s.crc[id]
+		}
+	}
 	if s.digest {
-		sums = []int64{int64(s.crc)}
+		sums = sums[:0]
+		for _, role := range slices.Sorted(maps.Keys(s.roles)) {
+			sums = append(sums, int64(s.crc[role]))
+		}
 	}
 	status, _ := os.ReadFile("/proc/self/status")
 	var peak float64

@@ -49,6 +49,8 @@ class _Turn(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
     duplicate_of: str | None = ours(None, "duplicate_of")
     index: int = ours(0, "index")
     words: tuple[Word, ...] = ours((), "words")
+    defects: tuple[str, ...] = ours((), "defects")
+    conversation: str | None = ours(None, "conversation")
 
 
 class _Older(msgspec.Struct, gc=False):
@@ -105,6 +107,8 @@ _REST = {
     "duplicate_of": None,
     "index": 0,
     "words": (),
+    "defects": (),
+    "conversation": None,
 }
 _TURNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1))
 _COLUMNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1), columns=True)

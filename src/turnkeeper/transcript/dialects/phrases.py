@@ -97,6 +97,8 @@ class Brief(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] #
     language: str | None = ours(None, "language")
     sentiment: float | None = ours(None, "sentiment")
     words: tuple[Word, ...] = ours((), "words")
+    defects: tuple[str, ...] = ours((), "defects")
+    conversation: str | None = ours(None, "conversation")
 
 
 # Read natively, a phrase is a ``Turn`` whose end is still a length, its text in two places, its speaker to be found.
@@ -116,6 +118,8 @@ _REST = {
     "language": None,
     "sentiment": None,
     "words": (),
+    "defects": (),
+    "conversation": None,
 }
 TURNS = Rows(Turn, _FIELDS, _REST, unread=WORDS)
 BY_COLUMNS = Rows(Turn, _FIELDS, _REST, unread=WORDS, columns=True)

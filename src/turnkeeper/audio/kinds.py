@@ -1,0 +1,238 @@
+"""Which decoder reads a file, and what is known of it before: by its bytes, since names and announced types may lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from turnkeeper.audio.length import apart, clock
+from turnkeeper.audio.mp3 import Mp3, is_frame, read_mp3
+from turnkeeper.audio.ogg import Ogg, read_ogg
+from turnkeeper.audio.regions import Regions, without_tags
+from turnkeeper.audio.riff import Wav, read_wav
+from turnkeeper.errors import Unread
+
+if TYPE_CHECKING:
+    from turnkeeper.audio.decoder import Decoder
+    from turnkeeper.audio.media import Container, MediaDecoder
+
+__all__ = ["decoder_of"]
+
+_SNIFFED = 64
+_REFUSED = {
+    b"<": "is a page or a document, not audio",
+    b"{": "is JSON, not audio",
+    b"[": "is JSON, not audio",
+    b"%PDF": "is a PDF document, not audio",
+    b"PK\x03\x04": "is a ZIP archive, not audio",
+    b"\x1f\x8b": "is compressed with gzip",
+}
+_AGAIN = "Fetch the recording again; an expired link gives a page instead of audio."
+_MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
+_MP3_IN_WAV, _MPEG_IN_WAV = 0x55, 0x50
+_MP3_DELAY = 1105
+_SURELY = 8  # frames in a row that are no accident
+
+
+def decoder_of(file: BinaryIO, key: str) -> Decoder:
+    """The decoder for what the bytes are. Raises ``Unread`` for what is no audio, ``Misconfigured`` for a missing
+    extra."""
+    file.seek(0)
+    head = file.read(_SNIFFED)
+    if not head:
+        raise _unread("is empty", key)
+    for start, message in _REFUSED.items():
+        if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
+            raise _unread(message, key)
+    at = without_tags(file)
+    file.seek(at)
+    head = file.read(_SNIFFED)
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return _webm(file, at, key)
+    if head[4:8] in (b"ftyp", b"styp", b"moov", b"moof"):
+        return _mp4(file, at, key)
+    if int.from_bytes(head[:2], "big") & 0xFFF6 == 0xFFF0:
+        from turnkeeper.audio.media import MediaDecoder
+
+        return MediaDecoder(file, "aac", key)
+    return _sound(file, head, at, key)
+
+
+def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> Decoder:
+    wav = read_wav(file)
+    if wav is not None:
+        return _wav(file, wav, key)
+    if head[:4] == b"OggS" and (ogg := read_ogg(file)) is not None:
+        return _ogg(file, ogg, key)
+    if head[:4] == b"fLaC":
+        return _flac(file, key)
+    mp3 = read_mp3(file)
+    if mp3 is not None and mp3.frames >= (1 if at or is_frame(head[:4]) else _SURELY):
+        return _mp3(file, mp3, key)
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+
+    return SoundDecoder(file, key, SoundFile(noisy=True))
+
+
+def _wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
+    if wav.rate == 0 or wav.channels == 0:
+        wrong = "0 Hz" if wav.rate == 0 else "0 channels"
+        raise Unread(f"its header says {wrong}", operation="decode audio", key=key, hint=_MEND)
+    if wav.tag in (_MP3_IN_WAV, _MPEG_IN_WAV):
+        return _mp3_in_wav(file, wav, key)
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+
+    ms = wav.frames * 1000 / wav.rate
+    losses, notes = [], list(wav.notes)
+    joined = any(note.startswith("another WAV") for note in notes)
+    cut = wav.promised is not None and wav.plain and apart(wav.promised * 1000 / wav.rate, ms)
+    behind = wav.plain and wav.frame_bytes and apart(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
+    if cut or behind or joined:
+        losses = [note for note in notes if note.startswith("cut off") or note.endswith("not read")]
+    known = SoundFile(
+        parts=() if wav.sound else wav.regions,
+        head=b"" if wav.sound else wav.header,
+        frames=wav.frames if wav.plain else None,
+        holds_s=wav.frames / wav.rate if wav.plain else None,
+        fallback="wav" if wav.sound else None,
+        notes=tuple(note for note in notes if note not in losses),
+        losses=tuple(losses),
+    )
+    return SoundDecoder(file, key, known)
+
+
+def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
+    """The MP3 alone, without the WAV around it: libsndfile believes the WAV header's length."""
+    inner = cast(BinaryIO, Regions(file, list(wav.regions), owns=True))
+    mp3 = read_mp3(inner)
+    if mp3 is None or not mp3.frames:
+        raise _unread("holds no samples", key)
+    return _mp3(inner, mp3, key, notes=wav.notes)
+
+
+def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+
+    lasts = [link.lasts for link in ogg.links]
+    holds = None if None in lasts else sum(one or 0.0 for one in lasts)
+    notes, links = list(ogg.damage), ogg.links
+    if len(links) > 1:
+        parts = ", ".join(clock((one or 0) * 1000) for one in lasts[:4])
+        notes.append(
+            f"{len(links)} streams stand one behind another ({parts}{', …' if len(links) > 4 else ''}): all are read"
+        )
+    if ogg.lost or ogg.mixed or not ogg.alike or links[0].codec not in ("opus", "vorbis", "flac"):
+        found = _by_media(file, "ogg", key, rate=links[0].rate if links[0].codec == "opus" else 0)
+        if found is not None:
+            found.notes[:0] = notes
+            found.losses[:0] = ogg.lost
+            found.clock_s = holds
+            return found
+    whole = len(links) == 1 and links[0].region[0] == 0
+    known = SoundFile(
+        parts=() if whole else tuple(link.region for link in links),
+        holds_s=holds,
+        fallback="ogg",
+        notes=tuple(notes),
+        losses=tuple(ogg.lost),
+    )
+    return SoundDecoder(file, key, known)
+
+
+def _flac(file: BinaryIO, key: str) -> Decoder:
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile, flac_files
+
+    parts = flac_files(file)
+    notes = (f"{len(parts)} FLAC files stand one behind another: all are read",) if len(parts) > 1 else ()
+    lasts = [_flac_seconds(file, start) for start, _ in parts]
+    holds = None if None in lasts else sum(one or 0.0 for one in lasts)
+    whole = len(parts) == 1 and parts[0][0] == 0
+    known = SoundFile(parts=() if whole else parts, clock_s=holds, holds_s=holds, fallback="flac", notes=notes)
+    return SoundDecoder(file, key, known)
+
+
+def _flac_seconds(file: BinaryIO, at: int) -> float | None:
+    """Seconds by the stream information (RFC 9639, section 8.2): 20 bits of rate, 36 of samples; 0 is unknown."""
+    file.seek(at + 18)
+    packed = int.from_bytes(file.read(8), "big")
+    rate, samples = packed >> 44, packed & (1 << 36) - 1
+    return samples / rate if rate and samples else None
+
+
+def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> Decoder:
+    told, losses = [*notes, *_mp3_notes(mp3)], []
+    promised = mp3.promised * mp3.samples / mp3.frames if mp3.promised else 0
+    if promised and apart(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate) and not mp3.joined:
+        told.append("the header in front names fewer frames than there are: all are read")
+    if promised and promised > mp3.samples and apart(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate):
+        lengths = f"{clock(promised * 1000 / mp3.rate)}, the file holds {clock(mp3.samples * 1000 / mp3.rate)}"
+        losses.append(f"cut off: the header in front promises {lengths}")
+    if not mp3.regular:
+        found = _by_media(file, "mp3", key)
+        if found is not None:
+            found.notes[:0], found.losses[:0] = told, losses
+            return found
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+
+    holds = max(0, mp3.samples - mp3.padding - 529) / mp3.rate  # 529: what a decoder itself is late
+    return SoundDecoder(file, key, SoundFile(holds_s=holds, notes=tuple(told), losses=tuple(losses), noisy=True))
+
+
+def _mp3_notes(mp3: Mp3) -> list[str]:
+    notes = []
+    if mp3.joined:
+        notes.append(f"{mp3.joined + 1} MP3 files stand one behind another: all are read")
+    if mp3.junk > 1:
+        notes.append(f"{mp3.junk} bytes of the file are no MP3")
+    if mp3.cut:
+        notes.append("the last frame is not whole: it may be cut off")
+    if mp3.changes:
+        notes.append("rate or channels change on the way")
+    if not mp3.gapless:
+        notes.append(f"MP3 without a gapless header: up to {_MP3_DELAY} samples of encoder delay stand in front")
+    return notes
+
+
+def _webm(file: BinaryIO, at: int, key: str) -> Decoder:
+    from turnkeeper.audio.boxes import webm_cut
+    from turnkeeper.audio.media import MediaDecoder
+
+    found = MediaDecoder(_behind(file, at), "matroska", key)
+    return _with_cut(found, webm_cut(file, at))
+
+
+def _mp4(file: BinaryIO, at: int, key: str) -> Decoder:
+    from turnkeeper.audio.boxes import mp4_cut, mp4_joined
+    from turnkeeper.audio.media import MediaDecoder
+
+    found = MediaDecoder(_behind(file, at), "mp4", key)
+    if mp4_joined(file, at):
+        found.losses.append("another MP4 file stands behind this one and is not read")
+    return _with_cut(found, mp4_cut(file, at))
+
+
+def _behind(file: BinaryIO, at: int) -> BinaryIO:
+    if not at:
+        return file
+    return cast(BinaryIO, Regions(file, [(at, file.seek(0, 2))], owns=True))
+
+
+def _with_cut(found: MediaDecoder, missing: int) -> Decoder:
+    if missing:
+        found.losses.append("cut off: the end that the file promises is not there")
+    return found
+
+
+def _by_media(file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> MediaDecoder | None:
+    """PyAV's decoder where it is installed and knows the file."""
+    from turnkeeper.audio.media import MediaDecoder, media_installed
+
+    if not media_installed():
+        return None
+    try:
+        return MediaDecoder(file, container, key, rate=rate)
+    except Unread:
+        return None
+
+
+def _unread(message: str, key: str) -> Unread:
+    return Unread(message, operation="decode audio", key=key, hint=_AGAIN)

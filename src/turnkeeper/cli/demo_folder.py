@@ -1,0 +1,91 @@
+"""Where the demo leaves its archive and its pages. It replaces nothing but what an earlier demo left there."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from turnkeeper.archive import keys
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.copying import copy
+from turnkeeper.errors import Misconfigured
+
+__all__ = ["DemoFolder"]
+
+_FORMAT = "turnkeeper.demo/1"
+_MARK = "_turnkeeper/demo.json"
+_REPORT_MARK = "demo.json"
+_OURS = {*keys.FOLDERS, "directory", "_turnkeeper"}
+
+
+class DemoFolder:
+    """The archive's folder and the folder of its pages beside it. Each carries the demo's mark, or is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.report = folder.with_name(f"{folder.name}-report")
+
+    def refuse_strangers(self) -> None:
+        """Raise ``Misconfigured`` where something stands that no demo left: it would be deleted or overwritten."""
+        if _occupied(self.folder):
+            ours = _conversations(self.folder / _MARK)
+            if ours is None:
+                raise _refused(self.folder, "exists and was not left by the demo")
+            if _strangers(self.folder, ours):
+                raise _refused(self.folder, "holds more than the demo left there")
+        if _occupied(self.report) and _conversations(self.report / _REPORT_MARK) is None:
+            raise _refused(self.report, "exists and was not left by the demo")
+
+    def leave(self, archive: Archive, conversations: Collection[str]) -> None:
+        """Copy an archive here, byte for byte, in place of an earlier demo's. It is complete before that one goes."""
+        self.refuse_strangers()
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".turnkeeper-demo-") as name:
+            made, earlier = Path(name) / "new", Path(name) / "earlier"
+            copy(archive, str(made))
+            _write(made / _MARK, sorted(conversations))
+            if self.folder.exists():
+                self.folder.rename(earlier)
+            made.rename(self.folder)
+
+    def mark_report(self) -> None:
+        """Say that the pages are the demo's."""
+        _write(self.report / _REPORT_MARK, [])
+
+
+def _occupied(folder: Path) -> bool:
+    """Whether something stands there. A link counts: what it leads to is somebody's."""
+    return folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+
+
+def _conversations(mark: Path) -> set[str] | None:
+    """The conversations that a mark names; None where there is no mark."""
+    if mark.parent.is_symlink() or mark.is_symlink():
+        return None
+    try:
+        found = json.loads(mark.read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        return None
+    return {str(one) for one in found.get("conversations", [])}
+
+
+def _strangers(folder: Path, ours: Collection[str]) -> bool:
+    """Whether somebody has put something beside the demo's objects: other calls, or other files."""
+    if folder.is_symlink() or any(path.name not in _OURS for path in folder.iterdir()):
+        return True
+    manifests = folder / "manifests"
+    return manifests.is_dir() and any(path.name not in ours for path in manifests.iterdir())
+
+
+def _refused(folder: Path, why: str) -> Misconfigured:
+    hint = "Name a new folder with --folder, or remove this one yourself if nobody needs it."
+    return Misconfigured(why, operation="demo", key=str(folder), hint=hint)
+
+
+def _write(mark: Path, conversations: list[str]) -> None:
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(json.dumps({"format": _FORMAT, "conversations": conversations}, indent=1), encoding="utf-8")

@@ -1,0 +1,138 @@
+"""What is known to be secret, and how it is taken out of a text that somebody else wrote.
+
+A server that refuses a request may repeat it in its answer: the client's secret, the bearer token, the signed address.
+Whoever reads or makes a credential remembers it here, and every door passes foreign text through ``hidden`` before it
+becomes part of an error, an event or a document. One list for the whole process: a secret of one organisation has no
+business in a text about another one either.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import threading
+from collections import deque
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus, unquote
+
+__all__ = ["SECRETS", "KnownSecrets", "hidden", "is_signed", "remember", "remember_client"]
+
+_SHORTEST = 8
+"""A shorter value would be found in words that have nothing to do with it."""
+_MOST, _MOST_TOKENS = 512, 64
+_MARK = "(withheld)"
+_BYTES = _MARK.encode()
+
+# The hyphen of a name and the sign behind it may be percent-encoded, once or twice, or escaped for JSON.
+_H = r"(?:[-_]|%(?:25)?2d|\\u002d)"
+_NAMES = (
+    rf"X{_H}(?:Amz|Goog){_H}(?:Signature|Credential|Security{_H}Token)|Key{_H}Pair{_H}Id|AWSAccessKeyId|access{_H}token"
+    rf"|refresh{_H}token|id{_H}token|client{_H}secret|client{_H}assertion|SignatureProvided|StringToSign"
+)
+_LOOSE = "Signature|Credential|Policy|sig|se?cret|token|password"
+_EQUALS = r"(?:=|%(?:25)?3d|\\u003d)"
+_COLON = r"""(?:\\?["']?\s*:\s*\\?["']?|>)"""
+_VALUE = r"""[^\s&"'<>,;\\(){}\[\]]+"""
+_PARAMETER = re.compile(
+    rf"(?P<name>(?<![A-Za-z0-9])(?:{_NAMES})(?:{_EQUALS}|{_COLON})|(?<![A-Za-z0-9-])(?:{_LOOSE}){_EQUALS})"
+    rf"(?P<value>{_VALUE})",
+    re.IGNORECASE,
+)
+_CREDENTIALS = re.compile(r"(?P<name>\b(?:Basic|Bearer)(?: |%20|\+))(?P<value>[A-Za-z0-9._~+/=%-]{16,})")
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|\\[u/x]|&(?:#|[a-z])")
+_TOKEN = re.compile(r"[^\s\"'<>]+")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(/))")
+
+
+class KnownSecrets:
+    """Values that are secret. Safe to use from several threads. Of tokens only the latest are known: there is no end of
+    them."""
+
+    def __init__(self) -> None:
+        self._lasting: deque[str] = deque(maxlen=_MOST)
+        self._tokens: deque[str] = deque(maxlen=_MOST_TOKENS)
+        self._spelled: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def remember(self, *values: str, token: bool = False) -> None:
+        """Take note of secrets; one that spans several lines (a PEM key) line by line."""
+        lines = [line.strip() for value in values for line in value.splitlines() if not line.startswith("-----")]
+        known = self._tokens if token else self._lasting
+        with self._lock:
+            new = [line for line in lines if len(line) >= _SHORTEST and line not in known]
+            if new:
+                known.extend(new)
+                spelled = {form for value in (*self._lasting, *self._tokens) for form in _forms(value)}
+                # The longest first: one secret may be part of another (the Basic header holds the client's id).
+                self._spelled = tuple(sorted(spelled, key=len, reverse=True))
+
+    def hidden(self, text: str) -> str:
+        """The text without anything that is known to be secret, however it is encoded, and without any signature."""
+        for form in self._spelled:
+            if form in text:
+                text = text.replace(form, _MARK)
+        if _ENCODED.search(text):
+            text = _TOKEN.sub(self._decoded, text)
+        text = _CREDENTIALS.sub(rf"\g<name>{_MARK}", text)
+        return _PARAMETER.sub(rf"\g<name>{_MARK}", text)
+
+    def hidden_in(self, data: bytes) -> bytes:
+        """A document without the values that are known to be secret; everything else in it stays as it is."""
+        for form in self._spelled:
+            coded = form.encode()
+            if coded in data:
+                data = data.replace(coded, _BYTES)
+        return data
+
+    def _decoded(self, match: re.Match[str]) -> str:
+        """A word that holds a secret only once its escapes are undone goes as a whole."""
+        word = match[0]
+        plain = _unescaped(word)
+        if plain == word:
+            return word
+        known = any(form in plain for form in self._spelled)
+        return _MARK if known or (_PARAMETER.search(plain) and not _PARAMETER.search(word)) else word
+
+
+SECRETS = KnownSecrets()
+"""What this process knows to be secret."""
+
+
+def remember(*values: str, token: bool = False) -> None:
+    """Take note of secrets; of a ``token`` only for as long as it can matter."""
+    SECRETS.remember(*values, token=token)
+
+
+def remember_client(client_id: str, secret: str) -> None:
+    """Take note of a client's secret, and of the header that its id and secret make."""
+    remember(secret, base64.b64encode(f"{client_id}:{secret}".encode()).decode() if secret else "")
+
+
+def hidden(text: str) -> str:
+    """The text without what is known to be secret and without signatures; see ``KnownSecrets.hidden``."""
+    return SECRETS.hidden(text)
+
+
+def is_signed(query: str) -> bool:
+    """Whether the query of an address holds a signature, or another parameter that opens something."""
+    return bool(_PARAMETER.search(query))
+
+
+def _forms(value: str) -> Iterable[str]:
+    """How a value is usually written: as it is, in an address, in JSON, in HTML."""
+    quoted = quote(value, safe="")
+    yield from (value, quoted, quote_plus(value), quoted.lower() if quoted != value else quoted)
+    yield from (value.replace("/", "\\/"), value.replace("/", "\\u002f"), value.replace("/", "\\u002F"))
+    yield html.escape(value)
+
+
+def _unescaped(word: str) -> str:
+    """A word without percent encoding (once or twice), JSON escapes and HTML entities."""
+    for _ in range(3):
+        before = word
+        word = unquote(html.unescape(word))
+        word = _ESCAPE.sub(lambda match: match[3] or chr(int(match[1] or match[2], 16)), word)
+        if word == before:
+            break
+    return word

@@ -1,0 +1,70 @@
+"""Names of people, queues and wrap-up codes: they cannot be fetched later, so they are kept with the calls.
+
+They only decorate. Whatever fails about them is a note in the manifest, and costs no transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+
+from turnkeeper.archive.bundle import Arrived
+from turnkeeper.errors import Defect, Denied, Fatal, TurnkeeperError
+from turnkeeper.genesys.conversations import Kind
+from turnkeeper.genesys.platform import Genesys
+from turnkeeper.spool import Spool
+from turnkeeper.transcript.details import Details
+
+__all__ = ["ids_of", "names_of"]
+
+_KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
+
+
+def ids_of(details: Details | None) -> Mapping[Kind, Collection[str]]:
+    """Whose names one conversation needs."""
+    if details is None:
+        return {}
+    return {"users": details.user_ids, "queues": details.queue_ids, "wrapups": details.wrap_up_codes}
+
+
+async def names_of(
+    platform: Genesys, ids: Mapping[Kind, Collection[str]] | None, spools: ExitStack
+) -> tuple[list[Arrived], list[str]]:
+    """Lists of names to keep, and notes about those that are missing.
+
+    ``ids`` says whose names are asked for; None asks for the whole directory, which is cheaper for many conversations.
+    ``spools`` closes what arrived. Raises only what ends a run (``Fatal``, except that names are denied).
+    """
+    arrived: list[Arrived] = []
+    notes: list[str] = []
+    for kind in _KINDS:
+        wanted = None if ids is None else ids.get(kind, ())
+        if wanted is not None and not wanted:
+            continue
+        try:
+            body, note = await _listed(platform, kind, wanted)
+        except Denied as cause:
+            note, body = f"names of {kind} are missing: {cause.message}", None
+        except Fatal:
+            raise
+        except TurnkeeperError as cause:
+            note, body = f"names of {kind} are missing: {type(cause).__name__}: {cause.message}", None
+        except Exception as cause:
+            note, body = f"names of {kind} are missing: {Defect.of(cause).message}", None
+        if note:
+            notes.append(note)
+        if body is not None:
+            arrived.append(Arrived(spools.enter_context(body), f"directory/{kind}"))
+    return arrived, notes
+
+
+async def _listed(platform: Genesys, kind: Kind, ids: Collection[str] | None) -> tuple[Spool | None, str]:
+    """One list of names as a body, or a note why there is none."""
+    if ids is not None:
+        return (await platform.names(kind, ids)).body, ""
+    listing = await platform.directory(kind)
+    if not listing.body:
+        return None, listing.note
+    spool = Spool()
+    spool.write(listing.body)
+    return spool.seal(), listing.note

@@ -1,0 +1,150 @@
+"""Recordings as the world makes them, held against what ffmpeg decodes of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, Case, make
+from tests.unit.audio.judge import ffmpeg_ms
+from tests.unit.audio.sounds import RATE, bursts, lag, write_media
+from turnkeeper.audio.decode import open_audio
+from turnkeeper.errors import Unread
+
+CLOSE_MS = 20
+# FFmpeg 5.1 counts the encoder's filling in the last packet, which the container's own clock leaves out.
+FILLED = ("M4A",)
+
+
+def found(path: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
+    """Milliseconds, notes and losses; a refusal is a note."""
+    try:
+        with open_audio(path) as audio:
+            return audio.count() * 1000 / audio.rate, audio.notes, audio.losses
+    except Unread as cause:
+        return None, (cause.message,), (cause.message,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_length_is_what_ffmpeg_decodes_or_a_note_says_why_not(case: Case, tmp_path: Path) -> None:
+    """K4: every row, in every codec and byte order."""
+    path = make(case, tmp_path)
+    ours, notes, _ = found(path)
+    judged = ffmpeg_ms(path)
+    if judged is None and case.codec == "u-law RIFX":
+        assert ours is not None  # ffmpeg knows no u-law in RIFX, libsndfile does
+    elif ours is None or judged is None:
+        assert notes
+        assert judged is None
+    elif abs(ours - judged) > CLOSE_MS and not (case.codec in FILLED and 0 < judged - ours < 40):
+        assert notes
+
+
+def case(name: str) -> Case:
+    return next(one for one in CASES if one.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "lost"),
+    [
+        ("Ogg Opus: chained", 24, False),
+        ("Ogg Vorbis: chained", 24, False),
+        ("MP3, variable, without a header: whole", 40, False),
+        ("u-law WAV: sizes 0x0", 12, False),
+        ("PCM 16 RIFX: sizes 0x7fffffff", 12, False),
+        ("A-law WAV: sizes 0xffffffdb", 12, False),
+        ("float WAV: two data chunks", 12, False),
+        ("u-law WAV: joined to itself", 12, True),
+        ("u-law WAV: cut in half", 6, True),
+        ("MP3: cut in half", 6, True),
+        ("FLAC: joined to itself", 24, False),
+        ("WebM Opus: cut in half", 6, True),
+        ("WebM Opus: hole of 10 s", 22, True),
+        ("M4A: hole of 10 s", 22, True),
+        ("Ogg Opus: pages lost", 12, True),
+    ],
+)
+def test_what_a_damaged_file_holds_and_whether_sound_is_missing(
+    name: str, seconds: int, lost: bool, tmp_path: Path
+) -> None:
+    """K4: chained, variable, sizes that mean unknown or 0, several chunks, joined, cut off, holes."""
+    ours, notes, losses = found(make(case(name), tmp_path))
+    assert ours is not None
+    assert ours == pytest.approx(seconds * 1000, abs=300)
+    assert bool(losses) == lost
+    assert set(losses) <= set(notes)
+
+
+@pytest.mark.parametrize("name", ["u-law WAV: sizes 0x7ffff000", "PCM 24 RIFX: sizes 0xffffffff", "FLAC: ID3 in front"])
+def test_what_is_unknown_or_in_front_is_no_remark(name: str, tmp_path: Path) -> None:
+    """K4: a size that means unknown is no cut-off end; ID3 in front of FLAC or WAV is no MP3."""
+    _, notes, _ = found(make(case(name), tmp_path))
+    assert notes == ()
+
+
+@pytest.mark.parametrize("name", ["WebM Opus: hole of 10 s", "M4A: hole of 10 s"])
+def test_what_is_behind_a_hole_is_in_its_place(name: str, tmp_path: Path) -> None:
+    """K4: a hole of 10 s in the timestamps: silence stands in it, and everything behind it where the clock has it."""
+    with open_audio(make(case(name), tmp_path)) as audio:
+        samples = np.concatenate(list(audio.blocks()), axis=1)[0, :: audio.rate // RATE]
+    wanted = bursts(SECONDS)[0]
+    hole = slice(round((SECONDS / 2 + 1) * RATE), round((SECONDS / 2 + HOLE_S - 1) * RATE))
+    assert not samples[hole].any()
+    behind = samples[round((SECONDS / 2 + HOLE_S + 1) * RATE) :]
+    assert abs(lag(behind, wanted[round((SECONDS / 2 + 1) * RATE) :])) <= RATE // 500
+
+
+def test_the_second_stream_of_a_chained_file_is_the_second_recording(tmp_path: Path) -> None:
+    """K4: only the first link was decoded."""
+    with open_audio(make(case("Ogg Opus: chained"), tmp_path)) as audio:
+        samples = np.concatenate(list(audio.blocks()), axis=1)
+        whole = round(SECONDS * RATE)
+        assert samples.shape[1] == 2 * whole
+        assert np.array_equal(samples[:, whole:], samples[:, :whole])
+        late = np.concatenate(list(audio.blocks(1_000, start=whole + 123)), axis=1)
+    assert np.array_equal(late, samples[:, whole + 123 :])
+
+
+@pytest.mark.parametrize("name", ["AAC (ADTS): whole", "M4A, fragmented: whole", "MP3 in WAV: whole"])
+def test_priming_that_nobody_knows_is_a_note(name: str, tmp_path: Path) -> None:
+    """K4: 128 ms late, without a word."""
+    _, notes, losses = found(make(case(name), tmp_path))
+    assert any("encoder delay" in note for note in notes)
+    assert not losses
+
+
+def test_two_sides_of_different_length_in_webm_are_named(tmp_path: Path) -> None:
+    """K4: a mono pair of different length in WebM; a container whose length only decoding tells."""
+    left = write_media(tmp_path / "l.webm", bursts(6)[:1].repeat(2, 0), "libopus", out_rate=48_000, layout="mono")
+    right = write_media(tmp_path / "r.webm", bursts(4)[:1].repeat(2, 0), "libopus", out_rate=48_000, layout="mono")
+    with open_audio(left, second=right) as audio:
+        assert audio.count() == 6 * 48_000
+        assert audio.notes == ("channel 1 is 96000 samples shorter; silence follows it",)
+        assert audio.losses == audio.notes
+
+
+def test_the_decoders_own_words_are_notes_and_reach_no_terminal(tmp_path: Path) -> None:
+    """K4: warnings of the C libraries on standard error."""
+    path = make(case("MP3: 12 bits turned over"), tmp_path)
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom turnkeeper.audio.decode import open_audio\n"
+        "with open_audio(Path(sys.argv[1])) as audio:\n    audio.count()\n    print(audio.notes)\n"
+        "print('ours', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert "the decoder says" in done.stdout
+    assert done.stderr == "ours\n"
+
+
+def test_a_file_of_a_thousand_channels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "many.wav"
+    header = bytearray(make(case("PCM 16 WAV: whole"), tmp_path).read_bytes())
+    header[22:24], header[32:34] = (1000).to_bytes(2, "little"), (2000).to_bytes(2, "little")
+    path.write_bytes(header)
+    with pytest.raises(Unread, match="1000 channels"):
+        open_audio(path)

@@ -1,0 +1,107 @@
+"""Bodies that are not the transcript yet, or not the whole of it: kept where they say something, and asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+from tests.unit.runs.test_visit import CALL, Here, Platform, legs
+
+from turnkeeper.errors import NotReady
+from turnkeeper.runs.conversation import export_conversation
+
+pytestmark = pytest.mark.anyio
+HOUR = 3600
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@dataclass
+class Storing(Platform):
+    """A platform whose storage gives these bytes instead of a transcript."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+
+    def _file(self, name: str) -> httpx2.Response:
+        return httpx2.Response(200, content=self.bodies[name]) if name in self.bodies else super()._file(name)
+
+
+def here(**bodies: bytes) -> Here:
+    return Here(Storing(dict.fromkeys(bodies, True), set(bodies), bodies=bodies))
+
+
+EMPTY = [b"", b"null", b"[]", b"{}", b' { "transcripts" : [] } ']
+
+
+@pytest.mark.parametrize("body", EMPTY)
+async def test_an_empty_transcript_of_a_fresh_call_is_asked_for_again(body: bytes) -> None:
+    """K8: {"transcripts":[]}, null, [] behind a fresh speech link."""
+    world = here(a=body)
+    first = await world.visit(CALL)
+    assert (first.call.state, first.call.generation) == ("absent", 0)
+    assert ("absent", False) in legs(first.call).values()
+    assert first.due is not None
+    world.platform.bodies.clear()  # type: ignore[attr-defined]
+    world.clock.advance(HOUR)
+    later = await world.visit(first.call)
+    assert (later.call.state, legs(later.call)["a"]) == ("done", ("done", True))
+
+
+async def test_after_a_day_it_is_kept_as_it_is() -> None:
+    """K8: the same, of a call of which nobody said a word."""
+    world = here(a=b'{"conversationId":"c1","communicationId":"a","transcripts":[]}')
+    first = await world.visit(CALL)
+    world.clock.advance(86_400)
+    last = await world.visit(first.call)
+    assert (last.call.generation, last.due) == (1, None)
+
+
+async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:
+    """K8: the same in one leg of two."""
+    world = here(a=b"[]")
+    world.platform.legs = {"a": True, "b": True}  # type: ignore[misc]
+    world.platform.files.add("b")
+    first = await world.visit(CALL)
+    assert legs(first.call) == {"a": ("absent", False), "b": ("done", True)}
+
+
+@pytest.mark.parametrize("body", [b'{"transcripts":[{"phrases":[{"text":"hi"', b"<html>", b'{"status":"sorry"}'])
+async def test_a_body_that_cannot_be_read_is_kept_and_asked_for_again(body: bytes) -> None:
+    """K8: after an attack an honest run brings the archive to the truth (hostile R1)."""
+    world = here(a=body)
+    first = await world.visit(CALL)
+    assert (first.call.state, legs(first.call)["a"]) == ("unread", ("unread", False))
+    assert first.due is not None
+    world.clock.advance(2 * HOUR)
+    same = await world.visit(first.call)
+    assert (same.call.state, same.call.generation, same.arrived) == ("unread", 1, 0)
+    assert same.due is not None
+    world.platform.bodies.clear()  # type: ignore[attr-defined]
+    world.clock.advance(5 * HOUR)
+    later = await world.visit(same.call)
+    assert (later.call.state, later.call.generation, legs(later.call)["a"]) == ("done", 2, ("done", True))
+
+
+async def test_it_is_asked_for_eleven_times_at_most() -> None:
+    world = here(a=b"<html>")
+    outcome = await world.visit(CALL)
+    while outcome.due is not None:
+        world.clock.advance(outcome.due / 1000 - world.clock.now().timestamp())
+        outcome = await world.visit(outcome.call)
+    assert (outcome.call.state, legs(outcome.call)["a"]) == ("unread", ("unread", True))
+    assert world.platform.links().count("a") <= 12
+
+
+async def test_get_says_that_it_is_not_ready() -> None:
+    """K8: the same for get."""
+    world = here(a=b"[]")
+    with pytest.raises(NotReady, match="not ready") as caught:
+        await export_conversation(world.door, world.archive, "c1")
+    assert caught.value.exit_code == 5
+    world.clock.advance(2 * 86_400)
+    kept = await export_conversation(world.door, world.archive, "c1")
+    assert kept.manifest.generation == 1
