@@ -139,6 +139,16 @@ def test_a_store_that_echoes_the_request_gives_nothing_away() -> None:
     assert not [part for part in ("aws-secret", "aws-session", "feed") if part in text]
 
 
+def test_an_endpoint_is_named_without_its_user() -> None:
+    text = str(
+        store_refusal(
+            "GenericError", "error sending request", Place("b", "https://me:pass@s3.local:9000/?x=1"), "write", "k"
+        )
+    )
+    assert "at https://s3.local:9000/" in text
+    assert "pass" not in text
+
+
 def test_a_key_that_is_a_signed_address_is_not_named(tmp_path: Path) -> None:
     """K8: the names of keys in an unknown shape are foreign text, too."""
     file = tmp_path / "odd.json"

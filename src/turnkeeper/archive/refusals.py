@@ -38,6 +38,7 @@ _bad_region = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLoca
 _full = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"}
 _code = re.compile(r"<Code>([\w.]{1,80})</Code>")
 _message = re.compile(r"<Message>([^<]{1,2000})</Message>")
+_user = re.compile(r"(?<=//)[^/]*@")
 _status = re.compile(r"status code: (\d{3})")
 
 
@@ -52,7 +53,8 @@ class Place:
 
     @property
     def where(self) -> str:
-        return f" at {self.endpoint}" if self.endpoint else ""
+        shown = _user.sub("", self.endpoint.partition("?")[0])
+        return f" at {shown}" if shown else ""
 
 
 def refusal(kind: str, text: str, place: Place, operation: str, key: str) -> TurnkeeperError:

@@ -24,6 +24,8 @@ AUDIBLE = frozenset({"audio", "call", "voice", "callback", ""})
 """The words for recordings that can be heard; the others hold messages, mail or a screen."""
 
 _EPOCH_MS = 100_000_000_000
+_LAST_MS = 253_402_300_800_000
+"""The year 10000: a time after it is none."""
 _Json = dict[str, Any]
 
 
@@ -128,7 +130,7 @@ def _moment(told: _Json, *names: str) -> int | None:
     """Epoch milliseconds of an ISO 8601 text or of a number of milliseconds; None for anything else."""
     for name in names:
         value = told.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > _EPOCH_MS:
+        if isinstance(value, int) and not isinstance(value, bool) and _EPOCH_MS < value < _LAST_MS:
             return value
         if isinstance(value, str) and value:
             try:

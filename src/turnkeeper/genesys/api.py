@@ -27,7 +27,7 @@ from turnkeeper.genesys.pool import Pool, Seat
 from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import where
+from turnkeeper.genesys.scrub import plain, where
 from turnkeeper.settings import BodyLimits
 from turnkeeper.spool import Spool
 
@@ -172,7 +172,7 @@ class Api:
                 said = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
         except _NoToken as none:
             raise none.error from None
-        shown = {name: answer.headers[name] for name in _PROBED if name in answer.headers}
+        shown = {name: plain(answer.headers[name], 64) for name in _PROBED if name in answer.headers}
         return Probe(answer.status, said.code, said.message, shown, said.limit_key)
 
     async def _moved_again(self, call: Call) -> str:

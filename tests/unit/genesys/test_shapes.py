@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -11,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.clock import ManualClock
+from turnkeeper.clock import ManualClock, rfc3339_ms
 from turnkeeper.errors import Denied, NotReady, Unavailable
 from turnkeeper.genesys.found import Found, Pending
+from turnkeeper.genesys.interval import moment_of
 from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession, read_details
 from turnkeeper.transcript.surrogates import without_lone_surrogates
 
@@ -197,6 +199,20 @@ async def test_a_number_that_cannot_be_costs_itself_only(world: Make) -> None:
     refused = httpx2.Response(403, content=b'{"code":"missing.permissions","status":1e999}')
     with pytest.raises(Denied, match=r"missing\.permissions"):
         await world(lambda _: refused).door.details("c1")
+
+
+@pytest.mark.parametrize("ms", [10**30, -(10**30), 253_402_300_800_000, 2**63])
+def test_a_moment_that_no_calendar_has_is_the_nearest_one(ms: int) -> None:
+    """K8: conversation end in year 9999 with an offset lies in the year 10000."""
+    assert rfc3339_ms(ms) in ("9999-12-31T23:59:59.000Z", "0001-01-01T00:00:00.000Z")
+    assert moment_of(ms) + timedelta(hours=1) > moment_of(ms)
+
+
+@pytest.mark.parametrize("start", [10**30, "9999-12-31T23:59:59-14:00", "99999999999999999999-01-01", 1e300])
+async def test_a_start_that_cannot_be_costs_itself_only(world: Make, start: Any) -> None:
+    """K8: a value that cannot be is as if absent, in a recording."""
+    here = world(answering({"/recordingmetadata": [{"id": "r1", "media": "audio", "startTime": start}]}))
+    assert [one.id for one in (await here.door.recordings.fetch("c1", held={"r1"})).recordings] == ["r1"]
 
 
 def test_half_a_character_in_a_participants_name_costs_that_character() -> None:
