@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +19,7 @@ from tests.unit.audio.sounds import RATE, bursts, write_media, write_sound
 from tests.unit.audio.test_clips import data_of
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.manifest import View, encode
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
 from turnkeeper.audio.timeline import Timeline
 
@@ -136,7 +139,13 @@ def test_a_call_in_an_archive(platform: Platform, cli: Cli, tmp_path: Path) -> N
     turns = list(tk.read_turns(str(tmp_path / "archive")))
     out = io.BytesIO()
     write_alignment(conversation, [recording], ((one.start_ms, one.end_ms) for one in turns), out)
-    archive.store.put(keys.alignment(conversation), out.getvalue())
+    manifest = archive.manifest(conversation)
+    assert manifest
+    sha256 = hashlib.sha256(out.getvalue()).hexdigest()
+    view = View(key=keys.stored_view(keys.alignment(conversation), sha256), size=len(out.getvalue()), sha256=sha256)
+    archive.store.put(view.key, out.getvalue())
+    aligned = msgspec.structs.replace(manifest, generation=2, views=(*manifest.views, view))
+    archive.store.put(keys.manifest(conversation, 2), encode(aligned))
 
     first = next(n for n, one in enumerate(turns) if one.role == "customer" and (one.start_ms or 0) > 20_000)
     ran = cli("clip", "archive", "--interaction", conversation, "--turn", str(first), "--out", "c.wav")
@@ -156,7 +165,7 @@ def test_a_call_in_an_archive(platform: Platform, cli: Cli, tmp_path: Path) -> N
         "not in the archive"
         in cli("clip", "archive", "--interaction", other, "--turn", "0", "--out", "c.wav", code=3).err
     )
-    archive.store.delete(keys.alignment(conversation))
+    archive.store.delete(view.key)
     gone = cli("clip", "archive", "--interaction", conversation, "--turn", "0", "--out", "c.wav", code=3)
     assert "no recording" in gone.err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from tests.e2e.truth import BRIEF, truth_of
+from tests.views import view_path
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock
 from turnkeeper.errors import NotReady
@@ -31,7 +33,7 @@ def test_the_summary_equals_the_truth(
     assert dialect == {"auto": "media"}.get(api, api)
     assert {field: ran.json[field] for field in BRIEF} == truth["dialects"][dialect]
     assert list(ran.json)[:8] == [*BRIEF, "archived_at", "storage_location"]
-    assert ran.json["storage_location"] == f"{to}/transcripts/{conversation}.json"
+    assert re.fullmatch(f"{re.escape(to)}/transcripts/{conversation}/[0-9a-f]{{16}}.json", ran.json["storage_location"])
     assert ran.json["archived_at"].endswith("Z")
 
 
@@ -122,9 +124,9 @@ def test_role_filters_write_a_selection_and_leave_the_transcript_whole(
     conversation = running.conversation_ids[0]
     ran = cli("get", conversation, "--to", "archive", "--role", "agent", env=credentials(running), code=0)
     archive = tmp_path / "archive"
-    (chosen,) = (archive / "selections" / conversation).iterdir()
+    chosen = view_path(archive, conversation, "selections")
     roles = {turn["role"] for turn in json.loads(chosen.read_text())["transcript"]}
-    whole = json.loads((archive / "transcripts" / f"{conversation}.json").read_text())["transcript"]
+    whole = json.loads(view_path(archive, conversation).read_text())["transcript"]
     assert roles == {"agent"}
     assert len(whole) == ran.json["total_turns"] > ran.json["agent_turns"]
 
@@ -135,7 +137,7 @@ def test_names_of_people_and_queues_are_kept_with_the_call(platform: Platform, c
     cli("get", conversation, "--to", "archive", "--api", "speech", env=credentials(running), code=0)
     archive = tmp_path / "archive"
     assert {path.name for path in (archive / "directory").iterdir()} >= {"users", "queues"}
-    transcript = json.loads((archive / "transcripts" / f"{conversation}.json").read_text())
+    transcript = json.loads(view_path(archive, conversation).read_text())
     agents = [participant for participant in transcript["participants"] if participant["role"] == "agent"]
     assert agents
     assert all(agent.get("name") for agent in agents)

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from tests.conftest import Cli, Platform, credentials
+from tests.views import view_path
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock, rfc3339
@@ -141,18 +142,19 @@ def test_damage_is_listed_for_machines_and_for_people(platform: Platform, cli: C
     running = platform()
     conversation = running.conversation_ids[0]
     cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
-    (tmp_path / f"archive/summaries/{conversation}.json").unlink()
-    view = tmp_path / f"archive/transcripts/{conversation}.json"
+    archive = tmp_path / "archive"
+    lost, view = view_path(archive, conversation, "summaries"), view_path(archive, conversation)
+    lost.unlink()
     view.write_bytes(view.read_bytes() + b" ")
     ran = cli("verify", "archive", "--json", code=3)
     lines = [json.loads(line) for line in ran.out.splitlines()]
     assert sorted((line["kind"], line.get("key", "")) for line in lines) == [
-        ("changed", f"transcripts/{conversation}.json"),
-        ("missing", f"summaries/{conversation}.json"),
+        ("changed", view.relative_to(archive).as_posix()),
+        ("missing", lost.relative_to(archive).as_posix()),
         ("summary", ""),
     ]
     people = cli("verify", "archive", code=3)
-    assert f"missing     summaries/{conversation}.json" in people.out
+    assert f"missing     {lost.relative_to(archive).as_posix()}" in people.out
     assert "2 findings" in people.err
     cli("reread", "archive", "--every", code=0)
     cli("verify", "archive", "--sample", "100%", "--views", code=0)

@@ -10,6 +10,7 @@ import msgspec
 
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
+from tests.views import view_path
 from turnkeeper.model import Turn
 from turnkeeper.transcript.dialect import Context, Facts, Survey
 from turnkeeper.transcript.dialects import SHAPES
@@ -44,7 +45,7 @@ def test_a_lost_view_is_rebuilt(platform: Platform, cli: Cli, tmp_path: Path) ->
     running = platform()
     conversation = running.conversation_ids[0]
     cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
-    view = tmp_path / f"archive/transcripts/{conversation}.json"
+    view = view_path(tmp_path / "archive", conversation)
     content = view.read_bytes()
     view.unlink()
     cli("reread", "archive", "--every", code=0)

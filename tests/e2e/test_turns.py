@@ -14,6 +14,7 @@ import pytest
 
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
+from tests.views import view_path
 
 DATA = Path(__file__).parent.parent / "unit" / "transcript" / "data"
 
@@ -105,7 +106,7 @@ def test_an_archive_is_read_as_input(platform: Platform, cli: Cli, tmp_path: Pat
     everything = cli("turns", "archive", code=0).out.splitlines()
     only_one = cli("turns", "archive", "--interaction", one, code=0).out.splitlines()
     assert 0 < len(only_one) < len(everything)
-    view = tmp_path / f"archive/transcripts/{one}.json"
+    view = view_path(tmp_path / "archive", one)
     assert cli("turns", str(view), code=0).out.splitlines() == only_one
     assert len(list(tk.read_turns(str(tmp_path / "archive")))) == len(everything)
 

@@ -18,6 +18,7 @@ import pytest
 
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
+from tests.views import view_path
 from turnkeeper.clock import RemoteClock
 from turnkeeper.runs.ledger import Ledger
 from turnkeeper.simulator import Running
@@ -59,7 +60,7 @@ def move(running: Running, days: float) -> None:
 
 
 def views(archive: Path) -> dict[str, bytes]:
-    found = [path for kind in ("transcripts", "summaries") for path in (archive / kind).iterdir()]
+    found = [path for kind in ("transcripts", "summaries") for path in (archive / kind).rglob("*.json")]
     return {path.relative_to(archive).as_posix(): path.read_bytes() for path in found}
 
 
@@ -117,7 +118,7 @@ def test_retry_goes_on_from_an_earlier_ledger(archive: Path, ledger: Path, platf
     clock = RemoteClock(running.clock_url)
     report = tk.export(to=str(archive), retry=True, platform=settings(running), ledger=ledger, clock=clock)
     assert (report.visited, report.done, report.found) == (1, 1, 0)
-    assert (archive / f"transcripts/{DEAD}.json").exists()
+    assert view_path(archive, DEAD).exists()
 
 
 class NextLedger(Ledger):
@@ -173,7 +174,7 @@ def test_a_database_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_newer_archive_is_refused_with_the_mend(archive: Path, cli: Cli, platform: Platform) -> None:
     note = archive / "_turnkeeper/archive.json"
-    note.write_text(note.read_text().replace("turnkeeper.archive/1", "turnkeeper.archive/2"))
+    note.write_text(note.read_text().replace("turnkeeper.archive/1", "turnkeeper.archive/3"))
     ran = cli("export", "--to", str(archive), "--last", "100d", env=credentials(platform(now=OPENED)), code=1)
     assert "pip install -U turnkeeper" in ran.err
 

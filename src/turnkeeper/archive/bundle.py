@@ -1,11 +1,10 @@
-"""One conversation in the archive: its inputs, its views, and its manifest last. Writes it, and reads it back."""
+"""An archive: keeps conversations, reads them back, and answers for the whole. Its public face."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -14,78 +13,42 @@ import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
 from turnkeeper.archive.audit import Audit
-from turnkeeper.archive.carried import Made, carried, chosen, make
-from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.commit import Arrived, Committer, Kept, Request, as_input
+from turnkeeper.archive.contract import Store
 from turnkeeper.archive.customers import Match, find
+from turnkeeper.archive.entries import day_of, entry_of, with_manifest
 from turnkeeper.archive.erase import By, Eraser, Proof
 from turnkeeper.archive.expire import expire
-from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, decode, encode
+from turnkeeper.archive.generations import current_manifest
+from turnkeeper.archive.hashed_reader import HashedReader
+from turnkeeper.archive.manifest import CommunicationState, Manifest, SyncMode, View
 from turnkeeper.archive.names import KnownNames, read_names
-from turnkeeper.archive.recordings import without_known_recordings
+from turnkeeper.archive.reindex import Reindexed, reindex
 from turnkeeper.archive.removal import remove
+from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.store import open_store
+from turnkeeper.archive.superseded import Superseded
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Verification
 from turnkeeper.archive.versions import History
-from turnkeeper.archive.views import Built, Reading
-from turnkeeper.audio.containers import HEAD, content_type
-from turnkeeper.clock import Clock, SystemClock, rfc3339
-from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
-from turnkeeper.events import Archived, Listener, silent
+from turnkeeper.archive.views import Reading
+from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.errors import NotFound, Skippable, TurnkeeperError, Unread
+from turnkeeper.events import Listener, silent
 from turnkeeper.model import RecordingState, Summary
 from turnkeeper.settings import StoreSettings
-from turnkeeper.spool import BytesSource, Spool
+from turnkeeper.spool import BytesSource
 from turnkeeper.transcript.addresses import Wanted
-from turnkeeper.transcript.details import Details
+from turnkeeper.transcript.details import Details, read_details
 from turnkeeper.transcript.select import Selection
-from turnkeeper.version import __version__
 
 __all__ = ["Archive", "Arrived", "Kept"]
 
-PRODUCER = f"turnkeeper/{__version__}"
-ATTEMPTS = 8
+_HINT_VIEW = "Run turnkeeper reread --every on the archive: it builds its views again."
 
 
-@dataclass(frozen=True)
-class Arrived:
-    """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
-    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``; ``withheld`` names the fields
-    whose secrets were taken out of it.
-    """
-
-    body: Spool
-    source: str
-    communication: str | None = None
-    withheld: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What the archive holds now. ``key`` is the transcript's; ``changed`` is False where nothing had to be written.
-
-    ``summary`` is None where the inputs cannot be read (``manifest.unread`` says why). ``selected`` counts the turns
-    of each selection, by its slug.
-    """
-
-    manifest: Manifest
-    summary: Summary | None
-    key: str
-    changed: bool
-    selected: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What is to be kept: the inputs by what they are, and what is said about them."""
-
-    conversation: str
-    arrived: Mapping[Input, Source]
-    states: Sequence[CommunicationState] = ()
-    selections: Sequence[Selection] = ()
-    notes: Sequence[str] = ()
-    recordings: Sequence[RecordingState] = ()
-    sync_mode: SyncMode | None = None
+def _ignore(_: TurnkeeperError) -> None: ...
 
 
 class Archive:
@@ -111,9 +74,9 @@ class Archive:
         self._spool_folder = spool_folder
         self._lock = threading.Lock()
         self._tombstones = Tombstones(self.store)
-        self._read_checked = self._write_checked = False
+        self._read_checked = self._write_checked = self._upgraded = False
         self._names = KnownNames()
-        self._shared: set[str] = set()
+        self._committer = Committer(self.store, self._clock, self._names, listener=listener, spool_folder=spool_folder)
 
     @property
     def url(self) -> str:
@@ -140,6 +103,7 @@ class Archive:
         sync_mode: SyncMode | None = None,
         new: bool = False,
         details: Details | None = None,
+        publish: bool = True,
     ) -> Kept:
         """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
 
@@ -149,12 +113,13 @@ class Archive:
         is stored; a crash before leaves the previous generation as it was. ``new`` says that the conversation is
         believed not to be here yet: no request is spent on looking, and a mistake is found out; whether it was erased
         is looked up in a list half a minute old (see ``undo_if_erased``). ``details`` is what the body ``conversation``
-        among those that arrived says, for callers who have read it already.
+        among those that arrived says, for callers who have read it already. ``publish`` brings the index up to date;
+        whoever keeps many conversations does that for all of them (see ``publish``).
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
         ``Erased`` for a conversation that was erased, also while it was being kept.
         """
-        bodies = {self._taken(conversation, one): one.body for one in arrived}
+        bodies = {as_input(conversation, one): one.body for one in arrived}
         for selection in selections:
             keys.selection(conversation, selection.slug)
         for state in states:
@@ -163,8 +128,11 @@ class Archive:
         for recording in recordings:
             keys.check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
-        wanted = _Wanted(conversation, bodies, states, selections, notes, recordings, sync_mode)
-        return self._commit(wanted, Reading(names=self._names, details=details), new=new)
+        request = Request(conversation, bodies, states, selections, notes, recordings, sync_mode)
+        # In an archive of version 1 an unchanged call keeps its views where they are: it has to be looked for.
+        unseen = new and not self._upgraded
+        kept = self._committer.commit(request, Reading(names=self._names, details=details), new=unseen)
+        return self._settled(kept, new=new, publish=publish)
 
     def undo_if_erased(self, conversation: str) -> None:
         """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.
@@ -178,29 +146,59 @@ class Archive:
             remove(self.store, History(kept=None), conversation)
             self._tombstones.refuse(conversation)
 
-    def rebuild(self, conversation: str, reading: Reading | None = None) -> Kept:
-        """Build the views again from the archived inputs alone. Raises ``NotFound`` for an unknown conversation,
-        ``Erased`` for an erased one."""
+    def rebuild(
+        self, conversation: str, reading: Reading | None = None, *, move: bool = False, publish: bool = True
+    ) -> Kept:
+        """Build the views again from the archived inputs alone. ``move`` also gives views of an archive of version 1
+        the keys of this version. Raises ``NotFound`` for an unknown conversation, ``Erased`` for an erased one."""
         self._check(write=True)
         self._tombstones.refuse(conversation)
-        return self._commit(_Wanted(conversation, {}), reading or Reading())
+        kept = self._committer.commit(Request(conversation, {}, move=move), reading or Reading())
+        return self._settled(kept, new=False, publish=publish)
+
+    def publish(self, manifests: Iterable[Manifest]) -> None:
+        """Tell the index of these generations, each in the day of its conversation's start."""
+        days: dict[str, list[CallState]] = {}
+        for manifest in manifests:
+            entry = entry_of(manifest, self._details_of(manifest))
+            days.setdefault(day_of(entry), []).append(entry)
+        states = States(self.store)
+        for day, entries in sorted(days.items()):
+            states.commit(day, entries, combine=with_manifest)
+
+    def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Reindexed:
+        """Build the index again from the manifests. ``on_error`` is told of each conversation and each day that cannot
+        be read; see ``turnkeeper.archive.reindex`` for what is kept of the index that was there."""
+        self._check_there()
+        self._check(write=True)
+        return reindex(self.store, on_error)
+
+    def sweep(self) -> int:
+        """Delete the views that were superseded more than a day ago; how many. One request where there are none."""
+        return Superseded(self.store, self._clock).sweep(self._rebuild_views)
 
     def manifest(self, conversation: str) -> Manifest | None:
-        """The current generation; None for a conversation the archive does not hold."""
+        """The current generation; None for a conversation the archive does not hold. Raises ``Unread`` where it cannot
+        be read, or lists what is not its own."""
         self._check()
-        generations = [
-            found[1] for key in self.store.list(keys.manifests(conversation)) if (found := keys.parse_manifest(key))
-        ]
-        if not generations:
-            return None
-        key = keys.manifest(conversation, max(generations))
-        return decode(self.store.get(key), key)
+        return current_manifest(self.store, conversation)
+
+    def manifests(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Iterator[Manifest]:
+        """The current generation of every conversation, sorted by id. One that cannot be read is left out, and
+        ``on_error`` is told why. Raises ``NotFound`` where there is no archive."""
+        for conversation in self.conversations():
+            try:
+                found = self.manifest(conversation)
+            except Skippable as cause:
+                on_error(cause)
+                continue
+            if found is not None:
+                yield found
 
     def details(self, conversation: str) -> bytes | None:
         """The analytics details kept with a conversation, byte for byte; None where there are none."""
         found = self.manifest(conversation)
-        key = next((taken.key for taken in found.inputs if taken.source == inputs.CONVERSATION), "") if found else ""
-        return self.store.get(key) if key else None
+        return self._kept_details(found) if found else None
 
     def conversations(self) -> Iterator[str]:
         """The ids of all conversations that have a manifest, sorted. Raises ``NotFound`` where there is no archive."""
@@ -212,17 +210,27 @@ class Archive:
                 last = found[0]
                 yield last
 
-    def unread(self) -> Iterator[Manifest]:
+    def unread(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Iterator[Manifest]:
         """The manifests of conversations that are kept and cannot be read."""
-        for conversation in self.conversations():
-            found = self.manifest(conversation)
-            if found and found.state == "unread":
-                yield found
+        yield from (found for found in self.manifests(on_error) if found.state == "unread")
+
+    def open_view(self, manifest: Manifest, name: str) -> BinaryIO:
+        """A reader of one view of a generation, by its name (``keys.transcript`` and its kin).
+
+        Raises ``NotFound`` where the generation has no such view. Reading it from its start to its end raises
+        ``Unread`` where its bytes are not the ones that the manifest names.
+        """
+        view = _view_of(manifest, name)
+        return HashedReader.buffered(self.store.open(view.key), view.sha256, view.key, _HINT_VIEW)
+
+    def read_view(self, manifest: Manifest, name: str) -> bytes:
+        """One view of a generation as a whole. Raises as ``open_view`` and its reader do."""
+        with self.open_view(manifest, name) as reader:
+            return reader.read()
 
     def transcript(self, conversation: str) -> BinaryIO:
         """A reader of the transcript view. Raises ``NotFound``, or ``Unread`` with the reason the manifest gives."""
-        self._done(conversation)
-        return self.store.open(keys.transcript(conversation))
+        return self.open_view(self._done(conversation), keys.transcript(conversation))
 
     def audio(self, conversation: str) -> dict[str, tuple[str, ...]]:
         """The keys of the archived audio by recording, to be opened with ``store.open``: one file with all channels, or
@@ -234,22 +242,19 @@ class Archive:
 
     def alignment(self, conversation: str) -> BinaryIO:
         """A reader of the alignment view: which samples each turn is. Raises ``NotFound`` where there is no audio."""
-        self._done(conversation)
-        return self.store.open(keys.alignment(conversation))
+        return self.open_view(self._done(conversation), keys.alignment(conversation))
 
     def peaks(self, conversation: str, recording: str) -> BinaryIO:
         """A reader of one recording's waveform view. Raises ``NotFound``."""
-        self._done(conversation)
-        return self.store.open(keys.peaks(conversation, recording))
+        return self.open_view(self._done(conversation), keys.peaks(conversation, recording))
 
     def summary(self, conversation: str) -> dict[str, object]:
         """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
         manifest = self._done(conversation)
-        document: dict[str, object] = msgspec.json.decode(self.store.get(keys.summary(conversation)))
-        place = {
-            "archived_at": manifest.archived_at,
-            "storage_location": f"{self.url}/{keys.transcript(conversation)}",
-        }
+        data = self.read_view(manifest, keys.summary(conversation))
+        document: dict[str, object] = msgspec.json.decode(data)
+        transcript = _view_of(manifest, keys.transcript(conversation))
+        place = {"archived_at": manifest.archived_at, "storage_location": f"{self.url}/{transcript.key}"}
         brief = {name: document.pop(name) for name in Summary.__struct_fields__[:6] if name in document}
         return brief | place | document
 
@@ -264,7 +269,9 @@ class Archive:
         ``views`` also builds the views again and compares. Nothing is written.
         """
         self._check_there()
-        return Verification(self.store, sample=sample, seed=seed, views=views, spool_folder=self._spool_folder)
+        return Verification(
+            self.store, self._clock, sample=sample, seed=seed, views=views, spool_folder=self._spool_folder
+        )
 
     def erase(self, conversations: Iterable[str], *, by: By = "conversation", dry_run: bool = False) -> Proof:
         """Erase conversations for good, with all versions, and finish earlier erasures; what was done, as a proof.
@@ -331,170 +338,36 @@ class Archive:
         """Look at the archive's own note once, and before the first write make sure that there is one."""
         with self._lock:
             if write and not self._write_checked:
-                layout.claim(self.store, self._clock)
+                self._upgraded = bool(layout.claim(self.store, self._clock).upgraded)
                 self._read_checked = self._write_checked = True
             elif not self._read_checked:
                 layout.read_layout(self.store)
                 self._read_checked = True
 
-    def _taken(self, conversation: str, arrived: Arrived) -> Input:
-        body, head = arrived.body.seal(), b""
-        if inputs.recording_of(arrived.source):
-            with body.open() as reader:
-                head = reader.read(HEAD)
-        sha256 = body.sha256
-        return Input(
-            key=inputs.key_of(conversation, arrived.source, arrived.communication, sha256, head),
-            size=body.size,
-            sha256=sha256,
-            source=arrived.source,
-            withheld=arrived.withheld,
-        )
+    def _settled(self, kept: Kept, *, new: bool, publish: bool) -> Kept:
+        """What is kept stays only if nobody erased it meanwhile, and is then told to the index."""
+        if not new:
+            self.undo_if_erased(kept.manifest.conversation)
+        if publish:
+            self.publish([kept.manifest])
+        return kept
 
-    def _commit(self, wanted: _Wanted, reading: Reading, *, new: bool = False) -> Kept:
-        for attempt in range(ATTEMPTS):
-            # Believed to be new, it is not looked for: the manifest's create-only write finds out.
-            current = None if new and not attempt else self.manifest(wanted.conversation)
-            with contextlib.ExitStack() as open_spools:
-                try:
-                    kept = self._attempt(wanted, reading, current, open_spools, anew=attempt > 0)
-                    if not new:
-                        self.undo_if_erased(wanted.conversation)
-                    return kept
-                except Conflict:
-                    continue  # somebody else wrote this generation: look at it and build the next one
-        raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="keep", key=wanted.conversation)
+    def _rebuild_views(self, conversation: str) -> None:
+        self.rebuild(conversation, publish=False)
 
-    def _attempt(
-        self,
-        wanted: _Wanted,
-        reading: Reading,
-        current: Manifest | None,
-        open_spools: contextlib.ExitStack,
-        *,
-        anew: bool,
-    ) -> Kept:
-        earlier = current.inputs if current else ()
-        arrived = self._without_known_names(wanted.arrived, earlier)
-        arrived = without_known_recordings(arrived, earlier, lambda taken: self._back(taken, open_spools))
-        composed = inputs.compose(earlier, list(arrived))
-        if not any(inputs.is_transcript(taken.source) for taken in composed):
-            raise NotFound("no transcript arrived, and none is archived", operation="keep", key=wanted.conversation)
-        self._put_inputs(arrived, earlier)
-        selections = chosen(current, wanted.selections)
-        mode = wanted.sync_mode or (current.sync_mode if current else None)
+    def _kept_details(self, manifest: Manifest) -> bytes | None:
+        key = next((taken.key for taken in manifest.inputs if taken.source == inputs.CONVERSATION), "")
+        return self.store.get(key) if key else None
 
-        def body(taken: Input) -> Source:
-            return arrived.get(taken) or self._back(taken, open_spools)
-
-        made = Made(wanted.conversation, composed, body, selections, reading, mode or "report")
-        # A rebuild, and what follows a lost race, makes everything again.
-        carry = carried(self.store, current, composed, made.mode, PRODUCER) if wanted.arrived and not anew else ()
-        built = make(made, carry, current)
-        open_spools.callback(built.close)
-        manifest = self._manifest(wanted, current, composed, selections, built, mode)
-        key = keys.transcript(wanted.conversation)
-        if current and current.says_the_same(manifest):
-            self._put_views(built, current, anew=anew)
-            self._listener(_archived(current, changed=False))
-            return Kept(current, built.summary, key, changed=False, selected=built.selected)
-        self._put_views(built, current, anew=anew)
-        self.store.put(keys.manifest(wanted.conversation, manifest.generation), encode(manifest), create=True)
-        self._listener(_archived(manifest, changed=True))
-        return Kept(manifest, built.summary, key, changed=True, selected=built.selected)
-
-    def _manifest(
-        self,
-        wanted: _Wanted,
-        current: Manifest | None,
-        composed: tuple[Input, ...],
-        selections: Sequence[Selection],
-        built: Built,
-        mode: SyncMode | None,
-    ) -> Manifest:
-        earlier = current.communications if current else ()
-        said = wanted.notes if wanted.arrived or not current else current.notes
-        return Manifest(
-            format=FORMAT,
-            conversation=wanted.conversation,
-            generation=current.generation + 1 if current else 1,
-            archived_at=rfc3339(self._clock.now()),
-            producer=PRODUCER,
-            state="unread" if built.unread else "done",
-            communications=inputs.merge_states(earlier, wanted.states, composed),
-            inputs=composed,
-            views=built.views,
-            selections=tuple(selection.slug for selection in selections),
-            notes=tuple(dict.fromkeys([*said, *built.notes])),
-            unread=built.unread,
-            summary=built.summary,
-            recordings=inputs.merge_recordings(
-                current.recordings if current else (),
-                wanted.recordings,
-                composed,
-                None if built.unread else built.unread_audio,
-                built.audio_remarks,
-                built.incomplete_audio,
-            ),
-            sync_mode=mode,
-            sync=built.sync or None,
-        )
-
-    def _without_known_names(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> dict[Input, Source]:
-        """Lists of names are asked for again and again: one that says the same as before is not kept again."""
-        known = {taken.source: taken for taken in earlier if inputs.is_directory(taken.source)}
-        return {
-            taken: body
-            for taken, body in arrived.items()
-            if taken.source not in known or not self._same_names(taken, body, known[taken.source])
-        }
-
-    def _same_names(self, taken: Input, body: Source, known: Input) -> bool:
-        def read() -> dict[str, str]:
-            with contextlib.ExitStack() as open_spools:
-                return read_names(self._back(known, open_spools))
-
-        return self._names.alike(taken.sha256, body, known.sha256, read)
-
-    def _put_inputs(self, arrived: Mapping[Input, Source], earlier: Sequence[Input]) -> None:
-        held = {taken.key for taken in earlier}
-        for taken, body in arrived.items():
-            if taken.key in held or taken.key in self._shared:
-                continue
-            kind = content_type(taken.key.rpartition(".")[2])
-            # A list of names is shared by many conversations; a body of this one alone is stored without asking.
-            if not inputs.is_directory(taken.source):
-                self.store.put_stream(taken.key, body, content_type=kind)
-                continue
-            if self.store.size(taken.key) != taken.size:
-                self.store.put_stream(taken.key, body, content_type=kind)
-            self._shared.add(taken.key)
-
-    def _put_views(self, built: Built, current: Manifest | None, *, anew: bool) -> None:
-        """Store the views that differ or are missing; all of them after a lost race, whose winner wrote them too."""
-        held = {view.key: view.sha256 for view in current.views} if current else {}
-        for view in (view for view in built.views if view.key in built.spools):
-            same = held.get(view.key) == view.sha256 and not anew
-            if not same or self.store.size(view.key) != view.size:
-                kind = content_type(view.key.rpartition(".")[2])
-                self.store.put_stream(view.key, built.spools[view.key], content_type=kind)
-
-    def _back(self, taken: Input, open_spools: contextlib.ExitStack) -> Spool:
-        """An archived input in a spool. Raises ``Unread`` when its bytes are not the ones that were archived."""
-        spool = open_spools.enter_context(Spool(self._spool_folder))
-        hint = "The object was removed, changed or damaged since: restore it from a version or a copy."
-        try:
-            with self.store.open(taken.key) as body:
-                while block := body.read(1 << 20):
-                    spool.write(block)
-        except NotFound:
-            raise Unread("it was archived and is not there", operation="read", key=taken.key, hint=hint) from None
-        if spool.sha256 != taken.sha256:
-            raise Unread("its bytes are not the ones archived", operation="read", key=taken.key, hint=hint)
-        return spool.seal()
+    def _details_of(self, manifest: Manifest) -> Details | None:
+        with contextlib.suppress(Unread, NotFound):
+            body = self._kept_details(manifest)
+            return read_details(body) if body else None
+        return None
 
 
-def _archived(manifest: Manifest, *, changed: bool) -> Archived:
-    return Archived(
-        conversation=manifest.conversation, generation=manifest.generation, state=manifest.state, changed=changed
-    )
+def _view_of(manifest: Manifest, name: str) -> View:
+    found = manifest.view(name)
+    if found is None:
+        raise NotFound("its manifest lists no such view", operation="read", key=name)
+    return found

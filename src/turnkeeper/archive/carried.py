@@ -36,8 +36,9 @@ def make(made: Made, carry: Sequence[View], current: Manifest | None) -> Built:
     """
     if carry and current is not None:
         built = _built(made, audio=False)
-        key = keys.transcript(made.conversation)
-        if any(view.key == key and view in current.views for view in built.views):
+        spool = built.spools.get(keys.transcript(made.conversation))
+        known = current.view(keys.transcript(made.conversation))
+        if spool is not None and known is not None and spool.sha256 == known.sha256:
             built.carried, built.sync = tuple(carry), dict(current.sync or {})
             return built
         built.close()
@@ -55,7 +56,7 @@ def carried(
     store: Store, current: Manifest | None, composed: Sequence[Input], mode: SyncMode, producer: str
 ) -> tuple[View, ...]:
     """The views of ``current``'s audio that another build would repeat: the same inputs, mode and version, every
-    recording read without a remark, and the objects still there. Else none, never some.
+    recording read without a remark, and the objects still there under keys of this version. Else none, never some.
     """
     if current is None or not any(inputs.recording_of(taken.source) for taken in composed):
         return ()
@@ -63,7 +64,8 @@ def carried(
     if not same or (current.sync_mode or "report") != mode or inputs.has_remarks(current.recordings, composed):
         return ()
     found = tuple(view for view in current.views if view.key.startswith(_OF_AUDIO))
-    return found if all(store.size(view.key) == view.size for view in found) else ()
+    there = all(not view.has_legacy_key and store.size(view.key) == view.size for view in found)
+    return found if there else ()
 
 
 def _built(made: Made, *, audio: bool) -> Built:

@@ -20,6 +20,7 @@ from turnkeeper.archive.mentions import scrub
 from turnkeeper.archive.parallel import each
 from turnkeeper.archive.removal import Removed, remove, survey
 from turnkeeper.archive.states import States
+from turnkeeper.archive.superseded import Superseded
 from turnkeeper.archive.tombstones import Reason, Tombstones
 from turnkeeper.archive.unfinished import Note, Unfinished
 from turnkeeper.archive.versions import History, Lock, history
@@ -30,7 +31,8 @@ from turnkeeper.version import __version__
 __all__ = ["By", "Eraser", "Erasure", "Hold", "Proof"]
 
 FORMAT = "turnkeeper.erasure/1"
-TABLES = "tables/"
+DERIVED = (keys.TABLES, "_turnkeeper/search/", "_turnkeeper/derived/")
+"""Places for copies of content that this version does not write, and so does not know how to erase from."""
 
 By = Literal["conversation", "ani", "external-contact", "age", "unfinished"]
 """How the conversations were chosen; never with what."""
@@ -140,7 +142,7 @@ class Eraser:
 
     def _left_behind(self) -> Iterator[str]:
         erased = set(self._tombstones.all())
-        for folder in keys.FOLDERS if erased else ():
+        for folder in (*keys.FOLDERS, *keys.OWN_FOLDERS) if erased else ():
             for key in self._store.list(f"{folder}/"):
                 if (conversation := keys.conversation_of(key)) in erased:
                     yield conversation
@@ -190,6 +192,7 @@ class Eraser:
                 states.commit(day, told)
         if isinstance(self._store, FolderStore):
             self._store.drop_leftovers()
+        Superseded(self._store, self._clock).forget(conversations)
         return scrub(self._store, conversations) if reports and conversations else 0
 
     def _conclude(self, erasure: Erasure, reason: Reason) -> None:
@@ -212,7 +215,7 @@ class Eraser:
         scrubbed: int = 0,
         waiting: int = 0,
     ) -> Proof:
-        tables = next(iter(self._store.list(TABLES)), None) is not None
+        derived = tuple(place for place in DERIVED if next(iter(self._store.list(place)), None) is not None)
         kept: dict[bool | None, Literal["none", "kept", "unknown"]] = {False: "none", True: "kept", None: "unknown"}
         return Proof(
             format=FORMAT,
@@ -222,11 +225,11 @@ class Eraser:
             reason=reason,
             by=by,
             versioning=kept[self._history.kept],
-            proven=proven and not tables,
+            proven=proven and not derived,
             erasures=erasures,
             reports_scrubbed=scrubbed,
             waiting=waiting,
-            not_covered=(TABLES,) if tables else (),
+            not_covered=derived,
             why=self._history.why,
             mend=self._history.mend,
         )

@@ -11,6 +11,7 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.erase import Eraser, Proof
+from turnkeeper.archive.generations import current_manifest
 from turnkeeper.archive.parallel import each
 from turnkeeper.archive.states import UNDATED, States
 from turnkeeper.clock import Clock
@@ -107,9 +108,13 @@ def _detailed(store: Store, conversation: str) -> date | None:
 def _transcribed(store: Store, conversation: str) -> date | None:
     """The day in the head of our own transcript, which stands before anybody's words."""
     try:
-        with store.open(keys.transcript(conversation)) as body:
+        manifest = current_manifest(store, conversation)
+        view = manifest.view(keys.transcript(conversation)) if manifest else None
+        if view is None:
+            return None
+        with store.open(view.key) as body:
             found = _started.search(body.read(HEAD).partition(b'"participants"')[0])
-    except NotFound:
+    except (NotFound, Unread):
         return None
     try:
         return datetime.fromisoformat(found[1].decode()).date() if found else None

@@ -2,6 +2,9 @@
 
 A name appears by ``link`` (which fails where one exists: create-only) or ``rename`` (which replaces), then its folder
 is synced. A crash leaves at most a file in ``incoming``, which is swept at the next start. Knows no object store.
+
+Only folders and regular files count. A symbolic link inside the archive leads out of it, and a pipe or a device may
+never answer: none is followed, opened, swept or listed. The archive's own folder may be a link.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import io
 import os
 import secrets
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +26,7 @@ from typing import Any, BinaryIO, TypeVar
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Source
 from turnkeeper.archive.disk import Disk, translated
-from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused, Unavailable
+from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused, Unavailable, Unread
 
 __all__ = ["FolderStore"]
 
@@ -57,7 +61,7 @@ class FolderStore:
         return self._root.as_uri()
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:  # noqa: ARG002 - files have no type
-        target = self._path(key)
+        target = self._path(key, write=True)
         with self._told("write", key), self._temporary(iter([data])) as temporary:
             if create:
                 self._create(temporary, target, data, key)
@@ -66,7 +70,7 @@ class FolderStore:
             self._disk.sync_folder(target.parent)
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:  # noqa: ARG002 - files have no type
-        target = self._path(key)
+        target = self._path(key, write=True)
         with self._told("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
             if temporary.stat().st_size != source.size:
                 raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
@@ -80,28 +84,45 @@ class FolderStore:
     def open(self, key: str) -> BinaryIO:
         path = self._path(key)
         with self._told("read", key):
-            if path.is_dir():
+            if not stat.S_ISREG(path.lstat().st_mode):
                 raise NotFound("not in the archive", operation="read", key=key)
             return io.BufferedReader(_Told(path, lambda: self._told("read", key)), READ)
 
     def size(self, key: str) -> int | None:
         with self._told("look for", key):
             try:
-                found = self._path(key).stat()
-            except (FileNotFoundError, NotADirectoryError):
+                found = self._path(key).lstat()
+            except (FileNotFoundError, NotADirectoryError, Unread):
                 return None
-            return found.st_size
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def list(self, prefix: str) -> Iterator[str]:
-        start = self._path(prefix.rstrip("/")) if prefix else self._root
+        folder = prefix.rstrip("/")
+        start = self._path(folder) if folder else self._root
         with self._told("list", prefix):
-            for folder, folders, files in os.walk(start, onerror=_raise_unless_absent):
-                folders.sort()
-                inside = Path(folder).relative_to(self._root)
-                if inside.as_posix() != keys.INCOMING:
-                    yield from filter(keys.is_key, ((inside / name).as_posix() for name in sorted(files)))
+            if not start.is_symlink() or start == self._root:
+                yield from (key for key, is_file in self._walk(start, folder) if is_file and keys.is_key(key))
+
+    def links(self, place: str = "") -> Iterator[str]:
+        """Where a link, a pipe or a device stands at a key, or below a folder (empty: in all of the archive)."""
+        name = place.rstrip("/")
+        path = self._path(name) if name else self._root
+        with self._told("list", place):
+            if name and path.is_symlink():
+                yield name
+            elif path.is_dir():
+                yield from (key for key, is_file in self._walk(path, name) if not is_file)
+
+    def drop_links(self, place: str) -> int:
+        """Remove them, and nothing that they lead to. Returns how many."""
+        found = list(self.links(place))
+        with self._told("delete", place):
+            for name in found:
+                (self._root / name).unlink(missing_ok=True)
+        return len(found)
 
     def delete(self, key: str) -> None:
+        """As every store does. Of a link, the link goes, and nothing behind it."""
         path = self._path(key)
         with self._told("delete", key):
             try:
@@ -113,7 +134,7 @@ class FolderStore:
     def leftovers(self) -> Iterator[str]:
         """The files in ``incoming`` whose writers are gone: they were never objects, and hold what one was to hold."""
         with self._told("list", keys.INCOMING), contextlib.suppress(FileNotFoundError):
-            for path in sorted((self._root / keys.INCOMING).iterdir()):
+            for path in sorted(self._incoming_files()):
                 if self._is_orphan(path.name):
                     yield f"{keys.INCOMING}/{path.name}"
 
@@ -127,16 +148,52 @@ class FolderStore:
 
     def prune(self, folder: str) -> None:
         """Remove a folder of objects, and those inside, where they are empty."""
+        path = self._path(folder.rstrip("/"))
         with self._told("delete", folder):
-            for inside, _, _ in os.walk(self._path(folder.rstrip("/")), topdown=False, onerror=_raise_unless_absent):
+            if path.is_symlink():
+                return
+            for inside, _, _ in os.walk(path, topdown=False, onerror=_raise_unless_absent):
                 try:
                     Path(inside).rmdir()
                 except OSError as cause:
                     if cause.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                         raise
 
-    def _path(self, key: str) -> Path:
-        return self._root / keys.check_key(key)
+    def _path(self, key: str, *, write: bool = False) -> Path:
+        """Where an object stands. Raises ``Unread`` where a link leads out of the archive, or ``StoreRefused`` where no
+        conversation could be written for it."""
+        path = self._root / keys.check_key(key)
+        for folder in path.parents:
+            if folder == self._root:
+                return path
+            if folder.is_symlink():
+                name = folder.relative_to(self._root).as_posix()
+                words = f"{name} is a link, and links inside an archive are not followed"
+                hint = "Put the folder itself there, or mount it there."
+                of_all = "/" not in name or name.startswith("_turnkeeper/")
+                raise (StoreRefused if write and of_all else Unread)(words, operation="open", key=key, hint=hint)
+        return path
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, bool]]:
+        """Everything in a folder but folders, in the order of the keys, and whether it is a regular file."""
+        try:
+            with os.scandir(folder) as scanned:
+                entries = [(entry.name, _kind(entry)) for entry in scanned]
+        except OSError as cause:
+            return _raise_unless_absent(cause)
+        # As keys are ordered: a folder's name counts with its slash.
+        for name, kind in sorted(entries, key=lambda entry: f"{entry[0]}/" if entry[1] == "folder" else entry[0]):
+            key = f"{prefix}/{name}" if prefix else name
+            if kind != "folder":
+                yield key, kind == "file"
+            elif key != keys.INCOMING:
+                yield from self._walk(folder / name, key)
+
+    def _incoming_files(self) -> Iterator[Path]:
+        """The regular files of writers. Behind a link there are none of ours."""
+        incoming = self._root / keys.INCOMING
+        if not incoming.is_symlink() and not incoming.parent.is_symlink():
+            yield from (path for path in incoming.iterdir() if path.is_file() and not path.is_symlink())
 
     @contextlib.contextmanager
     def _told(self, operation: str, key: str) -> Iterator[None]:
@@ -149,7 +206,7 @@ class FolderStore:
     @contextlib.contextmanager
     def _temporary(self, blocks: Iterator[bytes]) -> Iterator[Path]:
         """A synced file in ``incoming`` that holds the blocks; gone afterwards, whatever happens."""
-        incoming = self._root / keys.INCOMING
+        incoming = self._path(f"{keys.INCOMING}/new", write=True).parent
         self._make(incoming)
         path = incoming / f"{self._host}.{os.getpid()}.{secrets.token_hex(8)}"
         descriptor = self._disk.create(path)
@@ -170,7 +227,7 @@ class FolderStore:
                 return
             # Whoever was first may have removed it again: then the name is free.
             with contextlib.suppress(FileNotFoundError):
-                if target.read_bytes() == data:
+                if stat.S_ISREG(target.lstat().st_mode) and target.read_bytes() == data:
                     return
                 raise Conflict("stored with different content by another writer", operation="create", key=key)
         raise Unavailable("another writer holds it and shows nothing", operation="create", key=key)
@@ -199,9 +256,10 @@ class FolderStore:
     def _appear_locked(self, temporary: Path, target: Path) -> bool:
         # FAT, some network and FUSE file systems have no hard links. A lock that dies with its process stands in:
         # every writer of such a folder comes this way, so look-then-rename under it is create-only too.
-        with (self._root / keys.LOCK).open("wb") as lock:
+        path = self._root / keys.LOCK
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if target.exists():
+            if target.exists() or target.is_symlink():
                 return False
             self._disk.replace(temporary, target)
             return True
@@ -218,7 +276,7 @@ class FolderStore:
     def _sweep(self, now: float) -> None:
         """Remove what earlier crashes left in ``incoming``, and nothing that a living writer may still be writing."""
         with contextlib.suppress(OSError):
-            for path in (self._root / keys.INCOMING).iterdir():
+            for path in self._incoming_files():
                 age = now - path.stat().st_mtime
                 if age > STALE_SECONDS or (age > FRESH_SECONDS and self._is_orphan(path.name)):
                     path.unlink(missing_ok=True)
@@ -233,7 +291,7 @@ class _Told(io.FileIO):
     """A file of the archive: what goes wrong while it is read is told as what goes wrong while it is opened."""
 
     def __init__(self, path: Path, told: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
-        super().__init__(path)
+        super().__init__(path, opener=_open_regular)
         self._told = told
 
     def readinto(self, buffer: Any, /) -> int:
@@ -243,6 +301,21 @@ class _Told(io.FileIO):
     def readall(self) -> bytes:
         with self._told():
             return super().readall()
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open without following a link and without waiting for whoever is at the other end of a pipe."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", path)
+    return descriptor
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"
 
 
 def _is_alive(process: int) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from turnkeeper.archive import keys
+from turnkeeper.archive.contract import Source
 from turnkeeper.archive.manifest import CommunicationState, Input
 from turnkeeper.audio.containers import extension
 from turnkeeper.model import RecordingState
 
 __all__ = [
     "CONVERSATION",
+    "RECORDINGS",
+    "Back",
     "audio_keys",
     "communication_of",
     "compose",
@@ -23,6 +26,9 @@ __all__ = [
     "merge_states",
     "recording_of",
 ]
+
+Back = Callable[[Input], Source]
+"""Gives the archived bytes of an input. Raises ``Unread`` where they are gone or changed."""
 
 CONVERSATION = "conversation"
 METADATA = "media/metadata"

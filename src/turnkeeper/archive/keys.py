@@ -2,10 +2,13 @@
 
 raw/{conversation}/{communication|_media|_conversation}/{sha256[:16]}.json      audio/…   inputs
 manifests/{conversation}/{generation:06d}.json                                            the commit points
-transcripts/{conversation}.json  selections/{conversation}/{filter}.json                  views
-summaries/{conversation}.json  alignment/{conversation}.json  peaks/…                     views
+transcripts/{conversation}/{sha256[:16]}.json  selections/{conversation}/{filter}/{sha256[:16]}.json    views
+summaries/…  alignment/…  peaks/{conversation}/{recording}/{sha256[:16]}.dat              views
 directory/{kind}/{sha256[:16]}.json                                                       names, as of a day
 _turnkeeper/{tombstones|erasing}/{conversation}.json  _turnkeeper/audit/{day}/{time}-{random}.json    its own notes
+
+A view has a name, which says what it is (``transcripts/{conversation}.json``), and a key, which also says what is in it
+(``stored_view``). In an archive of version 1 the name was the key.
 """
 
 from __future__ import annotations
@@ -20,11 +23,15 @@ __all__ = [
     "ERASING",
     "FOLDERS",
     "INCOMING",
+    "LEGACY_VIEWS",
     "LOCK",
     "MANIFESTS",
+    "OWN_FOLDERS",
     "PROBE",
     "RUNS",
     "STATES",
+    "SUPERSEDED",
+    "TABLES",
     "TOMBSTONES",
     "WINDOWS",
     "alignment",
@@ -39,20 +46,25 @@ __all__ = [
     "erasing",
     "is_id",
     "is_key",
+    "is_reserved",
     "manifest",
     "manifests",
     "parse_manifest",
     "parse_note",
     "parse_raw",
+    "parse_superseded",
     "peaks",
     "places",
     "probe",
     "raw",
     "run",
     "selection",
+    "stored_view",
     "summary",
+    "superseded",
     "tombstone",
     "transcript",
+    "view_name",
     "window",
 ]
 
@@ -67,17 +79,37 @@ WINDOWS = "_turnkeeper/windows/"
 TOMBSTONES = "_turnkeeper/tombstones/"
 ERASING = "_turnkeeper/erasing/"
 AUDIT = "_turnkeeper/audit/"
-FOLDERS = ("manifests", "transcripts", "summaries", "alignment", "selections", "peaks", "audio", "raw")
+SUPERSEDED = "_turnkeeper/superseded/"
+TABLES = "tables/"
+FOLDERS = (
+    "manifests",
+    "transcripts",
+    "summaries",
+    "alignment",
+    "selections",
+    "peaks",
+    "audio",
+    "attachments",
+    "raw",
+)
 """Where a conversation's objects are: what leads readers to them first, the platform's own words last."""
+OWN_FOLDERS = ("_turnkeeper/notes", "_turnkeeper/holds")
+"""Where later versions keep what people note of a conversation, and why it must not be erased."""
+LEGACY_VIEWS = ("transcripts", "summaries", "alignment")
+"""The folders in which a view of version 1 stands directly, under the conversation's id."""
 
 _id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _segment = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,249}")
-_manifest = re.compile(r"manifests/([^/]+)/([0-9]{6,})\.json")
+_manifest = re.compile(r"manifests/([^/]+)/([0-9]{6}|[1-9][0-9]{6,})\.json")
 _raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
-_of_conversation = re.compile(
-    r"(?:(?:manifests|selections|peaks|audio|raw)/([^/]+)/.+|(?:transcripts|summaries|alignment)/([^/]+)\.json)"
-)
+_of_conversation = re.compile(rf"(?:(?:{'|'.join(FOLDERS)})/([^/]+)/.+|(?:{'|'.join(LEGACY_VIEWS)})/([^/]+)\.json)")
 _note = re.compile(r"_turnkeeper/(?:tombstones|erasing)/([^/]+)\.json")
+_own = re.compile(r"_turnkeeper/(?:notes/([^/]+)/.+|holds/([^/]+)\.json)")
+_view = re.compile(
+    r"((?:transcripts|summaries|alignment)/[^/]+|(?:selections|peaks)/[^/]+/[^/]+)/[0-9a-f]{16}(\.json|\.dat)"
+)
+_superseded = re.compile(r"_turnkeeper/superseded/([0-9]{4}-[0-9]{2}-[0-9]{2})/([^/]+)\.json")
+_reserved = re.compile(r"raw/[^/]+/_(?:digital|context|bots)/.+|attachments/[^/]+/.+")
 
 
 def check_id(value: str, name: str = "conversation") -> str:
@@ -148,36 +180,52 @@ def manifest(conversation: str, generation: int) -> str:
 
 
 def transcript(conversation: str) -> str:
-    """The view with every turn."""
+    """The name of the view with every turn."""
     return f"transcripts/{check_id(conversation)}.json"
 
 
 def selection(conversation: str, slug: str) -> str:
-    """The view of one filter; ``slug`` is the filter's own spelling of itself."""
+    """The name of the view of one filter; ``slug`` is the filter's own spelling of itself."""
     return check_key(f"selections/{check_id(conversation)}/{slug}.json")
 
 
 def summary(conversation: str) -> str:
-    """The summary view."""
+    """The name of the summary view."""
     return f"summaries/{check_id(conversation)}.json"
 
 
 def alignment(conversation: str) -> str:
-    """The view of sample indices per turn."""
+    """The name of the view of sample indices per turn."""
     return f"alignment/{check_id(conversation)}.json"
 
 
 def peaks(conversation: str, recording: str) -> str:
-    """The waveform view of one recording."""
+    """The name of one recording's waveform view."""
     return f"peaks/{check_id(conversation)}/{check_id(recording, 'recording')}.dat"
+
+
+def stored_view(name: str, sha256: str) -> str:
+    """The key of a view with these bytes: a name never changes its bytes, so a reader never sees half an update."""
+    stem, _, extension = name.rpartition(".")
+    return check_key(f"{stem}/{_short(sha256)}.{extension}")
+
+
+def view_name(key: str) -> str:
+    """The name of the view that is stored under a key. A key of version 1 is a name already."""
+    found = _view.fullmatch(key)
+    return f"{found[1]}{found[2]}" if found else key
 
 
 def places(conversation: str) -> tuple[str, ...]:
     """Everywhere a conversation's objects are, in the order of ``FOLDERS``: folders end with a slash, the others are
     single keys."""
     check_id(conversation)
-    single = ("transcripts", "summaries", "alignment")
-    return tuple(f"{folder}/{conversation}{'.json' if folder in single else '/'}" for folder in FOLDERS)
+    found: list[str] = []
+    for folder in FOLDERS:
+        found.append(f"{folder}/{conversation}/")
+        if folder in LEGACY_VIEWS:
+            found.append(f"{folder}/{conversation}.json")
+    return (*found, f"_turnkeeper/notes/{conversation}/", f"_turnkeeper/holds/{conversation}.json")
 
 
 def tombstone(conversation: str) -> str:
@@ -188,6 +236,11 @@ def tombstone(conversation: str) -> str:
 def erasing(conversation: str) -> str:
     """The note that a conversation's erasure is not finished."""
     return f"{ERASING}{check_id(conversation)}.json"
+
+
+def superseded(day: str, conversation: str) -> str:
+    """The note that views of a conversation were superseded on a day (UTC) and are to be swept."""
+    return check_key(f"{SUPERSEDED}{day}/{check_id(conversation)}.json")
 
 
 def audit(day: str, name: str) -> str:
@@ -224,8 +277,9 @@ def parse_raw(key: str) -> tuple[str, str] | None:
 
 
 def conversation_of(key: str) -> str | None:
-    """The conversation that an input, a view or a manifest belongs to by its key; None for any other key."""
-    found = _parsed(_of_conversation, key)
+    """The conversation that an input, a view, a manifest, a note or a hold belongs to by its key; None for any other
+    key."""
+    found = _parsed(_of_conversation, key) or _parsed(_own, key)
     return (found[1] or found[2]) if found else None
 
 
@@ -233,6 +287,17 @@ def parse_note(key: str) -> str | None:
     """The conversation of a tombstone's or unfinished erasure's key; None for any other key."""
     found = _parsed(_note, key)
     return found[1] if found else None
+
+
+def parse_superseded(key: str) -> tuple[str, str] | None:
+    """The day and conversation of a note of superseded views; None for any other key."""
+    found = _superseded.fullmatch(key)
+    return (found[1], found[2]) if found and is_id(found[2]) else None
+
+
+def is_reserved(key: str) -> bool:
+    """Whether it stands in a place that this version does not write: digital messages, context, bots, attachments."""
+    return bool(_reserved.fullmatch(key))
 
 
 def _parsed(form: re.Pattern[str], key: str) -> re.Match[str] | None:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
-from turnkeeper.errors import StoreRefused, Unread
+from turnkeeper.archive import keys
+from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import RecordingState, Summary
 
-__all__ = ["FORMAT", "CommunicationState", "Input", "Manifest", "SyncMode", "UnreadReason", "View", "decode", "encode"]
+__all__ = [
+    "FORMAT",
+    "CommunicationState",
+    "Input",
+    "Manifest",
+    "SyncMode",
+    "UnreadReason",
+    "View",
+    "decode",
+    "encode",
+    "foreign_objects",
+    "parse",
+]
 
 FORMAT = "turnkeeper.manifest/1"
 
@@ -45,6 +59,16 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     sha256: str
 
+    @property
+    def name(self) -> str:
+        """What it is, without what is in it: ``transcripts/{conversation}.json`` (see ``keys``)."""
+        return keys.view_name(self.key)
+
+    @property
+    def has_legacy_key(self) -> bool:
+        """Whether it still stands where version 1 put it, under a key that names no content."""
+        return self.name == self.key
+
 
 class UnreadReason(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Why the inputs could not be understood: the error's name, its words, and the place in the body."""
@@ -61,7 +85,8 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``archived_at`` is RFC 3339 in UTC, the only clock in the archive; ``producer`` the program and version that wrote
     it. An ``unread`` generation lists its inputs, the reason, and no views. ``selections`` are the filters whose views
     are rebuilt with every generation, as are the views of the audio with ``sync_mode``. ``recordings`` says what became
-    of each; ``sync`` is the compact verdict on each one's timing.
+    of each; ``sync`` is the compact verdict on each one's timing. ``defects`` counts the turns of which a field could
+    not be right.
     """
 
     format: str
@@ -80,10 +105,21 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     recordings: tuple[RecordingState, ...] = ()
     sync_mode: SyncMode | None = None
     sync: dict[str, dict[str, object]] | None = None
+    defects: int = 0
+
+    def view(self, name: str) -> View | None:
+        """The view of that name (``keys.transcript`` and its kin); None where this generation has none."""
+        return next((view for view in self.views if view.name == name), None)
 
     def says_the_same(self, other: Manifest) -> bool:
-        """Whether both say the same of inputs, views and states; when, by whom and with which remarks is no change."""
-        return _content(self) == _content(other)
+        """Whether a newer account says nothing that this one does not say of inputs, views and states.
+
+        When, by whom, with which remarks and under which keys views are stored is no change. Nor is a leg that was
+        never mentioned and has no transcript: only some ways of fetching ask for it.
+        """
+        mentioned = {one.id for one in self.communications}
+        legs = tuple(one for one in other.communications if one.id in mentioned or one.state != "absent")
+        return _content(self) == _content(msgspec.structs.replace(other, communications=legs))
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -91,21 +127,57 @@ def encode(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def decode(data: bytes, key: str = "") -> Manifest:
-    """Read a manifest; unknown fields are tolerated. Raises ``StoreRefused`` for a newer format, else ``Unread``."""
+def decode(data: bytes, key: str) -> Manifest:
+    """Read the manifest that stands under ``key``; unknown fields are tolerated.
+
+    Raises ``Unread`` for damage, for a newer format and where it lists objects of somebody else, ``WrongConversation``
+    where it is the manifest of another conversation or generation.
+    """
+    found = parse(data, key)
+    placed = keys.parse_manifest(key)
+    if placed != (found.conversation, found.generation):
+        raise _misplaced(found, placed[0] if placed else "", key)
+    foreign = next(foreign_objects(found), None)
+    if foreign is not None:
+        hint = "Run turnkeeper verify on the archive."
+        raise Unread(f"it lists {foreign.key[:120]!a}, which is not its own", operation="read", key=key, hint=hint)
+    return found
+
+
+def parse(data: bytes, key: str = "") -> Manifest:
+    """Read a manifest without comparing it with its place. Raises ``Unread`` for damage and for a newer format."""
     try:
         named = _FORMAT.decode(data).format
         if named == FORMAT:
             return _MANIFEST.decode(data)
-    except msgspec.DecodeError as cause:
-        hint = "Run turnkeeper verify on the archive."
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        hint = "Restore a version or a copy of it; turnkeeper verify lists what else is damaged."
         raise Unread(f"not a manifest ({cause})", operation="read", key=key, hint=hint) from None
-    raise StoreRefused(
-        f"has the format {named[:60]!a}",
-        operation="read",
-        key=key,
-        hint="Upgrade turnkeeper: pip install -U turnkeeper.",
-    )
+    hint = "Upgrade turnkeeper: pip install -U turnkeeper."
+    raise Unread(f"has the format {named[:60]!a}", operation="read", key=key, hint=hint)
+
+
+def foreign_objects(manifest: Manifest) -> Iterator[Input | View]:
+    """What a manifest lists and what belongs to another conversation, or to nobody."""
+    for one in manifest.inputs:
+        is_list = one.source.startswith("directory/") and one.key == f"{one.source}/{one.sha256[:16]}.json"
+        if not (is_list or _belongs(one.key, manifest.conversation)):
+            yield one
+    yield from (one for one in manifest.views if not _belongs(one.key, manifest.conversation))
+
+
+def _belongs(key: str, conversation: str) -> bool:
+    return keys.is_key(key) and keys.conversation_of(key) == conversation and not key.startswith(keys.MANIFESTS)
+
+
+def _misplaced(found: Manifest, conversation: str, key: str) -> WrongConversation:
+    if found.conversation != conversation and found.conversation.lower() == conversation.lower():
+        words = f"stands for {found.conversation[:128]!a}: this store does not tell capital letters from small ones"
+        hint = "Keep the two in archives of their own, or move the archive to a store that tells them apart."
+        return WrongConversation(words, operation="read", key=key, hint=hint)
+    words = f"is generation {found.generation} of {found.conversation[:128]!a}"
+    hint = "Run turnkeeper verify on the archive."
+    return WrongConversation(words, operation="read", key=key, hint=hint)
 
 
 class _Format(msgspec.Struct):
@@ -122,7 +194,7 @@ def _content(manifest: Manifest) -> tuple[object, ...]:
         manifest.state,
         manifest.communications,
         manifest.inputs,
-        manifest.views,
+        sorted((view.name, view.size, view.sha256) for view in manifest.views),
         manifest.selections,
         manifest.unread,
         manifest.summary,

@@ -14,7 +14,17 @@ from turnkeeper.errors import NotFound
 __all__ = ["scrub", "without"]
 
 NOTES = "_turnkeeper/"
-_apart = (keys.ARCHIVE, keys.PROBE, keys.TOMBSTONES, keys.ERASING, keys.AUDIT, keys.STATES, keys.WINDOWS)
+_apart = (
+    keys.ARCHIVE,
+    keys.PROBE,
+    keys.TOMBSTONES,
+    keys.ERASING,
+    keys.AUDIT,
+    keys.STATES,
+    keys.WINDOWS,
+    keys.SUPERSEDED,
+    *(f"{folder}/" for folder in keys.OWN_FOLDERS),
+)
 
 
 def scrub(store: Store, conversations: Collection[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,9 @@ import msgspec
 
 from turnkeeper.archive.contract import Source
 from turnkeeper.errors import NotFound, Unread
+from turnkeeper.transcript.details import Details
 
-__all__ = ["KnownNames", "read_names"]
+__all__ = ["KnownNames", "read_names", "relevant_ids"]
 
 _REMEMBERED = 64
 
@@ -36,12 +37,25 @@ class KnownNames:
             self._joined = wanted, names
         return names
 
-    def alike(self, one: str, body: Source, other: str, read: Callable[[], dict[str, str]]) -> bool:
-        """Whether a list (its SHA-256 and its bytes) says the same as another one, whose names ``read`` gives."""
+    def adds_nothing(
+        self, one: str, body: Source, other: str, read: Callable[[], dict[str, str]], ids: Collection[str] | None
+    ) -> bool:
+        """Whether a list (its SHA-256 and its bytes) names nobody of ``ids`` otherwise than another one does, whose
+        names ``read`` gives. Without ``ids`` both have to name the same people."""
         try:
-            return one == other or self._named(one, partial(read_names, body)) == self._named(other, read)
+            new, known = self._named(one, partial(read_names, body)), self._named(other, read)
         except (Unread, NotFound):
             return False
+        if ids is None:
+            return new == known
+        return all(name not in new or new[name] == known.get(name) for name in ids)
+
+    def names_any(self, one: str, body: Source, ids: Collection[str]) -> bool:
+        """Whether a list names any of ``ids``; a list that cannot be read may."""
+        try:
+            return not self._named(one, partial(read_names, body)).keys().isdisjoint(ids)
+        except Unread:
+            return True
 
     def _named(self, sha256: str, read: Callable[[], dict[str, str]]) -> dict[str, str]:
         found = self._names.get(sha256)
@@ -52,6 +66,19 @@ class KnownNames:
                     self._names.pop(next(iter(self._names)))
                 self._names[sha256] = found
         return found
+
+
+def relevant_ids(source: str, details: Details | None) -> Collection[str] | None:
+    """The ids that matter to one conversation in a list of names (``directory/users``); None where that is unknown.
+
+    Where the details name no user or no queue, the transcript may.
+    """
+    if details is None:
+        return None
+    kind = source.partition("/")[2]
+    if kind == "wrapups":
+        return details.wrap_up_codes
+    return {"users": details.user_ids, "queues": details.queue_ids}.get(kind) or None
 
 
 def read_names(source: Source) -> dict[str, str]:

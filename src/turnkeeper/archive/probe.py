@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
 from turnkeeper.archive import aws, keys, layout
+from turnkeeper.archive.address import parse_address
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.refusals import POLICY
 from turnkeeper.errors import Conflict, TurnkeeperError
@@ -94,7 +94,7 @@ def _only_for_erasing(finding: Finding) -> Finding:
 
 
 def _protection(store: Store, settings: StoreSettings) -> Iterator[Finding]:
-    found = aws.protection(settings, urlsplit(store.url).netloc)
+    found = aws.protection(settings, parse_address(store.url).bucket)
     if found is None:
         yield Finding("versioning", "warn", "not looked at", aws.INSTALL)
         return

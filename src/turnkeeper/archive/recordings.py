@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -17,7 +17,7 @@ __all__ = ["without_known_recordings"]
 
 
 def without_known_recordings(
-    arrived: Mapping[Input, Source], earlier: Sequence[Input], back: Callable[[Input], Source]
+    arrived: Mapping[Input, Source], earlier: Sequence[Input], back: inputs.Back
 ) -> dict[Input, Source]:
     """What arrived, less a list of recordings that says nothing new.
 
@@ -29,15 +29,15 @@ def without_known_recordings(
     if now is None or known is None:
         return dict(arrived)
     held = {recording for taken in earlier if (recording := inputs.recording_of(taken.source))}
-    if now.sha256 == known.sha256 or not _tells_more(arrived[now], back(known), held):
-        return {taken: body for taken, body in arrived.items() if taken is not now}
-    return dict(arrived)
+    if now.sha256 == known.sha256 or _tells_more(arrived[now], known, held, back):
+        return dict(arrived)
+    return {taken: body for taken, body in arrived.items() if taken is not now}
 
 
-def _tells_more(now: Source, known: Source, held: set[str]) -> bool:
+def _tells_more(now: Source, known: Input, held: set[str], back: inputs.Back) -> bool:
     try:
         new = {one.id: one for one in _read(now)}
-        old = {one.id: one for one in _read(known)}
+        old = {one.id: one for one in _read(back(known))}
     except Unread:
         return True
     if (held & old.keys()) - new.keys():

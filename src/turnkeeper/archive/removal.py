@@ -16,6 +16,7 @@ from turnkeeper.archive.versions import Bucket, History, Lock, Version
 __all__ = ["Removed", "held_keys", "remove", "survey"]
 
 ROUNDS = 3
+LINKED = "a link stood in place of its folder: it is removed, and what it led to was not touched"
 BUSY = "objects kept appearing while they were removed: something is still writing this conversation"
 
 
@@ -56,6 +57,8 @@ def survey(store: Store, history: History, conversation: str) -> Removed:
 def remove(store: Store, history: History, conversation: str) -> Removed:
     """Remove everything that is there. Raises what the store raises; what was removed until then stays removed."""
     removed = Removed()
+    if isinstance(store, FolderStore):
+        _remove_links(store, conversation, removed)
     if history.kept and history.bucket:
         _remove_versions(store, history.bucket, conversation, removed)
     else:
@@ -108,6 +111,13 @@ def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: R
 
 def _hides(version: Version, held: set[str]) -> bool:
     return version.marker and version.key in held
+
+
+def _remove_links(store: FolderStore, conversation: str, removed: Removed) -> None:
+    """Links in the conversation's places go first: they are not followed, and hide what they lead to."""
+    for place in keys.places(conversation):
+        if store.drop_links(place):
+            removed.doubt = LINKED
 
 
 def _prune(store: FolderStore, conversation: str) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.manifest import Manifest
 from turnkeeper.archive.views import Reading
 from turnkeeper.errors import Erased, Fatal, NotFound, TurnkeeperError
 
 __all__ = ["Reread", "reread"]
+
+
+_PUBLISHED_AT_ONCE = 1000
 
 
 class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -32,13 +37,29 @@ def reread(
     """Read the archived inputs again and rebuild their views, without the platform.
 
     The conversations named, or all that are unread, or with ``every`` all there are. ``options`` (``shapes``,
-    ``limits``) go to the reader of transcripts. A new generation is written only where something changed. One
-    conversation's trouble does not stop the others; ``Fatal`` errors are raised.
+    ``limits``) go to the reader of transcripts. A new generation is written only where something changed; with
+    ``every`` also where views of an archive of version 1 get the keys of this version. The index is told before the
+    end, and views superseded more than a day ago are swept. One conversation's trouble does not stop the others;
+    ``Fatal`` errors are raised.
     """
-    for conversation in archive.conversations() if conversations is None else conversations:
-        before = _state(archive, conversation)
-        if before == "unread" or every or conversations is not None:
-            yield _one(archive, conversation, before, Reading(options))
+    manifests: list[Manifest] = []
+    try:
+        for conversation in archive.conversations() if conversations is None else conversations:
+            before = _state(archive, conversation)
+            if before == "unread" or every or conversations is not None:
+                result, manifest = _one(archive, conversation, before, Reading(options), move=every)
+                manifests += [manifest] if manifest else []
+                if len(manifests) >= _PUBLISHED_AT_ONCE:
+                    archive.publish(manifests)
+                    manifests.clear()
+                yield result
+    except BaseException:
+        # What ended it is what the caller must hear. The next reread tells the index again.
+        with contextlib.suppress(TurnkeeperError):
+            archive.publish(manifests)
+        raise
+    archive.publish(manifests)
+    archive.sweep()
 
 
 def _state(archive: Archive, conversation: str) -> str:
@@ -51,14 +72,17 @@ def _state(archive: Archive, conversation: str) -> str:
     return found.state if found else "absent"
 
 
-def _one(archive: Archive, conversation: str, before: str, reading: Reading) -> Reread:
+def _one(
+    archive: Archive, conversation: str, before: str, reading: Reading, *, move: bool
+) -> tuple[Reread, Manifest | None]:
     try:
-        kept = archive.rebuild(conversation, reading)
+        kept = archive.rebuild(conversation, reading, move=move, publish=False)
     except (Erased, NotFound) as cause:
-        return Reread(conversation=conversation, before=before, after="absent", reason=cause.message)
+        return Reread(conversation=conversation, before=before, after="absent", reason=cause.message), None
     except Fatal:
         raise
     except TurnkeeperError as cause:
-        return Reread(conversation=conversation, before=before, after="unread", reason=str(cause))
-    why = kept.manifest.unread.message if kept.manifest.unread else ""
-    return Reread(conversation=conversation, before=before, after=kept.manifest.state, changed=kept.changed, reason=why)
+        return Reread(conversation=conversation, before=before, after="unread", reason=str(cause)), None
+    now = kept.manifest
+    why = now.unread.message if now.unread else ""
+    return Reread(conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why), now

@@ -148,29 +148,48 @@ class States:
         """What is known of a day; empty where nothing is. Raises ``Unread`` or ``StoreRefused`` for what is no day."""
         return self._current(day, _DAY)[1] or DayStates(format=FORMAT, day=_checked(day))
 
-    def commit(self, day: str, calls: Iterable[CallState]) -> None:
-        """Merge these calls into the day. Writes nothing where the day says so already.
+    def commit(
+        self,
+        day: str,
+        calls: Iterable[CallState],
+        *,
+        combine: Callable[[CallState, CallState], CallState] | None = None,
+    ) -> int:
+        """Merge these calls into the day; how many of them changed it. Writes nothing where the day says so already.
 
-        What nothing is told of stays text: a day of thousands is committed again and again while it is exported.
+        ``combine`` makes one account of what the day says and what is told (``merged`` where none is given). What
+        nothing is told of stays text: a day of thousands is committed again and again while it is exported.
         """
         told = {call.conversation: call for call in calls}
         for _ in range(_ATTEMPTS):
             generation, known = self._texts(day)
             try:
-                news = dict(_news(known, told))
+                news = dict(_news(known, told, combine or merged))
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
             if not news:
-                return
+                return 0
             texts = known | {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}
-            whole = _DayTexts(format=FORMAT, day=_checked(day), calls=tuple(texts[name] for name in sorted(texts)))
-            try:
-                self._store.put(_key(day, generation + 1), _ENCODER.encode(whole) + b"\n", create=True)
-            except Conflict:
-                continue  # another exporter was first: merge with what it wrote
-            self._prune(day, generation)
-            return
+            if self._write(day, generation, tuple(texts[name] for name in sorted(texts))):
+                return len(news)
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
+
+    def reset(self, day: str) -> None:
+        """Begin a day anew whose newest generation cannot be read: nothing is known of it from now on."""
+        for _ in range(_ATTEMPTS):
+            if self._write(day, max(self._generations(day), default=0), ()):
+                return
+        raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
+
+    def _write(self, day: str, generation: int, calls: tuple[msgspec.Raw, ...]) -> bool:
+        """Write the generation after this one; False where another exporter was first."""
+        whole = _DayTexts(format=FORMAT, day=_checked(day), calls=calls)
+        try:
+            self._store.put(_key(day, generation + 1), _ENCODER.encode(whole) + b"\n", create=True)
+        except Conflict:
+            return False
+        self._prune(day, generation)
+        return True
 
     def windows(self, damaged: Callable[[Unread], None] = _ignore) -> Iterator[Window]:
         """Every window that was listed, in the order of their keys.
@@ -248,11 +267,15 @@ def _damaged(key: str) -> Unread:
     return Unread("not a day of states", operation="read states", key=key, hint=_DAMAGED)
 
 
-def _news(known: Mapping[str, msgspec.Raw], told: Mapping[str, CallState]) -> Iterator[tuple[str, CallState]]:
+def _news(
+    known: Mapping[str, msgspec.Raw],
+    told: Mapping[str, CallState],
+    combine: Callable[[CallState, CallState], CallState],
+) -> Iterator[tuple[str, CallState]]:
     """Each call that is told something the day does not say yet, merged with what it says."""
     for name, call in told.items():
         before = _CALL.decode(known[name]) if name in known else None
-        after = call if before is None else merged(before, call)
+        after = call if before is None else combine(before, call)
         if after != before:
             yield name, after
 

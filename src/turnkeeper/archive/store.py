@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 
 from turnkeeper.archive import aws, keys
+from turnkeeper.archive.address import Address, parse_address
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.listing import BadKey, Listed, Listing
 from turnkeeper.archive.refusals import Place, refusal
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, Unavailable
 from turnkeeper.settings import StoreSettings
@@ -35,41 +37,29 @@ _retries = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
-_FORMS = "Give s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, or a folder."
+_bad_path = re.compile(r'[Pp]ath "(.*?)"(?: contained|: Encountered)', re.DOTALL)
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
 
 
 def open_store(url: str, settings: StoreSettings | None = None) -> Store:
-    """The store at ``s3://bucket/prefix``, ``gs://…``, ``az://account/container/…``, ``file:///…``, or a plain path.
+    """The store at ``s3://bucket/prefix``, ``gs://…``, ``az://container/…``, ``file:///…``, or a plain path.
 
     ``memory://`` is a new store in memory each time, for tests. Nothing is asked of a remote store yet, and no folder
     is made. Raises ``Misconfigured`` for an address or credentials that cannot work, ``StoreRefused`` for a path that
     is a file.
     """
     chosen = settings or StoreSettings.from_environment()
-    parts = _parts(url)
-    scheme = parts.scheme.lower()
-    if scheme == "file":
-        return FolderStore(_path_of(url))
-    if "://" not in url:
-        return FolderStore(_home(url))
-    if scheme == "memory":
+    address = parse_address(url)
+    if address.path is not None:
+        return FolderStore(address.path)
+    if address.scheme == "memory":
         from obstore.store import MemoryStore
 
         return ObjectStore(MemoryStore(), "memory://", Place())
-    prefix = parts.path.strip("/")
-    plain = f"{scheme}://{parts.netloc.rpartition('@')[2]}{'/' + prefix if prefix else ''}"
-    if not parts.netloc or scheme not in ("s3", "gs", "az"):
-        raise Misconfigured(
-            "is not the address of an archive",
-            operation="open the archive",
-            key=plain,
-            hint=_FORMS,
-        )
-    keys.check_prefix(prefix)
-    opened = _s3(parts.netloc, prefix, chosen) if scheme == "s3" else _other(plain, chosen)
-    place = Place(parts.netloc, chosen.endpoint, chosen.region, chosen.kms_key)
-    return ObjectStore(opened, plain, place, chosen)
+    keys.check_prefix(address.prefix)
+    opened = _s3(address, chosen) if address.scheme == "s3" else _other(address, chosen)
+    place = Place(address.bucket, chosen.endpoint, chosen.region, chosen.kms_key)
+    return ObjectStore(opened, address.url, place, chosen)
 
 
 class ObjectStore:
@@ -77,6 +67,9 @@ class ObjectStore:
 
     def __init__(self, store: Any, url: str, place: Place, settings: StoreSettings | None = None) -> None:
         self._store = store
+        address = parse_address(url)
+        # Directory buckets of S3 list in no order.
+        self._listing = Listing(_Lists(store, address.prefix), ordered=not address.bucket.endswith("--x-s3"))
         self._place = place
         self.url = url
         self.settings = settings
@@ -125,8 +118,17 @@ class ObjectStore:
     def list(self, prefix: str) -> Iterator[str]:
         folder = prefix.rstrip("/")
         with self._told("list", folder):
-            for page in self._store.list(folder or None):
-                yield from sorted(filter(keys.is_key, (str(found["path"]) for found in page)))
+            yield from filter(keys.is_key, self._listing.keys(folder))
+
+    def odd_keys(self) -> Iterator[str]:
+        """What lies below the archive's address and can be no object of it: a key with an empty or dotted segment, a
+        name with other characters. The first of those with such a segment stands for its folder."""
+        with self._told("list", ""):
+            found: list[str] = []
+            yield from (
+                key for key in self._listing.keys("", found.append) if not keys.is_key(key) and key != keys.LOCK
+            )
+            yield from found
 
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFound), self._told("delete", key):
@@ -171,6 +173,33 @@ class ObjectStore:
             raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
 
 
+class _Lists:
+    """What obstore lists below ``prefix``. It cannot read keys with empty or dotted segments, and says which one."""
+
+    def __init__(self, store: Any, prefix: str) -> None:
+        self._store = store
+        self._prefix = f"{prefix}/" if prefix else ""
+
+    def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+        try:
+            for page in self._store.list(folder or None, offset=after or None):
+                yield [(str(found["path"]), int(found["size"])) for found in page]
+        except InvalidPathError as cause:
+            raise self._bad(cause) from None
+
+    def children(self, folder: str) -> tuple[list[Listed], list[str]]:
+        try:
+            found = obstore.list_with_delimiter(self._store, folder or None)
+        except InvalidPathError as cause:
+            raise self._bad(cause) from None
+        objects = [(str(one["path"]), int(one["size"])) for one in found["objects"]]
+        return objects, [str(folder) for folder in found["common_prefixes"]]
+
+    def _bad(self, cause: InvalidPathError) -> BadKey:
+        found = _bad_path.search(str(cause))
+        return BadKey(found[1].removeprefix(self._prefix) if found else "")
+
+
 class _Ranges(Positional):
     """Reads an object by ranges, so that no single request has to live as long as its reader."""
 
@@ -192,30 +221,7 @@ def _check_whole(count: int, source: Source, key: str) -> None:
         raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
 
 
-def _parts(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError as cause:
-        shown = url.partition("?")[0].rpartition("@")[2]
-        raise Misconfigured(f"is no address ({cause})", operation="open the archive", key=shown, hint=_FORMS) from None
-
-
-def _home(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        hint = "Write the whole path."
-        raise Misconfigured("is nobody's home", operation="open the archive", key=path, hint=hint) from None
-
-
-def _path_of(url: str) -> Path:
-    parts = _parts(url)
-    if parts.netloc not in ("", "localhost") or not parts.path:
-        raise Misconfigured("is not a folder's address", operation="open the archive", key=url, hint="Try file:///….")
-    return Path(unquote(parts.path))
-
-
-def _s3(bucket: str, prefix: str, settings: StoreSettings) -> Any:
+def _s3(address: Address, settings: StoreSettings) -> Any:
     from obstore.store import S3Store
 
     signing = aws.access(settings)
@@ -227,10 +233,10 @@ def _s3(bucket: str, prefix: str, settings: StoreSettings) -> Any:
     if settings.kms_key:
         config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": settings.kms_key}
     return _built(
-        f"s3://{bucket}",
+        f"s3://{address.bucket}",
         S3Store,
-        bucket,
-        prefix=prefix or None,
+        address.bucket,
+        prefix=address.prefix or None,
         config=config,
         client_options=_client(settings, settings.endpoint),
         retry_config=_retries,
@@ -238,10 +244,12 @@ def _s3(bucket: str, prefix: str, settings: StoreSettings) -> Any:
     )
 
 
-def _other(url: str, settings: StoreSettings) -> Any:
-    from obstore.store import from_url
+def _other(address: Address, settings: StoreSettings) -> Any:
+    from obstore.store import AzureStore, GCSStore
 
-    return _built(url, from_url, url, client_options=_client(settings, ""), retry_config=_retries)
+    kind = GCSStore if address.scheme == "gs" else AzureStore
+    options = {"client_options": _client(settings, ""), "retry_config": _retries}
+    return _built(address.url, kind, address.bucket, prefix=address.prefix or None, **options)
 
 
 def _built(url: str, make: Any, *given: Any, **options: Any) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -19,18 +20,23 @@ import msgspec
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.contract import Store, Stored
 from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.manifest import Input, Manifest, View, decode
+from turnkeeper.archive.layout import FORMAT_1, read_layout
+from turnkeeper.archive.manifest import Input, Manifest, View, foreign_objects, parse
 from turnkeeper.archive.parallel import each
 from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.store import ObjectStore
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.views import Reading, build
+from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Finding", "Kind", "Verification"]
 
 BLOCK = 1 << 20
+SETTLED = timedelta(hours=1)
+"""How long after its commit a generation has to stand in the index: a run tells it every few minutes."""
 _known = {*keys.FOLDERS, "directory", "tables", "_turnkeeper"}
 _beside = tuple(folder for folder in keys.FOLDERS if folder != "manifests")
 
@@ -38,6 +44,7 @@ Kind = Literal[
     "missing",  # listed, and not there
     "changed",  # there, with other bytes than listed
     "stray",  # there, and listed by no manifest
+    "link",  # a link, pipe or device in the archive's folder: never followed, never opened
     "leftover",  # what a writer that is gone left behind
     "foreign",  # a manifest lists another conversation's object
     "unreadable",  # a manifest, or a note, cannot be read
@@ -80,6 +87,7 @@ class Verification:
     def __init__(
         self,
         store: Store,
+        clock: Clock | None = None,
         *,
         sample: float = 1.0,
         seed: str = "",
@@ -92,6 +100,8 @@ class Verification:
         self.seed = seed or secrets.token_hex(4)
         self.conversations = self.objects = self.size = 0
         self._store = store
+        self._now = (clock or SystemClock()).now()
+        self._settled = self._indexed = 0
         self._views = views
         self._spool_folder = spool_folder
         self._tombstones = Tombstones(store)
@@ -104,6 +114,7 @@ class Verification:
             yield from findings
         for findings in each(self._call, self._calls()):
             yield from findings
+        yield from self._unindexed()
         yield from self._unfinished()
         yield from self._elsewhere()
 
@@ -137,23 +148,26 @@ class Verification:
         if self._tombstones.has(name):
             yield from (Finding("erased", key, name, _ERASED) for key in (*case.generations, *case.beside))
             return
-        generations = case.generations or tuple(self._store.list(keys.manifests(name)))
+        listed = case.generations or tuple(self._store.list(keys.manifests(name)))
+        generations = sorted((placed, key) for key in listed if (placed := keys.parse_manifest(key)))
         manifests: list[Manifest] = []
-        for key in sorted(generations, key=lambda key: keys.parse_manifest(key) or ("", 0)):
+        for _, key in generations:
             found = self._manifest(key, name)
             if isinstance(found, Finding):
                 yield found
             else:
                 manifests.append(found)
+        if case.generations:
+            yield from (Finding("stray", key, name, _NO_MANIFEST) for key in listed if not keys.parse_manifest(key))
         if case.generations and manifests:
-            self._count(conversations=1)
+            self._count(conversations=1, settled=self._is_settled(manifests[-1]))
             yield from self._current(manifests[-1])
             yield from self._earlier(manifests)
         if len(manifests) == len(generations):
             yield from self._strays(case, manifests)
 
     def _strays(self, case: _Case, manifests: list[Manifest]) -> Iterator[Finding]:
-        strays = set(case.beside) - _listed_by(manifests)
+        strays = {key for key in case.beside if not keys.is_reserved(key)} - _listed_by(manifests)
         if strays:
             # A generation written since the folders were listed may be theirs.
             name = case.conversation
@@ -166,33 +180,35 @@ class Verification:
         if placed is None:
             return Finding("stray", key, conversation, "not a manifest's key")
         try:
-            found = decode(self._store.get(key), key)
-        except (NotFound, Unread, StoreRefused) as cause:
+            found = parse(self._store.get(key), key)
+        except (NotFound, Unread) as cause:
             return Finding("unreadable", key, conversation, cause.message)
-        if (found.conversation, found.generation) != placed:
-            return Finding("unreadable", key, conversation, "is the manifest of another conversation or generation")
-        return found
+        if (found.conversation, found.generation) == placed:
+            return found
+        detail = "is the manifest of another conversation or generation"
+        if found.conversation != conversation and found.conversation.lower() == conversation.lower():
+            detail = "belongs to an id that differs in capital letters only: the store does not tell them apart"
+        return Finding("unreadable", key, conversation, detail)
 
     def _current(self, manifest: Manifest) -> Iterator[Finding]:
         sound = True
+        foreign = frozenset(foreign_objects(manifest))
         for one in _objects(manifest):
-            for finding in self._listed(one, manifest.conversation):
+            for finding in self._listed(one, manifest.conversation, foreign):
                 sound = False
                 yield finding
         if self._views and sound:
             yield from self._rebuilt(manifest)
 
-    def _listed(self, one: Input | View, conversation: str) -> Iterable[Finding]:
-        if isinstance(one, Input) and inputs.is_directory(one.source):
-            return self._list_of_names(one, conversation)
-        if not keys.is_key(one.key) or keys.conversation_of(one.key) != conversation:
+    def _listed(self, one: Input | View, conversation: str, foreign: Collection[Input | View]) -> Iterable[Finding]:
+        if one in foreign:
             return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
+        if isinstance(one, Input) and inputs.is_directory(one.source):
+            return self._list_of_names(one)
         return self._compared(one, conversation)
 
-    def _list_of_names(self, one: Input, conversation: str) -> Iterable[Finding]:
+    def _list_of_names(self, one: Input) -> Iterable[Finding]:
         """Lists of names belong to many conversations, and are read once."""
-        if not _is_list_of_names(one):
-            return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
         with self._lists_lock:
             if one.key not in self._lists:
                 self._lists[one.key] = tuple(self._compared(one, ""))
@@ -207,6 +223,9 @@ class Verification:
                     size += len(block)
         except NotFound:
             yield Finding("missing", one.key, conversation, f"{one.size} bytes are listed")
+            return
+        except Unread as cause:
+            yield Finding("missing", one.key, conversation, cause.message)
             return
         self._count(objects=1, size=size)
         if size != one.size:
@@ -234,10 +253,11 @@ class Verification:
             return
         built = build(manifest.conversation, bodies, selections, Reading(spool_folder=self._spool_folder))
         try:
-            listed = {view.key: view.sha256 for view in manifest.views}
             for view in built.views:
-                if listed.get(view.key) != view.sha256:
-                    yield Finding("view", view.key, manifest.conversation, "this version builds another one")
+                listed = manifest.view(view.name)
+                if listed is None or listed.sha256 != view.sha256:
+                    key = listed.key if listed else view.key
+                    yield Finding("view", key, manifest.conversation, "this version builds another one")
             if built.unread and manifest.state == "done":
                 yield Finding("view", keys.transcript(manifest.conversation), manifest.conversation, "cannot be built")
         finally:
@@ -272,8 +292,31 @@ class Verification:
             return "the index says erased, and there is no tombstone"
         if call.state not in ("done", "unread") and not call.generation:
             return ""
+        self._count(indexed=1)
         key = keys.manifest(call.conversation, max(call.generation, 1))
-        return "" if self._store.size(key) is not None else f"the index says {call.state}, and {key} is not there"
+        if self._store.size(key) is None:
+            return f"the index says {call.state}, and {key} is not there"
+        newer = keys.manifest(call.conversation, call.generation + 1)
+        if self._store.size(newer) is None:
+            return ""
+        found = self._manifest(newer, call.conversation)
+        late = isinstance(found, Manifest) and self._is_settled(found)
+        return f"the index says generation {call.generation}, and {newer} is there" if late else ""
+
+    def _is_settled(self, manifest: Manifest) -> bool:
+        """Whether the index had time to hear of a generation."""
+        try:
+            return datetime.fromisoformat(manifest.archived_at) <= self._now - SETTLED
+        except (ValueError, TypeError):
+            return False
+
+    def _unindexed(self) -> Iterator[Finding]:
+        """Archives of version 1 were not indexed by every verb."""
+        found = read_layout(self._store)
+        missing = self._settled - self._indexed
+        if found is not None and found.format != FORMAT_1 and missing > 0:
+            detail = f"{missing} archived conversations are not in the index; run turnkeeper reindex on the archive"
+            yield Finding("index", keys.STATES, "", detail)
 
     def _unfinished(self) -> Iterator[Finding]:
         try:
@@ -290,24 +333,34 @@ class Verification:
             yield Finding("missing", keys.ARCHIVE, "", "the archive's own note; the next export writes it")
         if isinstance(self._store, FolderStore):
             yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.leftovers())
+            yield from (Finding("link", key, "", _LINK) for key in self._store.links())
         yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.list("_turnkeeper/probe/"))
         if self.sample < 1:
             return
         for key in self._store.list(""):
             folder = key.partition("/")[0]
             if folder not in _known or (folder in keys.FOLDERS and keys.conversation_of(key) is None):
-                yield Finding("stray", key, "", "not an object of an archive")
+                yield Finding("stray", key, "", _NO_OBJECT)
+        if isinstance(self._store, ObjectStore):
+            yield from (Finding("stray", key[:300], "", _NO_OBJECT) for key in self._store.odd_keys())
 
-    def _count(self, conversations: int = 0, objects: int = 0, size: int = 0) -> None:
+    def _count(
+        self, conversations: int = 0, objects: int = 0, size: int = 0, *, settled: bool = False, indexed: int = 0
+    ) -> None:
         with self._lock:
             self.conversations += conversations
             self.objects += objects
             self.size += size
+            self._settled += settled
+            self._indexed += indexed
 
 
 _ERASED = "it was erased; run turnkeeper erase on the archive to finish"
 _STRAY = "no manifest lists it; it may be of a run that is going on, or that crashed: run the export again"
 _LEFTOVER = "left by a writer that is gone"
+_NO_MANIFEST = "not a manifest's key"
+_NO_OBJECT = "not an object of an archive"
+_LINK = "a link, a pipe or a device: it is never followed; put the files themselves there, or remove it"
 
 
 class _Folder:
@@ -344,13 +397,6 @@ def _listed_by(manifests: Iterable[Manifest]) -> set[str]:
 
 def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
     return (*manifest.inputs, *manifest.views)
-
-
-def _is_list_of_names(one: Input) -> bool:
-    try:
-        return one.key == keys.directory(one.source.partition("/")[2], one.sha256)
-    except Misconfigured:
-        return False
 
 
 def _is_audio(one: Input) -> bool:

@@ -10,9 +10,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from turnkeeper.archive import aws
+from turnkeeper.archive.address import parse_address
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.parallel import THREADS
@@ -135,15 +135,15 @@ def history(store: Store) -> History:
     if isinstance(store, FolderStore) or store.url.startswith("memory:"):
         return History(kept=False)
     if not isinstance(store, ObjectStore) or store.settings is None or not store.url.startswith("s3://"):
-        name = urlsplit(store.url).scheme
+        name = store.url.partition("://")[0]
         return History(None, f"whether {name}:// keeps deleted objects cannot be asked", "Ask your administrator.")
     return _history_of_bucket(store.url, store.settings)
 
 
 def _history_of_bucket(url: str, settings: StoreSettings) -> History:
-    parts = urlsplit(url)
+    address = parse_address(url)
     try:
-        bucket = Bucket(_client(settings), parts.netloc, parts.path.strip("/"))
+        bucket = Bucket(_client(settings), address.bucket, address.prefix)
         status = bucket.versioning()
     except ImportError:
         return History(None, "whether the bucket keeps versions cannot be asked without boto3", aws.INSTALL)

@@ -40,7 +40,7 @@ class Reading:
 
 @dataclass
 class Built:
-    """Views in spools by key, what they amount to, or why there are none. ``selected`` counts turns per filter.
+    """Views in spools by name, what they amount to, or why there are none. ``selected`` counts turns per filter.
 
     By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd,
     ``incomplete_audio`` what is missing in the sound.
@@ -60,7 +60,10 @@ class Built:
 
     @property
     def views(self) -> tuple[View, ...]:
-        built = [View(key=key, size=spool.size, sha256=spool.sha256) for key, spool in self.spools.items()]
+        built = [
+            View(key=keys.stored_view(name, spool.sha256), size=spool.size, sha256=spool.sha256)
+            for name, spool in self.spools.items()
+        ]
         return tuple(sorted([*built, *self.carried], key=lambda view: view.key))
 
     def close(self) -> None:
@@ -150,7 +153,7 @@ def _sound(
         base=details.start if base is None and details else base,
         mode=sync_mode,
     )
-    sound = build_sound(task, lambda key: _view(built, key, reading))
+    sound = build_sound(task, lambda name: _view(built, name, reading))
     built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
     built.incomplete_audio = sound.incomplete
 
@@ -175,8 +178,8 @@ def _body(taken: Input, source: Source) -> Body:
 
 
 @contextlib.contextmanager
-def _view(built: Built, key: str, reading: Reading) -> Iterator[BinaryIO]:
-    spool = built.spools[key] = Spool(reading.spool_folder)
+def _view(built: Built, name: str, reading: Reading) -> Iterator[BinaryIO]:
+    spool = built.spools[name] = Spool(reading.spool_folder)
     yield cast(BinaryIO, spool)  # it is written to and nothing else
     spool.seal()
 

@@ -177,9 +177,11 @@ def _tally(lines: Sequence[Line]) -> str:
 
 
 def _farewell(lines: Sequence[Line], folder: Path, pages: Path, shown: str) -> None:
-    readable = [line.conversation for line in lines if line.kept and line.kept.summary]
+    readable = {line.conversation: line.kept for line in lines if line.kept and line.kept.summary}
     done = next(iter(readable), "")
-    heard = next((name for name in (shown, *readable) if (folder / keys.alignment(name)).exists()), done)
+    transcript = readable[done].key if done else "transcripts"
+    aligned = [name for name, kept in readable.items() if kept.manifest.view(keys.alignment(name))]
+    heard = shown if shown in aligned else next(iter(aligned), done)
     sys.stdout.write(
         f"""
 {_tally(lines)}
@@ -189,7 +191,7 @@ Where to look next:
       open it in a browser and press Space: one call to read and to hear
   {pages}
       all of them
-  {folder}/transcripts/{done}.json
+  {folder}/{transcript}
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json
       what was kept, with SHA-256

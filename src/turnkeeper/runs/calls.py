@@ -133,13 +133,14 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
 
     archive = Archive(url, store)
     manifest = archive.manifest(conversation)
-    key = keys.alignment(conversation)
+    name = keys.alignment(conversation)
     hint = "Fetch it with its recordings: turnkeeper get ID --audio."
     if manifest is None:
         raise NotFound("not in the archive", operation="read", key=conversation, hint=hint)
-    if archive.store.size(key) is None:
-        raise NotFound("no recording of it is archived", operation="read", key=conversation, hint=hint)
-    document = read_alignment(archive.store.get(key), key)
+    try:
+        document = read_alignment(archive.read_view(manifest, name), name)
+    except NotFound:
+        raise NotFound("no recording of it is archived", operation="read", key=conversation, hint=hint) from None
     numbers = {one.id: number for number, one in enumerate(document.recordings)}
 
     def heard(one: RecordingView) -> Heard:

@@ -13,9 +13,10 @@ import anyio.to_thread
 import msgspec
 
 from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.entries import described
 from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.archive.states import AUDIO, WHOLE, CallState, LegState
-from turnkeeper.clock import Clock, rfc3339_ms
+from turnkeeper.clock import Clock
 from turnkeeper.errors import Defect, Denied, Erased, Fatal, Misconfigured, NotFound, TurnkeeperError, Unread
 from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.found import Found, Pending
@@ -229,6 +230,7 @@ class Visitor:
             recordings=sound.states,
             sync_mode=self.audio.sync if self.audio else None,
             new=call.generation == 0,
+            publish=False,  # the ledger tells the index
             # Read from the very bytes that are kept; otherwise they are those of an earlier generation.
             details=details if body else None,
         )
@@ -263,6 +265,7 @@ class Visitor:
             notes=sound.notes,
             recordings=sound.states,
             sync_mode=mode,
+            publish=False,
         )
         kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
         heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
@@ -290,28 +293,6 @@ class Visitor:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def described(call: CallState, details: Details) -> CallState:
-    """The call with what analytics says of it."""
-    return msgspec.structs.replace(
-        call,
-        started_at=_moment(details.start) or call.started_at,
-        ended_at=_moment(details.end) or call.ended_at,
-        queues=details.queue_ids or call.queues,
-        media_type=next(iter(details.media_types), call.media_type),
-        direction=details.direction or call.direction,
-    )
-
-
-def _moment(ms: int | None) -> str:
-    """RFC 3339; empty for no time and for one outside the calendar (the platform has sent the year 10000)."""
-    if ms is None:
-        return ""
-    try:
-        return rfc3339_ms(ms)
-    except (ValueError, OverflowError, OSError):
-        return ""
 
 
 def _understood(body: bytes) -> tuple[Details | None, Unread | None]:

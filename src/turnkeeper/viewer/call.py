@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from turnkeeper.archive import inputs
+from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
@@ -61,8 +61,8 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     gone.
     """
     conversation = manifest.conversation
-    document = _document(archive, conversation)
-    alignment = _alignment(archive, conversation)
+    document = _document(archive, manifest)
+    alignment = _alignment(archive, manifest)
     sounds, recordings = _recordings(archive, manifest, alignment)
     turns = document.transcript
     heard = bool(recordings) or document.media_type not in (None, "voice")
@@ -121,8 +121,9 @@ def _unasked(manifest: Manifest, *, heard: bool) -> list[str]:
     return ["no recording was asked for (turnkeeper get --audio)"]
 
 
-def _document(archive: Archive, conversation: str) -> _Document:
-    with archive.transcript(conversation) as view:
+def _document(archive: Archive, manifest: Manifest) -> _Document:
+    conversation = manifest.conversation
+    with archive.open_view(manifest, keys.transcript(conversation)) as view:
         data = view.read(LARGEST + 1)
     if len(data) > LARGEST:
         hint = "Read it with turnkeeper turns."
@@ -135,12 +136,11 @@ def _document(archive: Archive, conversation: str) -> _Document:
         raise Unread(f"not a transcript ({cause})", operation="report", key=conversation, hint=hint) from None
 
 
-def _alignment(archive: Archive, conversation: str) -> Alignment | None:
-    try:
-        with archive.alignment(conversation) as view:
-            return read_alignment(view.read(), conversation)
-    except NotFound:
+def _alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
+    name = keys.alignment(manifest.conversation)
+    if manifest.view(name) is None:
         return None
+    return read_alignment(archive.read_view(manifest, name), name)
 
 
 def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.generations import current_manifest
 from turnkeeper.archive.store import Store
 from turnkeeper.clock import ManualClock
 from turnkeeper.spool import Spool
@@ -64,6 +66,14 @@ def keep(
         Arrived(spool(USERS), "directory/users"),
     ]
     return archive.keep(conversation, arrived)
+
+
+def view_key(store: Store, name: str) -> str:
+    """Where the current view of that name stands (``transcripts/call-1.json``)."""
+    manifest = current_manifest(store, keys.conversation_of(name) or "")
+    view = manifest.view(name) if manifest else None
+    assert view, name
+    return view.key
 
 
 def contents(store: Store) -> Mapping[str, bytes]:

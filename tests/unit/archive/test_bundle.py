@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 
 import jsonschema
 import pytest
+from tests.unit.archive.kept import view_key
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Arrived
@@ -100,11 +102,8 @@ def contents(archive: Archive) -> dict[str, bytes]:
 
 
 def views(archive: Archive) -> dict[str, bytes]:
-    return {
-        key: data
-        for key, data in contents(archive).items()
-        if key.split("/")[0] in ("transcripts", "summaries", "selections")
-    }
+    """The views of the current generations."""
+    return {view.key: archive.store.get(view.key) for manifest in archive.manifests() for view in manifest.views}
 
 
 def turns(archive: Archive, conversation: str = CALL) -> list[dict[str, Any]]:
@@ -117,7 +116,8 @@ def test_a_conversation_is_kept_and_read_back(archive: Archive) -> None:
     kept = archive.keep(CALL, [leg("leg-a"), details(), users()], selections=[AGENT])
     assert kept.changed
     assert (kept.manifest.generation, kept.manifest.state) == (1, "done")
-    assert kept.key == f"transcripts/{CALL}.json"
+    assert re.fullmatch(rf"transcripts/{CALL}/[0-9a-f]{{16}}\.json", kept.key)
+    assert archive.store.size(kept.key)
     assert dict(kept.selected) == {AGENT.slug: 1}
     assert [turn["text"] for turn in turns(archive)] == ["hello there", "yes"]
     assert archive.manifest(CALL) == kept.manifest
@@ -141,8 +141,8 @@ def test_the_printed_summary_starts_with_the_eight_fields(archive: Archive) -> N
         "storage_location",
     ]
     assert printed["archived_at"] == "2026-11-02T09:00:00.000Z"
-    assert printed["storage_location"] == f"{archive.url}/transcripts/{CALL}.json"
-    assert b"archived_at" not in archive.store.get(keys.summary(CALL))
+    assert printed["storage_location"] == f"{archive.url}/{view_key(archive.store, keys.transcript(CALL))}"
+    assert b"archived_at" not in archive.store.get(view_key(archive.store, keys.summary(CALL)))
 
 
 def test_what_is_kept_again_is_written_once(archive: Archive) -> None:
@@ -222,7 +222,7 @@ def test_selections_are_rebuilt_ever_after(quick: Archive) -> None:
     quick.keep(CALL, [Arrived(spool({"lines": []}), "speech/leg-a", "leg-a")])
     kept = quick.keep(CALL, [leg("leg-a"), leg("leg-b", after=60_000)])
     assert dict(kept.selected) == {customer.slug: 2}
-    stored = json.loads(quick.store.get(keys.selection(CALL, customer.slug)))
+    stored = json.loads(quick.read_view(kept.manifest, keys.selection(CALL, customer.slug)))
     assert [turn["role"] for turn in stored["transcript"]] == ["customer", "customer"]
 
 
@@ -287,7 +287,7 @@ def test_an_unread_generation_leaves_the_objects_of_the_one_before(quick: Archiv
     before = views(quick)
     kept = quick.keep(CALL, [Arrived(spool(UNKNOWN), "media")])
     assert (kept.manifest.generation, kept.manifest.state) == (2, "unread")
-    assert views(quick) == before
+    assert before.items() <= contents(quick).items()
 
 
 def test_reread_understands_it_after_an_upgrade(archive: Archive) -> None:
@@ -325,7 +325,7 @@ def media_of(conversation: str) -> Arrived:
 def test_reread_restores_a_view_that_was_lost(quick: Archive) -> None:
     quick.keep(CALL, [leg("leg-a")])
     before = contents(quick)
-    quick.store.delete(keys.transcript(CALL))
+    quick.store.delete(view_key(quick.store, keys.transcript(CALL)))
     [result] = reread(quick, [CALL])
     assert not result.changed
     assert contents(quick) == before
@@ -419,9 +419,9 @@ def test_a_crash_at_any_instant_loses_nothing_and_a_second_run_converges(quick: 
 
 
 def lasting(archive: Archive) -> dict[str, bytes]:
-    """Inputs and views: everything but manifests (which have clocks) and the archive's own notes."""
-    rooms = ("_turnkeeper", "manifests")
-    return {key: data for key, data in contents(archive).items() if key.split("/")[0] not in rooms}
+    """Inputs and current views: everything but manifests (which have clocks) and the archive's own notes."""
+    inputs = {key: data for key, data in contents(archive).items() if key.split("/")[0] in ("raw", "directory")}
+    return inputs | views(archive)
 
 
 def dying(instant: int) -> Callable[[str], None]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from tests.unit.archive.kept import keep
@@ -308,9 +309,14 @@ def test_a_disk_that_cannot_be_read_is_said_and_ends_no_verification(tmp_path: P
     [view] = [one.key for one in kept.manifest.views if one.key.startswith("transcripts/")]
     (tmp_path / view).unlink()
     # The memory of this very process: it opens, and its first bytes are an I/O error.
-    (tmp_path / view).symlink_to("/proc/self/mem")
+    torn = FolderStore(Path("/proc/self"))
     with pytest.raises(Unavailable, match="Input/output error"):
-        store.get(view)
-    with store.open(view) as body, pytest.raises(Unavailable, match="Input/output error"):
+        torn.get("mem")
+    with torn.open("mem") as body, pytest.raises(Unavailable, match="Input/output error"):
         body.read(10)
-    assert [(finding.kind, finding.key) for finding in Verification(store)] == [("unchecked", view)]
+
+    class Torn(FolderStore):
+        def open(self, key: str) -> BinaryIO:
+            return torn.open("mem") if key == view else super().open(key)
+
+    assert [finding.kind for finding in Verification(Torn(tmp_path))] == ["unchecked"]

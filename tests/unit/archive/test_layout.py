@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -40,7 +41,51 @@ def test_the_first_claim_writes_the_note_and_the_next_read_it() -> None:
     first = layout.claim(store, clock)
     clock.advance(60)
     assert layout.claim(store, clock) == first
-    assert first == layout.Layout(format="turnkeeper.archive/1", created="2026-11-02T09:00:00.000Z")
+    assert first == layout.Layout(format="turnkeeper.archive/2", created="2026-11-02T09:00:00.000Z", id=first.id)
+    assert re.fullmatch("[0-9a-f]{32}", first.id)
+    assert layout.claim(memory(), clock).id != first.id
+
+
+def version_1(store: Store, organisation: str = "") -> None:
+    store.put(keys.PROBE, b'{"probe":"0011223344556677"}\n')
+    note = {"format": "turnkeeper.archive/1", "created": "2026-01-01T00:00:00.000Z"}
+    store.put(keys.ARCHIVE, msgspec.json.encode(note | ({"organisation": organisation} if organisation else {})))
+
+
+def test_version_1_is_read_as_it_is_and_marked_by_the_first_write() -> None:
+    store, clock = memory(), ManualClock()
+    version_1(store, "org-1")
+    before = {key: store.get(key) for key in store.list("")}
+    found = layout.read_layout(store)
+    assert found
+    assert (found.format, found.id) == ("turnkeeper.archive/1", "")
+    assert {key: store.get(key) for key in store.list("")} == before
+    with pytest.raises(StoreRefused):
+        layout.claim(store, clock, "org-2")
+    assert {key: store.get(key) for key in store.list("")} == before
+    marked = layout.claim(store, clock)
+    assert (marked.format, marked.created, marked.organisation) == (layout.FORMAT, found.created, "org-1")
+    assert marked.upgraded
+    assert re.fullmatch("[0-9a-f]{32}", marked.id)
+    assert layout.read_layout(store) == marked
+    assert layout.claim(store, clock, "org-1") == marked
+
+
+@pytest.mark.parametrize("probe", [True, False])
+def test_two_that_mark_an_archive_at_once_agree_on_its_id(*, probe: bool) -> None:
+    inner, clock, other = memory(), ManualClock(), []
+    version_1(inner)
+    if not probe:
+        inner.delete(keys.PROBE)
+
+    def late(key: str, data: bytes, **more: Any) -> None:
+        if key == keys.ARCHIVE and not other:
+            other.append(layout.claim(inner, clock))
+        inner.put(key, data, **more)
+
+    store: Any = Changed(inner, put=late)
+    mine = layout.claim(store, clock, "org-1")
+    assert (mine.id, mine.format) == (other[0].id, layout.FORMAT)
 
 
 def test_an_archive_is_of_one_organisation() -> None:
@@ -57,7 +102,7 @@ def test_of_two_first_claims_one_stands() -> None:
     inner, clock = memory(), ManualClock()
 
     def too_late(key: str, data: bytes, **more: Any) -> None:
-        if key == keys.ARCHIVE:
+        if key == keys.ARCHIVE and inner.size(key) is None:
             inner.put(key, b'{"format":"turnkeeper.archive/1","created":"then","organisation":"theirs"}')
             raise Conflict("stored already")
         inner.put(key, data, **more)
@@ -68,7 +113,7 @@ def test_of_two_first_claims_one_stands() -> None:
 
 def test_a_newer_archive_asks_for_an_upgrade() -> None:
     store = memory()
-    store.put(keys.ARCHIVE, b'{"format":"turnkeeper.archive/2","created":"x","more":1}')
+    store.put(keys.ARCHIVE, b'{"format":"turnkeeper.archive/3","created":"x","more":1}')
     with pytest.raises(StoreRefused) as caught:
         layout.read_layout(store)
     assert "pip install -U" in caught.value.hint

@@ -20,7 +20,7 @@ from turnkeeper.archive.manifest import (
     decode,
     encode,
 )
-from turnkeeper.errors import Misconfigured, StoreRefused, Unread
+from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Summary
 
 SHA = "0123456789abcdef" * 4
@@ -67,12 +67,13 @@ def summary() -> Summary:
     return Summary(**required)
 
 
+PLACE = "manifests/c/000001.json"
 UNREAD = UnreadReason(error="UnknownShape", message="no dialect", offset=7, field="transcript[3]")
 
 
 @pytest.mark.parametrize("one", [manifest(), manifest(summary=summary()), manifest(state="unread", unread=UNREAD)])
 def test_a_manifest_reads_back_as_itself_and_fits_its_schema(one: Manifest) -> None:
-    assert decode(encode(one)) == one
+    assert decode(encode(one), PLACE) == one
     jsonschema.Draft202012Validator(schema()).validate(json.loads(encode(one)))
 
 
@@ -84,11 +85,11 @@ def test_absent_means_omitted() -> None:
 def test_fields_of_tomorrow_are_tolerated() -> None:
     document = json.loads(encode(manifest())) | {"tomorrow": {"x": 1}}
     document["views"][0]["more"] = True
-    assert decode(json.dumps(document).encode()) == manifest()
+    assert decode(json.dumps(document).encode(), PLACE) == manifest()
 
 
 def test_a_format_of_tomorrow_asks_for_an_upgrade() -> None:
-    with pytest.raises(StoreRefused) as caught:
+    with pytest.raises(Unread) as caught:
         decode(b'{"format": "turnkeeper.manifest/2"}', "manifests/c/000001.json")
     assert caught.value.key == "manifests/c/000001.json"
     assert "pip install -U" in caught.value.hint
@@ -97,7 +98,7 @@ def test_a_format_of_tomorrow_asks_for_an_upgrade() -> None:
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "turnkeeper.manifest/1"}'])
 def test_what_is_no_manifest_is_unread(data: bytes) -> None:
     with pytest.raises(Unread):
-        decode(data)
+        decode(data, PLACE)
 
 
 def test_when_and_by_whom_is_no_change() -> None:
@@ -105,6 +106,48 @@ def test_when_and_by_whom_is_no_change() -> None:
     assert one.says_the_same(manifest(generation=2, archived_at="later", producer="other", notes=("n",)))
     assert not one.says_the_same(manifest(views=()))
     assert not one.says_the_same(manifest(communications=()))
+
+
+def test_where_views_stand_is_no_change() -> None:
+    moved = View(key=f"transcripts/c/{SHA[:16]}.json", size=3, sha256=SHA)
+    assert manifest().says_the_same(manifest(views=(moved,)))
+    assert manifest(views=(moved,)).view("transcripts/c.json") == moved
+    assert not manifest().says_the_same(manifest(views=(View(key=moved.key, size=4, sha256=SHA),)))
+
+
+def test_a_leg_without_a_transcript_that_was_never_mentioned_is_no_change() -> None:
+    """K1: get, export, get of one unchanged call are one generation; only get asks for every leg."""
+    one = manifest(communications=(CommunicationState("leg", "done"),))
+    absent, failed = CommunicationState("other", "absent", "404"), CommunicationState("other", "failed", "Unavailable")
+    assert one.says_the_same(manifest(communications=(*one.communications, absent)))
+    assert not one.says_the_same(manifest(communications=(*one.communications, failed)))
+    assert not manifest(communications=(failed,)).says_the_same(manifest(communications=(absent,)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"inputs": ("../../etc/passwd",)},
+        {"inputs": ("raw/other/_media/0123456789abcdef.json",)},
+        {"inputs": ("manifests/c/000001.json",)},
+        {"inputs": ("directory/users/0123456789abcdef.json",)},
+        {"views": ("transcripts/other/0123456789abcdef.json",)},
+        {"views": ("_turnkeeper/archive.json",)},
+        {"conversation": "other"},
+        {"conversation": "C"},
+        {"generation": 2},
+    ],
+)
+def test_a_manifest_that_is_not_its_own_is_unread(changes: dict[str, Any]) -> None:
+    """K8: a key such as ../../etc/passwd in a manifest, and a manifest that names another conversation."""
+    if "inputs" in changes:
+        changes = {"inputs": tuple(Input(key=key, size=1, sha256=SHA, source="media") for key in changes["inputs"])}
+    if "views" in changes:
+        changes = {"views": tuple(View(key=key, size=1, sha256=SHA) for key in changes["views"])}
+    with pytest.raises(Unread) as caught:
+        decode(encode(manifest(**changes)), PLACE)
+    assert caught.value.key == PLACE
+    assert caught.value.hint
 
 
 LEG_A, LEG_B = taken("speech/a"), taken("speech/b")

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 import jsonschema
 import pytest
 from msgspec.structs import replace
+from tests.unit.archive.kept import view_key
 from tests.unit.archive.test_bundle import CALL, contents, details, leg, media, spool
 
 import turnkeeper.audio
@@ -92,7 +93,7 @@ def test_audio_lies_under_its_hash_and_its_real_extension(archive: Archive) -> N
     assert sources["audio/r1/S"] == key
     assert sources["recordings"].startswith(f"raw/{CALL}/_recordings/")
     assert manifest.recordings == tuple(DONE)
-    assert {view.key for view in manifest.views} >= {keys.alignment(CALL), keys.peaks(CALL, "r1")}
+    assert {view.name for view in manifest.views} >= {keys.alignment(CALL), keys.peaks(CALL, "r1")}
 
 
 def test_the_alignment_holds_every_turn_and_the_peaks_every_pixel(archive: Archive) -> None:
@@ -193,7 +194,7 @@ def test_audio_that_says_the_same_is_not_opened_again(watched: tuple[Archive, Wa
     chosen = kept(archive, selections=[Selection(roles=frozenset({"customer"}))])
     assert (door.audio(), chosen.generation) == (0, 2)
     assert chosen.sync is not None
-    assert {view.key for view in chosen.views} >= {keys.alignment(CALL), keys.peaks(CALL, "r1")}
+    assert {view.name for view in chosen.views} >= {keys.alignment(CALL), keys.peaks(CALL, "r1")}
     gone = [RecordingState("r1", "deleted", "the platform has deleted it", "original")]
     assert kept(archive, states=gone).generation == 3
     assert kept(archive, states=gone).generation == 3
@@ -221,7 +222,7 @@ def test_audio_is_read_again_where_that_may_matter(
 def test_a_waveform_that_was_lost_is_made_again(watched: tuple[Archive, Watched]) -> None:
     archive, door = watched
     before = contents(archive)
-    archive.store.delete(keys.peaks(CALL, "r1"))
+    archive.store.delete(view_key(archive.store, keys.peaks(CALL, "r1")))
     assert kept(archive).generation == 1
     assert (door.audio(), contents(archive)) == (1, before)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 import turnkeeper as tk
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, turn, write
+from tests.views import view_path
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.events import Event, Paged
@@ -121,10 +123,11 @@ def test_a_call_that_cannot_be_read_stands_in_the_list_with_the_reason(archive: 
 
 
 def test_a_damaged_view_costs_its_own_page_only(archive: Path, tmp_path: Path) -> None:
-    (archive / "transcripts/call-0.json").write_text('{"format": ')
+    """K8: a view whose hash is wrong is not shown."""
+    view_path(archive, "call-0").write_text('{"format": ')
     made = make(archive, tmp_path / "out")
     assert made.written == 2
-    assert "not a transcript" in made.without_page["call-0"]
+    assert "not the ones that the manifest names" in made.without_page["call-0"]
 
 
 def test_a_strangers_folder_is_left_alone(archive: Path, tmp_path: Path) -> None:
@@ -221,6 +224,9 @@ def test_a_call_without_a_date_is_in_no_range(tmp_path: Path) -> None:
     path.write_text(json.dumps(manifest))
     transcript = archive / "transcripts/undated.json"
     transcript.write_text(transcript.read_text().replace(f'"epoch_ms": {STARTED}', '"epoch_ms": null'))
+    view = next(one for one in manifest["views"] if one["key"] == "transcripts/undated.json")
+    view |= {"sha256": hashlib.sha256(transcript.read_bytes()).hexdigest(), "size": transcript.stat().st_size}
+    path.write_text(json.dumps(manifest))
     assert make(archive, tmp_path / "until", until=datetime(2100, 1, 1, tzinfo=UTC)).calls == 0
     assert make(archive, tmp_path / "all").calls == 1
 
