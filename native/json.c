@@ -125,10 +125,52 @@ bool take_word(Cursor *text, const char *word) {
     return true;
 }
 
-/* A `u` would have digits behind it to look at: left to another reader. */
+int32_t hexadecimal(const uint8_t *at, const uint8_t *end) {
+    int32_t found = 0;
+    if (end - at < 4) return -1;
+    for (int place = 0; place < 4; place++) {
+        uint8_t byte = at[place], letter = byte | 0x20;
+        if (is_digit(byte)) found = found << 4 | (byte - '0');
+        else if (letter >= 'a' && letter <= 'f') found = found << 4 | (letter - 'a' + 10);
+        else return -1;
+    }
+    return found;
+}
+
+/* The UTF-16 pair or single character behind `\`, whose `u` is at `at`: where it ends, NULL for half a pair. */
+static const uint8_t *past_unicode(const uint8_t *at, const uint8_t *end) {
+    int32_t found = hexadecimal(at + 1, end);
+    if (found < 0 || (found >= 0xDC00 && found < 0xE000)) return NULL;
+    at += 5;
+    if (found < 0xD800 || found >= 0xE000) return at;
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return NULL;
+    found = hexadecimal(at + 2, end);
+    return found >= 0xDC00 && found < 0xE000 ? at + 6 : NULL;
+}
+
+bool paired_surrogates(const uint8_t *at, const uint8_t *end) {
+    while (at < end && (at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+        if (++at >= end) break;
+        if (*at != 'u') {
+            at++;
+        } else if ((at = past_unicode(at, end)) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool sound_escapes(const Span *span) {
-    for (const uint8_t *at = span->from, *end = at + span->length; at < end; at++) {
-        if (*at == '\\' && (++at >= end || *at == 0 || strchr("\"\\/bfnrt", *at) == NULL)) return false;
+    const uint8_t *at = span->from, *end = at + span->length;
+    while ((at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+        if (++at >= end || *at == 0) return false;
+        if (*at == 'u') {
+            at = past_unicode(at, end);
+            if (at == NULL) return false;
+        } else if (strchr("\"\\/bfnrt", *at++) == NULL) {
+            return false;
+        }
+        if (at >= end) break;
     }
     return true;
 }

@@ -52,4 +52,10 @@ bool take_word(Cursor *text, const char *word);
 bool skip_value(Cursor *text, int depth);
 bool skip_flat_array(Cursor *text);
 
+/* Whether every escaped surrogate stands in a pair. Bytes behind a backslash that are no escape count as none. */
+bool paired_surrogates(const uint8_t *at, const uint8_t *end);
+
+/* Four hexadecimal digits as a number, -1 where there are not four. */
+int32_t hexadecimal(const uint8_t *at, const uint8_t *end);
+
 #endif

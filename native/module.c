@@ -1,6 +1,12 @@
 /* turnkeeper.transcript._native: what is read again and again, in C. Everything here has a twin in Python, which does the
    same where this was not built, and all that is not of the usual form. */
-#include "slots.h"
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+#include "json.h"
+
+extern PyType_Spec reader_spec;
 
 static int add(PyObject *module, const char *name, PyType_Spec *spec) {
     PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
@@ -10,8 +16,24 @@ static int add(PyObject *module, const char *name, PyType_Spec *spec) {
     return done;
 }
 
+/* paired(data) -> bool */
+static PyObject *module_paired(PyObject *module, PyObject *data) {
+    (void)module;
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
+    const uint8_t *from = view.buf;
+    bool paired = view.len == 0 || paired_surrogates(from, from + view.len);
+    PyBuffer_Release(&view);
+    return PyBool_FromLong(paired);
+}
+
+static PyMethodDef module_methods[] = {
+    {"paired", module_paired, METH_O, "paired(data) -> bool: whether every escaped surrogate stands in a pair"},
+    {NULL, NULL, 0, NULL},
+};
+
 static int module_exec(PyObject *module) {
-    return add(module, "Reader", &reader_spec) < 0 || add(module, "Turns", &turns_spec) < 0 ? -1 : 0;
+    return add(module, "Reader", &reader_spec);
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}};
@@ -19,13 +41,14 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}}
 static PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "turnkeeper.transcript._native",
-    .m_doc = "Arrays of JSON objects as turns.",
+    .m_doc = "Arrays of JSON objects as columns.",
+    .m_methods = module_methods,
     .m_slots = module_slots,
 };
 
 PyMODINIT_FUNC PyInit__native(void) {
 #ifdef Py_GIL_DISABLED
-    /* What readers remember, and turns in the making, would need locks of their own. */
+    /* What readers remember would need locks of its own. */
     PyErr_SetString(PyExc_ImportError, "turnkeeper's part in C is not for Pythons without the global lock");
     return NULL;
 #endif

@@ -1,14 +1,15 @@
-/* Arrays of plain objects, read straight into the places of Python objects, or into columns.
+/* Arrays of plain objects, read into columns.
 
-   A `Reader` is told the type, which of its members come from which key and in which form, and what the others hold. It
-   gives what is of the usual form and refuses all else (None), so that whoever called asks the general reader: what is
-   given is what that one would have given. */
-#include "slots.h"
+   A `Reader` is given the fields: which key, in which form. It gives what is of the usual form and refuses all else (None),
+   so that whoever called asks the general reader: what is given is what that one would have given. Nothing of Python's
+   object layout is used. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
 
 #include "json.h"
 #include "values.h"
 
-#define MOST 16 /* fields, and members that are the same in every object */
+#define MOST 16 /* fields */
 #define PASSED 4
 
 typedef struct {
@@ -20,41 +21,35 @@ typedef struct {
     Form form;
     bool nullable;
     PyObject *absent; /* NULL: the key has to be there */
-    Py_ssize_t offset;
 } Field;
 
 typedef struct {
     PyObject_HEAD
-    PyTypeObject *kind;
     int fields;
     Field field[MOST];
-    int constants;
-    PyObject *constant[MOST];
-    Py_ssize_t place[MOST];
     int passing; /* keys of arrays that may be passed over unseen */
     char passed[PASSED][40];
-    int rising[2]; /* two fields of which the second is refused where it is less; -1: none */
     Known known;
 } Reader;
 
 /* ---- one object ---- */
 
-static PyObject *plain_value(Reader *self, const Field *field, Cursor *text, int64_t *whole) {
+static PyObject *plain_value(Reader *self, const Field *field, Cursor *text) {
     skip_space(text);
     if (field->nullable && text->at < text->end && *text->at == 'n')
         return take_word(text, "null") ? Py_NewRef(Py_None) : NULL;
-    return value_of(&self->known, field->form, text, whole);
+    return value_of(&self->known, field->form, text);
 }
 
 /* {"milliseconds": 1200}: the value under one key, the others passed. */
-static PyObject *inner_value(Reader *self, const Field *field, Cursor *text, int64_t *whole) {
+static PyObject *inner_value(Reader *self, const Field *field, Cursor *text) {
     PyObject *found = NULL;
     Span key;
     if (!take(text, '{')) return NULL;
     do {
         if (!read_string(text, &key) || key.escaped || !take(text, ':')) goto refused;
         if (key.length == field->inner_length && memcmp(key.from, field->inner, (size_t)key.length) == 0) {
-            if (found != NULL || (found = value_of(&self->known, field->form, text, whole)) == NULL) goto refused;
+            if (found != NULL || (found = value_of(&self->known, field->form, text)) == NULL) goto refused;
         } else if (!skip_value(text, 1)) {
             goto refused;
         }
@@ -96,7 +91,7 @@ static bool pass_over(const Reader *self, Cursor *text, const Span *key, bool st
     return skip_value(text, 1);
 }
 
-static bool members(Reader *self, Cursor *text, PyObject **found, int64_t *whole, bool strict) {
+static bool members(Reader *self, Cursor *text, PyObject **found, bool strict) {
     int expected = 0;
     Span key;
     do {
@@ -108,44 +103,29 @@ static bool members(Reader *self, Cursor *text, PyObject **found, int64_t *whole
         }
         const Field *field = &self->field[index];
         if (found[index] != NULL) return false; /* a key that comes twice */
-        found[index] = field->inner_length ? inner_value(self, field, text, &whole[index])
-                                           : plain_value(self, field, text, &whole[index]);
+        found[index] = field->inner_length ? inner_value(self, field, text) : plain_value(self, field, text);
         if (found[index] == NULL) return false;
         expected = index + 1;
     } while (take(text, ','));
     return take(text, '}');
 }
 
-static bool complete(const Reader *self, PyObject **found, const int64_t *whole) {
+static bool complete(const Reader *self, PyObject **found) {
     for (int index = 0; index < self->fields; index++) {
         if (found[index] == NULL) found[index] = Py_XNewRef(self->field[index].absent);
         if (found[index] == NULL) return false;
     }
-    return self->rising[0] < 0 || whole[self->rising[0]] <= whole[self->rising[1]];
+    return true;
 }
 
 /* All fields of one object, each a new reference; where false is said, there are none. */
 static bool row(Reader *self, Cursor *text, PyObject **found, bool strict) {
-    int64_t whole[MOST];
     /* One by one: a memset of so few takes longer than the rest of a short row. */
-    for (int index = 0; index < self->fields; index++) found[index] = NULL, whole[index] = 0;
-    bool read = take(text, '{') && (take(text, '}') || members(self, text, found, whole, strict));
-    if (read && complete(self, found, whole)) return true;
+    for (int index = 0; index < self->fields; index++) found[index] = NULL;
+    bool read = take(text, '{') && (take(text, '}') || members(self, text, found, strict));
+    if (read && complete(self, found)) return true;
     for (int index = 0; index < self->fields; index++) Py_CLEAR(found[index]);
     return false;
-}
-
-/* An object of the type. It takes over the references, also where there is no memory for it. */
-static PyObject *object_of(const Reader *self, PyObject **found) {
-    PyObject *made = self->kind->tp_alloc(self->kind, 0);
-    if (made == NULL) {
-        for (int index = 0; index < self->fields; index++) Py_CLEAR(found[index]);
-        return NULL;
-    }
-    for (int index = 0; index < self->fields; index++) *slot(made, self->field[index].offset) = found[index];
-    for (int index = 0; index < self->constants; index++)
-        *slot(made, self->place[index]) = Py_NewRef(self->constant[index]);
-    return made;
 }
 
 /* ---- the whole array ---- */
@@ -155,14 +135,6 @@ static bool append(PyObject *list, PyObject *made) {
     int done = PyList_Append(list, made);
     Py_DECREF(made);
     return done == 0;
-}
-
-static bool append_objects(Reader *self, Cursor *text, PyObject *list, bool strict) {
-    PyObject *found[MOST];
-    do {
-        if (!row(self, text, found, strict) || !append(list, object_of(self, found))) return false;
-    } while (take(text, ','));
-    return take(text, ']');
 }
 
 static bool append_columns(Reader *self, Cursor *text, PyObject *columns, bool strict) {
@@ -190,57 +162,25 @@ static PyObject *lists(int count) {
     return made;
 }
 
-typedef bool (*Append)(Reader *, Cursor *, PyObject *, bool);
-
-/* (text, at, strict) -> (what was read, where the array ended) | None */
-static PyObject *read_array(Reader *self, PyObject *args, PyObject *into, Append append_all) {
+/* (text, at, strict) -> (tuple of lists, where the array ended) | None */
+static PyObject *reader_columns(PyObject *object, PyObject *args) {
+    Reader *self = (Reader *)object;
     Py_buffer view;
     Py_ssize_t at;
     int strict;
-    if (into == NULL || !PyArg_ParseTuple(args, "y*np", &view, &at, &strict)) {
-        Py_XDECREF(into);
-        return NULL;
-    }
+    if (!PyArg_ParseTuple(args, "y*np", &view, &at, &strict)) return NULL;
+    PyObject *columns = lists(self->fields);
     bool done = false;
-    if (at >= 0 && at < view.len) { /* an empty view may be of nothing at all, to which nothing can be added */
+    if (columns != NULL && at >= 0 && at < view.len) { /* an empty view may be of nothing at all */
         Cursor text = {(const uint8_t *)view.buf + at, (const uint8_t *)view.buf + view.len};
-        done = take(&text, '[') && (take(&text, ']') || append_all(self, &text, into, strict));
+        done = take(&text, '[') && (take(&text, ']') || append_columns(self, &text, columns, strict));
         at = text.at - (const uint8_t *)view.buf;
     }
     PyBuffer_Release(&view);
-    if (done) return Py_BuildValue("Nn", into, at);
-    Py_DECREF(into);
+    if (done) return Py_BuildValue("Nn", columns, at);
+    Py_XDECREF(columns);
     if (PyErr_Occurred()) return NULL;
     Py_RETURN_NONE;
-}
-
-static PyObject *reader_objects(PyObject *self, PyObject *args) {
-    return read_array((Reader *)self, args, PyList_New(0), append_objects);
-}
-
-static PyObject *reader_columns(PyObject *self, PyObject *args) {
-    return read_array((Reader *)self, args, lists(((Reader *)self)->fields), append_columns);
-}
-
-/* Columns, as `columns` gave them, as objects after all. */
-static PyObject *reader_built(PyObject *object, PyObject *columns) {
-    Reader *self = (Reader *)object;
-    PyObject *found[MOST];
-    Py_ssize_t count = -1;
-    bool sound = PyTuple_Check(columns) && PyTuple_GET_SIZE(columns) == self->fields && self->fields > 0;
-    for (int index = 0; sound && index < self->fields; index++) {
-        PyObject *list = PyTuple_GET_ITEM(columns, index);
-        sound = PyList_Check(list) && (count < 0 || PyList_GET_SIZE(list) == count);
-        if (sound) count = PyList_GET_SIZE(list);
-    }
-    if (!sound) return PyErr_Format(PyExc_TypeError, "not the columns of this reader");
-    PyObject *made = PyList_New(0);
-    for (Py_ssize_t at = 0; made != NULL && at < count; at++) {
-        for (int index = 0; index < self->fields; index++)
-            found[index] = Py_NewRef(PyList_GET_ITEM(PyTuple_GET_ITEM(columns, index), at));
-        if (!append(made, object_of(self, found))) Py_CLEAR(made);
-    }
-    return made;
 }
 
 /* ---- the reader ---- */
@@ -262,17 +202,6 @@ static bool within(int count, int most, const char *what) {
     return false;
 }
 
-/* Where a member lies that nothing fills yet, -1 with an exception. */
-static Py_ssize_t free_place(const Reader *self, const char *member) {
-    Py_ssize_t offset = slot_offset(self->kind, member);
-    bool taken = false;
-    for (int index = 0; index < self->fields; index++) taken = taken || self->field[index].offset == offset;
-    for (int index = 0; index < self->constants; index++) taken = taken || self->place[index] == offset;
-    if (offset < 0 || !taken) return offset;
-    PyErr_Format(PyExc_TypeError, "%s is filled twice", member);
-    return -1;
-}
-
 /* A key is compared as it is spelled, and found only once. */
 static bool is_new_key(const Reader *self, const char *key) {
     const Field *field = &self->field[self->fields];
@@ -285,9 +214,9 @@ static bool is_new_key(const Reader *self, const char *key) {
     return false;
 }
 
-/* (key, inner key or "", member, form, nullable, absent or Ellipsis where the key has to be there) */
+/* (key, inner key or "", form, nullable, absent or Ellipsis where the key has to be there) */
 static bool add_field(Reader *self, PyObject *told) {
-    const char *key, *inner, *member, *form;
+    const char *key, *inner, *form;
     PyObject *absent;
     int nullable;
     if (!PyTuple_Check(told)) {
@@ -295,7 +224,7 @@ static bool add_field(Reader *self, PyObject *told) {
         return false;
     }
     if (!within(self->fields, MOST, "fields") ||
-        !PyArg_ParseTuple(told, "sssspO", &key, &inner, &member, &form, &nullable, &absent))
+        !PyArg_ParseTuple(told, "ssspO", &key, &inner, &form, &nullable, &absent))
         return false;
     Field *field = &self->field[self->fields];
     int which = form_of(form);
@@ -307,23 +236,8 @@ static bool add_field(Reader *self, PyObject *told) {
     memset(&field->mask, 0xFF, known);
     field->form = (Form)which;
     field->nullable = nullable;
-    field->offset = free_place(self, member);
-    if (field->offset < 0) return false;
     field->absent = absent == Py_Ellipsis ? NULL : Py_NewRef(absent);
     self->fields++;
-    return true;
-}
-
-static bool add_constants(Reader *self, PyObject *constants) {
-    PyObject *member, *value;
-    Py_ssize_t at = 0;
-    while (PyDict_Next(constants, &at, &member, &value)) {
-        const char *name = within(self->constants, MOST, "constants") ? PyUnicode_AsUTF8(member) : NULL;
-        Py_ssize_t offset = name == NULL ? -1 : free_place(self, name);
-        if (offset < 0) return false;
-        self->place[self->constants] = offset;
-        self->constant[self->constants++] = Py_NewRef(value);
-    }
     return true;
 }
 
@@ -337,47 +251,21 @@ static bool add_passed(Reader *self, PyObject *keys) {
     return true;
 }
 
-/* An object must not have an empty place: every member is a field or a constant. */
-static bool covers(const Reader *self) {
-    PyObject *members = PyObject_GetAttrString((PyObject *)self->kind, "__struct_fields__");
-    Py_ssize_t count = members == NULL ? -1 : PyObject_Length(members);
-    Py_XDECREF(members);
-    if (count == self->fields + self->constants) return true;
-    if (count < 0 && !PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
-    PyErr_Clear();
-    PyErr_Format(PyExc_TypeError, count < 0 ? "%R is no Struct" : "%R has %zd members, not as many as are filled",
-                 self->kind, count);
+static bool fill(Reader *self, PyObject *fields, PyObject *passed) {
+    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(fields); index++)
+        if (!add_field(self, PyTuple_GET_ITEM(fields, index))) return false;
+    if (self->fields > 0) return add_passed(self, passed);
+    PyErr_SetString(PyExc_ValueError, "no fields");
     return false;
 }
 
-static bool fill(Reader *self, PyObject *fields, PyObject *constants, PyObject *passed) {
-    if (!is_plain_type(self->kind)) {
-        PyErr_Format(PyExc_TypeError, "%R is followed by the collector, or of no one size", self->kind);
-        return false;
-    }
-    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(fields); index++)
-        if (!add_field(self, PyTuple_GET_ITEM(fields, index))) return false;
-    return add_constants(self, constants) && add_passed(self, passed) && covers(self);
-}
-
 static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *words[] = {"kind", "fields", "constants", "passed", "rising", NULL};
-    PyObject *kind, *fields, *constants, *passed;
-    int first, second;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!(ii)", words, &PyType_Type, &kind, &PyTuple_Type, &fields,
-                                     &PyDict_Type, &constants, &PyTuple_Type, &passed, &first, &second))
+    static char *words[] = {"fields", "passed", NULL};
+    PyObject *fields, *passed;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!", words, &PyTuple_Type, &fields, &PyTuple_Type, &passed))
         return NULL;
     Reader *self = (Reader *)type->tp_alloc(type, 0);
-    if (self == NULL) return NULL;
-    self->kind = (PyTypeObject *)Py_NewRef(kind);
-    self->rising[0] = first;
-    self->rising[1] = second;
-    bool sound = fill(self, fields, constants, passed);
-    if (sound && (first >= self->fields || second >= self->fields || (first >= 0) != (second >= 0))) {
-        PyErr_SetString(PyExc_ValueError, "no such fields to compare");
-        sound = false;
-    }
-    if (!sound) Py_CLEAR(self);
+    if (self != NULL && !fill(self, fields, passed)) Py_CLEAR(self);
     return (PyObject *)self;
 }
 
@@ -385,17 +273,13 @@ static void reader_dealloc(PyObject *object) {
     Reader *self = (Reader *)object;
     PyTypeObject *type = Py_TYPE(object);
     for (int index = 0; index < self->fields; index++) Py_CLEAR(self->field[index].absent);
-    for (int index = 0; index < self->constants; index++) Py_CLEAR(self->constant[index]);
     forget(&self->known);
-    Py_CLEAR(self->kind);
     type->tp_free(object);
     Py_DECREF(type);
 }
 
 static PyMethodDef reader_methods[] = {
-    {"objects", reader_objects, METH_VARARGS, "objects(text, at, strict) -> (list, end) | None"},
     {"columns", reader_columns, METH_VARARGS, "columns(text, at, strict) -> (tuple of lists, end) | None"},
-    {"built", reader_built, METH_O, "built(columns) -> list"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -403,7 +287,7 @@ static PyType_Slot reader_slots[] = {
     {Py_tp_new, reader_new},
     {Py_tp_dealloc, reader_dealloc},
     {Py_tp_methods, reader_methods},
-    {Py_tp_doc, "Reads arrays of plain objects."},
+    {Py_tp_doc, "Reads arrays of plain objects into columns."},
     {0, NULL},
 };
 

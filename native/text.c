@@ -105,22 +105,6 @@ static PyObject *decoded(const uint8_t *from, Py_ssize_t length) {
     return made;
 }
 
-/* Four hexadecimal digits, or -1. */
-static int32_t hexadecimal(const uint8_t *at, const uint8_t *end) {
-    int32_t found = 0;
-    if (end - at < 4) return -1;
-    for (int place = 0; place < 4; place++) {
-        uint8_t byte = at[place];
-        int digit = byte >= '0' && byte <= '9'   ? byte - '0'
-                    : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-                    : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
-                                                 : -1;
-        if (digit < 0) return -1;
-        found = found << 4 | digit;
-    }
-    return found;
-}
-
 static uint8_t *put(uint8_t *into, Py_UCS4 found) {
     if (found < 0x80) {
         *into++ = (uint8_t)found;

@@ -94,25 +94,25 @@ static PyObject *fraction_of(Known *known, Cursor *text) {
 
 /* Decimal seconds as milliseconds, halves up (towards the future). What has no more digits than a double holds is the
    shortest decimal of its double, which is what `numbers.milliseconds` goes by. */
-static PyObject *millis_of(const Decimal *decimal, int64_t *whole) {
+static PyObject *millis_of(const Decimal *decimal) {
+    int64_t whole;
     int64_t digits = decimal->negative ? -decimal->digits : decimal->digits;
     if (decimal->digits / POWERS[decimal->decimals] >= FURTHEST) return NULL;
     if (decimal->decimals <= 3) {
-        *whole = digits * POWERS[3 - decimal->decimals];
+        whole = digits * POWERS[3 - decimal->decimals];
     } else {
         int64_t part = POWERS[decimal->decimals - 3], above = digits + part / 2;
-        *whole = above / part - (above % part < 0);
+        whole = above / part - (above % part < 0);
     }
-    return PyLong_FromLongLong(*whole);
+    return PyLong_FromLongLong(whole);
 }
 
-static PyObject *whole_of(const Decimal *decimal, int64_t *whole, bool negative) {
+static PyObject *whole_of(const Decimal *decimal, bool negative) {
     if (decimal->decimals || (decimal->negative && !negative)) return NULL;
-    *whole = decimal->negative ? -decimal->digits : decimal->digits;
-    return PyLong_FromLongLong(*whole);
+    return PyLong_FromLongLong(decimal->negative ? -decimal->digits : decimal->digits);
 }
 
-PyObject *value_of(Known *known, Form form, Cursor *text, int64_t *whole) {
+PyObject *value_of(Known *known, Form form, Cursor *text) {
     Span span;
     Decimal decimal;
     if (form <= NAME) {
@@ -121,7 +121,7 @@ PyObject *value_of(Known *known, Form form, Cursor *text, int64_t *whole) {
     }
     if (form == FRACTION) return fraction_of(known, text);
     if (!read_decimal(text, &decimal)) return NULL;
-    return form == MILLIS ? millis_of(&decimal, whole) : whole_of(&decimal, whole, form == WHOLE);
+    return form == MILLIS ? millis_of(&decimal) : whole_of(&decimal, form == WHOLE);
 }
 
 void forget(Known *known) {

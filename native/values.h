@@ -34,8 +34,8 @@ typedef struct {
 int form_of(const char *word);
 
 /* The value at the cursor as a new reference. NULL: without an exception where it is not plain, with one where memory
-   is short. `whole` is set to the number of a form that is an int. */
-PyObject *value_of(Known *known, Form form, Cursor *text, int64_t *whole);
+   is short. */
+PyObject *value_of(Known *known, Form form, Cursor *text);
 
 void forget(Known *known);
 

@@ -13,6 +13,6 @@ sys.modules["turnkeeper.transcript._native"] = None  # type: ignore[assignment] 
 
 def pytest_sessionfinish() -> None:
     """That all of it really ran without."""
-    from turnkeeper.transcript import rows
+    from turnkeeper.transcript.native import native
 
-    assert rows.native is None
+    assert native is None

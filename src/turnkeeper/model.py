@@ -44,7 +44,7 @@ class Word(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     confidence: float | None = None
 
 
-class Turn(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A stretch of speech or text by one speaker.
 
     ``start_ms`` and ``end_ms`` bound it half-open, from the conversation's start; both None for digital text without

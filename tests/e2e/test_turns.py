@@ -51,7 +51,8 @@ def test_adjacent_turns_share_their_boundary_sample(call: Path, cli: Cli) -> Non
 
 
 def test_another_interaction_prints_nothing_and_says_so(call: Path, cli: Cli) -> None:
-    ran = cli("turns", str(call), "--interaction", "c-2", code=0)
+    """K1: an interaction that is not there is no success."""
+    ran = cli("turns", str(call), "--interaction", "c-2", code=3)
     assert ran.out == ""
     assert "c-2" in ran.err
 

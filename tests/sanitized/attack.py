@@ -55,36 +55,32 @@ def buffers(dice: Random, text: bytes) -> Iterator[Any]:
 class Attack:
     """Reads document after document. ``counts`` is what became of the cases."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, native: ModuleType, seed: str) -> None:
         from tests.sanitized.readers import READERS
 
         self.seed, self.counts = seed, Counter[str]()
-        self._readers = READERS
+        self._native, self._readers = native, READERS
 
     def document(self, number: int) -> None:
         dice = Random(f"{self.seed}/{number}")
         one = dice.choice(self._readers)
         before = dice.choice((b"", b"", b" ", b'{"transcript":', b"[1,"))
         text = before + array_of(dice, one.members, one.unread) + dice.choice((b"", b"", b"}", b",1]", b"\x00"))
-        cases = [(buffer, len(before), dice.random() < 0.5, dice.random() < 0.5) for buffer in buffers(dice, text)]
+        cases = [(buffer, len(before), dice.random() < 0.5) for buffer in buffers(dice, text)]
         for case in cases:
             self._read(one, *case)
         if number % 16 == 0:
             self._leaks(one, cases)
         if number % 64 == 1:
             self._no_memory(one, text, len(before))
-        if number % 4 == 0:
-            self._turns(number)
 
-    def _read(self, one: Any, buffer: Any, at: int, strict: bool, by_columns: bool) -> None:
-        read = one.reader.columns if by_columns else one.reader.objects
-        found = read(buffer, at, strict)
+    def _read(self, one: Any, buffer: Any, at: int, strict: bool) -> None:
+        found = one.reader.columns(buffer, at, strict)
         self.counts["refused" if found is None else "read"] += 1
+        self._native.paired(buffer)
         if found is None:
             return
-        one.compare(bytes(buffer), at, found, by_columns=by_columns, strict=strict)
-        if by_columns and one.reader.built(found[0]) != read.__self__.objects(buffer, at, strict)[0]:
-            raise AssertionError(f"columns and objects of {bytes(buffer)!r} differ")
+        one.compare(bytes(buffer), at, found, strict=strict)
         if isinstance(buffer, bytearray):
             buffer.append(0)  # nobody holds it any more
             buffer.pop()
@@ -93,12 +89,10 @@ class Attack:
         """Reading the same again takes no more memory than before, and nothing lasting gains or loses a reference."""
 
         def again() -> None:
-            for buffer, at, strict, by_columns in cases:
-                found = (one.reader.columns if by_columns else one.reader.objects)(buffer, at, strict)
-                if found and by_columns:
-                    one.reader.built(found[0])
+            for buffer, at, strict in cases:
+                one.reader.columns(buffer, at, strict)
 
-        lasting = [one.kind, *one.constants.values(), *(field.absent for field in one.fields)]
+        lasting = [field.absent for field in one.fields]
         unchanged(again, lasting, f"{one.name}: {bytes(cases[0][0])!r}")
         self.counts["looked at for leaks"] += len(cases)
 
@@ -111,27 +105,19 @@ class Attack:
 
         def failing() -> None:
             for failed in range(40):
-                for by_columns, read in enumerate((one.reader.objects, one.reader.columns)):
-                    found = None
-                    set_nomemory(failed, failed + 1)
-                    try:
-                        found = read(text, at, STRICT)
-                    except MemoryError:
-                        continue
-                    finally:
-                        remove_mem_hooks()
-                    if found is not None:
-                        one.compare(text, at, found, by_columns=by_columns, strict=STRICT)
+                found = None
+                set_nomemory(failed, failed + 1)
+                try:
+                    found = one.reader.columns(text, at, STRICT)
+                except MemoryError:
+                    continue
+                finally:
+                    remove_mem_hooks()
+                if found is not None:
+                    one.compare(text, at, found, strict=STRICT)
 
-        unchanged(failing, [one.kind, *one.constants.values()], f"{one.name} without memory: {text!r}")
-        self.counts["short of memory"] += 80
-
-    def _turns(self, number: int) -> None:
-        from tests.sanitized.spoken import once
-
-        self.counts[once(Random(f"{self.seed}/{number}"))] += 1
-        if number % 32 == 0:
-            unchanged(lambda: once(Random(f"{self.seed}/{number}")), [], f"turns of {number}")
+        unchanged(failing, [], f"{one.name} without memory: {text!r}")
+        self.counts["short of memory"] += 40
 
 
 def unchanged(action: Callable[[], object], lasting: list[Any], told: str) -> None:
@@ -159,7 +145,7 @@ def main(module: str, count: str, seed: str, note: str = "") -> None:
     from tests.sanitized.oddities import odd_calls
 
     odd_calls(native)
-    attack, number = Attack(seed), 0
+    attack, number = Attack(native, seed), 0
     with Path(note or "/dev/null").open("wb", buffering=0) as told:
         while attack.counts["read"] + attack.counts["refused"] < int(count):
             told.seek(0)

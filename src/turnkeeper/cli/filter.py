@@ -11,16 +11,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.turns import open_transcripts, spooled
+from turnkeeper.errors import Misconfigured, TurnkeeperError, UnknownShape
+from turnkeeper.runs.turns import Findings, is_archive, open_transcripts, refuse_unready, spooled
 from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.lines import FORMATS, Format, TurnWriter, turn_writer
 from turnkeeper.transcript.select import Selection
 
 if TYPE_CHECKING:
+    from turnkeeper.model import Turn
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.transcript.assembly import Assembly
 
@@ -38,6 +38,7 @@ class Request:
     sample_rate: int | None = None
     role: list[str] = field(default_factory=list)
     interaction: list[str] = field(default_factory=list)
+    strict: bool = False
 
     def selection(self) -> Selection:
         """Which turns; raises ``Misconfigured`` naming the known roles."""
@@ -102,41 +103,90 @@ def write_turns(
     words = "words" in fields if fields else request.format == "jsonl"
     if request.head is not None and request.head < 0:
         raise Misconfigured("cannot be negative", key="--head")
-    count, seen = 0, set[str]()
+    printed = _Printed(chosen, writer, request.head)
     with _watched(request.place) as place:
-        mode = Mode(strict=False, words=words)
+        several = isinstance(place, str) and is_archive(place)
         for transcript in open_transcripts(
-            place, interactions=chosen.interactions, platform=platform, store=store, mode=mode
+            place,
+            interactions=chosen.interactions,
+            platform=platform,
+            store=store,
+            mode=Mode(strict=False, words=words, exact=request.strict),
+            findings=printed.findings,
         ):
-            seen.add(transcript.header.conversation)
-            rest = None if request.head is None else request.head - count
-            count += _write(transcript, chosen, writer, rest)
-            if request.head is not None and count >= request.head:
+            printed.add(transcript, several=several)
+            if printed.is_full:
                 break
     writer.finish()
     if writer.left_out:
-        _say(f"left out, because {request.format} needs times: {writer.left_out} of {count} turns")
-    if not count and chosen:
-        _explain(chosen, seen)
-    return 0
+        _say(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
+    return printed.conclude(request.place)
 
 
-def _write(transcript: Assembly, chosen: Selection, writer: TurnWriter, most: int | None) -> int:
-    count = 0
-    for turn in islice(chosen.apply(transcript.turns(), transcript.header.conversation), most):
-        writer.write(turn, transcript.header)
-        count += 1
-    return count
+class _Printed:
+    """What was printed, and what could not be: the command's exit code."""
 
+    def __init__(self, chosen: Selection, writer: TurnWriter, head: int | None) -> None:
+        self._chosen, self._writer, self._head = chosen, writer, head
+        self.findings = Findings(self._find)
+        self.count = self._read = 0
+        self._seen: set[str] = set()
+        self._code = 0
 
-def _explain(chosen: Selection, seen: set[str]) -> None:
-    """Why nothing was printed: silence alone would look like an empty call."""
-    missed = sorted(chosen.interactions - seen)
-    if missed:
-        found = f" (found: {', '.join(sorted(seen))})" if seen else ""
-        _say(f"nothing here of interaction {', '.join(missed)}{found}")
-    else:
-        _say(f"no turn matches {chosen.sentence()}")
+    @property
+    def is_full(self) -> bool:
+        """Whether as many turns were printed as were asked for."""
+        return self._head is not None and self.count >= self._head
+
+    def add(self, transcript: Assembly, *, several: bool) -> None:
+        """Print one transcript. Of ``several``, what cannot be read is a finding, and the others are printed."""
+        self._seen.add(transcript.conversation)
+        if several:
+            with self.findings.item(transcript.conversation):
+                self._print(transcript)
+        else:
+            refuse_unready(transcript)
+            self._print(transcript)
+            if not self._read and not self.is_full and transcript.is_empty:
+                self._find(transcript.absence())
+
+    def _print(self, transcript: Assembly) -> None:
+        for turn in self._counted(transcript):
+            self._writer.write(turn, transcript.header)
+            self.count += 1
+            if self.is_full:
+                break
+        for said in transcript.left_out:
+            self._find(UnknownShape(said, operation="read transcript", key=transcript.conversation))
+
+    def _counted(self, transcript: Assembly) -> Iterator[Turn]:
+        def seen() -> Iterator[Turn]:
+            for turn in transcript.turns():
+                self._read += 1
+                yield turn
+
+        return iter(()) if self.is_full else self._chosen.apply(seen(), transcript.conversation)
+
+    def conclude(self, place: str) -> int:
+        """Say why nothing was printed, where nothing was: silence alone would look like an empty call."""
+        missed = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
+        if missed and not self._code:
+            found = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
+            _say(f"nothing here of interaction {', '.join(sorted(missed))}{found}")
+            return 3
+        if not self.count and not self._code and self._head != 0:
+            if self._read:
+                _say(f"no turn matches {self._chosen.sentence()}")
+            else:
+                _say(f"read {place}: holds no turns")
+                return 3
+        return self._code
+
+    def _find(self, error: TurnkeeperError) -> None:
+        from turnkeeper.cli.console import complain
+
+        complain(error)
+        self._code = 3
 
 
 def _say(line: str) -> None:

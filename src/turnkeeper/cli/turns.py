@@ -21,6 +21,7 @@ def turns(
     fields: str = "",
     head: int | None = None,
     sample_rate: int | None = None,
+    strict: bool = False,
     choice: Choice | None = None,
     platform: Platform | None = None,
     destination: Destination | None = None,
@@ -46,8 +47,11 @@ def turns(
         Stop after this many turns.
     sample_rate
         Adds start_sample and end_sample at this rate in Hz, exact and half-open.
+    strict
+        Refuse a document in which a field cannot be right. Without it the turn is printed with the names of such fields
+        in defects.
     """
     choice, platform, destination = choice or Choice(), platform or Platform(), destination or Destination()
-    request = Request(place, format, fields, head, sample_rate)
+    request = Request(place, format, fields, head, sample_rate, strict=strict)
     store = store_settings(destination, platform.ca)
     return write_turns(request, selection(choice), platform_settings(platform), store)

@@ -22,7 +22,7 @@ from turnkeeper.runs.portal import run
 from turnkeeper.runs.turns import spooled
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.transcript.details import read_details
-from turnkeeper.transcript.rows import native
+from turnkeeper.transcript.native import native
 from turnkeeper.transcript.shape import describe
 
 __all__ = ["BUCKET_POLICY", "LEAST_ROLE", "Check", "doctor", "payload_shape"]

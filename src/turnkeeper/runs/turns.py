@@ -2,102 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar, cast
 
-from turnkeeper.errors import Misconfigured
+from turnkeeper.errors import (
+    Defect,
+    Misconfigured,
+    NotFound,
+    Retriable,
+    Skippable,
+    TurnkeeperError,
+    UnknownShape,
+    Unread,
+)
 from turnkeeper.model import Turn
 from turnkeeper.transcript.assembly import Assembly, Body, assemble
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import Mode
-from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import HELD, Source
-from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.document import Source
 from turnkeeper.transcript.select import Selection
 
 if TYPE_CHECKING:
+    from turnkeeper.archive.bundle import Archive
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.spool import Spool
 
-__all__ = ["Place", "is_archive", "open_transcripts", "read_batches", "read_turns", "spooled"]
+__all__ = [
+    "Findings",
+    "Place",
+    "is_archive",
+    "open_transcripts",
+    "read_batches",
+    "read_turns",
+    "refuse_left_out",
+    "refuse_unready",
+    "spooled",
+]
 
-Place = str | Path | bytes | Source
-"""A path, an address (``https://``, ``s3://``, ``file://`` …), the bytes themselves, or anything that reopens."""
+Place = str | Path | bytes | BinaryIO | Source
+"""A path, an address (``https://``, ``s3://``, ``file://`` …), the bytes themselves, an open binary file (read from
+where it stands), or anything that reopens."""
 
 
+T = TypeVar("T")
 Order = Literal["time", "document"]
 
 
 def read_turns(
-    place: Place, selection: Selection | None = None, *, order: Order = "time", words: bool = False
+    place: Place,
+    selection: Selection | None = None,
+    *,
+    order: Order = "time",
+    words: bool = False,
+    strict: bool = False,
 ) -> Iterator[Turn]:
     """The turns of any payload in any dialect, attributed to their speakers, in constant memory.
 
-    ``place`` is a file (gzip or zstd or not), an ``http(s)://`` address, bytes, or an archive (its folder or address:
-    every conversation in it). ``selection`` keeps only what it matches. Times are milliseconds from the conversation's
-    start. ``words`` fills in each turn's words, where the payload lists them.
+    ``place`` is a file (gzip or zstd or not), an ``http(s)://`` address, bytes, an open binary file, or an archive (its
+    folder or address: every conversation in it). ``selection`` keeps only what it matches. Times are milliseconds from
+    the conversation's start. ``words`` fills in each turn's words, where the payload lists them. ``order="time"`` gives
+    one timeline, ``"document"`` the turns as they stand.
 
-    ``order="time"`` gives one timeline: a large document is looked through once before it is read. ``"document"`` gives
-    turns as they stand, in one pass where the participants stand before them; of a large speech file they then lack
-    the sentiment, which stands behind.
+    A field that cannot be right costs that field: the turn has its default there and names it in ``defects``. With
+    ``strict`` it raises ``Unread`` with the byte offset and the field.
 
-    Raises ``Unread`` and its kin with the byte offset, ``NotFound`` for a missing file.
+    Raises ``Unread`` and its kin with the byte offset, ``NotReady`` for a transcript that the platform still makes,
+    ``Misconfigured`` for a missing file or a folder that is no archive. What can be read of an archive, or of a body
+    that also holds documents of no known shape, is given first; what cannot is raised at the end.
     """
-    mode = Mode(strict=False, words=words)
-    if order == "document":
-        return chain.from_iterable(_as_they_stand(place, selection, mode))
-    return chain.from_iterable(_in_time(place, selection, mode))
+    mode = Mode(strict=False, words=words, exact=strict)
+    return chain.from_iterable(_selected(place, selection, order, mode))
 
 
 def read_batches(place: Place) -> Iterator[TurnBatch]:
     """The turns of any payload in batches with columns (``start_ms``, ``end_ms``, ``text``, ``role`` …), as they stand.
 
     For sums, tables and arrays: the same turns as ``read_turns(place, order="document")``, without an object for each.
-    Raises ``Unread`` and its kin with the byte offset, ``NotFound`` for a missing file.
+    Raises what ``read_turns`` raises.
     """
-    mode = Mode(strict=False, words=False, columns=True)
-    with _single(place) as source:
-        if source is not None and source.size >= HELD:
-            from turnkeeper.transcript.forward import Forward, TwoPasses
+    return chain.from_iterable(_each(place, Mode(strict=False, words=False), (), Assembly.columns))
 
-            try:
-                yield from Forward(source, SHAPES, Limits(), mode).columns()
-            except TwoPasses:
-                yield from assemble([Body(source)], mode=mode).columns()
+
+def _selected(place: Place, selection: Selection | None, order: Order, mode: Mode) -> Iterator[Iterable[Turn]]:
+    read = Assembly.batches if order == "time" else Assembly.unsorted
+    if selection is None:
+        return chain.from_iterable(_each(place, mode, (), read))
+    chosen = selection
+
+    def apply(transcript: Assembly) -> Iterator[Iterable[Turn]]:
+        return iter([chosen.apply(chain.from_iterable(read(transcript)), transcript.conversation)])
+
+    return chain.from_iterable(_each(place, mode, chosen.interactions, apply))
+
+
+def _each(
+    place: Place, mode: Mode, interactions: Collection[str], read: Callable[[Assembly], Iterable[T]]
+) -> Iterator[Iterable[T]]:
+    """What ``read`` gives of every transcript at a place; then what could not be read is raised."""
+    with _single(place) as source:
+        if source is not None:
+            transcript = assemble([Body(source)], mode=mode)
+            refuse_unready(transcript)
+            yield read(transcript)
+            refuse_left_out(transcript)
             return
-        for transcript in _opened(place, source, mode):
-            yield from transcript.columns()
+        findings = Findings()
+        for transcript in _archived(str(place), interactions, None, mode, findings):
+            with findings.item(transcript.conversation):
+                yield from ([part] for part in read(transcript))
+        findings.raise_any()
 
 
-def _in_time(place: Place, selection: Selection | None, mode: Mode) -> Iterator[Iterable[Turn]]:
-    wanted = selection.interactions if selection else ()
-    with _single(place) as source:
-        for transcript in _opened(place, source, mode, wanted):
-            if selection:
-                yield selection.apply(transcript.turns(), transcript.conversation)
-            else:
-                yield from transcript.batches()
+def refuse_unready(transcript: Assembly) -> None:
+    """Raise why a body holds no turns where it says so itself: ``NotReady``, or ``Unread`` for one that only names
+    where they lie. A call in which nobody spoke is no error."""
+    if transcript.is_empty and (error := transcript.unready()):
+        raise error
 
 
-def _as_they_stand(place: Place, selection: Selection | None, mode: Mode) -> Iterator[Iterable[Turn]]:
-    wanted = selection.interactions if selection else frozenset()
-    with _single(place) as source:
-        if source is not None and source.size >= HELD and not wanted:
-            from turnkeeper.transcript.forward import Forward, TwoPasses
+def refuse_left_out(transcript: Assembly) -> None:
+    """Raise ``UnknownShape`` where the body also holds documents that are not among the turns."""
+    for said in transcript.left_out:
+        raise UnknownShape(said, operation="read transcript", key=transcript.conversation)
 
-            try:
-                for turns in Forward(source, SHAPES, Limits(), mode).turns():
-                    yield selection.apply(turns) if selection else turns
-            except TwoPasses:
-                pass
-            else:
-                return
-        for transcript in _opened(place, source, mode, wanted):
-            for turns in transcript.unsorted():
-                yield selection.apply(turns, transcript.conversation) if selection else turns
+
+class Findings:
+    """What could not be read while the rest was: collected, and raised when everything else has been given.
+
+    ``listener`` is told each finding at once; then nothing is raised at the end.
+    """
+
+    def __init__(self, listener: Callable[[TurnkeeperError], None] | None = None) -> None:
+        self._listener = listener
+        self._found: list[TurnkeeperError] = []
+
+    def add(self, error: TurnkeeperError) -> None:
+        """Note one finding."""
+        self._found.append(error)
+        if self._listener:
+            self._listener(error)
+
+    @contextmanager
+    def item(self, key: str) -> Iterator[None]:
+        """One of many things: what cannot be read of it is a finding, and the others go on."""
+        try:
+            yield
+        except (Skippable, Retriable) as cause:
+            cause.key = cause.key or key
+            self.add(cause)
+        except (TurnkeeperError, BrokenPipeError):
+            raise
+        except Exception as cause:
+            defect = Defect(f"{type(cause).__name__} while it was read", operation="read transcript", key=key)
+            defect.__cause__ = cause
+            self.add(defect)
+
+    def raise_any(self) -> None:
+        """Raise what was found. Raises the one finding, or ``Unread`` that counts them and quotes the first."""
+        if self._listener or not self._found:
+            return
+        first = self._found[0]
+        if len(self._found) > 1:
+            raise Unread(f"{len(self._found)} could not be read; the first: {first}", operation="read") from first
+        raise first
 
 
 def open_transcripts(
@@ -107,27 +177,22 @@ def open_transcripts(
     platform: PlatformSettings | None = None,
     store: StoreSettings | None = None,
     mode: Mode | None = None,
+    findings: Findings | None = None,
 ) -> Iterator[Assembly]:
     """The transcripts found at ``place``, each with its header and a fresh iterator of turns.
 
     ``interactions`` narrows an archive to those conversations without opening the others; a single payload is always
-    given, whichever conversation it is about. ``mode`` says how closely to look.
+    given, whichever conversation it is about. ``mode`` says how closely to look. Conversations of an archive that
+    cannot be read go to ``findings``; without any they are raised at the end.
     """
+    own = findings or Findings()
     with _single(place, platform) as source:
-        yield from _opened(place, source, mode, interactions, store)
-
-
-def _opened(
-    place: Place,
-    source: Source | None,
-    mode: Mode | None,
-    interactions: Collection[str] = (),
-    store: StoreSettings | None = None,
-) -> Iterable[Assembly]:
-    """The transcript of a body, or those of the archive where there is none."""
-    if source is not None:
-        return [assemble([Body(source)], mode=mode)]
-    return _archived(str(place), interactions, store, mode)
+        if source is not None:
+            yield assemble([Body(source)], mode=mode)
+            return
+        yield from _archived(str(place), interactions, store, mode, own)
+    if findings is None:
+        own.raise_any()
 
 
 def _single(place: Place, platform: PlatformSettings | None = None) -> AbstractContextManager[Source | None]:
@@ -169,11 +234,20 @@ def _source(place: Place) -> Source:
 
         return BytesSource(place)
     if not isinstance(place, str | Path):
-        return place
+        return place if hasattr(place, "size") and hasattr(place, "open") else _of_file(place)
     path = Path(str(place).removeprefix("file://"))
     if not path.exists():
         raise Misconfigured("no such file", operation="read", key=str(path), hint="Check the path.")
     return _File(path)
+
+
+def _of_file(place: object) -> Source:
+    """An open file, spooled so that it can be read twice. Raises ``Misconfigured`` where it gives no bytes."""
+    read = getattr(place, "read", None)
+    if read is None or not isinstance(read(0), bytes):
+        hint = "Give a path, an address, bytes, or a file opened with open(path, 'rb')."
+        raise Misconfigured(f"cannot read a {type(place).__name__}", operation="read", hint=hint)
+    return spooled(cast("BinaryIO", place))
 
 
 def is_archive(place: str | Path) -> bool:
@@ -185,17 +259,32 @@ def is_archive(place: str | Path) -> bool:
 
 
 def _archived(
-    url: str, interactions: Collection[str], store: StoreSettings | None, mode: Mode | None
+    url: str, interactions: Collection[str], store: StoreSettings | None, mode: Mode | None, findings: Findings
 ) -> Iterator[Assembly]:
     # Reading a file must not load an object store's client: a command's start-up time is part of its promise.
     from turnkeeper.archive.bundle import Archive
 
-    archive = Archive(url, store)
+    archive, count = Archive(url, store), 0
     for conversation in interactions or archive.conversations():
-        manifest = archive.manifest(conversation)
-        if manifest is not None and manifest.state == "done":
-            with archive.transcript(conversation) as reader, spooled(reader) as body:
-                yield assemble([Body(body)], mode=mode)
+        count += 1
+        with findings.item(conversation):
+            manifest = archive.manifest(conversation)
+            if manifest is None:
+                raise NotFound("not in the archive", operation="read transcript", key=conversation)
+            # An unread one raises the reason that its manifest gives; the others have no transcript yet.
+            if manifest.state in ("done", "unread"):
+                with archive.transcript(conversation) as reader, spooled(reader) as body:
+                    yield assemble([Body(body)], mode=mode)
+    if not count:
+        _refuse_no_archive(archive)
+
+
+def _refuse_no_archive(archive: Archive) -> None:
+    from turnkeeper.archive.layout import read_layout
+
+    if read_layout(archive.store) is None:
+        hint = "Name an archive's folder or address, or a file."
+        raise Misconfigured("there is no archive here", operation="read", key=archive.url, hint=hint)
 
 
 def _download(url: str, platform: PlatformSettings | None) -> Spool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,23 +10,30 @@ from itertools import chain
 
 import msgspec
 
-from turnkeeper.errors import Unread, WrongConversation
+from turnkeeper.errors import NotReady, TurnkeeperError, UnknownShape, Unread, WrongConversation
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.details import Details
 from turnkeeper.transcript.dialect import Context, Facts, Leg, Mode, Person, Shape
 from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.document import Document, Source, open_document
+from turnkeeper.transcript.document import Document, Source, link_in, open_document
+from turnkeeper.transcript.intake import Intake
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
-from turnkeeper.transcript.numbers import rfc3339_ms
+from turnkeeper.transcript.numbers import LONGEST, rfc3339_ms
 from turnkeeper.transcript.people import from_details, from_file, together
 from turnkeeper.transcript.roles import Cast
+from turnkeeper.transcript.several import parts_of
+from turnkeeper.transcript.skeleton import Trailing
 from turnkeeper.transcript.small import open_small
 from turnkeeper.transcript.voices import Voices
 
-__all__ = ["Assembly", "Body", "assemble", "of_document"]
+__all__ = ["Assembly", "Body", "assemble"]
 
+PENDING = frozenset(
+    {"processing", "pending", "inprogress", "in_progress", "queued", "submitted", "started", "created", "interim"}
+)
+LATER = "Ask for the transcript again later."
 _LIMITS, _MODE = Limits(), Mode()
 
 
@@ -42,11 +50,13 @@ class Body(msgspec.Struct, frozen=True):
 class Assembly:
     """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
 
-    ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies.
+    ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies. ``left_out`` says what of the
+    bodies is not among the turns, one sentence each.
     """
 
     conversation: str
     repaired_surrogates: int
+    left_out: tuple[str, ...]
     _told: Callable[[], TranscriptHeader] = field(repr=False)
     _documents: tuple[Document, ...] = field(repr=False)
     contexts: tuple[Context, ...] = field(repr=False)
@@ -55,6 +65,30 @@ class Assembly:
     def header(self) -> TranscriptHeader:
         """Everything but the turns; whoever only reads turns of many small bodies never asks."""
         return self._told()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the bodies hold nothing that turns are made of."""
+        return not any(document.survey.count for document in self._documents)
+
+    def unready(self) -> TurnkeeperError | None:
+        """Why bodies without turns are not the transcript: ``NotReady``, or ``Unread`` where they only name where it
+        lies. None for a transcript that is complete and empty: a call in which nobody spoke."""
+        status = next((one.facts.status.lower() for one in self._documents if one.facts.status != "completed"), "")
+        if status in PENDING:
+            return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
+        link = next(filter(None, [link_in(one.survey.skeleton) for one in self._documents]), None)
+        if link is None:
+            return None
+        hint = "Fetch that address and read what it gives."
+        return Unread(f"the body lies behind {link}", operation="read transcript", key=self.conversation, hint=hint)
+
+    def absence(self) -> TurnkeeperError:
+        """Why there are no turns, as an error for whoever needs some."""
+        hint = "A call in which nobody spoke looks like this."
+        said = "holds no turns: its array of turns is empty"
+        empty = Unread(said, operation="read transcript", key=self.conversation, hint=hint)
+        return self.unready() or empty
 
     def turns(self) -> Iterator[Turn]:
         """All turns in one timeline, times in ms from the time base. Raises ``Unread`` with offset and field when a
@@ -118,16 +152,13 @@ def assemble(
     try:
         if conversation and details and conversation.casefold() != details.conversation.casefold():
             raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
-        documents = [_opened(body.source, shapes, limits, asked, mode) for body in bodies]
+        opened = [(body, _opened(body.source, shapes, limits, asked, mode)) for body in bodies]
+        bodies = [body for body, several in opened for _ in several]
+        documents = [document for _, several in opened for document in several]
         found = _conversation([document.facts for document in documents], asked)
     except Unread as cause:
         raise _placed(cause, asked or "") from cause.__cause__
     return _assembled(found, bodies, documents, details, names or {})
-
-
-def of_document(document: Document) -> Assembly:
-    """A body that is being read front to back, as far as its facts are known."""
-    return _assembled(_conversation([document.facts], None), [Body(document.source)], [document], None, {})
 
 
 def _assembled(
@@ -150,7 +181,15 @@ def _assembled(
     voices = Voices(cast, (*file, *known))
     # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
     contexts = [
-        Context(0 if document.facts.relative else base.epoch_ms or 0, body.communication, cast, document.facts, voices)
+        Context(
+            0 if document.facts.relative else base.epoch_ms or 0,
+            body.communication,
+            cast,
+            document.facts,
+            voices,
+            None if found == "unknown" else found,
+            document.mode.exact,
+        )
         for body, document in turning
     ]
     repaired = sum([document.survey.repaired for document in documents])
@@ -158,11 +197,37 @@ def _assembled(
     def told() -> TranscriptHeader:
         return own or _header(found, facts, base, turning, details, people, file, known)
 
-    return Assembly(found, repaired, told, tuple([document for _, document in turning]), tuple(contexts))
+    left_out = tuple([said for one in facts for said in one.left_out])
+    return Assembly(found, repaired, left_out, told, tuple([document for _, document in turning]), tuple(contexts))
 
 
-def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
+def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> list[Document]:
+    """The document of a body, or all of them where several stand in it, one behind the other or in one array."""
+    try:
+        return [_one(source, shapes, limits, asked, mode)]
+    except (Trailing, UnknownShape) as cause:
+        array = not isinstance(cause, Trailing)
+        if array and not _is_array(source):
+            raise
+        found = parts_of(source, array=array)
+        if found is None:
+            raise
+    everything, parts = found
+    if array and len(parts) > 1:
+        # Messages of one conversation, which a shape reads as one document.
+        with contextlib.suppress(Trailing):
+            return [open_document(everything, shapes, limits, asked, mode)]
+    return [_one(part, shapes, limits, asked, mode) for part in parts]
+
+
+def _one(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
     return open_small(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
+
+
+def _is_array(source: Source) -> bool:
+    intake = Intake(strict=False)
+    with source.open() as reader:
+        return intake.feed(reader.read(1 << 10)).lstrip().startswith(b"[")
 
 
 def _placed(cause: Unread, key: str) -> Unread:
@@ -216,18 +281,25 @@ def _time_base(facts: Sequence[Facts], details: Details | None) -> TimeBase:
     offset_times = next(iter([one.offset_times for one in facts if one.offset_times is not None]), None)
     if facts and all(one.relative for one in facts):
         return TimeBase("relative", None, offset_times=None)
-    if details is not None and details.start is not None:
-        return TimeBase("analytics", details.start, offset_times)
-    conversation = [one.conversation_start for one in facts if one.conversation_start is not None]
-    if conversation:
-        return TimeBase("conversation", min(conversation), offset_times)
-    starts = [one.transcript_start for one in facts if one.transcript_start is not None]
-    if starts:
-        return TimeBase("transcript", min(starts), offset_times)
     phrases = [one.first_phrase for one in facts if one.first_phrase is not None]
-    if phrases:
-        return TimeBase("phrase", min(phrases), offset_times)
+    first = min(phrases, default=None)
+    if details is not None and details.start is not None and _is_near(details.start, first):
+        return TimeBase("analytics", details.start, offset_times)
+    conversation = [one.conversation_start for one in facts if _is_near(one.conversation_start, first)]
+    if conversation:
+        return TimeBase("conversation", min(filter(None, conversation)), offset_times)
+    starts = [one.transcript_start for one in facts if _is_near(one.transcript_start, first)]
+    if starts:
+        return TimeBase("transcript", min(filter(None, starts)), offset_times)
+    if first is not None:
+        return TimeBase("phrase", first, offset_times)
     return TimeBase("relative" if offset_times else "none", None, offset_times)
+
+
+def _is_near(start: int | None, first: int | None) -> bool:
+    """Whether turns that begin at ``first`` can belong to a conversation that begins at ``start``: a start that is
+    years away from them is damaged, and would cost every turn its times."""
+    return bool(start) and (first is None or abs(first - (start or 0)) <= LONGEST)
 
 
 def _media_type(details: Details | None) -> str | None:

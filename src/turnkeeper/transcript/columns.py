@@ -1,68 +1,72 @@
-"""Turns of one batch by columns: for sums, tables and arrays, where an object per turn is more than is wanted."""
+"""Turns of one batch by columns: for sums, tables and arrays, where an object per turn is more than is needed."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import repeat
 
 from turnkeeper.model import Role, Turn
 
 __all__ = ["TurnBatch"]
 
 
-class TurnBatch(ABC):
-    """Consecutive turns of one document, in its order. Every column has ``len(batch)`` entries and is made when it is
-    first asked for; ``first`` is the index of the first turn."""
+class TurnBatch:
+    """Consecutive turns of one document, in its order. Every column has ``len(batch)`` entries; ``first`` is the place
+    of the first turn in its array. ``turns`` makes the objects when it is first asked for."""
 
-    def __init__(self, first: int, size: int) -> None:
+    def __init__(
+        self,
+        first: int,
+        *,
+        start_ms: list[int | None],
+        end_ms: list[int | None],
+        text: list[str],
+        role: list[Role],
+        speaker_id: list[str | None],
+        confidence: list[float | None],
+        channel: Iterable[str | None] = repeat(None),
+        communication: str | None = None,
+        language: str | None = None,
+        sentiment: Iterable[float | None] = repeat(None),
+        index: Sequence[int] | None = None,
+        conversation: str | None = None,
+    ) -> None:
         self.first = first
-        self._size = size
+        self.start_ms, self.end_ms, self.text, self.role = start_ms, end_ms, text, role
+        self.speaker_id, self.confidence = speaker_id, confidence
+        self._channel, self._sentiment, self._index = channel, sentiment, index
+        self._fixed = communication, language, conversation
 
     @staticmethod
     def of(first: int, turns: list[Turn]) -> TurnBatch:
-        """The columns of turns that are there already."""
-        return _Made(first, turns)
+        """The columns of turns that exist already."""
+        batch = TurnBatch(
+            first,
+            start_ms=[turn.start_ms for turn in turns],
+            end_ms=[turn.end_ms for turn in turns],
+            text=[turn.text for turn in turns],
+            role=[turn.role for turn in turns],
+            speaker_id=[turn.speaker_id for turn in turns],
+            confidence=[turn.confidence for turn in turns],
+        )
+        batch.turns = turns
+        return batch
 
     def __len__(self) -> int:
-        return self._size
+        return len(self.text)
 
-    @property
-    @abstractmethod
+    @cached_property
     def turns(self) -> list[Turn]:
-        """The same as objects."""
-
-    @cached_property
-    def start_ms(self) -> list[int | None]:
-        return [turn.start_ms for turn in self.turns]
-
-    @cached_property
-    def end_ms(self) -> list[int | None]:
-        return [turn.end_ms for turn in self.turns]
-
-    @cached_property
-    def text(self) -> list[str]:
-        return [turn.text for turn in self.turns]
-
-    @cached_property
-    def role(self) -> list[Role]:
-        return [turn.role for turn in self.turns]
-
-    @cached_property
-    def speaker_id(self) -> list[str | None]:
-        return [turn.speaker_id for turn in self.turns]
-
-    @cached_property
-    def confidence(self) -> list[float | None]:
-        return [turn.confidence for turn in self.turns]
-
-
-class _Made(TurnBatch):
-    """The turns are there: columns are read off them."""
-
-    def __init__(self, first: int, turns: list[Turn]) -> None:
-        super().__init__(first, len(turns))
-        self._turns = turns
-
-    @property
-    def turns(self) -> list[Turn]:
-        return self._turns
+        """The same as objects, made by position: that is the fastest way to make them."""
+        communication, language, conversation = self._fixed
+        index = range(self.first, self.first + len(self)) if self._index is None else self._index
+        none, empty = repeat(None), repeat(())
+        return list(
+            map(
+                Turn,
+                *(self.text, self.role, self.start_ms, self.end_ms, self.speaker_id, self.confidence, self._channel),
+                *(repeat(communication), repeat(language), self._sentiment, none, index),
+                *(empty, empty, repeat(conversation)),
+            )
+        )

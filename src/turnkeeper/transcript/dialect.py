@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import lt
 from typing import Any, Protocol
 
 import msgspec
 
 from turnkeeper.model import Dialect, TranscriptHeader, Turn
+from turnkeeper.transcript.numbers import EPOCH, Time
 from turnkeeper.transcript.roles import Cast
+from turnkeeper.transcript.salvage import Flaw
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.voices import Voices
 
-__all__ = ["EPOCH", "Context", "Facts", "Leg", "Mode", "Person", "Shape", "Survey", "WrongTurn", "wanted"]
-
-EPOCH = 1e11
-"""A larger number is epoch milliseconds (after March 1973), a smaller one an offset. Vendor files hold either."""
+__all__ = ["Context", "Defects", "Facts", "Leg", "Mode", "Person", "Shape", "Survey", "WrongTurn", "wanted"]
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -47,7 +47,8 @@ class Facts(msgspec.Struct, frozen=True):
 
     ``conversation_start``, ``transcript_start`` and ``first_phrase`` are epoch ms. ``offset_times`` says that turns
     carry offsets. ``relative`` that they carry seconds from the conversation's start, so that no base applies.
-    ``header`` is set where the document is turnkeeper's own. ``private`` belongs to the shape.
+    ``header`` is set where the document is turnkeeper's own. ``private`` belongs to the shape. ``left_out`` says what
+    of the body is not among the turns.
     """
 
     dialect: Dialect
@@ -64,22 +65,28 @@ class Facts(msgspec.Struct, frozen=True):
     relative: bool = False
     header: TranscriptHeader | None = None
     private: Any = None
+    left_out: tuple[str, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True):
     """What a shape needs to make turns: time zero as epoch ms (0 where times are relative), the communication to use
     where the payload names none, who was there (``voices`` is for those who ask again and again), and what the shape
-    itself found."""
+    itself found. ``conversation`` is the id where it is known. ``exact`` refuses a turn with a defect."""
 
     base: int
     communication: str | None
     cast: Cast
     facts: Facts
     voices: Voices
+    conversation: str | None = None
+    exact: bool = False
 
 
 class Survey(msgspec.Struct):
-    """What the first pass found. ``ordered`` is True while every turn so far starts no earlier than the one before.
+    """What the first pass found. ``ordered`` is True while every turn so far starts no earlier than the one before;
+    ``count`` is the number of turns, or of what turns are made of. ``seen`` and ``again`` are for a shape whose turns
+    may be delivered twice. ``interim`` counts what was not
+    final. ``foreign`` are the places of documents that are of no known shape among others that are.
 
     A Struct, as one is made for every small body. (Each has its own dict and list: msgspec copies empty defaults.)
     """
@@ -87,18 +94,28 @@ class Survey(msgspec.Struct):
     skeleton: Any = None
     records: bool = False
     ordered: bool = True
+    count: int = 0
     repaired: int = 0
     earliest: float | None = None
     offset_times: bool | None = None
     notes: dict[str, Any] = {}
     asked: str | None = None
+    exact: bool = False
     within: list[Batch] = []
+    seen: dict[Any, Any] = {}
+    again: dict[int, str | None] = {}
+    foreign: list[int] = []
+    interim: int = 0
     _last: float | None = None
     _untimed: bool = False
     _array: tuple[Path, tuple[int, ...]] | None = None
 
     def starts(self, batch: Batch, values: list[Any], *, strict: bool = False) -> None:
         """Note the start times of a batch, None for a turn without. ``strict`` calls equal starts disorder."""
+        self.count += len(values)
+        if batch.flaws:
+            # What such a turn's time is, the reader of turns decides.
+            self.ordered = False
         if self._array not in (None, (batch.path, batch.parents)):
             # Offsets in two arrays count from two starts: only sorting tells.
             self.ordered = False
@@ -153,6 +170,42 @@ class WrongTurn(Exception):
         self.index, self.field, self.message = index, field, message
 
 
+class Defects:
+    """The fields of one turn that cannot be right.
+
+    With ``exact`` the first defect raises ``WrongTurn``.
+    """
+
+    def __init__(self, index: int, *, exact: bool = False) -> None:
+        self.names: tuple[str, ...] = ()
+        self._index, self._exact = index, exact
+
+    def note(self, name: str, field: str, said: str) -> None:
+        """Mark one field of the turn; ``field`` is what the payload calls it."""
+        if self._exact:
+            raise WrongTurn(self._index, field, said)
+        if name not in self.names:
+            self.names = (*self.names, name)
+
+    def take(self, flaws: Sequence[Flaw], places: Mapping[str, str]) -> None:
+        """Mark what could not be read of the element; what no field of a turn is made of costs nothing."""
+        for flaw in flaws:
+            name = places.get(_ROOT.split(flaw.field)[0]) if flaw.field else "turn"
+            if name:
+                self.note(name, flaw.field, flaw.said.replace("`", "").replace("Expected", "expected"))
+
+    def time(self, read: Callable[[Time], int | None], value: Time, name: str, field: str) -> int | None:
+        """A time as ``read`` understands it, None where it is none."""
+        try:
+            return read(value)
+        except (ValueError, OverflowError) as wrong:
+            self.note(name, field, str(wrong))
+            return None
+
+
+_ROOT = re.compile(r"[.\[]")
+
+
 class Shape(Protocol):
     """One dialect's reader. Stateless: what it learns goes into ``Survey.notes`` and ``Facts.private``.
 
@@ -190,15 +243,15 @@ class Shape(Protocol):
 
 class Mode(msgspec.Struct, frozen=True):
     """How closely to look. ``strict`` checks what no turn is made of, too: UTF-8 and nesting in skipped fields.
-    Without ``words`` turns have none, which makes reading several times faster where a payload lists them. ``columns``
-    says that columns are asked for, not turns."""
+    Without ``words`` turns have none, which makes reading several times faster where a payload lists them. ``exact``
+    refuses a document of which a field cannot be right; without it such a field costs only itself."""
 
     strict: bool = True
     words: bool = True
-    columns: bool = False
+    exact: bool = False
 
 
-def wanted(shape: Shape, mode: Mode, facts: Facts | None = None) -> dict[Path, Any]:
-    """The type of each array's elements: the whole one, or what the shape has for this mode and these facts."""
+def wanted(shape: Shape, mode: Mode) -> dict[Path, Any]:
+    """The type of each array's elements: the whole one, or what the shape has for this mode."""
     kinds = getattr(shape, "kinds", None)
-    return {path: whole for path, (_, whole) in shape.targets.items()} | (kinds(mode, facts) if kinds else {})
+    return {path: whole for path, (_, whole) in shape.targets.items()} | (kinds(mode) if kinds else {})

@@ -6,6 +6,7 @@ second gives the turns. A body under 1 MiB is read once and held.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
@@ -22,7 +23,7 @@ from turnkeeper.transcript.scan import elements_before
 from turnkeeper.transcript.skeleton import Path, Trailing, escaped
 from turnkeeper.transcript.stream import CHUNK, Batch, Stream, place, stream_batches
 
-__all__ = ["HELD", "Document", "Source", "open_document"]
+__all__ = ["HELD", "Document", "Source", "link_in", "open_document"]
 
 HELD = 1 << 20
 """Bodies smaller than this are parsed once and kept."""
@@ -93,12 +94,17 @@ class Document(msgspec.Struct):
     def _streamed(self) -> Iterator[Batch]:
         with self.source.open() as reader:
             if self.survey.records:
-                yield from record_batches(Records(self.shape.record, self.limits, strict=False), reader)
+                yield from record_batches(self._records(), reader)
             else:
-                yield from stream_batches(Stream(self._types(), self.limits, strict=False), reader)
+                yield from stream_batches(
+                    Stream(self._types(), self.limits, strict=False, salvage=not self.mode.exact), reader
+                )
+
+    def _records(self) -> Records:
+        return Records(self.shape.record, self.limits, strict=False, salvage=not self.mode.exact)
 
     def _types(self) -> dict[Path, Any]:
-        return wanted(self.shape, self.mode, self.facts)
+        return wanted(self.shape, self.mode)
 
     def _unread(self, batch: Batch, wrong: WrongTurn) -> Unread:
         offset = batch.offset if self.survey.records or not batch.path else self._find(batch, wrong.index)
@@ -128,7 +134,7 @@ def open_document(
         ((shape, survey) for shape, survey in zip(shapes, surveys, strict=True) if shape.matches(survey)), None
     )
     if found is None:
-        raise _unknown(surveys[0].skeleton if surveys else None)
+        raise unknown_shape(surveys[0].skeleton if surveys else None)
     shape, survey = found
     survey.asked = conversation
     facts = shape.facts(survey)
@@ -182,8 +188,8 @@ def _survey_one(
         path: wanted(shapes[place], mode)[path] if keep else shapes[place].targets[path][0]
         for path, place in owners.items()
     }
-    stream = Stream(types, limits, strict=mode.strict)
-    surveys = [Survey() for _ in shapes]
+    stream = Stream(types, limits, strict=mode.strict, salvage=not mode.exact)
+    surveys = [Survey(exact=mode.exact) for _ in shapes]
     held: list[Batch] | None = [] if keep else None
     with source.open() as reader:
         for batch in stream_batches(stream, reader):
@@ -206,8 +212,8 @@ def _survey_records(
 ) -> tuple[list[Survey], list[Batch] | None]:
     """The body as several documents. Raises ``trailing`` where they are not of a shape that comes so."""
     at = next(place for place, shape in enumerate(shapes) if shape.record is not None)
-    surveys = [Survey(records=True) for _ in shapes]
-    records = Records(shapes[at].record, limits, strict=mode.strict)
+    surveys = [Survey(records=True, exact=mode.exact) for _ in shapes]
+    records = Records(shapes[at].record, limits, strict=mode.strict, salvage=not mode.exact)
     held: list[Batch] | None = [] if keep else None
     try:
         with source.open() as reader:
@@ -231,7 +237,28 @@ def _keep(held: list[Batch] | None, batch: Batch, size: int) -> list[Batch] | No
     return held
 
 
-def _unknown(skeleton: object) -> UnknownShape:
+def link_in(skeleton: object) -> str | None:
+    """The key under which a document names an address where the transcript lies, at any depth; None for none."""
+    waiting = [skeleton]
+    while waiting:
+        one = waiting.pop()
+        for key, value in one.items() if isinstance(one, dict) else ():
+            if isinstance(value, str) and value and _LINK.fullmatch(key):
+                return escaped(key)
+        waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return None
+
+
+_LINK = re.compile(r"download_?ur[li]|transcript_?ur[li]", re.IGNORECASE)
+
+
+def unknown_shape(skeleton: object) -> UnknownShape:
+    """The refusal of a document that no shape takes: it names the keys, never a value."""
+    link = link_in(skeleton)
+    if link:
+        return UnknownShape(
+            f"the body lies behind {link}", field=link, hint="Fetch that address and read what it gives."
+        )
     if isinstance(skeleton, dict):
         keys = ", ".join(escaped(key) for key in list(skeleton)[:20]) or "none"
         more = f" and {len(skeleton) - 20} more" if len(skeleton) > 20 else ""

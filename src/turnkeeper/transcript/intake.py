@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.transcript.native import native
 
 __all__ = ["Intake", "Unpacked", "not_utf8"]
 
@@ -195,7 +196,7 @@ class Intake:
 
     def _give(self, data: bytes) -> bytes:
         self._at += len(data)
-        if b"\\" in data and (b"\\ud" in data or b"\\uD" in data):
+        if b"\\" in data and _may_have_halves(data):
             return _ESCAPE.sub(self._mend, data)
         return data
 
@@ -204,6 +205,11 @@ class Intake:
             return match[0]
         self.repaired += 1
         return _REPLACEMENT
+
+
+def _may_have_halves(data: bytes) -> bool:
+    """False where every escaped surrogate certainly stands in a pair; C sees that without an object for each."""
+    return not native.paired(data) if native else b"\\ud" in data or b"\\uD" in data
 
 
 def not_utf8(text: bytes | bytearray, origin: int) -> Unread:

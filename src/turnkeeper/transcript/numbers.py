@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-__all__ = ["LONGEST", "epoch_ms", "milliseconds", "rfc3339_ms"]
+__all__ = ["EPOCH", "LAST", "LONGEST", "Time", "epoch_ms", "milliseconds", "ms_of", "rfc3339_ms", "seconds_of"]
+
+Time = int | float | str | None
+"""A time as payloads spell one: a number, a number in a string, or ISO 8601."""
+
+EPOCH, LAST = 1e11, 253_402_300_800_000
+"""A number above ``EPOCH`` is epoch milliseconds (after March 1973), a smaller one an offset. Vendor files hold either.
+``LAST`` is the end of the year 9999."""
 
 LONGEST = 1e11
 """Seconds or milliseconds beyond this are absurd as a time within a conversation."""
@@ -29,16 +36,49 @@ def milliseconds(seconds: float) -> int:
     return int((Decimal(repr(seconds)) * 1000 + Decimal("0.5")).to_integral_value(ROUND_FLOOR))
 
 
+def ms_of(value: Time) -> int | None:
+    """A time that is given in milliseconds, to the nearest whole one; an ISO 8601 time becomes epoch milliseconds.
+
+    Raises ``ValueError`` for a string that is no time.
+    """
+    if value is None or isinstance(value, int):
+        return value
+    return round(_number(value) if isinstance(value, str) else value)
+
+
+def seconds_of(value: Time) -> int | None:
+    """The milliseconds of a time that is given in decimal seconds. What is epoch milliseconds under a careless name
+    (a number past ``EPOCH``, or an ISO 8601 time) stays that. Raises ``ValueError`` as ``milliseconds`` does.
+    """
+    if value is None:
+        return None
+    number: float = _number(value) if isinstance(value, str) else value
+    return round(number) if number > EPOCH else milliseconds(number)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        moment = epoch_ms(text.strip())
+        if moment is None:
+            raise ValueError("not a time") from None
+        return moment
+    if not math.isfinite(number):
+        raise ValueError("not a time")
+    return number
+
+
 def epoch_ms(text: str | None) -> int | None:
     """An ISO 8601 time as epoch milliseconds (UTC where no zone is given), None where it is not one."""
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        since = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    since = aware - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000
 
 

@@ -8,7 +8,8 @@ import msgspec
 
 from turnkeeper.model import Participant
 from turnkeeper.transcript.details import DetailParticipant, Details
-from turnkeeper.transcript.dialect import EPOCH, Person
+from turnkeeper.transcript.dialect import Person
+from turnkeeper.transcript.numbers import EPOCH
 from turnkeeper.transcript.roles import role_of
 
 __all__ = ["from_details", "from_file", "together"]

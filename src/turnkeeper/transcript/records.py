@@ -11,6 +11,7 @@ import msgspec
 from turnkeeper.errors import TooLarge, Unread
 from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.salvage import salvaged
 from turnkeeper.transcript.scan import closing_quote, too_deep
 from turnkeeper.transcript.skeleton import byte_of, truncated
 from turnkeeper.transcript.stream import CHUNK, Batch
@@ -18,16 +19,18 @@ from turnkeeper.transcript.typed import decoder
 
 __all__ = ["Records", "record_batches"]
 
+_BETWEEN = b" \t\r\n\0\x1a"
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\]]')
-_SOLID = re.compile(rb"[^ \t\r\n]")
+_SOLID = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
 class Records:
     """A push parser of objects one behind the other. ``feed`` gives a batch per document; path and parents are empty,
     ``first`` counts the documents. Raises ``Unread`` and ``TooLarge`` with the offset in the body."""
 
-    def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True) -> None:
+    def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True, salvage: bool = False) -> None:
         self._decoder = decoder(kind)
+        self._kind, self._salvage = kind, salvage
         self._limits = limits or Limits()
         self._intake = Intake(strict=strict)
         self._text = bytearray()
@@ -80,19 +83,27 @@ class Records:
         solid = _SOLID.search(self._text, begin)
         offset = self._origin + (solid.start() if solid else begin)
         try:
-            item = self._decoder.decode(bytes(self._text[begin:end]))
+            item = self._decode(bytes(self._text[begin:end]).lstrip(_BETWEEN))
         except RecursionError:
             raise too_deep(offset, self._limits.nesting) from None
         except msgspec.ValidationError as cause:
             said = str(cause).replace("`", "").replace("Expected", "expected")
             raise Unread(f"document {self._count}: {said}, at byte {offset}", offset=offset) from None
         except msgspec.DecodeError as cause:
-            bad = self._origin + begin + (byte_of(cause) or 0)
+            bad = offset + (byte_of(cause) or 0)
             raise Unread(f"not JSON at byte {bad}", offset=bad, hint="The body is damaged.") from None
         except UnicodeDecodeError:
             raise not_utf8(self._text[begin:end], self._origin + begin) from None
         self._count += 1
         return Batch((), (), self._count - 1, offset, [item])
+
+    def _decode(self, text: bytes) -> Any:
+        try:
+            return self._decoder.decode(text)
+        except msgspec.ValidationError:
+            if not self._salvage:
+                raise
+            return salvaged(msgspec.json.decode(text), self._kind, [])
 
     def _next_end(self) -> int:
         """Where the document in progress ends, -1 while that is not here."""

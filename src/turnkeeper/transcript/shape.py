@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.dialect import EPOCH
 from turnkeeper.transcript.document import Source
 from turnkeeper.transcript.limits import Limits
+from turnkeeper.transcript.numbers import EPOCH
 from turnkeeper.transcript.records import Records, record_batches
 from turnkeeper.transcript.skeleton import Path, Trailing, escaped
 from turnkeeper.transcript.stream import Stream, stream_batches

@@ -25,6 +25,9 @@ Path = tuple[str, ...]
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\],]')
 _BYTE = re.compile(r"\(byte (\d+)\)$")
 _SOLID = re.compile(rb"[^ \t\r\n]")
+# What may stand behind a document: white space, and the padding and end-of-file marks that some writers leave.
+_PADDING = b" \t\r\n\0\x1a"
+_BEHIND = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
 class Trailing(Unread):
@@ -105,7 +108,7 @@ class Skeleton:
         if self._frames or self._in_string or not _SOLID.search(self._text):
             raise truncated(end)
         try:
-            return msgspec.json.decode(self._text)
+            return msgspec.json.decode(self._text.rstrip(_PADDING))
         except RecursionError:
             raise too_deep(0, self._limits.nesting) from None
         except msgspec.DecodeError as cause:
@@ -116,17 +119,6 @@ class Skeleton:
             raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
         except UnicodeDecodeError:
             raise self._not_utf8() from None
-
-    def head(self) -> object:
-        """What was read so far, decoded as if every open bracket closed here; None where that is no JSON.
-
-        Asked when a target array has just opened: whatever stands behind it is not in it.
-        """
-        closers = b"".join(b"]" if frame.is_array else b"}" for frame in reversed(self._frames))
-        try:
-            return msgspec.json.decode(bytes(self._text[: self._at]) + closers)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
 
     def _not_utf8(self) -> Unread:
         try:
@@ -225,7 +217,7 @@ class Skeleton:
         self._ended = not self._frames
 
     def _only_space(self) -> None:
-        match = _SOLID.search(self._text, self._at)
+        match = _BEHIND.search(self._text, self._at)
         if match:
             offset = self._offset(match.start())
             raise Trailing(f"more text after the document's end, at byte {offset}", offset=offset)

@@ -15,9 +15,8 @@ import msgspec
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.dialect import Facts, Mode, Shape, Survey
 from turnkeeper.transcript.document import HELD, Document, Source
-from turnkeeper.transcript.hollow import Hollow
 from turnkeeper.transcript.limits import Limits
-from turnkeeper.transcript.rows import Rows
+from turnkeeper.transcript.native import Table
 from turnkeeper.transcript.scan import nesting_within
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.typed import decoder
@@ -38,24 +37,23 @@ class Small(msgspec.Struct, frozen=True):
     """How a shape reads a whole document. ``kind`` is its type, ``mark`` a key that must occur in the text just once.
 
     ``batches`` gives the arrays of turns, or None where the document is another shape's. ``facts`` is everything else;
-    it may raise ``Unread``. ``unread`` are keys of arrays in a turn that the type does not have (see ``hollow``).
-    ``rows`` reads those arrays natively: they stand under ``key``, and ``fill`` puts them into a document that was
-    decoded with empty ones in their places, or says False where it has other places.
+    it may raise ``Unread``. ``table`` reads those arrays natively: they stand under ``key`` (else under the mark), and
+    ``fill`` puts them into a document that was decoded with empty ones in their places, or says False where it has
+    other places.
     """
 
     kind: Any
     mark: bytes
     batches: Callable[[Any], list[Batch] | None]
     facts: Callable[[Any, Survey], Facts]
-    unread: tuple[str, ...] = ()
-    rows: Rows | None = None
+    table: Table | None = None
+    fill: Callable[[Any, list[Any]], bool] = lambda *_: False
     key: bytes = b""
-    fill: Callable[[Any, list[Sequence[Any]]], bool] = lambda *_: False
 
 
 def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode) -> Document | None:
     """The body as a document, or None: not small, or not for this way."""
-    if source.size >= HELD or not shapes or not hasattr(shapes[0], "small"):
+    if source.size >= HELD or not shapes or not any(hasattr(shape, "small") for shape in shapes):
         return None
     with source.open() as reader:
         text = reader.read(HELD)
@@ -96,36 +94,29 @@ def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limit
         found = _decoded(rest, source, shape, small, limits, mode, arrays)
         if found is not None:
             return found
-    emptied = None
-    if small.unread and not mode.strict:
-        emptied = Hollow(small.unread).emptied(text, len(text))
-    if emptied is not None:
-        found = _decoded(emptied, source, shape, small, limits, mode)
-        if found is not None:
-            return found
     return _decoded(text, source, shape, small, limits, mode)
 
 
-def _arrays(text: bytes, small: Small, mode: Mode) -> tuple[bytes, list[Sequence[Any]]] | None:
+def _arrays(text: bytes, small: Small, mode: Mode) -> tuple[bytes, list[Any]] | None:
     """The arrays of turns, read natively, and the text with empty ones in their places; None where it is not so plain.
 
     The key cannot stand within a string (its quotes would be escaped there), and where it was no key, or another
     object's, what is left does not decode into as many empty arrays at the right places.
     """
-    rows = small.rows
-    if rows is None or not rows.native:
+    table, key = small.table, small.key or small.mark
+    if table is None or not table.native:
         return None
     arrays, kept, done = [], [], 0
-    at = text.find(small.key)
+    at = text.find(key)
     while at >= 0:
-        opening = _OPENS.match(text, at + len(small.key))
-        found = rows.read(text, opening.end(), strict=mode.strict) if opening else None
+        opening = _OPENS.match(text, at + len(key))
+        found = table.read(text, opening.end(), strict=mode.strict) if opening else None
         if opening is None or found is None:
             return None
         kept.append(text[done : opening.end() + 1])
         arrays.append(found[0])
         done = found[1] - 1
-        at = text.find(small.key, done)
+        at = text.find(key, done)
     kept.append(text[done:])
     return (b"".join(kept), arrays) if arrays else None
 
@@ -137,7 +128,7 @@ def _decoded(
     small: Small,
     limits: Limits,
     mode: Mode,
-    arrays: list[Sequence[Any]] | None = None,
+    arrays: list[Any] | None = None,
 ) -> Document | None:
     if not _once(small.mark, text):
         return None
@@ -148,7 +139,7 @@ def _decoded(
         batches = small.batches(document)
         if batches is None:
             return None
-        survey = Survey()
+        survey = Survey(exact=mode.exact)
         for batch in batches:
             shape.survey(survey, batch)
         return Document(source, shape, survey, small.facts(document, survey), limits, mode, batches)

@@ -9,18 +9,18 @@ stands between two elements of this array. A wrong guess is refused and the next
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, BinaryIO
 
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.transcript.hollow import Hollow
 from turnkeeper.transcript.intake import Intake, not_utf8
 from turnkeeper.transcript.limits import Limits
-from turnkeeper.transcript.rows import Rows
+from turnkeeper.transcript.native import Table
+from turnkeeper.transcript.salvage import Flaw, salvaged
 from turnkeeper.transcript.scan import ElementScan, elements_before, nesting_within, too_deep
 from turnkeeper.transcript.skeleton import Path, Skeleton, byte_of, truncated
 from turnkeeper.transcript.typed import decoder
@@ -42,52 +42,59 @@ _TYPED = re.compile(r"(.*?)(?: - at `\$(?:\[(\d+)\])?(.*)`)?$", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some elements of one array. ``first`` is the index of the first of them, ``parents`` the indices of the arrays
-    around theirs (``transcripts[2].phrases`` has ``(2,)``), ``offset`` the body's byte where the batch begins."""
+    around theirs (``transcripts[2].phrases`` has ``(2,)``), ``offset`` the body's byte where the batch begins.
+    ``flaws`` lists what could not be read, by the index within the batch."""
 
     path: Path
     parents: tuple[int, ...]
     first: int
     offset: int
     items: Sequence[Any]
+    flaws: Mapping[int, Sequence[Flaw]] = field(default_factory=dict)
 
 
-def place(path: Path, parents: tuple[int, ...], index: int, field: str = "") -> str:
+def place(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:
     """How an element is named in an error: ``transcripts[0].phrases[3].text``."""
     around, name = iter(parents), ""
     for step in path:
         name += f"[{next(around)}]" if step == "[]" else f".{step}" if name else step
     name = f"{name}[{index}]"
-    return name + (f".{field}" if field and not field.startswith("[") else field)
+    return name + (f".{member}" if member and not member.startswith("[") else member)
 
 
 class Kind:
-    """How the elements of an array are decoded: natively as ``rows`` says, where that can be; else a batch as
-    ``narrow``, which is fast, where all of it is of that type, else as ``wide``.
-
-    ``unread`` are keys of arrays within an element that ``narrow`` does not have: where a stream is not strict they are
-    passed over unseen (see ``hollow``).
+    """How the elements of an array are decoded: into columns as ``table`` says, where that can be; else a batch as
+    ``narrow``, which is fast, where all of it is of that type, else as ``wide``. Where it is of neither, the elements
+    of a document that need not be exact are salvaged as ``wide``, field by field.
     """
 
-    def __init__(
-        self,
-        narrow: Any,
-        wide: Any = None,
-        *,
-        unread: Sequence[str] = (),
-        rows: Rows | None = None,
-    ) -> None:
-        self.narrow, self.unread = narrow, unread
-        self.rows = rows if rows is not None and rows.native else None
-        self.narrowly = _decoder(narrow).decode
-        self._wide = None if wide is None else _decoder(wide)
+    def __init__(self, narrow: Any, wide: Any = None, *, table: Table | None = None) -> None:
+        self.narrow = narrow
+        self.table = table if table is not None and table.native else None
+        self._wide = narrow if wide is None else wide
+        self._decoders = [_decoder(kind).decode for kind in (narrow, wide) if kind is not None]
+        self._salvageable = isinstance(self._wide, type) and issubclass(self._wide, msgspec.Struct)
 
     def decode(self, text: bytes | memoryview) -> list[Any]:
-        if self._wide is None:
-            return self.narrowly(text)  # type: ignore[no-any-return]
-        try:
-            return self.narrowly(text)  # type: ignore[no-any-return]
-        except msgspec.ValidationError:
-            return self._wide.decode(text)  # type: ignore[no-any-return]
+        """Raises ``ValidationError`` where an element is of another type."""
+        for decode in self._decoders[:-1]:
+            try:
+                return decode(text)  # type: ignore[no-any-return]
+            except msgspec.ValidationError:
+                continue
+        return self._decoders[-1](text)  # type: ignore[no-any-return]
+
+    def salvage(self, text: bytes | memoryview) -> tuple[list[Any], dict[int, list[Flaw]]] | None:
+        """The elements as far as they can be read, and what could not be; None where the type cannot be salvaged."""
+        if not self._salvageable:
+            return None
+        items, found = [], {}
+        for index, value in enumerate(_decoder(Any).decode(text)):
+            flaws: list[Flaw] = []
+            items.append(salvaged(value, self._wide, flaws))
+            if flaws:
+                found[index] = flaws
+        return items, found
 
 
 class _Elements:
@@ -98,9 +105,8 @@ class _Elements:
 
     def __init__(self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan, kind: Kind) -> None:
         self.path, self.parents = path, parents
-        self.kind, self.decode, self.narrowly = kind.narrow, kind.decode, kind.narrowly
-        self.hollow = Hollow(kind.unread)
-        self.rows, self.refusals = kind.rows, 0
+        self.kind, self.table, self.refusals = kind, kind.table, 0
+        self.flaws: Mapping[int, Sequence[Flaw]] = {}
         self.opened_at = self.origin = opened_at
         self.count = 0
         self.text = bytearray(b"[")
@@ -111,7 +117,7 @@ class _Elements:
         """What the native reader refused could be read: after a few of those it is not asked any more."""
         self.refusals += 1
         if self.refusals >= _PATIENCE:
-            self.rows = None
+            self.table = None
 
     def advance(self, comma: int, count: int) -> None:
         self.text = self.text[comma:]
@@ -129,7 +135,7 @@ class Stream:
     ``targets`` maps each array's path to the type of its elements. Raises ``Unread`` and ``TooLarge`` with offset and
     field; never gives wrong data. Without ``strict`` it does not look into what no type asks for: UTF-8 is checked in
     the strings that are decoded and in the skeleton, and within an element the decoder's own bound on nesting holds.
-    ``choose`` may name another type when an array opens: it is given the path and a way to the document's head so far.
+    With ``salvage`` an element of another type costs only the fields that are wrong (see ``Batch.flaws``).
     """
 
     def __init__(
@@ -139,11 +145,11 @@ class Stream:
         *,
         chunk: int = CHUNK,
         strict: bool = True,
-        choose: Callable[[Path, Callable[[], object]], Any] | None = None,
+        salvage: bool = False,
     ) -> None:
         self._limits = limits or Limits()
         self._kinds = dict(targets)
-        self._choose = choose
+        self._salvage = salvage
         self._separators: dict[Path, list[tuple[bytes, int]]] = {}
         self._skeleton = Skeleton(targets, self._limits)
         self._elements: _Elements | None = None
@@ -222,8 +228,6 @@ class Stream:
         if path is None:
             return None
         rest = self._skeleton.take()
-        if self._choose is not None:
-            self._kinds[path] = self._choose(path, self._skeleton.head)
         scan = ElementScan(self._skeleton.depth, self._limits.nesting)
         parents, opened_at = self._skeleton.parents[:-1], self._given - len(rest) - 1
         kind = self._kinds[path]
@@ -277,35 +281,32 @@ class Stream:
 
     def _decode(self, elements: _Elements, cut: int) -> Sequence[Any]:
         elements.text[cut] = 0x5D
-        if elements.rows is None:
+        elements.flaws = {}
+        if elements.table is None:
             return self._decode_typed(elements, cut)
-        found = elements.rows.read(elements.text, 0, strict=self._strict)
+        found = elements.table.read(elements.text, 0, strict=self._strict)
         if found is not None and found[1] == cut + 1:
             return found[0]
         items = self._decode_typed(elements, cut)
         elements.refuse()
         return items
 
-    def _decode_typed(self, elements: _Elements, cut: int) -> list[Any]:
-        emptied = None if self._strict else elements.hollow.emptied(elements.text, cut + 1)
-        if emptied is None:
-            return self._decode_all(elements, cut)
-        try:
-            return elements.narrowly(emptied)  # type: ignore[no-any-return]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            items = self._decode_all(elements, cut)
-            elements.hollow.refused()
-            return items
-
-    def _decode_all(self, elements: _Elements, cut: int) -> list[Any]:
+    def _decode_typed(self, elements: _Elements, cut: int) -> Sequence[Any]:
         with memoryview(elements.text) as whole, whole[: cut + 1] as part:
             # Raw elements are views of what they were decoded from, and this buffer goes on changing.
-            text = bytes(part) if elements.kind is msgspec.Raw else part
-            return elements.decode(text)
+            text = bytes(part) if elements.kind.narrow is msgspec.Raw else part
+            try:
+                return elements.kind.decode(text)
+            except msgspec.ValidationError:
+                found = elements.kind.salvage(text) if self._salvage else None
+                if found is None:
+                    raise
+            items, elements.flaws = found
+            return items
 
     def _batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
         self._check(elements, cut, items)
-        batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items)
+        batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items, elements.flaws)
         elements.advance(cut, len(items))
         return batch
 
@@ -362,7 +363,7 @@ class Stream:
         if not self._strict:
             return
         above = self._skeleton.depth
-        count = len(items) if _is_struct(elements.kind) else 0
+        count = len(items) if _is_struct(elements.kind.narrow) else 0
         # The text behind the cut is looked at too: that costs less than a copy, and can only ask for the exact scan.
         if not nesting_within(elements.text, count, self._limits.nesting - above):
             ElementScan(above, self._limits.nesting).run(elements.text[: cut + 1], elements.origin)

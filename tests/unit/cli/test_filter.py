@@ -19,7 +19,7 @@ def test_the_table_is_part_of_the_command() -> None:
         hint = str(known[name].hint)
         assert ("int" in hint) == (kind is int), (name, hint)
     fields = {field.name for field in dataclasses.fields(Request)}
-    assert {name.removeprefix("--").replace("-", "_") for name in PLAIN} | {"place"} == fields
+    assert {name.removeprefix("--").replace("-", "_") for name in PLAIN} | {"place", "strict"} == fields
 
 
 @pytest.mark.parametrize(

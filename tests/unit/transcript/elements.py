@@ -7,44 +7,63 @@ import struct
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from hypothesis import strategies as st
 
 from tests.unit.transcript.spelling import Members, Written
 from turnkeeper.transcript.dialects import media, phrases
-from turnkeeper.transcript.dialects.media import Seconds
-from turnkeeper.transcript.numbers import milliseconds
-from turnkeeper.transcript.rows import Field, Rows, objects
+from turnkeeper.transcript.native import Field, Table
+from turnkeeper.transcript.numbers import LONGEST, milliseconds
 from turnkeeper.transcript.typed import decoder
 
-__all__ = ["CASES", "SIX", "Case", "agreed", "decoded", "dice", "odd_arrays", "plain_arrays", "told"]
+__all__ = ["CASES", "LONG", "SIX", "Case", "agreed", "decoded", "dice", "odd_arrays", "plain_arrays", "told"]
 
 LONG = "a confidence whose name is as long as the name of a key ever may be."
 """69 bytes with its quotes are the most that there is room for."""
 
 
-class Six(msgspec.Struct, gc=False):
-    """A member of each form, under keys of many lengths."""
-
-    text: str
-    who: str | None
-    at: int | None
-    sure: float | None
-    count: int
-    length: int | None
-    rest: object
+Seconds = Annotated[float, msgspec.Meta(ge=-LONGEST, le=LONGEST)]
 
 
 class _Inner(msgspec.Struct):
     n: int
 
 
+class _Media(msgspec.Struct):
+    start_time: Seconds
+    end_time: Seconds
+    text: str
+    speaker_id: str | None
+    confidence: float | None = None
+
+
+class _First(msgspec.Struct):
+    start_time: Seconds
+
+
+class _Length(msgspec.Struct):
+    milliseconds: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Phrase(msgspec.Struct, rename="camel"):
+    start_time_ms: int
+    duration: _Length
+    text: str
+    decorated_text: str | None = None
+    participant_purpose: str | None = None
+    confidence: float | None = None
+    phrase_index: int | None = None
+
+
+class _FirstPhrase(msgspec.Struct, rename="camel"):
+    start_time_ms: int | None = None
+
+
 class TypedSix(msgspec.Struct, kw_only=True):
-    """The same for the decoder."""
+    """A member of each form, under keys of many lengths, as the decoder reads it."""
 
     text: str = msgspec.field(default="absent", name="t")
     who: str | None = msgspec.field(name="speaks")
@@ -56,13 +75,12 @@ class TypedSix(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """One reader. ``told`` is what the decoder's object says in the order of ``members``; ``plain`` are what the keys
+    """One table. ``told`` is what the decoder's object says in the order of the columns; ``plain`` are what the keys
     of an element may hold, ``needed`` those that it must have, ``passed`` those of arrays that nobody asks for."""
 
     name: str
-    rows: Rows
+    table: Table
     kind: Any
-    members: tuple[str, ...]
     told: Callable[[Any], tuple[Any, ...]]
     plain: st.SearchStrategy[dict[str, Any]]
     needed: frozenset[str] = frozenset()
@@ -129,28 +147,18 @@ def _lasting(key: str) -> st.SearchStrategy[Members]:
     return st.builds(lambda before, length, after: Members([*before, (key, length), *after]), around, counts, around)
 
 
-def _rising(members: dict[str, Any]) -> dict[str, Any]:
-    first, second = sorted((members["start_time"], members["end_time"]), key=Decimal)
-    return members | {"start_time": first, "end_time": second}
-
-
 SIX = Case(
     "six",
-    Rows(
-        Six,
-        (
-            Field("t", "text", "text", absent="absent"),
-            Field("speaks", "who", "name", nullable=True),
-            Field("größe", "at", "millis", nullable=True, absent=None),
-            Field(LONG, "sure", "fraction", nullable=True, absent=None),
-            Field("count", "count", "whole", absent=7),
-            Field("lasting", "length", "length", absent=None, inner="n"),
-        ),
-        {"rest": "of it"},
+    Table(
+        Field("t", "text", absent="absent"),
+        Field("speaks", "name", nullable=True),
+        Field("größe", "millis", nullable=True, absent=None),
+        Field(LONG, "fraction", nullable=True, absent=None),
+        Field("count", "whole", absent=7),
+        Field("lasting", "length", absent=None, inner="n"),
         unread=("words", "t2"),
     ),
     TypedSix,
-    ("text", "who", "at", "sure", "count", "length"),
     lambda one: (
         one.text,
         one.who,
@@ -177,63 +185,58 @@ CASES = (
     Case(
         "media",
         media._TURNS,
-        media._Turn,
-        ("start_ms", "end_ms", "text", "speaker_id", "confidence"),
+        _Media,
         lambda one: (
-            milliseconds(one.start_ms),
-            milliseconds(one.end_ms),
+            milliseconds(one.start_time),
+            milliseconds(one.end_time),
             one.text,
             one.speaker_id,
             one.confidence,
         ),
         st.fixed_dictionaries(
-            {"start_time": seconds, "end_time": seconds, "speaker_id": st.none() | names},
-            optional={"text": texts, "confidence": st.none() | fractions},
-        ).map(_rising),
-        frozenset({"start_time", "end_time", "speaker_id"}),
+            {"start_time": seconds, "end_time": seconds, "text": texts, "speaker_id": st.none() | names},
+            optional={"confidence": st.none() | fractions},
+        ),
+        frozenset({"start_time", "end_time", "text", "speaker_id"}),
     ),
     Case(
         "media's first look",
         media._STARTS,
-        media._Probe,
-        ("start_ms",),
-        lambda one: (one.start_ms,),
-        st.fixed_dictionaries({"start_time": fractions}),
+        _First,
+        lambda one: (milliseconds(one.start_time),),
+        st.fixed_dictionaries({"start_time": seconds}),
         frozenset({"start_time"}),
     ),
     Case(
         "phrases",
         phrases.TURNS,
-        phrases.Brief,
-        ("start_ms", "end_ms", "text", "duplicate_of", "channel", "confidence", "index"),
+        _Phrase,
         lambda one: (
-            one.start_ms,
-            one.end_ms.milliseconds,
+            one.start_time_ms,
+            one.duration.milliseconds,
             one.text,
-            one.duplicate_of,
-            one.channel,
+            one.decorated_text,
+            one.participant_purpose,
             one.confidence,
-            one.index,
+            one.phrase_index,
         ),
         st.fixed_dictionaries(
-            {"startTimeMs": whole, "duration": _lasting("milliseconds")},
+            {"startTimeMs": whole, "duration": _lasting("milliseconds"), "text": texts},
             optional={
-                "text": texts,
                 "decoratedText": st.none() | texts,
                 "participantPurpose": st.none() | names,
                 "confidence": st.none() | fractions,
                 "phraseIndex": st.none() | whole,
             },
         ),
-        frozenset({"startTimeMs", "duration"}),
+        frozenset({"startTimeMs", "duration", "text"}),
         phrases.WORDS,
     ),
     Case(
         "the first look at phrases",
         phrases.STARTS,
-        phrases.Probe,
-        ("start_ms",),
-        lambda one: (one.start_ms,),
+        _FirstPhrase,
+        lambda one: (one.start_time_ms,),
         st.fixed_dictionaries({}, optional={"startTimeMs": st.none() | whole}),
         frozenset(),
         phrases.WORDS,
@@ -299,14 +302,13 @@ dice = st.integers(0, 1 << 64).map(Random)
 
 def agreed(case: Case, text: bytes | bytearray | memoryview, at: int = 0, *, strict: bool = True) -> list[Any] | None:
     """What the native reader gives; the typed decoder must give the same of the same bytes."""
-    found = case.rows.read(text, at, strict=strict)
+    found = case.table.read(text, at, strict=strict)
     if found is None:
         return None
-    items, end = found
-    given = objects(items)
+    given, end = [*found[0]], found[1]
     truth = decoded(case, bytes(text)[at:end])
     assert truth is not None, bytes(text)[at:end]
-    told(given, truth, case.members)
+    told(given, truth)
     return given
 
 
@@ -318,12 +320,12 @@ def decoded(case: Case, raw: bytes) -> list[tuple[Any, ...]] | None:
         return None
 
 
-def told(given: Sequence[Any], truth: Sequence[tuple[Any, ...]], members: Sequence[str]) -> None:
-    """Whether the objects say just this, bit by bit."""
+def told(given: Sequence[tuple[Any, ...]], truth: Sequence[tuple[Any, ...]]) -> None:
+    """Whether the rows say just this, bit by bit."""
     assert len(given) == len(truth)
-    for one, values in zip(given, truth, strict=True):
-        for member, value in zip(members, values, strict=True):
-            _same(getattr(one, member), value)
+    for row, values in zip(given, truth, strict=True):
+        for one, value in zip(row, values, strict=True):
+            _same(one, value)
 
 
 def _same(given: Any, truth: Any) -> None:

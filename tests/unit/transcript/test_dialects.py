@@ -20,7 +20,7 @@ from turnkeeper.errors import UnknownShape, Unread, WrongConversation
 from turnkeeper.model import Turn
 from turnkeeper.transcript.assembly import Body
 from turnkeeper.transcript.details import read_details
-from turnkeeper.transcript.dialect import Context, Facts, Survey
+from turnkeeper.transcript.dialect import Context, Facts, Mode, Survey
 from turnkeeper.transcript.dialects import SHAPES
 from turnkeeper.transcript.numbers import milliseconds
 from turnkeeper.transcript.stream import Batch
@@ -361,17 +361,20 @@ BAD = [
     (b"<html><body>Error</body></html>", "HTML"),
     (b'\xef\xbb\xbf <?xml version="1.0"?><Error/>', "HTML"),
     (json.dumps(MEDIA).encode()[:-30], "ends in the middle"),
-    (b'{"transcript":[{"start_time":2,"end_time":1.9}]}', "ends before"),
     (b'{"transcript":[{"start_time":NaN}]}', "not JSON"),
-    (b'{"transcript":[{"start_time":1e12,"end_time":1e12}]}', "too large"),
-    (b'{"transcript":[{"start_time":"1","end_time":2}]}', "expected float"),
-    (b'{"transcript":[{"text":5}]}', "expected str"),
-    (b'{"transcript":{"a":1}}', "not an array"),
-    (b'{"transcript":[],"participants":[{"id":[]}]}', "participants"),
-    (json.dumps(speech(phrase(T0, -5))).encode(), "ends before"),
-    (json.dumps(speech({"startTimeMs": "x"})).encode(), "expected"),
-    (json.dumps([{"text": "a", "start": 2, "end": 1}]).encode(), "ends before"),
-    (json.dumps([{"text": "a", "start": "x"}]).encode(), "expected"),
+    (b'{"transcript":{"a":1}}', "no known shape"),
+]
+DEFECTS = [
+    (b'{"transcript":[{"text":"","start_time":2,"end_time":1.9}]}', "ends before", ("end_ms",)),
+    (b'{"transcript":[{"text":"","start_time":1,"end_time":1e30}]}', "too far", ("end_ms",)),
+    (b'{"transcript":[{"text":"","start_time":"x","end_time":2}]}', "not a time", ("start_ms",)),
+    (b'{"transcript":[{"start_time":1,"text":5}]}', "expected str", ("text",)),
+    (b'{"transcript":[{"start_time":1,"text":""},7]}', "expected object", ("turn", "text")),
+    (b'{"transcript":[{"text":"a"}],"participants":[{"id":[]}]}', "participants", ()),
+    (json.dumps(speech(phrase(T0, -5))).encode(), "ends before", ("end_ms",)),
+    (json.dumps(speech({"startTimeMs": "x", "text": ""})).encode(), "not a time", ("start_ms",)),
+    (json.dumps([{"text": "a", "start": 2, "end": 1}]).encode(), "ends before", ("end_ms",)),
+    (json.dumps([{"text": "a", "start": "x"}]).encode(), "not a time", ("start_ms",)),
 ]
 
 
@@ -383,12 +386,24 @@ def test_bad_input_is_unread_with_a_reason(raw: bytes, said: str, large: bool) -
     assert caught.value.operation == "read transcript"
 
 
+@pytest.mark.parametrize(("raw", "said", "names"), DEFECTS)
+@pytest.mark.parametrize("large", [False, True])
+def test_a_defect_is_marked_and_refused_where_reading_is_exact(
+    raw: bytes, said: str, names: tuple[str, ...], large: bool
+) -> None:
+    """K2: one field that cannot be right costs that field."""
+    turns = list(read(body(raw, large=large)).turns())
+    assert [turn.defects for turn in turns if turn.defects] == ([names] if names else [])
+    with pytest.raises(Unread, match=said):
+        list(read(body(raw, large=large), mode=Mode(exact=True)).turns())
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_a_wrong_turn_is_named_with_its_exact_offset(large: bool) -> None:
     turns = [{"start_time": n, "end_time": n + 0.5, "text": "é" * 20} for n in range(3000)]
     turns[2222]["end_time"] = 2221
     raw = json.dumps({"transcript": turns}, ensure_ascii=False).encode()
-    found = read(body(raw, large=large))
+    found = read(body(raw, large=large), mode=Mode(exact=True))
     with pytest.raises(Unread, match="ends before") as caught:
         list(found.turns())
     assert caught.value.field == "transcript[2222].end_time"
@@ -397,7 +412,7 @@ def test_a_wrong_turn_is_named_with_its_exact_offset(large: bool) -> None:
 
 def test_text_behind_the_end() -> None:
     raw = json.dumps(MEDIA).encode()
-    for more in (b" garbage", raw, b"{"):
+    for more in (b" garbage", b"{"):
         with pytest.raises(Unread, match="more text after") as caught:
             read(raw + more)
         assert caught.value.offset == len(raw) + (more[:1] == b" ")

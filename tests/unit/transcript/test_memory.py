@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.transcript import rows
+from turnkeeper.transcript.native import native
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 
 # A process of its own reads as this one does: with the part in C or without.
-START = "" if rows.native else "import tests.without_native\n"
+START = "" if native else "import tests.without_native\n"
 START += """
 import itertools, resource, sys
 from tests.unit.transcript.sources import Endless

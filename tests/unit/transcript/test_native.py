@@ -10,19 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transcript.edge import Edge
-from tests.unit.transcript.elements import CASES, Case, agreed, decoded, dice, odd_arrays, plain_arrays
+from tests.unit.transcript.elements import CASES, LONG, SIX, Case, agreed, decoded, dice, odd_arrays, plain_arrays
 from tests.unit.transcript.spelling import damaged, spelled
-from turnkeeper.transcript import rows
+from turnkeeper.transcript.native import native
 
 edge = Edge()
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def test_the_part_in_c_is_there() -> None:
-    assert rows.native is not None, (
+    assert native is not None, (
         "the part in C is not built: python native/build.py (it needs apt-get install -y gcc libc6-dev python3-dev)"
     )
-    assert all(case.rows.native for case in CASES)
+    assert all(case.table.native for case in CASES)
 
 
 def placed(raw: bytes, mixed: Random) -> tuple[bytes | bytearray | memoryview, int]:
@@ -63,7 +63,7 @@ def test_what_is_cut_off_is_refused(case: Case, data: Any) -> None:
     elements, mixed = data.draw(plain_arrays(case, least=1)), data.draw(dice)
     raw = spelled(elements, mixed).rstrip()
     for strict in (True, False):
-        assert all(case.rows.read(edge(raw[:cut]), 0, strict=strict) is None for cut in range(len(raw)))
+        assert all(case.table.read(edge(raw[:cut]), 0, strict=strict) is None for cut in range(len(raw)))
         # The end of the array is the last that is looked at: what follows may be anything, and may be missing.
         assert agreed(case, raw + b"        ", strict=strict) is not None
 
@@ -80,15 +80,12 @@ def test_what_is_damaged_is_read_as_the_decoder_reads_it_or_refused(case: Case, 
         agreed(case, edge(text[: mixed.randrange(len(text) + 1)]))
 
 
-STARTS = CASES[2]
-
-
 @pytest.mark.parametrize("number", ["0", "-0", "0.0", "-0.0", "-0e0", "-0." + "0" * 30, "-0.5", "1e-400"])
 def test_a_zero_has_the_sign_that_the_decoder_gives_it(number: str) -> None:
-    assert agreed(STARTS, f'[{{"start_time":{number}}}]        '.encode()) is not None
+    assert agreed(SIX, f'[{{"speaks":null,"{LONG}":{number}}}]        '.encode()) is not None
 
 
 @pytest.mark.parametrize(("length", "read"), [("0", True), ("7", True), ("-0", False), ("-1", False), ("1.0", False)])
 def test_a_length_is_never_less_than_nothing(length: str, read: bool) -> None:
-    raw = f'[{{"startTimeMs":-1,"duration":{{"milliseconds":{length}}}}}]        '.encode()
+    raw = f'[{{"startTimeMs":-1,"text":"","duration":{{"milliseconds":{length}}}}}]        '.encode()
     assert (agreed(CASES[3], raw) is not None) == read

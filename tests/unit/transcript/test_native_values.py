@@ -13,38 +13,24 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transcript.elements import told
+from turnkeeper.transcript.native import Field, Table
 from turnkeeper.transcript.numbers import LONGEST, milliseconds
-from turnkeeper.transcript.rows import Field, Rows
+
+MILLIS = Table(Field("at", "millis"))
+TEXT = Table(Field("said", "text"))
+NAME = Table(Field("said", "name"))
+FRACTION = Table(Field("at", "fraction"))
 
 
-class At(msgspec.Struct, gc=False):
-    ms: int
-
-
-class Said(msgspec.Struct, gc=False):
-    text: str
-
-
-class Sure(msgspec.Struct, gc=False):
-    number: float
-
-
-MILLIS = Rows(At, (Field("at", "ms", "millis"),))
-TEXT = Rows(Said, (Field("said", "text", "text"),))
-NAME = Rows(Said, (Field("said", "text", "name"),))
-FRACTION = Rows(Sure, (Field("at", "number", "fraction"),))
-
-
-def read(rows: Rows, values: Iterable[bytes], key: bytes = b"at") -> list[Any] | None:
-    """Elements that hold just these values; None where one of them is refused."""
+def read(table: Table, values: Iterable[bytes], key: bytes = b"at") -> list[Any] | None:
+    """The column of elements that hold just these values; None where one of them is refused."""
     raw = b"[" + b",".join(b'{"%s":%s}' % (key, value) for value in values) + b"]       "
-    found = rows.read(raw, 0, strict=True)
-    return None if found is None else list(found[0])
+    found = table.read(raw, 0, strict=True)
+    return None if found is None else found[0].lists[0]
 
 
 def given_ms(*numbers: str) -> list[int] | None:
-    found = read(MILLIS, [number.encode() for number in numbers])
-    return None if found is None else [one.ms for one in found]
+    return read(MILLIS, [number.encode() for number in numbers])
 
 
 # ---- seconds ----
@@ -120,14 +106,14 @@ def test_fractions_are_the_nearest_double(number: str) -> None:
         assert found is None
     else:
         assert found is not None
-        told(found, [(msgspec.json.decode(number, type=float),)], ["number"])
+        told([(one,) for one in found], [(msgspec.json.decode(number, type=float),)])
 
 
 def test_a_fraction_that_was_remembered_is_no_other_one() -> None:
     numbers = [f"{digits / 10**places:.{places}f}" for places in range(6) for digits in range(0, 4000, 7)]
     found = read(FRACTION, [number.encode() for number in numbers * 2])
     assert found is not None
-    told(found, [(float(number),) for number in numbers * 2], ["number"])
+    told([(one,) for one in found], [(float(number),) for number in numbers * 2])
 
 
 # ---- text ----
@@ -143,13 +129,13 @@ def text_of(raw: bytes) -> str | None:
 def check_text(raw: bytes) -> None:
     """A string of these bytes: as Python decodes it, or refused; the same behind an escape, and as a name."""
     truth = text_of(raw)
-    for rows in (TEXT, NAME):
-        found = read(rows, [b'"%s"' % raw], b"said")
-        assert (found and found[0].text) == truth, raw
+    for table in (TEXT, NAME):
+        found = read(table, [b'"%s"' % raw], b"said")
+        assert (found and found[0]) == truth, raw
         if found is not None and truth is not None:
-            told(found, [(truth,)], ["text"])
+            told([(found[0],)], [(truth,)])
     escaped = read(TEXT, [b'"\\n%s"' % raw], b"said")
-    assert (escaped and escaped[0].text) == (None if truth is None else "\n" + truth), raw
+    assert (escaped and escaped[0]) == (None if truth is None else "\n" + truth), raw
 
 
 # What JSON means something else by, and what it forbids in a string.
@@ -165,7 +151,7 @@ def test_every_byte_and_every_two() -> None:
         for second in _BYTES:
             if first > 127 or second > 127:
                 found = read(TEXT, [b'"%c%c"' % (first, second)], b"said")
-                assert (found and found[0].text) == text_of(bytes([first, second])), (first, second)
+                assert (found and found[0]) == text_of(bytes([first, second])), (first, second)
 
 
 @pytest.mark.parametrize("byte", sorted(_OTHERS - {0x22, 0x5C}))
@@ -210,10 +196,10 @@ def test_every_character() -> None:
         sound = [char for char in chars if not "\ud800" <= char <= "\udfff"]
         found = read(TEXT, [b'"%s"' % char.encode() for char in sound], b"said")
         assert found is not None
-        assert [one.text for one in found] == sound
+        assert found == sound
         together = read(TEXT, [b'"%s"' % "".join(sound).encode()], b"said")
         assert together is not None
-        assert together[0].text == "".join(sound)
+        assert together[0] == "".join(sound)
 
 
 def test_every_character_as_an_escape() -> None:
@@ -225,7 +211,7 @@ def test_every_character_as_an_escape() -> None:
             assert all(read(TEXT, [b'"\\u%04X"' % point], b"said") is None for point in points[::0x3F])
         else:
             assert found is not None
-            assert [one.text for one in found] == [chr(point) for point in points]
+            assert found == [chr(point) for point in points]
 
 
 @given(st.integers(0x10000, 0x10FFFF), st.integers(0, 0xFFFF))
@@ -234,7 +220,7 @@ def test_two_halves_make_one_and_one_half_none(point: int, other: int) -> None:
     high, low = units[:4], units[4:]
     found = read(TEXT, [f'"\\u{high}\\u{low}"'.encode()], b"said")
     assert found is not None
-    assert found[0].text == chr(point)
+    assert found[0] == chr(point)
     if not 0xDC00 <= other < 0xE000:
         assert read(TEXT, [f'"\\u{high}\\u{other:04x}"'.encode()], b"said") is None
     for half in (f"\\u{low}\\u{high}", f"\\u{high}", f"\\u{high}x\\u{low}", f"\\u{high}\\n", f"\\u{high}\\u{low[:3]}"):

@@ -1,40 +1,45 @@
 """The ``events`` dialect: live transcription messages, from EventBridge or the notification socket, one or many.
 
-Times are offsets from ``transcriptionStartTimeMs`` (unlike the file, which has epoch times). Utterances of the two
-channels overlap and arrive out of order; only final ones count.
+Times are offsets from ``transcriptionStartTimeMs``, else from ``sessionStartTimeMs`` (unlike the file, which has epoch
+times). Utterances of the two channels overlap and arrive out of order; only final ones count. A queue delivers a
+message at least once: an utterance that comes again with the same id and content counts once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.model import Dialect, Turn, Word
-from turnkeeper.transcript.dialect import Context, Facts, Leg, Survey, WrongTurn
-from turnkeeper.transcript.dialects.reading import read_part, whole_ms
+from turnkeeper.transcript.dialect import Context, Defects, Facts, Leg, Survey
+from turnkeeper.transcript.dialects.reading import bounds, moment_of, read_part
+from turnkeeper.transcript.numbers import EPOCH, LAST, Time, ms_of
+from turnkeeper.transcript.salvage import Flaw, salvaged
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.typed import converted
 
 __all__ = ["Events"]
 
-Number = int | float | None
+REMEMBERED = 50_000
+"""Ids of utterances that are remembered to recognise a second delivery, which follows the first closely."""
 
 
 class _Word(msgspec.Struct, gc=False, rename="camel"):
     word: str | None = None
     confidence: float | None = None
-    offset_ms: Number = None
-    duration_ms: Number = None
+    offset_ms: Time = None
+    duration_ms: Time = None
 
 
 class _Alternative(msgspec.Struct, rename="camel"):
     confidence: float | None = None
-    offset_ms: Number = None
-    duration_ms: Number = None
+    offset_ms: Time = None
+    duration_ms: Time = None
     transcript: str | None = None
     decorated_transcript: str | None = None
     words: list[_Word] | None = None
@@ -50,31 +55,46 @@ class _Utterance(msgspec.Struct, rename="camel"):
 
 
 class _Message(msgspec.Struct, rename="camel"):
+    """The utterances stay as they are: each is read for itself, so that damage in one costs no other."""
+
     conversation_id: str | None = None
     communication_id: str | None = None
-    session_start_time_ms: Number = None
-    transcription_start_time_ms: Number = None
-    transcripts: list[_Utterance] | None = None
+    session_start_time_ms: Time = None
+    transcription_start_time_ms: Time = None
+    transcripts: Any = None
+    transcript: Any = None
+    session_status: Any = msgspec.field(default=None, name="status")
 
 
 class _Detail(msgspec.Struct):
     event_body: _Message | None = msgspec.field(default=None, name="eventBody")
 
 
-class _Event(msgspec.Struct, rename="camel"):
+class _Event(_Message, rename="camel"):
     """Any of the three wrappings: EventBridge (``detail.eventBody``), socket frame (``eventBody``), bare message."""
 
     detail: _Detail | None = None
     event_body: _Message | None = None
-    conversation_id: str | None = None
-    communication_id: str | None = None
-    session_start_time_ms: Number = None
-    transcription_start_time_ms: Number = None
-    transcripts: list[_Utterance] | None = None
+
+
+_PLACES = {
+    "channel": "channel",
+    "dialect": "language",
+    "utteranceId": "",
+    "isFinal": "",
+    "confidence": "confidence",
+    "offsetMs": "start_ms",
+    "durationMs": "end_ms",
+    "transcript": "text",
+    "decoratedTranscript": "text",
+    "words": "words",
+    "decoratedWords": "words",
+}
 
 
 class Events:
-    """``TranscriptionMessage``: JSON lines or one object, bare, as a socket frame or in EventBridge's envelope.
+    """``TranscriptionMessage``: JSON lines or one object, bare, as a socket frame or in EventBridge's envelope; also
+    with one utterance a message, under ``transcript``.
 
     A turn's index is 1000 times the place of its message plus its place in it: unique, and the same in every pass.
     """
@@ -86,138 +106,186 @@ class Events:
     def survey(self, survey: Survey, batch: Batch) -> None:
         for event in batch.items:
             message = _message(event)
-            if message is None or message.conversation_id is None:
-                survey.notes["strange"] = True
+            if message is None:
+                survey.foreign.append(batch.first)
                 continue
-            legs = survey.notes.setdefault(message.conversation_id, {})
+            legs = survey.notes.setdefault(message.conversation_id or "", {})
             start = _start(message)
             known = legs.get(message.communication_id, (None, None))
-            language = known[1] or next((one.dialect for one in message.transcripts or () if one.dialect), None)
+            language = known[1]
+            for number, utterance in enumerate(_utterances(message)):
+                interim = isinstance(utterance, dict) and utterance.get("isFinal") is False
+                survey.count += not interim
+                survey.interim += interim
+                said = utterance.get("dialect") if isinstance(utterance, dict) else None
+                language = language or (said if isinstance(said, str) else None)
+                self._recognise(survey, message, utterance, batch.first * 1000 + number)
             legs[message.communication_id] = (start if known[0] is None else known[0], language)
         # Lines arrive as they were sent, not as they were spoken.
         survey.ordered = False
 
+    def _recognise(self, survey: Survey, message: _Message, utterance: Any, index: int) -> None:
+        """Note an utterance that came before: (its index) -> None for the same content, else the first one's place."""
+        key = utterance.get("utteranceId") if isinstance(utterance, dict) else None
+        if not isinstance(key, str) or utterance.get("isFinal") is False:
+            return
+        content = zlib.crc32(msgspec.json.encode(utterance))
+        seen = survey.seen.setdefault((message.communication_id, key), (index, content))
+        if seen[0] != index:
+            place = None if seen[1] == content else f"{message.communication_id or ''}/{seen[0]}"
+            survey.again[index] = place
+        if len(survey.seen) > REMEMBERED:
+            survey.seen.pop(next(iter(survey.seen)))
+
     def matches(self, survey: Survey) -> bool:
         if survey.records:
-            return bool(survey.notes) and not survey.notes.get("strange")
-        try:
-            message = _message(converted(survey.skeleton, _Event))
-        except msgspec.ValidationError:
-            return _looks(survey.skeleton)
-        return message is not None and message.conversation_id is not None and _looks(survey.skeleton)
+            return bool(survey.notes)
+        return _message(_event(survey.skeleton)) is not None
 
     def facts(self, survey: Survey) -> Facts:
         if not survey.records:
-            survey.within = [Batch((), (), 0, 0, [read_part(survey.skeleton, _Event)])]
+            survey.within = [Batch((), (), 0, 0, [read_part(survey.skeleton, _Event, exact=survey.exact)])]
             self.survey(survey, survey.within[0])
-        chosen = _choose([key for key in survey.notes if key != "strange"], survey.asked)
+        chosen = _choose(list(survey.notes), survey.asked)
+        known = survey.notes.get(chosen or "", {})
         legs = tuple(
             Leg(communication, language.lower() if language else None, start)
-            for communication, (start, language) in survey.notes.get(chosen or "", {}).items()
+            for communication, (start, language) in known.items()
             if communication is not None
         )
-        starts = [leg.start for leg in legs if leg.start is not None]
+        starts = [start for start, _ in known.values() if start is not None]
         return Facts(
             dialect="events",
             conversation=chosen,
             communication=legs[0].id if len(legs) == 1 else None,
+            status="interim" if survey.interim and not survey.count else "completed",
             media_type="voice",
             legs=legs,
             transcript_start=min(starts, default=None),
             offset_times=True,
-            private={},
+            private=survey.again,
+            left_out=_left_out(survey.foreign),
         )
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
         turns = []
-        for index, event in enumerate(batch.items):
+        for place, event in enumerate(batch.items):
             message = _message(event)
             if message is None or message.conversation_id != context.facts.conversation:
                 continue
-            shift = (_start(message) or context.base) - context.base
-            for number, (utterance, said) in enumerate(_final(message)):
-                try:
-                    turns.append(_turn(message, utterance, said, shift, context, batch.first * 1000 + number))
-                except ValueError as wrong:
-                    raise WrongTurn(index, "durationMs", str(wrong)) from None
+            start = _start(message)
+            shift = 0 if start is None else start - context.base
+            for number, raw in enumerate(_utterances(message)):
+                index = batch.first * 1000 + number
+                again = context.facts.private.get(index, "")
+                turn = (
+                    None if again is None else _turn(message, raw, shift, Defects(place, exact=context.exact), context)
+                )
+                if turn is not None:
+                    turns.append(msgspec.structs.replace(turn, index=index, duplicate_of=again or None))
         return turns
 
 
-def _turn(
-    message: _Message, utterance: _Utterance, said: _Alternative, shift: int, context: Context, index: int
-) -> Turn:
-    raw = said.decorated_words if said.decorated_transcript and said.decorated_words else said.words
-    words = tuple(_word(word, shift) for word in raw or ())
-    start = _shifted(said.offset_ms, shift)
-    length = whole_ms(said.duration_ms)
-    end = None if start is None else start + length if length is not None else words[-1].end_ms if words else start
-    if start is not None and end is not None and end < start:
-        raise ValueError("ends before it starts")
+def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Context) -> Turn | None:
+    """The turn of one utterance; None for one that is not final."""
+    flaws: list[Flaw] = []
+    try:
+        utterance = converted(raw, _Utterance)
+    except msgspec.ValidationError:
+        utterance = salvaged(raw, _Utterance, flaws)
+    if utterance.is_final is False:
+        return None
+    # The platform sends one alternative only; of several, the first is the likeliest.
+    if not utterance.alternatives and not flaws and (utterance.alternatives is not None or context.exact):
+        return None
+    said = utterance.alternatives[0] if utterance.alternatives else _Alternative()
+    first = "alternatives[0]."
+    defects.take([Flaw(one.field.removeprefix(first), one.said) for one in flaws], {**_PLACES, "alternatives": "text"})
+    words, start, end = _times(said, defects, context.base, shift)
+    if said.transcript is None and said.decorated_transcript is None and not context.exact:
+        defects.note("text", "transcript", "is missing")
     channel = utterance.channel.lower() if utterance.channel else None
     role, speaker = context.cast.speaks(channel, start, end)
     return Turn(
         text=said.decorated_transcript or said.transcript or "",
         role=role,
         start_ms=start,
-        end_ms=end if end is not None else start,
+        end_ms=end,
         speaker_id=speaker,
         confidence=said.confidence,
         channel=channel,
         communication=message.communication_id or context.communication,
         language=utterance.dialect.lower() if utterance.dialect else None,
-        index=index,
         words=words,
+        defects=defects.names,
+        conversation=context.conversation,
     )
 
 
-def _final(message: _Message) -> Iterator[tuple[_Utterance, _Alternative]]:
-    for utterance in message.transcripts or ():
-        # The platform sends one alternative only; of several, the first is the likeliest.
-        if utterance.is_final is not False and utterance.alternatives:
-            yield utterance, utterance.alternatives[0]
+def _times(
+    said: _Alternative, defects: Defects, base: int, shift: int
+) -> tuple[tuple[Word, ...], int | None, int | None]:
+    raw = said.decorated_words if said.decorated_transcript and said.decorated_words else said.words
+    words = tuple([_word(word, defects, base, shift) for word in raw or ()])
+    start = _placed(defects.time(ms_of, said.offset_ms, "start_ms", "offsetMs"), base, shift)
+    if start is None and words:
+        start = words[0].start_ms
+    length = defects.time(ms_of, said.duration_ms, "end_ms", "durationMs")
+    end = None
+    if start is not None:
+        end = start + length if length is not None else words[-1].end_ms if words else start
+    return (words, *bounds(start, end, defects, "offsetMs", "durationMs"))
 
 
-def _word(word: _Word, shift: int) -> Word:
-    start = _shifted(word.offset_ms, shift)
-    end = None if start is None else start + (whole_ms(word.duration_ms) or 0)
-    return Word(word.word or "", start, end, word.confidence)
+def _word(word: _Word, defects: Defects, base: int, shift: int) -> Word:
+    start = _placed(defects.time(ms_of, word.offset_ms, "words", "words.offsetMs"), base, shift)
+    length = defects.time(ms_of, word.duration_ms, "words", "words.durationMs")
+    return Word(word.word or "", start, None if start is None else start + (length or 0), word.confidence)
 
 
-def _shifted(value: Number, shift: int) -> int | None:
-    whole = whole_ms(value)
-    return None if whole is None else whole + shift
+def _placed(value: int | None, base: int, shift: int) -> int | None:
+    if value is None:
+        return None
+    return value - base if value > EPOCH else value + shift
 
 
 def _start(message: _Message) -> int | None:
-    start = message.transcription_start_time_ms
-    return whole_ms(start if start is not None else message.session_start_time_ms)
+    for value in (message.transcription_start_time_ms, message.session_start_time_ms):
+        start = moment_of(value)
+        if start is not None and abs(start) < LAST:
+            return start
+    return None
+
+
+def _left_out(foreign: list[int]) -> tuple[str, ...]:
+    if not foreign:
+        return ()
+    places = ", ".join(str(place + 1) for place in foreign[:5])
+    more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+    return (f"{len(foreign)} documents of the body are no transcription events: number {places}{more}",)
+
+
+def _event(skeleton: object) -> _Event:
+    return read_part(skeleton, _Event) if isinstance(skeleton, dict) else _Event()
 
 
 def _message(event: _Event) -> _Message | None:
-    if event.detail is not None:
-        return event.detail.event_body
-    if event.event_body is not None:
-        return event.event_body
-    if event.conversation_id is None:
+    """The message of a record, None where it is no transcription event."""
+    inside = event.detail.event_body if event.detail is not None else event.event_body
+    message: _Message = event if inside is None else inside
+    if not message.conversation_id:
         return None
-    return _Message(
-        event.conversation_id,
-        event.communication_id,
-        event.session_start_time_ms,
-        event.transcription_start_time_ms,
-        event.transcripts,
-    )
+    # An event about the session itself (``SESSION_ENDED``) has no utterances; without an envelope it names its start.
+    known = inside is not None or message.session_start_time_ms or message.transcription_start_time_ms
+    return message if known or _utterances(message) else None
 
 
-def _looks(skeleton: object) -> bool:
-    """Whether an object has the marks of a transcription message, whatever its fields' types."""
-    for _ in range(3):
-        if not isinstance(skeleton, dict):
-            return False
-        if "transcriptionStartTimeMs" in skeleton or {"conversationId", "sessionStartTimeMs"} <= skeleton.keys():
-            return True
-        skeleton = skeleton["detail"] if "detail" in skeleton else skeleton.get("eventBody")
-    return False
+def _utterances(message: _Message) -> list[Any]:
+    if isinstance(message.transcripts, list):
+        # What has phrases is a whole transcript (the ``speech`` dialect), and no message.
+        return [one for one in message.transcripts if not (isinstance(one, dict) and "phrases" in one)]
+    one = message.transcript
+    return [one] if isinstance(one, dict) and "alternatives" in one else []
 
 
 def _choose(found: list[str], asked: str | None) -> str | None:

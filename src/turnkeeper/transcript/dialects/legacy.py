@@ -28,37 +28,37 @@ from typing import Any, TypeVar
 import msgspec
 
 from turnkeeper.model import Dialect, Role, Turn
-from turnkeeper.transcript.dialect import EPOCH, Context, Facts, Person, Survey, WrongTurn
-from turnkeeper.transcript.dialects.reading import point, read_part
-from turnkeeper.transcript.numbers import milliseconds
+from turnkeeper.transcript.dialect import Context, Defects, Facts, Person, Survey, WrongTurn
+from turnkeeper.transcript.dialects.reading import bounds, placed, read_part
+from turnkeeper.transcript.numbers import Time, ms_of, seconds_of
 from turnkeeper.transcript.roles import role_of
+from turnkeeper.transcript.salvage import Flaw, salvaged
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch
 
 __all__ = ["Legacy"]
 
 T = TypeVar("T")
-Number = int | float | None
 Name = str | int | None
 
 
 class _Turn(msgspec.Struct):
-    start_time: Number = None
-    start_time_camel: Number = msgspec.field(default=None, name="startTime")
-    start: Number = None
-    begin: Number = None
-    start_ms: Number = None
-    start_ms_camel: Number = msgspec.field(default=None, name="startMs")
-    start_time_ms: Number = msgspec.field(default=None, name="startTimeMs")
-    offset_ms: Number = msgspec.field(default=None, name="offsetMs")
-    end_time: Number = None
-    end_time_camel: Number = msgspec.field(default=None, name="endTime")
-    end: Number = None
-    end_ms: Number = None
-    end_ms_camel: Number = msgspec.field(default=None, name="endMs")
-    end_time_ms: Number = msgspec.field(default=None, name="endTimeMs")
-    duration: Number = None
-    duration_ms: Number = msgspec.field(default=None, name="durationMs")
+    start_time: Time = None
+    start_time_camel: Time = msgspec.field(default=None, name="startTime")
+    start: Time = None
+    begin: Time = None
+    start_ms: Time = None
+    start_ms_camel: Time = msgspec.field(default=None, name="startMs")
+    start_time_ms: Time = msgspec.field(default=None, name="startTimeMs")
+    offset_ms: Time = msgspec.field(default=None, name="offsetMs")
+    end_time: Time = None
+    end_time_camel: Time = msgspec.field(default=None, name="endTime")
+    end: Time = None
+    end_ms: Time = None
+    end_ms_camel: Time = msgspec.field(default=None, name="endMs")
+    end_time_ms: Time = msgspec.field(default=None, name="endTimeMs")
+    duration: Time = None
+    duration_ms: Time = msgspec.field(default=None, name="durationMs")
     text: str | None = None
     transcript: str | None = None
     content: str | None = None
@@ -81,17 +81,19 @@ class _Turn(msgspec.Struct):
     def said(self) -> str | None:
         return _first(self.text, self.transcript, self.content, self.utterance, self.message, self.body)
 
-    def begins(self) -> int | None:
+    def begins(self, defects: Defects) -> int | None:
+        ms = _first(self.start_ms, self.start_ms_camel, self.start_time_ms, self.offset_ms)
         seconds = _first(self.start_time, self.start_time_camel, self.start, self.begin)
-        return _ms(seconds, _first(self.start_ms, self.start_ms_camel, self.start_time_ms, self.offset_ms))
+        return _moment(ms, seconds, defects, "start_ms", "start")
 
-    def ends(self) -> int | None:
-        end = _ms(
-            _first(self.end_time, self.end_time_camel, self.end),
-            _first(self.end_ms, self.end_ms_camel, self.end_time_ms),
-        )
-        start, length = self.begins(), _ms(self.duration, self.duration_ms)
-        return start + length if end is None and start is not None and length is not None else end
+    def ends(self, start: int | None, defects: Defects) -> int | None:
+        ms = _first(self.end_ms, self.end_ms_camel, self.end_time_ms)
+        seconds = _first(self.end_time, self.end_time_camel, self.end)
+        end = _moment(ms, seconds, defects, "end_ms", "end")
+        if end is not None or start is None:
+            return end
+        length = _moment(self.duration_ms, self.duration, defects, "end_ms", "duration")
+        return None if length is None else start + length
 
     def who(self) -> str | None:
         name = _first(
@@ -106,6 +108,16 @@ class _Turn(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Turn)
 _PLACES: tuple[Path, ...] = ((), ("turns",), ("utterances",), ("segments",), ("messages",), ("results",))
 _TEXTS = frozenset({"text", "transcript", "content", "utterance", "message", "body"})
+LOOKED_AT = 50
+_GROUPS = {
+    "start_ms": ("start_time", "startTime", "start", "begin", "start_ms", "startMs", "startTimeMs", "offsetMs"),
+    "end_ms": ("end_time", "endTime", "end", "end_ms", "endMs", "endTimeMs", "duration", "durationMs"),
+    "text": tuple(_TEXTS),
+    "speaker_id": ("speaker_id", "speakerId", "speaker", "participantId", "participant", "channel"),
+    "role": ("role", "speakerRole", "participantPurpose", "purpose"),
+    "confidence": ("confidence", "score"),
+}
+_MEANING = {key: name for name, keys in _GROUPS.items() for key in keys}
 
 
 class _Person(msgspec.Struct):
@@ -135,16 +147,16 @@ class Legacy:
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         chosen = survey.notes.setdefault("path", batch.path)
-        if batch.first == 0 and chosen == batch.path:
-            survey.notes["keys"] = _keys(batch.items[0])
         if chosen == batch.path:
+            if batch.first == 0:
+                survey.notes["turns"] = any(map(_is_turn, batch.items[:LOOKED_AT]))
             survey.starts(batch, [_survey_start(raw) for raw in batch.items])
 
     def matches(self, survey: Survey) -> bool:
         if survey.records:
             return False
-        if "keys" in survey.notes:
-            return bool(_TEXTS & survey.notes["keys"])
+        if "turns" in survey.notes:
+            return bool(survey.notes["turns"])
         skeleton = survey.skeleton
         lists = [skeleton] + (
             [skeleton.get(path[0]) for path in self.targets if path] if isinstance(skeleton, dict) else []
@@ -152,15 +164,21 @@ class Legacy:
         return any(one == [] for one in lists)
 
     def facts(self, survey: Survey) -> Facts:
-        document = _Document() if isinstance(survey.skeleton, list) else read_part(survey.skeleton, _Document)
+        document = (
+            _Document()
+            if isinstance(survey.skeleton, list)
+            else read_part(survey.skeleton, _Document, exact=survey.exact)
+        )
+        # Of a document with both, the offsets are right: what is written beside them is not the same sort of time.
+        epochs = survey.earliest is not None and not survey.offset_times
         return Facts(
             dialect="legacy",
             conversation=document.conversation or document.conversation_id,
             status=document.status or "completed",
             people=tuple(_person(person) for person in document.participants or ()),
-            first_phrase=None if survey.earliest is None else round(survey.earliest),
+            first_phrase=round(survey.earliest) if epochs and survey.earliest is not None else None,
             offset_times=survey.offset_times,
-            relative=survey.earliest is None,
+            relative=not epochs,
             private=survey.notes.get("path"),
         )
 
@@ -171,21 +189,17 @@ class Legacy:
 
 
 def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn:
-    try:
-        raw = _DECODER.decode(data)
-        start, end = point(raw.begins(), raw.ends())
-    except msgspec.ValidationError as cause:
-        said, _, path = str(cause).replace("`", "").partition(" - at $")
-        raise WrongTurn(index, path.lstrip("."), said.replace("Expected", "expected")) from None
-    except ValueError as wrong:
-        raise WrongTurn(index, "start", str(wrong)) from None
-    if start is not None and end is not None and end < start:
-        raise WrongTurn(index, "end", "ends before it starts")
-    if context.facts.first_phrase is not None and start is not None and end is not None:
-        start, end = start - context.base, end - context.base
+    defects = Defects(index, exact=context.exact)
+    raw = _element(data, index, defects, exact=context.exact)
+    start = placed(raw.begins(defects), context)
+    end = placed(raw.ends(start, defects), context)
+    start, end = bounds(start, end, defects, "start", "end")
+    text = raw.said()
+    if text is None and not context.exact:
+        defects.note("text", "text", "is missing")
     speaker = raw.who()
     return Turn(
-        text=raw.said() or "",
+        text=text or "",
         role=_role(raw, speaker, context.cast.roles),
         start_ms=start,
         end_ms=end,
@@ -193,14 +207,33 @@ def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn
         confidence=_first(raw.confidence, raw.score),
         communication=context.communication,
         index=batch.first + index,
+        defects=defects.names,
+        conversation=context.conversation,
     )
 
 
-def _keys(data: msgspec.Raw) -> set[str]:
+def _element(data: msgspec.Raw, index: int, defects: Defects, *, exact: bool) -> _Turn:
     try:
-        return set(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
-    except msgspec.ValidationError:
-        return set()
+        return _DECODER.decode(data)
+    except msgspec.ValidationError as cause:
+        if exact:
+            said, _, path = str(cause).replace("`", "").partition(" - at $")
+            raise WrongTurn(index, path.lstrip("."), said.replace("Expected", "expected")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        raise WrongTurn(index, "", "not JSON" if isinstance(cause, msgspec.DecodeError) else "not UTF-8") from None
+    flaws: list[Flaw] = []
+    raw = salvaged(msgspec.json.decode(data), _Turn, flaws)
+    defects.take(flaws, _MEANING)
+    return raw
+
+
+def _is_turn(data: msgspec.Raw) -> bool:
+    """Whether an element has a text: arrays of other things go by these names, too."""
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(found, dict) and any(isinstance(found.get(key), str) for key in _TEXTS)
 
 
 def _role(raw: _Turn, speaker: str | None, known: Mapping[str, Role]) -> Role:
@@ -219,20 +252,18 @@ def _person(raw: _Person) -> Person:
     )
 
 
-def _survey_start(data: msgspec.Raw) -> float | None:
+def _survey_start(data: msgspec.Raw) -> int | None:
     try:
-        return _DECODER.decode(data).begins()
-    except ValueError:
+        return _DECODER.decode(data).begins(Defects(0))
+    except (ValueError, RecursionError):
         return None  # the pass over the turns will say what is wrong
 
 
-def _ms(seconds: Number, ms: Number) -> int | None:
-    """Milliseconds from either; a number of "seconds" past ``EPOCH`` is epoch milliseconds under a careless name."""
+def _moment(ms: Any, seconds: Any, defects: Defects, name: str, field: str) -> int | None:
+    """Milliseconds from either."""
     if ms is not None:
-        return round(ms)
-    if seconds is None:
-        return None
-    return round(seconds) if seconds > EPOCH else milliseconds(seconds)
+        return defects.time(ms_of, ms, name, field)
+    return defects.time(seconds_of, seconds, name, field)
 
 
 def _first(*values: T | None) -> T | None:

@@ -1,26 +1,21 @@
-"""The ``media`` dialect: one document with participants and a flat transcript, times in decimal seconds.
-
-The fast way of this package: an element is decoded straight into the places of a ``Turn``, the two times are turned
-into milliseconds where they lie, and the object becomes a ``Turn`` by changing its class. Nothing is built twice. What
-is not of the usual form (a key missing or in camel case, no time, a time beyond all bounds) is read as ``_Older``.
-"""
+"""The ``media`` dialect: one document with participants and a flat transcript, times in decimal seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from math import floor
-from typing import Annotated, Any
+from operator import lt
+from typing import Any
 
 import msgspec
 
-from turnkeeper.errors import Unread
-from turnkeeper.model import Dialect, Role, Turn, Word
+from turnkeeper.errors import UnknownShape
+from turnkeeper.model import Dialect, Role, Turn
 from turnkeeper.transcript.columns import TurnBatch
-from turnkeeper.transcript.dialect import Context, Facts, Mode, Person, Survey, WrongTurn
-from turnkeeper.transcript.dialects.reading import finish, ours, point, read_part
-from turnkeeper.transcript.numbers import LONGEST, milliseconds
-from turnkeeper.transcript.rows import Columns, Field, Rows, objects
+from turnkeeper.transcript.dialect import Context, Defects, Facts, Mode, Person, Survey
+from turnkeeper.transcript.dialects.reading import bounds, placed, read_part
+from turnkeeper.transcript.native import Columns, Field, Table
+from turnkeeper.transcript.numbers import EPOCH, Time, seconds_of
+from turnkeeper.transcript.salvage import Flaw
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Kind
@@ -30,97 +25,64 @@ __all__ = ["Media"]
 _OURS = frozenset({"transcript", "participants", "downloadUrl", "status", "conversation"})
 _PATH: Path = ("transcript",)
 _UNKNOWN: Role = "unknown"
-
-Seconds = Annotated[float, msgspec.Meta(ge=-LONGEST, le=LONGEST)]
-
-
-class _Turn(Turn, frozen=False, kw_only=True, gc=False):  # type: ignore[misc] # a Turn in the making
-    """An element with the very fields of ``Turn``, in other clothes: its times hold seconds until they are mended."""
-
-    text: str = ""
-    role: Role = ours(_UNKNOWN, "role")
-    start_ms: Seconds = msgspec.field(name="start_time")  # type: ignore[assignment]
-    end_ms: Seconds = msgspec.field(name="end_time")  # type: ignore[assignment]
-    speaker_id: str | None
-    channel: str | None = ours(None, "channel")
-    communication: str | None = ours(None, "communication")
-    language: str | None = ours(None, "language")
-    sentiment: float | None = ours(None, "sentiment")
-    duplicate_of: str | None = ours(None, "duplicate_of")
-    index: int = ours(0, "index")
-    words: tuple[Word, ...] = ours((), "words")
-    defects: tuple[str, ...] = ours((), "defects")
-    conversation: str | None = ours(None, "conversation")
-
-
-class _Older(msgspec.Struct, gc=False):
-    """Whatever may be missing, and the camel case of older gateways, which mean the same fields."""
-
-    start_time: float | None = None
-    start_older: float | None = msgspec.field(default=None, name="startTime")
-    end_time: float | None = None
-    end_older: float | None = msgspec.field(default=None, name="endTime")
-    text: str | None = None
-    speaker: str | None = msgspec.field(default=None, name="speaker_id")
-    speaker_older: str | None = msgspec.field(default=None, name="speakerId")
-    confidence: float | None = None
-
-    @property
-    def start_ms(self) -> float | None:
-        return self.start_older if self.start_time is None else self.start_time
-
-    @property
-    def end_ms(self) -> float | None:
-        return self.end_older if self.end_time is None else self.end_time
-
-    @property
-    def speaker_id(self) -> str | None:
-        return self.speaker_older if self.speaker is None else self.speaker
+Name = str | int | None
 
 
 class _Probe(msgspec.Struct, gc=False):
-    start_ms: float = msgspec.field(name="start_time")
+    """When an element starts, in either spelling."""
 
+    start_time: Time = None
+    start_older: Time = msgspec.field(default=None, name="startTime")
 
-class _OlderProbe(msgspec.Struct, gc=False):
-    start_time: float | None = None
-    start_older: float | None = msgspec.field(default=None, name="startTime")
+    text: Any = None
 
     @property
-    def start_ms(self) -> float | None:
+    def start(self) -> Time:
         return self.start_older if self.start_time is None else self.start_time
 
 
-_FIELDS = (
-    Field("start_time", "start_ms", "millis"),
-    Field("end_time", "end_ms", "millis"),
-    Field("text", "text", "text", absent=""),
-    Field("speaker_id", "speaker_id", "name", nullable=True),
-    Field("confidence", "confidence", "fraction", nullable=True, absent=None),
-)
-_REST = {
-    "role": _UNKNOWN,
-    "channel": None,
-    "communication": None,
-    "language": None,
-    "sentiment": None,
-    "duplicate_of": None,
-    "index": 0,
-    "words": (),
-    "defects": (),
-    "conversation": None,
+class _Row(_Probe, gc=False):
+    """An element. Older gateways write camel case, which means the same fields."""
+
+    end_time: Time = None
+    end_older: Time = msgspec.field(default=None, name="endTime")
+    text: str | None = None
+    speaker_snake: Name = msgspec.field(default=None, name="speaker_id")
+    speaker_older: Name = msgspec.field(default=None, name="speakerId")
+    confidence: float | None = None
+
+    @property
+    def end(self) -> Time:
+        return self.end_older if self.end_time is None else self.end_time
+
+    @property
+    def speaker(self) -> str | None:
+        name = self.speaker_older if self.speaker_snake is None else self.speaker_snake
+        return None if name is None else str(name)
+
+
+_PLACES = {
+    "start_time": "start_ms",
+    "startTime": "start_ms",
+    "end_time": "end_ms",
+    "endTime": "end_ms",
+    "text": "text",
+    "speaker_id": "speaker_id",
+    "speakerId": "speaker_id",
+    "confidence": "confidence",
 }
-_TURNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1))
-_COLUMNS = Rows(Turn, _FIELDS, _REST, rising=(0, 1), columns=True)
-_STARTS = Rows(_Probe, (Field("start_time", "start_ms", "fraction"),))
-
-
-_PLAIN = Kind(_Turn, _Older, rows=_TURNS)
-_BY_COLUMNS = Kind(_Turn, _Older, rows=_COLUMNS)
+_TURNS = Table(
+    Field("start_time", "millis"),
+    Field("end_time", "millis"),
+    Field("text", "text"),
+    Field("speaker_id", "name", nullable=True),
+    Field("confidence", "fraction", nullable=True, absent=None),
+)
+_STARTS = Table(Field("start_time", "millis"))
 
 
 class _Person(msgspec.Struct):
-    id: str | int | None = None
+    id: Name = None
     name: str | None = None
     role: str | None = None
 
@@ -135,159 +97,169 @@ class _Document(msgspec.Struct):
 class _Whole(_Document):
     """A small document in one piece."""
 
-    transcript: list[_Turn] | msgspec.UnsetType | None = msgspec.UNSET
+    transcript: list[_Row] | msgspec.UnsetType | None = msgspec.UNSET
     format: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Media:
     """``{self, conversation, status, downloadUrl, participants[{id, name, role}], transcript[{start_time, end_time,
-    text, speaker_id, confidence}]}``; ``status`` absent means completed. Older gateways write camel case."""
+    text, speaker_id, confidence}]}``; ``status`` absent means completed."""
 
     name: Dialect = "media"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe, _OlderProbe, rows=_STARTS), _PLAIN)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe, table=_STARTS), Kind(_Row, table=_TURNS))}
     record = None
 
-    def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:  # noqa: ARG002 - whatever the file says
-        return {_PATH: _BY_COLUMNS if mode.columns else _PLAIN}
-
-    def small(self, mode: Mode) -> Small:
-        return _SMALL_COLUMNS if mode.columns else _SMALL
+    def small(self, mode: Mode) -> Small:  # noqa: ARG002 - there are no words
+        return _SMALL
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         survey.starts(batch, _starts(batch.items))
+        survey.notes["ours"] = survey.notes.get("ours", False) or _is_ours(batch)
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
         if not isinstance(skeleton, dict) or "format" in skeleton:
             return False
+        if not isinstance(skeleton.get("transcript"), list | None):
+            return False
         return "transcript" in skeleton or len(_OURS & skeleton.keys()) > 1
 
-    def ready(self, survey: Survey) -> bool:
-        """Whether what stands before the turns is all that they need."""
-        return bool(survey.skeleton.get("participants"))
-
     def facts(self, survey: Survey) -> Facts:
-        if not isinstance(survey.skeleton.get("transcript") or [], list):
-            raise Unread("transcript is not an array", field="transcript")
-        return _facts(read_part(survey.skeleton, _Document))
+        return _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
-        turns = objects(batch.items)
-        if turns and finish is not None and type(turns[0]) is Turn:
-            finish.named(turns, batch.first, context.cast.roles, _UNKNOWN, context.communication)
-            return turns
-        if turns and not isinstance(turns[0], _Turn):
-            return [_built(raw, number, batch, context) for number, raw in enumerate(turns)]
-        roles, index = context.cast.roles.copy(), batch.first
-        if context.communication is not None:
-            for turn in turns:
-                turn.communication = context.communication
-        for turn in turns:
-            seconds, until = turn.start_ms, turn.end_ms
-            # The usual case inline: whole milliseconds, proved by the division (see ``milliseconds``).
-            turn.start_ms = start = floor(seconds * 1000.0 + 0.5)
-            turn.end_ms = end = floor(until * 1000.0 + 0.5)
-            if start / 1000 != seconds or end / 1000 != until or start > end:
-                turn.start_ms, turn.end_ms = _times(seconds, until, index - batch.first)
-            try:
-                turn.role = roles[turn.speaker_id]
-            except KeyError:
-                roles[turn.speaker_id] = _UNKNOWN
-            turn.index = index
-            turn.__class__ = Turn
-            index += 1
-        return turns
+        return self.columns(batch, context).turns
 
     def columns(self, batch: Batch, context: Context) -> TurnBatch:
         """The batch by columns."""
-        if isinstance(batch.items, Columns):
-            return _Columns(batch.first, batch.items, context)
-        return TurnBatch.of(batch.first, self.turns(batch, context))
+        items = batch.items
+        if isinstance(items, Columns) and _plain(items):
+            start, end, text, speaker, confidence = items.lists
+            return TurnBatch(
+                batch.first,
+                start_ms=start,
+                end_ms=end,
+                text=text,
+                role=_roles(speaker, context.cast.roles),
+                speaker_id=speaker,
+                confidence=confidence,
+                communication=context.communication,
+                conversation=context.conversation,
+            )
+        made = _of_columns if isinstance(items, Columns) else _of_row
+        turns = [made(one, n, batch.flaws.get(n, ()), batch, context) for n, one in enumerate(items)]
+        return TurnBatch.of(batch.first, turns)
 
 
 def _starts(items: Sequence[Any]) -> list[Any]:
-    """Start times to be compared: where some turns of a document are read natively, all are in milliseconds."""
     if isinstance(items, Columns):
         return items.lists[0]
-    starts = [turn.start_ms for turn in items]
-    if isinstance(items[0], _Turn | _Older):
-        return [None if start is None else start * 1000 for start in starts]
-    return starts
+    return [_start(row.start) for row in items]
 
 
-class _Columns(TurnBatch):
-    """Columns that were read as such."""
-
-    def __init__(self, first: int, columns: Columns, context: Context) -> None:
-        super().__init__(first, len(columns))
-        self._columns, self._context = columns, context
-        self.start_ms, self.end_ms, self.text, self.speaker_id, self.confidence = columns.lists
-
-    @cached_property
-    def turns(self) -> list[Turn]:
-        turns: list[Turn] = self._columns.objects()
-        if finish is not None:
-            finish.named(turns, self.first, self._context.cast.roles, _UNKNOWN, self._context.communication)
-        return turns
-
-    @cached_property
-    def role(self) -> list[Role]:
-        # Who is not known by an id is known by none.
-        roles: dict[str | None, Role] = {None: _UNKNOWN}
-        roles.update(self._context.cast.roles)
-        try:
-            return [roles[speaker] for speaker in self.speaker_id]
-        except KeyError:
-            return [roles.get(speaker, _UNKNOWN) for speaker in self.speaker_id]
+def _is_ours(batch: Batch) -> bool:
+    """Whether some element has a time or a text, or is damaged: other arrays go by the name of transcript, too."""
+    if batch.flaws or isinstance(batch.items, Columns):
+        return True
+    return any(row.start is not None or row.text is not None for row in batch.items)
 
 
-def _facts(document: _Document) -> Facts:
+def _start(value: Time) -> int | None:
+    try:
+        return seconds_of(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _plain(columns: Columns) -> bool:
+    """Whether every turn's times are offsets, and right."""
+    start, end, *_ = columns.lists
+    return max(start, default=0) <= EPOCH >= max(end, default=0) and not any(map(lt, end, start))
+
+
+def _roles(speakers: list[str | None], known: Mapping[str, Role]) -> list[Role]:
+    # Who is not known by an id is known by none.
+    roles: dict[str | None, Role] = {None: _UNKNOWN}
+    roles.update(known)
+    try:
+        return [roles[speaker] for speaker in speakers]
+    except KeyError:
+        return [roles.get(speaker, _UNKNOWN) for speaker in speakers]
+
+
+def _of_columns(row: Any, number: int, flaws: Sequence[Flaw], batch: Batch, context: Context) -> Turn:  # noqa: ARG001
+    start, end, text, speaker, confidence = row
+    defects = Defects(number, exact=context.exact)
+    return _turn((start, end), text, speaker, confidence, defects, batch.first + number, context)
+
+
+def _of_row(row: _Row, number: int, flaws: Sequence[Flaw], batch: Batch, context: Context) -> Turn:
+    defects = Defects(number, exact=context.exact)
+    defects.take(flaws, _PLACES)
+    if row.text is None and not context.exact:
+        defects.note("text", "text", "is missing")
+    times = (
+        defects.time(seconds_of, row.start, "start_ms", "start_time"),
+        defects.time(seconds_of, row.end, "end_ms", "end_time"),
+    )
+    return _turn(times, row.text or "", row.speaker, row.confidence, defects, batch.first + number, context)
+
+
+def _turn(
+    times: tuple[int | None, int | None],
+    text: str,
+    speaker: str | None,
+    confidence: float | None,
+    defects: Defects,
+    index: int,
+    context: Context,
+) -> Turn:
+    start, end = bounds(placed(times[0], context), placed(times[1], context), defects, "start_time", "end_time")
+    return Turn(
+        text=text,
+        role=_UNKNOWN if speaker is None else context.cast.roles.get(speaker, _UNKNOWN),
+        start_ms=start,
+        end_ms=end,
+        speaker_id=speaker,
+        confidence=confidence,
+        communication=context.communication,
+        index=index,
+        defects=defects.names,
+        conversation=context.conversation,
+    )
+
+
+def _facts(document: _Document, survey: Survey) -> Facts:
+    if survey.count and not survey.notes.get("ours"):
+        raise UnknownShape(
+            "the elements of transcript have neither start_time nor text",
+            field="transcript",
+            hint="Messages of chats and e-mails are not read yet.",
+        )
     people = tuple(
         Person(id=None if person.id is None else str(person.id), purpose=person.role, name=person.name)
         for person in document.participants or ()
         if person is not None
     )
+    # Of a document with both, the offsets are right: the dialect writes offsets.
+    epochs = survey.earliest is not None and not survey.offset_times
     return Facts(
         dialect="media",
         conversation=document.conversation or document.conversation_id,
         status=document.status or "completed",
         people=people,
-        relative=True,
+        first_phrase=round(survey.earliest) if epochs and survey.earliest is not None else None,
+        offset_times=False if epochs else None,
+        relative=not epochs,
     )
-
-
-def _built(raw: _Older, number: int, batch: Batch, context: Context) -> Turn:
-    start, end = _times(raw.start_ms, raw.end_ms, number)
-    return Turn(
-        text=raw.text or "",
-        role=_UNKNOWN if raw.speaker_id is None else context.cast.roles.get(raw.speaker_id, _UNKNOWN),
-        start_ms=start,
-        end_ms=end,
-        speaker_id=raw.speaker_id,
-        confidence=raw.confidence,
-        communication=context.communication,
-        index=batch.first + number,
-    )
-
-
-def _times(seconds: float | None, until: float | None, index: int) -> tuple[int | None, int | None]:
-    field = "start_time"
-    try:
-        start = None if seconds is None else milliseconds(seconds)
-        field = "end_time"
-        end = None if until is None else milliseconds(until)
-    except ValueError as wrong:
-        raise WrongTurn(index, field, str(wrong)) from None
-    if start is not None and end is not None and end < start:
-        raise WrongTurn(index, "end_time", "ends before it starts")
-    return point(start, end)
 
 
 def _batches(document: _Whole) -> list[Batch] | None:
     found = document.transcript
     if document.format is not msgspec.UNSET or found is msgspec.UNSET:
         return None
-    return [Batch(_PATH, (), 0, -1, found)] if found else []
+    # Of a document without turns the whole skeleton is looked at: it may say why.
+    return [Batch(_PATH, (), 0, -1, found)] if found else None
 
 
 def _fill(document: _Whole, arrays: list[Any]) -> bool:
@@ -297,16 +269,4 @@ def _fill(document: _Whole, arrays: list[Any]) -> bool:
     return True
 
 
-def _small(rows: Rows) -> Small:
-    return Small(
-        _Whole,
-        b'"transcript"',
-        _batches,
-        lambda document, _: _facts(document),
-        rows=rows,
-        key=b'"transcript"',
-        fill=_fill,
-    )
-
-
-_SMALL, _SMALL_COLUMNS = _small(_TURNS), _small(_COLUMNS)
+_SMALL = Small(_Whole, b'"transcript"', _batches, _facts, _TURNS, _fill)

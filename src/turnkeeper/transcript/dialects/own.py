@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.model import Communication, Dialect, Participant, TimeBase, TranscriptHeader, Turn
-from turnkeeper.transcript.dialect import Context, Facts, Mode, Survey, WrongTurn
-from turnkeeper.transcript.dialects.reading import read_part
+from turnkeeper.model import Communication, Dialect, Participant, Role, TimeBase, TranscriptHeader, Turn
+from turnkeeper.transcript.dialect import Context, Defects, Facts, Mode, Survey
+from turnkeeper.transcript.dialects.reading import bounds, read_part
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
-from turnkeeper.transcript.stream import Batch
+from turnkeeper.transcript.stream import Batch, Kind
 
 __all__ = ["FORMAT", "Own"]
 
@@ -24,9 +24,16 @@ class _Probe(msgspec.Struct, gc=False):
     start_ms: int | None = None
 
 
+class _Damaged(Turn, frozen=True, kw_only=True, gc=False):
+    """A turn of which anything may be missing."""
+
+    text: str = ""
+    role: Role = "unknown"
+
+
 class _Document(msgspec.Struct, kw_only=True):
-    conversation: str
-    dialect: Dialect
+    conversation: str = "unknown"
+    dialect: Dialect = "media"
     status: str = "completed"
     started_at: str | None = None
     time_base: TimeBase = TimeBase(kind="none")
@@ -46,31 +53,38 @@ class Own:
     """``{format: "turnkeeper.transcript/1", ...}``: header and turns as they were written."""
 
     name: Dialect = "media"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (_Probe, Turn)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(_Probe), Kind(Turn, _Damaged))}
     record = None
 
     def small(self, mode: Mode) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
         return _SMALL
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        survey.starts(batch, [turn.start_ms for turn in batch.items])
+        survey.starts(batch, [getattr(turn, "start_ms", None) for turn in batch.items])
 
     def matches(self, survey: Survey) -> bool:
         return isinstance(survey.skeleton, dict) and survey.skeleton.get("format") == FORMAT
 
     def facts(self, survey: Survey) -> Facts:
-        return _facts(read_part(survey.skeleton, _Document))
+        return _facts(read_part(survey.skeleton, _Document, exact=survey.exact))
 
-    def ready(self, survey: Survey) -> bool:
-        """Whether what stands before the turns is all that they need: they hold everything themselves."""
-        return "participants" in survey.skeleton
+    def turns(self, batch: Batch, context: Context) -> list[Turn]:
+        return [_turn(turn, number, batch, context) for number, turn in enumerate(batch.items)]
 
-    def turns(self, batch: Batch, context: Context) -> list[Turn]:  # noqa: ARG002 - all is in the document
-        turns: list[Turn] = list(batch.items)
-        for index, turn in enumerate(turns):
-            if turn.start_ms is not None and turn.end_ms is not None and turn.end_ms < turn.start_ms:
-                raise WrongTurn(index, "end_ms", "ends before it starts")
-        return turns
+
+def _turn(turn: Turn, number: int, batch: Batch, context: Context) -> Turn:
+    times, flaws = (turn.start_ms, turn.end_ms), batch.flaws.get(number, ())
+    right = times[0] is None or times[1] is None or times[0] <= times[1]
+    if right and not flaws and type(turn) is Turn:
+        # A turn of this document that nobody else has seen yet: setting its one absent field is faster than a copy.
+        msgspec.structs.force_setattr(turn, "conversation", context.conversation)
+        return turn
+    defects = Defects(number, exact=context.exact)
+    defects.take(flaws, {name: name for name in Turn.__struct_fields__})
+    start, end = times if right else bounds(*times, defects, "start_ms", "end_ms")
+    facts = {name: getattr(turn, name) for name in Turn.__struct_fields__}
+    marks = tuple(dict.fromkeys((*turn.defects, *defects.names)))
+    return Turn(**facts | {"start_ms": start, "end_ms": end, "defects": marks, "conversation": context.conversation})
 
 
 def _facts(document: _Document) -> Facts:

@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import msgspec
 
 from turnkeeper.errors import Unread
-from turnkeeper.model import Turn
-from turnkeeper.transcript.dialect import EPOCH
-from turnkeeper.transcript.numbers import LONGEST
-from turnkeeper.transcript.rows import native
+from turnkeeper.transcript.dialect import Context, Defects
+from turnkeeper.transcript.numbers import EPOCH, LONGEST, Time, ms_of
+from turnkeeper.transcript.salvage import salvaged
 from turnkeeper.transcript.typed import converted
 
-if TYPE_CHECKING:
-    from turnkeeper.transcript import _native
-
-__all__ = ["finish", "ours", "point", "read_part", "whole_ms"]
+__all__ = ["bounds", "moment_of", "placed", "read_part"]
 
 T = TypeVar("T")
 
-_SECRET = os.urandom(8).hex()
 
-finish: _native.Turns | None = native and native.Turns(Turn, int(EPOCH), int(LONGEST))
-"""Makes turns whole that were read natively; None where nothing is."""
-
-
-def ours(default: Any, name: str) -> Any:
-    """A field of a turn in the making that no payload sets: it hides under a key that nobody can guess.
-
-    A dialect's fast type is a subclass of ``Turn`` with the very same fields, some under the payload's keys. An element
-    is decoded straight into them, mended where it lies, and made a ``Turn`` by changing its class: nothing is built
-    twice.
-    """
-    return msgspec.field(default=default, name=f"({name} of turnkeeper, {_SECRET})")
-
-
-def read_part(skeleton: object, kind: type[T]) -> T:
-    """The skeleton as ``kind``. Raises ``Unread`` naming the field that has another type, never its value."""
+def read_part(skeleton: object, kind: type[T], *, exact: bool = False) -> T:
+    """The skeleton as ``kind``. A field of another type is left out; with ``exact`` it raises ``Unread`` naming the
+    field, never its value."""
     try:
         return cast(T, converted(skeleton, kind))
     except msgspec.ValidationError as cause:
+        if not exact:
+            return salvaged(skeleton, kind, [])
         said, _, path = str(cause).replace("`", "").partition(" - at $")
         field = path.lstrip(".")
         raise Unread(f"{field or 'the document'}: {said.replace('Expected', 'expected')}", field=field) from None
 
 
-def point(start: int | None, end: int | None) -> tuple[int | None, int | None]:
-    """A turn with one time only is a point in time; one with none has none."""
+def moment_of(value: Time) -> int | None:
+    """A document's own time in milliseconds; None where it is absent or none: no turn depends on it alone."""
+    try:
+        return ms_of(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def bounds(
+    start: int | None, end: int | None, defects: Defects, start_field: str, end_field: str
+) -> tuple[int | None, int | None]:
+    """Both times of a turn, in ms from time zero. One that cannot be right is marked and left out; a turn with one time
+    only is a point in time."""
+    if start is not None and abs(start) > LONGEST:
+        defects.note("start_ms", start_field, "too far from the conversation's start")
+        start = None
+    if end is not None and abs(end) > 2 * LONGEST:
+        defects.note("end_ms", end_field, "too far from the conversation's start")
+        end = None
+    if start is not None and end is not None and end < start:
+        defects.note("end_ms", end_field, "ends before it starts")
+        end = None
     return (start if start is not None else end), (end if end is not None else start)
 
 
-def whole_ms(value: float | None) -> int | None:
-    """Milliseconds as the platform gives them, to the nearest whole one."""
-    return None if value is None else value if isinstance(value, int) else round(value)
+def placed(value: int | None, context: Context) -> int | None:
+    """A turn's own time from time zero: epoch milliseconds become an offset, an offset stays one."""
+    if value is None or value <= EPOCH or context.facts.relative:
+        return value
+    return value - context.base

@@ -1,8 +1,7 @@
 """The ``speech`` dialect: the file behind a transcripturl, with several transcripts of phrases (vendor's schema, B3).
 
-Field names are those of the vendor's transcript schema and of what its users found in files. Tolerant on purpose: only
-a value of a wrong type, or a phrase that ends before it starts, makes the file unread. The phrases themselves are read
-by ``phrases``.
+Field names are those of the vendor's transcript schema and of what its users found in files. The phrases themselves are
+read by ``phrases``.
 """
 
 from __future__ import annotations
@@ -14,24 +13,21 @@ import msgspec
 
 from turnkeeper.model import Dialect, Turn
 from turnkeeper.transcript.columns import TurnBatch
-from turnkeeper.transcript.dialect import EPOCH, Context, Facts, Leg, Mode, Person, Survey
+from turnkeeper.transcript.dialect import Context, Facts, Leg, Mode, Person, Survey
 from turnkeeper.transcript.dialects.phrases import (
-    BY_COLUMNS,
     STARTS,
     TURNS,
-    WORDS,
     Brief,
     Duration,
-    Number,
     Part,
     Phrase,
     Probe,
     columns_of,
     length_of,
-    turns_of,
 )
-from turnkeeper.transcript.dialects.reading import ours, read_part, whole_ms
-from turnkeeper.transcript.rows import Columns
+from turnkeeper.transcript.dialects.reading import moment_of, read_part
+from turnkeeper.transcript.native import Columns
+from turnkeeper.transcript.numbers import EPOCH, LAST, Time
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Kind
@@ -39,6 +35,7 @@ from turnkeeper.transcript.stream import Batch, Kind
 __all__ = ["Speech"]
 
 _PATH: Path = ("transcripts", "[]", "phrases")
+_WITH_WORDS, _BRIEFLY = Kind(Phrase), Kind(Brief, Phrase, table=TURNS)
 
 
 class _Sentiment(msgspec.Struct, rename="camel"):
@@ -53,7 +50,7 @@ class _Analytics(msgspec.Struct):
 class _Transcript(msgspec.Struct, rename="camel"):
     transcript_id: str | None = None
     language: str | None = None
-    start_time: Number = None
+    start_time: Time = None
     duration: Duration | None = None
     analytics: _Analytics | None = None
 
@@ -67,25 +64,23 @@ class _BriefTranscript(_Transcript, rename="camel"):
 
 
 class _Person(Person, frozen=True):
-    """A participant, decoded into the places of a ``Person`` (see ``reading.ours``)."""
+    """A participant under the file's own names."""
 
-    id: str | None = ours(None, "id")
     purpose: str | None = msgspec.field(default=None, name="participantPurpose")
-    name: str | None = ours(None, "name")
     user_id: str | None = msgspec.field(default=None, name="userId")
     queue_id: str | None = msgspec.field(default=None, name="queueId")
-    start: Number = msgspec.field(default=None, name="startTimeMs")
-    end: Number = msgspec.field(default=None, name="endTimeMs")
+    start: Time = msgspec.field(default=None, name="startTimeMs")  # type: ignore[assignment] # until `_person` read it
+    end: Time = msgspec.field(default=None, name="endTimeMs")  # type: ignore[assignment]
 
 
 class _Document(msgspec.Struct, rename="camel"):
     conversation_id: str | None = None
     communication_id: str | None = None
     media_type: str | None = None
-    conversation_start_time: Number = None
-    start_time: Number = None
+    conversation_start_time: Time = None
+    start_time: Time = None
     duration: Duration | None = None
-    participants: list[_Person] | None = None
+    participants: list[_Person | None] | None = None
     transcripts: list[_Transcript | None] | None = None
 
 
@@ -111,44 +106,45 @@ class Speech:
     start of its transcript."""
 
     name: Dialect = "speech"
-    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(Probe, unread=WORDS, rows=STARTS), Phrase)}
+    targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (Kind(Probe, table=STARTS), _WITH_WORDS)}
     record = None
 
-    def kinds(self, mode: Mode, facts: Facts | None) -> Mapping[Path, Any]:  # noqa: ARG002 - whatever the file says
-        return {_PATH: Phrase if mode.words else _BY_COLUMNS if mode.columns else _BRIEFLY}
+    def kinds(self, mode: Mode) -> Mapping[Path, Any]:
+        return {_PATH: _WITH_WORDS if mode.words else _BRIEFLY}
 
     def small(self, mode: Mode) -> Small:
-        return _SMALL if mode.words else _SMALL_COLUMNS if mode.columns else _SMALL_BRIEF
+        return _SMALL if mode.words else _SMALL_BRIEF
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         items = batch.items
-        starts = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
+        starts = items.lists[0] if isinstance(items, Columns) else [moment_of(phrase.start_ms) for phrase in items]
         survey.starts(batch, starts, strict=True)
 
     def matches(self, survey: Survey) -> bool:
         skeleton = survey.skeleton
         if not isinstance(skeleton, dict) or not isinstance(skeleton.get("transcripts"), list | None):
             return False
-        if "transcriptionStartTimeMs" in skeleton:
+        if _is_message(skeleton):
             return False
         return "transcripts" in skeleton or {"conversationId", "communicationId", "participants"} <= skeleton.keys()
 
-    def ready(self, survey: Survey) -> bool:
-        """Whether what stands before these phrases is all that they need (but their sentiment)."""
-        document = read_part(survey.skeleton, _Document)
-        last = (document.transcripts or [None])[-1]
-        known = document.communication_id and document.conversation_start_time and document.participants
-        return bool(known and last and last.language and last.start_time)
-
     def facts(self, survey: Survey) -> Facts:
-        return _facts(read_part(survey.skeleton, _Document), survey)
+        return _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
-        return turns_of(batch, _part_of(batch, context), context)
+        return self.columns(batch, context).turns
 
     def columns(self, batch: Batch, context: Context) -> TurnBatch:
         """The turns by columns."""
         return columns_of(batch, _part_of(batch, context), context)
+
+
+def _is_message(skeleton: dict[str, Any]) -> bool:
+    """Whether it is a live message, whose utterances stand under ``transcripts``, too."""
+    if "transcriptionStartTimeMs" in skeleton or "sessionStartTimeMs" in skeleton:
+        return True
+    found = skeleton.get("transcripts") or ()
+    return any(isinstance(one, dict) and "alternatives" in one and "phrases" not in one for one in found)
 
 
 def _part_of(batch: Batch, context: Context) -> Part:
@@ -169,11 +165,11 @@ def _facts(document: _Document, survey: Survey) -> Facts:
         conversation=document.conversation_id,
         communication=document.communication_id,
         media_type=_media_type(document.media_type),
-        people=tuple(document.participants or ()),
+        people=tuple([_person(one) for one in document.participants or () if one is not None]),
         legs=_legs(document, parts),
         conversation_start=conversation_start,
         transcript_start=min(starts, default=None),
-        first_phrase=whole_ms(survey.earliest),
+        first_phrase=None if survey.earliest is None else round(survey.earliest),
         offset_times=survey.offset_times,
         private=parts,
     )
@@ -184,7 +180,8 @@ def _batches(document: _Full) -> list[Batch] | None:
     if foreign != _ABSENT or document.transcription_start_time_ms is not msgspec.UNSET or document.transcripts is None:
         return None  # another shape's, or perhaps: let the whole skeleton decide
     arrays = [(place, one.phrases) for place, one in enumerate(document.transcripts) if one and one.phrases]
-    return [Batch(_PATH, (place,), 0, -1, phrases) for place, phrases in arrays]
+    # Without any phrase the whole skeleton decides whose it is.
+    return [Batch(_PATH, (place,), 0, -1, phrases) for place, phrases in arrays] or None
 
 
 def _fill(document: _Short, arrays: list[Any]) -> bool:
@@ -196,8 +193,23 @@ def _fill(document: _Short, arrays: list[Any]) -> bool:
     return True
 
 
-def _epoch(value: Number) -> int | None:
-    return whole_ms(value) if value is not None and value > EPOCH else None
+def _epoch(value: Time) -> int | None:
+    moment = moment_of(value)
+    return moment if moment is not None and EPOCH < moment < LAST else None
+
+
+def _person(raw: _Person) -> Person:
+    """A participant whose times are numbers."""
+    if isinstance(raw.start, str) or isinstance(raw.end, str):
+        return msgspec.structs.replace(raw, start=moment_of(raw.start), end=moment_of(raw.end))
+    return raw
+
+
+def _length(duration: Duration | None) -> int | None:
+    try:
+        return length_of(duration)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _part(transcript: _Transcript, document: _Document) -> Part:
@@ -217,7 +229,7 @@ def _legs(document: _Document, parts: tuple[Part, ...]) -> tuple[Leg, ...]:
     languages = {part.language for part in parts if part.language}
     # A communication in several languages says so turn by turn.
     language = languages.pop() if len(languages) == 1 else None
-    return (Leg(document.communication_id, language, _epoch(document.start_time), length_of(document.duration)),)
+    return (Leg(document.communication_id, language, _epoch(document.start_time), _length(document.duration)),)
 
 
 def _media_type(word: str | None) -> str | None:
@@ -227,9 +239,5 @@ def _media_type(word: str | None) -> str | None:
 
 
 _ABSENT = (msgspec.UNSET,) * 4
-_BRIEFLY = Kind(Brief, Phrase, unread=WORDS, rows=TURNS)
-_BY_COLUMNS = Kind(Brief, Phrase, unread=WORDS, rows=BY_COLUMNS)
 _SMALL = Small(_Full, b'"transcripts"', _batches, _facts)
-_SMALL_BRIEF, _SMALL_COLUMNS = (
-    Small(_Short, b'"transcripts"', _batches, _facts, WORDS, rows, b'"phrases"', _fill) for rows in (TURNS, BY_COLUMNS)
-)
+_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts, TURNS, _fill, b'"phrases"')
