@@ -41,7 +41,7 @@ KINDS = (
     "Ids and texts",
 )
 _PAGE = "<html><body>Maintenance, back soon</body></html>"
-_IMPATIENT = (("TURNKEEPER_BODY_TIMEOUT", "0.5"), ("TURNKEEPER_MAX_BODY", "16M"))
+_IMPATIENT = (("TURNKEEPER_BODY_TIMEOUT", "1"), ("TURNKEEPER_MAX_BODY", "16M"))
 """So that a drip does not take an hour: a deadline and a largest size for each body."""
 _LAST_DAY = ("--since", "2026-10-06", "--until", "2026-10-07")
 
@@ -51,7 +51,7 @@ class Attack:
     """One broken answer. ``where`` is the platform's own name of the request whose answer is broken.
 
     ``whole``: every honest conversation must be archived in spite of it, in the attacked run already; ``well``:
-    and that run must end with exit code 0.
+    and that run must end with exit code 0. ``env`` is the attacked run's alone.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Attack:
     where: str
     spoil: Spoil
     verb: str = "export"
-    calls: int = 6
+    calls: int = 3
     options: tuple[str, ...] = ()
     api: str = "speech"
     whole: bool = False
@@ -366,7 +366,7 @@ ATTACKS: tuple[Attack, ...] = (
         ("a transcript without an end", endless()),
         ("100 Continue without an end, for a transcript", continues),
         ("a transcript of 1 GB, packed", bomb(1024)),
-        ("a transcript of 1 GB, packed twice", nested_bomb(1024)),
+        ("a transcript of 256 MB, packed twice", nested_bomb(256)),
         ("a transcript packed with zstd", headed(Content_Encoding="zstd")),
         env=_IMPATIENT,
         calls=1,

@@ -63,11 +63,10 @@ def tried(attack: Attack, folder: Path) -> Trial:
             "GENESYS_API": attack.api,
             "XDG_STATE_HOME": str(folder / "state"),
             "HOME": str(folder),
-            **dict(attack.env),
         }
         arguments = _arguments(attack, platform, folder)
         platform.attack = (attack.where, attack.spoil)
-        ran = run(arguments, env, folder / "runs")
+        ran = run(arguments, {**env, **dict(attack.env)}, folder / "runs")
         wrong = _wrong(attack, platform, folder)
         platform.attack = None
         platform.advance(86_400)
@@ -149,6 +148,7 @@ _MASKS = (
     (r"[\d,]+ (of [\d,]+ )?bytes", "N bytes"),
     (r"received \d+ bytes, expected \d+", "received N bytes, expected N"),
     (r"[0-9a-f]{16,}", "HASH"),
+    (r"\d+ attempts in", "N attempts in"),
     (r"\d+(\.\d+)? s\b", "N s"),
     (r"9{20,}", "999…"),
     (r"x{60,}", "xxx…"),
