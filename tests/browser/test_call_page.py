@@ -197,10 +197,10 @@ def test_the_page_says_what_was_measured(minute: Call, browse: Open) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Nora Whitfield with Daniel Reyes")
     expect(page.locator("#subtitle")).to_contain_text("Billing")
     expect(page.locator("#subtitle")).to_contain_text("Resolved")
-    page.get_by_role("button", name="Corrected +1,730.4 ms").click()
+    page.get_by_role("button", name="Sound 1.7 s late (put right)").click()
     expect(page.locator("#agreement-1")).to_be_focused()
     expect(page.locator("#agreement-1")).to_contain_text("\N{MINUS SIGN}2.1 ppm")
-    page.get_by_text("Evidence").click()
+    page.get_by_text("Figures behind it").click()
     expect(page.locator("#agreement-1")).to_contain_text("onsets agree")
 
 
@@ -241,7 +241,7 @@ def test_the_verdict_says_what_differs(tmp_path: Path, browse: Open) -> None:
     sync = {"verdict": "corrected", "applied": True, "offset_ms": 3.0, "drift_ppm": 0.0, "swapped": True}
     sync["evidence"] = {"reason": "the channels are exchanged"}
     page = browse(report(tmp_path, spoken(Made("swapped", dialogue(4, 2000), sync=sync))))
-    expect(page.locator("#verdict")).to_have_text("Corrected channels exchanged")
+    expect(page.locator("#verdict")).to_have_text("Sides exchanged (put right)")
     expect(page.locator("#agreement-1")).to_contain_text("Measured: the channels are exchanged. What you hear")
 
 

@@ -1,6 +1,7 @@
-"""The table, row by row: ``python -m tests.field [WORD ...]`` (only rows, owners or names that hold one of the words).
+"""The table, row by row: ``python -m tests.field [--python PATH] [WORD ...]``.
 
-Ends with 1 where any case is not right.
+Words choose rows, owners or cases by name. ``--python`` tries the turnkeeper of another installation. Ends with 1 where
+any case is not right.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.field import CASES
@@ -16,18 +18,21 @@ from tests.field.case import Case, Verdict, judge
 from tests.field.world import World
 
 
-def tried(one: Case) -> Verdict:
+def tried(one: Case, python: str) -> Verdict:
     """A case in a folder of its own."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="field-", ignore_cleanup_errors=True))
-        return judge(one, World(Path(folder), stack))
+        return judge(one, World(Path(folder), stack, (python, "-m", "turnkeeper")))
 
 
 def main(words: list[str]) -> int:
+    python = sys.executable
+    if words[:1] == ["--python"]:
+        python, words = words[1], words[2:]
     chosen = [one for one in CASES if not words or any(word in (one.row, one.owner, one.name) for word in words)]
     wrong = 0
     with ThreadPoolExecutor(2) as pool:
-        for one, verdict in zip(chosen, pool.map(tried, chosen), strict=True):
+        for one, verdict in zip(chosen, pool.map(partial(tried, python=python), chosen), strict=True):
             wrong += not verdict.ok
             cells = (one.row, one.owner, one.name, one.provoke, one.right, verdict.now, "ok" if verdict.ok else "NOT")
             print(" | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells), flush=True)

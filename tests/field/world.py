@@ -102,7 +102,7 @@ class World:
         return ran
 
     def _python(self, code: str) -> Ran:
-        command, self.command = self.command, (sys.executable,)
+        command, self.command = self.command, self.command[:1]
         try:
             return self.cli("-c", code)
         finally:

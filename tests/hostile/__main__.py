@@ -25,6 +25,7 @@ from tests.hostile.table import PAGE, damage_line, rows, sections, written
 from tests.hostile.trial import Trial, tried
 from turnkeeper.cli.local_s3 import LocalS3
 
+WORKERS = 5
 Line = Callable[[Path], tuple[str, list[Trial]]]
 
 
@@ -38,9 +39,10 @@ def main() -> None:
         for heading, names in sections(of_open=of_open).items():
             known = {_name(row): row for row in rows(old, heading)}
             chosen = [name for name in names if word in f"{heading} {name}".lower()]
-            with ThreadPoolExecutor(2) as pool:
+            with ThreadPoolExecutor(WORKERS) as pool:
                 fresh = dict(zip(chosen, pool.map(lambda name: _tried(name, lines[name]), chosen), strict=True))
-            page[heading] = [fresh.get(name) or known[name] for name in names if name in fresh or name in known]
+            found = [fresh[name] if name in fresh else known.get(name) for name in names]
+            page[heading] = [row for row in found if row is not None]
     if not of_open:
         written(page)
 
@@ -70,14 +72,15 @@ def _under_all(damage: Damage, sound: Sound, folder: Path) -> tuple[str, list[Tr
     return damage_line(damage.name, trials), list(trials.values())
 
 
-def _tried(name: str, line: Line) -> str:
+def _tried(name: str, line: Line) -> str | None:
+    """The row; none where a promise was not held, which is printed."""
     with tempfile.TemporaryDirectory(prefix="turnkeeper-hostile-") as folder:
         text, trials = line(Path(folder))
     print(text, flush=True)
     for trial in trials:
         for one in trial.broken:
             print(f"    BROKEN {name}: {one}", flush=True)
-    return text
+    return None if any(trial.broken for trial in trials) else text
 
 
 def _name(row: str) -> str:

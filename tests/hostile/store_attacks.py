@@ -164,11 +164,8 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
         "the store wants everybody to slow down (503), ten times",
         "export",
         _where(_is_put, _instead(_SLOW), 10),
-        well=True,
     ),
-    StoreAttack(
-        "409 ConditionalRequestConflict, eight times", "export", _where(_creates, _instead(_CONFLICT), 8), well=True
-    ),
+    StoreAttack("409 ConditionalRequestConflict, eight times", "export", _where(_creates, _instead(_CONFLICT), 8)),
     StoreAttack("409 ConditionalRequestConflict, for ever", "export", _where(_creates, _instead(_CONFLICT))),
     StoreAttack(
         "inputs are answered 200 with an XML error, and not kept",

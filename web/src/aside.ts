@@ -1,6 +1,6 @@
 // What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
 
-import { type Call, channelName, DOUBTFUL, type Mark, type Recording, type Role, ROLES, type Sync } from "./document";
+import { agentNumber, apart, type Call, channelName, DOUBTFUL, type Mark, outside, type Recording, type Role, ROLES, soundLength, type Sync } from "./document";
 import { bdi, el } from "./dom";
 import { lasting } from "./times";
 
@@ -14,39 +14,74 @@ export interface Verdict {
 const OFFSET_MS = 60;
 const DRIFT_PPM = 10;
 
-/** What differs from the metadata, as short as a label: `+1,732.3 ms`, `channels exchanged`. */
+/** What differs from what the platform says, as short as a label: `Sound 1.7 s late`, `sides exchanged`. */
 function differences(sync: Sync): string {
   const { offset_ms: offset = 0, drift_ppm: drift = 0 } = sync;
   const found = [
-    Math.abs(offset) >= OFFSET_MS ? `${signed(offset)} ms` : "",
-    Math.abs(drift) >= DRIFT_PPM ? `${signed(drift)} ppm` : "",
-    sync.swapped ? "channels exchanged" : "",
-    sync.cuts?.length ? (sync.cuts.length === 1 ? "a cut" : `${sync.cuts.length} cuts`) : "",
+    Math.abs(offset) >= OFFSET_MS ? `sound ${lasting(Math.abs(offset))} ${offset > 0 ? "late" : "early"}` : "",
+    Math.abs(drift) >= DRIFT_PPM ? "clock drifts" : "",
+    sync.swapped ? "sides exchanged" : "",
+    sync.cuts?.length ? (sync.cuts.length === 1 ? "a stretch missing" : `${sync.cuts.length} stretches missing`) : "",
   ];
-  return found.filter(Boolean).join(", ");
+  const words = found.filter(Boolean).join(", ") || "sound not quite where it should be";
+  return words[0]?.toUpperCase() + words.slice(1);
 }
 
-/** What a sync verdict means for whoever listens. */
-export function verdict(sync: Sync | undefined): Verdict {
+/** What was measured, for whoever listens. `told` says that there is more to know: nothing is then simply green. */
+export function verdict(recording: Recording | undefined, told = false): Verdict {
+  const sync = recording?.sync;
   const reason = typeof sync?.evidence?.reason === "string" ? sync.evidence.reason.slice(0, 200) : "";
+  if (recording?.incomplete?.length) {
+    const words = `Sound is missing in this recording: ${recording.incomplete.join("; ")}. Times hold for what is there.`;
+    return { name: "Sound is missing", kind: sync?.verdict === "mismatch" ? "bad" : "doubt", words };
+  }
   switch (sync?.verdict) {
     case "verified":
-      return { name: "In sync", kind: "good", words: "Measured: the audio runs as its metadata says." };
+      return told || recording?.notes?.length
+        ? { name: "In sync, with remarks", kind: "note", words: "Measured: the sound is where the platform says; the remarks say what else is to be known." }
+        : { name: "In sync", kind: "good", words: "Measured: the sound is where the platform says." };
     case "corrected":
       return {
-        name: `Corrected ${differences(sync)}`.trimEnd(),
+        name: sync.applied ? `${differences(sync)} (put right)` : differences(sync),
         kind: "note",
         words: sync.applied
-          ? `Measured: ${reason || "the audio differs from its metadata"}. What you hear here is corrected.`
-          : `Measured: ${reason || "the audio differs from its metadata"}. The difference is reported, not applied.`,
+          ? `Measured: ${reason || "the sound is not where the platform says"}. What you hear here is put right.`
+          : `Measured: ${reason || "the sound is not where the platform says"}. It is shown as the platform says, not put right.`,
       };
     case "mismatch":
       return { name: "Other call", kind: "bad", words: `This audio does not belong to this transcript${because(reason)}.` };
     case "unverified":
-      return { name: "Not verified", kind: "doubt", words: `Cannot be told${because(reason)}. Times are as the metadata says.` };
+      return { name: "Not verified", kind: "doubt", words: `Whether sound and transcript fit cannot be told${because(reason)}. Times are as the platform says.` };
     default:
-      return { name: "Not measured", kind: "none", words: "Times are as the metadata says." };
+      return { name: "Not measured", kind: "none", words: "Nobody compared sound and transcript. Times are as the platform says." };
   }
+}
+
+/** What a reader must know before anything else: what is missing, outside or damaged; then remarks about the file. */
+export function truths(call: Call): { kind: "doubt" | "note"; words: string }[] {
+  const found: { kind: "doubt" | "note"; words: string }[] = [];
+  const several = (call.recordings?.length ?? 0) > 1;
+  for (const [place, recording] of (call.recordings ?? []).entries()) {
+    const which = several ? ` in recording ${place + 1}` : "";
+    for (const words of recording.incomplete ?? []) found.push({ kind: "doubt", words: `Sound is missing${which}: ${words}.` });
+  }
+  const sound = soundLength(call);
+  const lost = outside(call);
+  if (sound && (found.length || lost.length) && apart(sound, call.length)) {
+    found.push({ kind: "doubt", words: `Sound ${lasting(sound)}, call ${lasting(call.length)}.` });
+  }
+  if (sound && lost.length) found.push({ kind: "doubt", words: `${turns(lost.length)} outside the recording: they cannot be heard.` });
+  const damaged = call.turns.filter((turn) => turn.defects?.length).length;
+  if (damaged) found.push({ kind: "doubt", words: `${turns(damaged, "has", "have")} a time or another field that cannot be right; each is marked.` });
+  for (const [place, recording] of (call.recordings ?? []).entries()) {
+    const which = several ? `Recording ${place + 1}` : "The recording's file";
+    for (const words of recording.notes ?? []) found.push({ kind: "note", words: `${which}: ${words}.` });
+  }
+  return found;
+}
+
+function turns(count: number, one = "lies", many = "lie"): string {
+  return count === 1 ? `1 turn ${one}` : `${count.toLocaleString()} turns ${many}`;
 }
 
 function because(reason: string): string {
@@ -88,22 +123,29 @@ function figures(call: Call, visit: Visit): HTMLElement {
   const { summary, talk = {} } = call;
   const rows: [string, Node | string, string?][] = [["Turns", summary.total_turns.toLocaleString()]];
   const starts = (kind: Mark["kind"]) => call.marks.filter((mark) => mark.kind === kind).map((mark) => mark.start);
-  if (call.length) rows.unshift(["Length", lasting(call.length)]);
+  const sound = soundLength(call);
+  if (sound && apart(sound, call.length)) rows.unshift(["Length of sound", lasting(sound), "All recordings of the call together"]);
+  if (call.length) rows.unshift([sound && apart(sound, call.length) ? "Length of call" : "Length", lasting(call.length)]);
   if (summary.turns_with_confidence) {
-    rows.push(["Confidence", `${(summary.avg_confidence * 100).toFixed(1)} %`, "Mean over the turns that have one"]);
+    rows.push(["Recognition", `${(summary.avg_confidence * 100).toFixed(1)} %`, "How sure the speech recogniser was of its words, on average"]);
   }
   if (call.length) {
-    const silent = jump(lasting(call.silence ?? 0), starts("silence"), "silence of 3 s or more", visit);
-    rows.push(["Silence", silent, "Between the first turn and the last, where nobody speaks; pauses and holds do not count"]);
+    const quiet = call.marks.filter((mark) => mark.kind === "silence").reduce((sum, mark) => sum + mark.end - mark.start, 0);
+    const silent = jump(lasting(quiet), starts("silence"), "silence of 3 s or more", visit);
+    rows.push(["Silence", silent, "Where nobody speaks for 3 s or more; pauses and holds do not count"]);
     const pauses = call.marks.filter((mark) => mark.kind === "pause" || mark.kind === "cut");
     const paused = pauses.reduce((sum, mark) => sum + mark.end - mark.start, 0);
-    if (paused) rows.push(["Pauses, holds", jump(lasting(paused), pauses.map((mark) => mark.start), "pause or hold", visit), "By the platform's account, and cuts that were found"]);
+    if (paused) rows.push(["Pauses, holds", jump(lasting(paused), pauses.map((mark) => mark.start), "pause or hold", visit), "As the platform says, and stretches that were found to be missing"]);
     const both = jump(lasting(call.overtalk ?? 0), starts("overtalk"), "overtalk", visit);
     rows.push(["Overtalk", both, "The customer and another speak at once, for 200 ms or more"]);
   }
   const doubtful = call.turns.filter((turn) => (turn.conf ?? 1) < DOUBTFUL);
   const moments = doubtful.flatMap((turn) => turn.start ?? []);
-  if (doubtful.length) rows.push(["Unsure turns", jump(doubtful.length.toLocaleString(), moments, "unsure turn", visit), `Confidence below ${DOUBTFUL}`]);
+  if (doubtful.length) rows.push(["Unsure turns", jump(doubtful.length.toLocaleString(), moments, "unsure turn", visit), `The recogniser was less than ${DOUBTFUL * 100} % sure`]);
+  const lost = outside(call);
+  if (sound && lost.length) rows.push(["Outside the sound", jump(lost.length.toLocaleString(), lost.flatMap((turn) => turn.start ?? []), "turn outside the recording", visit), "Turns that no recording holds"]);
+  const damaged = call.turns.filter((turn) => turn.defects?.length);
+  if (damaged.length) rows.push(["Damaged turns", jump(damaged.length.toLocaleString(), damaged.flatMap((turn) => turn.start ?? []), "damaged turn", visit), "A time or another field of them cannot be right"]);
   if (summary.unknown_speaker_turns) rows.push(["Speaker not known", String(summary.unknown_speaker_turns)]);
   if (summary.duplicate_turns) rows.push(["In two legs", String(summary.duplicate_turns)]);
   return card("Summary", shares(talk), pairs(rows));
@@ -145,7 +187,7 @@ function people(call: Call): HTMLElement {
     list.append(
       el(
         "li",
-        { data: { role: person.role } },
+        { data: { role: person.role, agent: String(agentNumber(call, call.people.indexOf(person))) } },
         el("span", { className: "dot" }),
         el("div", {}, el("strong", {}, bdi(person.name || role)), el("p", { className: "dim" }, role, queue, ` · ${said}`)),
       ),
@@ -156,19 +198,20 @@ function people(call: Call): HTMLElement {
 
 function agreement(recording: Recording, which: string): HTMLElement {
   const { sync } = recording;
-  const told = verdict(sync);
+  const told = verdict(recording);
   const rows: [string, string, string?][] = [];
   // What could not be told has no figures: a zero would read like a measurement.
-  const measured = sync?.verdict === "verified" || sync?.verdict === "corrected";
-  if (measured && sync.offset_ms !== undefined) rows.push(["Offset", `${signed(sync.offset_ms)} ms`, "Audio later (+) or earlier (−) than its metadata says"]);
-  if (measured && sync.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "The audio's clock against the transcript's"]);
-  if (sync?.confidence !== undefined) rows.push(["Confidence", sync.confidence.toFixed(2)]);
+  const measured = ["verified", "corrected"].includes(sync?.verdict ?? "") || (Boolean(recording.incomplete?.length) && Boolean(sync?.channels?.length));
+  if (measured && sync?.offset_ms !== undefined) rows.push(["Shift", `${signed(sync.offset_ms)} ms`, "Sound later (+) or earlier (−) than the platform says"]);
+  if (measured && sync?.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "How much faster (−) or slower (+) the recorder's clock ran, in millionths"]);
+  if (sync?.confidence !== undefined) rows.push(["Certainty", `${Math.round(sync.confidence * 100)} %`, "How sure this comparison of sound and transcript is; 50 % and more counts"]);
   const order = recording.roles?.map(channelName).join(", ");
-  if (order) rows.push(["Channels", measured && sync.swapped ? `${order} (exchanged)` : order, "Who is heard on each, in order"]);
+  if (order) rows.push(["Channels", measured && sync?.swapped ? `${order} (exchanged)` : order, "Who is heard on each, in order"]);
+  rows.push(["Length", lasting((recording.frames / recording.rate) * 1000)]);
   rows.push(["Audio", [recording.codec, `${recording.rate / 1000} kHz`].filter(Boolean).join(", ")]);
   const evidence = Object.entries(sync?.evidence ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
   const more = evidence.length
-    ? [el("details", {}, el("summary", {}, "Evidence"), pairs(evidence.map(([name, value]) => [name.replaceAll("_", " "), shown(value)])))]
+    ? [el("details", {}, el("summary", {}, "Figures behind it"), pairs(evidence.map(([name, value]) => [name.replaceAll("_", " "), shown(value)])))]
     : [];
   const notes = (recording.notes ?? []).map((note) => el("p", { className: "dim" }, bdi(note, 300)));
   const made = card(`Audio and transcript${which}`, el("p", { className: `told ${told.kind}` }, told.words), pairs(rows), ...more, ...notes);

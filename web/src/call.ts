@@ -1,7 +1,7 @@
 // The page of one call: reads what Python wrote into it, and ties the parts together.
 
-import { aside, verdict } from "./aside";
-import { bytes, type Call, embedded, ROLES, type Role, speaker } from "./document";
+import { aside, truths, verdict } from "./aside";
+import { apart, bytes, type Call, embedded, outside, ROLES, type Role, soundLength, speaker } from "./document";
 import { bdi, byId, clip, el, icon } from "./dom";
 import { keyboard } from "./keys";
 import { Overview } from "./overview";
@@ -27,6 +27,7 @@ const timed = call.turns.some((turn) => turn.start !== undefined);
 const speaking = new Spoken(call.turns);
 
 heading();
+plainly();
 const transcript = new Transcript(call, (place) => choose(place));
 const search = new Search(call, transcript, () => transcript.focused);
 byId("aside").append(...aside(call, visit));
@@ -55,6 +56,7 @@ theme(() => {
   overview.repaint();
 });
 player.listen({ moved, changed, refused });
+player.audio.addEventListener("durationchange", () => played());
 if (player.heard) wave.show();
 overview.draw();
 changed();
@@ -85,7 +87,7 @@ function heading(): void {
   );
   const facts = [
     start === undefined ? "" : moment(start),
-    call.length ? lasting(call.length) : "",
+    lengths(),
     queues.map((each) => clip(each, 60)).join(" → "),
     wrapups.map((each) => clip(each, 60)).join(", "),
     [direction, media === "voice" ? "" : media].filter(Boolean).join(" "),
@@ -105,6 +107,21 @@ function heading(): void {
     back.href = home;
     back.parentElement?.removeAttribute("hidden");
   }
+}
+
+/** The length of the call, and beside it that of its sound where they differ. */
+function lengths(): string {
+  const sound = soundLength(call);
+  if (!call.length) return "";
+  return sound && apart(sound, call.length) ? `call ${lasting(call.length)}, sound ${lasting(sound)}` : lasting(call.length);
+}
+
+/** In the first screen: what is missing, outside or damaged. */
+function plainly(): void {
+  const list = byId("truths");
+  const found = truths(call);
+  list.hidden = !found.length;
+  list.replaceChildren(...found.map(({ kind, words }) => el("li", { className: kind }, bdi(words, 300))));
 }
 
 function filters(): void {
@@ -268,13 +285,23 @@ function judge(): void {
   const recording = player.recordings[player.recording];
   badge.hidden = !recording;
   if (!recording) return;
-  const told = verdict(recording.sync);
+  const told = verdict(recording, outside(call).length > 0);
   badge.className = `verdict ${told.kind}`;
   badge.replaceChildren(el("span", { className: "dot" }), told.name);
   badge.title = told.words;
   const alert = byId("alert");
   alert.hidden = told.kind !== "bad";
   alert.textContent = told.kind === "bad" ? told.words : "";
+}
+
+/** The browser's own idea of how long the file is: where it plays less, a click behind that leads nowhere. */
+function played(): void {
+  const recording = player.recordings[player.recording];
+  const seconds = player.audio.duration;
+  if (!recording || !Number.isFinite(seconds) || seconds > player.duration || !apart(seconds * 1000, player.duration * 1000)) return;
+  const alert = byId("alert");
+  alert.hidden = false;
+  alert.textContent = `This browser plays only ${lasting(seconds * 1000)} of this recording, which lasts ${lasting(player.duration * 1000)}.`;
 }
 
 function refused(recording: { codec?: string; type: string }): void {

@@ -17,6 +17,7 @@ export interface Turn {
   rec?: number;
   at?: number;
   flags?: string[];
+  defects?: string[];
 }
 
 export interface Person {
@@ -43,6 +44,7 @@ export interface Sync {
   offset_ms?: number;
   drift_ppm?: number;
   confidence?: number;
+  channels?: string[];
   swapped?: boolean;
   cuts?: unknown[];
   evidence?: Record<string, unknown>;
@@ -59,6 +61,7 @@ export interface Recording {
   peaks?: string;
   sync?: Sync;
   notes?: string[];
+  incomplete?: string[];
 }
 
 export interface Summary {
@@ -113,6 +116,11 @@ export function channelName(role: string): string {
   return role === "mixed" ? "Everybody" : (ROLES[role as Role] ?? role);
 }
 
+/** The channel on which a role is heard: the customer on its own, everybody else on the other side's. */
+export function channelOf(role: Role, channels: string[]): number {
+  return Math.max(channels.indexOf(role === "customer" ? "customer" : "agent"), 0);
+}
+
 /** Below this a turn is marked as doubtful. */
 export const DOUBTFUL = 0.6;
 
@@ -120,6 +128,29 @@ export const DOUBTFUL = 0.6;
 export function speaker(call: Call, turn: Turn): string {
   return (turn.who === undefined ? "" : call.people[turn.who]?.name) || ROLES[turn.role];
 }
+
+/** Milliseconds of sound in all recordings. */
+export function soundLength(call: Call): number {
+  return (call.recordings ?? []).reduce((sum, one) => sum + (one.frames / one.rate) * 1000, 0);
+}
+
+/** Whether two lengths differ by more than a reader would call the same: 500 ms, or 1 % where that is less. */
+export function apart(one: number, two: number): boolean {
+  return Math.abs(one - two) > Math.max(100, Math.min(500, Math.max(one, two) / 100));
+}
+
+/** Turns of which no recording holds anything. */
+export function outside(call: Call): Turn[] {
+  return call.turns.filter((turn) => turn.flags?.includes("outside"));
+}
+
+/** Which of several speakers of one role somebody is, counted from 1: every agent of a transferred call has a colour. */
+export function agentNumber(call: Call, who: number | undefined): number {
+  const agents = call.people.flatMap((person, place) => (person.role === "agent" ? [place] : []));
+  return who === undefined ? 1 : (Math.max(agents.indexOf(who), 0) % AGENT_COLOURS) + 1;
+}
+
+const AGENT_COLOURS = 3;
 
 /** One JSON document of the page. */
 export function embedded<T>(id: string): T {

@@ -3,7 +3,7 @@
 import { embedded } from "./document";
 import { bdi, byId, el } from "./dom";
 import { theme } from "./theme";
-import { clock, lasting, moment } from "./times";
+import { lasting, moment } from "./times";
 
 /** Columns of the calls, one array each; names are places in `names`, because calls share them. */
 interface Calls {
@@ -24,7 +24,9 @@ interface Calls {
 
 const VERDICTS: Record<string, string> = {
   verified: "In sync",
-  corrected: "Corrected",
+  incomplete: "Sound is missing",
+  remarked: "In sync, with remarks",
+  corrected: "Differs, measured",
   unverified: "Not verified",
   mismatch: "Other call",
   unmeasured: "Not measured",
@@ -51,9 +53,9 @@ const COLUMNS: Column[] = [
   { name: "Agent", named: true, key: (row) => names(calls.agents[row]).join(), cell: (row) => list(names(calls.agents[row])) },
   { name: "Queue", named: true, key: (row) => names(calls.queues[row]).join(), cell: (row) => list(names(calls.queues[row])) },
   { name: "Wrap-up", named: true, key: (row) => names(calls.wrapups[row]).join(), cell: (row) => list(names(calls.wrapups[row])) },
-  { name: "Length", numeric: true, key: (row) => calls.length[row] ?? 0, cell: (row) => [calls.length[row] ? clock((calls.length[row] ?? 0) * 1000) : "–"] },
+  { name: "Length", numeric: true, key: (row) => calls.length[row] ?? 0, cell: (row) => [calls.length[row] ? lasting((calls.length[row] ?? 0) * 1000) : "–"] },
   { name: "Turns", numeric: true, key: (row) => calls.turns[row] ?? 0, cell: (row) => [String(calls.turns[row])] },
-  { name: "Confidence", numeric: true, key: (row) => calls.confidence[row] ?? -1, cell: (row) => [percent(calls.confidence[row])] },
+  { name: "Recognition", numeric: true, key: (row) => calls.confidence[row] ?? -1, cell: (row) => [percent(calls.confidence[row])] },
   { name: "Sync", key: (row) => calls.verdict[row] ?? "", cell: (row) => [badge(calls.verdict[row] ?? "")] },
   { name: "Missing", key: (row) => calls.missing[row]?.length ?? 0, cell: (row) => (calls.missing[row] ?? []).map((why) => el("span", { className: "why" }, bdi(why, 90))) },
 ];

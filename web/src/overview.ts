@@ -1,8 +1,8 @@
 // The whole call in one strip: its waveform, or without audio its turns; and the part that is in view.
 
-import type { Call } from "./document";
+import { type Call, channelOf } from "./document";
 import { byId } from "./dom";
-import { palette, sized } from "./palette";
+import { type Palette, palette, sized } from "./palette";
 import type { Peaks } from "./peaks";
 import type { Player } from "./player";
 
@@ -93,9 +93,10 @@ export class Overview {
     const roles = this.player.recordings[this.player.recording]?.roles ?? [];
     const largest = Math.max(0.25, ...peaks.channels.map((channel) => channel.reduce((a, b) => Math.max(a, b), 0)));
     const single = peaks.channels.length === 1;
+    const voices = this.voices(width, roles, colours);
     peaks.channels.slice(0, 2).forEach((channel, place) => {
-      context.fillStyle = colours.role(roles[place] ?? "unknown");
       for (let x = 0; x < width; x++) {
+        context.fillStyle = voices[place]?.[x] ?? colours.waveTint;
         const to = Math.max(Math.floor(((x + 1) * channel.length) / width), Math.floor((x * channel.length) / width) + 1);
         let peak = 0;
         for (let i = Math.floor((x * channel.length) / width); i < to; i++) peak = Math.max(peak, channel[i] ?? 0);
@@ -106,6 +107,21 @@ export class Overview {
     });
   }
 
+  /** For each channel, the colour of whoever speaks at each pixel. */
+  private voices(width: number, roles: string[], colours: Palette): (string | undefined)[][] {
+    const found: (string | undefined)[][] = [[], []];
+    const { timeline, recording, duration } = this.player;
+    for (const turn of this.call.turns) {
+      if (turn.start === undefined || turn.end === undefined || turn.dup || (turn.rec ?? 0) !== recording) continue;
+      if (turn.flags?.includes("outside")) continue;
+      const colour = colours.voice(this.call, turn);
+      const place = (ms: number) => (timeline.seconds(ms, recording) / (duration || 1)) * width;
+      const lane = found[channelOf(turn.role, roles)];
+      for (let x = Math.floor(place(turn.start)); lane && x <= place(turn.end) && x < width; x++) lane[x] = colour;
+    }
+    return found;
+  }
+
   private turns(context: CanvasRenderingContext2D, width: number, height: number): void {
     const colours = palette();
     const length = this.call.length || 1;
@@ -113,7 +129,7 @@ export class Overview {
     for (const turn of this.call.turns) {
       if (turn.start === undefined || turn.end === undefined) continue;
       const x = (turn.start / length) * width;
-      context.fillStyle = colours.role(turn.role);
+      context.fillStyle = colours.voice(this.call, turn);
       context.beginPath();
       const wide = Math.max(((turn.end - turn.start) / length) * width - 0.5, 1);
       context.roundRect(x, turn.role === "customer" ? 2 : lane + 4, wide, lane, Math.min(2, wide / 2));

@@ -1,10 +1,14 @@
 // The page's colours as canvases need them, read from the style so that they are said once.
 
-import type { Role } from "./document";
+import { agentNumber, type Call, type Role, type Turn } from "./document";
 
 export interface Palette {
   role(role: string): string;
   tint(role: string): string;
+  /** The colour of whoever speaks a turn. */
+  voice(call: Call, turn: Turn): string;
+  wave: string;
+  waveTint: string;
   line: string;
   muted: string;
   text: string;
@@ -16,12 +20,23 @@ export interface Palette {
 
 export function palette(): Palette {
   const style = getComputedStyle(document.documentElement);
-  const value = (name: string) => style.getPropertyValue(`--${name}`).trim();
-  const known: Role[] = ["customer", "agent"];
-  const named = (role: string) => (known.includes(role as Role) ? role : "system");
+  const known = new Map<string, string>();
+  const value = (name: string) => {
+    const found = known.get(name) ?? style.getPropertyValue(`--${name}`).trim();
+    known.set(name, found);
+    return found;
+  };
+  const sides: Role[] = ["customer", "agent"];
+  const named = (role: string) => (sides.includes(role as Role) ? role : role === "acd" ? "queue" : "system");
   return {
+    voice: (call, turn) => {
+      const number = turn.role === "agent" ? agentNumber(call, turn.who) : 1;
+      return value(number > 1 ? `agent-${number}` : named(turn.role));
+    },
     role: (role) => value(named(role)),
     tint: (role) => value(`${named(role)}-tint`),
+    wave: value("wave"),
+    waveTint: value("wave-tint"),
     line: value("line"),
     muted: value("muted"),
     text: value("text"),

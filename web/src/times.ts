@@ -25,12 +25,9 @@ export function spoken(ms: number): string {
   return said.join(" ") || "0 seconds";
 }
 
-/** 4.2 s, 1 min 05 s. */
+/** How long something lasts, the same way everywhere: 4.2 s, 1:05, 1:02:03. */
 export function lasting(ms: number): string {
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
-  return `${Math.floor(seconds / 3600)} h ${pad(Math.floor(seconds / 60) % 60)} min`;
+  return Math.round(ms / 100) < 600 ? `${(ms / 1000).toFixed(1)} s` : clock(Math.round(ms / 1000) * 1000);
 }
 
 /** hh:mm:ss.mmm as WebVTT wants it. */

@@ -1,7 +1,7 @@
 // The turns as a list. Rows are made block by block, and the browser lays out only blocks near the window, so that ten
 // thousand turns never hold up the page. (A list element may hold nothing but items: so the roles are said.)
 
-import { type Call, DOUBTFUL, type Mark, speaker, type Turn } from "./document";
+import { agentNumber, type Call, DOUBTFUL, type Mark, speaker, type Turn } from "./document";
 import { bdi, byId, el } from "./dom";
 import { clock, lasting, pauseName } from "./times";
 
@@ -248,7 +248,7 @@ export class Transcript {
     const button = el("button", { type: "button", className: "when", tabIndex: -1, aria: { label: said } }, when);
     const text = el("p", { className: "text", dir: "auto" }, ...worded(turn, LONGEST));
     const item = listed(
-      { className: same ? "turn same" : "turn", id: `turn-${place + 1}`, data: { role: turn.role, place: String(place) } },
+      { className: same ? "turn same" : "turn", id: `turn-${place + 1}`, data: { role: turn.role, agent: String(agentNumber(this.call, turn.who)), place: String(place) } },
       button,
       el("p", { className: "name" }, bdi(name, 60)),
       el("div", { className: "said" }, text),
@@ -346,6 +346,7 @@ function tags(turn: Turn): HTMLElement {
     tag(good ? "good" : "bad", good ? "+ positive" : "− negative", `Sentiment ${turn.mood.toFixed(2)}`);
   }
   if (turn.dup) tag("plain", "also in another leg", "Another leg of the call holds the same words");
+  for (const field of turn.defects ?? []) tag("doubt", `damaged: ${field.slice(0, 40)}`, "This field of the turn cannot be right; the turn is shown as far as it goes");
   for (const flag of turn.flags ?? []) tag("plain", FLAGS[flag] ?? flag, "The turn and the recording do not overlap wholly");
   return box;
 }

@@ -1,7 +1,7 @@
 // The waveform, one lane a channel, and over it what the ear should know: turns, overtalk, cuts, the time.
 
 import WaveSurfer from "wavesurfer.js";
-import { type Call, channelName } from "./document";
+import { type Call, channelName, channelOf } from "./document";
 import { byId, el } from "./dom";
 import { type Palette, palette, sized } from "./palette";
 import type { Peaks } from "./peaks";
@@ -19,6 +19,7 @@ const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800
 export class Wave {
   private surfer: WaveSurfer | undefined;
   private readonly marks = byId<HTMLCanvasElement>("marks");
+  private readonly voices = byId<HTMLCanvasElement>("voices");
   private readonly box = byId("wave");
   private pixelsPerSecond = 0;
   private active: ReadonlySet<number> = new Set();
@@ -70,7 +71,7 @@ export class Wave {
       peaks: peaks.channels,
       duration: this.player.duration,
       height: CHANNEL_HEIGHT,
-      splitChannels: this.colours(roles),
+      splitChannels: this.colours(roles.length),
       cursorWidth: 2,
       barWidth: 2,
       barGap: 1,
@@ -100,8 +101,7 @@ export class Wave {
     const recording = this.player.recordings[this.player.recording];
     const peaks = this.peaks(this.player.recording);
     if (!this.surfer || !recording || !peaks) return;
-    const roles = peaks.channels.map((_, channel) => recording.roles?.[channel] ?? "unknown");
-    this.surfer.setOptions({ splitChannels: this.colours(roles), cursorColor: palette().accent });
+    this.surfer.setOptions({ splitChannels: this.colours(peaks.channels.length), cursorColor: palette().accent });
     this.draw();
   }
 
@@ -165,9 +165,27 @@ export class Wave {
     this.seen();
   }
 
-  private colours(roles: string[]) {
+  /** All channels are grey; whoever speaks gives them a colour (`colour`), since several may speak on one channel. */
+  private colours(channels: number) {
+    const { wave, waveTint } = palette();
+    return Array.from({ length: channels }, () => ({ waveColor: waveTint, progressColor: wave, overlay: false }));
+  }
+
+  private colour(x: (ms: number) => number): void {
+    const context = sized(this.voices);
+    const recording = this.player.recordings[this.player.recording];
+    if (!context || !recording) return;
     const colours = palette();
-    return roles.map((role) => ({ waveColor: colours.tint(role), progressColor: colours.role(role), overlay: false }));
+    const channels = Math.max(recording.roles?.length ?? 1, 1);
+    const lane = this.voices.clientHeight / channels;
+    for (const turn of this.call.turns) {
+      if (turn.start === undefined || turn.end === undefined || turn.dup || (turn.rec ?? 0) !== this.player.recording) continue;
+      if (turn.flags?.includes("outside")) continue;
+      const [from, to] = [x(turn.start), x(turn.end)];
+      if (to < -1 || from > this.voices.clientWidth + 1) continue;
+      context.fillStyle = colours.voice(this.call, turn);
+      context.fillRect(from, lane * channelOf(turn.role, recording.roles ?? []), Math.max(to - from, 2), lane);
+    }
   }
 
   private seen(): void {
@@ -192,6 +210,7 @@ export class Wave {
     const lanes = height - AXIS;
     const recording = this.player.recording;
     const x = (ms: number) => ((this.player.timeline.seconds(ms, recording) - start) / (end - start)) * width;
+    this.colour(x);
     for (const mark of this.call.marks) {
       const from = x(mark.start);
       const to = x(mark.end);
@@ -230,7 +249,7 @@ export class Wave {
       if (turn?.start === undefined || (turn.rec ?? 0) !== this.player.recording) continue;
       const from = x(turn.start);
       const to = Math.max(x(turn.end ?? turn.start), from + 2);
-      context.fillStyle = colours.role(turn.role);
+      context.fillStyle = colours.voice(this.call, turn);
       context.globalAlpha = 0.12;
       context.fillRect(from, 0, to - from, lanes);
       context.globalAlpha = 0.7;

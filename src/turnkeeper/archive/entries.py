@@ -20,6 +20,7 @@ __all__ = ["day_of", "described", "entry_of", "restated", "with_manifest"]
 
 _HELD = ("done", "unread")
 _LACKING = ("waiting", "archived", "failed")
+_YEAR_2200 = 7_258_118_400_000
 
 
 def described(call: CallState, details: Details) -> CallState:
@@ -35,13 +36,9 @@ def described(call: CallState, details: Details) -> CallState:
 
 
 def _moment(ms: int | None) -> str:
-    """RFC 3339; empty for no time and for one outside the calendar (the platform has sent the year 10000)."""
-    if ms is None:
-        return ""
-    try:
-        return rfc3339_ms(ms)
-    except (ValueError, OverflowError, OSError):
-        return ""
+    """RFC 3339; empty for no time and for one that no call has had (the platform has sent the year 10000): a call that
+    ends in thousands of years would be asked about for as long."""
+    return rfc3339_ms(ms) if ms is not None and 0 < ms < _YEAR_2200 else ""
 
 
 def entry_of(manifest: Manifest, details: Details | None) -> CallState:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
+from turnkeeper.audio.length import clock
 from turnkeeper.audio.regions import Region, without_tags
 
 __all__ = ["Wav", "read_wav", "wav_header"]
@@ -189,7 +190,7 @@ def _wav(chunks: _Chunks, at: int) -> Wav:
     sizes = [promised for _, promised, _ in chunks.data]
     promised = None if None in sizes or 0 in sizes[:1] else sum(one or 0 for one in sizes)
     plain = tag in (PCM, FLOAT, ALAW, ULAW)
-    notes = tuple(_notes(chunks, sizes, promised, held, align if plain else 0))
+    notes = tuple(_notes(chunks, sizes, promised, held, align if plain else 0, rate))
     return Wav(
         tag=tag,
         rate=rate,
@@ -207,19 +208,25 @@ def _wav(chunks: _Chunks, at: int) -> Wav:
     )
 
 
-def _notes(chunks: _Chunks, sizes: list[int | None], promised: int | None, held: int, align: int) -> Iterator[str]:
+def _notes(
+    chunks: _Chunks, sizes: list[int | None], promised: int | None, held: int, align: int, rate: int
+) -> Iterator[str]:
     """``align`` is 0 where bytes do not tell the number of samples."""
     if sizes[0] == 0 and held:
         yield "the header says that there are no samples: the recorder did not finish; read to the file's end"
     if promised is not None and promised > held:
-        unit, size = ("samples", align) if align else ("bytes", 1)
-        yield f"cut off: the header promises {promised // size} {unit}, the file holds {held // size}"
+        says, is_there = _length(promised, align, rate), _length(held, align, rate)
+        yield f"cut off: the header promises {says}, the file holds {is_there}"
     if len(sizes) > 1:
         yield f"the samples stand in {len(sizes)} data chunks: read one behind the other"
     if chunks.joined:
         yield "another WAV file stands behind this one and is not read"
     if chunks.unexplained > 1:
         yield f"{chunks.unexplained} bytes behind the samples are no part of a WAV file and are not read"
+
+
+def _length(size: int, align: int, rate: int) -> str:
+    return clock(size // align * 1000 / rate) if align and rate else f"{size} bytes"
 
 
 def wav_header(codec: Literal["pcm", "ulaw", "alaw"] | int, rate: int, channels: int, bits: int, frames: int) -> bytes:

@@ -36,6 +36,7 @@ VERBS = {
     "audio": "Facts about a recording, its waveform, and whether it fits its transcript.",
     "clip": "One turn, one role, or a stretch of time as a sound file, cut on exact samples.",
     "reread": "Rebuild views from what the archive keeps, offline; reads what could not be read before.",
+    "reindex": "Build the archive's index again from its manifests, offline.",
     "report": "Pages to read, hear and share: one call as a file, or a folder of calls. No server.",
     "verify": "Re-hash what an archive lists; find what is missing, changed or listed by nobody.",
     "erase": "Erase conversations for good, every version of them, with a proof.",
@@ -45,7 +46,7 @@ VERBS = {
 }
 
 _ASKING = {"get", "export", "status", "retry", "doctor"}
-_KEEPING = {"turns", "clip", "reread", "report", "verify", "erase", "expire"}
+_KEEPING = {"turns", "clip", "reread", "reindex", "report", "verify", "erase", "expire"}
 
 
 def epilogue(verb: str = "") -> str:

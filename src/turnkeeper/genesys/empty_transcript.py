@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from turnkeeper.genesys.answers import document_in
 from turnkeeper.spool import Spool
 
@@ -14,13 +12,13 @@ EMPTY = "the transcript is empty"
 
 _LARGEST = 1 << 16
 """A larger body says something."""
-_LISTS = ("transcripts", "transcript", "phrases")
+_LISTS = ("transcripts", "transcript")
 
 
 def is_empty(body: Spool) -> bool:
-    """Whether a body has no bytes, is ``null``, ``[]`` or ``{}``, or a transcript whose lists of phrases are all empty.
+    """Whether a body has no bytes, is ``null``, ``[]`` or ``{}``, or lists no transcript at all.
 
-    Other text that is no JSON is not empty: reading it says what it is.
+    A transcript without a phrase is one: nobody spoke. Text that is no JSON is not empty: reading it says what it is.
     """
     if body.size > _LARGEST:
         return False
@@ -30,16 +28,7 @@ def is_empty(body: Spool) -> bool:
         found = document_in(data) if data.strip() else None
     except ValueError:
         return False
-    return not found or (isinstance(found, dict) and _says_nothing(found))
-
-
-def _says_nothing(document: dict[str, Any]) -> bool:
-    lists = [document[name] for name in _LISTS if name in document]
-    if not lists:
-        return False
-    return all(not each or (isinstance(each, list) and all(map(_is_blank, each))) for each in lists)
-
-
-def _is_blank(element: object) -> bool:
-    """Whether an element of ``transcripts`` has lists of phrases, all of them empty."""
-    return isinstance(element, dict) and _says_nothing(element)
+    if not isinstance(found, dict):
+        return not found
+    lists = [found[name] for name in _LISTS if name in found]
+    return not found or (bool(lists) and not any(lists))

@@ -21,6 +21,8 @@ __all__ = ["Intake", "Unpacked", "not_utf8"]
 
 _BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 18
+MOST_LAYERS = 2
+_WIDE = {b"{\0", b"[\0", b"\0{", b"\0["}
 
 # A pair stays, a half becomes U+FFFD (written in six bytes, as it stood), any other escape is stepped over whole.
 _ESCAPE = re.compile(
@@ -33,12 +35,15 @@ _REPLACEMENT = rb"\ufffd"
 class Unpacked:
     """Gzip and zstd, several members too, told by their magic bytes; anything else passes through untouched.
 
-    ``feed`` yields pieces of at most 256 KiB, so that a bomb never stands in memory whole. Raises ``Unread`` for a
-    damaged or a cut-off stream, ``Misconfigured`` where zstd needs a package that is not there.
+    ``feed`` yields pieces of at most 256 KiB, so that a bomb never stands in memory whole. A body that was packed twice
+    is unpacked twice. Raises ``Unread`` for a damaged or a cut-off stream, for other bytes behind it and for more than
+    two layers, ``Misconfigured`` where zstd needs a package that is not there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layer: int = 1) -> None:
         self._head = b""
+        self._layer = layer
+        self._inner: Unpacked | None = None
         self._packing: _Packing | None = None
         self._known = False
         self._member: Any = None
@@ -52,10 +57,14 @@ class Unpacked:
                 return
             self._packing = next((found for magic, found in _PACKINGS.items() if data.startswith(magic)), None)
             self._known = True
-        if self._packing is None:
+            if self._packing and self._layer > MOST_LAYERS:
+                raise Unread(f"packed more than {MOST_LAYERS} times", hint="Unpack it before.")
+            self._inner = Unpacked(self._layer + 1) if self._packing else None
+        if self._packing is None or self._inner is None:
             yield data
         else:
-            yield from self._unpack(data, self._packing)
+            for piece in self._unpack(data, self._packing):
+                yield from self._inner.feed(piece)
 
     def finish(self) -> Iterator[bytes]:
         """What is held back. Raises ``Unread`` where a member has no end."""
@@ -64,6 +73,8 @@ class Unpacked:
         if self._member is not None and self._packing is not None:
             name = self._packing.name
             raise Unread(f"the {name} stream ends in the middle", offset=self._out, hint="Download the body again.")
+        if self._inner is not None:
+            yield from self._inner.finish()
 
     def _unpack(self, data: bytes, packing: _Packing) -> Iterator[bytes]:
         waiting = True
@@ -73,6 +84,9 @@ class Unpacked:
                 data = data.lstrip(b"\0") if self._out else data
                 if not data:
                     return
+                if self._out and not packing.magic.startswith(data[: len(packing.magic)]):
+                    hint = "Cut off what follows, or download the body again."
+                    raise Unread(f"other bytes stand behind the end of the {packing.name} stream", hint=hint)
                 self._member = packing.begin()
             try:
                 piece = self._member.decompress(data, _PIECE)
@@ -94,6 +108,7 @@ class _Packing:
     """One way to pack a body. ``rest`` is the input that a member gave back, and whether it has more to give."""
 
     name: str
+    magic: bytes
     begin: Callable[[], Any]
     errors: Callable[[], tuple[type[Exception], ...]]
     rest: Callable[[Any], tuple[bytes, bool]]
@@ -123,12 +138,14 @@ def _zstd() -> Any:
 _PACKINGS = {
     b"\x1f\x8b": _Packing(
         "gzip",
+        b"\x1f\x8b",
         lambda: _zlib().decompressobj(wbits=31),
         lambda: (zlib.error, _zlib().error),
         lambda member: (member.unconsumed_tail, False),
     ),
     b"\x28\xb5\x2f\xfd": _Packing(
         "zstd",
+        b"",  # frames that hold nothing may stand between the others
         lambda: _zstd().ZstdDecompressor(),
         lambda: (_zstd().ZstdError, EOFError),
         lambda member: (b"", not member.needs_input),
@@ -179,6 +196,7 @@ class Intake:
                 self._held = data
                 return b""
             self._bom = False
+            _refuse_utf16(data)
             if data.startswith(_BOM):
                 data, self._at = data[3:], 3
         keep = len(data)
@@ -223,6 +241,12 @@ def not_utf8(text: bytes | bytearray, origin: int) -> Unread:
 
 def _not_utf8(offset: int) -> Unread:
     return Unread(f"invalid UTF-8 at byte {offset}", offset=offset, hint="JSON is UTF-8.")
+
+
+def _refuse_utf16(head: bytes) -> None:
+    """Name a text for what it is: the first characters of UTF-16 and UTF-32 say so, with or without a mark."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) or head[:2] in _WIDE or head[:4] == b"\0\0\0{":
+        raise Unread("UTF-16 or UTF-32, not UTF-8", offset=0, hint="Save it as UTF-8.")
 
 
 def _starts_escape(data: bytes, at: int) -> bool:

@@ -11,7 +11,7 @@ from turnkeeper.errors import Misconfigured
 from turnkeeper.model import TranscriptHeader, Turn
 from turnkeeper.transcript.escape import plain
 
-__all__ = ["FIELDS", "FORMATS", "Format", "TurnWriter", "clock", "turn_record", "turn_writer"]
+__all__ = ["FIELDS", "FORMATS", "Format", "TurnWriter", "cell", "clock", "turn_record", "turn_writer"]
 
 Span = Callable[[int, int], tuple[int, int]]
 """(start_ms, end_ms) -> (first sample, sample behind the last)."""
@@ -177,7 +177,7 @@ class _Csv:
 
     def write(self, turn: Turn, header: TranscriptHeader) -> None:
         record = turn_record(turn, header, self._span, self._names.of(header))
-        self._rows.writerow([_cell(record.get(name)) for name in self._fields])
+        self._rows.writerow([cell(record.get(name)) for name in self._fields])
 
     def finish(self) -> None:
         self._out.flush()
@@ -218,8 +218,15 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as a cell of a CSV file that a spreadsheet, an editor or a terminal may open.
+
+    Control characters (NUL, BEL, ESC) and direction overrides are written as escapes; line breaks and tabs stay, as
+    RFC 4180 quotes them. A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
     text = _shown(value)
-    if isinstance(value, str) and text.startswith(_FORMULA):
-        return "'" + text
-    return text
+    if not isinstance(value, str):
+        return text
+    if not text.isprintable():
+        text = "".join([char if char in "\r\n\t" else plain(char) for char in text])
+    return "'" + text if text.startswith(_FORMULA) else text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self, cast
+from typing import Any, Self, cast
 from urllib.parse import unquote
 
 from turnkeeper.errors import Misconfigured
@@ -18,12 +18,19 @@ __all__ = ["Selection"]
 SYSTEM: frozenset[Role] = frozenset({"system", "ivr", "acd", "bot"})
 """What ``--role system`` means: everything on our side that is no person."""
 
+
+class WrongSelection(Misconfigured, ValueError):
+    """A selection that would select nothing: it names something that is no role, or one word where a set is meant."""
+
+
 _SAFE = re.compile(r"[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
 class Selection:
     """A filter; what is empty or None does not filter.
+
+    Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, where ``roles`` names none.
 
     ``roles`` as asked for: ``system`` stands for system, ivr, acd and bot, every other name for itself.
     ``interactions`` are conversation ids. ``start_ms`` and ``end_ms`` bound a window, half-open: a turn is in it when
@@ -37,6 +44,17 @@ class Selection:
     end_ms: int | None = None
     min_confidence: float | None = None
     communication: str | None = None
+
+    def __post_init__(self) -> None:
+        # Any iterables will do for whoever writes sets or lists; a lone string would be taken letter by letter.
+        roles, interactions = _set_of("roles", self.roles), _set_of("interactions", self.interactions)
+        wrong = roles - set(known_roles)
+        if wrong:
+            named = ", ".join(sorted(map(repr, wrong)))
+            hint = f"The roles are {', '.join(known_roles)}."
+            raise WrongSelection(f"{named}: not a role", key="roles", hint=hint)
+        object.__setattr__(self, "roles", roles)
+        object.__setattr__(self, "interactions", interactions)
 
     @classmethod
     def from_options(
@@ -141,6 +159,13 @@ class Selection:
         if found or selection.slug != slug:
             raise Misconfigured("is not a selection", key=slug[:128])
         return selection
+
+
+def _set_of(name: str, values: object) -> frozenset[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        roles = f" The roles are {', '.join(known_roles)}." if name == "roles" else ""
+        raise WrongSelection(f"{values!r} is not a set", key=name, hint=f"Write {{{values!r}}}.{roles}")
+    return frozenset(values)
 
 
 def _one(values: list[str]) -> str | None:

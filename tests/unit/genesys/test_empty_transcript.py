@@ -16,7 +16,7 @@ from turnkeeper.spool import Spool
         (b"[]", True),
         (b"{}", True),
         (b' { "transcripts" : [] } ', True),
-        (b'{"transcripts":[{"phrases":[]}]}', True),
+        (b'{"transcripts":[{"phrases":[]}]}', False),
         (b'{"transcript":[]}', True),
         (b'{"transcripts":[{"phrases":[{"text":"hi"}]}]}', False),
         (b'{"status":"sorry"}', False),

@@ -145,7 +145,7 @@ async def test_an_empty_file_of_a_fresh_call_is_not_ready(world: Make, clock: Ma
     here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
     found = await here.door.ask("c1", details(clock))
     assert isinstance(found, Pending)
-    assert found.absent == (("leg", "not ready: the file holds no transcript yet"),)
+    assert found.absent == (("leg", "the transcript is empty"),)
     with pytest.raises(NotReady):
         await here.door.transcripts("c1", details(clock), api="speech")
     assert here.clock.slept

@@ -284,7 +284,7 @@ def test_message_details() -> None:
     assert details.wrap_up_codes == ("Billing",)
     assert details.media_types == ("message",)
     assert details.start == 1_790_596_800_000
-    for wrong in (b"", b"[]", b"{}", b'{"conversationId":"c","participants":[{"purpose":3}]}', b"[" * 100_000):
+    for wrong in (b"", b"[]", b"{}", b"[" * 100_000):
         with pytest.raises(Unread):
             read_details(wrong)
 

@@ -23,6 +23,7 @@ from turnkeeper.transcript.stream import Batch, Kind
 __all__ = ["Media"]
 
 _OURS = frozenset({"transcript", "participants", "downloadUrl", "status", "conversation"})
+_OTHERS = ("transcripts", "turns", "utterances", "segments", "messages", "results")
 _PATH: Path = ("transcript",)
 _UNKNOWN: Role = "unknown"
 Name = str | int | None
@@ -122,7 +123,11 @@ class Media:
             return False
         if not isinstance(skeleton.get("transcript"), list | None):
             return False
-        return "transcript" in skeleton or len(_OURS & skeleton.keys()) > 1
+        if "transcript" in skeleton:
+            return True
+        # A document about a transcript; one whose turns stand under another name is another shape's.
+        others = any(isinstance(skeleton.get(key), list) for key in _OTHERS)
+        return not others and len(_OURS & skeleton.keys()) > 1
 
     def facts(self, survey: Survey) -> Facts:
         return _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)

@@ -45,7 +45,8 @@ def bounds(
     only is a point in time."""
     if start is not None and abs(start) > LONGEST:
         defects.note("start_ms", start_field, "too far from the conversation's start")
-        start = None
+        # An end that is as far may be right but for the start it counts from.
+        start, end = None, None if end is not None and abs(end) > LONGEST else end
     if end is not None and abs(end) > 2 * LONGEST:
         defects.note("end_ms", end_field, "too far from the conversation's start")
         end = None

@@ -1,0 +1,57 @@
+"""``turnkeeper reindex``: build the index of an archive again from its manifests."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.cli.console import printable, say
+from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.errors import TurnkeeperError
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["reindex"]
+
+
+def reindex(
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    /,
+    *,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Build the archive's index again from its manifests, without the platform.
+
+    The index says what became of each call of a day; `status` and `export` read it. Every verb keeps it up to date.
+    Use this one for an archive that was restored or copied, that an earlier version of `get` filled, or where `verify`
+    finds that the index says something else. Calls that have no transcript yet, and when each is asked for again, stay
+    as the index has them. Nothing is written where the index says everything already.
+
+        turnkeeper reindex s3://calls/genesys
+
+    Exit code 3 says that a manifest or a day of the index cannot be read; each one is listed.
+
+    Parameters
+    ----------
+    archive
+        The archive's folder or address.
+    json
+        The counts as JSON on standard output.
+    """
+    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    unreadable = 0
+
+    def tell(cause: TurnkeeperError) -> None:
+        nonlocal unreadable
+        unreadable += 1
+        say(printable(str(cause)))
+
+    done = opened.reindex(tell)
+    if json:
+        sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
+    say(f"{done.conversations:,} conversations looked at, {done.changed:,} entries of the index changed")
+    return 3 if unreadable else 0
