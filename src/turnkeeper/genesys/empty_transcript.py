@@ -5,7 +5,7 @@ from __future__ import annotations
 from turnkeeper.genesys.answers import document_in
 from turnkeeper.spool import Spool
 
-__all__ = ["EMPTY", "is_empty"]
+__all__ = ["EMPTY", "has_no_shape", "is_empty"]
 
 EMPTY = "the transcript is empty"
 """The reason of a leg whose transcript has arrived without a phrase, of a call that is fresh."""
@@ -20,15 +20,25 @@ def is_empty(body: Spool) -> bool:
 
     A transcript without a phrase is one: nobody spoke. Text that is no JSON is not empty: reading it says what it is.
     """
-    if body.size > _LARGEST:
-        return False
-    with body.open() as reader:
-        data = reader.read()
-    try:
-        found = document_in(data) if data.strip() else None
-    except ValueError:
-        return False
+    found = _document(body)
     if not isinstance(found, dict):
         return not found
     lists = [found[name] for name in _LISTS if name in found]
     return not found or (bool(lists) and not any(lists))
+
+
+def has_no_shape(body: Spool) -> bool:
+    """Whether a body has no bytes, is ``null``, ``[]`` or ``{}``: no answer of the platform, however old the call."""
+    return not _document(body)
+
+
+def _document(body: Spool) -> object:
+    """The document in a small body; True for one that is large, or no JSON."""
+    if body.size > _LARGEST:
+        return True
+    with body.open() as reader:
+        data = reader.read()
+    try:
+        return document_in(data) if data.strip() else None
+    except ValueError:
+        return True

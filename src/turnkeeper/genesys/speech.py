@@ -24,7 +24,7 @@ from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.empty_transcript import EMPTY, is_empty
+from turnkeeper.genesys.empty_transcript import EMPTY, has_no_shape, is_empty
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
 from turnkeeper.genesys.withheld import kept_form
@@ -121,7 +121,7 @@ class Speech:
             raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
         link = partial(self._link, conversation, communication)
         spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
-        if fresh and is_empty(spool):
+        if is_empty(spool) if fresh else has_no_shape(spool):
             spool.close()
             raise NotReady(EMPTY)
         source = f"speech/{communication}"

@@ -151,7 +151,14 @@ async def test_an_empty_file_of_a_fresh_call_is_not_ready(world: Make, clock: Ma
     assert here.clock.slept
 
 
-@pytest.mark.parametrize("nothing", NOTHING, ids=str)
+@pytest.mark.parametrize("nothing", NOTHING[2:], ids=str)
+async def test_a_file_without_any_shape_is_never_believed(world: Make, clock: ManualClock, nothing: Any) -> None:
+    """K8: ``null``, ``[]`` behind a link, whenever the call was."""
+    here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
+    assert isinstance(await here.door.ask("c1", details(clock, hours=2500)), Pending)
+
+
+@pytest.mark.parametrize("nothing", NOTHING[:2], ids=str)
 async def test_an_empty_file_of_an_old_call_is_what_there_is(world: Make, clock: ManualClock, nothing: Any) -> None:
     here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
     assert isinstance(await here.door.ask("c1", details(clock, hours=25)), Found)

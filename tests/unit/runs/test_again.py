@@ -98,7 +98,7 @@ async def test_it_is_asked_for_eleven_times_at_most() -> None:
 
 async def test_get_says_that_it_is_not_ready() -> None:
     """K8: the same for get."""
-    world = here(a=b"[]")
+    world = here(a=b'{"transcripts":[]}')
     with pytest.raises(NotReady, match="not ready") as caught:
         await export_conversation(world.door, world.archive, "c1")
     assert caught.value.exit_code == 5
