@@ -15,13 +15,13 @@ from turnkeeper.archive.states import CallState, States
 __all__ = ["Holding", "holding"]
 
 _APART = ("_turnkeeper/", "transcripts/", "summaries/", "selections/", "alignment/", "peaks/")
-"""Its own notes, and views: those that no current manifest names stay a day, and how many depends on what was killed."""
+"""Its own notes, and views: those that no current manifest names stay a day, and how many depends on the kills."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What an archive holds: ``objects`` outside its own notes, by key, without superseded views; ``outcomes`` by conversation; ``windows`` that
-    were listed to their end."""
+    """What an archive holds: ``objects`` outside its own notes, by key, without superseded views; ``outcomes`` by
+    conversation; ``windows`` that were listed to their end."""
 
     objects: Mapping[str, str]
     outcomes: Mapping[str, Any]
