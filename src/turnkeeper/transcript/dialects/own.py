@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = ["FORMAT", "Own"]
 
 FORMAT = "turnkeeper.transcript/1"
 _PATH: Path = ("transcript",)
+_NAME = re.compile(r"turnkeeper\.[a-z]{1,32}/[0-9]{1,4}")
 _MARKS = {"conversation", "dialect", "time_base", "communications", "participants"}
 
 
@@ -69,7 +71,7 @@ class Own:
             return False
         name = skeleton.get("format")
         # Where the name is damaged, the keys that only this document has together tell; another version names itself.
-        damaged = not (isinstance(name, str) and name.startswith("turnkeeper."))
+        damaged = not (isinstance(name, str) and _NAME.fullmatch(name))
         return name == FORMAT or (damaged and skeleton.keys() >= _MARKS)
 
     def facts(self, survey: Survey) -> Facts:
