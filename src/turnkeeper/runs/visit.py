@@ -32,7 +32,6 @@ from turnkeeper.transcript.details import Details, read_details
 
 __all__ = ["Listing", "Outcome", "Refused", "Visitor", "described"]
 
-
 Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
 """A call's communications that the platform lists as transcribed by now; None where it lists nothing for anybody."""
 
