@@ -160,6 +160,25 @@ def test_missing_transcript_raises_the_error_body(sdk: Any, client: Any, running
     assert refused.value.headers["ININ-Correlation-Id"] in refused.value.body
 
 
+def test_summaries_and_sentiments_are_404_which_means_none(sdk: Any, client: Any, running: Running) -> None:
+    """vendor-facts-2 M1.5."""
+    api, conversation = sdk.SpeechTextAnalyticsApi(client), running.conversation_ids[0]
+    for ask in (
+        api.get_speechandtextanalytics_conversation_summaries,
+        api.get_speechandtextanalytics_conversation_sentiments,
+    ):
+        with pytest.raises(sdk.rest.ApiException) as refused:
+            ask(conversation)
+        assert refused.value.status == 404
+
+
+def test_a_client_has_no_active_conversations_of_its_own(sdk: Any, client: Any) -> None:
+    """vendor-facts-2 M1.7: they are the signed-in user's, and a client is none."""
+    api = sdk.ConversationsApi(client)
+    assert api.get_conversations().entities == []
+    assert api.get_conversations_calls().entities == []
+
+
 def test_directory(sdk: Any, client: Any, running: Running) -> None:
     people = running.simulation.people
     users = sdk.UsersApi(client).get_users(page_size=5, page_number=2)

@@ -33,6 +33,7 @@ __all__ = ["CASES", "PAGE", "STAGES", "Case", "Row", "lines", "page", "provoked"
 PAGE = Path(__file__).parents[2] / "docs/faults.md"
 NOW, SPAN = "2026-10-07T00:00:00Z", ("--since", "2026-10-05", "--until", "2026-10-06")
 CALLS = 8
+_OTHERS = "\n## A hostile platform\n"
 
 _HEAD = """\
 # Faults
@@ -492,8 +493,13 @@ def page(told: Mapping[str, list[str]]) -> str:
 
 def lines(text: str) -> dict[str, list[str]]:
     """The lines of a page, by stage."""
-    parts = text.split("\n## ")[1:]
+    parts = text.partition(_OTHERS)[0].split("\n## ")[1:]
     return {part.partition("\n")[0].lower(): part.splitlines()[4:] for part in parts}
+
+
+def _others() -> str:
+    """What ``python -m tests.hostile`` writes behind these lines."""
+    return "".join(PAGE.read_text().partition(_OTHERS)[1:])
 
 
 def _cell(text: str) -> str:
@@ -512,7 +518,7 @@ def main() -> None:
                     row = provoked(case, Path(name))
                 print(f"{stage}: {row.line()}", flush=True)
                 told[stage].append(row.line())
-        PAGE.write_text(page(told))
+        PAGE.write_text(page(told) + _others())
 
 
 if __name__ == "__main__":

@@ -166,6 +166,23 @@ def test_without_audio_the_sample_indices_are_computed_by_the_command_that_is_na
     assert all(line["start_sample"] == round(line["start_time"] * 48_000) for line in lines)
 
 
+def test_get_export_and_get_of_one_unchanged_call_are_one_generation(
+    platform: Platform, cli: Cli, tmp_path: Path
+) -> None:
+    """K1: get, export, get of one unchanged call: generations 1, 2, 3."""
+    running = platform("late-second-leg", rate_limit=100_000)
+    env = {**credentials(running), "XDG_STATE_HOME": str(tmp_path / "state")}
+    names = [name for name, told in truth_of(running).items() if told["outcome"] == "done"][:4]
+    (tmp_path / "ids.txt").write_text("\n".join(names))
+    for name in names:
+        cli("get", name, "--to", "archive", "--api", "speech", "--wait", "0", env=env)
+    before = {path: path.read_bytes() for path in (tmp_path / "archive/manifests").rglob("*.json")}
+    cli("export", "--to", "archive", "--ids", "ids.txt", "--api", "speech", env=env)
+    for name in names:
+        cli("get", name, "--to", "archive", "--api", "speech", "--wait", "0", env=env)
+    assert {path: path.read_bytes() for path in (tmp_path / "archive/manifests").rglob("*.json")} == before
+
+
 def test_the_default_rate_is_the_briefs(platform: Platform, cli: Cli) -> None:
     running = platform()
     assert (

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile.platform import SECRETS
 from tests.last.scan import scan
 from turnkeeper.simulator import Simulation
 
-OURS = {"key.pem", "ca.pem", "client-secret"}
+OURS = {"key.pem", "simulator-key.pem", "ca.pem", "client-secret"}
 """Files that tests wrote on purpose, to be read as credentials."""
 
 
@@ -25,9 +26,11 @@ SUITE = os.environ.get("TURNKEEPER_SUITE_OUTPUT", "")  # before the environment 
 
 
 def _throwaways() -> set[bytes]:
-    """Secrets of the simulations that the suite starts: seeds it uses, each with its clients' secrets."""
+    """Secrets of the simulations that the suite starts (seeds it uses, each with its clients' secrets), and everything
+    that hostile platforms hand out: client secret, Basic header, bearer, signature, session."""
     simulations = [Simulation(seed=seed, conversations=1) for seed in (7, 1, 2, 3, 42)]
-    return {secret.encode() for one in simulations for secret in one.tokens.clients.values()}
+    found = {secret for one in simulations for secret in one.tokens.clients.values()}
+    return {secret.encode() for secret in found | set(SECRETS.values())}
 
 
 def test_nothing_the_suite_left_behind_holds_a_secret() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from turnkeeper.archive.refusals import POLICY
 from turnkeeper.errors import Denied, Misconfigured
+from turnkeeper.known_secrets import remember
 from turnkeeper.settings import StoreSettings
 
 __all__ = ["INSTALL", "Access", "Protection", "access", "client", "protection"]
@@ -170,6 +171,8 @@ def _session(settings: StoreSettings) -> Any:
 
 def _frozen(credentials: Any) -> Credential:
     frozen = credentials.get_frozen_credentials()
+    remember(frozen.secret_key or "")
+    remember(frozen.token or "", token=True)
     return {
         "access_key_id": frozen.access_key,
         "secret_access_key": frozen.secret_key,

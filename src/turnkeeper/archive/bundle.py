@@ -74,7 +74,7 @@ class Archive:
         self._spool_folder = spool_folder
         self._lock = threading.Lock()
         self._tombstones = Tombstones(self.store)
-        self._read_checked = self._write_checked = self._upgraded = False
+        self._read_checked = self._write_checked = False
         self._names = KnownNames()
         self._committer = Committer(self.store, self._clock, self._names, listener=listener, spool_folder=spool_folder)
 
@@ -111,10 +111,10 @@ class Archive:
         still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after, and views of the audio
         in the ``sync_mode`` named last. ``recordings`` says what became of each. The call returns only when everything
         is stored; a crash before leaves the previous generation as it was. ``new`` says that the conversation is
-        believed not to be here yet: no request is spent on looking, and a mistake is found out; whether it was erased
-        is looked up in a list half a minute old (see ``undo_if_erased``). ``details`` is what the body ``conversation``
-        among those that arrived says, for callers who have read it already. ``publish`` brings the index up to date;
-        whoever keeps many conversations does that for all of them (see ``publish``).
+        believed not to be here yet: one small request makes sure; whether it was erased is looked up in a list half a
+        minute old (see ``undo_if_erased``). ``details`` is what the body ``conversation`` among those that arrived
+        says, for callers who have read it already. ``publish`` brings the index up to date; whoever keeps many
+        conversations does that for all of them (see ``publish``).
 
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
         ``Erased`` for a conversation that was erased, also while it was being kept.
@@ -129,9 +129,7 @@ class Archive:
             keys.check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
         request = Request(conversation, bodies, states, selections, notes, recordings, sync_mode)
-        # In an archive of version 1 an unchanged call keeps its views where they are: it has to be looked for.
-        unseen = new and not self._upgraded
-        kept = self._committer.commit(request, Reading(names=self._names, details=details), new=unseen)
+        kept = self._committer.commit(request, Reading(names=self._names, details=details), new=new)
         return self._settled(kept, new=new, publish=publish)
 
     def undo_if_erased(self, conversation: str) -> None:
@@ -249,14 +247,16 @@ class Archive:
         return self.open_view(self._done(conversation), keys.peaks(conversation, recording))
 
     def summary(self, conversation: str) -> dict[str, object]:
-        """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
+        """The summary, with when and where it is archived, and ``incomplete_recordings``: what is missing in which,
+        where anything is. Raises ``NotFound`` or ``Unread``."""
         manifest = self._done(conversation)
         data = self.read_view(manifest, keys.summary(conversation))
         document: dict[str, object] = msgspec.json.decode(data)
         transcript = _view_of(manifest, keys.transcript(conversation))
         place = {"archived_at": manifest.archived_at, "storage_location": f"{self.url}/{transcript.key}"}
         brief = {name: document.pop(name) for name in Summary.__struct_fields__[:6] if name in document}
-        return brief | place | document
+        lacking = {one.id: one.reason for one in manifest.recordings if one.state == "incomplete"}
+        return brief | place | document | ({"incomplete_recordings": lacking} if lacking else {})
 
     def refuse_erased(self, conversation: str) -> None:
         """Raises ``Erased`` for a conversation that was erased: before anything is fetched for it."""
@@ -338,7 +338,7 @@ class Archive:
         """Look at the archive's own note once, and before the first write make sure that there is one."""
         with self._lock:
             if write and not self._write_checked:
-                self._upgraded = bool(layout.claim(self.store, self._clock).upgraded)
+                layout.claim(self.store, self._clock)
                 self._read_checked = self._write_checked = True
             elif not self._read_checked:
                 layout.read_layout(self.store)

@@ -120,11 +120,13 @@ class Committer:
     def commit(self, request: Request, reading: Reading, *, new: bool = False) -> Kept:
         """Store what is new, and the manifest that names it, if anything changed.
 
-        ``new`` says that the conversation is believed not to be here: nothing is spent on looking for it.
+        ``new`` says that the conversation is believed not to be here: then one look at its first manifest is enough.
+        Without it, an unchanged call would leave the bytes of its other spelling here, which no manifest names.
         """
+        first = keys.manifest(request.conversation, 1)
         for attempt in range(ATTEMPTS):
-            # Believed to be new, it is not looked for: the manifest's create-only write finds out.
-            current = None if new and not attempt else current_manifest(self._store, request.conversation)
+            absent = new and not attempt and self._store.size(first) is None
+            current = None if absent else current_manifest(self._store, request.conversation)
             with contextlib.ExitStack() as open_spools:
                 try:
                     return self._attempt(request, reading, current, open_spools, anew=attempt > 0)

@@ -26,15 +26,13 @@ class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``created`` is RFC 3339; ``organisation`` the platform's id of the one organisation this archive is of.
 
     ``id`` is random (32 hexadecimal digits): what is cached of an archive elsewhere names it. A copy has the same one.
-    It is empty in version 1. ``upgraded`` (RFC 3339) is when an archive of version 1 was marked as this one: some of
-    its views may still stand under keys of version 1.
+    It is empty in version 1.
     """
 
     format: str
     created: str
     organisation: str = ""
     id: str = ""
-    upgraded: str = ""
 
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
@@ -73,7 +71,7 @@ def claim(store: Store, clock: Clock, organisation: str = "") -> Layout:
     if organisation and not found.organisation:
         found = msgspec.structs.replace(found, organisation=organisation)
     if found.format == FORMAT_1 and organisation in ("", found.organisation):
-        found = msgspec.structs.replace(found, format=FORMAT, id=_agreed_id(store), upgraded=rfc3339(clock.now()))
+        found = msgspec.structs.replace(found, format=FORMAT, id=_agreed_id(store))
     if found != known:
         store.put(keys.ARCHIVE, msgspec.json.encode(found))
     if organisation and found.organisation != organisation:

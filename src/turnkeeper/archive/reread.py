@@ -11,7 +11,7 @@ import msgspec
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.archive.views import Reading
-from turnkeeper.errors import Erased, Fatal, NotFound, TurnkeeperError
+from turnkeeper.errors import Defect, Erased, Fatal, NotFound, TurnkeeperError
 
 __all__ = ["Reread", "reread"]
 
@@ -67,8 +67,8 @@ def _state(archive: Archive, conversation: str) -> str:
         found = archive.manifest(conversation)
     except Fatal:
         raise
-    except TurnkeeperError:
-        return "unread"
+    except Exception:
+        return "unread"  # why, says the attempt to rebuild it
     return found.state if found else "absent"
 
 
@@ -83,6 +83,9 @@ def _one(
         raise
     except TurnkeeperError as cause:
         return Reread(conversation=conversation, before=before, after="unread", reason=str(cause)), None
+    except Exception as cause:
+        reason = str(Defect.of(cause, operation="reread", key=conversation))
+        return Reread(conversation=conversation, before=before, after="unread", reason=reason), None
     now = kept.manifest
     why = now.unread.message if now.unread else ""
     return Reread(conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why), now

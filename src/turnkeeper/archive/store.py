@@ -128,7 +128,7 @@ class ObjectStore:
             yield from (
                 key for key in self._listing.keys("", found.append) if not keys.is_key(key) and key != keys.LOCK
             )
-            yield from found
+            yield from dict.fromkeys(found)
 
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFound), self._told("delete", key):

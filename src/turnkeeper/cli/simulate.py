@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -27,6 +28,7 @@ def simulate(
     rate_limit: int = 300,
     calls: Annotated[bool, Parameter(negative="")] = False,
     rate_window: float = 60.0,
+    key_out: Path | None = None,
     list_faults: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """The platform on loopback, from a seed: same seed, same bytes.
@@ -58,9 +60,10 @@ def simulate(
         Requests a token may make per minute.
     calls
         Add the spoken sample calls, whose recordings hold real (synthetic) speech.
-        Requests a token may make per window.
     rate_window
-        Seconds a window lasts.
+        Seconds a window of the rate limit lasts.
+    key_out
+        Write the private key of the client `private_key_client_id` to this new file, to try signed assertions.
     list_faults
         Print the faults with one sentence each, and stop.
     """
@@ -89,10 +92,20 @@ def simulate(
     except ValueError as cause:
         raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None
     try:
-        run(simulation, port, sys.stdout)
+        run(simulation, port, sys.stdout, key_out)
     except KeyboardInterrupt:
         say("simulator stopped")
+    except OSError as cause:
+        raise _not_written(key_out, cause) from None
     return 0
+
+
+def _not_written(path: Path | None, cause: OSError) -> Misconfigured:
+    if path is None:
+        hint = "Choose another --port, or 0 for a free one."
+        return Misconfigured(f"cannot listen ({cause.strerror})", operation="simulate", hint=hint)
+    hint = "Name a new file in a folder that can be written."
+    return Misconfigured(f"cannot write the key ({cause.strerror})", operation="simulate", key=str(path), hint=hint)
 
 
 def _moment(text: str) -> datetime | None:

@@ -145,7 +145,9 @@ class Api:
         try:
             return await self._patiently(call)
         except _Elsewhere as moved:
-            return await self._downloads.fetch(moved.url, partial(self._moved_again, call), key=call.key)
+            return await self._downloads.fetch(
+                moved.url, partial(self._moved_again, call), key=call.key, limit=call.limit
+            )
 
     async def read(self, call: Call, reader: Callable[[Spool], T]) -> T:
         """What ``reader`` makes of a successful answer; asked again where it says ``Unavailable``, because the answer
@@ -155,7 +157,9 @@ class Api:
         except _NoToken as none:
             raise none.error from None
         except _Elsewhere as moved:
-            body = await self._downloads.fetch(moved.url, partial(self._moved_again, call), key=call.key)
+            body = await self._downloads.fetch(
+                moved.url, partial(self._moved_again, call), key=call.key, limit=call.limit
+            )
             return await _made(reader, body)
 
     async def json(self, call: Call) -> object:

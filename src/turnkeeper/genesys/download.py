@@ -89,15 +89,16 @@ class Downloads:
             return self._body.size
         return min(self._body.size, half) if half > _LITTLE else self._body.size
 
-    async def fetch(self, url: str, renew: Renew, *, key: str) -> Spool:
-        """The body behind ``url``, sealed and checked against its announced length.
+    async def fetch(self, url: str, renew: Renew, *, key: str, limit: int | None = None) -> Spool:
+        """The body behind ``url``, sealed and checked against its announced length; ``limit`` is its largest size where
+        that is not the usual one.
 
         Raises ``LinkExpired`` (no fresh address worked, or the platform gave a dead one again), ``Incomplete`` (the
         body kept breaking off, or was not whole before its deadline), ``TooLarge``, ``NotFound``, ``Throttled``,
         ``Unavailable`` (also for an address that the rules of links do not allow), ``DiskFull``, and whatever
         ``renew`` raises.
         """
-        body, dead = Partial(self._folder, self.largest), set[str]()
+        body, dead = Partial(self._folder, self.largest if limit is None else limit), set[str]()
         until = self._http.deadline(self._body.seconds)
         try:
             while True:

@@ -82,7 +82,7 @@ class Batches:
             {
                 "id": name,
                 "jobId": name,
-                "expectedResultCount": len(results) or len(batch.wanted),
+                "expectedResultCount": sum(self._expected(*one) for one in batch.wanted),
                 "resultCount": len(results),
                 "errorCount": failed,
                 "status": "Completed" if batch.looks > slow else "InProgress",
@@ -97,9 +97,15 @@ class Batches:
             return [{"conversationId": conversation, "errorMsg": "The conversation was not found."}]
         tapes = [tape for tape in self._simulation.tapes.of(script) if recording in ("", tape.id)]
         # Sensitive recordings are left out of a batch where the client may not hear them.
-        if self._simulation.switches.on("redacted"):
+        if self._simulation.tapes.sensitive(script):
             return []
         return [result for tape in tapes for result in self._of(tape)]
+
+    def _expected(self, conversation: str, recording: str) -> int:
+        """How many results a request should have. Sensitive recordings count, and do not come."""
+        script = self._simulation.find(conversation)
+        tapes = self._simulation.tapes.of(script) if script else ()
+        return sum(len(tape.keys) for tape in tapes if recording in ("", tape.id)) or 1
 
     def _of(self, tape: Tape) -> list[Json]:
         """One result per stored file; how the platform gives a recording kept as two files is not documented."""

@@ -31,6 +31,8 @@ _STILL_OPEN = 20
 # What began so long before the lake's watermark is in it; later ones are looked at one by one.
 _SURELY_OVER_MS = _DAY_MS
 _REMEMBERED = 4096
+_ACTIVE = "/api/v2/conversations"
+_ACTIVE_KINDS = ("", "/calls", "/chats", "/emails", "/messages", "/callbacks")
 _STAGES = ("QUEUED", "PENDING", "FULFILLED")
 _JOB_LIFE_MS = 7 * _DAY_MS
 
@@ -58,6 +60,7 @@ class Conversations:
             Route(f"{_JOBS}/{{job}}/results", self.results),
             Route(f"{_HOME}/details", self.several),
             Route(f"{_HOME}/{{conversation}}/details", self.single),
+            *(Route(f"{_ACTIVE}{kind}", self.active) for kind in _ACTIVE_KINDS),
         ]
 
     async def query(self, request: Request) -> Response:
@@ -86,6 +89,10 @@ class Conversations:
             raise refusals.malformed("Between 1 and 100 conversation ids are required.", "invalid.value")
         found = [self._simulation.index_of(one) for one in wanted]
         return _json(b'{"conversations":%b}' % self._page(n for n in found if n is not None))
+
+    async def active(self, _: Request) -> Response:
+        """GET: the signed-in user's conversations. A client is no user and has none, which is no error."""
+        return JSONResponse({"entities": [], "pageSize": 25, "pageNumber": 1, "pageCount": 0, "total": 0})
 
     async def submit(self, request: Request) -> Response:
         """POST: start a job."""

@@ -56,7 +56,9 @@ _LASTING: dict[str, str] = {
     "recording-deleted": "Every recording is DELETED: listed, with no media.",
     "recording-restoring": "Every recording is RESTORING: listed, with no media yet.",
     "no-media": "Every recording is AVAILABLE and has no playable media: nulls.",
-    "redacted": "Sensitive recordings, and no permission to hear them: left out of batches, redacted in lists.",
+    "redacted": "Sensitive recordings, and no permission to hear them: left out of batches, redacted in lists "
+    "(redacted=N: those of every Nth conversation).",
+    "hold-suppressed": "The organisation does not record holds: recordings leave them out and annotate them.",
     "batch-missing": "Batch requests do not exist.",
     "batch-error": "Every result of a batch is an error.",
     "batch-slow": "Batches are in progress for ever (batch-slow=N: for the first N looks).",

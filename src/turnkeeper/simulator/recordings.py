@@ -113,6 +113,8 @@ class Recordings:
             "selfUri": home,
         }
         if state == "ARCHIVED":
+            # A stub: which session it is of is known only once the media is restored.
+            del told["sessionId"]
             told |= {"archiveDate": iso(script.ended + 86_400_000), "archiveMedium": "CLOUDARCHIVE"}
         return told
 
@@ -158,7 +160,9 @@ class Recordings:
         }
 
     def _restorations(self) -> Json:
-        return {"region": "us-east-1", "maxAllowedRestorationsForOrg": 100, "remainingRestorationsAllowedForOrg": 97}
+        """Deprecated: always 10,000, and no limit is enforced."""
+        most = {"maxAllowedRestorationsForOrg": 10_000, "remainingRestorationsAllowedForOrg": 10_000}
+        return {"region": "us-east-1"} | most
 
     def _digital(self, script: Script) -> list[Json]:
         """A digital conversation has a recording too, of its messages: there is nothing to hear."""

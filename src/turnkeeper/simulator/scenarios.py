@@ -64,6 +64,8 @@ _WEIGHTS = (46, 7, 3, 5, 3, 6, 3, 3, 1, 5, 4, 4, 2, 4, 2, 2, 1, 3, 4, 2, 3)
 
 LATENESS_MS = (60_000, 3_600_000, 3 * 86_400_000)
 BREAKAGES = ("truncated-json", "wrong-type", "unknown-shape", "end-before-start", "nan")
+IN_ONE_TURN = ("wrong-type", "end-before-start")
+"""Breakages of one field of one turn: the others are read, and that one as far as it can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Casting:
             return "late"
         if self.scenario == ABSENT:
             return "absent"
-        return "unread" if self.scenario == UNREAD else "done"
+        return "unread" if self.scenario == UNREAD and self.breakage not in IN_ONE_TURN else "done"
 
     @property
     def lateness_ms(self) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -103,8 +105,14 @@ def serve(simulation: Simulation, port: int = 0) -> Iterator[Running]:
             thread.join(_PATIENCE_S)
 
 
-def run(simulation: Simulation, port: int, out: TextIO) -> int:
-    """Serve until SIGTERM or SIGINT; one JSON line on out when both ports accept connections."""
+def run(simulation: Simulation, port: int, out: TextIO, key_file: Path | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; one JSON line on out when both ports accept connections.
+
+    ``key_file`` takes the private key of the client that signs assertions. Raises ``FileExistsError`` where there is
+    such a file already, and other ``OSError`` where it cannot be written.
+    """
+    if key_file is not None:
+        _write_key(key_file, pem(simulation.tokens.rsa_key))
     over = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -113,13 +121,20 @@ def run(simulation: Simulation, port: int, out: TextIO) -> int:
     former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with serve(simulation, port) as running:
-            out.write(json.dumps(running.ready()) + "\n")
+            ready = running.ready() | ({"private_key_file": str(key_file)} if key_file else {})
+            out.write(json.dumps(ready) + "\n")
             out.flush()
             over.wait()
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
     return 0
+
+
+def _write_key(path: Path, text: str) -> None:
+    """For its owner's eyes only, and in place of nothing: another key may stand there."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:

@@ -43,6 +43,11 @@ class Tape:
         """When recording ended, on the wall's clock."""
         return self.start_ms + self.duration_ms + sum(one.end - one.start for one in self.breaks if one.cut)
 
+    def audible(self, moment: int) -> int:
+        """Where a moment of the conversation is in the audio: what was cut out before it is missing."""
+        cut = sum(min(moment, one.end) - one.start for one in self.breaks if one.cut and one.start < moment)
+        return moment - self.start_ms - cut
+
 
 class Tapes:
     """The recordings of one simulation."""
@@ -69,6 +74,11 @@ class Tapes:
         if script.media_type != "voice":
             return ()
         return tuple(self._toned(script, leg) for leg in script.legs)
+
+    def sensitive(self, script: Script) -> bool:
+        """Whether the client may not hear a conversation's recordings as they are."""
+        every = max(1, self._switches.argument("redacted", 1))
+        return self._switches.on("redacted") and script.index % every == 0
 
     def path(self, tape: Tape, kind: str, key: str) -> str:
         """Where in storage a file of a recording lies."""
@@ -99,7 +109,7 @@ class Tapes:
 
     def _file(self, tape: Tape, kind: str, key: str) -> Body:
         sample = self._sample_of(tape.script)
-        if self._switches.on("redacted") and kind != ORIGINAL:
+        if self.sensitive(tape.script) and kind != ORIGINAL:
             return self._tones(tape, hidden=(tape.duration_ms // 3, 2 * tape.duration_ms // 3))
         if sample is None:
             return self._tones(tape)
@@ -111,19 +121,23 @@ class Tapes:
         sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
         for line in tape.script.lines:
             if line.start is not None and line.end is not None:
-                span = (line.start - tape.start_ms, line.end - tape.start_ms)
+                span = (tape.audible(line.start), tape.audible(line.end))
                 if not hidden[0] <= span[0] < hidden[1]:
                     sides[0 if tape.script.parties[line.party].external else 1].append(span)
         return tones.stereo(tape.duration_ms, *sides)
 
     def _extension(self, tape: Tape, kind: str) -> str:
-        return "wav" if self._switches.on("redacted") and kind != ORIGINAL else tape.extension
+        return "wav" if self.sensitive(tape.script) and kind != ORIGINAL else tape.extension
 
     def _toned(self, script: Script, leg: Leg) -> Tape:
         # The recorder never starts with the conversation to the millisecond.
         start = leg.start + 37 + script.index % 16
-        duration = -(-max(tones.ROW_MS, leg.end - start) // tones.ROW_MS) * tones.ROW_MS
-        breaks = tuple(Break(one, two, "Hold", cut=False, annotated=True) for one, two in script.holds)
+        # Whether holds are recorded is the organisation's choice; both exist.
+        cut = self._switches.on("hold-suppressed")
+        holds = [(one, two) for one, two in script.holds if start <= one and two <= leg.end]
+        breaks = tuple(Break(one, two, "Hold", cut=cut, annotated=True) for one, two in holds)
+        heard = leg.end - start - (sum(two - one for one, two in holds) if cut else 0)
+        duration = -(-max(tones.ROW_MS, heard) // tones.ROW_MS) * tones.ROW_MS
         # Which key a single file stands under is not documented; both are seen.
         keys = ("S",) if script.index % 2 else ("0",)
         return Tape(script, *self._named(script, leg), start, duration, breaks, keys, "wav")

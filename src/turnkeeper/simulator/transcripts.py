@@ -36,6 +36,8 @@ class Transcripts:
             Route(leg + "/transcripturl", self.url),
             Route(leg + "/transcripturls", self.urls),
             Route(_STA, self.metrics),
+            Route(_STA + "/summaries", self.insights),
+            Route(_STA + "/sentiments", self.insights),
             Route(media.address("{conversation}"), self.media),
         ]
 
@@ -60,6 +62,10 @@ class Transcripts:
                 "urls": [segment],
             }
         )
+
+    async def insights(self, request: Request) -> Response:
+        """Summaries and reasons of sentiments: none, which is 404 here even where speech analytics is fully on."""
+        raise refusals.missing(self._script(request).id)
 
     async def metrics(self, request: Request) -> Response:
         """Conversation-level results."""

@@ -78,10 +78,13 @@ class Assembly:
         if status in PENDING:
             return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
         link = next(filter(None, [link_in(one.survey.skeleton) for one in self._documents]), None)
-        if link is None:
+        if link:
+            said, hint = f"the body lies behind {link}", "Fetch that address and read what it gives."
+        elif all(one.says_it_is_empty for one in self._documents):
             return None
-        hint = "Fetch that address and read what it gives."
-        return Unread(f"the body lies behind {link}", operation="read transcript", key=self.conversation, hint=hint)
+        else:
+            said, hint = "holds no turns: there is no array of them", "Download the body again."
+        return Unread(said, operation="read transcript", key=self.conversation, hint=hint)
 
     def absence(self) -> TurnkeeperError:
         """Why there are no turns, as an error for whoever needs some."""

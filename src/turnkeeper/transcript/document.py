@@ -23,7 +23,7 @@ from turnkeeper.transcript.scan import elements_before
 from turnkeeper.transcript.skeleton import Path, Trailing, escaped
 from turnkeeper.transcript.stream import CHUNK, Batch, Stream, place, stream_batches
 
-__all__ = ["HELD", "Document", "Source", "link_in", "open_document"]
+__all__ = ["HELD", "Document", "Source", "link_in", "open_document", "unknown_shape"]
 
 HELD = 1 << 20
 """Bodies smaller than this are parsed once and kept."""
@@ -49,6 +49,13 @@ class Document(msgspec.Struct):
     limits: Limits
     mode: Mode
     held: list[Batch] | None = None
+
+    @property
+    def says_it_is_empty(self) -> bool:
+        """Whether a document without turns has an empty array where they would stand."""
+        if isinstance(self.survey.skeleton, dict):
+            return any(_is_empty(self.survey.skeleton, path) for path in self.shape.targets if path)
+        return self.held is not None and self.facts.header is not None
 
     def turns(self, context: Context) -> Iterator[list[Turn]]:
         """The turns in file order, in batches; fresh each call. Raises ``Unread`` with offset and field."""
@@ -235,6 +242,15 @@ def _keep(held: list[Batch] | None, batch: Batch, size: int) -> list[Batch] | No
         return None
     held.append(batch)
     return held
+
+
+def _is_empty(value: Any, path: Path) -> bool:
+    """Whether an empty array stands at a path."""
+    if not path:
+        return bool(value == [])
+    if path[0] == "[]":
+        return isinstance(value, list) and any(_is_empty(one, path[1:]) for one in value)
+    return isinstance(value, dict) and _is_empty(value.get(path[0]), path[1:])
 
 
 def link_in(skeleton: object) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,14 @@ def home(conversation: str) -> str:
 
 def recordings(wire: Wire, conversation: str, query: str = "?formatId=WAV_ULAW") -> Any:
     return wire.get(f"{home(conversation)}/recordings{query}").json
+
+
+def _moment(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _samples(wire: Wire, conversation: str) -> bytes:
+    return wire.fetch(link(wire, conversation)).body[58:]
 
 
 def link(wire: Wire, conversation: str, query: str = "?formatId=WAV_ULAW") -> str:
@@ -113,6 +122,48 @@ def test_what_is_not_there_is_listed_without_media(start: Start, fault: str, sta
     one = recordings(wire, wire.simulation.id_of(0))[0]
     assert one["fileState"] == state
     assert one["mediaUris"] is None
+
+
+def test_an_archived_recording_is_a_stub_without_a_session(start: Start) -> None:
+    """vendor-facts-2 M1.1: which session it is of exists only once the media is restored."""
+    wire = start("recording-archived")
+    one = recordings(wire, wire.simulation.id_of(0))[0]
+    assert "sessionId" not in one
+    assert {"archiveDate", "archiveMedium"} <= one.keys()
+    (told,) = wire.get(f"{home(wire.simulation.id_of(0))}/recordingmetadata").json
+    assert "sessionId" not in told
+
+
+def test_restorations_are_not_limited(wire: Wire) -> None:
+    """vendor-facts-2 M1.3: both fields always say 10,000."""
+    (told,) = wire.get(f"{home(wire.simulation.id_of(0))}/recordingmetadata").json
+    assert (told["maxAllowedRestorationsForOrg"], told["remainingRestorationsAllowedForOrg"]) == (10_000, 10_000)
+
+
+def test_a_hold_is_in_the_recording_or_cut_out_of_it(start: Start) -> None:
+    """vendor-facts-2 M: whether holds are recorded is the organisation's choice."""
+    kept, cut = start(conversations=160), start("hold-suppressed", conversations=160)
+    number = next(n for n in range(160) if kept.simulation.script(n).holds)
+    conversation = kept.simulation.id_of(number)
+    (whole,), (shorter,) = (recordings(wire, conversation) for wire in (kept, cut))
+    assert [one["type"] for one in whole["annotations"]] == [one["type"] for one in shorter["annotations"]]
+    assert {one["recordingDurationMs"] for one in shorter["annotations"]} == {0}
+    missing = whole["outputDurationMs"] - shorter["outputDurationMs"]
+    assert abs(missing - sum(two - one for one, two in kept.simulation.script(number).holds)) <= 20
+    assert abs(_moment(whole["endTime"]) - _moment(shorter["endTime"])) <= 20
+    before = whole["annotations"][0]["recordingLocation"] * 16
+    files = [_samples(wire, conversation) for wire in (kept, cut)]
+    assert files[0][:before] == files[1][:before]
+
+
+def test_with_a_number_only_some_recordings_are_sensitive(start: Start) -> None:
+    """vendor-facts-2 M1.2: what is expected and what a batch delivers differ by the sensitive ones."""
+    wire = start("redacted=2")
+    ids = [wire.simulation.id_of(number) for number in (0, 1)]
+    name = wire.post(BATCHES, {"batchDownloadRequestList": [{"conversationId": one} for one in ids]}).json["id"]
+    _, done = (wire.get(f"{BATCHES}/{name}").json for _ in range(2))
+    assert (done["status"], done["expectedResultCount"], done["resultCount"]) == ("Completed", 2, 1)
+    assert [one["conversationId"] for one in done["results"]] == ids[1:]
 
 
 def test_a_link_to_media_expires_and_needs_no_token(start: Start) -> None:

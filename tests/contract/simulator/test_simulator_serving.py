@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -48,6 +50,23 @@ def test_a_caller_that_hangs_up_leaves_no_trace() -> None:
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=20)
     assert (child.returncode, out, err) == (0, "", "")
+
+
+def test_the_key_is_written_for_its_owner_alone_and_signs_in(tmp_path: Path) -> None:
+    simulate = [sys.executable, "-m", "turnkeeper", "simulate", "--key-out", str(tmp_path / "key.pem")]
+    with subprocess.Popen(simulate, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        ready = json.loads(child.stdout.readline())
+        assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
+        env = {name: value for name, value in os.environ.items() if name != "GENESYS_CLIENT_SECRET"}
+        env |= {"GENESYS_BASE_URL": ready["base_url"], "GENESYS_PRIVATE_KEY": ready["private_key_file"]}
+        env |= {"GENESYS_CLIENT_ID": ready["private_key_client_id"], "TURNKEEPER_CLOCK_URL": ready["clock_url"]}
+        got = [sys.executable, "-m", "turnkeeper", "get", ready["conversation_ids"][0], "--to", str(tmp_path / "a")]
+        assert subprocess.run(got, env=env, capture_output=True, check=False, timeout=60).returncode == 0
+        child.terminate()
+    again = subprocess.run(simulate, capture_output=True, text=True, check=False, timeout=60)
+    assert again.returncode == 2
+    assert "cannot write the key (File exists)" in again.stderr
 
 
 def test_nothing_is_left_after_serving() -> None:

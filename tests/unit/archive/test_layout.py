@@ -65,7 +65,6 @@ def test_version_1_is_read_as_it_is_and_marked_by_the_first_write() -> None:
     assert {key: store.get(key) for key in store.list("")} == before
     marked = layout.claim(store, clock)
     assert (marked.format, marked.created, marked.organisation) == (layout.FORMAT, found.created, "org-1")
-    assert marked.upgraded
     assert re.fullmatch("[0-9a-f]{32}", marked.id)
     assert layout.read_layout(store) == marked
     assert layout.claim(store, clock, "org-1") == marked

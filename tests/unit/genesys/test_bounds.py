@@ -143,6 +143,18 @@ async def test_an_answer_of_a_gigabyte_is_refused_in_little_memory(world: Callab
     assert grown < 300 << 20
 
 
+async def test_an_answer_that_storage_gives_in_the_apis_place_has_the_same_limit(world: Callable[..., World]) -> None:
+    """K8: the same behind a redirect of the API to storage."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.host == "api.mypurecloud.com":
+            return httpx2.Response(302, headers={"Location": "https://store.example/x?sig=1"})
+        return httpx2.Response(200, stream=Endless(lambda: None, bytes(1 << 20)))
+
+    with pytest.raises(TooLarge):
+        await world(answer).door.details("c1")
+
+
 def test_limits_come_from_the_options_or_the_environment() -> None:
     found = PlatformSettings.from_environment({"TURNKEEPER_MAX_BODY": "500M", "TURNKEEPER_BODY_TIMEOUT": "60"})
     assert found.body == BodyLimits(60.0, 500 << 20)

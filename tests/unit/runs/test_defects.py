@@ -13,7 +13,8 @@ import anyio
 import pytest
 from tests.unit.runs.test_visit import CALL, DAY, Here, Platform
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.bundle import Archive, Kept
+from turnkeeper.archive.reread import reread
 from turnkeeper.archive.states import CallState
 from turnkeeper.errors import Defect, TurnkeeperError
 from turnkeeper.runs.conversation import export_conversation
@@ -208,3 +209,21 @@ async def test_get_gives_one_clear_error(kind: type[Exception]) -> None:
     assert (caught.value.exit_code, caught.value.key) == (3, "c1")
     assert kind.__name__ in caught.value.message
     assert "Weber" not in str(caught.value)
+
+
+class Brittle(Archive):
+    """An archive that breaks at one conversation."""
+
+    def rebuild(self, conversation: str, *arguments: Any, **named: Any) -> Kept:
+        if conversation == "c1":
+            raise ZeroDivisionError
+        return super().rebuild(conversation, *arguments, **named)
+
+
+async def test_reread_goes_on_past_one_that_breaks() -> None:
+    """K2: the same for reread."""
+    here = Here(Platform({"a": True}, {"a"}))
+    await export_conversation(here.door, here.archive, "c1")
+    found = list(reread(Brittle(here.archive.store, clock=here.clock), ["c1", "c2"]))
+    assert [(one.conversation, one.after) for one in found] == [("c1", "unread"), ("c2", "absent")]
+    assert "ZeroDivisionError" in found[0].reason

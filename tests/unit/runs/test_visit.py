@@ -220,17 +220,17 @@ GATEWAY = json.dumps({"conversation": "c1", "transcript": [{"start_time": 0.5, "
 
 
 async def test_details_that_cannot_be_read_do_not_cost_the_transcript() -> None:
-    here = Here(Platform({}, details=b'{"conversationId": 5}', media=GATEWAY))
+    here = Here(Platform({}, details=b'{"conversation": 5}', media=GATEWAY))
     outcome = await here.visit(CALL)
     assert (outcome.call.state, outcome.error, legs(outcome.call)) == ("done", None, {WHOLE: ("done", True)})
     manifest = here.archive.manifest("c1")
     assert manifest is not None
     assert any("details cannot be read" in note for note in manifest.notes)
-    assert here.archive.details("c1") == b'{"conversationId": 5}'
+    assert here.archive.details("c1") == b'{"conversation": 5}'
 
 
 async def test_details_that_cannot_be_read_are_the_reason_where_nothing_came() -> None:
-    here = Here(Platform({"a": True}, {"a"}, details=b'{"conversationId": 5}'))
+    here = Here(Platform({"a": True}, {"a"}, details=b'{"conversation": 5}'))
     outcome = await here.visit(CALL)
     assert isinstance(outcome.error, Unread)
     assert outcome.call.state == "failed"

@@ -7,6 +7,7 @@ message at least once: an utterance that comes again with the same id and conten
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,8 @@ __all__ = ["Events"]
 
 REMEMBERED = 50_000
 """Ids of utterances that are remembered to recognise a second delivery, which follows the first closely."""
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 class _Word(msgspec.Struct, gc=False, rename="camel"):
@@ -109,7 +112,7 @@ class Events:
             if message is None:
                 survey.foreign.append(batch.first)
                 continue
-            legs = survey.notes.setdefault(message.conversation_id or "", {})
+            legs = survey.notes.setdefault(_conversation(message) or "", {})
             start = _start(message)
             known = legs.get(message.communication_id, (None, None))
             language = known[1]
@@ -146,8 +149,10 @@ class Events:
         if not survey.records:
             survey.within = [Batch((), (), 0, 0, [read_part(survey.skeleton, _Event, exact=survey.exact)])]
             self.survey(survey, survey.within[0])
+        # A message whose own id is damaged belongs to the only conversation there is.
+        nameless = survey.notes.pop("", {})
         chosen = _choose(list(survey.notes), survey.asked)
-        known = survey.notes.get(chosen or "", {})
+        known = survey.notes.get(chosen or "", {}) | (nameless if len(survey.notes) < 2 else {})
         legs = tuple(
             Leg(communication, language.lower() if language else None, start)
             for communication, (start, language) in known.items()
@@ -163,26 +168,27 @@ class Events:
             legs=legs,
             transcript_start=min(starts, default=None),
             offset_times=True,
-            private=survey.again,
+            private=(survey.again, len(survey.notes) < 2),
             left_out=_left_out(survey.foreign),
         )
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
+        again, alone = context.facts.private
+        ours = {context.facts.conversation, None} if alone else {context.facts.conversation}
         turns = []
         for place, event in enumerate(batch.items):
             message = _message(event)
-            if message is None or message.conversation_id != context.facts.conversation:
+            if message is None or _conversation(message) not in ours:
                 continue
             start = _start(message)
             shift = 0 if start is None else start - context.base
             for number, raw in enumerate(_utterances(message)):
                 index = batch.first * 1000 + number
-                again = context.facts.private.get(index, "")
-                turn = (
-                    None if again is None else _turn(message, raw, shift, Defects(place, exact=context.exact), context)
-                )
+                first = again.get(index, "")
+                defects = Defects(place, exact=context.exact)
+                turn = None if first is None else _turn(message, raw, shift, defects, context)
                 if turn is not None:
-                    turns.append(msgspec.structs.replace(turn, index=index, duplicate_of=again or None))
+                    turns.append(msgspec.structs.replace(turn, index=index, duplicate_of=first or None))
         return turns
 
 
@@ -196,7 +202,7 @@ def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Co
     if utterance.is_final is False:
         return None
     # The platform sends one alternative only; of several, the first is the likeliest.
-    if not utterance.alternatives and not flaws and (utterance.alternatives is not None or context.exact):
+    if not utterance.alternatives and context.exact:
         return None
     said = utterance.alternatives[0] if utterance.alternatives else _Alternative()
     first = "alternatives[0]."
@@ -273,11 +279,15 @@ def _message(event: _Event) -> _Message | None:
     """The message of a record, None where it is no transcription event."""
     inside = event.detail.event_body if event.detail is not None else event.event_body
     message: _Message = event if inside is None else inside
-    if not message.conversation_id:
-        return None
     # An event about the session itself (``SESSION_ENDED``) has no utterances; without an envelope it names its start.
     known = inside is not None or message.session_start_time_ms or message.transcription_start_time_ms
-    return message if known or _utterances(message) else None
+    return message if (known and message.conversation_id) or _utterances(message) else None
+
+
+def _conversation(message: _Message) -> str | None:
+    """The id of its conversation, None where it has none or one that is no id."""
+    key = message.conversation_id
+    return key if key and _ID.fullmatch(key) else None
 
 
 def _utterances(message: _Message) -> list[Any]:

@@ -214,6 +214,8 @@ def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn
 
 def _element(data: msgspec.Raw, index: int, defects: Defects, *, exact: bool) -> _Turn:
     try:
+        # The decoder does not look into keys and values that no field asks for: one of them may be ours, but damaged.
+        str(data, "utf-8")
         return _DECODER.decode(data)
     except msgspec.ValidationError as cause:
         if exact:

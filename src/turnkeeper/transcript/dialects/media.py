@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.errors import UnknownShape
 from turnkeeper.model import Dialect, Role, Turn
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import Context, Defects, Facts, Mode, Person, Survey
 from turnkeeper.transcript.dialects.reading import bounds, placed, read_part
+from turnkeeper.transcript.document import unknown_shape
 from turnkeeper.transcript.native import Columns, Field, Table
 from turnkeeper.transcript.numbers import EPOCH, Time, seconds_of
 from turnkeeper.transcript.salvage import Flaw
@@ -236,11 +236,8 @@ def _turn(
 
 def _facts(document: _Document, survey: Survey) -> Facts:
     if survey.count and not survey.notes.get("ours"):
-        raise UnknownShape(
-            "the elements of transcript have neither start_time nor text",
-            field="transcript",
-            hint="Messages of chats and e-mails are not read yet.",
-        )
+        # Messages of a chat, say: what is called a transcript has neither a time nor a text.
+        raise unknown_shape(survey.skeleton)
     people = tuple(
         Person(id=None if person.id is None else str(person.id), purpose=person.role, name=person.name)
         for person in document.participants or ()

@@ -1,0 +1,83 @@
+"""The sections of docs/faults.md that hostile platforms, stores and archives fill: written by trials, read by tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tests.hostile.attacks import ATTACKS, KINDS
+from tests.hostile.damage import DAMAGES
+from tests.hostile.damage_trial import VERBS
+from tests.hostile.defects import OPEN
+from tests.hostile.store_attacks import STORE_ATTACKS
+from tests.hostile.trial import Trial
+
+__all__ = ["ARCHIVE", "PAGE", "STORE", "damage_line", "rows", "sections", "written"]
+
+PAGE = Path(__file__).parents[2] / "docs/faults.md"
+FIRST = "## A hostile platform"
+STORE, ARCHIVE = "A hostile store", "A damaged archive"
+
+_PLATFORM = """\
+## A hostile platform
+
+A server that is no platform, or a broken one: each line is one kind of answer that is broken, in every request of that
+kind, while `turnkeeper export` (or `get`) runs. *Afterwards* is the same command a day later against honest answers;
+the archive is then compared, turn by turn, with what the platform holds. In none of them is there a stack trace, a
+secret in the output or in any file, an exit code of 0 where something is missing and nothing is said, a run without an
+end, or more than {largest} MB of memory.
+"""
+_STORE = """\
+## A hostile store
+
+The same between turnkeeper and its object store: a proxy breaks one kind of answer of a real one.
+"""
+_ARCHIVE = """\
+## A damaged archive
+
+One conversation of four is hit, or something lies in the archive that does not belong there. A verb's cell is its exit
+code. No verb hangs, touches anything outside the archive, or loses one of the other three; what can be read comes out.
+"""
+
+
+def rows(text: str, heading: str) -> list[str]:
+    """The lines of one table, found by the heading above it."""
+    after = text.partition(f"\n{heading}\n")[2].partition("\n#")[0]
+    return [line for line in after.splitlines() if line.startswith("| ")][2:]
+
+
+def sections(*, of_open: bool = False) -> dict[str, list[str]]:
+    """heading -> names of the rows that belong under it, in order; ``of_open`` gives the ones that are left out."""
+    return {heading: [name for name in names if (name in OPEN) == of_open] for heading, names in _every().items()}
+
+
+def _every() -> dict[str, list[str]]:
+    found = {f"### {kind}": [one.name for one in ATTACKS if one.kind == kind] for kind in KINDS}
+    found[f"## {STORE}"] = [one.name for one in STORE_ATTACKS]
+    found[f"## {ARCHIVE}"] = [one.name for one in DAMAGES]
+    return found
+
+
+def damage_line(name: str, trials: Mapping[str, Trial]) -> str:
+    """One damage: what verify says, and the exit code of every verb."""
+    cells = [name, trials["verify"].cell, *(str(trials[verb].code) for verb in VERBS)]
+    return "| " + " | ".join(cells) + " |"
+
+
+def written(told: Mapping[str, Sequence[str]]) -> None:
+    """Put the rows into the page, behind what stands there of other faults."""
+    from tests.hostile.trial import LARGEST_MB
+
+    before = PAGE.read_text().partition(f"\n{FIRST}\n")[0].rstrip() + "\n\n"
+    parts = [_PLATFORM.format(largest=LARGEST_MB)]
+    for heading, lines in told.items():
+        head = "| attack | what you see | exit | afterwards |\n| --- | --- | --- | --- |\n"
+        if heading == f"## {ARCHIVE}":
+            head = f"| damage | what verify sees | {' | '.join(VERBS)} |\n| --- | --- |{' --- |' * len(VERBS)}\n"
+        intro = {f"## {STORE}": _STORE, f"## {ARCHIVE}": _ARCHIVE}.get(heading, f"{heading}\n")
+        parts.append(f"{intro}\n{head}{_joined(lines)}")
+    PAGE.write_text(before + "\n".join(parts))
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
