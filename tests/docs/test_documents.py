@@ -25,6 +25,7 @@ from tests.conftest import Platform, credentials
 from tests.e2e.test_align import CALLS, FOLDER
 from tests.e2e.test_align import transcript as spoken
 from tests.unit.audio.sounds import bursts, write_sound
+from tests.views import view_path
 from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.local_s3 import LocalS3
 
@@ -33,7 +34,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
 atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
-LANGUAGES = {"python", "bash", "json", "toml", "crontab", "ini", "dockerfile", ""}
+LANGUAGES = {"python", "bash", "sh", "json", "toml", "crontab", "ini", "dockerfile", ""}
 AT_HOME = ("make ", "python3 -m venv", "python3 -m pip", ".venv/", ". .venv/")
 """Commands of somebody who stands in a checkout."""
 INSTALLED = "/opt/turnkeeper/bin/turnkeeper"
@@ -68,6 +69,8 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
             tomllib.loads(text)
         elif block.language == "python":
             _python(text, env, tmp_path)
+        elif block.language == "sh":
+            _shell(f"set -eu\n{text}", env, tmp_path)  # a script as a whole
         elif block.language == "dockerfile":
             _container(text)
         else:
@@ -106,7 +109,7 @@ def _prepare(folder: Path, env: dict[str, str], conversation: str) -> None:
     _shell(f"turnkeeper get {conversation} --to turnkeeper-archive", env, folder)
     shutil.copy(FOLDER / "offset.opus", folder / "support.opus")
     spoken(CALLS["offset"], folder).rename(folder / "support.json")
-    shutil.copy(folder / f"turnkeeper-archive/transcripts/{conversation}.json", folder / "call.json")
+    shutil.copy(view_path(folder / "turnkeeper-archive", conversation), folder / "call.json")
     (folder / "ids.txt").write_text(f"{conversation}\n")
     sounds = bursts(120)
     write_sound(folder / "call.wav", sounds, subtype="ULAW")

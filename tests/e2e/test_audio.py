@@ -172,7 +172,7 @@ TROUBLE = {
     "header-only-audio": ("unread", "no samples"),
     "zero-rate": ("unread", "0 Hz"),
     "truncated-audio": ("incomplete", "cut off"),
-    "three-channels": ("incomplete", "the platform says"),
+    "three-channels": ("incomplete", "by the platform's start and end"),
     "recording-archived": ("archived", "restore"),
     "recording-deleted": ("deleted", "deleted"),
     "recording-restoring": ("waiting", "restoring"),

@@ -14,15 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli, Platform, credentials
+from tests.e2e.truth import truth_of
 from turnkeeper.cli.local_s3 import LocalS3
 
 BROKEN = {
     "empty-body": "empty",
     "html-body": "HTML",
     "truncated-json": "ends",
-    "wrong-type": "start",
     "unknown-shape": "keys",
-    "end-before-start": "end",
     "nan": "JSON",
     "invalid-utf8": "UTF-8",
     "deep-nesting": "nest",
@@ -48,6 +47,17 @@ def test_a_broken_body_is_kept_and_explained(
     assert kept
     assert all((tmp_path / "archive" / part["key"]).stat().st_size == part["size"] for part in kept)
     assert not (tmp_path / "archive/transcripts").exists()
+
+
+@pytest.mark.parametrize("fault", ["wrong-type", "end-before-start"])
+@pytest.mark.parametrize("api", ["speech", "media"])
+def test_a_field_that_cannot_be_right_costs_that_field(fault: str, api: str, platform: Platform, cli: Cli) -> None:
+    """K2: one phrase that ends before it starts, a phrase start that is an object: the whole transcript unread."""
+    running = platform(fault)
+    conversation = running.conversation_ids[1]
+    ran = cli("get", conversation, "--to", "archive", "--api", api, env=credentials(running), code=0).json
+    assert ran["defects"] == 1
+    assert ran["total_turns"] == truth_of(running)[conversation]["dialects"][api]["total_turns"]
 
 
 def test_an_unknown_conversation_is_named(platform: Platform, cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 from tests.field.case import Verdict, case
@@ -62,7 +63,7 @@ def unknown_id(world: World) -> Verdict:
     return Verdict(ran.code == 3 and told and platform.ids[0] in world.archived(), ran.now)
 
 
-@case("K1", "platform", "export --queue with a queue's name", "the name is resolved, or refused with exit 2")
+@case("K1", "runs", "export --queue with a queue's name", "the name is resolved, or refused with exit 2")
 def queue_by_name(world: World) -> Verdict:
     world.platform()
     ran = world.export("--queue", "Billing")
@@ -72,7 +73,7 @@ def queue_by_name(world: World) -> Verdict:
 
 @case(
     "K1",
-    "platform",
+    "runs",
     "export --queue with a name or id that nobody has",
     "refused, naming it; never 0 found with exit 0",
 )
@@ -160,11 +161,19 @@ def unknown_beside_known(world: World) -> Verdict:
     return Verdict(ran.code == 3 and NOBODY in ran.err and bool(ran.turns), ran.now)
 
 
-@case("K1", "runs", "get without audio", "no aligned_turns, or the samples are stored at that rate and named")
+@case(
+    "K1",
+    "runs",
+    "get without audio",
+    "no aligned_turns, or where the samples are stored, or the command that gives them",
+)
 def aligned_without_audio(world: World) -> Verdict:
     platform = world.platform()
-    ran = world.cli("get", platform.ids[0], "--to", "archive", "--quiet")
-    document = ran.json
-    stored = [path for path in (world.folder / "archive").rglob("*") if "align" in str(path) or "sample" in path.name]
-    ok = ran.code == 0 and ("aligned_turns" not in document or bool(stored))
-    return Verdict(ok, f"aligned_turns {document.get('aligned_turns')}, {len(stored)} alignments stored")
+    document = world.cli("get", platform.ids[0], "--to", "archive", "--quiet").json
+    claimed = document.get("aligned_turns", 0)
+    place = document.get("alignment") or {}
+    stored = [path for path in (world.folder / "archive").rglob("*") if path.is_file() and "align" in str(path)]
+    command = shlex.split(place.get("computed_by", ""))
+    sampled = [one for one in world.cli(*command[1:]).turns if "start_sample" in one] if command else []
+    ok = bool(document["total_turns"]) and (not claimed or bool(stored) or len(sampled) == claimed)
+    return Verdict(ok, f"aligned_turns {claimed}, {len(stored)} alignments stored, {len(sampled)} turns with samples")

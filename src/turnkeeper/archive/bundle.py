@@ -247,14 +247,16 @@ class Archive:
         return self.open_view(self._done(conversation), keys.peaks(conversation, recording))
 
     def summary(self, conversation: str) -> dict[str, object]:
-        """The summary, with when and where it is archived. Raises ``NotFound`` or ``Unread``."""
+        """The summary, with when and where it is archived, and ``incomplete_recordings``: what is missing in which,
+        where anything is. Raises ``NotFound`` or ``Unread``."""
         manifest = self._done(conversation)
         data = self.read_view(manifest, keys.summary(conversation))
         document: dict[str, object] = msgspec.json.decode(data)
         transcript = _view_of(manifest, keys.transcript(conversation))
         place = {"archived_at": manifest.archived_at, "storage_location": f"{self.url}/{transcript.key}"}
         brief = {name: document.pop(name) for name in Summary.__struct_fields__[:6] if name in document}
-        return brief | place | document
+        lacking = {one.id: one.reason for one in manifest.recordings if one.state == "incomplete"}
+        return brief | place | document | ({"incomplete_recordings": lacking} if lacking else {})
 
     def refuse_erased(self, conversation: str) -> None:
         """Raises ``Erased`` for a conversation that was erased: before anything is fetched for it."""

@@ -114,7 +114,7 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
         found = match(audio, timeline, task.turns(), mode, heard=heard, losses=losses)
         incomplete = found.sync.incomplete if found.sync else losses()
         if incomplete:
-            sound.incomplete[name] = "; ".join(incomplete)
+            sound.incomplete[name] = "; ".join(dict.fromkeys([*incomplete, *audio.notes]))
         elif audio.notes:
             sound.remarks[name] = "; ".join(audio.notes)
         if found.sync is not None:

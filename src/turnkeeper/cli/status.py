@@ -146,7 +146,7 @@ def _remarks(found: Completeness) -> Iterator[str]:
     if found.defects:
         yield f"{found.defects:,} turns have a field that cannot be right (they name it in defects)"
     if found.unread_recordings:
-        yield f"{found.unread_recordings:,} conversations have a recording that cannot be read"
+        yield f"{found.unread_recordings:,} conversations have a recording that cannot be read or is incomplete"
     yield from found.notes
     if found.platform != "asked":
         yield "the platform was not asked, so nothing says what the index lacks"

@@ -88,9 +88,12 @@ class Jobs:
             try:
                 await self._fulfilled(job)
                 cursor: str | None = ""
-                seen = {""}
+                seen, last = {""}, tuple[bytes, ...]()
                 while cursor is not None:
                     page = await self._results(job, cursor)
+                    if page.conversations and page.conversations == last:
+                        raise not_the_platforms("the same page of its results came twice", "details job", job)
+                    last = page.conversations
                     yield page
                     cursor = page.cursor
                     if cursor in seen:

@@ -84,16 +84,17 @@ class Legs:
 
     def listened(self, call: CallState, states: Iterable[RecordingState], notes: Sequence[str]) -> CallState:
         """What became of the recordings: asked again while any of them may still come. One that arrived and cannot be
-        read is not asked for again, and the leg says so."""
+        read, or lacks sound, is not asked for again, and the leg says so."""
         legs = {leg.id: leg for leg in call.legs}
         states = list(states)
         lacking = [one for one in states if one.state in ("waiting", "archived", "failed")]
-        unread = [one for one in states if one.state == "unread"]
+        unread = [one for one in states if one.state in ("unread", "incomplete")]
         if notes or lacking:
             why = notes[0] if notes else lacking[0].reason or lacking[0].state
             legs[AUDIO] = self._missing(call, legs.get(AUDIO), AUDIO, why, None)
         elif unread:
-            why = f"recording {unread[0].id}: {unread[0].reason}"
+            said = "incomplete: " if unread[0].state == "incomplete" else ""
+            why = f"recording {unread[0].id}: {said}{unread[0].reason}"
             legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, "unread", why, None)
         else:
             legs[AUDIO] = self._answered(legs.get(AUDIO), AUDIO, "done", "", None)

@@ -273,7 +273,7 @@ class Visitor:
 
     def _listened(self, outcome: Outcome, sound: AudioFound, manifest: Manifest, now: int) -> Outcome:
         # Whether a recording can be read is known only when its views were built.
-        unread = [one for one in manifest.recordings if one.state == "unread"]
+        unread = [one for one in manifest.recordings if one.state in ("unread", "incomplete")]
         call = self._legs(now).listened(outcome.call, [*sound.states, *unread], sound.notes)
         due = next_ask(call)
         return replace(outcome, call=call, due=due if due is None or due > now else outcome.due)

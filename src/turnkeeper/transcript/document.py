@@ -245,8 +245,8 @@ def _keep(held: list[Batch] | None, batch: Batch, size: int) -> list[Batch] | No
 
 
 def _is_empty(value: Any, path: Path) -> bool:
-    """Whether an empty array stands at a path, or where an array on the way to it would hold more."""
-    if not path or value == []:
+    """Whether an empty array stands at a path."""
+    if not path:
         return bool(value == [])
     if path[0] == "[]":
         return isinstance(value, list) and any(_is_empty(one, path[1:]) for one in value)

@@ -17,7 +17,7 @@ from typing import Any
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.transcript.native import native
 
-__all__ = ["Intake", "Unpacked", "not_utf8"]
+__all__ = ["Intake", "Unpacked", "may_have_halves", "not_utf8"]
 
 _BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 18
@@ -214,7 +214,7 @@ class Intake:
 
     def _give(self, data: bytes) -> bytes:
         self._at += len(data)
-        if b"\\" in data and _may_have_halves(data):
+        if b"\\" in data and may_have_halves(data):
             return _ESCAPE.sub(self._mend, data)
         return data
 
@@ -225,7 +225,7 @@ class Intake:
         return _REPLACEMENT
 
 
-def _may_have_halves(data: bytes) -> bool:
+def may_have_halves(data: bytes) -> bool:
     """False where every escaped surrogate certainly stands in a pair; C sees that without an object for each."""
     return not native.paired(data) if native else b"\\ud" in data or b"\\uD" in data
 

@@ -15,6 +15,7 @@ import msgspec
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.dialect import Facts, Mode, Shape, Survey
 from turnkeeper.transcript.document import HELD, Document, Source
+from turnkeeper.transcript.intake import may_have_halves
 from turnkeeper.transcript.limits import Limits
 from turnkeeper.transcript.native import Table
 from turnkeeper.transcript.scan import nesting_within
@@ -23,8 +24,8 @@ from turnkeeper.transcript.typed import decoder
 
 __all__ = ["Small", "open_small"]
 
-# A key may be spelled with escapes of ASCII characters, and half a surrogate has to be mended.
-_SPELLED = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
+# A key may be spelled with escapes of ASCII characters.
+_SPELLED = re.compile(rb"\\u00[2-7]")
 
 _LAST = re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*$")
 _BETWEEN = b": \t\r\n"
@@ -75,7 +76,8 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
 def _plain(text: bytes, limits: Limits, mode: Mode) -> bool:
     if not text.startswith(b"{") or len(text) >= min(HELD, limits.element, limits.skeleton):
         return False
-    if b"\\" in text and _SPELLED.search(text):
+    # Half a surrogate pair has to be mended on the way.
+    if b"\\" in text and (_SPELLED.search(text) or may_have_halves(text)):
         return False
     if not mode.strict:
         return True

@@ -225,7 +225,7 @@ def _peaks(archive: Archive, conversation: str, recording: str) -> str:
 
 def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
     # The manifest repeats the remarks; of a recording that is redacted, or gone at the platform, it says more.
-    known = any(reason in "; ".join(said) for said in (recording.notes, recording.incomplete))
+    known = reason in "; ".join(recording.notes) or any(reason.startswith(said) for said in recording.incomplete)
     notes = [note for note in recording.notes if note not in recording.incomplete]
     return PageRecording(
         rate=recording.rate,

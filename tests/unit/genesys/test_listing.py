@@ -194,7 +194,7 @@ async def test_a_total_that_cannot_be_is_as_if_absent(world: Make, total: Any) -
     assert (found, result.proven) == (["c-1"], True)
 
 
-ODD_IDS = ["../x", "a/b", "nul\0", "x" * 100_000, "", "..", "a..b", "é", 7, None, ["a"]]
+ODD_IDS = ["../x", "a/b", "nul\0", "x" * 100_000, "", "..", "a..b", "é", None, ["a"]]
 
 
 @pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: repr(odd)[:12])
@@ -210,6 +210,25 @@ async def test_one_conversation_whose_id_is_none_is_refused_and_the_rest_go_on(w
     assert len(said) == 1
     assert len(said[0]) < 250
     assert "\0" not in said[0]
+
+
+@pytest.mark.parametrize("field", ["participantName", "note", "conversationId"])
+@pytest.mark.parametrize("half", ["\\ud800", "x\\udfffy", "\\uD83D"])
+async def test_half_a_character_in_a_page_costs_that_character(world: Make, field: str, half: str) -> None:
+    """K8: one lone surrogate in one participantName: nothing archived, every run."""
+    odd = call(2, participants=[{"participantId": "p", field: "HALF"}]) | {field: "HALF"}
+    body = json.dumps({"conversations": [call(1), odd, call(3)], "totalHits": 3}).replace("HALF", half)
+    found, result = await listed(world(lambda _: httpx2.Response(200, content=body.encode())))
+    assert found == (["c-1", "c-3"] if field == "conversationId" else ["c-1", "c-2", "c-3"])
+    assert (result.missing, len(result.rejected)) == (0, field == "conversationId")
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 6000, "-1e-999"])
+async def test_a_number_that_cannot_be_costs_no_page(world: Make, number: str) -> None:
+    """K8: the same for a number that nobody asked for."""
+    body = json.dumps({"conversations": [call(1, mos="N"), call(2)], "totalHits": 2}).replace('"N"', number)
+    found, result = await listed(world(lambda _: httpx2.Response(200, content=body.encode())))
+    assert (found, result.proven) == (["c-1", "c-2"], True)
 
 
 async def test_an_element_that_is_no_object_is_refused_too(world: Make) -> None:
@@ -259,6 +278,15 @@ async def test_a_cursor_that_leads_back_ends_with_an_error(world: Make, cursors:
     with pytest.raises(Unavailable, match="cursor"):
         await listed(here, "jobs")
     assert len(here.asked("/results")) <= len(cursors) + 1
+
+
+async def test_a_page_of_a_job_that_repeats_ends_with_an_error(world: Make) -> None:
+    """K2: the cursors change, the page does not."""
+    pages = [KNOWN | {"conversations": [call(1)], "cursor": f"cursor-{n}"} for n in range(9)]
+    here = world(Lake(pages))
+    with pytest.raises(Unavailable, match="same page"):
+        await listed(here, "jobs")
+    assert len(here.asked("/results")) == 2
 
 
 async def test_a_job_without_a_state_is_asked_again(world: Make) -> None:
