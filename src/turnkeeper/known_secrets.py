@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import re
 import threading
 from collections import deque
@@ -120,11 +121,15 @@ def is_signed(query: str) -> bool:
 
 
 def _forms(value: str) -> Iterable[str]:
-    """How a value is usually written: as it is, in an address, in JSON, in HTML."""
-    quoted = quote(value, safe="")
+    """How a value is usually written: as it is, in an address, in JSON, in HTML, in base64, in hexadecimal digits."""
+    quoted, data = quote(value, safe=""), value.encode("utf-8", "replace")
     yield from (value, quoted, quote_plus(value), quoted.lower() if quoted != value else quoted)
     yield from (value.replace("/", "\\/"), value.replace("/", "\\u002f"), value.replace("/", "\\u002F"))
+    yield from (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
     yield html.escape(value)
+    # Without the padding, which a text may lack.
+    yield from (one.decode().rstrip("=") for one in (base64.b64encode(data), base64.urlsafe_b64encode(data)))
+    yield from (data.hex(), data.hex().upper())
 
 
 def _unescaped(word: str) -> str:

@@ -28,14 +28,18 @@ def read_ids(data: bytes) -> tuple[str, ...]:
     """The ids in a file's bytes, each once, in their order.
 
     UTF-8 and UTF-16 are read, with or without a byte order mark, and any line ends. Blank lines and what follows a
-    ``#`` are passed over. Of lines with several cells (comma, semicolon or tab between them) the column counts whose
-    heading says ``conversationId`` or the like, else the first one that holds a UUID.
+    ``#`` are passed over. Of lines with several cells (comma, semicolon, tab or blank between them) the column counts
+    whose heading says ``conversationId`` or the like; without a heading every UUID on a line does.
 
     A line whose text is no id is among the result: the caller lists it. Raises ``Misconfigured`` for bytes that are no
-    text, and where no line holds an id.
+    text, where no line holds an id, and for a line of several cells of which nothing says which are ids.
     """
-    column, rows = _column(list(_rows(_text(data))))
-    cells = (row[column] if column < len(row) else "" for row in rows)
+    rows = list(_rows(_text(data)))
+    column = _column(rows)
+    if column is None:
+        cells = [cell for number, row in enumerate(rows, 1) for cell in _ids_in(number, row)]
+    else:
+        cells = [row[column] for row in rows[1:] if column < len(row)]
     found = tuple(dict.fromkeys(cell for cell in cells if cell))
     if not found:
         raise Misconfigured("holds no ids", hint="One id a line.")
@@ -70,11 +74,19 @@ def _rows(text: str) -> Iterator[list[str]]:
         yield [cell.strip().strip("\"'") for cell in row]
 
 
-def _column(rows: Sequence[list[str]]) -> tuple[int, Sequence[list[str]]]:
-    """Which column holds the ids, and the rows without a heading."""
-    if not rows:
-        return 0, rows
-    for number, cell in enumerate(rows[0]):
-        if re.sub(r"[^a-z]", "", cell.lower()) in _HEADS:
-            return number, rows[1:]
-    return next((number for number, cell in enumerate(rows[0]) if _UUID.fullmatch(cell)), 0), rows
+def _column(rows: Sequence[list[str]]) -> int | None:
+    """Which column holds the ids, by its heading; None without one."""
+    heads = (re.sub(r"[^a-z]", "", cell.lower()) for cell in rows[0]) if rows else ()
+    return next((number for number, head in enumerate(heads) if head in _HEADS), None)
+
+
+def _ids_in(number: int, row: Sequence[str]) -> list[str]:
+    """The ids on a line of a list without a heading."""
+    words = [word for cell in row for word in cell.split()]
+    # Also within an address, or the brackets of a JSON list.
+    found = [match[0] for word in words for match in _UUID.finditer(word)]
+    if found or len(words) < 2:
+        return found or words
+    raise Misconfigured(
+        f"row {number} holds several values, none of them a UUID", hint="One id a line, or a heading conversationId."
+    )

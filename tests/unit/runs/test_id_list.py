@@ -49,6 +49,20 @@ def test_blank_lines_comments_and_columns(text: str) -> None:
     assert read_ids(text.encode()) == IDS
 
 
+@pytest.mark.parametrize(
+    "text", ["{},{}", "{};{}\n", "{} {}", "{}\t{}", '["{}", "{}"]', "{},\n{},\n", "https://a/{}?x, {}"]
+)
+def test_every_id_of_a_line_counts(text: str) -> None:
+    """K1: of ids on one line, those behind the first one were dropped without a word."""
+    assert read_ids(text.format(*IDS).encode()) == IDS
+
+
+def test_a_line_of_several_values_says_which_is_the_id() -> None:
+    """K1: the same, where nothing tells which of the values are ids."""
+    with pytest.raises(Misconfigured, match="row 2 holds several values"):
+        read_ids(b"c-1\nc-2,c-3\n")
+
+
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf\r\n", b"# none\n", b"conversationId\n", b"<html>\n<body>\n"])
 def test_a_list_without_ids_is_refused(data: bytes) -> None:
     with pytest.raises(Misconfigured, match="holds no ids"):
