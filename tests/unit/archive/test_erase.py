@@ -143,6 +143,7 @@ def test_hostile_ids_are_refused_before_anything_is_done(quick: Store, hostile: 
 
 
 def test_strays_and_parts_without_a_manifest_go_too(quick: Store) -> None:
+    Archive(quick, clock=ManualClock()).prepare()
     quick.put("raw/call-1/leg-a/0123456789abcdef.json", SECRET.encode())
     quick.put("audio/call-1/recording.0123456789abcdef.opus", SECRET.encode())
     quick.put("peaks/call-1/recording.dat", b"x")
