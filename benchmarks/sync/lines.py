@@ -19,7 +19,7 @@ from benchmarks.sync.trial import Trial, against, trial
 from benchmarks.sync.voices import Voices, human, samples
 from turnkeeper.audio.sync import Verdict
 
-__all__ = ["KINDS", "LINES", "gated"]
+__all__ = ["KINDS", "LINES", "drawn_out", "gated", "put"]
 
 Audio = NDArray[np.int16]
 Line = Callable[[Audio, np.random.Generator], Audio]
@@ -98,11 +98,11 @@ def put(call: Call, line: Line, source: np.random.Generator) -> Call:
 def _sparsely(name: str, voices: Voices, source: np.random.Generator) -> Call:
     """A call in which nobody speaks more than half of the time: its silences are drawn out."""
     call = build(KINDS[name], voices, source)
-    return _drawn_out(put(call, gated, source) if "gated" in name else call, source)
+    return drawn_out(put(call, gated, source) if "gated" in name else call, source)
 
 
-def _drawn_out(call: Call, source: np.random.Generator) -> Call:
-    """Silence of 2 to 6 s put before every third turn that begins after one."""
+def drawn_out(call: Call, source: np.random.Generator, seconds: tuple[float, float] = (2, 6)) -> Call:
+    """Silence of so many ``seconds`` put before every third turn that begins after one."""
     audio, starts = [], call.truth_s.copy()
     nominal, turns = call.nominal_s.copy(), list(call.turns)
     at, moved = 0, 0.0
@@ -111,7 +111,7 @@ def _drawn_out(call: Call, source: np.random.Generator) -> Call:
         quiet = place > 0 and call.truth_s[place] - ends[place - 1] > 0.3 and place % 3 == 0
         if quiet and call.truth_s[place] > 0:
             cut = int((call.truth_s[place] - 0.15) * RATE)
-            more = float(source.uniform(2, 6))
+            more = float(source.uniform(*seconds))
             audio += [call.audio[:, at:cut], np.zeros((len(call.audio), int(more * RATE)), np.int16)]
             at, moved = cut, moved + int(more * RATE) / RATE
         starts[place] += moved

@@ -173,8 +173,10 @@ def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> Dec
             return found
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
+    named = (mp3.samples - mp3.padding) / mp3.rate if mp3.gapless else None
     holds = max(0, mp3.samples - mp3.padding - 529) / mp3.rate  # 529: what a decoder itself is late
-    return SoundDecoder(file, key, SoundFile(holds_s=holds, notes=tuple(told), losses=tuple(losses), noisy=True))
+    known = SoundFile(clock_s=named, holds_s=holds, notes=tuple(told), losses=tuple(losses), noisy=True)
+    return SoundDecoder(file, key, known)
 
 
 def _mp3_notes(mp3: Mp3) -> list[str]:

@@ -45,6 +45,8 @@ class MediaDecoder:
         self.losses: list[str] = []
         with self._opened() as (opened, stream):
             context = stream.codec_context
+            if context is None or context.layout is None or not context.sample_rate:
+                raise self._unread("names no codec, rate or channels that are known")
             self.codec = str(context.name).removeprefix("lib").removesuffix("float")
             self._source_rate = int(context.sample_rate or 0)
             self.rate, self.channels = rate or self._source_rate, int(context.channels or 0)

@@ -44,6 +44,7 @@ _NAMES = {
 _LOSSLESS = ("ulaw", "alaw", "pcm_u8", "pcm_s8", "pcm_s16", "pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64", "flac")
 _STEP = 65_536
 _ENOUGH_S = 0.02
+_TAG_BYTES = 1024
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
 _FLAC = b"fLaC\x00\x00\x00\x22"
 _SEARCHED = 1 << 20
@@ -97,8 +98,11 @@ class SoundDecoder:
         for piece in self._from_library(start, frames):
             count += piece.shape[1]
             yield piece
+        if not count and start:
+            return
+        self._compare(start + count)
         held = self._held(start + count)
-        if held is not None and (count or not start):
+        if held is not None:
             yield from self._read_on(start + count, frames, held)
 
     def close(self) -> None:
@@ -122,6 +126,25 @@ class SoundDecoder:
                         found.T, order="C", copy=True
                     )  # a view, as one channel would give, changes with the block
                 drop = max(0, drop - count)
+
+    def _compare(self, frames: int) -> None:
+        """Note where the library gives more than the file's own header says, or leaves bytes behind."""
+        named = self._known.clock_s
+        if named is not None and frames / self.rate - named > _ENOUGH_S:
+            self._note(f"{clock(frames * 1000 / self.rate)} are decoded, the file itself says {clock(named * 1000)}")
+        left = 0 if self._failure else self._left()
+        if left > _TAG_BYTES:
+            self._note(f"{left} bytes behind the end are not read")
+
+    def _left(self) -> int:
+        """Bytes of a FLAC file that libsndfile did not ask for: it stops at the length that the header names."""
+        if self.codec != "flac" or self._known.parts:
+            return 0
+        try:
+            at = os.lseek(self._file.fileno(), 0, os.SEEK_CUR)  # the descriptor that the library reads shares its place
+        except (OSError, AttributeError):
+            at = self._file.tell()
+        return self._file.seek(0, 2) - at
 
     def _held(self, frames: int) -> str | None:
         """Why ``frames`` cannot be all, None where they can: the library failed, or the file holds more."""
@@ -153,12 +176,18 @@ class SoundDecoder:
             self._lose(loss)
         if (still := self._held_after(start)) is not None:
             self._lose(still)
+        else:
+            self._note(f"{why}; another decoder read on from there")
 
     def _held_after(self, frames: int) -> str | None:
         holds = self._known.holds_s
         if holds is None:
             return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
         return self._held(frames) if holds - frames / self.rate > _ENOUGH_S else None
+
+    def _note(self, words: str) -> None:
+        if words not in self.notes:
+            self.notes.append(words)
 
     def _lose(self, words: str) -> None:
         if words not in self.losses:

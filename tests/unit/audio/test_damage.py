@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, Case, make
+from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, WHOLE, Case, make
 from tests.unit.audio.judge import ffmpeg_ms
+from tests.unit.audio.mutations import mutated, outcomes
 from tests.unit.audio.sounds import RATE, bursts, lag, write_media
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.errors import Unread
@@ -148,3 +149,24 @@ def test_a_file_of_a_thousand_channels_is_refused(tmp_path: Path) -> None:
     path.write_bytes(header)
     with pytest.raises(Unread, match="1000 channels"):
         open_audio(path)
+
+
+@pytest.mark.slow
+def test_no_mutation_crashes_hangs_grows_or_contradicts_ffmpeg() -> None:
+    """K4's kind: a few of ``python -m tests.unit.audio.mutations 5000``."""
+    assert [one for one in outcomes(3, seed=11) if one.fault] == []
+
+
+@pytest.mark.parametrize(
+    ("codec", "number"), [("MP3", 113), ("FLAC", 149), ("M4A, fragmented", 15)], ids=["mp3", "flac", "mp4"]
+)
+def test_what_mutations_found_stays_mended(codec: str, number: int, tmp_path: Path) -> None:
+    """A header that only half of the readers believe, frames behind the named end, a track without a known codec."""
+    random = np.random.default_rng([2, *codec.encode()])
+    data = WHOLE[codec](tmp_path)
+    for _ in range(number + 1):
+        damaged = mutated(data, random)
+    path = tmp_path / "recording.bin"
+    path.write_bytes(damaged)
+    _, notes, _ = found(path)
+    assert notes
