@@ -8,16 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.states import CallState, States
 
 __all__ = ["Holding", "holding"]
 
+_APART = ("_turnkeeper/", "transcripts/", "summaries/", "selections/", "alignment/", "peaks/")
+"""Its own notes, and views: those that no current manifest names stay a day, and how many depends on the kills."""
+
 
 @dataclass(frozen=True)
 class Holding:
-    """What an archive holds: ``objects`` outside its own notes, by key; ``outcomes`` by conversation; ``windows`` that
-    were listed to their end."""
+    """What an archive holds: ``objects`` outside its own notes, by key, without superseded views; ``outcomes`` by
+    conversation; ``windows`` that were listed to their end."""
 
     objects: Mapping[str, str]
     outcomes: Mapping[str, Any]
@@ -44,7 +48,9 @@ class Holding:
 def holding(store: Store) -> Holding:
     """Read a whole archive."""
     states = States(store)
-    objects = {key: _digest(key, store.get(key)) for key in store.list("") if not key.startswith("_turnkeeper/")}
+    views = {view.key for manifest in Archive(store).manifests() for view in manifest.views}
+    kept = [key for key in store.list("") if not key.startswith(_APART) or key in views]
+    objects = {key: _digest(key, store.get(key)) for key in kept}
     outcomes = {call.conversation: _outcome(call) for day in states.days() for call in states.read(day).calls}
     windows = {f"{one.filter} {one.start}--{one.end}": one.complete for one in states.windows()}
     return Holding(objects, outcomes, windows)

@@ -17,6 +17,7 @@ STEPS = (
     *(f"put {what}" for what in ("archive", "probe", "directory", "conversation", "raw", "transcripts", "summaries")),
     *(f"put {what}" for what in ("manifests", "states", "windows", "runs")),
     "delete states",
+    *("put superseded", "delete transcripts", "delete summaries", "delete superseded"),
     *(f"ledger {what}" for what in ("open", "add", "take", "settle", "renew", "committed", "restore", "erase")),
     *(f"ledger {what}" for what in ("close window", "close")),
 )

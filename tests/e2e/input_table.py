@@ -1,6 +1,6 @@
 """Every verb that reads something x every kind of input that is not what it hoped for: what the user sees.
 
-python -m tests.e2e.input_table      writes the table in docs/errors.md
+python -m tests.e2e.input_table [WORD …]      writes the table in docs/errors.md, or the rows of verbs with such a word
 """
 
 from __future__ import annotations
@@ -222,10 +222,14 @@ def row(verb: Verb, cells: Mapping[str, Cell | None]) -> str:
     return "| " + " | ".join([verb.name, *texts]) + " |"
 
 
+def rows_of(text: str) -> list[str]:
+    """The lines of the table that stands in a page."""
+    return text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
+
+
 def table(text: str) -> dict[str, dict[str, str]]:
     """The table that stands in a page: verb -> input -> cell."""
-    lines = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in rows_of(text)]
     return {cells[0]: dict(zip(INPUTS, cells[1:], strict=True)) for cells in rows}
 
 
@@ -237,12 +241,16 @@ def written(text: str, rows: list[str]) -> str:
 
 
 def main() -> None:
-    """Provoke everything and write the table into the page."""
-    rows = []
+    """Provoke everything, or the verbs whose names hold one of the words given, and write their rows into the page."""
+    words = sys.argv[1:]
     for verb in VERBS:
-        rows.append(row(verb, {kind: provoked(verb, kind) for kind in INPUTS}))
-        print(rows[-1], flush=True)
-    PAGE.write_text(written(PAGE.read_text(), rows))
+        if words and not any(word in verb.name for word in words):
+            continue
+        made = row(verb, {kind: provoked(verb, kind) for kind in INPUTS})
+        print(made, flush=True)
+        text = PAGE.read_text()
+        stands = {line.split(" | ")[0].removeprefix("| "): line for line in rows_of(text)} | {verb.name: made}
+        PAGE.write_text(written(text, [stands[one.name] for one in VERBS if one.name in stands]))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import Cli, Platform, credentials
 from tests.e2e.truth import truth_of
+from tests.views import view_path
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.simulator import Running
 
@@ -301,7 +302,7 @@ def test_recordings_come_with_the_export_and_to_what_was_exported_without(
     heard = {path.name for path in (archive / "audio").iterdir()}
     assert len(heard) >= 8
     for conversation in heard:
-        assert (archive / "alignment" / f"{conversation}.json").exists()
+        assert view_path(archive, conversation, "alignment").exists()
         assert list((archive / "peaks" / conversation).iterdir())
     again = cli("export", "--to", str(archive), *since, "--audio", env=env, code=0)
     assert again.json.get("visited", 0) == 0, ran.json

@@ -218,9 +218,7 @@ def _legacy(world: World, spoil: bytes) -> Verdict:
     ).encode()
     ran = world.turns(raw.replace(b'"speaker_id"', spoil, 1))
     kept = ran.texts == [sentence(at) for at in range(3)]
-    return Verdict(
-        (ran.code == 3 and bool(ran.err.strip())) or (ran.code == 0 and kept and "defects" in ran.out), ran.now
-    )
+    return Verdict((ran.code == 3 and bool(ran.err.strip())) or (ran.code == 0 and kept), ran.now)
 
 
 @case(

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from tests.hostile.attacks import ATTACKS
 from tests.hostile.damage import DAMAGES, Damage
-from tests.hostile.damage_trial import VERBS, Sound, made, under
+from tests.hostile.damage_trial import Sound, made, under
 from tests.hostile.platform import Platform
 from tests.hostile.store_attacks import STORE_ATTACKS
 from tests.hostile.store_proxy import Backend
 from tests.hostile.store_trial import tried_on_store
-from tests.hostile.table import PAGE, damage_line, rows, sections, written
+from tests.hostile.table import PAGE, damage_line, rows, sections, verbs_on, written
 from tests.hostile.trial import Trial, tried
 from turnkeeper.cli.local_s3 import LocalS3
 
@@ -33,7 +33,7 @@ def main() -> None:
     of_open = "--open" in sys.argv
     word = " ".join(one for one in sys.argv[1:] if one != "--open").lower()
     with ExitStack() as stack:
-        lines = _lines(stack)
+        lines = _lines(stack, of_open=of_open)
         page: dict[str, list[str]] = {}
         old = PAGE.read_text()
         for heading, names in sections(of_open=of_open).items():
@@ -47,7 +47,7 @@ def main() -> None:
         written(page)
 
 
-def _lines(stack: ExitStack) -> dict[str, Line]:
+def _lines(stack: ExitStack, *, of_open: bool) -> dict[str, Line]:
     """name -> how its line is made."""
     s3 = stack.enter_context(LocalS3(["calls"]))
     backend = Backend(s3.endpoint, s3.environment())
@@ -59,7 +59,7 @@ def _lines(stack: ExitStack) -> dict[str, Line]:
     for broken in STORE_ATTACKS:
         found[broken.name] = lambda folder, broken=broken: _single(tried_on_store(broken, backend, folder))
     for damage in DAMAGES:
-        found[damage.name] = lambda folder, damage=damage: _under_all(damage, sound, folder)
+        found[damage.name] = lambda folder, damage=damage: _under_all(damage, sound, folder, of_open=of_open)
     return found
 
 
@@ -67,8 +67,8 @@ def _single(trial: Trial) -> tuple[str, list[Trial]]:
     return trial.line(), [trial]
 
 
-def _under_all(damage: Damage, sound: Sound, folder: Path) -> tuple[str, list[Trial]]:
-    trials = {verb: under(damage, verb, sound, folder / verb) for verb in VERBS}
+def _under_all(damage: Damage, sound: Sound, folder: Path, *, of_open: bool) -> tuple[str, list[Trial]]:
+    trials = {verb: under(damage, verb, sound, folder / verb) for verb in verbs_on(damage.name, of_open=of_open)}
     return damage_line(damage.name, trials), list(trials.values())
 
 

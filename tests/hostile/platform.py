@@ -37,6 +37,7 @@ _ROUTES = (
     ("job", "POST", "/api/v2/analytics/conversations/details/jobs"),
     ("results", "GET", f"/api/v2/analytics/conversations/details/jobs/{_ID}/results"),
     ("job", "GET", f"/api/v2/analytics/conversations/details/jobs/{_ID}"),
+    ("cancel", "DELETE", f"/api/v2/analytics/conversations/details/jobs/{_ID}"),
     ("details", "GET", f"/api/v2/analytics/conversations/{_ID}/details"),
     ("by id", "GET", "/api/v2/analytics/conversations/details"),
     ("search", "POST", "/api/v2/speechandtextanalytics/transcripts/search"),
@@ -168,9 +169,13 @@ class Platform:
             return Answer.of({"jobId": "job-1"}, 202)
         return Answer.of({"jobId": job, "state": "FULFILLED"})
 
+    def _answer_cancel(self, request: Request, job: str) -> Answer:
+        return Answer(204)
+
     def _answer_results(self, request: Request, job: str) -> Answer:
         """Two conversations a page; the cursor is where to go on, and absent at the end."""
-        found, at = self._within(self._job[0]), int(request.query.get("cursor", "0"))
+        cursor = request.query.get("cursor", "0")
+        found, at = self._within(self._job[0]), int(cursor) if cursor.isdigit() else 0
         page: dict[str, Any] = {"conversations": [one.details() for one in found[at : at + 2]]}
         return Answer.of(page | ({"cursor": str(at + 2)} if at + 2 < len(found) else {}))
 

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 MIB = 1 << 20
+CHECKED = 512 * MIB
 
 
 def fixed(text: str, status: int = 200, kind: str = "application/json") -> Spoil:
@@ -177,6 +178,8 @@ def huge(wrap: Callable[[Any], tuple[str, Any, str]]) -> Spoil:
     """About a GiB of JSON, a MiB on the wire: ``wrap`` splits the honest document into head, element and tail."""
 
     def spoil(platform: Platform, request: Request, honest: Answer) -> Answer:
+        if honest.document == {"conversations": [], "totalHits": 0}:
+            return honest  # a day without calls has nothing to be multiplied
         head, element, tail = wrap(honest.document)
         one = json.dumps(element).encode() + b","
         block = one * (MIB // len(one) + 1)
@@ -197,7 +200,10 @@ def echo(status: int, shape: Callable[[str], bytes], kind: str = "application/js
 
 
 def packed(pieces: Iterator[bytes]) -> bytes:
-    """A gzip file of the pieces. One that comes again is copied, not packed again: each stands for itself."""
+    """A gzip file of the pieces. One that comes again is copied, not packed again: each stands for itself.
+
+    Beyond 512 MiB its checksum is wrong, because it takes seconds and nobody should get there.
+    """
     known: dict[bytes, bytes] = {}
     out, check, size = [b"\x1f\x8b\x08" + bytes(5) + b"\x00\xff"], 0, 0
     for piece in pieces:
@@ -205,6 +211,7 @@ def packed(pieces: Iterator[bytes]) -> bytes:
             pack = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
             known[piece] = pack.compress(piece) + pack.flush(zlib.Z_FULL_FLUSH)
         out.append(known[piece])
-        check, size = zlib.crc32(piece, check), size + len(piece)
+        size += len(piece)
+        check = zlib.crc32(piece, check) if size <= CHECKED else 0
     end = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS).flush()
     return b"".join(out) + end + (check & 0xFFFFFFFF).to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")

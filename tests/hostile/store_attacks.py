@@ -196,6 +196,11 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
     StoreAttack(
         "reads are refused (403), repeating the request", "verify", _where(_is_get, _echoed(403)), read_only=True
     ),
-    StoreAttack("a list goes on by the same token for ever", "verify", _where(_is_list, _same_token), read_only=True),
-    StoreAttack("a list goes on for ever", "verify", _where(_is_list, _without_token), read_only=True),
+    StoreAttack(
+        "a list goes on by the same token for ever, while verifying",
+        "verify",
+        _where(_is_list, _same_token),
+        read_only=True,
+    ),
+    StoreAttack("a list goes on for ever, while verifying", "verify", _where(_is_list, _without_token), read_only=True),
 )

@@ -12,7 +12,7 @@ from tests.hostile.defects import OPEN
 from tests.hostile.store_attacks import STORE_ATTACKS
 from tests.hostile.trial import Trial
 
-__all__ = ["ARCHIVE", "PAGE", "STORE", "damage_line", "rows", "sections", "written"]
+__all__ = ["ARCHIVE", "PAGE", "STORE", "damage_line", "rows", "sections", "verbs_on", "written"]
 
 PAGE = Path(__file__).parents[2] / "docs/faults.md"
 FIRST = "## A hostile platform"
@@ -36,7 +36,8 @@ _ARCHIVE = """\
 ## A damaged archive
 
 One conversation of four is hit, or something lies in the archive that does not belong there. A verb's cell is its exit
-code. No verb hangs, touches anything outside the archive, or loses one of the other three; what can be read comes out.
+code (empty where it does not hold yet). No verb hangs, touches anything outside the archive, or loses one of the other
+three; what can be read comes out.
 """
 
 
@@ -47,8 +48,17 @@ def rows(text: str, heading: str) -> list[str]:
 
 
 def sections(*, of_open: bool = False) -> dict[str, list[str]]:
-    """heading -> names of the rows that belong under it, in order; ``of_open`` gives the ones that are left out."""
-    return {heading: [name for name in names if (name in OPEN) == of_open] for heading, names in _every().items()}
+    """heading -> names of the rows that belong under it, in order; ``of_open`` gives those that do not hold."""
+    chosen = _is_open if of_open else _holds
+    return {heading: [name for name in names if chosen(name)] for heading, names in _every().items()}
+
+
+def _holds(name: str) -> bool:
+    return name not in OPEN
+
+
+def _is_open(name: str) -> bool:
+    return name in OPEN or any(f"{verb}: {name}" in OPEN for verb in VERBS)
 
 
 def _every() -> dict[str, list[str]]:
@@ -58,9 +68,15 @@ def _every() -> dict[str, list[str]]:
     return found
 
 
+def verbs_on(damage: str, *, of_open: bool = False) -> list[str]:
+    """The verbs that are tried on a damage: those that hold, or with ``of_open`` all."""
+    return [verb for verb in VERBS if of_open or f"{verb}: {damage}" not in OPEN]
+
+
 def damage_line(name: str, trials: Mapping[str, Trial]) -> str:
     """One damage: what verify says, and the exit code of every verb."""
-    cells = [name, trials["verify"].cell, *(str(trials[verb].code) for verb in VERBS)]
+    codes = (str(trials[verb].code) if verb in trials else "" for verb in VERBS)
+    cells = [name, trials["verify"].cell, *codes]
     return "| " + " | ".join(cells) + " |"
 
 

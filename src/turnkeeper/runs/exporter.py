@@ -143,6 +143,9 @@ class Exporter:
         await self._put_back(under)
         self.report.ended = "interrupted" if self._stop.is_set() else "done"
         await self._finish()
+        # What cannot be swept now (this identity may not delete, say) is swept by a later run.
+        with contextlib.suppress(TurnkeeperError):
+            await anyio.to_thread.run_sync(self._archive.sweep)
         return self.report
 
     async def _both(self, feed: Feed, visitor: Visitor, under: _Under) -> None:

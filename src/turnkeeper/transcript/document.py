@@ -53,9 +53,7 @@ class Document(msgspec.Struct):
     @property
     def says_it_is_empty(self) -> bool:
         """Whether a document without turns has an empty array where they would stand."""
-        if isinstance(self.survey.skeleton, dict):
-            return any(_is_empty(self.survey.skeleton, path) for path in self.shape.targets if path)
-        return self.held is not None and self.facts.header is not None
+        return any(_is_empty(self.survey.skeleton, path) for path in self.shape.targets if path)
 
     def turns(self, context: Context) -> Iterator[list[Turn]]:
         """The turns in file order, in batches; fresh each call. Raises ``Unread`` with offset and field."""

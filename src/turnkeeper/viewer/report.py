@@ -122,7 +122,7 @@ class _Folder:
             seen = set()
             for place, conversation in enumerate(wanted):
                 self._listener(Paged(conversation=conversation, done=place, calls=len(wanted)))
-                if manifest := self._archive.manifest(conversation):
+                if manifest := self._manifest(conversation, made):
                     self._one(manifest, journal, made)
                     seen.add(conversation)
             made.calls = len(seen)
@@ -135,9 +135,18 @@ class _Folder:
         self._listener(Paged(done=len(wanted), calls=len(wanted)))
         return made
 
+    def _manifest(self, conversation: str, made: Report | None = None) -> Manifest | None:
+        """The current generation. One that cannot be read costs its own page, and that is said."""
+        try:
+            return self._archive.manifest(conversation)
+        except Skippable as cause:
+            if made is not None:
+                made.without_page[conversation] = cause.message
+            return None
+
     def _start(self, conversation: str) -> int | None:
         """When a call began, epoch milliseconds: by its details, else by its transcript."""
-        manifest = self._archive.manifest(conversation)
+        manifest = self._manifest(conversation)
         if manifest is None:
             return None
         details = self._naming.details(manifest)

@@ -274,12 +274,13 @@ def test_what_cannot_be_read_is_kept_and_said(archive: Archive) -> None:
     assert not archive.keep(CALL, [Arrived(spool(UNKNOWN), "media")]).changed
 
 
-def test_a_turn_that_cannot_be_right_is_placed(quick: Archive) -> None:
+def test_a_turn_that_cannot_be_right_is_kept_and_counted(quick: Archive) -> None:
+    """K2: one turn that cannot be right does not cost the conversation."""
     turn = {"start_time": 5.0, "end_time": 1.0, "text": "backwards", "speaker_id": "p1"}
     kept = quick.keep(CALL, [Arrived(spool({"conversation": CALL, "participants": [], "transcript": [turn]}), "media")])
-    assert kept.manifest.unread
-    assert kept.manifest.unread.field.startswith("transcript[0]")
-    assert kept.manifest.unread.offset is not None
+    assert kept.manifest.unread is None
+    assert kept.manifest.summary is not None
+    assert (kept.manifest.summary.total_turns, kept.manifest.summary.defects) == (1, 1)
 
 
 def test_an_unread_generation_leaves_the_objects_of_the_one_before(quick: Archive) -> None:

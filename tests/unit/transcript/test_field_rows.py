@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import turnkeeper as tk
 from tests.unit.transcript.sources import Bytes
@@ -371,6 +373,42 @@ def test_an_element_that_is_no_object(dialect: str, value: Any) -> None:
     for found in (list(read_turns(raw(damaged))), read_large(raw(damaged))):
         assert [turn for turn in found if not turn.defects] == [turn for turn in whole if turn.text != "turn 250"]
         assert [turn.defects[0] for turn in found if turn.defects] == ["turn"]
+
+
+SIX: dict[str, Any] = {
+    "speech": (leg("a", T0, *"abcdef"), ELEMENTS["speech"][1]),
+    "media": (media(*"abcdef"), ELEMENTS["media"][1]),
+    "legacy": (legacy(*"abcdef"), ELEMENTS["legacy"][1]),
+    "events": (message(*[utterance(at, text, at * 1000) for at, text in enumerate("abcdef")]), ELEMENTS["events"][1]),
+    "view": (view(*"abcdef"), ELEMENTS["view"][1]),
+}
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(st.text(max_size=3), below, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(sorted(SIX)), st.integers(1, 5), st.integers(0, 20), odd, st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_any_change_of_one_element_leaves_the_others(
+    dialect: str, place: int, choice: int, value: Any, streamed: bool
+) -> None:
+    """K2: whatever stands in one field of one element (but the first, whose start may be time zero)."""
+    document, elements = SIX[dialect]
+    damaged = copy.deepcopy(document)
+    element = elements(damaged)[place]
+    holder = element["alternatives"][0] if dialect == "events" and choice % 2 else element
+    key = sorted(holder)[choice % len(holder)]
+    if key == "utteranceId" and value == "u-0":
+        return
+    holder[key] = value
+    whole = [turn for turn in read_turns(raw(document)) if turn.text != "abcdef"[place]]
+    found = read_large(raw(damaged)) if streamed else list(read_turns(raw(damaged)))
+    texts_of_others = {turn.text for turn in whole}
+    # A start that moved may give the turn another place, and an interim utterance has none.
+    mine = [turn for turn in found if turn.index == place or turn.text not in texts_of_others]
+    assert [turn for turn in found if turn not in mine] == [turn for turn in whole if turn not in mine]
 
 
 def test_events_are_damaged_utterance_by_utterance() -> None:

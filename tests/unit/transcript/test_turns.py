@@ -294,7 +294,8 @@ def test_jsonl_csv_and_txt() -> None:
     assert [one["text"] for one in found] == [NASTY, "=1+1", "-"]
     assert (found[0]["speaker_name"], found[0]["start_sample"], found[0]["end_sample"]) == ("Ann", 523_456, 524_256)
     rows = list(csv.DictReader(io.StringIO(lines("csv", turns), newline="")))
-    assert [row["text"] for row in rows] == [NASTY, "'=1+1", "'-"]
+    escaped = NASTY.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
+    assert [row["text"] for row in rows] == [escaped, "'=1+1", "'-"]
     assert rows[2]["start_ms"] == "-100"
     assert lines("csv", turns).splitlines()[0].endswith("duplicate_of")
     text = lines("txt", turns).splitlines()

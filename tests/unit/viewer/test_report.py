@@ -15,7 +15,7 @@ import pytest
 
 import turnkeeper as tk
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, turn, write
-from tests.views import view_path
+from tests.views import current, view_path
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.events import Event, Paged
@@ -128,6 +128,14 @@ def test_a_damaged_view_costs_its_own_page_only(archive: Path, tmp_path: Path) -
     made = make(archive, tmp_path / "out")
     assert made.written == 2
     assert "not the ones that the manifest names" in made.without_page["call-0"]
+
+
+def test_a_damaged_manifest_costs_its_own_page_only(archive: Path, tmp_path: Path) -> None:
+    """K8: one truncated manifest; the others have their pages."""
+    current(archive, "call-0").write_text('{"format": ')
+    made = make(archive, tmp_path / "out")
+    assert made.written == 2
+    assert "not a manifest" in made.without_page["call-0"]
 
 
 def test_a_strangers_folder_is_left_alone(archive: Path, tmp_path: Path) -> None:

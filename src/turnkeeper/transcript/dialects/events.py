@@ -60,7 +60,7 @@ class _Utterance(msgspec.Struct, rename="camel"):
 class _Message(msgspec.Struct, rename="camel"):
     """The utterances stay as they are: each is read for itself, so that damage in one costs no other."""
 
-    conversation_id: str | None = None
+    conversation_id: Any = None
     communication_id: str | None = None
     session_start_time_ms: Time = None
     transcription_start_time_ms: Time = None
@@ -287,7 +287,7 @@ def _message(event: _Event) -> _Message | None:
 def _conversation(message: _Message) -> str | None:
     """The id of its conversation, None where it has none or one that is no id."""
     key = message.conversation_id
-    return key if key and _ID.fullmatch(key) else None
+    return key if isinstance(key, str) and _ID.fullmatch(key) else None
 
 
 def _utterances(message: _Message) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["FORMAT", "Own"]
 
 FORMAT = "turnkeeper.transcript/1"
 _PATH: Path = ("transcript",)
+_NAME = re.compile(r"turnkeeper\.[a-z]{1,32}/[0-9]{1,4}")
+_MARKS = {"conversation", "dialect", "time_base", "communications", "participants"}
 
 
 class _Probe(msgspec.Struct, gc=False):
@@ -63,7 +66,13 @@ class Own:
         survey.starts(batch, [getattr(turn, "start_ms", None) for turn in batch.items])
 
     def matches(self, survey: Survey) -> bool:
-        return isinstance(survey.skeleton, dict) and survey.skeleton.get("format") == FORMAT
+        skeleton = survey.skeleton
+        if not isinstance(skeleton, dict) or not isinstance(skeleton.get("transcript"), list | None):
+            return False
+        name = skeleton.get("format")
+        # Where the name is damaged, the keys that only this document has together tell; another version names itself.
+        damaged = not (isinstance(name, str) and _NAME.fullmatch(name))
+        return name == FORMAT or (damaged and skeleton.keys() >= _MARKS)
 
     def facts(self, survey: Survey) -> Facts:
         return _facts(read_part(survey.skeleton, _Document, exact=survey.exact))
@@ -95,7 +104,8 @@ def _facts(document: _Document) -> Facts:
 def _batches(document: _Whole) -> list[Batch] | None:
     if document.format != FORMAT:
         return None
-    return [Batch(_PATH, (), 0, -1, document.transcript)] if document.transcript else []
+    # Of a document without turns the whole skeleton is looked at: there may be no array of them.
+    return [Batch(_PATH, (), 0, -1, document.transcript)] if document.transcript else None
 
 
 _SMALL = Small(_Whole, b'"turnkeeper.transcript/1"', _batches, lambda document, _: _facts(document))
