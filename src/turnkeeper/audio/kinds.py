@@ -106,7 +106,10 @@ def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
     mp3 = read_mp3(inner)
     if mp3 is None or not mp3.frames:
         raise _unread("holds no samples", key)
-    return _mp3(inner, mp3, key, notes=wav.notes)
+    lost = tuple(note for note in wav.notes if note.startswith("cut off") or note.endswith("not read"))
+    found = _mp3(inner, mp3, key, notes=tuple(note for note in wav.notes if note not in lost))
+    found.losses[:0] = lost
+    return found
 
 
 def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
