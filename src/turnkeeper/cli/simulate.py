@@ -97,7 +97,7 @@ def simulate(
     return 0
 
 
-def _serve(run: Callable[[], None], key_out: Path | None) -> None:
+def _serve(run: Callable[[], object], key_out: Path | None) -> None:
     try:
         run()
     except KeyboardInterrupt:
