@@ -193,6 +193,8 @@ def get(
     if audio or audio_from:
         needs_audio_packages()
         source = PlatformExport(audio_from, store, spool_folder) if audio_from else None
+        if source is not None:
+            source.require()
         wanted = AudioWanted(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
     async def verb() -> tuple[Kept, AudioFound]:
