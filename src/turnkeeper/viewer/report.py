@@ -114,9 +114,10 @@ class _Folder:
 
     def make(self, since: datetime | None, until: datetime | None) -> Report:
         self._refuse_strangers()
-        wanted = list(Period(since, until).conversations(self._archive, self._start))
-        facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
         made = Report(self._folder / "index.html")
+        # A call whose manifest cannot be read has no start, so it is named and not taken for one outside the range.
+        wanted = list(Period(since, until).conversations(self._archive, lambda name: self._start(name, made)))
+        facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
         made.notes += _audited(self._archive, "report", calls=len(wanted), **facts)
         with Journal(self._folder) as journal:
             seen = set()
@@ -144,9 +145,9 @@ class _Folder:
                 made.without_page[conversation] = cause.message
             return None
 
-    def _start(self, conversation: str) -> int | None:
+    def _start(self, conversation: str, made: Report) -> int | None:
         """When a call began, epoch milliseconds: by its details, else by its transcript."""
-        manifest = self._manifest(conversation)
+        manifest = self._manifest(conversation, made)
         if manifest is None:
             return None
         details = self._naming.details(manifest)
