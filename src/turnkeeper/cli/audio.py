@@ -102,8 +102,7 @@ def audio(
         facts["repair_ends"] = pair.repair(repair_ends)
     if alignment is not None:
         facts["alignment"] = str(alignment)
-    found = None if sync is None and alignment is None else pair.alignment(alignment)
-    return _tell(facts, found, sync, as_json=json)
+    return _tell(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
 
 
 def _no_transcript(given: Mapping[str, object]) -> None:

@@ -84,7 +84,7 @@ class Speech:
                 raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
-            empty = met.absent and all(reason == EMPTY for _, reason in met.absent)
+            empty = any(reason == EMPTY for _, reason in met.absent)
             status = "an empty transcript" if empty else "in the making" if met.unready else "no transcript"
             return Pending(status, answered=met.unready, absent=tuple(met.absent))
         for communication, reason in met.absent:
