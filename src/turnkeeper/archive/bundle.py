@@ -87,6 +87,11 @@ class Archive:
         """Make sure that the archive can be written, before anything is fetched for it. Later calls do it anyway."""
         self._check(write=True)
 
+    def require(self) -> None:
+        """Raises ``NotFound`` where there is no archive: for what only goes on with one, or reads it. Nothing is
+        written."""
+        self._check_there()
+
     def claim(self, organisation: str) -> None:
         """Say whose archive this is. Raises ``StoreRefused`` when it already is another organisation's."""
         layout.claim(self.store, self._clock, organisation)

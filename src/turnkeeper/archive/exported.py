@@ -15,10 +15,11 @@ from pathlib import Path
 
 import msgspec
 
+from turnkeeper.archive.address import local_path
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.keys import check_id, is_id
 from turnkeeper.archive.store import open_store
-from turnkeeper.errors import NotFound
+from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
 
@@ -52,6 +53,15 @@ class PlatformExport:
     def url(self) -> str:
         """The address, without credentials."""
         return self._store.url
+
+    def require(self) -> None:
+        """Raise ``Misconfigured`` where the address is a folder that does not exist: nothing would ever be found. A
+        bucket says so itself when it is asked."""
+        path = local_path(self._store.url)
+        if path is not None and not path.is_dir():
+            raise Misconfigured(
+                "no such folder", operation="read recordings", key=str(path), hint="Check --audio-from."
+            )
 
     def find(self, conversation: str, started_ms: int | None) -> tuple[Exported, ...]:
         """The files of one conversation, by key. ``started_ms`` is its start in epoch milliseconds: without it, and

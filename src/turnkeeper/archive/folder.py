@@ -50,7 +50,9 @@ class FolderStore:
         self._root = root.absolute()
         self._disk = disk or Disk()
         self._host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
-        if self._root.exists() and not self._root.is_dir():
+        with self._told("open the archive", ""):
+            is_other = self._root.exists() and not self._root.is_dir()
+        if is_other:
             raise StoreRefused(
                 "is a file, not a folder", operation="open the archive", key=str(root), hint="Name a folder."
             )

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from turnkeeper.audio.alignment import sync_fields
 from turnkeeper.cli.console import printable, say, show
+from turnkeeper.cli.options import milliseconds
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.audio import audio_facts, write_lhotse, write_local_alignment, write_peaks
 from turnkeeper.runs.ends import repair_ends as repaired_ends
@@ -94,15 +95,14 @@ def audio(
         _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
         show(facts)
         return _incomplete(facts)
-    pair = _Pair(recording, transcript, second, round(recording_start * 1000), sync)
+    pair = _Pair(recording, transcript, second, milliseconds(recording_start, "--recording-start") or 0, sync)
     if lhotse is not None:
         facts["lhotse"] = {"folder": str(lhotse), "supervisions": pair.lhotse(lhotse)}
     if repair_ends is not None:
         facts["repair_ends"] = pair.repair(repair_ends)
     if alignment is not None:
         facts["alignment"] = str(alignment)
-    found = None if sync is None and alignment is None else pair.alignment(alignment)
-    return _tell(facts, found, sync, as_json=json)
+    return _tell(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
 
 
 def _no_transcript(given: Mapping[str, object]) -> None:

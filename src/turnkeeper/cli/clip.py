@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from turnkeeper.cli.console import say, show
-from turnkeeper.cli.options import Choice, Destination, selection, store_settings
+from turnkeeper.cli.options import Choice, Destination, milliseconds, selection, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.runs.clips import Clip
 from turnkeeper.runs.clips import clip as cut
@@ -77,11 +77,11 @@ def clip(
         conversation=conversation,
         turn=turn,
         selection=rest,
-        start_ms=_ms(start),
-        end_ms=_ms(end),
+        start_ms=milliseconds(start, "--start"),
+        end_ms=milliseconds(end, "--end"),
         each=each,
         second=second or None,
-        recording_start_ms=_ms(recording_start) or 0,
+        recording_start_ms=milliseconds(recording_start, "--recording-start") or 0,
         sync=sync,
         store=store_settings(destination or Destination(), None),
     )
@@ -99,10 +99,6 @@ def _one(chosen: Selection) -> tuple[str, Selection]:
     named = next(iter(chosen.interactions), "")
     rest = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
     return named, rest
-
-
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
 
 
 def _told(one: Clip) -> dict[str, object]:

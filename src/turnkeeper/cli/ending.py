@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 
-from turnkeeper.errors import Defect, TurnkeeperError
+from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
 
 __all__ = ["guarded"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def guarded(command: Callable[[], object]) -> int:
@@ -17,6 +21,7 @@ def guarded(command: Callable[[], object]) -> int:
     one line that names its type and place (``Defect``), since a traceback may quote a transcript.
     """
     try:
+        _refuse_closed_output()
         code = command()
         sys.stdout.flush()
     except TurnkeeperError as error:
@@ -36,6 +41,38 @@ def guarded(command: Callable[[], object]) -> int:
     except Exception as cause:
         from turnkeeper.cli.console import complain
 
-        complain(Defect.of(cause))
-        return Defect.exit_code
+        end = _of_machine(cause) or Defect.of(cause)
+        complain(end)
+        return end.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _refuse_closed_output() -> None:
+    """Raise ``StoreRefused`` where nothing could be printed (``>&-``), before any work is done for it."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
+    if sys.stdout is None:
+        hint = "Redirect it to a file, or to /dev/null."
+        raise StoreRefused("standard output is closed", operation="print", hint=hint)
+
+
+def _of_machine(cause: Exception) -> TurnkeeperError | None:
+    """What the machine refused, as an error that a person can act on; None where it is none of that.
+
+    The rooms translate what happens in an archive or a spool. What is left are the names that a command was given and
+    the output that it prints, which no room owns.
+    """
+    if not isinstance(cause, OSError):
+        return None
+    if cause.errno == errno.ENAMETOOLONG:
+        return Misconfigured("a name that was given is too long", hint="Check the paths of the command.")
+    if cause.errno not in _FULL and cause.errno != errno.EBADF:
+        return None
+    from turnkeeper.cli.console import hush
+
+    # What is still to be printed would fail once more while Python ends.
+    hush()
+    if cause.errno in _FULL:
+        said = "no room left for what is printed"
+        return DiskFull(said, operation="print", hint="Free some space, or print to another place.")
+    return StoreRefused("the output cannot be written", operation="print", hint="Check where it is redirected to.")

@@ -18,7 +18,15 @@ from cyclopts import Parameter
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.heap import lean_heap
-from turnkeeper.cli.options import Audio, Destination, Platform, archive_address, platform_settings, store_settings
+from turnkeeper.cli.options import (
+    Audio,
+    Destination,
+    Platform,
+    archive_address,
+    checked_count,
+    platform_settings,
+    store_settings,
+)
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
@@ -96,18 +104,17 @@ def export(
         show(asdict(foreseen))
         return 0
     stores = store_settings(destination, platform.ca)
+    pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     pulse = heard(as_json=json, quiet=quiet)
     lean_heap()
     with politely_stopped() as stop:
         report = run_export(
-            _following(range_, every, wanted or Wanted()) if follow else _given(range_),
+            _following(range_, pause, wanted or Wanted()) if follow else _given(range_),
             to=to,
             platform=platform_settings(platform),
             store=stores,
-            settings=ExportSettings(
-                visitors=concurrency, schedule=schedule, audio=_sound(audio, stores, platform.wait)
-            ),
+            settings=ExportSettings(visitors=visitors, schedule=schedule, audio=_sound(audio, stores, platform.wait)),
             clock=clock,
             listener=pulse,
             stop=stop,
@@ -132,8 +139,16 @@ def _sound(audio: Audio | None, stores: StoreSettings, wait: float | None) -> Au
     return AudioWanted(audio.sync, audio.audio_format, source, wait_seconds=wait)
 
 
-def _following(first: Range | None, every: str, wanted: Wanted) -> Follow:
-    return Follow(every=length_of(every, "--every"), first=first, filters=wanted.filters())
+def _every(text: str) -> timedelta:
+    """``--every``, also where it is not used. Raises ``Misconfigured``: nobody lists again without a pause."""
+    length = length_of(text, "--every")
+    if not length:
+        raise Misconfigured("is no pause at all", key="--every", hint="Write 15m or 1h.")
+    return length
+
+
+def _following(first: Range | None, every: timedelta, wanted: Wanted) -> Follow:
+    return Follow(every=every, first=first, filters=wanted.filters())
 
 
 def ended(report: RunReport, *, quiet: bool) -> int:

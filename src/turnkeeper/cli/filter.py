@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.transcript.assembly import Assembly
 
-__all__ = ["PLAIN", "Request", "plain_request", "write_turns"]
+__all__ = ["PLAIN", "Request", "names_in", "plain_request", "write_turns"]
 
 
 @dataclass
@@ -42,7 +42,9 @@ class Request:
 
     def selection(self) -> Selection:
         """Which turns; raises ``Misconfigured`` naming the known roles."""
-        return Selection.from_options(roles=_split(self.role), interactions=_split(self.interaction))
+        return Selection.from_options(
+            roles=names_in(self.role, "--role"), interactions=names_in(self.interaction, "--interaction")
+        )
 
 
 PLAIN: dict[str, Callable[[str], Any]] = {
@@ -74,8 +76,13 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
     return request if request.format in FORMATS else None
 
 
-def _split(values: list[str]) -> list[str]:
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+def names_in(values: Sequence[str], option: str) -> list[str]:
+    """The names of an option that may be repeated or hold several, separated by commas. Raises ``Misconfigured`` where
+    it was given and names nothing: an empty variable would choose everything."""
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    if values and not names:
+        raise Misconfigured("is empty", key=option, hint="Leave it out for all, or look whether a variable is empty.")
+    return names
 
 
 def _set(request: Request, name: str, value: str) -> bool:
@@ -199,6 +206,9 @@ def _say(line: str) -> None:
 def _watched(place: str) -> Iterator[Any]:
     """The place to read, standard input kept aside for a second look, with progress where a person watches."""
     if place == "-":
+        if sys.stdin is None:
+            hint = "Name a file, or send one to standard input."
+            raise Misconfigured("standard input is closed", operation="read", key="-", hint=hint)
         with spooled(sys.stdin.buffer) as body:
             yield body
     elif sys.stderr.isatty() and not sys.stdout.isatty():

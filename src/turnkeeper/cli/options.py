@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from cyclopts import Group, Parameter
 
 from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.audio.recordings import AudioFormat
+from turnkeeper.cli.filter import names_in
 from turnkeeper.errors import Misconfigured
 from turnkeeper.profiles import Profile, read_profile
 from turnkeeper.settings import (
@@ -30,6 +32,9 @@ __all__ = [
     "Platform",
     "archive_address",
     "archive_named",
+    "checked_count",
+    "milliseconds",
+    "names_in",
     "platform_settings",
     "profile",
     "selection",
@@ -145,14 +150,19 @@ def platform_settings(platform: Platform) -> PlatformSettings:
     found = chosen.platform if chosen else PlatformSettings.from_environment()
     return found.but(
         body=_body_limits(platform, found.body),
-        allow_hosts=tuple(_split(platform.allow_host)) or None,
+        allow_hosts=tuple(names_in(platform.allow_host, "--allow-host")) or None,
         region=platform.region or None,
         base_url=platform.base_url.rstrip("/") or None,
         api=platform.api,
-        wait_seconds=platform.wait,
-        poll_seconds=platform.poll,
+        wait_seconds=_wait(platform.wait),
+        poll_seconds=None if platform.poll is None else seconds_in(platform.poll, "--poll"),
         ca=platform.ca,
     )
+
+
+def _wait(seconds: float | None) -> float | None:
+    """``--wait``: nought is an answer too."""
+    return seconds_in(seconds, "--wait") if seconds else seconds
 
 
 def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
@@ -173,13 +183,25 @@ def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
 def selection(choice: Choice) -> Selection:
     """The options as a selection; raises ``Misconfigured`` naming the known roles."""
     return Selection.from_options(
-        roles=_split(choice.role),
-        interactions=_split(choice.interaction),
-        start_ms=None if choice.after is None else round(choice.after * 1000),
-        end_ms=None if choice.before is None else round(choice.before * 1000),
+        roles=names_in(choice.role, "--role"),
+        interactions=names_in(choice.interaction, "--interaction"),
+        start_ms=milliseconds(choice.after, "--after"),
+        end_ms=milliseconds(choice.before, "--before"),
         min_confidence=choice.min_confidence,
     )
 
 
-def _split(values: tuple[str, ...]) -> list[str]:
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+def milliseconds(seconds: float | None, option: str) -> int | None:
+    """Seconds of a conversation as milliseconds. Raises ``Misconfigured`` for inf and nan, naming the option."""
+    if seconds is None:
+        return None
+    if not math.isfinite(seconds):
+        raise Misconfigured(f"{seconds} is no number of seconds", key=option, hint="Write 12.5, or leave it out.")
+    return round(seconds * 1000)
+
+
+def checked_count(count: int, option: str) -> int:
+    """A number of things at once. Raises ``Misconfigured`` where it is less than one."""
+    if count < 1:
+        raise Misconfigured(f"{count} is too few", key=option, hint="Write 1 or more.")
+    return count

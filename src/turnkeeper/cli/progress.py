@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
+
+from turnkeeper.archive.address import local_path
 
 __all__ = ["Progress"]
 
@@ -18,12 +21,13 @@ class Progress:
 
     def __init__(self, place: str) -> None:
         self._place = place
-        self._path = Path(place.removeprefix("file://"))
+        self._path = local_path(place) or Path()
         self._shown = 0.0
         self._passes = 0
 
     def __enter__(self) -> Self | str:
-        large = self._path.is_file() and self._path.stat().st_size >= _LARGE
+        large = os.path.isfile(self._path)  # noqa: PTH113 - of a name that is too long, Path.is_file raises
+        large = large and self._path.stat().st_size >= _LARGE
         return self if large else self._place
 
     def __exit__(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
+from turnkeeper.cli.options import names_in
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.runs.export import Range
@@ -50,11 +51,11 @@ class Wanted:
     def filters(self) -> Filters:
         """The filters as the platform's door takes them. Raises ``Misconfigured`` naming a bad value."""
         return Filters.from_options(
-            queues=_split(self.queue),
-            users=_split(self.user),
-            divisions=_split(self.division),
-            media_types=_split(self.media_type),
-            directions=_split(self.direction),
+            queues=names_in(self.queue, "--queue"),
+            users=names_in(self.user, "--user"),
+            divisions=names_in(self.division, "--division"),
+            media_types=names_in(self.media_type, "--media-type"),
+            directions=names_in(self.direction, "--direction"),
         )
 
 
@@ -74,6 +75,8 @@ def asked(wanted: Wanted, now: datetime, *, follow: bool = False) -> Range | Non
 
 
 def _ids(path: Path) -> tuple[str, ...]:
+    if str(path) == "-" and sys.stdin is None:
+        raise Misconfigured("standard input is closed", operation="read ids", key="-", hint="Name a file.")
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as cause:
@@ -82,7 +85,3 @@ def _ids(path: Path) -> tuple[str, ...]:
         return read_ids(data)
     except Misconfigured as cause:
         raise Misconfigured(cause.message, operation="read ids", key=str(path), hint=cause.hint) from None
-
-
-def _split(values: tuple[str, ...]) -> list[str]:
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]

@@ -1,14 +1,14 @@
-"""Transcripts without anything in them: behind a fresh link they are placeholders, and the real ones follow. Pure."""
+"""Files without any transcript in them: behind a fresh link they are placeholders, and the real ones follow. Pure."""
 
 from __future__ import annotations
 
 from turnkeeper.genesys.answers import document_in
 from turnkeeper.spool import Spool
 
-__all__ = ["EMPTY", "has_no_shape", "is_empty"]
+__all__ = ["EMPTY", "is_empty"]
 
 EMPTY = "the transcript is empty"
-"""The reason of a leg whose transcript has arrived without a phrase, of a call that is fresh."""
+"""The reason of a leg whose file has arrived without any transcript, however old the call."""
 
 _LARGEST = 1 << 16
 """A larger body says something."""
@@ -25,11 +25,6 @@ def is_empty(body: Spool) -> bool:
         return not found
     lists = [found[name] for name in _LISTS if name in found]
     return not found or (bool(lists) and not any(lists))
-
-
-def has_no_shape(body: Spool) -> bool:
-    """Whether a body has no bytes, is ``null``, ``[]`` or ``{}``: no answer of the platform, however old the call."""
-    return not _document(body)
 
 
 def _document(body: Spool) -> object:

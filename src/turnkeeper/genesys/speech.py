@@ -24,7 +24,7 @@ from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api, Call, decoded
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.empty_transcript import EMPTY, has_no_shape, is_empty
+from turnkeeper.genesys.empty_transcript import EMPTY, is_empty
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.scrub import plain
 from turnkeeper.genesys.withheld import kept_form
@@ -39,9 +39,8 @@ _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 @dataclass
 class _Round:
-    """What one walk over the communications met; ``fresh`` says that an empty file is not believed yet."""
+    """What one walk over the communications met."""
 
-    fresh: bool
     bodies: list[TranscriptBody] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, Retriable]] = field(default_factory=list)
@@ -62,20 +61,17 @@ class Speech:
         self._downloads = downloads
         self._listener = listener
 
-    async def ask(
-        self, conversation: str, details: Details, only: Collection[str] | None = None, *, fresh: bool = False
-    ) -> Found | Pending:
+    async def ask(self, conversation: str, details: Details, only: Collection[str] | None = None) -> Found | Pending:
         """One ask of every communication that may have a transcript, or of those in ``only``.
 
-        A link that is not ready, and while the conversation is ``fresh`` a file without anything in it, count as
-        absent: they are asked for again.
+        A link that is not ready, and a file without any transcript in it, count as absent: they are asked for again.
 
         Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
         others only where those gave nothing. A leg that fails does not cost those that came. Raises what failed where
         nothing came, and ``Denied`` where nothing came and a permission is missing.
         """
         likely, others = candidates(details) if only is None else (sorted(only), ())
-        met = _Round(fresh)
+        met = _Round()
         try:
             await self._walk(conversation, likely, met)
             if not met.bodies and not met.failed and met.denied is None:
@@ -88,7 +84,8 @@ class Speech:
                 raise met.failed[0][1]
             if met.denied is not None:
                 raise met.denied
-            status = "in the making" if met.unready else "no transcript"
+            empty = any(reason == EMPTY for _, reason in met.absent)
+            status = "an empty transcript" if empty else "in the making" if met.unready else "no transcript"
             return Pending(status, answered=met.unready, absent=tuple(met.absent))
         for communication, reason in met.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
@@ -97,7 +94,7 @@ class Speech:
     async def _walk(self, conversation: str, communications: Iterable[str], met: _Round) -> None:
         for communication in communications:
             try:
-                met.bodies.append(await self._body(conversation, communication, fresh=met.fresh))
+                met.bodies.append(await self._body(conversation, communication))
             except NotReady as cause:
                 met.unready = True
                 met.absent.append((communication, cause.message))
@@ -116,12 +113,12 @@ class Speech:
                 if len(met.failed) > 1:
                     return  # one leg's trouble is its own; with two, each of the others would be waited for as long
 
-    async def _body(self, conversation: str, communication: str, *, fresh: bool) -> TranscriptBody:
+    async def _body(self, conversation: str, communication: str) -> TranscriptBody:
         if not is_id(communication):
             raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
         link = partial(self._link, conversation, communication)
         spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
-        if is_empty(spool) if fresh else has_no_shape(spool):
+        if is_empty(spool):
             spool.close()
             raise NotReady(EMPTY)
         source = f"speech/{communication}"

@@ -161,7 +161,7 @@ class Transcripts:
             return await self._media.ask(conversation, fresh=fresh)
         if details is None:
             return Pending("no details", answered=False)
-        return await self._speech.ask(conversation, details, only, fresh=fresh)
+        return await self._speech.ask(conversation, details, only)
 
     def _fresh(self, details: Details | None) -> bool:
         if details is None or details.end is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from turnkeeper.archive.address import local_path
 from turnkeeper.audio.alignment import SyncMode, flags
 from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, clip_frames, write_clips
 from turnkeeper.errors import Misconfigured, NotFound
@@ -81,8 +82,9 @@ def clip(
     if is_archive(audio):
         call = _archived(str(audio), conversation, store)
     else:
-        path = Path(str(audio).removeprefix("file://"))
-        other = Path(second) if second else None
+        path = local_path(audio)
+        assert path is not None  # noqa: S101 - what lies elsewhere is an archive
+        other = local_path(second) if second else None
         call = local_call(path, transcript, second=other, recording_start_ms=recording_start_ms, sync=sync)
     if turn is None and not selection:
         wanted = _of_time(call, start_ms, end_ms)

@@ -20,7 +20,7 @@ from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
-from turnkeeper.errors import NotFound, Unread, foreign_as_defect
+from turnkeeper.errors import Misconfigured, NotFound, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.found import Found
@@ -187,12 +187,15 @@ def get(
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
     check_id(conversation)
+    _refuse_others(conversation, selections)
     archive = Archive(to, store, clock=clock, listener=listener, spool_folder=spool_folder)
     platform = platform or PlatformSettings.from_environment()
     wanted = None
     if audio or audio_from:
         needs_audio_packages()
         source = PlatformExport(audio_from, store, spool_folder) if audio_from else None
+        if source is not None:
+            source.require()
         wanted = AudioWanted(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
     async def verb() -> tuple[Kept, AudioFound]:
@@ -208,6 +211,15 @@ def get(
     return Got(
         conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None, troubles=sound.notes
     )
+
+
+def _refuse_others(conversation: str, selections: Sequence[Selection]) -> None:
+    """Raise ``Misconfigured`` where a selection names another conversation only: it could hold no turn of this one."""
+    for one in selections:
+        if one.interactions and conversation.casefold() not in {name.casefold() for name in one.interactions}:
+            named = ", ".join(sorted(one.interactions))
+            said = f"a selection names another conversation ({named})"
+            raise Misconfigured(said, operation="get", key=conversation, hint="Leave --interaction out.")
 
 
 async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:

@@ -98,13 +98,13 @@ class Range:
     def concerns(self, one: Outstanding) -> bool:
         """Whether a conversation that stands failed or unread is among what is asked for, as far as is known of it.
 
-        A range of nothing (``retry``) asks for everything that failed.
+        A range of nothing (``retry``) asks for everything.
         """
         call = one.call
         if self.ids:
             return call.conversation in self.ids
         if self.interval is None:
-            return one.failed
+            return True
         if call.started_at and not self.interval.holds(epoch_ms(call.started_at)):
             return False
         filters = self.filters
@@ -166,7 +166,7 @@ def export(
     Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
     schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
     run politely: what is under way is finished. ``retry`` makes everything that failed due at once; alone, it looks for
-    nothing new.
+    nothing new, and raises ``NotFound`` where there is no archive.
 
     Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
     with single conversations is in the report.
@@ -178,6 +178,10 @@ def export(
     settings = settings or ExportSettings()
     stop = stop or threading.Event()
     archive = Archive(to, store, clock=clock, listener=silent, spool_folder=settings.spool_folder)
+    if settings.audio is not None and settings.audio.source is not None:
+        settings.audio.source.require()
+    if retry and asked in (None, Range()):
+        archive.require()
 
     async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeVar, cast
 
+from turnkeeper.archive.address import local_path
 from turnkeeper.errors import (
     Defect,
     Misconfigured,
@@ -46,6 +49,9 @@ Place = str | Path | bytes | BinaryIO | Source
 """A path, an address (``https://``, ``s3://``, ``file://`` …), the bytes themselves, an open binary file (read from
 where it stands), or anything that reopens."""
 
+
+_SHOWN = 200
+_NO_MORE = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EBADF}
 
 T = TypeVar("T")
 Order = Literal["time", "document"]
@@ -153,12 +159,15 @@ class Findings:
         except (Skippable, Retriable) as cause:
             cause.key = cause.key or key
             self.add(cause)
-        except (TurnkeeperError, BrokenPipeError):
+        except TurnkeeperError:
             raise
+        except OSError as cause:
+            # Nobody can write there any more, so the others cannot be printed either.
+            if cause.errno in _NO_MORE:
+                raise
+            self.add(_defect(cause, key))
         except Exception as cause:
-            defect = Defect(f"{type(cause).__name__} while it was read", operation="read transcript", key=key)
-            defect.__cause__ = cause
-            self.add(defect)
+            self.add(_defect(cause, key))
 
     def raise_any(self) -> None:
         """Raise what was found. Raises the one finding, or ``Unread`` that counts them and quotes the first."""
@@ -168,6 +177,12 @@ class Findings:
         if len(self._found) > 1:
             raise Unread(f"{len(self._found)} could not be read; the first: {first}", operation="read") from first
         raise first
+
+
+def _defect(cause: Exception, key: str) -> Defect:
+    defect = Defect(f"{type(cause).__name__} while it was read", operation="read transcript", key=key)
+    defect.__cause__ = cause
+    return defect
 
 
 def open_transcripts(
@@ -235,10 +250,17 @@ def _source(place: Place) -> Source:
         return BytesSource(place)
     if not isinstance(place, str | Path):
         return place if hasattr(place, "size") and hasattr(place, "open") else _of_file(place)
-    path = Path(str(place).removeprefix("file://"))
-    if not path.exists():
-        raise Misconfigured("no such file", operation="read", key=str(path), hint="Check the path.")
+    path = local_path(place)
+    if path is None or not os.path.exists(path):  # noqa: PTH110 - of a name that is too long, Path.exists raises
+        raise Misconfigured(
+            "no such file", operation="read", key=_shortened(str(path or place)), hint="Check the path."
+        )
     return _File(path)
+
+
+def _shortened(name: str) -> str:
+    """A name as a sentence can hold it: a document that was given for its path would fill the screen."""
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
 
 
 def _of_file(place: object) -> Source:
@@ -251,11 +273,10 @@ def _of_file(place: object) -> Source:
 
 
 def is_archive(place: str | Path) -> bool:
-    """Whether a place is an archive: a folder, or an address of a store."""
-    text = str(place)
-    if text.startswith("file://"):
-        return Path(text.removeprefix("file://")).is_dir()
-    return "://" in text or Path(text).is_dir()
+    """Whether a place is an archive: a folder, or an address of a store. Raises ``Misconfigured`` for an address that
+    leads nowhere."""
+    path = local_path(place)
+    return path is None or os.path.isdir(path)  # noqa: PTH112 - of a name that is too long, Path.is_dir raises
 
 
 def _archived(

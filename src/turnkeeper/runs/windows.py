@@ -108,7 +108,14 @@ def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "")
     if not (since or last):
         raise Misconfigured("no range of time was given", hint="Give --since (and --until), --last 2d, or --ids FILE.")
     start = _moment(last or since, now, "--last" if last else "--since")
-    return Interval(start, _moment(until or "now", now, "--until"))
+    end = _moment(until or "now", now, "--until")
+    if end <= start:
+        raise Misconfigured(
+            "the range of time is empty: it ends before it begins, or there",
+            key="--last" if last else "--since",
+            hint="Name a time before --until, and before now where that is left out.",
+        )
+    return Interval(start, end)
 
 
 def length_of(text: str, option: str) -> timedelta:

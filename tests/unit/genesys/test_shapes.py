@@ -151,16 +151,16 @@ async def test_an_empty_file_of_a_fresh_call_is_not_ready(world: Make, clock: Ma
     assert here.clock.slept
 
 
-@pytest.mark.parametrize("nothing", NOTHING[2:], ids=str)
-async def test_a_file_without_any_shape_is_never_believed(world: Make, clock: ManualClock, nothing: Any) -> None:
-    """K8: ``null``, ``[]`` behind a link, whenever the call was."""
+@pytest.mark.parametrize("nothing", NOTHING, ids=str)
+async def test_a_file_without_any_transcript_is_never_believed(world: Make, clock: ManualClock, nothing: Any) -> None:
+    """K8: ``{"transcripts":[]}``, ``null``, ``[]`` behind a link of an old call were done without a word."""
     here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
     assert isinstance(await here.door.ask("c1", details(clock, hours=2500)), Pending)
 
 
-@pytest.mark.parametrize("nothing", NOTHING[:2], ids=str)
-async def test_an_empty_file_of_an_old_call_is_what_there_is(world: Make, clock: ManualClock, nothing: Any) -> None:
-    here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
+async def test_a_transcript_without_a_phrase_is_what_there_is(world: Make, clock: ManualClock) -> None:
+    silent = {"transcripts": [{"phrases": []}]}
+    here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": silent}))
     assert isinstance(await here.door.ask("c1", details(clock, hours=25)), Found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import httpx2
@@ -51,13 +52,27 @@ async def test_an_empty_transcript_of_a_fresh_call_is_asked_for_again(body: byte
     assert (later.call.state, legs(later.call)["a"]) == ("done", ("done", True))
 
 
-async def test_after_a_day_it_is_kept_as_it_is() -> None:
+@pytest.mark.parametrize("body", [*EMPTY, b'{"conversationId":"c1","communicationId":"a","transcripts":[]}'])
+async def test_an_empty_transcript_of_an_old_call_is_absent_with_its_reason(body: bytes) -> None:
+    """K8: a body without any transcript, of a call older than a day: done, no turns, exit 0, never asked for again."""
+    world = here(a=body)
+    world.clock.advance(3 * 86_400)
+    outcome = await world.visit(CALL)
+    assert (outcome.call.state, outcome.call.reason) == ("absent", "the transcript is empty")
+    assert outcome.due is not None
+    while outcome.due is not None:
+        world.clock.advance(outcome.due / 1000 - world.clock.now().timestamp())
+        outcome = await world.visit(outcome.call)
+    assert (outcome.call.state, outcome.call.generation, legs(outcome.call)["a"]) == ("absent", 0, ("absent", True))
+
+
+async def test_a_transcript_in_which_nobody_spoke_is_done() -> None:
     """K8: the same, of a call of which nobody said a word."""
-    world = here(a=b'{"conversationId":"c1","communicationId":"a","transcripts":[]}')
-    first = await world.visit(CALL)
+    silent = {"conversationId": "c1", "communicationId": "a", "transcripts": [{"phrases": []}]}
+    world = here(a=json.dumps(silent).encode())
     world.clock.advance(86_400)
-    last = await world.visit(first.call)
-    assert (last.call.generation, last.due) == (1, None)
+    last = await world.visit(CALL)
+    assert (last.call.state, last.call.generation, last.due) == ("done", 1, None)
 
 
 async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:
@@ -103,5 +118,8 @@ async def test_get_says_that_it_is_not_ready() -> None:
         await export_conversation(world.door, world.archive, "c1")
     assert caught.value.exit_code == 5
     world.clock.advance(2 * 86_400)
+    with pytest.raises(NotReady, match="an empty transcript"):
+        await export_conversation(world.door, world.archive, "c1")
+    world.platform.bodies["a"] = b'{"transcripts":[{"phrases":[]}]}'  # type: ignore[attr-defined]
     kept = await export_conversation(world.door, world.archive, "c1")
     assert kept.manifest.generation == 1
