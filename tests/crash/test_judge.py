@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tests.crash.judge import holding
 from tests.unit.archive.kept import keep, view_key
-
 from turnkeeper.archive import keys
 from turnkeeper.archive.store import open_store
 
