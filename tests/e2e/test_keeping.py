@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import Cli, Platform, credentials
 from tests.views import view_path
 from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock, rfc3339
 
@@ -54,7 +56,7 @@ def test_an_erased_call_costs_no_request_for_its_transcript(platform: Platform, 
     other, conversation = running.conversation_ids[:2]
     env = credentials(running)
     cli("get", other, "--to", "archive", env=env, code=0)
-    cli("erase", "archive", "--conversation", conversation, "--yes", env=env, code=0)
+    cli("erase", "archive", "--conversation", conversation, "--yes", env=env, code=3)  # not there, and barred
     ran = cli("get", conversation, "--to", "archive", "--json", env=env, code=4)
     assert "fetched" not in ran.err.lower()
 
@@ -103,12 +105,47 @@ def test_exports_do_not_bring_an_erased_call_back_with_or_without_their_ledger(
         ("--ani", CUSTOMER, "--external-contact", "x", "--yes"),
         ("--conversation", "../../etc/passwd", "--yes"),
         ("--conversation", "\x1b[31mred", "--yes"),
+        ("--conversation", "", "--yes"),
+        ("--conversation", ",", "--yes"),
+        ("--conversation", "call-1", "--ani", "", "--yes"),
+        ("--ani", "", "--yes"),
+        ("--ani", " ", "--yes"),
+        ("--external-contact", "", "--yes"),
+        ("--external-contact", " ", "--dry-run"),
     ],
 )
 def test_what_must_not_choose_anything(cli: Cli, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Last round: an empty variable chooses nothing and finishes nothing."""
     Archive(str(tmp_path / "archive")).prepare()
+    Unfinished(FolderStore(tmp_path / "archive")).put("call-1", datetime.now(UTC), "request")
+    before = files(tmp_path / "archive")
     ran = cli("erase", "archive", *arguments, code=2)
     assert "\x1b" not in ran.err
+    assert files(tmp_path / "archive") == before
+
+
+def test_an_id_in_capitals_is_erased_and_an_unknown_one_is_said(platform: Platform, cli: Cli, tmp_path: Path) -> None:
+    """Last round: "erased 0 objects", exit 0, and the call stayed."""
+    running = platform()
+    env, conversation = credentials(running), running.conversation_ids[0]
+    cli("get", conversation, "--to", "archive", env=env, code=0)
+    unknown = cli("erase", "archive", "--conversation", "0000-nobody", "--yes", code=3)
+    assert "0000-nobody  not in the archive" in unknown.out
+    assert cli("erase", "archive", "--conversation", "0000-nobody", "--dry-run", code=3).out == unknown.out
+    erased = cli("erase", "archive", "--conversation", conversation.upper(), "--yes", code=0)
+    assert f"{conversation}  erased" in erased.out
+    assert f"asked for as {conversation.upper()}" in erased.out
+    assert not [name for name in files(tmp_path / "archive") if name.startswith(("manifests/", "raw/"))]
+    again = cli("erase", "archive", "--conversation", conversation.upper(), "--yes", code=0)
+    assert f"{conversation}  already erased" in again.out
+
+
+@pytest.mark.parametrize("age", ["", " ", ","])
+def test_an_empty_age_expires_nothing(cli: Cli, tmp_path: Path, age: str) -> None:
+    Archive(str(tmp_path / "archive")).prepare()
+    before = files(tmp_path / "archive")
+    cli("expire", "archive", "--older-than", age, code=2)
+    assert files(tmp_path / "archive") == before
 
 
 def test_old_calls_expire_and_the_rest_stays(platform: Platform, cli: Cli, tmp_path: Path) -> None:

@@ -160,14 +160,23 @@ class Archive:
         return self._settled(kept, new=False, publish=publish)
 
     def publish(self, manifests: Iterable[Manifest]) -> None:
-        """Tell the index of these generations, each in the day of its conversation's start."""
+        """Tell the index of these generations, each in the day of its conversation's start.
+
+        Where a day of the index cannot be read, the others are told first, then its ``Unread`` is raised.
+        """
         days: dict[str, list[CallState]] = {}
         for manifest in manifests:
             entry = entry_of(manifest, self._details_of(manifest))
             days.setdefault(day_of(entry), []).append(entry)
         states = States(self.store)
+        unread: Unread | None = None
         for day, entries in sorted(days.items()):
-            states.commit(day, entries, combine=with_manifest)
+            try:
+                states.commit(day, entries, combine=with_manifest)
+            except Unread as cause:
+                unread = unread or cause
+        if unread is not None:
+            raise unread
 
     def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Reindexed:
         """Build the index again from the manifests. ``on_error`` is told of each conversation and each day that cannot
@@ -281,8 +290,9 @@ class Archive:
     def erase(self, conversations: Iterable[str], *, by: By = "conversation", dry_run: bool = False) -> Proof:
         """Erase conversations for good, with all versions, and finish earlier erasures; what was done, as a proof.
 
-        ``dry_run`` says what would be erased. Raises ``Misconfigured`` for what cannot be an id, ``Denied`` where this
-        identity may not delete versions.
+        An id that the archive holds with other capital letters is found, where one alone is. What the archive does not
+        hold is ``absent`` in the proof, and is not kept later either. ``dry_run`` says what would be erased. Raises
+        ``Misconfigured`` for what cannot be an id, ``Denied`` where this identity may not delete versions.
         """
         self._check_there()
         eraser = Eraser(self.store, self._clock)
@@ -300,7 +310,7 @@ class Archive:
 
     def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
         """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the
-        id of an external contact. Raises ``Misconfigured`` for an address that names nobody.
+        id of an external contact. Raises ``Misconfigured`` for an address that names nobody, or where none is given.
         """
         self._check_there()
         return find(self.store, Wanted.of(ani, external_contact))

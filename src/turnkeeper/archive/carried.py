@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from turnkeeper.archive import inputs, keys
-from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.contract import Source
 from turnkeeper.archive.manifest import Input, Manifest, SyncMode, View
 from turnkeeper.archive.views import Built, Reading, build
+from turnkeeper.errors import Unread
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Made", "carried", "chosen", "make"]
@@ -53,10 +54,15 @@ def chosen(current: Manifest | None, asked: Sequence[Selection]) -> list[Selecti
 
 
 def carried(
-    store: Store, current: Manifest | None, composed: Sequence[Input], mode: SyncMode, producer: str
+    is_whole: Callable[[View], bool],
+    current: Manifest | None,
+    composed: Sequence[Input],
+    mode: SyncMode,
+    producer: str,
 ) -> tuple[View, ...]:
     """The views of ``current``'s audio that another build would repeat: the same inputs, mode and version, every
-    recording read without a remark, and the objects still there under keys of this version. Else none, never some.
+    recording read without a remark, and the objects still there, byte for byte, under keys of this version. Else none,
+    never some.
     """
     if current is None or not any(inputs.recording_of(taken.source) for taken in composed):
         return ()
@@ -64,11 +70,22 @@ def carried(
     if not same or (current.sync_mode or "report") != mode or inputs.has_remarks(current.recordings, composed):
         return ()
     found = tuple(view for view in current.views if view.key.startswith(_OF_AUDIO))
-    there = all(not view.has_legacy_key and store.size(view.key) == view.size for view in found)
+    there = all(not view.has_legacy_key and is_whole(view) for view in found)
     return found if there else ()
 
 
 def _built(made: Made, *, audio: bool) -> Built:
     wanted = [taken for taken in made.inputs if audio or inputs.recording_of(taken.source) is None]
-    bodies: Mapping[Input, Source] = {taken: made.body(taken) for taken in wanted}
-    return build(made.conversation, bodies, made.selections, made.reading, made.mode)
+    bodies: dict[Input, Source] = {}
+    notes: list[str] = []
+    for taken in wanted:
+        try:
+            bodies[taken] = made.body(taken)
+        except Unread as cause:
+            if not inputs.is_directory(taken.source):
+                raise
+            # A list that is lost costs the names, not the transcript.
+            notes.append(f"{taken.source} cannot be read: {cause.message}")
+    built = build(made.conversation, bodies, made.selections, made.reading, made.mode)
+    built.notes[:0] = notes
+    return built

@@ -36,6 +36,8 @@ __all__ = ["Arrived", "Committer", "Kept", "Request"]
 PRODUCER = f"turnkeeper/{__version__}"
 ATTEMPTS = 8
 BLOCK = 1 << 20
+_LISTS = "directory/"
+"""How a note about a list of names begins."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Kept:
     """What the archive holds now. ``changed`` is False where nothing had to be written.
 
     ``key`` is the transcript's, or the manifest's where the inputs cannot be read: then ``summary`` is None and
-    ``manifest.unread`` says why. ``selected`` counts the turns of each selection, by its slug.
+    ``manifest.unread`` says why. ``selected`` counts the turns of each selection, by its slug. ``notes`` are
+    remarks of this reading.
     """
 
     manifest: Manifest
@@ -64,6 +67,7 @@ class Kept:
     key: str
     changed: bool
     selected: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class Committer:
             mode or "report",
         )
         # A rebuild, and what follows a lost race, makes everything again.
-        carry = carried(self._store, current, composed, made.mode, PRODUCER) if request.arrived and not anew else ()
+        carry = carried(self._is_whole, current, composed, made.mode, PRODUCER) if request.arrived and not anew else ()
         built = make(made, carry, current)
         open_spools.callback(built.close)
         manifest = self._manifest(request, current, composed, selections, built, mode)
@@ -185,18 +189,19 @@ class Committer:
         return without_known_recordings(arrived, earlier, back), reading
 
     def _stored(self, request: Request, manifest: Manifest, built: Built, current: Manifest | None) -> Kept:
+        notes = tuple(built.notes)
         moves = request.move and current is not None and any(view.has_legacy_key for view in current.views)
         if current and not moves and current.says_the_same(manifest):
-            self._put_views(built, current.views, current, thorough=not request.arrived)
+            self._put_views(built, current.views, current, thorough=True)
             self._listener(_archived(current, changed=False))
-            return Kept(current, built.summary, _key(current), changed=False, selected=built.selected)
+            return Kept(current, built.summary, _key(current), changed=False, selected=built.selected, notes=notes)
         self._put_views(built, manifest.views, current)
         key = keys.manifest(manifest.conversation, manifest.generation)
         self._store.put(key, encode(manifest), create=True)
         if current is not None:
             self._supersede(built, current, manifest)
         self._listener(_archived(manifest, changed=True))
-        return Kept(manifest, built.summary, _key(manifest), changed=True, selected=built.selected)
+        return Kept(manifest, built.summary, _key(manifest), changed=True, selected=built.selected, notes=notes)
 
     def _supersede(self, built: Built, current: Manifest, manifest: Manifest) -> None:
         named = {view.key for view in manifest.views}
@@ -216,7 +221,9 @@ class Committer:
         mode: SyncMode | None,
     ) -> Manifest:
         earlier = current.communications if current else ()
-        remarks = request.notes if request.arrived or not current else current.notes
+        # Lists of names are looked at again.
+        earlier_notes = [note for note in current.notes if not note.startswith(_LISTS)] if current else []
+        remarks = request.notes if request.arrived or not current else earlier_notes
         return Manifest(
             format=FORMAT,
             conversation=request.conversation,
@@ -288,7 +295,7 @@ class Committer:
 
     def _is_there(self, taken: Input) -> bool:
         """Whether a list of names is in the archive. It is asked for once."""
-        if taken.key not in self._shared and self._store.size(taken.key) == taken.size:
+        if taken.key not in self._shared and self._store.size(taken.key) == taken.size and self._is_whole(taken):
             self._shared.add(taken.key)
         return taken.key in self._shared
 

@@ -19,13 +19,14 @@ from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.mentions import scrub
 from turnkeeper.archive.parallel import each
 from turnkeeper.archive.removal import Removed, remove, survey
+from turnkeeper.archive.spelling import Meant, meant
 from turnkeeper.archive.states import States
 from turnkeeper.archive.superseded import Superseded
 from turnkeeper.archive.tombstones import Reason, Tombstones
 from turnkeeper.archive.unfinished import Note, Unfinished
 from turnkeeper.archive.versions import History, Lock, history
 from turnkeeper.clock import Clock, rfc3339
-from turnkeeper.errors import Denied, StoreRefused
+from turnkeeper.errors import Denied, StoreRefused, Unread
 from turnkeeper.version import __version__
 
 __all__ = ["By", "Eraser", "Erasure", "Hold", "Proof"]
@@ -36,6 +37,8 @@ DERIVED = (keys.TABLES, "_turnkeeper/search/", "_turnkeeper/derived/")
 
 By = Literal["conversation", "ani", "external-contact", "age", "unfinished"]
 """How the conversations were chosen; never with what."""
+
+Outcome = Literal["found", "erased", "held", "unproven", "absent"]
 
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -49,17 +52,21 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Erasure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What became of one conversation: ``found`` (nothing was done), ``erased``, ``held`` by locks, or ``unproven``:
-    what can be seen is gone, ``why`` says what may be left. Keys are given as SHA-256: they hold ids.
+    """What became of one conversation: ``found`` (nothing was done), ``erased``, ``held`` by locks, ``unproven``:
+    what can be seen is gone, ``why`` says what may be left, or ``absent``: the archive does not hold it. Keys are given
+    as SHA-256: they hold ids. ``asked`` is the id that was given, where its capital letters are others. ``again`` says
+    that it was erased before and nothing of it was left.
     """
 
     conversation: str
-    state: Literal["found", "erased", "held", "unproven"]
+    state: Outcome
     keys: int
     versions: int
     key_sha256: tuple[str, ...] = ()
     held: tuple[Hold, ...] = ()
     why: str = ""
+    asked: str = ""
+    again: bool = False
 
 
 class Proof(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -99,10 +106,14 @@ class Eraser:
     def plan(self, conversations: Iterable[str], by: By, reason: Reason = "request") -> Proof:
         """What ``erase`` would find. Changes nothing, and proves nothing."""
 
-        def look(conversation: str) -> Erasure:
-            return _erasure(conversation, "found", survey(self._store, self._history, conversation))
+        def look(one: Meant) -> Erasure:
+            if one.how == "absent":
+                return _absent(one)
+            found = survey(self._store, self._history, one.conversation)
+            return _named(_erasure(one.conversation, "found", found), one)
 
-        return self._proof(tuple(each(look, dict.fromkeys(conversations))), by, reason, proven=False)
+        found = self._meant(conversations, by)
+        return self._proof(tuple(each(look, found.values())), by, reason, proven=False)
 
     def erase(
         self,
@@ -119,24 +130,29 @@ class Eraser:
         Raises ``Misconfigured`` for what cannot be an id before anything is done, ``Denied`` where versions may not be
         deleted; what was done until then stays done, and the next call goes on.
         """
-        wanted: dict[str, Reason] = dict.fromkeys(conversations, reason)
-        for conversation in wanted:
-            self._tombstones.has(conversation)
+        found = self._meant(conversations, by)
+        absent = [one for one in found.values() if one.how == "absent"]
+        wanted: dict[str, Reason] = {name: reason for name, one in found.items() if one.how != "absent"}
         if by == "unfinished":
             wanted |= dict.fromkeys(self._left_behind(), reason)
         notes = list(self._unfinished.all())
         earlier: dict[str, Reason] = {note.conversation: note.reason for note in notes if self._is_due(note)}
         audit, action = Audit(self._store, self._clock), _action(reason)
-        audit.record(_begun(reason), by=by, conversations=len(wanted), earlier=len(earlier))
+        audit.record(_begun(reason), by=by, conversations=len(wanted) + len(absent), earlier=len(earlier))
         todo = earlier | wanted
-        erasures = self._each(todo)
+        erasures = tuple(_named(one, found.get(one.conversation)) for one in self._each(todo))
         # Nobody knows the days of what earlier erasures left.
-        scrubbed = self._forget(todo, None if earlier else days, reports=reason == "request" or bool(earlier))
-        for erasure in erasures:
-            self._conclude(erasure, todo[erasure.conversation])
+        unread = self._forget_states(todo, None if earlier else days)
+        scrubbed = self._forget(
+            {*todo, *(one.conversation for one in absent)}, reports=reason == "request" or bool(earlier)
+        )
+        if not unread:
+            for erasure in erasures:
+                self._conclude(erasure, todo[erasure.conversation])
+        erasures += tuple(self._bar(one, reason) for one in absent)
         waiting = sum(note.conversation not in todo for note in notes)
         proven = all(erasure.state == "erased" for erasure in erasures) and bool(erasures or not waiting)
-        proof = self._proof(erasures, by, reason, proven=proven, scrubbed=scrubbed, waiting=waiting)
+        proof = self._proof(erasures, by, reason, proven=proven, scrubbed=scrubbed, waiting=waiting, unread=unread)
         audit.record(action, by=by, proven=proof.proven, **_counts(proof))
         return proof
 
@@ -182,14 +198,34 @@ class Eraser:
         why = removed.doubt or ("" if self._history.kept is not None else self._history.why)
         return _erasure(conversation, "unproven" if why else "erased", removed, why)
 
-    def _forget(self, conversations: Collection[str], days: Collection[str] | None, *, reports: bool) -> int:
-        """States say ``erased``, and nothing else of the call's legs; run reports no longer name it."""
+    def _meant(self, conversations: Iterable[str], by: By) -> dict[str, Meant]:
+        """What is to be erased, by its id. Only ids that a person gave may be spelled otherwise in the archive."""
+        if by == "conversation":
+            return {one.conversation: one for one in meant(self._store, self._history, conversations)}
+        return {keys.check_id(name): Meant(name, name, "held") for name in conversations}
+
+    def _bar(self, one: Meant, reason: Reason) -> Erasure:
+        """A conversation that the archive does not hold is not to be kept from now on."""
+        self._tombstones.put(one.conversation, self._clock.now(), reason, held=False)
+        return _absent(one)
+
+    def _forget_states(self, conversations: Collection[str], days: Collection[str] | None) -> tuple[str, ...]:
+        """States say ``erased``, and nothing else of the call's legs. Returns the days that cannot be read."""
         states = States(self._store)
+        unread: list[str] = []
         for day in states.days() if days is None else sorted(days):
-            calls = [call for call in states.read(day).calls if call.conversation in conversations]
+            try:
+                calls = [call for call in states.read(day).calls if call.conversation in conversations]
+            except Unread as cause:
+                unread.append(cause.key)
+                continue
             told = [msgspec.structs.replace(call, state="erased", reason="", legs=()) for call in calls]
             if told:
                 states.commit(day, told)
+        return tuple(unread)
+
+    def _forget(self, conversations: Collection[str], *, reports: bool) -> int:
+        """Leftovers, notes and run reports no longer name the conversations; how many reports did."""
         if isinstance(self._store, FolderStore):
             self._store.drop_leftovers()
         Superseded(self._store, self._clock).forget(conversations)
@@ -214,8 +250,9 @@ class Eraser:
         proven: bool,
         scrubbed: int = 0,
         waiting: int = 0,
+        unread: tuple[str, ...] = (),
     ) -> Proof:
-        derived = tuple(place for place in DERIVED if next(iter(self._store.list(place)), None) is not None)
+        derived = tuple(place for place in DERIVED if next(iter(self._store.list(place)), None) is not None) + unread
         kept: dict[bool | None, Literal["none", "kept", "unknown"]] = {False: "none", True: "kept", None: "unknown"}
         return Proof(
             format=FORMAT,
@@ -235,9 +272,7 @@ class Eraser:
         )
 
 
-def _erasure(
-    conversation: str, state: Literal["found", "erased", "held", "unproven"], removed: Removed, why: str = ""
-) -> Erasure:
+def _erasure(conversation: str, state: Outcome, removed: Removed, why: str = "") -> Erasure:
     return Erasure(
         conversation=conversation,
         state=state,
@@ -247,6 +282,20 @@ def _erasure(
         held=tuple(_hold(lock) for lock in removed.locks),
         why=why,
     )
+
+
+def _named(erasure: Erasure, one: Meant | None) -> Erasure:
+    """The same, with what was asked for."""
+    if one is None:
+        return erasure
+    asked = one.asked if one.asked != erasure.conversation else ""
+    again = one.how == "erased" and not erasure.keys
+    return msgspec.structs.replace(erasure, asked=asked, again=again)
+
+
+def _absent(one: Meant) -> Erasure:
+    many = f": {one.others} ids differ from it in capital letters only" if one.others else ""
+    return Erasure(conversation=one.asked, state="absent", keys=0, versions=0, why=f"not in the archive{many}")
 
 
 def _hold(lock: Lock) -> Hold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -86,12 +87,13 @@ def _holding_objects(store: Store) -> Iterator[str]:
 
 def _indexed(store: Store) -> dict[str, date]:
     states = States(store)
-    return {
-        call.conversation: date.fromisoformat(day)
-        for day in states.days()
-        if day != UNDATED
-        for call in states.read(day).calls
-    }
+    known: dict[str, date] = {}
+    for day in states.days():
+        # The details of a call give its day where the index cannot be read.
+        with contextlib.suppress(Unread):
+            if day != UNDATED:
+                known |= {call.conversation: date.fromisoformat(day) for call in states.read(day).calls}
+    return known
 
 
 def _detailed(store: Store, conversation: str) -> date | None:

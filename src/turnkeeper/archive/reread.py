@@ -21,7 +21,8 @@ _PUBLISHED_AT_ONCE = 1000
 
 class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What became of one conversation: ``before`` and ``after`` are ``done``, ``unread`` or, where it is not held,
-    ``absent``; ``reason`` says why it is still unread; ``changed`` that a new generation was written.
+    ``absent``; ``reason`` says why it is still unread, or which lists of names it was read without; ``changed`` that a
+    new generation was written.
     """
 
     conversation: str
@@ -87,5 +88,5 @@ def _one(
         reason = str(Defect.of(cause, operation="reread", key=conversation))
         return Reread(conversation=conversation, before=before, after="unread", reason=reason), None
     now = kept.manifest
-    why = now.unread.message if now.unread else ""
+    why = now.unread.message if now.unread else "; ".join(note for note in kept.notes if note.startswith("directory/"))
     return Reread(conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why), now

@@ -260,7 +260,7 @@ class States:
 _RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}
 _ARRIVED: dict[str, int] = {"unread": 1, "done": 2}
 _LISTED_AGAIN = "The next export of that time lists it again and replaces the object."
-_DAMAGED = "Restore a version of it, or remove it and the local ledger: the next export then fills both again."
+_DAMAGED = "Run turnkeeper reindex on the archive: it builds the day again from the manifests."
 
 
 def _damaged(key: str) -> Unread:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
@@ -28,6 +29,8 @@ from turnkeeper.spool import Positional
 
 __all__ = ["ObjectStore", "Source", "Store", "open_store"]
 
+T = TypeVar("T")
+
 PART = 8 << 20
 IN_FLIGHT = 4
 READ = 4 << 20
@@ -37,6 +40,8 @@ _retries = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
+_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_busy = re.compile(r"\bSlowDown\b")
 _bad_path = re.compile(r'[Pp]ath "(.*?)"(?: contained|: Encountered)', re.DOTALL)
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
 
@@ -63,10 +68,20 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
 
 
 class ObjectStore:
-    """A ``Store`` over obstore. ``place`` is for the words of errors; ``settings`` are those it was opened with."""
+    """A ``Store`` over obstore. ``place`` is for the words of errors; ``settings`` are those it was opened with;
+    ``sleep`` waits for a store that asks its writers to (in seconds)."""
 
-    def __init__(self, store: Any, url: str, place: Place, settings: StoreSettings | None = None) -> None:
+    def __init__(
+        self,
+        store: Any,
+        url: str,
+        place: Place,
+        settings: StoreSettings | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._store = store
+        self._sleep = sleep
         address = parse_address(url)
         # Directory buckets of S3 list in no order.
         self._lists = _Lists(store, address.prefix)
@@ -77,11 +92,10 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
         if not create:
-            with self._told("write", key):
-                self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False)
+            self._patiently(lambda: self._write(key, data, content_type))
             return
-        for _ in range(3):
-            if self._create(key, data, content_type):
+        for wait in (*_BUSY_WAITS, 0.0):
+            if self._patiently(lambda: self._create(key, data, content_type)):
                 return
             # The refusal may answer our own retried request, so content decides. The other's object may not be
             # visible yet, or gone again: then the next attempt knows more.
@@ -89,9 +103,13 @@ class ObjectStore:
                 if self.get(key) == data:
                     return
                 raise Conflict("stored with different content by another writer", operation="create", key=key)
+            self._sleep(wait)
         raise Unavailable("another writer holds it and shows nothing", operation="create", key=key)
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:
+        self._patiently(lambda: self._write_stream(key, source, content_type))
+
+    def _write_stream(self, key: str, source: Source, content_type: str) -> None:
         with self._told("write", key), source.open() as body:
             if source.size <= PART:
                 data = b"".join(iter(lambda: body.read(BLOCK), b""))
@@ -150,6 +168,22 @@ class ObjectStore:
         options: dict[str, Any] = {"range": (start, end)}
         with self._told("read", key):
             return bytes(self._store.get(key, options=options | ({"if_match": version} if version else {})).bytes())
+
+    def _patiently(self, write: Callable[[], T]) -> T:
+        """Write again while the store says that there are too many requests.
+        Raises the ``Unavailable`` of the last attempt after about a minute."""
+        for wait in _BUSY_WAITS:
+            try:
+                return write()
+            except Unavailable as cause:
+                if not _busy.search(cause.message):
+                    raise
+                self._sleep(wait)
+        return write()
+
+    def _write(self, key: str, data: bytes, content_type: str) -> None:
+        with self._told("write", key):
+            self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False)
 
     def _create(self, key: str, data: bytes, content_type: str) -> bool:
         try:

@@ -16,7 +16,7 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.clock import rfc3339
-from turnkeeper.errors import Conflict, Erased
+from turnkeeper.errors import Conflict, Erased, NotFound
 
 __all__ = ["FORMAT", "Reason", "Tombstone", "Tombstones"]
 
@@ -27,13 +27,18 @@ Reason = Literal["request", "expired"]
 """Why a conversation was erased: somebody asked for it, or it had become too old."""
 
 
-class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """``erased_at`` (RFC 3339, UTC) is when the erasure began."""
+class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """``erased_at`` (RFC 3339, UTC) is when the erasure began. ``held`` is False where nothing was there to erase: the
+    conversation is not kept all the same."""
 
     format: str
     conversation: str
     erased_at: str
     reason: Reason
+    held: bool = True
+
+
+_STONE = msgspec.json.Decoder(Tombstone)
 
 
 class Tombstones:
@@ -48,9 +53,9 @@ class Tombstones:
         """Whether the conversation was erased. One request. Raises ``Misconfigured`` for what cannot be an id."""
         return self._store.size(keys.tombstone(conversation)) is not None
 
-    def put(self, conversation: str, at: datetime, reason: Reason = "request") -> None:
+    def put(self, conversation: str, at: datetime, reason: Reason = "request", *, held: bool = True) -> None:
         """Say that the conversation is erased from now on; the first one to say so is remembered."""
-        stone = Tombstone(format=FORMAT, conversation=conversation, erased_at=rfc3339(at), reason=reason)
+        stone = Tombstone(format=FORMAT, conversation=conversation, erased_at=rfc3339(at), reason=reason, held=held)
         try:
             self._store.put(keys.tombstone(conversation), msgspec.json.encode(stone) + b"\n", create=True)
         except Conflict:
@@ -62,6 +67,13 @@ class Tombstones:
             conversation = keys.parse_note(key)
             if conversation:
                 yield conversation
+
+    def was_held(self, conversation: str) -> bool:
+        """Whether something of an erased conversation was there. A tombstone that cannot be read says so."""
+        try:
+            return _STONE.decode(self._store.get(keys.tombstone(conversation))).held
+        except (NotFound, msgspec.DecodeError):
+            return True
 
     def refuse(self, conversation: str, *, believed: bool = False) -> None:
         """Raises ``Erased`` if the conversation was erased.

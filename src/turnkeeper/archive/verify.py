@@ -222,16 +222,18 @@ class Verification:
                     digest.update(block)
                     size += len(block)
         except NotFound:
-            yield Finding("missing", one.key, conversation, f"{one.size} bytes are listed")
+            yield Finding("missing", one.key, conversation, f"{one.size} bytes are listed{_again(one)}")
             return
         except Unread as cause:
             yield Finding("missing", one.key, conversation, cause.message)
             return
         self._count(objects=1, size=size)
         if size != one.size:
-            yield Finding("changed", one.key, conversation, f"{one.size} bytes are listed, {size} are there")
+            yield Finding(
+                "changed", one.key, conversation, f"{one.size} bytes are listed, {size} are there{_again(one)}"
+            )
         elif digest.hexdigest() != one.sha256:
-            yield Finding("changed", one.key, conversation, "its SHA-256 is not the one listed")
+            yield Finding("changed", one.key, conversation, f"its SHA-256 is not the one listed{_again(one)}")
 
     def _earlier(self, manifests: list[Manifest]) -> Iterator[Finding]:
         """Inputs that only earlier generations list: the platform may no longer have them."""
@@ -397,6 +399,13 @@ def _listed_by(manifests: Iterable[Manifest]) -> set[str]:
 
 def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
     return (*manifest.inputs, *manifest.views)
+
+
+def _again(one: Input | View) -> str:
+    """How an object that is missing or changed comes back."""
+    if isinstance(one, View):
+        return "; turnkeeper reread --every builds it again, and turnkeeper get ID --to the archive does"
+    return "; turnkeeper get ID --to the archive fetches it again, as long as the platform has it"
 
 
 def _is_audio(one: Input) -> bool:

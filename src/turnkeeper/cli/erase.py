@@ -23,8 +23,8 @@ def erase(
     /,
     *,
     conversation: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    ani: str = "",
-    external_contact: str = "",
+    ani: str | None = None,
+    external_contact: str | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(negative="")] = False,
     proof: Path | None = None,
@@ -40,14 +40,15 @@ def erase(
 
         turnkeeper erase s3://calls/genesys --ani +34600000000 --dry-run
 
-    Exit code 3 says that something is left: held by a lock, not provable, or for a person to look at; it is listed.
+    Exit code 3 says that something is left: held by a lock, not provable, not in the archive, or for a person to look
+    at; it is listed.
 
     Parameters
     ----------
     archive
         The archive's folder or address.
     conversation
-        This conversation. Repeat it or separate with commas.
+        This conversation, in capital or small letters. Repeat it or separate with commas.
     ani
         Every conversation of this telephone number or e-mail address.
     external_contact
@@ -62,14 +63,18 @@ def erase(
         The same document on standard output.
     """
     refuse_foreign_proof(proof)
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
     named = [one.strip() for part in conversation for one in part.split(",") if one.strip()]
+    _refuse_empty("--conversation", ",".join(named) if conversation else None)
+    _refuse_empty("--ani", ani)
+    _refuse_empty("--external-contact", external_contact)
     if bool(named) + bool(ani) + bool(external_contact) > 1:
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
-    by, chosen, open_questions = _chosen(opened, named, ani, external_contact)
+    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    by, chosen, open_questions = _chosen(opened, named, ani or "", external_contact or "")
     if dry_run:
-        tell(opened.erase(chosen, by=by, dry_run=True), as_json=json)
-        return 3 if open_questions else 0
+        planned = opened.erase(chosen, by=by, dry_run=True)
+        tell(planned, as_json=json)
+        return 3 if open_questions or any(one.state == "absent" for one in planned.erasures) else 0
     if chosen and not confirm(opened.erase(chosen, by=by, dry_run=True), yes=yes):
         say("nothing was erased")
         return 0
@@ -77,6 +82,13 @@ def erase(
     code = tell(done, as_json=json)
     written = write_proof(done, proof) if proof else 0
     return 3 if code or written or open_questions else 0
+
+
+def _refuse_empty(option: str, value: str | None) -> None:
+    """An option without a value comes from an empty variable: it chooses nothing, and must not choose otherwise."""
+    if value is not None and not value.strip():
+        hint = "Give a value, or leave the option out to finish earlier erasures."
+        raise Misconfigured("has no value", operation="erase", key=option, hint=hint)
 
 
 def _chosen(archive: Archive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:

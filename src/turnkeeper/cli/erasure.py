@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.archive.erase import FORMAT, Erasure, Proof
+from turnkeeper.archive.keys import STATES
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.own_file import refuse_foreign_file, set_aside
 from turnkeeper.errors import Misconfigured
@@ -15,6 +16,10 @@ from turnkeeper.errors import Misconfigured
 __all__ = ["confirm", "document", "listed", "refuse_foreign_proof", "tell", "write_proof"]
 
 SHOWN = 20
+_NOT_SEARCHED = "was not searched: rows made of these conversations may be left there"
+_UNREAD = (
+    "cannot be read and may name these conversations: run turnkeeper reindex, then turnkeeper erase on the archive"
+)
 
 
 def document(proof: Proof) -> str:
@@ -24,14 +29,15 @@ def document(proof: Proof) -> str:
 
 def confirm(plan: Proof, *, yes: bool) -> bool:
     """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked."""
-    if yes:
+    found = sum(erasure.state != "absent" for erasure in plan.erasures)
+    if yes or not found:
         return True
     listed(plan, SHOWN)
     if not sys.stdin.isatty():
         raise Misconfigured(
             "nobody can be asked", operation="erase", hint="Look at it with --dry-run, then add --yes to erase it."
         )
-    say(f"Erase these {len(plan.erasures)} conversations for good? Type yes:")
+    say(f"Erase these {found} conversations for good? Type yes:")
     return sys.stdin.readline().strip().lower() == "yes"
 
 
@@ -83,14 +89,19 @@ def refuse_foreign_proof(file: Path | None) -> None:
 
 def _line(erasure: Erasure) -> str:
     why = f"  ({erasure.why})" if erasure.why else ""
-    return f"{erasure.conversation}  {erasure.state}  {erasure.keys} objects, {erasure.versions} versions{why}"
+    asked = f"  (asked for as {erasure.asked})" if erasure.asked else ""
+    if erasure.state == "absent":
+        return f"{erasure.conversation}  {erasure.why}"
+    if erasure.again and erasure.state in ("found", "erased"):
+        return f"{erasure.conversation}  already erased{asked}"
+    return f"{erasure.conversation}  {erasure.state}  {erasure.keys} objects, {erasure.versions} versions{asked}{why}"
 
 
 def _remarks(proof: Proof) -> None:
     for conversation in proof.undated:
         say(f"{conversation}  kept: nothing says when it was")
     for place in proof.not_covered:
-        say(f"{place} was not searched: rows made of these conversations may be left there")
+        say(f"{place} {_UNREAD if place.startswith(STATES) else _NOT_SEARCHED}")
     if proof.waiting:
         say(f"{proof.waiting} earlier erasures wait for their locks to end")
     if proof.why and proof.erasures:

@@ -18,7 +18,7 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
-from turnkeeper.errors import Misconfigured, Retriable, foreign_as_defect
+from turnkeeper.errors import Misconfigured, Retriable, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.filters import Filters
@@ -329,7 +329,11 @@ class Run:
             tasks.cancel_scope.cancel()
 
     async def _restored(self) -> None:
-        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, States(self.archive.store))
+        damaged: list[Unread] = []
+        states = States(self.archive.store)
+        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, states, damaged.append)
+        for cause in damaged:
+            self.listener(Noted(note=str(cause)))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
         stones = Tombstones(self.archive.store)

@@ -23,7 +23,7 @@ from turnkeeper.archive.bundle import Archive, Arrived
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Defect, Denied, Erased, Misconfigured, Retriable, TurnkeeperError, Unavailable
+from turnkeeper.errors import Defect, Denied, Erased, Misconfigured, Retriable, TurnkeeperError, Unavailable, Unread
 from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Settled, silent
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
@@ -326,7 +326,9 @@ class Exporter:
         if now - self._committed >= self._settings.commit_seconds:
             self._committed = now
             await anyio.to_thread.run_sync(self._ledger.renew)
-            await self._commit()
+            # A day of the index that cannot be read is said when the run ends.
+            with contextlib.suppress(Unread):
+                await self._commit()
 
     async def _commit(self) -> None:
         kept, self._kept = self._kept, []

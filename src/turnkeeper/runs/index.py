@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from turnkeeper.archive.states import CallState, States
+from turnkeeper.errors import Unread
 from turnkeeper.runs.ledger import Ledger
 
 __all__ = ["commit", "epoch_ms", "restore"]
 
 
 def commit(ledger: Ledger, states: States) -> int:
-    """Bring the archive's index up to date; how many calls were told."""
+    """Bring the archive's index up to date; how many calls were told.
+
+    A day that cannot be read stays to be told. The others are told first, then its ``Unread`` is raised.
+    """
     told = 0
+    unread: Unread | None = None
     for day in ledger.dirty():
         calls = ledger.changes(day)
-        states.commit(day, calls)
+        try:
+            states.commit(day, calls)
+        except Unread as cause:
+            unread = unread or cause
+            continue
         ledger.committed(day, calls)
         told += len(calls)
+    if unread is not None:
+        raise unread
     return told
 
 
-def restore(ledger: Ledger, states: States) -> int:
+def restore(ledger: Ledger, states: States, damaged: Callable[[Unread], None]) -> int:
     """Take over the days that this ledger has not seen; how many calls they hold.
 
-    What is done costs nothing again, and what was absent is asked again when its schedule says so.
+    What is done costs nothing again, and what was absent is asked again when its schedule says so. A day that cannot be
+    read is passed to ``damaged``: its calls are listed and fetched as if they were new.
     """
     known = ledger.restored()
     taken = 0
     for day in states.days():
         if day not in known:
-            calls = states.read(day).calls
+            try:
+                calls = states.read(day).calls
+            except Unread as cause:
+                damaged(cause)
+                continue
             ledger.restore(day, ((call, _due(call)) for call in calls))
             taken += len(calls)
     return taken

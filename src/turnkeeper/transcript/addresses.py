@@ -39,8 +39,11 @@ class Wanted(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, address: str = "", contact: str = "") -> Wanted:
-        """Raises ``Misconfigured`` for an address that names nobody, like ``anonymous``."""
+        """Raises ``Misconfigured`` for an address that names nobody, like ``anonymous``, and where neither is given."""
         plain = normalised(address)
+        if not address.strip() and not contact.strip():
+            hint = "Give a telephone number, an e-mail address or the id of an external contact."
+            raise Misconfigured("nobody is named", operation="look for a customer", hint=hint)
         if address and "@" not in plain and sum(character.isdigit() for character in plain) < SHORTEST:
             raise Misconfigured(
                 "is neither a telephone number nor an e-mail address",

@@ -99,9 +99,72 @@ def test_a_dry_run_says_the_same_and_changes_nothing(store: Store) -> None:
 def test_a_conversation_nobody_archived_gets_a_tombstone_too(quick: Store) -> None:
     keep(quick, "call-1")
     proof = erase(quick, "never-seen")
-    assert (proof.erasures[0].state, proof.erasures[0].keys) == ("erased", 0)
+    assert (proof.erasures[0].state, proof.erasures[0].keys, proof.proven) == ("absent", 0, False)
+    assert erase(quick, "never-seen").erasures == proof.erasures
     with pytest.raises(Erased):
         keep(quick, "never-seen")
+
+
+@pytest.mark.parametrize("how", ["objects", "index"])
+def test_an_id_in_other_capitals_is_the_one_that_the_archive_holds(how: str, quick: Store) -> None:
+    """Last round: ``--conversation ID_IN_CAPITALS`` erases the call."""
+    keep(quick, "call-2")
+    if how == "objects":
+        keep(quick, "call-1a")
+    else:
+        States(quick).commit("2026-09-21", [CallState(conversation="call-1a", state="pending")])
+    [plan] = Archive(quick, clock=ManualClock()).erase(["CALL-1A"], dry_run=True).erasures
+    assert (plan.conversation, plan.state, plan.asked) == ("call-1a", "found", "CALL-1A")
+    proof = erase(quick, "CALL-1A")
+    [one] = proof.erasures
+    assert (one.conversation, one.state, one.asked, proof.proven) == ("call-1a", "erased", "CALL-1A", True)
+    assert list(Tombstones(quick).all()) == ["call-1a"]
+    assert not [key for key in outside(quick) if keys.conversation_of(key) == "call-1a"]
+    for spelled in ("call-1a", "Call-1a"):
+        again = erase(quick, spelled)
+        assert (again.proven, again.erasures[0].conversation, again.erasures[0].again) == (True, "call-1a", True)
+    assert list(Verification(quick)) == []
+
+
+def test_an_id_in_capitals_that_an_earlier_version_barred_is_looked_for(quick: Store) -> None:
+    keep(quick, "call-1a")
+    Tombstones(quick).put("CALL-1A", ManualClock().now())
+    assert erase(quick, "CALL-1A").erasures[0].conversation == "call-1a"
+
+
+def test_two_ids_that_differ_in_capitals_are_not_chosen_between(quick: Store) -> None:
+    for name in ("call-1a", "Call-1A"):
+        keep(quick, name)
+    before = outside(quick)
+    [one] = erase(quick, "CALL-1A").erasures
+    assert (one.state, one.why) == ("absent", "not in the archive: 2 ids differ from it in capital letters only")
+    assert outside(quick) == before
+    assert erase(quick, "Call-1A").erasures[0].keys > 0
+
+
+def test_a_customer_who_is_nobody_is_refused(quick: Store) -> None:
+    keep(quick, "call-1")
+    for nobody in ({"ani": ""}, {"external_contact": " "}, dict[str, str]()):
+        with pytest.raises(Misconfigured, match="nobody is named"):
+            list(Archive(quick).matches(**nobody))
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1", b'{"format": "turnkeeper.states/1"}'])
+def test_a_damaged_day_of_the_index_stops_no_erasure_and_is_said(text: bytes, quick: Store) -> None:
+    """Last round: other days go on, ``reindex`` and another erasure finish it."""
+    keep(quick, "call-1")
+    keep(quick, "call-2")
+    damaged = "_turnkeeper/states/2026-09-01/000001.json"
+    quick.put(damaged, text)
+    proof = erase(quick, "call-1")
+    assert (proof.proven, proof.not_covered, proof.erasures[0].state) == (False, (damaged,), "erased")
+    told: list[str] = []
+    Archive(quick, clock=ManualClock()).reindex(lambda cause: told.append(cause.key))
+    assert told == [damaged]
+    finished = Archive(quick, clock=ManualClock()).erase((), by="unfinished")
+    assert (finished.proven, list(Unfinished(quick).all())) == (True, [])
+    assert expire(quick, ManualClock(), timedelta(days=1)).proven
+    assert list(Verification(quick)) == []
 
 
 def test_a_mistyped_address_is_no_archive(store: Store) -> None:

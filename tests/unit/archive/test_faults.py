@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from turnkeeper.archive.refusals import Place, refusal
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.archive.store import ObjectStore, Store, open_store
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.errors import (
     Conflict,
@@ -377,3 +377,55 @@ def test_twenty_short_processes_end_well(local_s3: LocalS3) -> None:
             subprocess.Popen([sys.executable, "-c", code, f"n{batch}{number}"], env=environment) for number in range(4)
         ]
         assert [process.wait() for process in running] == [0] * 4
+
+
+class Busy(Recorder):
+    """Refuses the first PUTs with what stores say that are busy."""
+
+    refusals: int
+    status: int
+    code: str
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.seen.append({})
+        refused = len(self.seen) <= self.refusals
+        body = xml(self.code).encode() if refused else b""
+        self.send_response(self.status if refused else 200)
+        self.send_header("ETag", '"e"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize(("refusals", "served"), [(3, True), (1000, False)])
+def test_a_create_that_meets_another_one_is_waited_out(refusals: int, *, served: bool) -> None:
+    """K3: 409 ConditionalRequestConflict is tried again for about a minute, and no longer."""
+    told = {"seen": [], "refusals": refusals, "status": 409, "code": "ConditionalRequestConflict"}
+    handler, slept = type("Fresh", (Busy,), told), []
+    with serving(handler) as port:
+        opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        assert isinstance(opened, ObjectStore)
+        store = ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=slept.append)
+        if served:
+            store.put("a.json", b"1", create=True)
+        else:
+            with pytest.raises(Unavailable, match="another writer holds it"):
+                store.put("a.json", b"1", create=True)
+    assert 0 < sum(slept) < 70
+
+
+def test_a_store_that_asks_to_slow_down_is_waited_for() -> None:
+    """K3: 503 SlowDown beyond the client's own attempts."""
+    told = {"seen": [], "refusals": 6, "status": 503, "code": "SlowDown"}
+    handler, slept = type("Fresh", (Busy,), told), []
+    with serving(handler) as port:
+        opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        assert isinstance(opened, ObjectStore)
+        store = ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=slept.append)
+        store.put("a.json", b"1")
+    assert len(handler.seen) == 7
+    assert slept

@@ -267,3 +267,54 @@ def test_a_conversation_without_a_view_says_so(quick: Store) -> None:
     keep(quick, CALL)
     with pytest.raises(NotFound, match="no such view"):
         Archive(quick).alignment(CALL)
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "cut", "no list"])
+def test_names_that_are_lost_cost_the_names_and_nothing_else(damage: str, store: Store) -> None:
+    """Last round: ``reread --every`` refused every call where a list of names was lost."""
+    before = keep(store, CALL)
+    lost = next(one for one in before.manifest.inputs if one.source == "directory/users")
+    data = store.get(lost.key)
+    good = store.get(view_key(store, keys.transcript(CALL)))
+    if damage == "missing":
+        store.delete(lost.key)
+    else:
+        store.put(lost.key, {"changed": data.replace(b"Ada", b"Bob"), "cut": data[:-9], "no list": b"7"}[damage])
+    archive = Archive(store, clock=ManualClock())
+    [result] = reread(archive, every=True)
+    assert (result.before, result.after) == ("done", "done")
+    assert result.reason.startswith("directory/users cannot be read: ")
+    assert "four" in archive.transcript(CALL).read().decode()
+    keep(store, CALL)
+    assert kinds(store) == []
+    [result] = reread(archive, every=True)
+    assert (result.after, result.reason) == ("done", "")
+    assert archive.transcript(CALL).read() == good
+
+
+@pytest.mark.parametrize("damage", ["missing", "changed", "grown"])
+@pytest.mark.parametrize("name", [keys.transcript(CALL), keys.summary(CALL)])
+def test_getting_a_call_again_builds_its_damaged_views_again(name: str, damage: str, store: Store) -> None:
+    """Last round: a second ``get`` left a changed view as it was."""
+    keep(store, CALL)
+    key = view_key(store, name)
+    good = store.get(key)
+    if damage == "missing":
+        store.delete(key)
+    else:
+        store.put(key, good + b" " if damage == "grown" else good.replace(b"a", b"b", 1))
+    [finding] = Verification(store)
+    assert "turnkeeper reread --every" in finding.detail
+    assert "turnkeeper get ID" in finding.detail
+    assert not keep(store, CALL).changed
+    assert store.get(key) == good
+    assert kinds(store) == []
+
+
+def test_a_list_of_names_with_other_bytes_is_stored_again(store: Store) -> None:
+    kept = keep(store, CALL)
+    key = next(one.key for one in kept.manifest.inputs if one.source == "directory/users")
+    good = store.get(key)
+    store.put(key, good.replace(b"Ada", b"Bob"))
+    keep(store, CALL)
+    assert store.get(key) == good

@@ -16,7 +16,7 @@ from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
-from turnkeeper.errors import TurnkeeperError
+from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.model import RecordingState
 from turnkeeper.settings import StoreSettings
 from turnkeeper.transcript.details import Details
@@ -229,3 +229,26 @@ def test_a_call_that_began_outside_the_calendar_has_a_place_in_the_index(start: 
     entry = entry_of(manifest(), Details(conversation="c", start=start, end=start + 1))
     States(quick).commit(day_of(entry), [entry])
     assert index(quick) == {"c": 2}
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[", b'{"calls": [{}]}'])
+def test_a_damaged_day_stops_no_other_day_and_reindex_builds_it_again(text: bytes, quick: Store) -> None:
+    """Last round: a damaged day stayed red after an export."""
+    first = keep(quick, "call-1").manifest
+    [key] = days(quick)
+    quick.put(key, text)
+    archive_of(quick).keep("call-9", [transcript("call-9")])
+    other = archive_of(quick).manifest("call-9")
+    assert other is not None
+    for one in [one for one in days(quick) if "/undated/" in one]:
+        quick.delete(one)
+    with pytest.raises(Unread, match="not a day of states") as caught:
+        archive_of(quick).publish([first, other])
+    assert "turnkeeper reindex" in caught.value.hint
+    assert [call.conversation for call in States(quick).read("undated").calls] == ["call-9"]
+    assert [one.kind for one in Verification(quick)] == ["unreadable", "index"]
+    told: list[TurnkeeperError] = []
+    archive_of(quick).reindex(told.append)
+    assert [cause.key for cause in told] == [key]
+    assert index(quick) == {"call-1": 1, "call-9": 1}
+    assert list(Verification(quick)) == []

@@ -326,3 +326,14 @@ def test_names_of_manifests_that_are_none_are_found(tmp_path: Path) -> None:
     assert [one.generation for one in archive.manifests()] == [1]
     keep(store, "call-1")
     assert {key: data for key, data in contents(store).items() if key not in odd} == before
+
+
+def test_an_archives_own_note_that_is_a_pipe_is_never_opened(tmp_path: Path) -> None:
+    """Last round: ``archive.json`` is a FIFO."""
+    root = tmp_path / "archive"
+    keep(FolderStore(root), "call-1")
+    note = next(path for path in root.rglob("archive.json"))
+    note.unlink()
+    os.mkfifo(note)
+    assert ("link", note.relative_to(root).as_posix()) in found(FolderStore(root))
+    assert list(Archive(FolderStore(root)).conversations()) == ["call-1"]
