@@ -69,7 +69,7 @@ class Assembly:
     @property
     def is_empty(self) -> bool:
         """Whether the bodies hold nothing that turns are made of."""
-        return not any(document.survey.count for document in self._documents)
+        return not any([document.survey.count for document in self._documents])
 
     def unready(self) -> TurnkeeperError | None:
         """Why bodies without turns are not the transcript: ``NotReady``, or ``Unread`` where they only name where it
@@ -240,6 +240,8 @@ def _placed(cause: Unread, key: str) -> Unread:
 
 
 def _conversation(facts: Sequence[Facts], asked: str | None) -> str:
+    if len(facts) == 1 and asked is None:
+        return facts[0].conversation or "unknown"
     said = {one.conversation.casefold(): one.conversation for one in facts if one.conversation}
     if asked is None:
         if len(said) > 1:

@@ -194,7 +194,7 @@ def _fill(document: _Short, arrays: list[Any]) -> bool:
 
 
 def _epoch(value: Time) -> int | None:
-    moment = moment_of(value)
+    moment = value if type(value) is int else moment_of(value)
     return moment if moment is not None and EPOCH < moment < LAST else None
 
 
