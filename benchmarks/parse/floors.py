@@ -54,7 +54,7 @@ def table(measured: Measured) -> str:
         text += _line(f"{document.name}: by time, peak MB", MEGABYTES, peak, peak < MEGABYTES)
     for shape in ("flat", "native"):
         column = small.column(shape, small.foreign(shape))
-        ratio = column["read_turns"] / column["msgspec, same work"]
+        ratio = column["read_turns"] / column[small.SAME]
         text += _line(f"{shape}, 35 KB: read_turns, times msgspec", AGAINST_MSGSPEC, ratio, ratio <= AGAINST_MSGSPEC)
     return text
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from turnkeeper.errors import Misconfigured, TurnkeeperError, UnknownShape
+from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError, UnknownShape
 from turnkeeper.runs.turns import Findings, is_archive, open_transcripts, refuse_unready, spooled
 from turnkeeper.transcript.dialect import Mode
 from turnkeeper.transcript.lines import FORMATS, Format, TurnWriter, turn_writer
@@ -163,8 +163,12 @@ class _Printed:
             self.count += 1
             if self.is_full:
                 break
+        for said in transcript.notes:
+            _say(f"turnkeeper: read transcript {transcript.conversation}: {said}")
         for said in transcript.left_out:
             self._find(UnknownShape(said, operation="read transcript", key=transcript.conversation))
+        if unfinished := transcript.unfinished():
+            self._find(unfinished)
 
     def _counted(self, transcript: Assembly) -> Iterator[Turn]:
         def seen() -> Iterator[Turn]:
@@ -193,7 +197,7 @@ class _Printed:
         from turnkeeper.cli.console import complain
 
         complain(error)
-        self._code = 3
+        self._code = NotReady.exit_code if isinstance(error, NotReady) and self._code in (0, 5) else 3
 
 
 def _say(line: str) -> None:

@@ -75,12 +75,22 @@ def read_turns(
     A field that cannot be right costs that field: the turn has its default there and names it in ``defects``. With
     ``strict`` it raises ``Unread`` with the byte offset and the field.
 
-    Raises ``Unread`` and its kin with the byte offset, ``NotReady`` for a transcript that the platform still makes,
+    Raises ``Unread`` and its kin with the byte offset, ``NotReady`` for a transcript that the platform still makes
+    (after the turns that it holds already),
     ``Misconfigured`` for a missing file or a folder that is no archive. What can be read of an archive, or of a body
     that also holds documents of no known shape, is given first; what cannot is raised at the end.
     """
+    _refuse_other(selection, order)
     mode = Mode(strict=False, words=words, exact=strict)
     return chain.from_iterable(_selected(place, selection, order, mode))
+
+
+def _refuse_other(selection: object, order: object) -> None:
+    if order not in ("time", "document"):
+        raise Misconfigured(f"{order!r} is no order", key="order", hint="Write order='time' or order='document'.")
+    if selection is not None and not isinstance(selection, Selection):
+        hint = "Write tk.Selection(roles={'agent'})."
+        raise Misconfigured(f"a {type(selection).__name__} is no selection", key="selection", hint=hint)
 
 
 def read_batches(place: Place) -> Iterator[TurnBatch]:
@@ -110,16 +120,30 @@ def _each(
     """What ``read`` gives of every transcript at a place; then what could not be read is raised."""
     with _single(place) as source:
         if source is not None:
-            transcript = assemble([Body(source)], mode=mode)
-            refuse_unready(transcript)
-            yield read(transcript)
-            refuse_left_out(transcript)
+            for transcript in _of_body(source, interactions, mode):
+                refuse_unready(transcript)
+                yield read(transcript)
+                refuse_left_out(transcript)
             return
         findings = Findings()
         for transcript in _archived(str(place), interactions, None, mode, findings):
             with findings.item(transcript.conversation):
                 yield from ([part] for part in read(transcript))
         findings.raise_any()
+
+
+def _of_body(source: Source, interactions: Collection[str], mode: Mode | None) -> Iterator[Assembly]:
+    """The transcript of one body; of a body with events of several conversations, those that are asked for."""
+    try:
+        transcript = assemble([Body(source)], mode=mode)
+    except Unread as cause:
+        if not interactions or cause.field != "conversationId":
+            raise
+    else:
+        yield transcript
+        return
+    for conversation in interactions:
+        yield assemble([Body(source)], conversation=conversation, mode=mode)
 
 
 def refuse_unready(transcript: Assembly) -> None:
@@ -130,9 +154,12 @@ def refuse_unready(transcript: Assembly) -> None:
 
 
 def refuse_left_out(transcript: Assembly) -> None:
-    """Raise ``UnknownShape`` where the body also holds documents that are not among the turns."""
+    """Raise ``UnknownShape`` where the body also holds documents that are not among the turns, ``NotReady`` where the
+    platform still makes the transcript."""
     for said in transcript.left_out:
         raise UnknownShape(said, operation="read transcript", key=transcript.conversation)
+    if unfinished := transcript.unfinished():
+        raise unfinished
 
 
 class Findings:
@@ -203,7 +230,7 @@ def open_transcripts(
     own = findings or Findings()
     with _single(place, platform) as source:
         if source is not None:
-            yield assemble([Body(source)], mode=mode)
+            yield from _of_body(source, interactions, mode)
             return
         yield from _archived(str(place), interactions, store, mode, own)
     if findings is None:

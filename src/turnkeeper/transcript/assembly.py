@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from itertools import chain
 
 import msgspec
@@ -51,12 +52,13 @@ class Assembly:
     """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
 
     ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies. ``left_out`` says what of the
-    bodies is not among the turns, one sentence each.
+    bodies is not among the turns, ``notes`` what of them could not be right, one sentence each.
     """
 
     conversation: str
     repaired_surrogates: int
     left_out: tuple[str, ...]
+    notes: tuple[str, ...]
     _told: Callable[[], TranscriptHeader] = field(repr=False)
     _documents: tuple[Document, ...] = field(repr=False)
     contexts: tuple[Context, ...] = field(repr=False)
@@ -71,10 +73,22 @@ class Assembly:
         """Whether the bodies hold nothing that turns are made of."""
         return not any(document.survey.count for document in self._documents)
 
+    def unfinished(self) -> NotReady | None:
+        """That the platform still makes the transcript, of which the bodies hold some turns; None where it does not."""
+        status = self._status
+        if self.is_empty or status not in PENDING:
+            return None
+        said = f"the transcript may go on: its status is {status}"
+        return NotReady(said, operation="read transcript", key=self.conversation, hint=LATER)
+
+    @property
+    def _status(self) -> str:
+        return next((one.facts.status.lower() for one in self._documents if one.facts.status != "completed"), "")
+
     def unready(self) -> TurnkeeperError | None:
         """Why bodies without turns are not the transcript: ``NotReady``, or ``Unread`` where they only name where it
         lies. None for a transcript that is complete and empty: a call in which nobody spoke."""
-        status = next((one.facts.status.lower() for one in self._documents if one.facts.status != "completed"), "")
+        status = self._status
         if status in PENDING:
             return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
         link = next(filter(None, [link_in(one.survey.skeleton) for one in self._documents]), None)
@@ -201,7 +215,10 @@ def _assembled(
         return own or _header(found, facts, base, turning, details, people, file, known)
 
     left_out = tuple([said for one in facts for said in one.left_out])
-    return Assembly(found, repaired, left_out, told, tuple([document for _, document in turning]), tuple(contexts))
+    notes = tuple([said for one in facts for said in one.notes])
+    return Assembly(
+        found, repaired, left_out, notes, told, tuple([document for _, document in turning]), tuple(contexts)
+    )
 
 
 def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> list[Document]:
@@ -220,7 +237,17 @@ def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str 
         # Messages of one conversation, which a shape reads as one document.
         with contextlib.suppress(Trailing):
             return [open_document(everything, shapes, limits, asked, mode)]
-    return [_one(part, shapes, limits, asked, mode) for part in parts]
+    # A document that comes again byte by byte is the same one.
+    once = {_digest(part): part for part in reversed(parts)}
+    return [_one(part, shapes, limits, asked, mode) for part in reversed(once.values())]
+
+
+def _digest(source: Source) -> bytes:
+    digest = blake2b()
+    with source.open() as reader:
+        while data := reader.read(1 << 18):
+            digest.update(data)
+    return digest.digest()
 
 
 def _one(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
@@ -240,6 +267,8 @@ def _placed(cause: Unread, key: str) -> Unread:
 
 
 def _conversation(facts: Sequence[Facts], asked: str | None) -> str:
+    if len(facts) == 1 and asked is None:
+        return facts[0].conversation or "unknown"
     said = {one.conversation.casefold(): one.conversation for one in facts if one.conversation}
     if asked is None:
         if len(said) > 1:

@@ -48,7 +48,7 @@ class Facts(msgspec.Struct, frozen=True):
     ``conversation_start``, ``transcript_start`` and ``first_phrase`` are epoch ms. ``offset_times`` says that turns
     carry offsets. ``relative`` that they carry seconds from the conversation's start, so that no base applies.
     ``header`` is set where the document is turnkeeper's own. ``private`` belongs to the shape. ``left_out`` says what
-    of the body is not among the turns.
+    of the body is not among the turns, ``notes`` what of the document could not be right, one sentence each.
     """
 
     dialect: Dialect
@@ -66,6 +66,7 @@ class Facts(msgspec.Struct, frozen=True):
     header: TranscriptHeader | None = None
     private: Any = None
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -201,6 +202,13 @@ class Defects:
         except (ValueError, OverflowError) as wrong:
             self.note(name, field, str(wrong))
             return None
+
+    def confidence(self, value: float | None) -> float | None:
+        """A confidence, None where it does not lie between 0 and 1."""
+        if value is None or 0 <= value <= 1:
+            return value
+        self.note("confidence", "confidence", "does not lie between 0 and 1")
+        return None
 
 
 _ROOT = re.compile(r"[.\[]")

@@ -22,6 +22,12 @@ __all__ = ["Intake", "Unpacked", "may_have_halves", "not_utf8"]
 _BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 18
 MOST_LAYERS = 2
+_FILES = {
+    b"PK\x03\x04": "a zip archive",
+    b"BZh": "a file packed with bzip2",
+    b"\xfd7zXZ\0": "a file packed with xz",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+}
 _WIDE = {b"{\0", b"[\0", b"\0{", b"\0["}
 
 # A pair stays, a half becomes U+FFFD (written in six bytes, as it stood), any other escape is stepped over whole.
@@ -197,6 +203,7 @@ class Intake:
                 return b""
             self._bom = False
             _refuse_utf16(data)
+            _refuse_archives(data)
             if data.startswith(_BOM):
                 data, self._at = data[3:], 3
         keep = len(data)
@@ -247,6 +254,14 @@ def _refuse_utf16(head: bytes) -> None:
     """Name a text for what it is: the first characters of UTF-16 and UTF-32 say so, with or without a mark."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")) or head[:2] in _WIDE or head[:4] == b"\0\0\0{":
         raise Unread("UTF-16 or UTF-32, not UTF-8", offset=0, hint="Save it as UTF-8.")
+
+
+def _refuse_archives(head: bytes) -> None:
+    """Name a file that is no text and no single packed body. What was unpacked is looked at, too: a tar within gzip."""
+    name = next((name for magic, name in _FILES.items() if head.startswith(magic)), "")
+    name = "a tar archive" if head[257:262] == b"ustar" else name
+    if name:
+        raise Unread(f"this is {name}, not JSON", offset=0, hint="Unpack it, and give the transcript itself.")
 
 
 def _starts_escape(data: bytes, at: int) -> bool:

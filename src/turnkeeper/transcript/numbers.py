@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-__all__ = ["EPOCH", "LAST", "LONGEST", "Time", "epoch_ms", "milliseconds", "ms_of", "rfc3339_ms", "seconds_of"]
+__all__ = [
+    "EPOCH",
+    "LAST",
+    "LONGEST",
+    "SECONDS",
+    "Time",
+    "epoch_ms",
+    "milliseconds",
+    "ms_of",
+    "rfc3339_ms",
+    "seconds_of",
+]
 
 Time = int | float | str | None
 """A time as payloads spell one: a number, a number in a string, or ISO 8601."""
@@ -16,6 +27,10 @@ EPOCH, LAST = 1e11, 253_402_300_800_000
 
 LONGEST = 1e11
 """Seconds or milliseconds beyond this are absurd as a time within a conversation."""
+
+
+SECONDS = 1e9
+"""Milliseconds from here up to ``EPOCH`` are epoch seconds (after September 2001): no call lasts eleven days."""
 
 
 def milliseconds(seconds: float) -> int:
@@ -37,13 +52,15 @@ def milliseconds(seconds: float) -> int:
 
 
 def ms_of(value: Time) -> int | None:
-    """A time that is given in milliseconds, to the nearest whole one; an ISO 8601 time becomes epoch milliseconds.
+    """A time that is given in milliseconds, to the nearest whole one; an ISO 8601 time and epoch seconds become epoch
+    milliseconds.
 
     Raises ``ValueError`` for a string that is no time.
     """
-    if value is None or isinstance(value, int):
-        return value
-    return round(_number(value) if isinstance(value, str) else value)
+    if value is None:
+        return None
+    number = value if isinstance(value, int) else round(_number(value) if isinstance(value, str) else value)
+    return number * 1000 if SECONDS <= number <= EPOCH else number
 
 
 def seconds_of(value: Time) -> int | None:
@@ -70,11 +87,12 @@ def _number(text: str) -> float:
 
 
 def epoch_ms(text: str | None) -> int | None:
-    """An ISO 8601 time as epoch milliseconds (UTC where no zone is given), None where it is not one."""
+    """An ISO 8601 time as epoch milliseconds (UTC where no zone is given), None where it is not one. Its letters may be
+    small ones (RFC 3339, 5.6)."""
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text.upper())
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         since = aware - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError):

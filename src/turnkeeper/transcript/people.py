@@ -9,7 +9,7 @@ import msgspec
 from turnkeeper.model import Participant
 from turnkeeper.transcript.details import DetailParticipant, Details
 from turnkeeper.transcript.dialect import Person
-from turnkeeper.transcript.numbers import EPOCH
+from turnkeeper.transcript.numbers import EPOCH, SECONDS
 from turnkeeper.transcript.roles import role_of
 
 __all__ = ["from_details", "from_file", "together"]
@@ -142,10 +142,12 @@ def _overlap(person: Person, other: DetailParticipant, base: int) -> int:
 
 
 def _placed(value: float | None, base: int) -> int | None:
-    """A payload's time from ``base``; small numbers are offsets already."""
+    """A payload's time from ``base``; small numbers are offsets already, seconds of the epoch are none."""
     if value is None:
         return None
     whole = value if isinstance(value, int) else round(value)
+    if SECONDS <= whole <= EPOCH:
+        whole *= 1000
     return whole - base if whole > EPOCH else whole
 
 

@@ -54,9 +54,10 @@ class Intervals:
 
     def __init__(self, people: Iterable[Participant]) -> None:
         self._people = list(people)
-        self._spans: list[Span] = []
+        self._spans = list(map(_span, self._people))
+        self._starts: list[int] = []
         if len(self._people) > _FEW:
-            self._spans = sorted(map(_span, self._people), key=lambda span: (span[0], span[1], span[2].id))
+            self._spans.sort(key=lambda span: (span[0], span[1], span[2].id))
             self._starts = [span[0] for span in self._spans]
             self._latest = list(accumulate((span[1] for span in self._spans), max))
 
@@ -75,7 +76,7 @@ class Intervals:
         """
         last = max(end, start + 1)
         most, found = 0, []
-        for begin, finish, person in self._around(start, last) if self._spans else map(_span, self._people):
+        for begin, finish, person in self._around(start, last) if self._starts else self._spans:
             overlap = min(finish, last) - max(begin, start)
             if overlap > most:
                 most, found = overlap, [person]

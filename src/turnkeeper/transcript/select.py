@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ _SAFE = re.compile(r"[A-Za-z0-9]+")
 class Selection:
     """A filter; what is empty or None does not filter.
 
-    Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, where ``roles`` names none.
+    Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, where ``roles`` names none, a bound is
+    no finite number, the window ends before it starts, or the confidence does not lie between 0 and 1.
 
     ``roles`` as asked for: ``system`` stands for system, ivr, acd and bot, every other name for itself.
     ``interactions`` are conversation ids. ``start_ms`` and ``end_ms`` bound a window, half-open: a turn is in it when
@@ -53,8 +55,19 @@ class Selection:
             named = ", ".join(sorted(map(repr, wrong)))
             hint = f"The roles are {', '.join(known_roles)}."
             raise WrongSelection(f"{named}: not a role", key="roles", hint=hint)
+        self._check_bounds()
         object.__setattr__(self, "roles", roles)
         object.__setattr__(self, "interactions", interactions)
+
+    def _check_bounds(self) -> None:
+        for name in ("start_ms", "end_ms", "min_confidence"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise WrongSelection(f"{value!r} is no finite number", key=name, hint="None does not filter.")
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise WrongSelection("a confidence lies between 0 and 1", key="min_confidence")
+        if self.start_ms is not None and self.end_ms is not None and self.end_ms <= self.start_ms:
+            raise WrongSelection("the window ends before it starts", key="end_ms")
 
     @classmethod
     def from_options(
@@ -72,10 +85,6 @@ class Selection:
             if word not in known_roles:
                 known = ", ".join(known_roles)
                 raise Misconfigured(f"{word!r} is not a role", key="role", hint=f"The roles are {known}.")
-        if min_confidence is not None and not 0 <= min_confidence <= 1:
-            raise Misconfigured("a confidence lies between 0 and 1", key="min_confidence")
-        if start_ms is not None and end_ms is not None and end_ms <= start_ms:
-            raise Misconfigured("the window ends before it starts", key="end_ms")
         found = frozenset(cast("list[Role]", wanted))
         return cls(found, frozenset(interactions), start_ms, end_ms, min_confidence, communication)
 

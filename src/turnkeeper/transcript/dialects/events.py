@@ -26,6 +26,8 @@ from turnkeeper.transcript.typed import converted
 
 __all__ = ["Events"]
 
+_HEARTBEAT = "channel.metadata"
+"""The topic of what a notification socket says of itself: that it lives, and that it is about to close."""
 REMEMBERED = 50_000
 """Ids of utterances that are remembered to recognise a second delivery, which follows the first closely."""
 
@@ -76,6 +78,7 @@ class _Detail(msgspec.Struct):
 class _Event(_Message, rename="camel"):
     """Any of the three wrappings: EventBridge (``detail.eventBody``), socket frame (``eventBody``), bare message."""
 
+    topic_name: Any = None
     detail: _Detail | None = None
     event_body: _Message | None = None
 
@@ -109,9 +112,11 @@ class Events:
     def survey(self, survey: Survey, batch: Batch) -> None:
         for event in batch.items:
             message = _message(event)
-            if message is None:
-                survey.foreign.append(batch.first)
-                continue
+            if message is None or not isinstance(message.transcripts, list | None):
+                if event.topic_name != _HEARTBEAT:
+                    survey.foreign.append(batch.first)
+                if message is None:
+                    continue
             legs = survey.notes.setdefault(_conversation(message) or "", {})
             start = _start(message)
             known = legs.get(message.communication_id, (None, None))
@@ -218,7 +223,7 @@ def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Co
         start_ms=start,
         end_ms=end,
         speaker_id=speaker,
-        confidence=said.confidence,
+        confidence=defects.confidence(said.confidence),
         channel=channel,
         communication=message.communication_id or context.communication,
         language=utterance.dialect.lower() if utterance.dialect else None,

@@ -204,7 +204,7 @@ def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn
         start_ms=start,
         end_ms=end,
         speaker_id=speaker,
-        confidence=_first(raw.confidence, raw.score),
+        confidence=defects.confidence(_first(raw.confidence, raw.score)),
         communication=context.communication,
         index=batch.first + index,
         defects=defects.names,

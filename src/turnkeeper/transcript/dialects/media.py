@@ -11,10 +11,10 @@ import msgspec
 from turnkeeper.model import Dialect, Role, Turn
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import Context, Defects, Facts, Mode, Person, Survey
-from turnkeeper.transcript.dialects.reading import bounds, placed, read_part
+from turnkeeper.transcript.dialects.reading import bounds, fractions, placed, read_part
 from turnkeeper.transcript.document import unknown_shape
 from turnkeeper.transcript.native import Columns, Field, Table
-from turnkeeper.transcript.numbers import EPOCH, Time, seconds_of
+from turnkeeper.transcript.numbers import LONGEST, Time, seconds_of
 from turnkeeper.transcript.salvage import Flaw
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
@@ -43,7 +43,8 @@ class _Probe(msgspec.Struct, gc=False):
 
 
 class _Row(_Probe, gc=False):
-    """An element. Older gateways write camel case, which means the same fields."""
+    """An element. Older gateways write camel case, which means the same fields. Names of other makers are no fields:
+    that they are there marks the turn."""
 
     end_time: Time = None
     end_older: Time = msgspec.field(default=None, name="endTime")
@@ -51,6 +52,9 @@ class _Row(_Probe, gc=False):
     speaker_snake: Name = msgspec.field(default=None, name="speaker_id")
     speaker_older: Name = msgspec.field(default=None, name="speakerId")
     confidence: float | None = None
+    other_start: Any = msgspec.field(default=None, name="start")
+    other_end: Any = msgspec.field(default=None, name="end")
+    other_speaker: Any = msgspec.field(default=None, name="speaker")
 
     @property
     def end(self) -> Time:
@@ -72,6 +76,9 @@ _PLACES = {
     "speakerId": "speaker_id",
     "confidence": "confidence",
 }
+FARTHEST = 1e10
+"""Seconds that make more milliseconds (115 days) are something else: milliseconds, perhaps."""
+_OTHER_NAMES = {"start_ms": "start", "end_ms": "end", "speaker_id": "speaker"}
 _TURNS = Table(
     Field("start_time", "millis"),
     Field("end_time", "millis"),
@@ -177,9 +184,11 @@ def _start(value: Time) -> int | None:
 
 
 def _plain(columns: Columns) -> bool:
-    """Whether every turn's times are offsets, and right."""
-    start, end, *_ = columns.lists
-    return max(start, default=0) <= EPOCH >= max(end, default=0) and not any(map(lt, end, start))
+    """Whether every turn's times are offsets, and right, and so is its confidence."""
+    start, end, _, _, confidence = columns.lists
+    if max(start, default=0) > FARTHEST or max(end, default=0) > FARTHEST or any(map(lt, end, start)):
+        return False
+    return fractions(confidence)
 
 
 def _roles(speakers: list[str | None], known: Mapping[str, Role]) -> list[Role]:
@@ -203,6 +212,13 @@ def _of_row(row: _Row, number: int, flaws: Sequence[Flaw], batch: Batch, context
     defects.take(flaws, _PLACES)
     if row.text is None and not context.exact:
         defects.note("text", "text", "is missing")
+    for name, given, other in (
+        ("start_ms", row.start, row.other_start),
+        ("end_ms", row.end, row.other_end),
+        ("speaker_id", row.speaker, row.other_speaker),
+    ):
+        if given is None and other is not None:
+            defects.note(name, _OTHER_NAMES[name], "stands under a name of another format")
     times = (
         defects.time(seconds_of, row.start, "start_ms", "start_time"),
         defects.time(seconds_of, row.end, "end_ms", "end_time"),
@@ -219,14 +235,16 @@ def _turn(
     index: int,
     context: Context,
 ) -> Turn:
-    start, end = bounds(placed(times[0], context), placed(times[1], context), defects, "start_time", "end_time")
+    longest = FARTHEST if context.facts.relative else LONGEST
+    start, end = placed(times[0], context), placed(times[1], context)
+    start, end = bounds(start, end, defects, "start_time", "end_time", longest)
     return Turn(
         text=text,
         role=_UNKNOWN if speaker is None else context.cast.roles.get(speaker, _UNKNOWN),
         start_ms=start,
         end_ms=end,
         speaker_id=speaker,
-        confidence=confidence,
+        confidence=defects.confidence(confidence),
         communication=context.communication,
         index=index,
         defects=defects.names,

@@ -15,9 +15,9 @@ import msgspec
 from turnkeeper.model import Turn, Word
 from turnkeeper.transcript.columns import TurnBatch
 from turnkeeper.transcript.dialect import Context, Defects
-from turnkeeper.transcript.dialects.reading import bounds
+from turnkeeper.transcript.dialects.reading import bounds, fractions
 from turnkeeper.transcript.native import Columns, Field, Table
-from turnkeeper.transcript.numbers import EPOCH, LONGEST, Time, ms_of
+from turnkeeper.transcript.numbers import EPOCH, LONGEST, SECONDS, Time, ms_of
 from turnkeeper.transcript.salvage import Flaw
 from turnkeeper.transcript.stream import Batch
 from turnkeeper.transcript.voices import Answer
@@ -142,11 +142,11 @@ def _communication(context: Context) -> str | None:
 
 
 def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> TurnBatch | None:
-    """None where a time cannot be right."""
+    """None where a time or a confidence may not be right."""
     given, lengths, texts, decorated, channels, confidence, indices = columns.lists
     base, shift = context.base, _shift(part, context)
     starts = [start - base if start > EPOCH else start + shift for start in given]
-    if not -LONGEST <= min(starts) <= max(starts) <= LONGEST or max(lengths) > LONGEST:
+    if not -LONGEST <= min(starts) <= max(starts) < SECONDS or max(lengths) > LONGEST or not fractions(confidence):
         return None
     ends = [start + length for start, length in zip(starts, lengths, strict=True)]
     role, speaker, channel = zip(*_answers(channels, starts, ends, context), strict=True)
@@ -211,7 +211,7 @@ def _turn(
         start_ms=start,
         end_ms=end,
         speaker_id=speaker,
-        confidence=phrase.confidence,
+        confidence=defects.confidence(phrase.confidence),
         channel=channel,
         communication=_communication(context),
         language=part.language,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import msgspec
@@ -12,7 +13,7 @@ from turnkeeper.transcript.numbers import EPOCH, LONGEST, Time, ms_of
 from turnkeeper.transcript.salvage import salvaged
 from turnkeeper.transcript.typed import converted
 
-__all__ = ["bounds", "moment_of", "placed", "read_part"]
+__all__ = ["bounds", "fractions", "moment_of", "placed", "read_part"]
 
 T = TypeVar("T")
 
@@ -38,16 +39,27 @@ def moment_of(value: Time) -> int | None:
         return None
 
 
+def fractions(values: Sequence[float | None]) -> bool:
+    """Whether all of a column lie between 0 and 1, where they are there."""
+    some = [value for value in values if value is not None]
+    return not some or (min(some) >= 0 and max(some) <= 1)
+
+
 def bounds(
-    start: int | None, end: int | None, defects: Defects, start_field: str, end_field: str
+    start: int | None,
+    end: int | None,
+    defects: Defects,
+    start_field: str,
+    end_field: str,
+    longest: float = LONGEST,
 ) -> tuple[int | None, int | None]:
     """Both times of a turn, in ms from time zero. One that cannot be right is marked and left out; a turn with one time
-    only is a point in time."""
-    if start is not None and abs(start) > LONGEST:
+    only is a point in time. ``longest`` is the most that a time can be from time zero."""
+    if start is not None and abs(start) > longest:
         defects.note("start_ms", start_field, "too far from the conversation's start")
         # An end that is as far may be right but for the start it counts from.
-        start, end = None, None if end is not None and abs(end) > LONGEST else end
-    if end is not None and abs(end) > 2 * LONGEST:
+        start, end = None, None if end is not None and abs(end) > longest else end
+    if end is not None and abs(end) > 2 * longest:
         defects.note("end_ms", end_field, "too far from the conversation's start")
         end = None
     if start is not None and end is not None and end < start:

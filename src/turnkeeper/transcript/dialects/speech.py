@@ -129,7 +129,8 @@ class Speech:
         return "transcripts" in skeleton or {"conversationId", "communicationId", "participants"} <= skeleton.keys()
 
     def facts(self, survey: Survey) -> Facts:
-        return _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
+        found = _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
+        return msgspec.structs.replace(found, left_out=_without_list(survey.skeleton))
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
         return self.columns(batch, context).turns
@@ -145,6 +146,13 @@ def _is_message(skeleton: dict[str, Any]) -> bool:
         return True
     found = skeleton.get("transcripts") or ()
     return any(isinstance(one, dict) and "alternatives" in one and "phrases" not in one for one in found)
+
+
+def _without_list(skeleton: dict[str, Any]) -> tuple[str, ...]:
+    """A sentence where the phrases of some transcript are no list: they are in no turn."""
+    parts = [one for one in skeleton.get("transcripts") or () if isinstance(one, dict)]
+    count = sum(not isinstance(one.get("phrases"), list | None) for one in parts)
+    return (f"the phrases of {count} of {len(parts)} transcripts are no list",) if count else ()
 
 
 def _part_of(batch: Batch, context: Context) -> Part:
@@ -172,7 +180,14 @@ def _facts(document: _Document, survey: Survey) -> Facts:
         first_phrase=None if survey.earliest is None else round(survey.earliest),
         offset_times=survey.offset_times,
         private=parts,
+        notes=_notes(document, conversation_start),
     )
+
+
+def _notes(document: _Document, start: int | None) -> tuple[str, ...]:
+    if start is not None or not document.conversation_start_time:
+        return ()
+    return ("conversationStartTime is no time: times count from another start",)
 
 
 def _batches(document: _Full) -> list[Batch] | None:
@@ -194,7 +209,7 @@ def _fill(document: _Short, arrays: list[Any]) -> bool:
 
 
 def _epoch(value: Time) -> int | None:
-    moment = moment_of(value)
+    moment = value if type(value) is int and value > EPOCH else moment_of(value)
     return moment if moment is not None and EPOCH < moment < LAST else None
 
 
