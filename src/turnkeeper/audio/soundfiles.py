@@ -117,7 +117,7 @@ class SoundDecoder:
         step = frames if self.codec in _LOSSLESS else _STEP
         block = np.empty((step, self.channels), np.float32 if floating else np.int16)
         drop = start
-        for part in range(max(1, len(self._known.parts))):
+        for part in range(self._opens):
             drop = self._enter(part, drop)
             while count := self._fill(block):
                 if drop < count:
@@ -216,12 +216,17 @@ class SoundDecoder:
             said = f"is not audio ({cause.error_string.rstrip('.')})"
             raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
 
+    @property
+    def _opens(self) -> int:
+        """How many times a reading opens the file: parts behind a ``head`` are one file together."""
+        return 1 if self._known.head else max(1, len(self._known.parts))
+
     def _enter(self, part: int, start: int) -> int:
         """Be in front of frame ``start`` of a part, or of its first one; the number of frames to drop."""
         self._open.close()
         self._failure = ""
         self._open = self._opened(part)  # MP3 does not come back to the same samples by seeking
-        if start == 0 or self.codec not in _LOSSLESS or len(self._known.parts) > 1:
+        if start == 0 or self.codec not in _LOSSLESS or self._opens > 1:
             return start
         try:
             self._open.seek(min(start, self._open.frames))

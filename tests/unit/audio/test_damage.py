@@ -14,6 +14,7 @@ from tests.unit.audio.judge import ffmpeg_ms
 from tests.unit.audio.mutations import mutated, outcomes
 from tests.unit.audio.sounds import RATE, bursts, lag, write_media
 from turnkeeper.audio.decode import open_audio
+from turnkeeper.audio.riff import wav_header
 from turnkeeper.errors import Unread
 
 CLOSE_MS = 20
@@ -170,3 +171,36 @@ def test_what_mutations_found_stays_mended(codec: str, number: int, tmp_path: Pa
     path.write_bytes(damaged)
     _, notes, _ = found(path)
     assert notes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_blocks_hold_as_many_samples_as_are_named(case: Case, tmp_path: Path) -> None:
+    """Whatever the container and the damage: ``frames``, ``count()`` and the sum of ``blocks()`` are one number."""
+    try:
+        with open_audio(make(case, tmp_path)) as audio:
+            named = audio.frames
+            held = sum(block.shape[1] for block in audio.blocks())
+            assert audio.count() == held
+            assert named is None or audio.losses or named == held
+    except Unread:
+        assert found(make(case, tmp_path))[0] is None
+
+
+@pytest.mark.parametrize("chunks", [2, 3, 5])
+def test_several_data_chunks_give_their_samples_once(chunks: int, tmp_path: Path) -> None:
+    """A WAV of n data chunks gave all its samples n times: `frames` 240000, `blocks()` 720000."""
+    samples = np.arange(chunks * 1000, dtype="<i2").tobytes()
+    header = wav_header("pcm", RATE, 1, 16, 1000)
+    other = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    size = len(samples) // chunks
+    pieces = [samples[at : at + size] for at in range(0, len(samples), size)]
+    data = other.join(b"data" + len(piece).to_bytes(4, "little") + piece for piece in pieces)
+    path = tmp_path / "chunks.wav"
+    path.write_bytes(header[:-8] + data)
+    with open_audio(path) as audio:
+        held = np.concatenate(list(audio.blocks()), axis=1)
+        late = np.concatenate(list(audio.blocks(start=1500)), axis=1)
+        assert audio.frames == audio.count() == held.shape[1]
+    assert held.tobytes() == samples
+    assert late.tobytes() == samples[3000:]
