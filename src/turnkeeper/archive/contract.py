@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -58,6 +58,10 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys under a folder (``manifests/``; empty for all), each folder sorted. Only whole objects."""
+        ...
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        """The folders directly in a folder (empty: at the top), sorted, as keys without a slash behind."""
         ...
 
     def delete(self, key: str) -> None:

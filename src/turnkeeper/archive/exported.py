@@ -7,6 +7,7 @@ Layout: ``{organisation}/year=/month=/day=/hour=/conversation_id={id}/{recording
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from turnkeeper.spool import Spool
 __all__ = ["Exported", "PlatformExport"]
 
 _METADATA = "_metadata.json"
+_year = re.compile(r"year=[0-9]{4}")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class PlatformExport:
     def __init__(self, url: str | Store, settings: StoreSettings | None = None, folder: Path | None = None) -> None:
         self._store: Store = open_store(url, settings) if isinstance(url, str) else url
         self._folder = folder
-        self._root: str | None = None
+        self._roots: tuple[str, ...] | None = None
 
     @property
     def url(self) -> str:
@@ -95,18 +97,21 @@ class PlatformExport:
         inside = f"conversation_id={conversation}/"
         if started_ms is not None:
             at = datetime.fromtimestamp(started_ms // 1000, UTC)
-            for width in ("02", ""):
-                parts = (f"month={at.month:{width}}", f"day={at.day:{width}}", f"hour={at.hour:{width}}")
-                yield f"{self._above()}year={at.year}/{'/'.join(parts)}/{inside}"
+            for above in self._above():
+                for width in ("02", ""):
+                    parts = (f"month={at.month:{width}}", f"day={at.day:{width}}", f"hour={at.hour:{width}}")
+                    yield f"{above}year={at.year}/{'/'.join(parts)}/{inside}"
         yield inside
 
-    def _above(self) -> str:
-        """The organisation's folder, taken from the first key there is."""
-        if self._root is None:
-            first = next(self._store.list(""), "")
-            head = first.partition("/")[0]
-            self._root = f"{head}/" if head and not head.startswith("year=") else ""
-        return self._root
+    def _above(self) -> tuple[str, ...]:
+        """The folders that years may lie in: the address itself, and every folder in it. Buckets also hold the results
+        of queries, and the exports of other organisations."""
+        if self._roots is None:
+            folders = self._store.folders()
+            here = any(_year.fullmatch(name) for name in folders)
+            others = [f"{name}/" for name in folders if not _year.fullmatch(name)]
+            self._roots = ("", *others) if here or not others else tuple(others)
+        return self._roots
 
 
 def _files(listed: set[str]) -> Iterator[Exported]:

@@ -19,7 +19,7 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -102,6 +102,18 @@ class FolderStore:
         with self._told("list", prefix):
             if not start.is_symlink() or start == self._root:
                 yield from (key for key, is_file in self._walk(start, folder) if is_file and keys.is_key(key))
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        name = prefix.rstrip("/")
+        path = self._path(name) if name else self._root
+        with self._told("list", prefix):
+            try:
+                with os.scandir(path) as scanned:
+                    names = sorted(entry.name for entry in scanned if _kind(entry) == "folder")
+            except OSError as cause:
+                _raise_unless_absent(cause)
+                return []
+        return [f"{name}/{one}" if name else one for one in names]
 
     def links(self, place: str = "") -> Iterator[str]:
         """Where a link, a pipe or a device stands at a key, or below a folder (empty: in all of the archive)."""

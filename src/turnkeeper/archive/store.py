@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -22,7 +22,7 @@ from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.listing import BadKey, Listed, Listing
 from turnkeeper.archive.refusals import Place, refusal
-from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, Unavailable
+from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, StoreRefused, Unavailable
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Positional
 
@@ -69,7 +69,8 @@ class ObjectStore:
         self._store = store
         address = parse_address(url)
         # Directory buckets of S3 list in no order.
-        self._listing = Listing(_Lists(store, address.prefix), ordered=not address.bucket.endswith("--x-s3"))
+        self._lists = _Lists(store, address.prefix)
+        self._listing = Listing(self._lists, ordered=not address.bucket.endswith("--x-s3"))
         self._place = place
         self.url = url
         self.settings = settings
@@ -119,6 +120,16 @@ class ObjectStore:
         folder = prefix.rstrip("/")
         with self._told("list", folder):
             yield from filter(keys.is_key, self._listing.keys(folder))
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        folder = prefix.rstrip("/")
+        with self._told("list", folder):
+            try:
+                return sorted(name.rstrip("/") for name in self._lists.children(folder)[1])
+            except BadKey as cause:
+                hint = "Remove it with the store's own tool, or give the address of a folder further down."
+                words = "an object lies there under a key that cannot be listed"
+                raise StoreRefused(words, operation="list", key=cause.key[:300], hint=hint) from None
 
     def odd_keys(self) -> Iterator[str]:
         """What lies below the archive's address and can be no object of it: a key with an empty or dotted segment, a

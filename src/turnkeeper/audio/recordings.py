@@ -14,6 +14,7 @@ import msgspec
 
 from turnkeeper.errors import Unread
 from turnkeeper.model import Pause, Recording
+from turnkeeper.surrogates import without_lone_surrogates
 
 __all__ = ["AUDIBLE", "AudioFormat", "read_recordings"]
 
@@ -35,8 +36,8 @@ def read_recordings(data: bytes) -> tuple[Recording, ...]:
     Raises ``Unread`` for what is no JSON or no list of objects. A recording without an id is left out.
     """
     try:
-        document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError) as cause:
+        document = msgspec.json.decode(without_lone_surrogates(data)[0])
+    except (ValueError, RecursionError) as cause:
         raise Unread(f"not a list of recordings ({cause})", operation="read recordings") from None
     found: dict[str, Recording] = {}
     for told in _listed(document):

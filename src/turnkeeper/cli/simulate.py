@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -91,13 +93,17 @@ def simulate(
         )
     except ValueError as cause:
         raise Misconfigured(str(cause), operation="simulate", hint="See: turnkeeper simulate --list-faults") from None
+    _serve(partial(run, simulation, port, sys.stdout, key_out), key_out)
+    return 0
+
+
+def _serve(run: Callable[[], object], key_out: Path | None) -> None:
     try:
-        run(simulation, port, sys.stdout, key_out)
+        run()
     except KeyboardInterrupt:
         say("simulator stopped")
     except OSError as cause:
         raise _not_written(key_out, cause) from None
-    return 0
 
 
 def _not_written(path: Path | None, cause: OSError) -> Misconfigured:

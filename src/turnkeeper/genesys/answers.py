@@ -10,7 +10,7 @@ import msgspec
 
 from turnkeeper.errors import TooLarge, Unavailable
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.surrogates import without_lone_surrogates
+from turnkeeper.surrogates import without_lone_surrogates
 
 __all__ = ["LARGEST", "document_in", "not_the_platforms", "read_answer"]
 

@@ -19,7 +19,7 @@ from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api
 from turnkeeper.genesys.conversations import Kind, names_call
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.surrogates import without_lone_surrogates
+from turnkeeper.surrogates import without_lone_surrogates
 
 __all__ = ["Directory", "Listing"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -111,11 +111,16 @@ class Counting:
         self._store = store
         self.url = store.url
         self.listed: list[tuple[str, int]] = []
+        self.looked = 0
 
     def list(self, prefix: str) -> Iterator[str]:
         for count, key in enumerate(self._store.list(prefix), 1):
             self.listed.append((prefix, count))
             yield key
+
+    def folders(self, prefix: str = "") -> Sequence[str]:
+        self.looked += 1
+        return self._store.folders(prefix)
 
     def open(self, key: str) -> BinaryIO:
         return self._store.open(key)
@@ -124,13 +129,25 @@ class Counting:
         return self._store.get(key)
 
 
-def test_no_more_than_one_key_of_the_whole_is_listed(tmp_path: Path) -> None:
+def test_the_whole_is_never_listed(tmp_path: Path) -> None:
     lay(tmp_path)
     store = Counting(FolderStore(tmp_path))
     export = PlatformExport(store)  # type: ignore[arg-type]
     for _ in range(3):
         assert len(export.find(CALL, STARTED)) == 2
-    assert [count for prefix, count in store.listed if prefix == ""] == [1]
+    assert "" not in [prefix for prefix, _ in store.listed]
+    assert store.looked == 1
+
+
+@pytest.mark.parametrize(
+    "other", ["athena-results/0001.csv", "0000.csv", "0101/year=2026/month=01/day=01/hour=00/x.wav"]
+)
+def test_what_else_lies_in_a_bucket_hides_nothing(tmp_path: Path, other: str) -> None:
+    """K2: --audio-from a bucket that also holds query results or another organisation's folder."""
+    lay(tmp_path)
+    (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / other).write_bytes(b"x")
+    assert len(PlatformExport(str(tmp_path)).find(CALL, STARTED)) == 2
 
 
 def test_a_bucket_works_as_a_folder_does(tmp_path: Path, s3_store: object) -> None:

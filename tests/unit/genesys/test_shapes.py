@@ -16,8 +16,8 @@ from turnkeeper.clock import ManualClock, rfc3339_ms
 from turnkeeper.errors import Denied, NotReady, Unavailable
 from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.interval import moment_of
+from turnkeeper.surrogates import without_lone_surrogates
 from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession, read_details
-from turnkeeper.transcript.surrogates import without_lone_surrogates
 
 pytestmark = pytest.mark.anyio
 World = Any
