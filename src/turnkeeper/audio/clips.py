@@ -14,6 +14,7 @@ from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
 from turnkeeper.errors import DiskFull, Misconfigured, Unread
+from turnkeeper.outfile import outfile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -201,7 +202,8 @@ class _Sound:
     def __init__(self, out: Path, rate: int, channels: int) -> None:
         import soundfile
 
-        self._out, self._part = out, _part_of(out)
+        self._out = outfile(out)
+        self._part = _part_of(self._out)
         form, subtype = _FORMATS[out.suffix.lower()]
         try:
             self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
@@ -235,13 +237,14 @@ class _Sound:
 @contextmanager
 def _emerging(out: Path) -> Iterator[Path]:
     """A path to write to that takes the place of ``out`` when all went well."""
-    part = _part_of(out)
+    place = outfile(out)
+    part = _part_of(place)
     try:
         yield part
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    part.replace(out)
+    part.replace(place)
 
 
 def _part_of(out: Path) -> Path:

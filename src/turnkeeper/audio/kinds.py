@@ -113,6 +113,7 @@ def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
 
 
 def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
+    from turnkeeper.audio.media import other_tracks
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
     lasts = [link.lasts for link in ogg.links]
@@ -123,7 +124,10 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
         notes.append(
             f"{len(links)} streams stand one behind another ({parts}{', …' if len(links) > 4 else ''}): all are read"
         )
-    if ogg.lost or ogg.mixed or not ogg.alike or links[0].codec not in ("opus", "vorbis", "flac"):
+    if not ogg.even:
+        notes.append("the number of channels changes on the way: given as it began")
+    # libsndfile reads FLAC in Ogg of its own making only.
+    if ogg.lost or ogg.mixed or not ogg.alike or links[0].codec not in ("opus", "vorbis"):
         found = _by_media(file, "ogg", key, rate=links[0].rate if links[0].codec == "opus" else 0)
         if found is not None:
             found.notes[:0] = notes
@@ -136,7 +140,7 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
         holds_s=holds,
         fallback="ogg",
         notes=tuple(notes),
-        losses=tuple(ogg.lost),
+        losses=(*ogg.lost, *other_tracks(ogg.beside)),
     )
     return SoundDecoder(file, key, known)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Container", "MediaDecoder", "media_installed"]
+__all__ = ["Container", "MediaDecoder", "media_installed", "other_tracks"]
 
 Container = Literal["matroska", "mp4", "aac", "ogg", "mp3", "flac", "wav"]
 
@@ -54,6 +54,7 @@ class MediaDecoder:
             skipped = container == "matroska" and self.codec == "opus"
             self._pre_skip = _pre_skip(context.extradata) if skipped else None
             self.clock_s = _clock(opened, stream) if container in ("matroska", "mp4") else None
+            self.losses += other_tracks(len(opened.streams.audio) - 1)
         self.frames: int | None = None  # containers round it to their own clock; only decoding tells
 
     def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
@@ -276,6 +277,14 @@ class _Opened:
     def unread(self, message: str) -> Unread:
         hint = "The file is damaged or was cut off: fetch it again, or convert it to WAV."
         return Unread(message, operation="decode audio", key=self._key, hint=hint)
+
+
+def other_tracks(count: int) -> list[str]:
+    """What is lost where ``count`` sound tracks lie beside the one that is read: most likely each is one voice."""
+    if count < 1:
+        return []
+    named = "another sound track lies" if count == 1 else f"{count} other sound tracks lie"
+    return [f"{named} beside the first: only the first is read"]
 
 
 def media_installed() -> bool:

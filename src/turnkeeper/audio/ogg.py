@@ -61,11 +61,18 @@ class Ogg:
     lost: list[str] = field(default_factory=list)
     mixed: bool = False
     """Whether streams lie beside one another (a picture, a second voice)."""
+    beside: int = 0
+    """How many of them are sound beside the first."""
 
     @property
     def alike(self) -> bool:
-        """Whether all streams have one codec, rate and number of channels."""
-        return len({(link.codec, link.rate, link.channels) for link in self.links}) < 2
+        """Whether all streams have one codec and rate."""
+        return len({(link.codec, link.rate) for link in self.links}) < 2
+
+    @property
+    def even(self) -> bool:
+        """Whether all streams have one number of channels."""
+        return len({link.channels for link in self.links}) < 2
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,7 @@ def _take(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
     if page.flags & _FIRST:
         if link is not None and link.region[1] == page.at and link.last is None and link.serial != page.serial:
             found.mixed = True
+            found.beside += bool(_begun(page).codec)
             return
         found.links.append(_begun(page))
         numbers[page.serial] = page.number

@@ -102,11 +102,12 @@ class _Chunks:
 
 
 def read_wav(file: BinaryIO) -> Wav | None:
-    """The header of a RIFF, RIFX or RF64 WAV file, behind ID3 tags if there are any; None where it is none or is cut
+    """The header of a RIFF, RIFX, RF64 or BW64 WAV file, behind ID3 tags if there are any; None where it is none or cut
     short.
 
-    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306. A size
-    of 0 with samples behind it is a recorder that did not finish; sizes right below 2^31 and 2^32 are unknown.
+    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306,
+    and its successor BW64 as in ITU-R BS.2088, which has the same sizes. A size of 0 with samples behind it is a
+    recorder that did not finish; sizes right below 2^31 and 2^32 are unknown.
     """
     size, at = file.seek(0, 2), without_tags(file)
     file.seek(at)
@@ -114,7 +115,7 @@ def read_wav(file: BinaryIO) -> Wav | None:
     if len(head) < 12 or head[:4] not in _KINDS or head[8:] != b"WAVE":
         return None
     chunks = _walk(file, size, _KINDS[head[:4]])
-    return _wav(chunks, at) if chunks.form and chunks.data else None
+    return _wav(chunks, at, known=head[:4] != b"BW64") if chunks.form and chunks.data else None
 
 
 def _walk(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks:
@@ -179,7 +180,8 @@ def _only_chunks(file: BinaryIO, at: int, size: int, order: Literal["little", "b
     return False
 
 
-def _wav(chunks: _Chunks, at: int) -> Wav:
+def _wav(chunks: _Chunks, at: int, *, known: bool) -> Wav:
+    """``known`` says whether other readers know the mark in front: libsndfile does not know BW64."""
     tag, channels, rate, _, align, bits = struct.unpack_from(
         ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.form
     )
@@ -202,7 +204,12 @@ def _wav(chunks: _Chunks, at: int) -> Wav:
         regions=regions,
         form=chunks.form,
         order=chunks.order,
-        sound=at == 0 and promised is not None and len(regions) == 1 and not chunks.joined and promised <= held,
+        sound=known
+        and at == 0
+        and promised is not None
+        and len(regions) == 1
+        and not chunks.joined
+        and promised <= held,
         unexplained=chunks.unexplained,
         notes=notes,
     )

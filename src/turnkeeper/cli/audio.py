@@ -85,9 +85,7 @@ def audio(
     json
         The comparison as JSON; facts are JSON anyway.
     """
-    facts = asdict(audio_facts(recording, second=second))
-    if not facts["incomplete"]:
-        del facts["incomplete"]
+    facts = _facts(recording, second)
     if peaks is not None:
         pixels = write_peaks(recording, peaks, second=second, samples_per_pixel=samples_per_pixel, bits=bits, mono=mono)
         facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
@@ -103,6 +101,13 @@ def audio(
     if alignment is not None:
         facts["alignment"] = str(alignment)
     return _tell(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
+
+
+def _facts(recording: Path, second: Path | None) -> dict[str, Any]:
+    facts = asdict(audio_facts(recording, second=second))
+    if not facts["incomplete"]:
+        del facts["incomplete"]
+    return facts
 
 
 def _no_transcript(given: Mapping[str, object]) -> None:

@@ -43,7 +43,7 @@ def report(
         turnkeeper report s3://calls/genesys 4d3c… --out call.html
 
     Without a conversation, a folder with a list of calls, a page for each and calls.csv. Making it again writes only
-    what changed.
+    what changed. Exit code 3 says that a call has no page; the list says why.
 
         turnkeeper report s3://calls/genesys --last 7d --out calls
 
@@ -77,7 +77,7 @@ def report(
         say(printable(note))
     if not conversation:
         _tell(made)
-    return 0
+    return 3 if made.without_page else 0
 
 
 def _tell(made: Report) -> None:

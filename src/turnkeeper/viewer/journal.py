@@ -28,15 +28,30 @@ class Entry(msgspec.Struct, kw_only=True):
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
-class Journal:
-    """Entries by conversation, one JSON line each, written as pages are finished; a torn last line costs one page."""
+class _Mark(msgspec.Struct, kw_only=True):
+    """Whose report the folder is: ``archive`` is the journal's first line. Older versions wrote none."""
 
-    def __init__(self, folder: Path) -> None:
+    archive: str
+
+
+_MARK = msgspec.json.Decoder(_Mark)
+
+
+class Journal:
+    """Entries by conversation, one JSON line each, written as pages are finished; a torn last line costs one page.
+
+    ``archive`` names the archive whose report this is, ``owner`` the one that the folder names, or empty.
+    """
+
+    def __init__(self, folder: Path, archive: str = "") -> None:
         self._path = folder / NAME
+        self._archive, self.owner = archive, ""
         self.entries: dict[str, Entry] = {}
         self._out: BinaryIO | None = None
         with contextlib.suppress(FileNotFoundError):
             for line in self._path.read_bytes().splitlines():
+                with contextlib.suppress(msgspec.DecodeError):
+                    self.owner = _MARK.decode(line).archive
                 with contextlib.suppress(msgspec.DecodeError):
                     entry = _ENTRY.decode(line)
                     self.entries[entry.listed.conversation] = entry
@@ -65,5 +80,7 @@ class Journal:
     def rewrite(self) -> None:
         """Write only what holds now."""
         with replaced(self._path) as out:
+            if self._archive:
+                out.write(msgspec.json.encode(_Mark(archive=self._archive)) + b"\n")
             for conversation in sorted(self.entries):
                 out.write(msgspec.json.encode(self.entries[conversation]) + b"\n")

@@ -22,6 +22,7 @@ import msgspec
 
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.errors import DiskFull, NotFound, StoreRefused, Unread
+from turnkeeper.outfile import outfile
 from turnkeeper.viewer.built import Shell
 from turnkeeper.viewer.call import Call
 from turnkeeper.viewer.records import PageRecording
@@ -84,13 +85,17 @@ def title(call: Call) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its place only when it is whole."""
-    making = path.with_name(f".{path.name}.making")
+    """A file that takes its place only when it is whole. Raises ``Misconfigured`` for what ``outfile`` refuses."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place = outfile(path)
+    except OSError as cause:
+        raise _refusal(cause, path) from cause
+    making = place.with_name(f".{place.name}.making")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         with making.open("wb") as out:
             yield out
-        making.replace(path)
+        making.replace(place)
     except OSError as cause:
         _forget(making)
         raise _refusal(cause, path) from cause

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from turnkeeper.archive import keys
+from turnkeeper.archive import keys, layout
 from turnkeeper.archive.audit import Action, Fact
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.errors import Denied, DiskFull, Misconfigured, NotFound, Skippable, StoreRefused, Unread
 from turnkeeper.events import Listener, Paged, silent
+from turnkeeper.outfile import outfile
 from turnkeeper.viewer.built import Shell, shell
 from turnkeeper.viewer.call import Call, missing, read_call
 from turnkeeper.viewer.journal import NAME, Entry, Journal
@@ -66,7 +67,8 @@ def report(
     be written a note says that there is none.
 
     Raises ``NotFound`` or ``Unread`` for a conversation without a transcript that can be read, ``StoreRefused`` or
-    ``DiskFull`` where ``out`` cannot be written, ``Misconfigured`` where the pages are not built.
+    ``DiskFull`` where ``out`` cannot be written, ``Misconfigured`` where ``out`` is a device, a pipe, inside an archive
+    or another archive's report, or where the pages are not built.
     """
     opened = Archive(archive) if isinstance(archive, str) else archive
     target = Path(out)
@@ -83,6 +85,7 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
         hint = "After an upgrade that knows its shape, run turnkeeper reread."
         said = f"kept, but it cannot be read: {manifest.unread.message}"
         raise Unread(said, operation="report", key=conversation, hint=hint)
+    outfile(target)
     if target.is_dir():
         hint = "Name a file: --out call.html."
         raise StoreRefused("is a folder", operation="write the report", key=str(target), hint=hint)
@@ -113,19 +116,23 @@ class _Folder:
         self._placing = Placing(embed, folder / "calls" / "audio", "audio/")
 
     def make(self, since: datetime | None, until: datetime | None) -> Report:
-        self._refuse_strangers()
+        journal = self._own()
         made = Report(self._folder / "index.html")
         # A call whose manifest cannot be read has no start, so it is named and not taken for one outside the range.
         wanted = list(Period(since, until).conversations(self._archive, lambda name: self._start(name, made)))
         facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
         made.notes += _audited(self._archive, "report", calls=len(wanted), **facts)
-        with Journal(self._folder) as journal:
+        with journal:
             seen = set()
             for place, conversation in enumerate(wanted):
                 self._listener(Paged(conversation=conversation, done=place, calls=len(wanted)))
                 if manifest := self._manifest(conversation, made):
                     self._one(manifest, journal, made)
-                    seen.add(conversation)
+                elif conversation in made.without_page:
+                    self._damaged(conversation, journal, made)
+                else:
+                    continue  # it was erased while the report was made
+                seen.add(conversation)
             made.calls = len(seen)
             self._sweep(seen, journal, made)
             entries = [journal.entries[conversation].listed for conversation in sorted(journal.entries)]
@@ -181,6 +188,13 @@ class _Folder:
         journal.add(Entry(inputs=inputs, audio=audio, listed=_listed(call)))
         made.written += 1
 
+    def _damaged(self, conversation: str, journal: Journal, made: Report) -> None:
+        """A call whose manifest cannot be read stands in the list with the reason, and is looked at again each time."""
+        self._path(conversation).unlink(missing_ok=True)
+        reason = made.without_page[conversation]
+        bare = Listed(conversation=conversation, facts=Facts(), missing=[reason], page=False)
+        journal.add(Entry(inputs="", listed=bare))
+
     def _bare(self, manifest: Manifest, cause: Skippable) -> Listed:
         """A call without a page still stands in the list, with the reason."""
         details = self._naming.details(manifest)
@@ -208,9 +222,25 @@ class _Folder:
     def _path(self, conversation: str) -> Path:
         return self._folder / "calls" / f"{keys.check_id(conversation)}.html"
 
+    def _own(self) -> Journal:
+        """The folder's journal. Other people's files, an archive and another archive's report are left alone."""
+        outfile(self._folder / "index.html")
+        note = layout.read_layout(self._archive.store)
+        named = note.id if note and note.id else self._archive.url
+        self._refuse_strangers()
+        owner = hashlib.sha256(named.encode()).hexdigest()
+        journal = Journal(self._folder, owner)
+        if journal.owner not in ("", owner):
+            raise Misconfigured(
+                "is the report of another archive",
+                operation="report",
+                key=str(self._folder),
+                hint="Name a new folder with --out.",
+            )
+        return journal
+
     def _refuse_strangers(self) -> None:
-        """A folder with other people's files in it is not written into."""
-        if self._folder.is_file() or (
+        if (self._folder.exists() and not self._folder.is_dir()) or (
             self._folder.is_dir() and any(self._folder.iterdir()) and not (self._folder / NAME).exists()
         ):
             raise Misconfigured(

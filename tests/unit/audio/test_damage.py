@@ -6,14 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, WHOLE, Case, make
 from tests.unit.audio.judge import ffmpeg_ms
 from tests.unit.audio.mutations import mutated, outcomes
-from tests.unit.audio.sounds import RATE, bursts, lag, write_media
+from tests.unit.audio.sounds import RATE, bursts, lag, write_media, write_sound
 from turnkeeper.audio.decode import open_audio
+from turnkeeper.audio.riff import wav_header
 from turnkeeper.errors import Unread
 
 CLOSE_MS = 20
@@ -170,3 +172,97 @@ def test_what_mutations_found_stays_mended(codec: str, number: int, tmp_path: Pa
     path.write_bytes(damaged)
     _, notes, _ = found(path)
     assert notes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_blocks_hold_as_many_samples_as_are_named(case: Case, tmp_path: Path) -> None:
+    """Whatever the container and the damage: ``frames``, ``count()`` and the sum of ``blocks()`` are one number."""
+    try:
+        with open_audio(make(case, tmp_path)) as audio:
+            named = audio.frames
+            held = sum(block.shape[1] for block in audio.blocks())
+            assert audio.count() == held
+            assert named is None or audio.losses or named == held
+    except Unread:
+        assert found(make(case, tmp_path))[0] is None
+
+
+@pytest.mark.parametrize("chunks", [2, 3, 5])
+def test_several_data_chunks_give_their_samples_once(chunks: int, tmp_path: Path) -> None:
+    """A WAV of n data chunks gave all its samples n times: `frames` 240000, `blocks()` 720000."""
+    samples = np.arange(chunks * 1000, dtype="<i2").tobytes()
+    header = wav_header("pcm", RATE, 1, 16, 1000)
+    other = b"LIST" + (4).to_bytes(4, "little") + b"INFO"
+    size = len(samples) // chunks
+    pieces = [samples[at : at + size] for at in range(0, len(samples), size)]
+    data = other.join(b"data" + len(piece).to_bytes(4, "little") + piece for piece in pieces)
+    path = tmp_path / "chunks.wav"
+    path.write_bytes(header[:-8] + data)
+    with open_audio(path) as audio:
+        held = np.concatenate(list(audio.blocks()), axis=1)
+        late = np.concatenate(list(audio.blocks(start=1500)), axis=1)
+        assert audio.frames == audio.count() == held.shape[1]
+    assert held.tobytes() == samples
+    assert late.tobytes() == samples[3000:]
+
+
+def test_a_chain_of_stereo_stereo_mono_is_read_whole(tmp_path: Path) -> None:
+    """An Opus chain of stereo, stereo, mono gave 50 of 80 s; the last voice is heard on both channels."""
+    links = [
+        write_media(tmp_path / f"{n}.ogg", bursts(4), "libopus", out_rate=48_000, layout=layout).read_bytes()
+        for n, layout in enumerate(("stereo", "stereo", "mono"))
+    ]
+    path = tmp_path / "chain.opus"
+    path.write_bytes(b"".join(links))
+    with open_audio(path) as audio:
+        held = np.concatenate(list(audio.blocks()), axis=1)
+        assert held.shape == (2, round(12 * audio.rate))
+        assert any("number of channels changes" in note for note in audio.notes)
+        assert not audio.losses
+    mono = held[:, round(8 * audio.rate) :]
+    assert np.array_equal(mono[0], mono[1])
+    assert mono.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [("two.ogg", "libopus", 48_000), ("two.webm", "libopus", 48_000), ("two.m4a", "aac", RATE)],
+)
+def test_a_second_track_is_not_silently_left_out(name: str, codec: str, rate: int, tmp_path: Path) -> None:
+    """Two multiplexed streams: only the first was read, and Ogg, WebM and M4A said nothing."""
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream(codec, rate=rate, layout="mono") for _ in range(2)]
+        for at in range(0, 4 * rate, 960):
+            for stream in streams:
+                frame = av.AudioFrame.from_ndarray(np.full((1, 960), at % 999, np.int16), format="s16", layout="mono")
+                frame.rate, frame.pts = rate, at
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    with open_audio(path) as audio:
+        assert audio.count() > 3.9 * audio.rate
+        assert audio.losses == ("another sound track lies beside the first: only the first is read",)
+
+
+def test_a_streamed_flac_is_whole(tmp_path: Path) -> None:
+    """FLAC with total samples 0 was read whole, yet called damaged."""
+    data = bytearray(make(case("FLAC: whole"), tmp_path).read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path = tmp_path / "streamed.flac"
+    path.write_bytes(data)
+    assert found(path) == (SECONDS * 1000, (), ())
+    path.write_bytes(data[: len(data) // 2])
+    assert found(path)[2]
+
+
+def test_bw64_and_flac_in_ogg_are_read(tmp_path: Path) -> None:
+    """BW64, the successor of RF64, and the Ogg FLAC of FFmpeg were "not audio"."""
+    path = tmp_path / "bw64.wav"
+    write_sound(path, bursts(4), format="RF64", subtype="PCM_16")
+    path.write_bytes(b"BW64" + path.read_bytes()[4:])
+    assert found(path) == (4000, (), ())
+    ogg = write_media(tmp_path / "f.ogg", bursts(4), "flac", out_rate=RATE)
+    assert found(ogg) == (4000, (), ())

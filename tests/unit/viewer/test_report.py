@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
 import shutil
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -303,3 +305,73 @@ def test_what_the_platform_silenced_is_said_beside_the_audio(tmp_path: Path) -> 
     call = data(page, "call")
     assert "missing" not in call
     assert call["recordings"][0]["notes"] == ["sensitive parts are silenced"]  # type: ignore[index]
+
+
+def test_what_is_no_regular_file_is_never_replaced(archive: Path, tmp_path: Path) -> None:
+    """`report … --out` onto a device renamed its file over it: a pipe stands in for one, and a link to it."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link.html"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for out in (pipe, link):
+        with pytest.raises(tk.errors.Misconfigured, match="a device, a pipe or a socket"):
+            tk.report(str(archive), "call-1", out=out)
+    with pytest.raises(tk.errors.Misconfigured):
+        make(archive, pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+
+
+def test_a_link_to_a_file_stays_and_its_file_is_written(archive: Path, tmp_path: Path) -> None:
+    """Kind: what stands at `--out`."""
+    link, page = tmp_path / "latest.html", tmp_path / "page.html"
+    page.write_text("old")
+    link.symlink_to(page)
+    tk.report(str(archive), "call-1", out=link)
+    assert link.is_symlink()
+    assert "call-1" in page.read_text()
+
+
+def test_nothing_is_written_into_an_archive(archive: Path, tmp_path: Path) -> None:
+    """`report ARCHIVE --out ARCHIVE/report` and `ARCHIVE/x.html` left files that the archive does not know."""
+    (tmp_path / "link").symlink_to(archive)
+    before = {path for path in archive.rglob("*") if "audit" not in str(path)}
+    for place in (archive, tmp_path / "link"):
+        with pytest.raises(tk.errors.Misconfigured, match="inside an archive"):
+            make(archive, place / "report")
+        with pytest.raises(tk.errors.Misconfigured, match="inside an archive"):
+            tk.report(str(archive), "call-1", out=place / "x.html")
+    assert {path for path in archive.rglob("*") if "audit" not in str(path)} == before
+
+
+def test_the_report_of_another_archive_keeps_its_pages(archive: Path, tmp_path: Path) -> None:
+    """`report --out` on another archive's report removed its pages."""
+    out = tmp_path / "out"
+    make(archive, out)
+    other = write(tmp_path / "other", [Made("stranger", dialogue(4, 2000))])
+    with pytest.raises(tk.errors.Misconfigured, match="of another archive"):
+        make(other, out)
+    assert len(list((out / "calls").glob("*.html"))) == 3
+    assert make(archive, out).kept == 3
+
+
+def test_a_report_that_an_older_version_made_is_taken_over(archive: Path, tmp_path: Path) -> None:
+    """Its journal names no archive."""
+    out = tmp_path / "out"
+    make(archive, out)
+    journal = out / NAME
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[1:]))
+    assert make(archive, out).kept == 3
+    assert Journal(out).owner
+
+
+def test_a_call_whose_manifest_broke_stands_in_the_list(archive: Path, tmp_path: Path) -> None:
+    """Hostile row `damage: a manifest is cut short`: a line in the list; the page is back when mended."""
+    out = tmp_path / "out"
+    make(archive, out)
+    whole = current(archive, "call-0").read_bytes()
+    current(archive, "call-0").write_bytes(whole[:20])
+    made = make(archive, out)
+    assert (made.calls, made.kept, made.removed) == (3, 2, 0)
+    assert {row["conversation"]: row["page"] for row in table(out / "calls.csv")}["call-0"] == ""
+    current(archive, "call-0").write_bytes(whole)
+    assert make(archive, out).written == 1
