@@ -78,7 +78,8 @@ def read_turns(
     Raises ``Unread`` and its kin with the byte offset, ``NotReady`` for a transcript that the platform still makes
     (after the turns that it holds already),
     ``Misconfigured`` for a missing file or a folder that is no archive. What can be read of an archive, or of a body
-    that also holds documents of no known shape, is given first; what cannot is raised at the end.
+    that also holds documents of no known shape, is given first; what cannot is raised at the end. Conversations of an
+    archive that it knows to be unread (``Archive.unread``) are left out.
     """
     _refuse_other(selection, order)
     mode = Mode(strict=False, words=words, exact=strict)
@@ -171,6 +172,11 @@ class Findings:
     def __init__(self, listener: Callable[[TurnkeeperError], None] | None = None) -> None:
         self._listener = listener
         self._found: list[TurnkeeperError] = []
+
+    @property
+    def has_listener(self) -> bool:
+        """Whether somebody is told each finding at once."""
+        return self._listener is not None
 
     def add(self, error: TurnkeeperError) -> None:
         """Note one finding."""
@@ -319,6 +325,8 @@ def _archived(
             manifest = archive.manifest(conversation)
             if manifest is None:
                 raise NotFound("not in the archive", operation="read transcript", key=conversation)
+            if manifest.state == "unread" and not (findings.has_listener or interactions):
+                continue  # the archive names it itself (``Archive.unread``); whoever reads all has no use for an error
             # An unread one raises the reason that its manifest gives; the others have no transcript yet.
             if manifest.state in ("done", "unread"):
                 with archive.transcript(conversation) as reader, spooled(reader) as body:
