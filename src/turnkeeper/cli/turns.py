@@ -21,7 +21,7 @@ def turns(
     fields: str = "",
     head: int | None = None,
     sample_rate: int | None = None,
-    strict: bool = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
     choice: Choice | None = None,
     platform: Platform | None = None,
     destination: Destination | None = None,

@@ -69,7 +69,7 @@ def approximately(summary: dict[str, Any]) -> Any:
 def test_truth_agrees_with_every_served_document(wire: Wire) -> None:
     truth = json.loads(wire.fetch(wire.running.truth_url).body)["conversations"]
     assert len(truth) == 160
-    seen = set()
+    seen, damaged = set(), 0
     for conversation, verdict in truth.items():
         answers = [wire.transcripturl(conversation, session) for session in wire.sessions(conversation)]
         found = [answer.json["url"] for answer in answers if answer.status == 200]
@@ -84,6 +84,12 @@ def test_truth_agrees_with_every_served_document(wire: Wire) -> None:
             assert verdict["dialects"]["media"]["total_turns"] > 0
         elif verdict["outcome"] == "done":
             files = [wire.fetch(url).json for url in found]
+            if verdict["scenario"] == "unread":
+                # One field of one turn is broken: how many turns there are is still the truth.
+                phrases = [phrase for file in files for entry in file["transcripts"] for phrase in entry["phrases"]]
+                assert len(phrases) == verdict["dialects"]["speech"]["total_turns"]
+                damaged += 1
+                continue
             turns = [turn for file in files for turn in speech_turns(file)]
             assert told(conversation, turns) == approximately(verdict["dialects"]["speech"])
             document = media.json
@@ -95,6 +101,7 @@ def test_truth_agrees_with_every_served_document(wire: Wire) -> None:
             assert found
             assert verdict["dialects"] == {}
     assert seen == {"done", "absent", "late", "unread"}
+    assert damaged
 
 
 def test_giant_documents_agree_with_their_arithmetic(start: Start) -> None:
