@@ -18,7 +18,6 @@ from tests.e2e.truth import truth_of
 from turnkeeper.cli.local_s3 import LocalS3
 
 BROKEN = {
-    "empty-body": "empty",
     "html-body": "HTML",
     "truncated-json": "ends",
     "unknown-shape": "keys",
@@ -47,6 +46,19 @@ def test_a_broken_body_is_kept_and_explained(
     assert kept
     assert all((tmp_path / "archive" / part["key"]).stat().st_size == part["size"] for part in kept)
     assert not (tmp_path / "archive/transcripts").exists()
+
+
+def test_an_empty_media_document_is_kept_and_explained(platform: Platform, cli: Cli) -> None:
+    running = platform("empty-body")
+    arguments = ("get", running.conversation_ids[1], "--to", "archive", "--api", "media")
+    assert "empty" in cli(*arguments, env=credentials(running), code=3).json["unread"]["message"]
+
+
+def test_a_file_of_no_bytes_is_no_transcript_yet(platform: Platform, cli: Cli) -> None:
+    """K8: nothing behind a speech link, however old the call: asked for again, and said."""
+    running = platform("empty-body")
+    arguments = ("get", running.conversation_ids[1], "--to", "archive", "--api", "speech", "--wait", "0")
+    assert "still an empty transcript" in cli(*arguments, env=credentials(running), code=5).err
 
 
 @pytest.mark.parametrize("fault", ["wrong-type", "end-before-start"])

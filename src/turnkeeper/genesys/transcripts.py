@@ -87,6 +87,7 @@ class Transcripts:
         began = self._clock.monotonic()
         fresh = self._fresh(details)
         limit = _USUAL_WAIT_S if wait_seconds is None else wait_seconds
+        pauses = 0
         while True:
             met = await self._round(conversation, details, api, fresh=fresh)
             if isinstance(met, Found):
@@ -96,10 +97,11 @@ class Transcripts:
                 raise NotFound(why, operation="get", key=conversation, hint=_UNKNOWN)
             waited = self._clock.monotonic() - began
             if waited >= limit or not (met.answered or fresh or wait_seconds is not None):
-                raise _not_ready(conversation, met, waited, poll_seconds)
+                raise _not_ready(conversation, met, waited if pauses else 0, poll_seconds)
             pause = min(poll_seconds, limit - waited)
             self._listener(Waiting(conversation=conversation, status=met.status, wait=pause))
             await self._clock.sleep(pause)
+            pauses += 1
 
     async def ask(
         self,
