@@ -165,8 +165,8 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
         "export",
         _where(_is_put, _instead(_SLOW), 10),
     ),
-    StoreAttack("409 ConditionalRequestConflict, eight times", "export", _where(_creates, _instead(_CONFLICT), 8)),
-    StoreAttack("409 ConditionalRequestConflict, for ever", "export", _where(_creates, _instead(_CONFLICT))),
+    # For half a minute, and for ever: tests/unit/archive/test_faults.py, where nobody has to wait.
+    StoreAttack("409 ConditionalRequestConflict, three times", "export", _where(_creates, _instead(_CONFLICT), 3)),
     StoreAttack(
         "inputs are answered 200 with an XML error, and not kept",
         "export",

@@ -40,7 +40,8 @@ _retries = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
-_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
+"""Seconds between attempts while the store is busy: 40 in all, as S3 has been seen to answer 409 for half a minute."""
 _busy = re.compile(r"\bSlowDown\b")
 _bad_path = re.compile(r'[Pp]ath "(.*?)"(?: contained|: Encountered)', re.DOTALL)
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
@@ -82,6 +83,8 @@ class ObjectStore:
     ) -> None:
         self._store = store
         self._sleep = sleep
+        # Once a wait was in vain no other write waits, until one succeeds: an export has thousands of them.
+        self._in_vain = False
         address = parse_address(url)
         # Directory buckets of S3 list in no order.
         self._lists = _Lists(store, address.prefix)
@@ -94,8 +97,9 @@ class ObjectStore:
         if not create:
             self._patiently(lambda: self._write(key, data, content_type))
             return
-        for wait in (*_BUSY_WAITS, 0.0):
+        for wait in (*self._waits(), 0.0):
             if self._patiently(lambda: self._create(key, data, content_type)):
+                self._in_vain = False
                 return
             # The refusal may answer our own retried request, so content decides. The other's object may not be
             # visible yet, or gone again: then the next attempt knows more.
@@ -104,6 +108,7 @@ class ObjectStore:
                     return
                 raise Conflict("stored with different content by another writer", operation="create", key=key)
             self._sleep(wait)
+        self._in_vain = True
         raise Unavailable("another writer holds it and shows nothing", operation="create", key=key)
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:
@@ -171,15 +176,21 @@ class ObjectStore:
 
     def _patiently(self, write: Callable[[], T]) -> T:
         """Write again while the store says that there are too many requests.
-        Raises the ``Unavailable`` of the last attempt after about a minute."""
-        for wait in _BUSY_WAITS:
+        Raises the ``Unavailable`` of the last attempt."""
+        for wait in (*self._waits(), None):
             try:
                 return write()
             except Unavailable as cause:
                 if not _busy.search(cause.message):
                     raise
+                if wait is None:
+                    self._in_vain = True
+                    raise
                 self._sleep(wait)
-        return write()
+        raise AssertionError("the last attempt returns or raises")
+
+    def _waits(self) -> tuple[float, ...]:
+        return () if self._in_vain else _BUSY_WAITS
 
     def _write(self, key: str, data: bytes, content_type: str) -> None:
         with self._told("write", key):
