@@ -148,6 +148,9 @@ _MASKS = (
     (r"[\d,]+ (of [\d,]+ )?bytes", "N bytes"),
     (r"received \d+ bytes, expected \d+", "received N bytes, expected N"),
     (r"[0-9a-f]{16,}", "HASH"),
+    (r"(x-amz-checksum-sha256: )[A-Za-z0-9+/=]+", r"\1HASH"),
+    # Which listing comes upon it first differs.
+    (r"list \S+: its listing", "list KEYS: its listing"),
     (r"\d+ attempts in", "N attempts in"),
     (r"\d+(\.\d+)? s\b", "N s"),
     (r"9{20,}", "999…"),

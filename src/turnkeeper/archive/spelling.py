@@ -10,6 +10,7 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
+from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.removal import survey
 from turnkeeper.archive.states import States
 from turnkeeper.archive.tombstones import Tombstones
@@ -38,7 +39,7 @@ def meant(store: Store, history: History, asked: Iterable[str]) -> Iterator[Mean
     unknown: list[str] = []
     for name in dict.fromkeys(asked):
         keys.check_id(name, "conversation")
-        if survey(store, history, name).keys:
+        if survey(store, history, name).keys or _is_linked(store, name):
             yield Meant(name, name, "held")
         else:
             unknown.append(name)
@@ -47,6 +48,11 @@ def meant(store: Store, history: History, asked: Iterable[str]) -> Iterator[Mean
         held = _by_letters(_held(store), folded)
         erased = _by_letters(_erased(store, folded), folded)
         yield from (_chosen(name, held.get(name.lower(), ()), erased.get(name.lower(), ())) for name in unknown)
+
+
+def _is_linked(store: Store, conversation: str) -> bool:
+    """Whether a link stands where objects of the conversation would be: erasing removes it."""
+    return isinstance(store, FolderStore) and any(next(store.links(place), "") for place in keys.places(conversation))
 
 
 def _chosen(asked: str, held: Sequence[str], erased: Sequence[str]) -> Meant:
