@@ -146,7 +146,8 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
     given, lengths, texts, decorated, channels, confidence, indices = columns.lists
     base, shift = context.base, _shift(part, context)
     starts = [start - base if start > EPOCH else start + shift for start in given]
-    if not -LONGEST <= min(starts) <= max(starts) < SECONDS or max(lengths) > LONGEST or not fractions(confidence):
+    # A length as large as an epoch in seconds is none: reading it by itself says so.
+    if not -LONGEST <= min(starts) <= max(starts) < SECONDS or max(lengths) >= SECONDS or not fractions(confidence):
         return None
     ends = [start + length for start, length in zip(starts, lengths, strict=True)]
     role, speaker, channel = zip(*_answers(channels, starts, ends, context), strict=True)
