@@ -163,6 +163,7 @@ def _file(*found: Any, start: int = T0, **more: Any) -> Any:
 LONG = _file(_phrase(T0, 2 * 10**11), _phrase(T0 + 5, 10**15 - 1))
 """Longer than any conversation, and so it was handed to and fro between C and Python for ever."""
 AS_LONG_AS_AN_EPOCH = _file(_phrase(T0, 0), _phrase(T0, 99_999_999_999), {"text": 1})
+EPOCH_SECONDS = _file(_phrase(T0, 0), _phrase(99_999_999_999, 0))
 LATE = _file(_phrase(10**13 + 5, 7), conversationStartTime=10**13)
 EARLY = _file(_phrase(-2 * 10**11, 7), start=T0 + 2 * 10**11)
 NEVER = _file(_phrase(T0 + 5, 7), conversationStartTime=10**30)
@@ -173,6 +174,7 @@ OFFSET = _file(_phrase(5, 7), start=10**30)
 
 @example(document=LONG, mode=Mode(words=False), large=False)
 @example(document=AS_LONG_AS_AN_EPOCH, mode=Mode(words=False), large=False)
+@example(document=EPOCH_SECONDS, mode=Mode(words=False), large=False)
 @example(document=LATE, mode=Mode(words=False), large=False)
 @example(document=EARLY, mode=Mode(words=False), large=False)
 @example(document=NEVER, mode=Mode(words=False), large=False)

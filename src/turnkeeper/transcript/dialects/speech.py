@@ -27,7 +27,7 @@ from turnkeeper.transcript.dialects.phrases import (
 )
 from turnkeeper.transcript.dialects.reading import moment_of, read_part
 from turnkeeper.transcript.native import Columns
-from turnkeeper.transcript.numbers import EPOCH, LAST, Time
+from turnkeeper.transcript.numbers import EPOCH, LAST, SECONDS, Time
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Kind
@@ -117,7 +117,10 @@ class Speech:
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         items = batch.items
-        starts = items.lists[0] if isinstance(items, Columns) else [moment_of(phrase.start_ms) for phrase in items]
+        given = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
+        # Whole milliseconds as they are, and epoch seconds as what they mean, whoever read them.
+        usual = isinstance(items, Columns) and all(start > EPOCH or start < SECONDS for start in given)
+        starts = given if usual else [moment_of(start) for start in given]
         survey.starts(batch, starts, strict=True)
 
     def matches(self, survey: Survey) -> bool:
