@@ -119,7 +119,9 @@ class Speech:
         items = batch.items
         given = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
         # Whole milliseconds as they are, and epoch seconds as what they mean, whoever read them.
-        usual = isinstance(items, Columns) and all(start > EPOCH or start < SECONDS for start in given)
+        usual = isinstance(items, Columns) and not any(
+            start is not None and SECONDS <= start <= EPOCH for start in given
+        )
         starts = given if usual else [moment_of(start) for start in given]
         survey.starts(batch, starts, strict=True)
 
