@@ -49,7 +49,8 @@ class _Row(_Probe, gc=False):
     end_time: Time = None
     end_older: Time = msgspec.field(default=None, name="endTime")
     text: str | None = None
-    speaker_snake: Name = msgspec.field(default=None, name="speaker_id")
+    # A key that says null names nobody; the older key counts where the other is absent.
+    speaker_snake: Name | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="speaker_id")
     speaker_older: Name = msgspec.field(default=None, name="speakerId")
     confidence: float | None = None
     other_start: Any = msgspec.field(default=None, name="start")
@@ -62,7 +63,7 @@ class _Row(_Probe, gc=False):
 
     @property
     def speaker(self) -> str | None:
-        name = self.speaker_older if self.speaker_snake is None else self.speaker_snake
+        name = self.speaker_older if self.speaker_snake is msgspec.UNSET else self.speaker_snake
         return None if name is None else str(name)
 
 
