@@ -221,7 +221,7 @@ def _places(cause: BaseException) -> tuple[str, ...]:
 
 
 @contextmanager
-def foreign_as_defect(operation: str, key: str) -> Iterator[None]:
+def foreign_as_defect(operation: str, key: str = "") -> Iterator[None]:
     """Turn an exception that is none of these into a ``Defect``. Interrupts and cancellations pass as they are."""
     try:
         yield

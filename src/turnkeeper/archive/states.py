@@ -95,11 +95,6 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     watermark: str = ""
     committed_at: str = ""
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the stretch never has to be listed again."""
-        return self.complete and self.proven
-
 
 class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``DayStates`` whose calls nobody has looked into."""

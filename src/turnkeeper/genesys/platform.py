@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Self
 
 from turnkeeper.clock import Clock, SystemClock
-from turnkeeper.errors import Defect, Denied, Skippable
+from turnkeeper.errors import Defect, Denied, Skippable, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.answers import not_the_platforms
 from turnkeeper.genesys.api import Api, Call, Probe, decoded
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.conversations import Conversations, Kind, Names
-from turnkeeper.genesys.defects import contained
 from turnkeeper.genesys.details_page import Page
 from turnkeeper.genesys.details_query import DetailsQuery
 from turnkeeper.genesys.directory import Directory, Listing
@@ -120,7 +119,7 @@ class Genesys:
             raise not_the_platforms("the answer names no organisation", call.operation, "")
 
         try:
-            with contained(call.operation):
+            with foreign_as_defect(call.operation):
                 return await self._api.read(call, read)
         except Defect:
             raise
@@ -129,43 +128,43 @@ class Genesys:
 
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
-        with contained("details", conversation):
+        with foreign_as_defect("details", conversation):
             return await self._conversations.details(conversation)
 
     async def conversations(
         self, interval: Interval, wanted: Filters, *, descending: bool = False
     ) -> AsyncGenerator[Page, None]:
         """Pages of the conversations that started on a day that the interval touches; see ``DetailsQuery.pages``."""
-        with contained("details query", str(interval)):
+        with foreign_as_defect("details query", str(interval)):
             async with aclosing(self._query.pages(interval, wanted, descending=descending)) as pages:
                 async for page in pages:
                     yield page
 
     async def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[Page, None]:
         """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
-        with contained("details job", str(interval)):
+        with foreign_as_defect("details job", str(interval)):
             async with aclosing(self._jobs.pages(interval, wanted)) as pages:
                 async for page in pages:
                     yield page
 
     async def available(self) -> datetime:
         """Up to when jobs are complete; see ``Jobs.available``."""
-        with contained("job availability"):
+        with foreign_as_defect("job availability"):
             return await self._jobs.available()
 
     async def conversation_page(self, interval: Interval, wanted: Filters, size: int) -> Page:
         """The first so many conversations and how many there are in all."""
-        with contained("details query", str(interval)):
+        with foreign_as_defect("details query", str(interval)):
             return await self._query.page(interval, wanted, size=size)
 
     async def several(self, ids: Sequence[str]) -> Page:
         """The conversations behind at most a hundred ids; unknown ones are left out."""
-        with contained("details by id", f"{len(ids)} ids"):
+        with foreign_as_defect("details by id", f"{len(ids)} ids"):
             return await self._query.several(ids)
 
     async def listed(self, interval: Interval, worth: int) -> Listed | None:
         """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
-        with contained("transcript search", str(interval)):
+        with foreign_as_defect("transcript search", str(interval)):
             return await self._search.listed(interval, worth)
 
     async def transcripts(
@@ -181,7 +180,7 @@ class Genesys:
         Without ``details`` only the media dialect can be asked: the speech one needs the communications' ids.
         """
         settings = self._settings
-        with contained("get", conversation):
+        with foreign_as_defect("get", conversation):
             return await self._transcripts.fetch(
                 conversation,
                 details,
@@ -195,27 +194,27 @@ class Genesys:
     ) -> Found | Pending:
         """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
         api = self._settings.api
-        with contained("ask", conversation):
+        with foreign_as_defect("ask", conversation):
             return await self._transcripts.ask(conversation, details, api=api, communications=communications)
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
-        with contained(f"names of {kind}"):
+        with foreign_as_defect(f"names of {kind}"):
             return await self._conversations.names(kind, ids)
 
     async def directory(self, kind: Kind) -> Listing:
         """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
-        with contained(f"names of {kind}"):
+        with foreign_as_defect(f"names of {kind}"):
             return await self._directory.listing(kind)
 
     async def probe(self, path: str, method: str = "GET", json: object = None) -> Probe:
         """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
-        with contained("probe", path.split("?", maxsplit=1)[0]):
+        with foreign_as_defect("probe", path.split("?", maxsplit=1)[0]):
             return await self._api.probe(Call("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json))
 
     async def token_probe(self) -> None:
         """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where none can be had."""
-        with contained("get a token"):
+        with foreign_as_defect("get a token"):
             await self._pool.sign_in()
 
     async def close(self) -> None:

@@ -16,13 +16,12 @@ import msgspec
 
 from turnkeeper.audio.recordings import AudioFormat, read_recordings
 from turnkeeper.clock import Clock
-from turnkeeper.errors import Denied, LinkExpired, NotReady, Retriable, Skippable, TurnkeeperError
+from turnkeeper.errors import Denied, LinkExpired, NotReady, Retriable, Skippable, TurnkeeperError, foreign_as_defect
 from turnkeeper.events import Fetched, Listener, Noted, Waiting
 from turnkeeper.genesys.answers import document_in, not_the_platforms
 from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.batches import Batch, Batches, Delivered
 from turnkeeper.genesys.conversations import checked_id, is_id
-from turnkeeper.genesys.defects import contained
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.withheld import clean_bytes
 from turnkeeper.model import Recording, RecordingState
@@ -133,7 +132,7 @@ class Recordings:
         patience = (_USUAL_WAIT_S if wait_seconds is None else wait_seconds, poll_seconds)
         met = _Round(checked_id(conversation), format)
         try:
-            with contained("recordings", conversation):
+            with foreign_as_defect("recordings", conversation):
                 if format == "original":
                     listed = await self._original(met, held, batch, patience)
                 else:

@@ -157,16 +157,17 @@ def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
     one = window(DAY, found=3, proven=True)
     states.commit_window(one, "all")
     assert list(states.windows()) == [one]
-    assert one.is_closed
+    assert one.complete
+    assert one.proven
 
 
 def test_a_window_of_an_older_version_is_open_until_it_is_listed_again(tmp_path: Path) -> None:
     """K8: a day that was closed by an answer without its shape is listed once more."""
     states = States(open_store(str(tmp_path)))
     states.commit_window(window(DAY, version=1, found=3), "all")
-    assert [one.is_closed for one in states.windows()] == [False]
+    assert [one.proven for one in states.windows()] == [False]
     states.commit_window(window(DAY, proven=True), "all")
-    assert [one.is_closed for one in states.windows()] == [True]
+    assert [one.proven for one in states.windows()] == [True]
 
 
 def test_a_damaged_window_is_reported_and_the_others_are_listed(tmp_path: Path) -> None:

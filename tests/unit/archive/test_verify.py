@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import io
 import os
@@ -374,9 +373,6 @@ def test_memory_does_not_grow_with_the_archive(quick: Store) -> None:
     keep(quick, "call-0000000")
 
     def peak(count: int) -> int:
-        # Errors of the store wait for the collector in cycles: that they wait is no growth.
-        threshold = gc.get_threshold()
-        gc.set_threshold(20)
         tracemalloc.start()
         try:
             checking = Verification(Listing(quick, count))  # type: ignore[arg-type]
@@ -386,8 +382,8 @@ def test_memory_does_not_grow_with_the_archive(quick: Store) -> None:
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-            gc.set_threshold(*threshold)
 
     peak(20)
-    # How far the threads run ahead differs from run to run; what grows with the archive would be four times as much.
-    assert peak(1600) < peak(400) * 1.5 + 250_000
+    # How far the threads run ahead, and when the collector runs, differs from run to run; what grows with the archive
+    # would be four times as much in each of them.
+    assert min(peak(1600) for _ in range(3)) < min(peak(400) for _ in range(3)) * 1.5 + 150_000
