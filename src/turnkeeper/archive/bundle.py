@@ -13,7 +13,7 @@ import msgspec
 
 from turnkeeper.archive import inputs, keys, layout
 from turnkeeper.archive.audit import Audit
-from turnkeeper.archive.commit import Arrived, Committer, Kept, Request, as_input
+from turnkeeper.archive.commit import Arrived, CommitRequest, Committer, Kept, as_input
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.customers import Match, find
 from turnkeeper.archive.entries import day_of, entry_of, with_manifest
@@ -133,7 +133,7 @@ class Archive:
         for recording in recordings:
             keys.check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
-        request = Request(conversation, bodies, states, selections, notes, recordings, sync_mode)
+        request = CommitRequest(conversation, bodies, states, selections, notes, recordings, sync_mode)
         kept = self._committer.commit(request, Reading(names=self._names, details=details), new=new)
         return self._settled(kept, new=new, publish=publish)
 
@@ -156,7 +156,7 @@ class Archive:
         the keys of this version. Raises ``NotFound`` for an unknown conversation, ``Erased`` for an erased one."""
         self._check(write=True)
         self._tombstones.refuse(conversation)
-        kept = self._committer.commit(Request(conversation, {}, move=move), reading or Reading())
+        kept = self._committer.commit(CommitRequest(conversation, {}, move=move), reading or Reading())
         return self._settled(kept, new=False, publish=publish)
 
     def publish(self, manifests: Iterable[Manifest]) -> None:

@@ -31,7 +31,7 @@ from turnkeeper.spool import Spool
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
-__all__ = ["Arrived", "Committer", "Kept", "Request"]
+__all__ = ["Arrived", "CommitRequest", "Committer", "Kept"]
 
 PRODUCER = f"turnkeeper/{__version__}"
 ATTEMPTS = 8
@@ -71,7 +71,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Request:
+class CommitRequest:
     """What is to be kept: the inputs by what they are, and what is said about them. ``move`` asks for a new generation
     where a view still stands under a key of version 1."""
 
@@ -121,7 +121,7 @@ class Committer:
         self._superseded = Superseded(store, clock)
         self._shared: set[str] = set()
 
-    def commit(self, request: Request, reading: Reading, *, new: bool = False) -> Kept:
+    def commit(self, request: CommitRequest, reading: Reading, *, new: bool = False) -> Kept:
         """Store what is new, and the manifest that names it, if anything changed.
 
         ``new`` says that the conversation is believed not to be here: then one look at its first manifest is enough.
@@ -140,7 +140,7 @@ class Committer:
 
     def _attempt(
         self,
-        request: Request,
+        request: CommitRequest,
         reading: Reading,
         current: Manifest | None,
         open_spools: contextlib.ExitStack,
@@ -178,7 +178,7 @@ class Committer:
         return self._stored(request, manifest, built, current)
 
     def _news(
-        self, request: Request, reading: Reading, current: Manifest | None, back: inputs.Back
+        self, request: CommitRequest, reading: Reading, current: Manifest | None, back: inputs.Back
     ) -> tuple[dict[Input, Source], Reading]:
         """What arrived, less what says nothing new, and the reading with the details that hold."""
         earlier = current.inputs if current else ()
@@ -188,7 +188,7 @@ class Committer:
         arrived = self._without_known_names(arrived, current, reading, back)
         return without_known_recordings(arrived, earlier, back), reading
 
-    def _stored(self, request: Request, manifest: Manifest, built: Built, current: Manifest | None) -> Kept:
+    def _stored(self, request: CommitRequest, manifest: Manifest, built: Built, current: Manifest | None) -> Kept:
         notes = tuple(built.notes)
         moves = request.move and current is not None and any(view.has_legacy_key for view in current.views)
         if current and not moves and current.says_the_same(manifest):
@@ -213,7 +213,7 @@ class Committer:
 
     def _manifest(
         self,
-        request: Request,
+        request: CommitRequest,
         current: Manifest | None,
         composed: tuple[Input, ...],
         selections: Sequence[Selection],

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from turnkeeper.errors import StoreRefused, Unavailable
 
-__all__ = ["BadKey", "Listed", "Listing", "Lists"]
+__all__ = ["BadKey", "KeyListing", "Listed", "Lists"]
 
 _FIRST: Final = "0"
 """The first character that a name in an archive may begin with."""
@@ -61,7 +61,7 @@ class Lists(Protocol):
 def _ignore(_: str) -> None: ...
 
 
-class Listing:
+class KeyListing:
     """Lists through a client. ``ordered`` says that the store lists in the order of the keys, so that a page that goes
     back shows a listing that makes no progress."""
 

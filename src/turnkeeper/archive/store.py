@@ -21,7 +21,7 @@ from turnkeeper.archive import aws, keys
 from turnkeeper.archive.address import Address, parse_address
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.listing import BadKey, Listed, Listing
+from turnkeeper.archive.listing import BadKey, KeyListing, Listed
 from turnkeeper.archive.refusals import Place, refusal
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, StoreRefused, Unavailable
 from turnkeeper.settings import StoreSettings
@@ -88,7 +88,7 @@ class ObjectStore:
         address = parse_address(url)
         # Directory buckets of S3 list in no order.
         self._lists = _Lists(store, address.prefix)
-        self._listing = Listing(self._lists, ordered=not address.bucket.endswith("--x-s3"))
+        self._listing = KeyListing(self._lists, ordered=not address.bucket.endswith("--x-s3"))
         self._place = place
         self.url = url
         self.settings = settings

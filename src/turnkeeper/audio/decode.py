@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from turnkeeper.audio.decoder import Decoder
+from turnkeeper.audio.decoder import AudioDecoder
 from turnkeeper.audio.kinds import decoder_of
 from turnkeeper.audio.length import apart, clock
 from turnkeeper.errors import Misconfigured, Unread
@@ -28,7 +28,7 @@ class Audio:
     channel has (None where only decoding tells), ``codec`` what the file holds (``ulaw``, ``pcm_s16``, ``opus`` …).
     """
 
-    def __init__(self, decoders: list[Decoder]) -> None:
+    def __init__(self, decoders: list[AudioDecoder]) -> None:
         self._decoders = decoders
         first = decoders[0]
         self.rate = first.rate
@@ -83,7 +83,7 @@ class Audio:
         if count > start or not start:
             self._counts[number] = count
 
-    def _said(self, what: Callable[[Decoder], list[str]]) -> Iterator[str]:
+    def _said(self, what: Callable[[AudioDecoder], list[str]]) -> Iterator[str]:
         for number, one in enumerate(self._decoders):
             yield from self._named(number, what(one))
 
@@ -117,7 +117,7 @@ def open_audio(source: Path | BinaryIO, *, second: Path | BinaryIO | None = None
     Raises ``Unread`` for what is no audio or has no samples, ``Misconfigured`` for a missing file, a missing extra, or
     two files that are not mono or differ in their rate.
     """
-    decoders: list[Decoder] = []
+    decoders: list[AudioDecoder] = []
     try:
         decoders += [_decoder(one) for one in (source, second) if one is not None]
         if len(decoders) == 2:
@@ -129,7 +129,7 @@ def open_audio(source: Path | BinaryIO, *, second: Path | BinaryIO | None = None
     return Audio(decoders)
 
 
-def _decoder(source: Path | BinaryIO) -> Decoder:
+def _decoder(source: Path | BinaryIO) -> AudioDecoder:
     key = str(source) if isinstance(source, Path) else str(getattr(source, "name", ""))
     file = _opened(source)
     try:
@@ -163,7 +163,7 @@ def _unread(message: str, key: str) -> Unread:
     return Unread(message, operation="decode audio", key=key, hint=hint)
 
 
-def _check_pair(first: Decoder, second: Decoder) -> None:
+def _check_pair(first: AudioDecoder, second: AudioDecoder) -> None:
     if first.channels == second.channels == 1 and first.rate == second.rate:
         return
     said = " and ".join(f"{one.channels} channels at {one.rate} Hz" for one in (first, second))

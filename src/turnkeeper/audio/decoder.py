@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Decoder"]
+__all__ = ["AudioDecoder"]
 
 
-class Decoder(Protocol):
+class AudioDecoder(Protocol):
     """One opened file. ``read`` gives channel-major pieces of any length from frame ``start`` on, again and again.
 
     ``clock_s`` is the length in seconds that the container names. ``notes`` are remarks, ``losses`` those that say that

@@ -12,7 +12,7 @@ from turnkeeper.audio.riff import Wav, read_wav
 from turnkeeper.errors import Unread
 
 if TYPE_CHECKING:
-    from turnkeeper.audio.decoder import Decoder
+    from turnkeeper.audio.decoder import AudioDecoder
     from turnkeeper.audio.media import Container, MediaDecoder
 
 __all__ = ["decoder_of"]
@@ -33,7 +33,7 @@ _MP3_DELAY = 1105
 _SURELY = 8  # frames in a row that are no accident
 
 
-def decoder_of(file: BinaryIO, key: str) -> Decoder:
+def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
     """The decoder for what the bytes are. Raises ``Unread`` for what is no audio, ``Misconfigured`` for a missing
     extra."""
     file.seek(0)
@@ -57,7 +57,7 @@ def decoder_of(file: BinaryIO, key: str) -> Decoder:
     return _sound(file, head, at, key)
 
 
-def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> Decoder:
+def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> AudioDecoder:
     wav = read_wav(file)
     if wav is not None:
         return _wav(file, wav, key)
@@ -73,7 +73,7 @@ def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> Decoder:
     return SoundDecoder(file, key, SoundFile(noisy=True))
 
 
-def _wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
+def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     if wav.rate == 0 or wav.channels == 0:
         wrong = "0 Hz" if wav.rate == 0 else "0 channels"
         raise Unread(f"its header says {wrong}", operation="decode audio", key=key, hint=_MEND)
@@ -100,7 +100,7 @@ def _wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
     return SoundDecoder(file, key, known)
 
 
-def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
+def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     """The MP3 alone, without the WAV around it: libsndfile believes the WAV header's length."""
     inner = cast(BinaryIO, Regions(file, list(wav.regions), owns=True))
     mp3 = read_mp3(inner)
@@ -112,7 +112,7 @@ def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> Decoder:
     return found
 
 
-def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
+def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
     from turnkeeper.audio.media import other_tracks
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
@@ -145,7 +145,7 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> Decoder:
     return SoundDecoder(file, key, known)
 
 
-def _flac(file: BinaryIO, key: str) -> Decoder:
+def _flac(file: BinaryIO, key: str) -> AudioDecoder:
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile, flac_files
 
     parts = flac_files(file)
@@ -165,7 +165,7 @@ def _flac_seconds(file: BinaryIO, at: int) -> float | None:
     return samples / rate if rate and samples else None
 
 
-def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> Decoder:
+def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
     told, losses = [*notes, *_mp3_notes(mp3)], []
     promised = mp3.promised * mp3.samples / mp3.frames if mp3.promised else 0
     if promised and apart(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate) and not mp3.joined:
@@ -201,7 +201,7 @@ def _mp3_notes(mp3: Mp3) -> list[str]:
     return notes
 
 
-def _webm(file: BinaryIO, at: int, key: str) -> Decoder:
+def _webm(file: BinaryIO, at: int, key: str) -> AudioDecoder:
     from turnkeeper.audio.boxes import webm_cut
     from turnkeeper.audio.media import MediaDecoder
 
@@ -209,7 +209,7 @@ def _webm(file: BinaryIO, at: int, key: str) -> Decoder:
     return _with_cut(found, webm_cut(file, at))
 
 
-def _mp4(file: BinaryIO, at: int, key: str) -> Decoder:
+def _mp4(file: BinaryIO, at: int, key: str) -> AudioDecoder:
     from turnkeeper.audio.boxes import mp4_cut, mp4_joined
     from turnkeeper.audio.media import MediaDecoder
 
@@ -225,7 +225,7 @@ def _behind(file: BinaryIO, at: int) -> BinaryIO:
     return cast(BinaryIO, Regions(file, [(at, file.seek(0, 2))], owns=True))
 
 
-def _with_cut(found: MediaDecoder, missing: int) -> Decoder:
+def _with_cut(found: MediaDecoder, missing: int) -> AudioDecoder:
     if missing:
         found.losses.append("cut off: the end that the file promises is not there")
     return found

@@ -28,7 +28,7 @@ from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Se
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs import index
 from turnkeeper.runs.failures import earlier_failure, failure_of, unreadable
-from turnkeeper.runs.feed import Batch, Feed, Listing
+from turnkeeper.runs.feed import Batch, Feed, ListingProgress
 from turnkeeper.runs.ledger import Ledger, Outstanding, Settlement, Taken
 from turnkeeper.runs.listings import Listings
 from turnkeeper.runs.report import Failure, RunReport
@@ -106,7 +106,7 @@ class Exporter:
         self._committed = clock.monotonic()
         self._kept: list[str] = []
         self._concerns = concerns
-        self._listing = Listing()
+        self._listing = ListingProgress()
         self._told = 0.0
         self.report = RunReport(started_at=rfc3339(clock.now()))
 

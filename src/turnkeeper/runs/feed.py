@@ -9,7 +9,7 @@ from turnkeeper.errors import Retriable
 from turnkeeper.runs.ledger import Wanted
 from turnkeeper.runs.report import Failure
 
-__all__ = ["LISTED_AGAIN", "Batch", "Feed", "Listing"]
+__all__ = ["LISTED_AGAIN", "Batch", "Feed", "ListingProgress"]
 
 LISTED_AGAIN = (30.0, 120.0, 600.0)
 """Seconds until a listing that failed for a moment goes on; after that the run ends, and the next one goes on."""
@@ -39,7 +39,7 @@ Feed = Callable[[], AsyncIterator[Batch]]
 
 
 @dataclass
-class Listing:
+class ListingProgress:
     """How the listing of one run goes: the window it is in, those left out, and the waits that are left."""
 
     window: tuple[str, str] = ("", "")

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from turnkeeper.errors import Unread
 from turnkeeper.transcript.intake import Intake
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["DocumentPart", "parts_of"]
 
 MOST = 10_000
 _BLOCK = 1 << 18
@@ -41,7 +41,7 @@ class _Scratch:
         os.close(self.fd)
 
 
-class Part:
+class DocumentPart:
     """A stretch of a nameless file as a source."""
 
     def __init__(self, scratch: _Scratch, begin: int, end: int) -> None:
@@ -111,7 +111,7 @@ class _Scan:
         return self._depth == 0 and not self._in_string
 
 
-def parts_of(body: object, *, array: bool = False) -> tuple[Part, list[Part]] | None:
+def parts_of(body: object, *, array: bool = False) -> tuple[DocumentPart, list[DocumentPart]] | None:
     """The documents of a body (with ``array`` the elements of the array that it is): all of them one behind the other,
     and each for itself. None where there is something else between them, or the last is cut off.
 
@@ -136,7 +136,7 @@ def parts_of(body: object, *, array: bool = False) -> tuple[Part, list[Part]] | 
             scratch.write(memoryview(data)[done:])
     if scan.odd or not scan.whole or not spans:
         return None
-    return Part(scratch, 0, scratch.size), [Part(scratch, start, end) for start, end in spans]
+    return DocumentPart(scratch, 0, scratch.size), [DocumentPart(scratch, start, end) for start, end in spans]
 
 
 def _pieces(body: object) -> Iterator[bytes]:

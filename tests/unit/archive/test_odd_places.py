@@ -15,7 +15,7 @@ from tests.unit.archive.kept import contents, keep, transcript, view_key
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.copying import copy
 from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.listing import BadKey, Listed, Listing
+from turnkeeper.archive.listing import BadKey, KeyListing, Listed
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.verify import Verification
@@ -258,14 +258,14 @@ class Pages:
 )
 def test_every_other_key_is_listed_in_order(keys: list[str]) -> None:
     odd: list[str] = []
-    listed = list(Listing(Pages(sorted(keys))).keys("", odd.append))
+    listed = list(KeyListing(Pages(sorted(keys))).keys("", odd.append))
     assert listed == sorted(key for key in keys if "//" not in key and not key.startswith("/"))
     assert len(odd) >= (any("//" in key for key in keys))
 
 
 def test_a_key_that_cannot_be_passed_over_is_named() -> None:
     with pytest.raises(StoreRefused, match="cannot be listed") as caught:
-        list(Listing(Pages(["manifests//x", "manifests/a//y", "manifests/b/1.json"])).keys("manifests"))
+        list(KeyListing(Pages(["manifests//x", "manifests/a//y", "manifests/b/1.json"])).keys("manifests"))
     assert caught.value.key.startswith("manifests/")
 
 
@@ -273,7 +273,7 @@ def test_a_key_that_cannot_be_passed_over_is_named() -> None:
 def test_a_listing_that_makes_no_progress_ends(pages: list[list[str]]) -> None:
     """K8: a listing that repeats its pages, or goes on by the same token for ever."""
     with pytest.raises(Unavailable, match="goes back"):
-        list(Listing(Pages(*pages, endless=True)).keys(""))
+        list(KeyListing(Pages(*pages, endless=True)).keys(""))
 
 
 class Caseless:

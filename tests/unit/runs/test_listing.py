@@ -74,7 +74,10 @@ async def test_one_window_that_fails_is_left_open_and_the_others_are_listed(here
     assert report.listed_until == DAYS[1]
     closed = [ledger.window_closed("all", *window) for window in WINDOWS]
     assert closed == [True, False, True, True]
-    proofs = {window.start: (window.is_closed, window.found) for window in States(here.archive.store).windows()}
+    proofs = {
+        window.start: (window.complete and window.proven, window.found)
+        for window in States(here.archive.store).windows()
+    }
     assert proofs == {DAYS[0]: (True, 1), DAYS[2]: (True, 1), DAYS[3]: (True, 1)}
     again = (await listed(here, ledger, [])).report
     assert (again.found, again.unlisted) == (1, 0)
