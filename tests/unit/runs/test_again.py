@@ -86,7 +86,7 @@ async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:
 
 @pytest.mark.parametrize("body", [b'{"transcripts":[{"phrases":[{"text":"hi"', b"<html>", b'{"status":"sorry"}'])
 async def test_a_body_that_cannot_be_read_is_kept_and_asked_for_again(body: bytes) -> None:
-    """K8: after an attack an honest run brings the archive to the truth (hostile R1)."""
+    """K8: after an attack an honest run brings the archive to the truth."""
     world = here(a=body)
     first = await world.visit(CALL)
     assert (first.call.state, legs(first.call)["a"]) == ("unread", ("unread", False))
