@@ -31,7 +31,7 @@ types: $(VENV)/.tested
 	cd web && npm run --silent types
 
 unit: $(VENV)/.tested
-	$(BIN)/pytest -q -n 2 -m "not slow" tests/unit
+	$(BIN)/pytest -q -n 2 -m "not slow" --hypothesis-profile=check tests/unit
 
 bench: $(VENV)/.benched ## the comparisons with peers, in one run
 	$(BIN)/python -m benchmarks

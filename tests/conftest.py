@@ -30,6 +30,8 @@ def pytest_configure() -> None:
 
 # hypothesis would fail an example that takes 200 ms of wall time, which any does now and then beside other work.
 hypothesis.settings.register_profile("suite", deadline=None)
+# `make check` is run after every change; `make test` searches further.
+hypothesis.settings.register_profile("check", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("suite")
 
 OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_")

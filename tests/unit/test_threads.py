@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CROWD = """
 import json, sys, threading
 sys.setswitchinterval(1e-6)

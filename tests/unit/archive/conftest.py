@@ -26,7 +26,7 @@ def s3_settings(local_s3: LocalS3) -> StoreSettings:
     return StoreSettings.from_environment(local_s3.environment())
 
 
-@pytest.fixture(params=["memory", "folder", "s3"])
+@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A store of each kind, empty, with a prefix of its own."""
     if request.param == "memory":

@@ -68,6 +68,9 @@ class Place:
             yield self.client.get_object(Bucket=self.bucket, Key=key, VersionId=version)["Body"].read()
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def place(local_s3: LocalS3, s3_settings: StoreSettings) -> Make:
     return lambda lock=False, versions=True: Place(local_s3, s3_settings, lock=lock, versions=versions)

@@ -366,6 +366,7 @@ def test_memory_stays_small_for_a_large_stream(local_s3: LocalS3, tmp_path: Path
     assert peak < 150 * 1024, f"{peak // 1024} MiB"
 
 
+@pytest.mark.slow
 def test_twenty_short_processes_end_well(local_s3: LocalS3) -> None:
     code = (
         "import sys; from turnkeeper.archive.store import open_store; store = open_store('s3://kept/short')\n"

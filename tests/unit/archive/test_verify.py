@@ -369,6 +369,7 @@ class Listing:
         return re.sub(r"call-[0-9]{7}", "call-0000000", key)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_archive(quick: Store) -> None:
     keep(quick, "call-0000000")
 

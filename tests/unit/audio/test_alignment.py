@@ -109,6 +109,7 @@ def test_two_recordings_of_one_name_are_refused() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-500, 90_000), st.integers(0, 9_000)), max_size=40), st.integers(-300, 20_000))
+@pytest.mark.slow
 def test_the_same_arguments_give_the_same_bytes(turns: list[tuple[int, int]], start_ms: int) -> None:
     legs = [recording("a", seconds=30, start_ms=0), recording("b", start_ms=start_ms)]
     pairs: list[tuple[int | None, int | None]] = [(start, start + length) for start, length in turns]

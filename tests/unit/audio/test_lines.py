@@ -11,6 +11,8 @@ from benchmarks.sync.lines import LINES, drawn_out, gated, put
 from benchmarks.sync.trial import against, trial
 from benchmarks.sync.voices import samples
 
+pytestmark = pytest.mark.slow
+
 KIND = Kind(minutes=(3, 4), overtalk=0.05)
 
 

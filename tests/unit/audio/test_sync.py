@@ -180,6 +180,7 @@ SMALL = {
 """One call of each kind of the benchmark, built of the sample calls' turns: a look at every run, not the figures."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_benchmark(name: str) -> None:
     call = build(SMALL[name], samples(), np.random.default_rng([3, len(name)]))
