@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from turnkeeper.audio.length import clock
+from turnkeeper.audio.mp3 import UNKNOWN_DELAY
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _HOLE_S = 0.5  # shorter gaps are those of an encoder that sends nothing in sile
 _LONGEST_HOLE_S, _LONGEST_HOLES_S = 2 * 3600.0, 6 * 3600.0
 _PIECE = 1 << 16
 _SHOWN = 3
-_MP3_DELAY, _AAC_DELAY = 1105, 2112
+_AAC_DELAY = 2112
 
 
 class MediaDecoder:
@@ -123,7 +124,7 @@ class MediaDecoder:
         """What a whole reading told, said once."""
         told = list(reading.notes)
         if self.codec == "mp3" and self._container != "mp3" and not primed:
-            told.append(f"MP3 without a gapless header: up to {_MP3_DELAY} samples of encoder delay stand in front")
+            told.append(UNKNOWN_DELAY)
         elif self.codec == "aac" and not primed:
             ms = _AAC_DELAY * 1000 // max(1, self._source_rate)
             told.append(
@@ -302,7 +303,7 @@ def _av() -> Any:
         import numpy  # noqa: F401, ICN001 - PyAV gives arrays and does not need it before
     except ImportError:
         raise Misconfigured(
-            "WebM and MP4 audio need PyAV",
+            "WebM, MP4 and AAC audio need PyAV",
             operation="decode audio",
             hint="Install it: pip install 'turnkeeper[media]'.",
         ) from None

@@ -11,7 +11,11 @@ from typing import BinaryIO
 
 from turnkeeper.audio.regions import without_tags
 
-__all__ = ["Mp3", "is_frame", "read_mp3"]
+__all__ = ["UNKNOWN_DELAY", "Mp3", "is_frame", "read_mp3"]
+
+UNKNOWN_DELAY = "MP3 without a gapless header: up to 1105 samples of encoder delay stand in front"
+"""The note on a file whose header does not tell how much silence the encoder put in front (LAME: 576, and 529 of the
+decoder)."""
 
 _SEARCHED = 1 << 20
 _ID3_TAIL = 128

@@ -46,6 +46,7 @@ _STEP = 65_536
 _ENOUGH_S = 0.02
 _TAG_BYTES = 1024
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
+_INSTALL = "Install PyAV, which may read it: pip install 'turnkeeper[media]'."
 _FLAC = b"fLaC\x00\x00\x00\x22"
 _SEARCHED = 1 << 20
 
@@ -119,6 +120,9 @@ class SoundDecoder:
         drop = start
         for part in range(self._opens):
             drop = self._enter(part, drop)
+            if self._open.samplerate != self.rate:
+                self._failure = f"the rate changes to {self._open.samplerate} Hz"
+                return
             if block.shape[1] != self._open.channels:
                 block = np.empty((step, int(self._open.channels)), block.dtype)
             while count := self._fill(block):
@@ -132,7 +136,7 @@ class SoundDecoder:
         """Note where the library gives more than the file's own header says, or leaves bytes behind."""
         named = self._known.clock_s
         if named is not None and frames / self.rate - named > _ENOUGH_S:
-            self._note(f"{clock(frames * 1000 / self.rate)} are decoded, the file itself says {clock(named * 1000)}")
+            self._note(f"{clock((frames / self.rate - named) * 1000)} more are decoded than the file itself says")
         left = 0 if self._failure else self._left()
         if left > _TAG_BYTES:
             self._note(f"{left} bytes behind the end are not read")
@@ -217,7 +221,12 @@ class SoundDecoder:
                 return self._soundfile.SoundFile(source)
         except self._soundfile.LibsndfileError as cause:
             said = f"is not audio ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
+            raise Unread(said, operation="decode audio", key=self._key, hint=self._hint()) from None
+
+    def _hint(self) -> str:
+        from turnkeeper.audio.media import media_installed
+
+        return _MEND if self._known.fallback is None or media_installed() else _INSTALL
 
     @property
     def _opens(self) -> int:

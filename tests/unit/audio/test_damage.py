@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,50 @@ def test_a_file_of_a_thousand_channels_is_refused(tmp_path: Path) -> None:
     path.write_bytes(header)
     with pytest.raises(Unread, match="1000 channels"):
         open_audio(path)
+
+
+WITHOUT_MEDIA = """import json, sys
+sys.modules["av"] = None
+from pathlib import Path
+from turnkeeper.audio.decode import open_audio
+from turnkeeper.errors import Misconfigured, Unread
+
+def found(path):
+    try:
+        with open_audio(Path(path)) as audio:
+            return audio.count() * 1000 / audio.rate, audio.notes, audio.losses
+    except (Misconfigured, Unread) as cause:
+        return None, [cause.message, cause.hint], []
+
+print(json.dumps([found(path) for path in sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+def test_without_pyav_nothing_is_missing_in_silence(tmp_path: Path) -> None:
+    """K4 where ``[media]`` is not installed: as long as with it, or a loss, or an error that says what to install."""
+    cases = [one for one in CASES if one.codec not in WAV]
+    paths = [make(one, tmp_path).replace(tmp_path / f"{number}.bin") for number, one in enumerate(cases)]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MEDIA, *paths], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    for one, path, (ours, notes, losses) in zip(cases, paths, json.loads(done.stdout), strict=True):
+        wanted, _, lost = found(path)
+        if ours is None:
+            assert "pip install 'turnkeeper[media]'" in notes[1], one.name
+        elif wanted is not None and ours + CLOSE_MS < wanted:
+            assert losses or (notes and wanted - ours < 100), one.name
+        else:
+            assert bool(losses) >= bool(lost) or notes, one.name
+
+
+def test_streams_of_different_rates_are_not_read_at_one_speed(tmp_path: Path) -> None:
+    """Joined FLAC files of 8 and 16 kHz: the second was given at half its speed."""
+    path = tmp_path / "two.flac"
+    second = write_sound(tmp_path / "16.flac", bursts(4, rate=16_000), rate=16_000)
+    path.write_bytes(write_sound(tmp_path / "8.flac", bursts(4)).read_bytes() + second.read_bytes())
+    _, notes, losses = found(path)
+    assert losses
+    assert any("the rate changes to 16000 Hz" in note for note in notes)
 
 
 @pytest.mark.slow
