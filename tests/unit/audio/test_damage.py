@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, WHOLE, Case, make
+from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, WAV, WHOLE, Case, make
 from tests.unit.audio.judge import ffmpeg_ms
 from tests.unit.audio.mutations import mutated, outcomes
 from tests.unit.audio.sounds import RATE, bursts, lag, write_media, write_sound
