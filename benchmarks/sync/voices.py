@@ -138,12 +138,15 @@ def _read(path: Path) -> Samples:
 
 
 def _utterances(folder: Path) -> list[Samples]:
-    """Prompts of 0.4 to 8 s; tones and silences among them are left out."""
+    """Prompts of 0.4 to 8 s; tones, silences and empty files among them are left out."""
     kept = []
     for path in sorted(folder.rglob("*.wav")):
         if any(word in str(path) for word in ("silence", "beep", "tone", "ascending", "descending")):
             continue
-        sound = _trimmed(_read(path))
+        sound = _read(path)
+        if len(sound) < 0.4 * RATE or not sound.any():
+            continue
+        sound = _trimmed(sound)
         if 0.4 <= len(sound) / RATE <= 8:
             kept.append(sound)
     return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from turnkeeper.audio.flac import read_flac
 from turnkeeper.audio.length import apart, clock
 from turnkeeper.audio.mp3 import UNKNOWN_DELAY, Mp3, is_frame, read_mp3
 from turnkeeper.audio.ogg import Ogg, read_ogg
@@ -117,7 +118,7 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
     lasts = [link.lasts for link in ogg.links]
-    holds = None if None in lasts else sum(one or 0.0 for one in lasts)
+    holds = _total(lasts)
     notes, links = list(ogg.damage), ogg.links
     if len(links) > 1:
         parts = ", ".join(clock((one or 0) * 1000) for one in lasts[:4])
@@ -145,23 +146,22 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
 
 
 def _flac(file: BinaryIO, key: str) -> AudioDecoder:
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile, flac_files
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
-    parts = flac_files(file)
-    notes = (f"{len(parts)} FLAC files stand one behind another",) if len(parts) > 1 else ()
-    lasts = [_flac_seconds(file, start) for start, _ in parts]
-    holds = None if None in lasts else sum(one or 0.0 for one in lasts)
-    whole = len(parts) == 1 and parts[0][0] == 0
-    known = SoundFile(parts=() if whole else parts, clock_s=holds, holds_s=holds, fallback="flac", notes=notes)
+    streams = read_flac(file)
+    parts = tuple(one.region for one in streams)
+    known = SoundFile(
+        parts=() if len(parts) == 1 and parts[0][0] == 0 else parts,
+        clock_s=_total([one.named_s for one in streams]),
+        holds_s=_total([one.held_s for one in streams]),
+        fallback="flac",
+        notes=(f"{len(parts)} FLAC files stand one behind another",) if len(parts) > 1 else (),
+    )
     return SoundDecoder(file, key, known)
 
 
-def _flac_seconds(file: BinaryIO, at: int) -> float | None:
-    """Seconds by the stream information (RFC 9639, section 8.2): 20 bits of rate, 36 of samples; 0 is unknown."""
-    file.seek(at + 18)
-    packed = int.from_bytes(file.read(8), "big")
-    rate, samples = packed >> 44, packed & (1 << 36) - 1
-    return samples / rate if rate and samples else None
+def _total(seconds: list[float | None]) -> float | None:
+    return None if None in seconds else sum(one or 0.0 for one in seconds)
 
 
 def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
@@ -172,6 +172,9 @@ def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> Aud
     if promised and promised > mp3.samples and apart(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate):
         lengths = f"{clock(promised * 1000 / mp3.rate)}, the file holds {clock(mp3.samples * 1000 / mp3.rate)}"
         losses.append(f"cut off: the header in front promises {lengths}")
+    if mp3.around:
+        start, end = mp3.region
+        file = cast(BinaryIO, Regions(file, [(start, file.seek(0, 2) if mp3.cut else end)], owns=True))
     if not mp3.regular:
         found = _by_media(file, "mp3", key)
         if found is not None:
@@ -189,8 +192,8 @@ def _mp3_notes(mp3: Mp3) -> list[str]:
     notes = []
     if mp3.joined:
         notes.append(f"{mp3.joined + 1} MP3 files stand one behind another")
-    if mp3.junk > 1:
-        notes.append(f"{mp3.junk} bytes of the file are no MP3")
+    if mp3.junk + mp3.around > 1:
+        notes.append(f"{mp3.junk + mp3.around} bytes of the file are no MP3")
     if mp3.cut:
         notes.append("the last frame is not whole: it may be cut off")
     if mp3.changes:

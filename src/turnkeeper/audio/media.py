@@ -55,6 +55,9 @@ class MediaDecoder:
             skipped = container == "matroska" and self.codec == "opus"
             self._pre_skip = _pre_skip(context.extradata) if skipped else None
             self.clock_s = _clock(opened, stream) if container in ("matroska", "mp4") else None
+            if self.clock_s is not None and container == "matroska":  # its clock counts the encoder's delay
+                first = next(self._packets(opened, stream), None)
+                self.clock_s -= (_skipped(first)[0] if first else 0) / self._source_rate
             self.losses += other_tracks(len(opened.streams.audio) - 1)
         self.frames: int | None = None  # containers round it to their own clock; only decoding tells
 
@@ -93,7 +96,7 @@ class MediaDecoder:
             reading = _Reading(self._av, self.rate, self._layout, self.channels, self.clock_s)
             skip, primed = self._pre_skip or 0, False
             for packet in self._packets(container, stream):
-                primed = primed or packet.has_sidedata("skip_samples") or (packet.pts or 0) < 0
+                primed = primed or _skipped(packet)[0] > 0 or (packet.pts or 0) < 0
                 for silent, pieces in reading.groups(packet):
                     yield from reading.silence(silent)
                     for piece in _trimmed(pieces, self._padding(packet, pieces)):
@@ -136,7 +139,7 @@ class MediaDecoder:
     def _padding(self, packet: Any, pieces: list[NDArray[np.int16]]) -> int:
         """How many of a packet's samples are the encoder's filling at the end."""
         if self._pre_skip is not None:
-            return _named_padding(packet)
+            return _skipped(packet)[1]
         if self._container != "mp4" or not packet.duration or packet.time_base * self.rate != 1:
             return 0
         # MP4 shortens the last packet's duration instead, and FFmpeg does not cut by it.
@@ -324,11 +327,10 @@ def _pre_skip(extradata: bytes | None) -> int | None:
     return int.from_bytes(extradata[10:12], "little")
 
 
-def _named_padding(packet: Any) -> int:
-    """Samples to drop at the packet's end, from FFmpeg's ``AV_PKT_DATA_SKIP_SAMPLES``: u32 start, u32 end …"""
-    if not packet.has_sidedata("skip_samples"):
-        return 0
-    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")
+def _skipped(packet: Any) -> tuple[int, int]:
+    """Samples to drop at the packet's beginning and end, from FFmpeg's ``AV_PKT_DATA_SKIP_SAMPLES``: u32 each."""
+    data = bytes(packet.get_sidedata("skip_samples")) if packet.has_sidedata("skip_samples") else bytes(8)
+    return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
 
 
 def _trimmed(pieces: list[NDArray[np.int16]], padding: int) -> list[NDArray[np.int16]]:

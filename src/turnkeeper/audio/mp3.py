@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import without_tags
+from turnkeeper.audio.regions import Region, without_tags
 
 __all__ = ["UNKNOWN_DELAY", "Mp3", "is_frame", "read_mp3"]
 
@@ -44,8 +44,10 @@ class Mp3:
     """``frames`` with sound and their ``samples`` per channel. ``promised`` are the frames that the header in front
     names, ``gapless`` whether it also says how much silence the encoder put in front and behind (``padding``, samples).
 
-    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes that belong to
-    no frame, ``cut`` says that the last frame is not whole, ``changes`` that rate or channels change on the way.
+    ``region`` are the bytes from the first frame to the last one. ``joined`` counts headers in the middle: files that
+    were put one behind the other. ``junk`` are bytes in the region that belong to no frame, ``around`` those outside of
+    it that are no tag either. ``cut`` says that the last frame is not whole, ``changes`` that rate or channels change
+    on the way.
     """
 
     rate: int = 0
@@ -55,8 +57,10 @@ class Mp3:
     promised: int | None = None
     gapless: bool = False
     padding: int = 0
+    region: Region = (0, 0)
     joined: int = 0
     junk: int = 0
+    around: int = 0
     cut: bool = False
     changes: bool = False
 
@@ -75,29 +79,33 @@ def is_frame(head: bytes) -> bool:
 
 def read_mp3(file: BinaryIO) -> Mp3 | None:
     """Walk from frame to frame; None where there are none. Reads the file once."""
-    found: Mp3 | None = None
-    for data, at, frame in _frames(file):
+    found, junk = Mp3(), 0
+    for data, place, at, frame in _frames(file):
         if frame is None:
-            if found is not None:
-                found.junk, found.cut = found.junk + at, found.cut or data == b"cut"
+            junk, found.cut = junk + place, found.cut or data == b"cut"
             continue
-        header = _xing(data, at, frame)
-        if found is None:
-            found = Mp3(frame.rate, frame.channels)
+        header = _xing(data, place, frame)
+        begins = not found.rate
+        if begins:
+            found.rate, found.channels, found.around = frame.rate, frame.channels, junk
             if header is not None:
                 found.promised, found.gapless, found.padding = header
-                continue
-        elif header is not None:
-            found.joined += 1
+        else:
+            found.junk += junk
+            found.joined += header is not None
+        found.region, junk = (at if begins else found.region[0], at + frame.size), 0
+        if header is not None:
             continue
         found.frames += 1
         found.samples += frame.samples
         found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
-    return found
+    found.around += junk
+    return found if found.rate else None
 
 
-def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, _Frame | None]]:
-    """Each frame with the data and the place in it where it begins; ``(why, bytes, None)`` for what is no frame."""
+def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
+    """Each frame with the data and the place in it where it begins, and its place in the file; ``(why, bytes, place,
+    None)`` for what is no frame."""
     at, size = without_tags(file), file.seek(0, 2)
     buffer, base = b"", at
     while at < size:
@@ -107,16 +115,16 @@ def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, _Frame | None]]:
         place = at - base
         frame = _frame(buffer[place : place + 4])
         if frame is not None and at + frame.size <= size:
-            yield buffer, place, frame
+            yield buffer, place, at, frame
             at += frame.size
             continue
         if frame is not None and size - at < frame.size:
-            yield b"cut", 0, None
+            yield b"cut", 0, at, None
             return
         tag = _tag(buffer, place, size - at)
         step = tag or _to_frame(buffer, place)
         if not tag:
-            yield b"junk", step, None
+            yield b"junk", step, at, None
         at += step
 
 

@@ -311,3 +311,45 @@ def test_bw64_and_flac_in_ogg_are_read(tmp_path: Path) -> None:
     assert found(path) == (4000, (), ())
     ogg = write_media(tmp_path / "f.ogg", bursts(4), "flac", out_rate=RATE)
     assert found(ogg) == (4000, (), ())
+
+
+@pytest.mark.parametrize("seconds", [0.2, 4, 12])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
+def test_a_flac_header_that_names_too_little_hides_nothing(seconds: float, share: float, tmp_path: Path) -> None:
+    """A header of 4 s in front of 12 s: libsndfile stopped there, and up to 100 kB were left out without a word."""
+    path = write_sound(tmp_path / "f.flac", bursts(seconds))
+    data = bytearray(path.read_bytes())
+    named = round(seconds * RATE * share)
+    data[21:26] = ((data[21] & 0xF0) << 32 | named).to_bytes(5, "big")
+    path.write_bytes(data)
+    ours, notes, _ = found(path)
+    assert ours == pytest.approx(seconds * 1000, abs=CLOSE_MS)
+    assert (share == 0.95 and seconds == 0.2) != any("another decoder read on" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["MP3", "MP3 without a header"])
+@pytest.mark.parametrize(
+    "around", [(b"", bytes(20_000)), (bytes(5_000), b""), (b"", b"LYRICSBEGIN" + b"x" * 300 + b"LYRICS200")]
+)
+def test_what_stands_around_an_mp3_is_no_damage_of_it(name: str, around: tuple[bytes, bytes], tmp_path: Path) -> None:
+    """Zeros or lyrics behind the last frame were "damaged packets"; zeros in front made it "not audio"."""
+    whole = make(case(f"{name}: whole"), tmp_path)
+    wanted, before, _ = found(whole)
+    whole.write_bytes(around[0] + whole.read_bytes() + around[1])
+    ours, notes, losses = found(whole)
+    assert ours == wanted
+    assert losses == ()
+    assert "bytes of the file are no MP3" in notes[0]
+    assert notes[1:] == before
+
+
+def test_the_delay_of_mp3_in_matroska_is_dropped_or_said(tmp_path: Path) -> None:
+    """Where the file names the delay it is no missing sound; filling named at the end only was taken for the delay."""
+    path = write_media(tmp_path / "m.mkv", bursts(4), "libmp3lame", out_rate=RATE)
+    assert found(path) == (4000, (), ())
+    late, call = tmp_path / "late.mkv", write_sound(tmp_path / "call.wav", bursts(4))
+    subprocess.run(["ffmpeg", "-v", "error", "-i", call, "-c:a", "libmp3lame", late], check=True)
+    with open_audio(late) as audio:
+        samples = np.concatenate(list(audio.blocks()), axis=1)[0]
+        assert lag(samples, bursts(4)[0]) == 0 or any("encoder delay" in note for note in audio.notes)
+        assert not audio.losses
