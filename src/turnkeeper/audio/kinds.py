@@ -71,7 +71,9 @@ def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> AudioDecoder:
         return _mp3(file, mp3, key)
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
-    return SoundDecoder(file, key, SoundFile(noisy=True))
+    found = SoundDecoder(file, key, SoundFile(noisy=True))
+    found.notes.append(f"{found.container} is read as it is: whether sound is missing in it is not checked")
+    return found
 
 
 def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
@@ -85,7 +87,7 @@ def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     ms = wav.frames * 1000 / wav.rate
     losses, notes = [], list(wav.notes)
     joined = any(note.startswith("another WAV") for note in notes)
-    cut = wav.promised is not None and wav.plain and apart(wav.promised * 1000 / wav.rate, ms)
+    cut = not wav.plain or (wav.promised is not None and apart(wav.promised * 1000 / wav.rate, ms))
     behind = wav.plain and wav.frame_bytes and apart(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
     if cut or behind or joined:
         losses = [note for note in notes if note.startswith("cut off") or note.endswith("not read")]
@@ -172,9 +174,8 @@ def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> Aud
     if promised and promised > mp3.samples and apart(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate):
         lengths = f"{clock(promised * 1000 / mp3.rate)}, the file holds {clock(mp3.samples * 1000 / mp3.rate)}"
         losses.append(f"cut off: the header in front promises {lengths}")
-    if mp3.around:
-        start, end = mp3.region
-        file = cast(BinaryIO, Regions(file, [(start, file.seek(0, 2) if mp3.cut else end)], owns=True))
+    if mp3.around or len(mp3.regions) > 1:
+        file = cast(BinaryIO, Regions(file, mp3.regions, owns=True))
     if not mp3.regular:
         found = _by_media(file, "mp3", key)
         if found is not None:

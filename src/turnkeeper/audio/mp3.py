@@ -6,7 +6,7 @@ Frames as in ISO/IEC 11172-3 and 13818-3; the header in front of them is Xing's,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from turnkeeper.audio.regions import Region, without_tags
@@ -44,10 +44,10 @@ class Mp3:
     """``frames`` with sound and their ``samples`` per channel. ``promised`` are the frames that the header in front
     names, ``gapless`` whether it also says how much silence the encoder put in front and behind (``padding``, samples).
 
-    ``region`` are the bytes from the first frame to the last one. ``joined`` counts headers in the middle: files that
-    were put one behind the other. ``junk`` are bytes in the region that belong to no frame, ``around`` those outside of
-    it that are no tag either. ``cut`` says that the last frame is not whole, ``changes`` that rate or channels change
-    on the way.
+    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes among the
+    frames that belong to none, ``around`` those in front of the first frame and behind the last one. ``regions`` are
+    the bytes to decode: without ``around``, without tags and headers in the middle. ``cut`` says that the last frame is
+    not whole, ``changes`` that rate or channels change on the way.
     """
 
     rate: int = 0
@@ -57,10 +57,10 @@ class Mp3:
     promised: int | None = None
     gapless: bool = False
     padding: int = 0
-    region: Region = (0, 0)
     joined: int = 0
     junk: int = 0
     around: int = 0
+    regions: list[Region] = field(default_factory=list)
     cut: bool = False
     changes: bool = False
 
@@ -82,25 +82,39 @@ def read_mp3(file: BinaryIO) -> Mp3 | None:
     found, junk = Mp3(), 0
     for data, place, at, frame in _frames(file):
         if frame is None:
-            junk, found.cut = junk + place, found.cut or data == b"cut"
+            found.cut = found.cut or data == b"cut"
+            junk += place if data == b"junk" else 0
             continue
         header = _xing(data, place, frame)
-        begins = not found.rate
-        if begins:
+        if not found.rate:
             found.rate, found.channels, found.around = frame.rate, frame.channels, junk
             if header is not None:
                 found.promised, found.gapless, found.padding = header
         else:
             found.junk += junk
             found.joined += header is not None
-        found.region, junk = (at if begins else found.region[0], at + frame.size), 0
+            if header is not None:
+                junk = 0
+                continue
+            _take(found.regions, at - junk, at)
+        _take(found.regions, at, at + frame.size)
+        junk = 0
         if header is not None:
             continue
         found.frames += 1
         found.samples += frame.samples
         found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
+    if found.cut and found.regions:
+        _take(found.regions, found.regions[-1][1], file.seek(0, 2))
     found.around += junk
     return found if found.rate else None
+
+
+def _take(regions: list[Region], start: int, end: int) -> None:
+    if regions and regions[-1][1] == start:
+        regions[-1] = (regions[-1][0], end)
+    elif end > start:
+        regions.append((start, end))
 
 
 def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
@@ -123,8 +137,7 @@ def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
             return
         tag = _tag(buffer, place, size - at)
         step = tag or _to_frame(buffer, place)
-        if not tag:
-            yield b"junk", step, at, None
+        yield b"tag" if tag else b"junk", step, at, None
         at += step
 
 

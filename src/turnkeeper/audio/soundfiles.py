@@ -78,7 +78,8 @@ class SoundDecoder:
         self._warnings = LibraryWarnings(noisy=known.noisy)
         self._open = self._opened(0)  # shares the file's position, so nothing else may read the file from now on
         subtype = str(self._open.subtype)
-        self.codec = "flac" if self._open.format == "FLAC" else _NAMES.get(subtype, subtype.lower())
+        self.container = str(self._open.format)
+        self.codec = "flac" if self.container == "FLAC" else _NAMES.get(subtype, subtype.lower())
         self.rate, self.channels = int(self._open.samplerate), int(self._open.channels)
         self.frames = known.frames
         self.clock_s = known.clock_s

@@ -353,3 +353,35 @@ def test_the_delay_of_mp3_in_matroska_is_dropped_or_said(tmp_path: Path) -> None
         samples = np.concatenate(list(audio.blocks()), axis=1)[0]
         assert lag(samples, bursts(4)[0]) == 0 or any("encoder delay" in note for note in audio.notes)
         assert not audio.losses
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM"])
+def test_a_cut_off_wav_of_blocks_is_incomplete(subtype: str, tmp_path: Path) -> None:
+    """GSM and ADPCM: the bytes do not tell the seconds, so half of a file was a note and exit code 0."""
+    path = write_sound(tmp_path / "g.wav", bursts(12)[:1], subtype=subtype)
+    assert found(path)[1:] == ((), ())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert found(path)[2]
+
+
+@pytest.mark.parametrize("format_", ["AIFF", "AU", "W64"])
+def test_a_format_that_is_not_checked_says_so(format_: str, tmp_path: Path) -> None:
+    """What libsndfile reads besides: half of it was given without a word."""
+    path = write_sound(tmp_path / "a.bin", bursts(4), format=format_, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:30_000])
+    _, notes, losses = found(path)
+    assert notes == (f"{format_} is read as it is: whether sound is missing in it is not checked",)
+    assert losses == ()
+
+
+def test_tags_between_joined_mp3_files_cost_no_frame(tmp_path: Path) -> None:
+    """The tag and the header of the second file were "damaged packets", and 72 ms of sound were lost with them."""
+    whole = make(case("MP3 without a header: whole"), tmp_path)
+    one = found(whole)[0]
+    assert one is not None
+    data = whole.read_bytes()
+    tag = b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256)
+    whole.write_bytes(data + tag + data + b"TAG" + bytes(125))
+    ours, _, losses = found(whole)
+    assert ours == 2 * one
+    assert losses == ()
