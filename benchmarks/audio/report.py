@@ -48,7 +48,7 @@ def _hour() -> str:
 
 def _memory() -> str:
     text = "Peak memory of the process that builds the peaks at five zooms.\n\n| hours | MB |\n| --- | ---: |\n"
-    for hours in (1, 8):
+    for hours in (1, 12):
         path = recording(FOLDER, "u-law WAV", 60 * hours)
         text += f"| {hours} | {_measured(PEAKS, path)['mb']:.1f} |\n"
         if hours > 1:

@@ -42,7 +42,7 @@ class Kind:
 @dataclass(frozen=True)
 class Call:
     """``turns`` as a recogniser writes them (nominal audio ms). ``nominal_s`` is when each really starts, ``truth_s``
-    where that is in the audio, ``lasts_s`` how long it is spoken.
+    where that is in the audio, ``lasts_s`` how long it is spoken. ``rate`` is that of ``audio`` in Hz.
     """
 
     audio: NDArray[np.int16]
@@ -54,6 +54,7 @@ class Call:
     drift: float
     cuts: int
     customer_channel: int
+    rate: int = RATE
 
     def blocks(self) -> Iterator[NDArray[np.int16]]:
         """As a decoder gives them."""

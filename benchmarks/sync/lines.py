@@ -6,7 +6,7 @@ The calls are those of ``benchmarks.sync``; the line is put on them afterwards, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -17,12 +17,17 @@ from tools.telephone import RATE
 from benchmarks.sync.calls import Call, Kind, build, transcript
 from benchmarks.sync.trial import Trial, against, trial
 from benchmarks.sync.voices import Voices, human, samples
+from turnkeeper.audio.parts import Side
 from turnkeeper.audio.sync import Verdict
 
-__all__ = ["KINDS", "LINES", "drawn_out", "gated", "put"]
+__all__ = ["COUNTED", "KINDS", "LINES", "Turns", "counted", "drawn_out", "gated", "judged", "made", "offsets", "put"]
 
 Audio = NDArray[np.int16]
 Line = Callable[[Audio, np.random.Generator], Audio]
+Turns = list[tuple[int, int, Side]]
+
+COUNTED = f"channels right | {' / '.join(get_args(Verdict))} | wrong accepted"
+"""The heads of the cells of ``counted``."""
 
 _GATE, _REACH_S = 600, 0.12
 
@@ -122,35 +127,44 @@ def drawn_out(call: Call, source: np.random.Generator, seconds: tuple[float, flo
     return replace(call, audio=joined, truth_s=starts, nominal_s=nominal, turns=turns)
 
 
-def _row(name: str, count: int, rows: list[Trial], wrong: int) -> str:
-    good = [one for one in rows if one.accepted]
-    errors = [f"{np.percentile([one.offset_ms for one in good], share):.1f}" for share in (50, 95)] if good else []
-    verdicts = [str(sum(one.sync.verdict == each for one in rows)) for each in get_args(Verdict)]
+def made(name: str, voices: Voices, source: np.random.Generator) -> tuple[Call, Turns]:
+    """A call over the line of that name, and the transcript of another call."""
+    kind = KINDS.get(name, Kind(minutes=(3, 8)))
+    call = _sparsely(name, voices, source) if name in KINDS else build(kind, voices, source)
+    return put(call, LINES[name], source), transcript(kind, voices, source)
+
+
+def judged(call: Call, foreign: Turns) -> tuple[Trial, bool]:
+    """What its own transcript gives, and whether the other one is accepted."""
+    return trial(call), against(call, foreign)[0].verdict in ("verified", "corrected")
+
+
+def offsets(rows: Sequence[Trial]) -> str:
+    """The middle and the 95th percentile of the offset errors of accepted calls, in ms."""
+    errors = [one.offset_ms for one in rows if one.accepted]
+    return " / ".join(f"{np.percentile(errors, share):.1f}" for share in (50, 95)) if errors else ""
+
+
+def counted(rows: Sequence[tuple[Trial, bool]]) -> tuple[str, str, str]:
+    """The cells that both tables end with: channels right, the verdicts, wrong transcripts accepted."""
+    good = [one for one, _ in rows if one.accepted]
+    verdicts = [str(sum(one.sync.verdict == each for one, _ in rows)) for each in get_args(Verdict)]
     right = sum(one.channel_right for one in good)
-    cells = (name, count, " / ".join(errors), f"{right} of {len(good)}", " / ".join(verdicts), f"{wrong} of {count}")
-    return "| " + " | ".join(map(str, cells)) + " |"
+    return f"{right} of {len(good)}", " / ".join(verdicts), f"{sum(wrong for _, wrong in rows)} of {len(rows)}"
 
 
 def main(seed: int = 2026, count: int = 20, voices: Voices | None = None) -> None:
     """Print the table of docs/sync.md."""
     voices = voices or human()
-    print(
-        f"| line | n | offset error ms p50 / p95 | channels right | {' / '.join(get_args(Verdict))} | wrong accepted |"
-    )
+    print(f"| line | n | offset error ms p50 / p95 | {COUNTED} |")
     print("|---|---|---|---|---|---|")
-    for name, line in LINES.items():
+    for name in LINES:
         source = np.random.default_rng([seed, len(name)])
-        kind = KINDS.get(name, Kind(minutes=(3, 8)))
-        rows, wrong = [], 0
-        for _ in range(count):
-            call = _sparsely(name, voices, source) if name in KINDS else build(kind, voices, source)
-            call = put(call, line, source)
-            rows.append(trial(call))
-            found, _ = against(call, transcript(kind, voices, source))
-            wrong += found.verdict in ("verified", "corrected")
-        print(_row(name, count, rows, wrong), flush=True)
+        rows = [judged(*made(name, voices, source)) for _ in range(count)]
+        cells = (name, count, offsets([one for one, _ in rows]), *counted(rows))
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
         if "--why" in sys.argv:
-            for one in rows:
+            for one, _ in rows:
                 if not one.accepted:
                     print("   ", one.sync.evidence)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tools.telephone import RATE
 
 from benchmarks.sync.calls import Call
 from turnkeeper.audio.parts import Side
@@ -42,7 +41,7 @@ class Trial:
 def against(call: Call, turns: Sequence[tuple[int, int, Side]]) -> tuple[Sync, float]:
     """``turns`` on the audio of ``call``, and the seconds that took."""
     began = time.perf_counter()
-    found = synchronise(call.blocks(), RATE, len(call.audio), turns)
+    found = synchronise(call.blocks(), call.rate, len(call.audio), turns)
     return found, time.perf_counter() - began
 
 
@@ -52,13 +51,13 @@ def trial(call: Call) -> Trial:
     nominal = call.nominal_s
     gone = sum(((cut.end_ms - cut.start_ms) / 1000 * (nominal * 1000 >= cut.start_ms) for cut in found.cuts), 0.0)
     there = nominal * (1 + found.drift_ppb / 1e9) + found.offset_us / 1e6 - gone
-    inside = (call.truth_s > 0) & (call.truth_s < call.audio.shape[1] / RATE)
+    inside = (call.truth_s > 0) & (call.truth_s < call.audio.shape[1] / call.rate)
     error = (there - call.truth_s)[inside] * 1000
     sides: tuple[Side, ...] = ("customer", "agent") if call.customer_channel == 0 else ("agent", "customer")
     return Trial(
         sync=found,
         seconds=seconds,
-        minutes=call.audio.shape[1] / RATE / 60,
+        minutes=call.audio.shape[1] / call.rate / 60,
         offset_ms=float(abs(np.median(error))),
         worst_ms=float(np.abs(error).max()),
         drift_ppm=abs(found.drift_ppb / 1e3 - call.drift * 1e6),

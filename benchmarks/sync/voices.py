@@ -1,7 +1,8 @@
 """Speech and music to build calls from, at the telephone line's rate. Fetched or made once, outside the project.
 
-People: Debian's Asterisk prompts in English, French and Italian, and its hold music, by ``apt-get download`` (never
-committed). Machines: espeak-ng. For the tests: the turns of the simulator's sample calls, which need neither.
+People: Debian's Asterisk prompts in English, French and Italian (all its languages where they are asked for), and its
+hold music, by ``apt-get download`` (never committed). Machines: espeak-ng. For the tests: the turns of the simulator's
+sample calls, which need neither.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 from tools.espeak import speak
 from tools.telephone import RATE, at_line_rate, onset_and_end
 
-__all__ = ["Voices", "human", "samples", "synthetic"]
+__all__ = ["Voices", "everybody", "human", "samples", "synthetic"]
 
 Samples = NDArray[np.floating]
 
 CACHE = Path(tempfile.gettempdir()) / "turnkeeper-benchmark-audio"
-PROMPTS = tuple(f"asterisk-core-sounds-{language}-wav" for language in ("en", "fr", "it"))
+LANGUAGES = ("en", "fr", "it")
+MORE_LANGUAGES = (*LANGUAGES, "es", "ru")
 MUSIC = "asterisk-moh-opsound-wav"
 CALLS = Path(__file__).parents[2] / "src/turnkeeper/simulator/calls"
 MACHINES = (
@@ -54,12 +56,22 @@ class Voices:
 
 def human() -> Voices:
     """People reading prompts, and real hold music."""
-    return _kept("human", lambda: [_utterances(_unpacked(name)) for name in PROMPTS])
+    return _prompts("human", LANGUAGES)
+
+
+def everybody() -> Voices:
+    """People reading prompts in every language in which Debian has them, and real hold music."""
+    return _prompts("everybody", MORE_LANGUAGES)
 
 
 def synthetic() -> Voices:
     """Eight voices of espeak-ng, and real hold music."""
     return _kept("espeak-ng", lambda: [[_spoken(text, name) for text in SENTENCES] for name in MACHINES])
+
+
+def _prompts(name: str, languages: tuple[str, ...]) -> Voices:
+    packages = [f"asterisk-core-sounds-{language}-wav" for language in languages]
+    return _kept(name, lambda: [_utterances(_unpacked(package)) for package in packages])
 
 
 def _kept(name: str, make: Callable[[], list[list[Samples]]]) -> Voices:
@@ -126,12 +138,15 @@ def _read(path: Path) -> Samples:
 
 
 def _utterances(folder: Path) -> list[Samples]:
-    """Prompts of 0.4 to 8 s; tones and silences among them are left out."""
+    """Prompts of 0.4 to 8 s; tones, silences and empty files among them are left out."""
     kept = []
     for path in sorted(folder.rglob("*.wav")):
         if any(word in str(path) for word in ("silence", "beep", "tone", "ascending", "descending")):
             continue
-        sound = _trimmed(_read(path))
+        sound = _read(path)
+        if len(sound) < 0.4 * RATE or not sound.any():
+            continue
+        sound = _trimmed(sound)
         if 0.4 <= len(sound) / RATE <= 8:
             kept.append(sound)
     return kept

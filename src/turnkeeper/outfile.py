@@ -1,14 +1,17 @@
-"""Where a finished file may be put: on nothing or on a regular file, outside any archive."""
+"""Where a finished file may be put: on nothing or on a regular file, outside any archive. And how it gets there."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from turnkeeper.errors import Misconfigured
+from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["outfile"]
+__all__ = ["emerging", "no_room", "outfile"]
 
 _ARCHIVE = Path("_turnkeeper/archive.json")
 
@@ -32,3 +35,35 @@ def outfile(path: Path) -> Path:
         hint = "Name a regular file, or one that does not exist yet."
         raise Misconfigured("is a device, a pipe or a socket", operation="write", key=str(path), hint=hint)
     return place
+
+
+@contextmanager
+def emerging(path: Path, operation: str) -> Iterator[Path]:
+    """A file to write beside ``path`` that takes its place when the block ends, and is removed when it fails.
+
+    Raises ``DiskFull`` where there is no room, ``Misconfigured`` for a bad folder and for what ``outfile`` refuses.
+    """
+    part: Path | None = None
+    try:
+        place = outfile(path)
+        part = place.with_name(place.name + ".part")
+        yield part
+        part.replace(place)
+    except BaseException as cause:
+        if part is not None:
+            part.unlink(missing_ok=True)
+        if isinstance(cause, OSError):
+            raise _refused(cause, path, operation) from None
+        raise
+
+
+def no_room(path: Path, operation: str, message: str = "no room left") -> DiskFull:
+    """The error for a file that could not be written to its end."""
+    return DiskFull(message, operation=operation, key=str(path), hint="Free some space, or write to another disk.")
+
+
+def _refused(cause: OSError, path: Path, operation: str) -> DiskFull | Misconfigured:
+    if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return no_room(path, operation)
+    said = f"cannot be written ({cause.strerror})"
+    return Misconfigured(said, operation=operation, key=str(path), hint="Check the folder.")

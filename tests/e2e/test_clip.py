@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -312,3 +313,39 @@ def test_no_file_replaces_a_pipe_or_lands_in_an_archive(
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert link.is_symlink()
     assert [path.name for path in archive.iterdir()] == ["_turnkeeper"]
+
+
+FULL = """import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+from turnkeeper.cli import main
+main(sys.argv[1:])"""
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        *(
+            (name, ("clip", "call.wav", "--start", "0", "--end", "3", "--out"))
+            for name in ("c.wav", "c.flac", "c.opus")
+        ),
+        ("p.dat", ("audio", "call.wav", "--samples-per-pixel", "2", "--peaks")),
+        ("p.json", ("audio", "call.wav", "--samples-per-pixel", "2", "--peaks")),
+        ("a.json", ("audio", "call.wav", "--transcript", "long.json", "--sync", "off", "--alignment")),
+        ("e.jsonl", ("audio", "call.wav", "--transcript", "long.json", "--sync", "off", "--repair-ends")),
+        ("l", ("audio", "call.wav", "--transcript", "long.json", "--lhotse")),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_there_is_no_room_for_is_not_said_to_be_written(
+    out: str, words: tuple[str, ...], pair: Path, tmp_path: Path
+) -> None:
+    """A full disk was "an error in turnkeeper" for FLAC and Ogg clips; files have their names only when whole."""
+    document = json.loads((tmp_path / "call.json").read_text())
+    document["transcript"] *= 40
+    (tmp_path / "long.json").write_text(json.dumps(document))
+    done = subprocess.run([sys.executable, "-c", FULL, *words, out], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Free some space" in done.stderr
+    assert '"path"' not in done.stdout
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left <= {"call.wav", "call.json", "long.json", "recordings.jsonl"}

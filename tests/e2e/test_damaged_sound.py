@@ -68,3 +68,11 @@ def test_a_clip_of_two_data_chunks_keeps_its_bytes(cli: Cli, tmp_path: Path) -> 
     whole = make(next(one for one in CASES if one.name == "u-law WAV: whole"), tmp_path)
     wanted = soundfile.read(whole, start=44_000, stop=52_000, dtype="int16")[0]
     assert (soundfile.read(tmp_path / "c.wav", dtype="int16")[0] == wanted).all()
+
+
+def test_a_file_of_headers_alone_is_no_recording(cli: Cli, tmp_path: Path) -> None:
+    """Vorbis whose pages with sound are all gone: 0 samples, with exit code 0."""
+    path = Path(made("Ogg Vorbis: whole", tmp_path))
+    path.write_bytes(path.read_bytes()[:4_200])
+    ran = cli("audio", str(path), code=3)
+    assert "holds no samples; the Ogg stream has no end mark" in ran.err

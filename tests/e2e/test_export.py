@@ -309,3 +309,30 @@ def test_recordings_come_with_the_export_and_to_what_was_exported_without(
     other = tmp_path / "other"
     cli("export", "--to", str(other), *since, "--audio", "--sync", "correct", env={**env, "XDG_STATE_HOME": str(other)})
     assert {path.name for path in (other / "audio").iterdir()} == heard
+
+
+def test_an_incomplete_recording_is_said_by_export_status_and_every_run_after_it(
+    cli: Cli, platform: Platform, tmp_path: Path, state: Path
+) -> None:
+    """K4: half a call was archived, declared "verified", with exit code 0."""
+    running = platform("truncated-audio", conversations=1, calls=True, rate_limit=100_000)
+    env = {**credentials(running), "XDG_STATE_HOME": str(state)}
+    options = ("export", "--to", "archive", "--since", "2026-10-01", "--api", "speech", "--audio", "-q")
+    ran = cli(*options, env=env, code=3)
+    heard = {path.name for path in (tmp_path / "archive/audio").iterdir()}
+    assert len(heard) == ran.json["outstanding_recordings"] >= 8
+    assert {one["conversation"] for one in ran.json["unreadable"]} == heard
+    assert all(": incomplete: " in one["message"] for one in ran.json["unreadable"])
+    for conversation in heard:
+        manifest = json.loads(max((tmp_path / "archive/manifests" / conversation).iterdir()).read_text())
+        (one,) = manifest["recordings"]
+        assert one["state"] == "incomplete"
+        assert "by the platform's start and end it should last" in one["reason"]
+        (sync,) = manifest["sync"].values()
+        assert sync["verdict"] == "unverified"
+        assert sync["incomplete"]
+    told = cli("status", "archive", "--json", env=env, code=3)
+    assert told.json["unread_recordings"] == len(heard)
+    again = cli(*options, env=env, code=3)
+    assert again.json["outstanding_recordings"] == len(heard)
+    assert again.json.get("visited", 0) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -19,6 +20,7 @@ from turnkeeper import errors
 from turnkeeper.audio.timeline import sample, span
 from turnkeeper.cli.console import printable
 from turnkeeper.clock import ManualClock, RemoteClock, rfc3339
+from turnkeeper.runs.written import written
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.simulator import Simulation, serve
 
@@ -145,3 +147,23 @@ def test_options_win_over_the_environment() -> None:
 @given(st.text())
 def test_what_reaches_a_terminal_cannot_steer_it(text: str) -> None:
     assert not set(printable(text)) & set("\x1b\x07\x08\r\u202e\u2066\u200f")
+
+
+def test_a_file_that_lost_bytes_on_the_way_does_not_get_its_name(tmp_path: Path) -> None:
+    """What --peaks, --alignment, --lhotse and --repair-ends say that they wrote is what the file holds."""
+    out = tmp_path / "peaks.dat"
+    out.write_bytes(b"earlier")
+
+    def shortened() -> None:
+        with written(out) as file:
+            file.write(b"peaks!")
+            file.flush()
+            os.truncate(tmp_path / "peaks.dat.part", 3)
+
+    with pytest.raises(errors.DiskFull, match="holds 3 bytes of the 6"):
+        shortened()
+    assert [path.name for path in tmp_path.iterdir()] == ["peaks.dat"]
+    assert out.read_bytes() == b"earlier"
+    with written(out) as file:
+        file.write(b"whole")
+    assert out.read_bytes() == b"whole"

@@ -96,7 +96,7 @@ def _one(task: Task, name: str, sound: Sound, view: View) -> AlignedRecording:
         with pyramid:
             frames = pyramid.frames
             if not frames:
-                raise Unread("it holds no samples", operation="decode audio", key=name)
+                raise Unread("; ".join(["it holds no samples", *audio.notes]), operation="decode audio", key=name)
             with view(keys.peaks(task.conversation, name)) as out:
                 pyramid.write_dat(out, PEAKS_ZOOM, 8)
         said = account(told, frames * 1000 / audio.rate)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
-from turnkeeper.errors import DiskFull, Misconfigured, Unread
-from turnkeeper.outfile import outfile
+from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.outfile import emerging, no_room
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Cut", "Stretch", "check_clip_name", "clip_frames", "write_clips"]
+__all__ = ["Cut", "Stretch", "check_clip_name", "write_clips"]
 
 Stretch = tuple[int, int]
 """Samples ``[start, end)`` of every channel."""
@@ -60,22 +60,15 @@ def check_clip_name(out: Path) -> Path:
     )
 
 
-def clip_frames(path: Path) -> int:
-    """How many samples per channel a file that was just written holds: read back, not believed. 0 for a file without
-    any."""
-    try:
-        with open_audio(path) as audio:
-            return audio.count()
-    except Unread:
-        return 0
-
-
-def write_clips(source: Path | BinaryIO, cuts: Sequence[Cut], *, second: Path | BinaryIO | None = None) -> str:
-    """Write every cut; returns the codec of the files.
+def write_clips(
+    source: Path | BinaryIO, cuts: Sequence[Cut], *, second: Path | BinaryIO | None = None
+) -> tuple[str, list[int]]:
+    """Write every cut; returns the codec of the files, and how many samples per channel each of them holds.
 
     A WAV file cut into WAV files keeps its bytes: u-law stays u-law, and the samples of a clip are those of the
     source, bit for bit. Everything else is decoded, in one pass, to 16 bits, and written in the format that the name's
-    extension says (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file becomes visible when it is complete.
+    extension says (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file becomes visible when it is complete: it was read again, and
+    holds what was written. That is less than its cut where the recording ends first.
 
     Raises ``Misconfigured`` for an extension, a folder or a rate that cannot be, ``Unread`` for a damaged source,
     ``DiskFull`` where there is no room.
@@ -86,10 +79,7 @@ def write_clips(source: Path | BinaryIO, cuts: Sequence[Cut], *, second: Path | 
         if not isinstance(source, Path):
             stack.callback(source.close)
         wav = _plain_wav(source) if second is None and _all_wav(cuts) else None
-        try:
-            return _copied(source, wav, cuts) if wav else _decoded(source, second, cuts)
-        except OSError as cause:
-            raise _refused(cause) from None
+        return _copied(source, wav, cuts) if wav else _decoded(source, second, cuts)
 
 
 def _all_wav(cuts: Sequence[Cut]) -> bool:
@@ -105,16 +95,20 @@ def _plain_wav(source: Path | BinaryIO) -> Wav | None:
     return found if found and found.copyable and found.rate else None
 
 
-def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> str:
+def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> tuple[str, list[int]]:
+    held = []
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         for cut in cuts:
-            with _emerging(cut.out) as part, part.open("wb") as out:
-                _copy(file, wav, cut, out)
-    return wav.codec
+            with emerging(cut.out, "cut") as part:
+                with part.open("wb") as out:
+                    frames = _copy(file, wav, cut, out)
+                held.append(_read_again(part, frames, cut.out))
+    return wav.codec, held
 
 
-def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> None:
+def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> int:
+    """Write one cut; returns its samples per channel."""
     size, written = cut.frames * wav.frame_bytes, 0
     if size > _LONGEST_WAV:
         raise Misconfigured(
@@ -136,14 +130,27 @@ def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> None:
     if written < size:  # the recording holds less: the header must not promise more
         out.seek(0)
         out.write(wav_header(wav.tag, wav.rate, wav.channels, wav.bits, written // wav.frame_bytes))
+    return written // wav.frame_bytes
 
 
-def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[Cut]) -> str:
+def _read_again(part: Path, frames: int, out: Path) -> int:
+    """``frames``, which the finished file must hold. Raises ``DiskFull`` where it holds another number."""
+    try:
+        with open_audio(part) as audio:
+            held = audio.count()
+    except Unread:
+        held = 0
+    if held != frames:
+        raise no_room(out, "cut", f"holds {held} of the {frames} samples that were written")
+    return held
+
+
+def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[Cut]) -> tuple[str, list[int]]:
     marks = sorted((stretch, number) for number, cut in enumerate(cuts) for stretch in cut.stretches)
     left = [len(cut.stretches) for cut in cuts]
     formats = {_FORMATS[cut.out.suffix.lower()][1] for cut in cuts}
+    writers: dict[int, _Sound] = {}
     with ExitStack() as stack, open_audio(source, second=second) as audio:
-        writers: dict[int, _Sound] = {}
         for number, cut in enumerate(cuts):
             if not cut.stretches:
                 writers[number] = stack.enter_context(_Sound(cut.out, audio.rate, audio.channels))
@@ -157,7 +164,8 @@ def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequ
             left[number] -= 1
             if not left[number]:
                 writers[number].done()
-    return "+".join(sorted(name.lower() for name in formats)).replace("pcm_16", "pcm_s16")
+    codec = "+".join(sorted(name.lower() for name in formats)).replace("pcm_16", "pcm_s16")
+    return codec, [writers[number].frames for number in range(len(cuts))]
 
 
 def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
@@ -202,58 +210,52 @@ class _Sound:
     def __init__(self, out: Path, rate: int, channels: int) -> None:
         import soundfile
 
-        self._out = outfile(out)
-        self._part = _part_of(self._out)
+        self._out, self._failed = out, soundfile.LibsndfileError
+        self.frames = 0
         form, subtype = _FORMATS[out.suffix.lower()]
-        try:
-            self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
-        except soundfile.LibsndfileError as cause:
-            self._part.unlink(missing_ok=True)
-            said = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
-            hint = "Choose .wav or .flac, and a folder that exists."
-            raise Misconfigured(said, operation="cut", key=str(out), hint=hint) from None
+        with ExitStack() as stack:
+            self._part = stack.enter_context(emerging(out, "cut"))
+            try:
+                self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
+            except soundfile.LibsndfileError as cause:
+                said = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
+                hint = "Choose .wav or .flac, and a folder that exists."
+                raise Misconfigured(said, operation="cut", key=str(out), hint=hint) from None
+            self._emerging = stack.pop_all()
 
     def write(self, samples: NDArray[np.int16]) -> None:
         import numpy as np
 
-        self._file.write(np.ascontiguousarray(samples.T))
+        with self._to_the_end():
+            self._file.write(np.ascontiguousarray(samples.T))
+        self.frames += samples.shape[1]
 
     def done(self) -> None:
-        if not self._file.closed:
-            self._file.close()
-            self._part.replace(self._out)
+        """Close the file, read it again, and give it its name."""
+        if self._file.closed:
+            return
+        with self._emerging:
+            with self._to_the_end():
+                self._file.close()
+            _read_again(self._part, self.frames, self._out)
+
+    @contextmanager
+    def _to_the_end(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failed as cause:  # libsndfile does not tell why
+            said = f"cannot be written to its end ({cause.error_string.rstrip('.')})"
+            raise no_room(self._out, "cut", said) from None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.done()
-        else:
-            self._file.close()
-            self._part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _emerging(out: Path) -> Iterator[Path]:
-    """A path to write to that takes the place of ``out`` when all went well."""
-    place = outfile(out)
-    part = _part_of(place)
-    try:
-        yield part
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    part.replace(place)
-
-
-def _part_of(out: Path) -> Path:
-    return out.with_name(out.name + ".part")
-
-
-def _refused(cause: OSError) -> DiskFull | Misconfigured:
-    key = str(cause.filename or "")
-    if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DiskFull("no room left", operation="cut", key=key, hint="Free some space, or write to another disk.")
-    said = f"cannot be written ({cause.strerror})"
-    return Misconfigured(said, operation="cut", key=key.removesuffix(".part"), hint="Check the folder of --out.")
+        elif not self._file.closed:
+            with suppress(self._failed):
+                self._file.close()
+            self._emerging.__exit__(kind, error, trace)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from turnkeeper.audio.flac import read_flac
 from turnkeeper.audio.length import apart, clock
-from turnkeeper.audio.mp3 import Mp3, is_frame, read_mp3
+from turnkeeper.audio.mp3 import UNKNOWN_DELAY, Mp3, is_frame, read_mp3
 from turnkeeper.audio.ogg import Ogg, read_ogg
 from turnkeeper.audio.regions import Regions, without_tags
 from turnkeeper.audio.riff import Wav, read_wav
@@ -29,7 +30,7 @@ _REFUSED = {
 _AGAIN = "Fetch the recording again; an expired link gives a page instead of audio."
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
 _MP3_IN_WAV, _MPEG_IN_WAV = 0x55, 0x50
-_MP3_DELAY = 1105
+_BY_LIBRARY = {"opus", "vorbis"}
 _SURELY = 8  # frames in a row that are no accident
 
 
@@ -70,7 +71,9 @@ def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> AudioDecoder:
         return _mp3(file, mp3, key)
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
-    return SoundDecoder(file, key, SoundFile(noisy=True))
+    found = SoundDecoder(file, key, SoundFile(noisy=True))
+    found.notes.append(f"{found.container} is read as it is: whether sound is missing in it is not checked")
+    return found
 
 
 def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
@@ -84,7 +87,7 @@ def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     ms = wav.frames * 1000 / wav.rate
     losses, notes = [], list(wav.notes)
     joined = any(note.startswith("another WAV") for note in notes)
-    cut = wav.promised is not None and wav.plain and apart(wav.promised * 1000 / wav.rate, ms)
+    cut = not wav.plain or (wav.promised is not None and apart(wav.promised * 1000 / wav.rate, ms))
     behind = wav.plain and wav.frame_bytes and apart(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
     if cut or behind or joined:
         losses = [note for note in notes if note.startswith("cut off") or note.endswith("not read")]
@@ -117,17 +120,16 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
     from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
     lasts = [link.lasts for link in ogg.links]
-    holds = None if None in lasts else sum(one or 0.0 for one in lasts)
+    holds = _total(lasts)
     notes, links = list(ogg.damage), ogg.links
     if len(links) > 1:
         parts = ", ".join(clock((one or 0) * 1000) for one in lasts[:4])
-        notes.append(
-            f"{len(links)} streams stand one behind another ({parts}{', …' if len(links) > 4 else ''}): all are read"
-        )
+        notes.append(f"{len(links)} streams stand one behind another ({parts}{', …' if len(links) > 4 else ''})")
     if not ogg.even:
         notes.append("the number of channels changes on the way: given as it began")
-    # libsndfile reads FLAC in Ogg of its own making only.
-    if ogg.lost or ogg.mixed or not ogg.alike or links[0].codec not in ("opus", "vorbis"):
+    # libsndfile reads FLAC in Ogg of its own making only, and gives each stream at that stream's rate.
+    plain = len({link.rate for link in links}) == 1 and {link.codec for link in links} <= _BY_LIBRARY
+    if ogg.lost or ogg.mixed or not plain:
         found = _by_media(file, "ogg", key, rate=links[0].rate if links[0].codec == "opus" else 0)
         if found is not None:
             found.notes[:0] = notes
@@ -146,33 +148,34 @@ def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
 
 
 def _flac(file: BinaryIO, key: str) -> AudioDecoder:
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile, flac_files
+    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
 
-    parts = flac_files(file)
-    notes = (f"{len(parts)} FLAC files stand one behind another: all are read",) if len(parts) > 1 else ()
-    lasts = [_flac_seconds(file, start) for start, _ in parts]
-    holds = None if None in lasts else sum(one or 0.0 for one in lasts)
-    whole = len(parts) == 1 and parts[0][0] == 0
-    known = SoundFile(parts=() if whole else parts, clock_s=holds, holds_s=holds, fallback="flac", notes=notes)
+    streams = read_flac(file)
+    parts = tuple(one.region for one in streams)
+    known = SoundFile(
+        parts=() if len(parts) == 1 and parts[0][0] == 0 else parts,
+        clock_s=_total([one.named_s for one in streams]),
+        holds_s=_total([one.held_s for one in streams]),
+        fallback="flac",
+        notes=(f"{len(parts)} FLAC files stand one behind another",) if len(parts) > 1 else (),
+    )
     return SoundDecoder(file, key, known)
 
 
-def _flac_seconds(file: BinaryIO, at: int) -> float | None:
-    """Seconds by the stream information (RFC 9639, section 8.2): 20 bits of rate, 36 of samples; 0 is unknown."""
-    file.seek(at + 18)
-    packed = int.from_bytes(file.read(8), "big")
-    rate, samples = packed >> 44, packed & (1 << 36) - 1
-    return samples / rate if rate and samples else None
+def _total(seconds: list[float | None]) -> float | None:
+    return None if None in seconds else sum(one or 0.0 for one in seconds)
 
 
 def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
     told, losses = [*notes, *_mp3_notes(mp3)], []
     promised = mp3.promised * mp3.samples / mp3.frames if mp3.promised else 0
     if promised and apart(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate) and not mp3.joined:
-        told.append("the header in front names fewer frames than there are: all are read")
+        told.append("the header in front names fewer frames than there are")
     if promised and promised > mp3.samples and apart(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate):
         lengths = f"{clock(promised * 1000 / mp3.rate)}, the file holds {clock(mp3.samples * 1000 / mp3.rate)}"
         losses.append(f"cut off: the header in front promises {lengths}")
+    if mp3.around or len(mp3.regions) > 1:
+        file = cast(BinaryIO, Regions(file, mp3.regions, owns=True))
     if not mp3.regular:
         found = _by_media(file, "mp3", key)
         if found is not None:
@@ -182,22 +185,22 @@ def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> Aud
 
     named = (mp3.samples - mp3.padding) / mp3.rate if mp3.gapless else None
     holds = max(0, mp3.samples - mp3.padding - 529) / mp3.rate  # 529: what a decoder itself is late
-    known = SoundFile(clock_s=named, holds_s=holds, notes=tuple(told), losses=tuple(losses), noisy=True)
+    known = SoundFile(clock_s=named, holds_s=holds, fallback="mp3", notes=tuple(told), losses=tuple(losses), noisy=True)
     return SoundDecoder(file, key, known)
 
 
 def _mp3_notes(mp3: Mp3) -> list[str]:
     notes = []
     if mp3.joined:
-        notes.append(f"{mp3.joined + 1} MP3 files stand one behind another: all are read")
-    if mp3.junk > 1:
-        notes.append(f"{mp3.junk} bytes of the file are no MP3")
+        notes.append(f"{mp3.joined + 1} MP3 files stand one behind another")
+    if mp3.junk + mp3.around > 1:
+        notes.append(f"{mp3.junk + mp3.around} bytes of the file are no MP3")
     if mp3.cut:
         notes.append("the last frame is not whole: it may be cut off")
     if mp3.changes:
         notes.append("rate or channels change on the way")
     if not mp3.gapless:
-        notes.append(f"MP3 without a gapless header: up to {_MP3_DELAY} samples of encoder delay stand in front")
+        notes.append(UNKNOWN_DELAY)
     return notes
 
 

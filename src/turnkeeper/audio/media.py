@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from turnkeeper.audio.length import clock
+from turnkeeper.audio.mp3 import UNKNOWN_DELAY
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _HOLE_S = 0.5  # shorter gaps are those of an encoder that sends nothing in sile
 _LONGEST_HOLE_S, _LONGEST_HOLES_S = 2 * 3600.0, 6 * 3600.0
 _PIECE = 1 << 16
 _SHOWN = 3
-_MP3_DELAY, _AAC_DELAY = 1105, 2112
+_AAC_DELAY = 2112
 
 
 class MediaDecoder:
@@ -54,6 +55,9 @@ class MediaDecoder:
             skipped = container == "matroska" and self.codec == "opus"
             self._pre_skip = _pre_skip(context.extradata) if skipped else None
             self.clock_s = _clock(opened, stream) if container in ("matroska", "mp4") else None
+            if self.clock_s is not None and container == "matroska":  # its clock counts the encoder's delay
+                first = next(self._packets(opened, stream), None)
+                self.clock_s -= (_skipped(first)[0] if first else 0) / self._source_rate
             self.losses += other_tracks(len(opened.streams.audio) - 1)
         self.frames: int | None = None  # containers round it to their own clock; only decoding tells
 
@@ -92,7 +96,7 @@ class MediaDecoder:
             reading = _Reading(self._av, self.rate, self._layout, self.channels, self.clock_s)
             skip, primed = self._pre_skip or 0, False
             for packet in self._packets(container, stream):
-                primed = primed or packet.has_sidedata("skip_samples") or (packet.pts or 0) < 0
+                primed = primed or _skipped(packet)[0] > 0 or (packet.pts or 0) < 0
                 for silent, pieces in reading.groups(packet):
                     yield from reading.silence(silent)
                     for piece in _trimmed(pieces, self._padding(packet, pieces)):
@@ -123,7 +127,7 @@ class MediaDecoder:
         """What a whole reading told, said once."""
         told = list(reading.notes)
         if self.codec == "mp3" and self._container != "mp3" and not primed:
-            told.append(f"MP3 without a gapless header: up to {_MP3_DELAY} samples of encoder delay stand in front")
+            told.append(UNKNOWN_DELAY)
         elif self.codec == "aac" and not primed:
             ms = _AAC_DELAY * 1000 // max(1, self._source_rate)
             told.append(
@@ -135,7 +139,7 @@ class MediaDecoder:
     def _padding(self, packet: Any, pieces: list[NDArray[np.int16]]) -> int:
         """How many of a packet's samples are the encoder's filling at the end."""
         if self._pre_skip is not None:
-            return _named_padding(packet)
+            return _skipped(packet)[1]
         if self._container != "mp4" or not packet.duration or packet.time_base * self.rate != 1:
             return 0
         # MP4 shortens the last packet's duration instead, and FFmpeg does not cut by it.
@@ -302,7 +306,7 @@ def _av() -> Any:
         import numpy  # noqa: F401, ICN001 - PyAV gives arrays and does not need it before
     except ImportError:
         raise Misconfigured(
-            "WebM and MP4 audio need PyAV",
+            "WebM, MP4 and AAC audio need PyAV",
             operation="decode audio",
             hint="Install it: pip install 'turnkeeper[media]'.",
         ) from None
@@ -323,11 +327,10 @@ def _pre_skip(extradata: bytes | None) -> int | None:
     return int.from_bytes(extradata[10:12], "little")
 
 
-def _named_padding(packet: Any) -> int:
-    """Samples to drop at the packet's end, from FFmpeg's ``AV_PKT_DATA_SKIP_SAMPLES``: u32 start, u32 end …"""
-    if not packet.has_sidedata("skip_samples"):
-        return 0
-    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[4:8], "little")
+def _skipped(packet: Any) -> tuple[int, int]:
+    """Samples to drop at the packet's beginning and end, from FFmpeg's ``AV_PKT_DATA_SKIP_SAMPLES``: u32 each."""
+    data = bytes(packet.get_sidedata("skip_samples")) if packet.has_sidedata("skip_samples") else bytes(8)
+    return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
 
 
 def _trimmed(pieces: list[NDArray[np.int16]], padding: int) -> list[NDArray[np.int16]]:

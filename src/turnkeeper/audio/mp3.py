@@ -6,12 +6,16 @@ Frames as in ISO/IEC 11172-3 and 13818-3; the header in front of them is Xing's,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import without_tags
+from turnkeeper.audio.regions import Region, without_tags
 
-__all__ = ["Mp3", "is_frame", "read_mp3"]
+__all__ = ["UNKNOWN_DELAY", "Mp3", "is_frame", "read_mp3"]
+
+UNKNOWN_DELAY = "MP3 without a gapless header: up to 1105 samples of encoder delay stand in front"
+"""The note on a file whose header does not tell how much silence the encoder put in front (LAME: 576, and 529 of the
+decoder)."""
 
 _SEARCHED = 1 << 20
 _ID3_TAIL = 128
@@ -40,8 +44,10 @@ class Mp3:
     """``frames`` with sound and their ``samples`` per channel. ``promised`` are the frames that the header in front
     names, ``gapless`` whether it also says how much silence the encoder put in front and behind (``padding``, samples).
 
-    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes that belong to
-    no frame, ``cut`` says that the last frame is not whole, ``changes`` that rate or channels change on the way.
+    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes among the
+    frames that belong to none, ``around`` those in front of the first frame and behind the last one. ``regions`` are
+    the bytes to decode: without ``around``, without tags and headers in the middle. ``cut`` says that the last frame is
+    not whole, ``changes`` that rate or channels change on the way.
     """
 
     rate: int = 0
@@ -53,6 +59,8 @@ class Mp3:
     padding: int = 0
     joined: int = 0
     junk: int = 0
+    around: int = 0
+    regions: list[Region] = field(default_factory=list)
     cut: bool = False
     changes: bool = False
 
@@ -71,29 +79,47 @@ def is_frame(head: bytes) -> bool:
 
 def read_mp3(file: BinaryIO) -> Mp3 | None:
     """Walk from frame to frame; None where there are none. Reads the file once."""
-    found: Mp3 | None = None
-    for data, at, frame in _frames(file):
+    found, junk = Mp3(), 0
+    for data, place, at, frame in _frames(file):
         if frame is None:
-            if found is not None:
-                found.junk, found.cut = found.junk + at, found.cut or data == b"cut"
+            found.cut = found.cut or data == b"cut"
+            junk += place if data == b"junk" else 0
             continue
-        header = _xing(data, at, frame)
-        if found is None:
-            found = Mp3(frame.rate, frame.channels)
+        header = _xing(data, place, frame)
+        if not found.rate:
+            found.rate, found.channels, found.around = frame.rate, frame.channels, junk
             if header is not None:
                 found.promised, found.gapless, found.padding = header
+        else:
+            found.junk += junk
+            found.joined += header is not None
+            if header is not None:
+                junk = 0
                 continue
-        elif header is not None:
-            found.joined += 1
+            _take(found.regions, at - junk, at)
+        _take(found.regions, at, at + frame.size)
+        junk = 0
+        if header is not None:
             continue
         found.frames += 1
         found.samples += frame.samples
         found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
-    return found
+    if found.cut and found.regions:
+        _take(found.regions, found.regions[-1][1], file.seek(0, 2))
+    found.around += junk
+    return found if found.rate else None
 
 
-def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, _Frame | None]]:
-    """Each frame with the data and the place in it where it begins; ``(why, bytes, None)`` for what is no frame."""
+def _take(regions: list[Region], start: int, end: int) -> None:
+    if regions and regions[-1][1] == start:
+        regions[-1] = (regions[-1][0], end)
+    elif end > start:
+        regions.append((start, end))
+
+
+def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
+    """Each frame with the data and the place in it where it begins, and its place in the file; ``(why, bytes, place,
+    None)`` for what is no frame."""
     at, size = without_tags(file), file.seek(0, 2)
     buffer, base = b"", at
     while at < size:
@@ -103,16 +129,15 @@ def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, _Frame | None]]:
         place = at - base
         frame = _frame(buffer[place : place + 4])
         if frame is not None and at + frame.size <= size:
-            yield buffer, place, frame
+            yield buffer, place, at, frame
             at += frame.size
             continue
         if frame is not None and size - at < frame.size:
-            yield b"cut", 0, None
+            yield b"cut", 0, at, None
             return
         tag = _tag(buffer, place, size - at)
         step = tag or _to_frame(buffer, place)
-        if not tag:
-            yield b"junk", step, None
+        yield b"tag" if tag else b"junk", step, at, None
         at += step
 
 

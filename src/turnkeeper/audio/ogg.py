@@ -65,11 +65,6 @@ class Ogg:
     """How many of them are sound beside the first."""
 
     @property
-    def alike(self) -> bool:
-        """Whether all streams have one codec and rate."""
-        return len({(link.codec, link.rate) for link in self.links}) < 2
-
-    @property
     def even(self) -> bool:
         """Whether all streams have one number of channels."""
         return len({link.channels for link in self.links}) < 2

@@ -11,12 +11,11 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from turnkeeper.audio.length import clock
 from turnkeeper.audio.library_warnings import LibraryWarnings
-from turnkeeper.audio.regions import Region, Regions, without_tags
+from turnkeeper.audio.regions import Region, Regions
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from turnkeeper.audio.media import Container
 
-__all__ = ["SoundDecoder", "SoundFile", "flac_files"]
+__all__ = ["SoundDecoder", "SoundFile"]
 
 _NAMES = {
     "ULAW": "ulaw",
@@ -44,10 +43,8 @@ _NAMES = {
 _LOSSLESS = ("ulaw", "alaw", "pcm_u8", "pcm_s8", "pcm_s16", "pcm_s24", "pcm_s32", "pcm_f32", "pcm_f64", "flac")
 _STEP = 65_536
 _ENOUGH_S = 0.02
-_TAG_BYTES = 1024
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
-_FLAC = b"fLaC\x00\x00\x00\x22"
-_SEARCHED = 1 << 20
+_INSTALL = "Install PyAV, which may read it: pip install 'turnkeeper[media]'."
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,8 @@ class SoundDecoder:
         self._warnings = LibraryWarnings(noisy=known.noisy)
         self._open = self._opened(0)  # shares the file's position, so nothing else may read the file from now on
         subtype = str(self._open.subtype)
-        self.codec = "flac" if self._open.format == "FLAC" else _NAMES.get(subtype, subtype.lower())
+        self.container = str(self._open.format)
+        self.codec = "flac" if self.container == "FLAC" else _NAMES.get(subtype, subtype.lower())
         self.rate, self.channels = int(self._open.samplerate), int(self._open.channels)
         self.frames = known.frames
         self.clock_s = known.clock_s
@@ -119,6 +117,9 @@ class SoundDecoder:
         drop = start
         for part in range(self._opens):
             drop = self._enter(part, drop)
+            if self._open.samplerate != self.rate:
+                self._failure = f"the rate changes to {self._open.samplerate} Hz"
+                return
             if block.shape[1] != self._open.channels:
                 block = np.empty((step, int(self._open.channels)), block.dtype)
             while count := self._fill(block):
@@ -129,23 +130,10 @@ class SoundDecoder:
                 drop = max(0, drop - count)
 
     def _compare(self, frames: int) -> None:
-        """Note where the library gives more than the file's own header says, or leaves bytes behind."""
+        """Note where the library gives more than the file's own header says."""
         named = self._known.clock_s
         if named is not None and frames / self.rate - named > _ENOUGH_S:
-            self._note(f"{clock(frames * 1000 / self.rate)} are decoded, the file itself says {clock(named * 1000)}")
-        left = 0 if self._failure else self._left()
-        if left > _TAG_BYTES:
-            self._note(f"{left} bytes behind the end are not read")
-
-    def _left(self) -> int:
-        """Bytes of a FLAC file that libsndfile did not ask for: it stops at the length that the header names."""
-        if self.codec != "flac" or self._known.parts:
-            return 0
-        try:
-            at = os.lseek(self._file.fileno(), 0, os.SEEK_CUR)  # the descriptor that the library reads shares its place
-        except (OSError, AttributeError):
-            at = self._file.tell()
-        return self._file.seek(0, 2) - at
+            self._note(f"{clock((frames / self.rate - named) * 1000)} more are decoded than the file itself says")
 
     def _held(self, frames: int) -> str | None:
         """Why ``frames`` cannot be all, None where they can: the library failed, or the file holds more."""
@@ -175,11 +163,10 @@ class SoundDecoder:
             pass
         for loss in other.losses if other else ():
             self._lose(loss)
-        if other is not None and not other.losses and self._known.holds_s is None and other.channels == self.channels:
-            return  # libsndfile fails in front of the last block of a FLAC stream that names no length
         if (still := self._held_after(start)) is not None:
             self._lose(still)
-        else:
+        elif self.codec != "flac" or self._known.clock_s is not None:
+            # libsndfile always fails in front of the last block of a FLAC stream that names no length.
             self._note(f"{why}; another decoder read on from there")
 
     def _held_after(self, frames: int) -> str | None:
@@ -217,7 +204,12 @@ class SoundDecoder:
                 return self._soundfile.SoundFile(source)
         except self._soundfile.LibsndfileError as cause:
             said = f"is not audio ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
+            raise Unread(said, operation="decode audio", key=self._key, hint=self._hint()) from None
+
+    def _hint(self) -> str:
+        from turnkeeper.audio.media import media_installed
+
+        return _MEND if self._known.fallback is None or media_installed() else _INSTALL
 
     @property
     def _opens(self) -> int:
@@ -248,23 +240,6 @@ class SoundDecoder:
             return 0
         finally:
             self.notes += [note for note in self._warnings.notes if note not in self.notes]
-
-
-def flac_files(file: BinaryIO) -> tuple[Region, ...]:
-    """The FLAC files that stand one behind another: each begins with its mark and the block of stream information."""
-    size, at = file.seek(0, 2), without_tags(file)
-    found, place, tail = [at], at, b""
-    file.seek(at)
-    while data := file.read(_SEARCHED):
-        both = tail + data
-        seen = both.find(_FLAC)
-        while seen >= 0:
-            begins = place - len(tail) + seen
-            if begins > found[-1]:
-                found.append(begins)
-            seen = both.find(_FLAC, seen + 1)
-        place, tail = place + len(data), both[-len(_FLAC) + 1 :]
-    return tuple(pairwise([*found, size]))
 
 
 class _Nameless:

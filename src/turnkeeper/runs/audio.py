@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from turnkeeper.audio.alignment import AlignedRecording, Alignment, SyncMode, read_alignment, write_alignment
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.peaks import Bits, build_peaks
-from turnkeeper.errors import Misconfigured
+from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Span
 from turnkeeper.runs.calls import Call, header_of, local_call, turns_of
 from turnkeeper.runs.turns import Place
@@ -43,6 +43,8 @@ def audio_facts(audio: Path, *, second: Path | None = None) -> Facts:
     """Open a recording (or two mono files of one call) and look. Raises what ``open_audio`` raises."""
     with open_audio(audio, second=second) as opened:
         frames = opened.count()
+        if not frames:
+            raise Unread("; ".join(["holds no samples", *opened.notes]), operation="decode audio", key=str(audio))
         lasting = (frames * 2000 + opened.rate) // (2 * opened.rate)
         return Facts(opened.codec, opened.rate, opened.channels, frames, lasting, opened.notes, opened.losses)
 

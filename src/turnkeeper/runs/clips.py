@@ -8,7 +8,7 @@ from pathlib import Path
 
 from turnkeeper.archive.address import local_path
 from turnkeeper.audio.alignment import SyncMode, flags
-from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, clip_frames, write_clips
+from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, write_clips
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.runs.calls import Call, Spoken, archived_call, local_call
 from turnkeeper.runs.turns import Place, is_archive
@@ -45,6 +45,11 @@ class _Wanted:
     turns: tuple[int, ...]
     spans: tuple[Stretch, ...]
     flags: tuple[str, ...]
+
+    @property
+    def frames(self) -> int:
+        """Samples per channel."""
+        return sum(end - start for start, end in self.spans)
 
 
 def clip(
@@ -156,28 +161,30 @@ def _name(target: Path, one: Spoken) -> str:
 
 
 def _written(call: Call, wanted: Sequence[_Wanted], target: Path) -> list[Clip]:
-    done: dict[int, str] = {}
+    """Cut what each recording holds. A clip of nothing is not written."""
+    done: dict[int, tuple[str, int]] = {}
     for number in sorted({one.recording for one in wanted}):
-        cuts = [
-            Cut(target.with_name(one.name) if one.name else target, one.spans)
-            for one in wanted
-            if one.recording == number and any(end > start for start, end in one.spans)
-        ]
-        if cuts:
+        places = [place for place, one in enumerate(wanted) if one.recording == number and one.frames]
+        if places:
             first, other = call.recordings[number].sources()
-            done[number] = write_clips(first, cuts, second=other)
-    return [_clip(call, one, target, done.get(one.recording, "")) for one in wanted]
+            cuts = [Cut(_path(wanted[place], target), wanted[place].spans) for place in places]
+            codec, held = write_clips(first, cuts, second=other)
+            done |= {place: (codec, frames) for place, frames in zip(places, held, strict=True)}
+    return [_clip(call, one, target, *done.get(place, ("", 0))) for place, one in enumerate(wanted)]
 
 
-def _clip(call: Call, one: _Wanted, target: Path, codec: str) -> Clip:
+def _path(one: _Wanted, target: Path) -> Path:
+    return target.with_name(one.name) if one.name else target
+
+
+def _clip(call: Call, one: _Wanted, target: Path, codec: str, held: int) -> Clip:
     heard = call.recordings[one.recording]
-    frames = sum(end - start for start, end in one.spans)
-    path = (target.with_name(one.name) if one.name else target) if frames else None
+    path: Path | None = _path(one, target) if one.frames else None
     said = one.flags
-    if path is not None and (held := clip_frames(path)) < frames:
+    if path is not None and held < one.frames:
         # What the file holds counts, not what was meant to be in it.
-        frames, said = held, tuple(dict.fromkeys([*said, "clipped_end" if held else "outside"]))
+        said = tuple(dict.fromkeys([*said, "clipped_end" if held else "outside"]))
         if not held:
             path.unlink(missing_ok=True)
             path = None
-    return Clip(path, heard.id, heard.timeline.rate, codec, frames, one.turns, one.spans, said)
+    return Clip(path, heard.id, heard.timeline.rate, codec, held, one.turns, one.spans, said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from tests.unit.audio.sounds import RATE, bursts, write_media, write_sound
 from tests.unit.audio.test_decode import everything
 from turnkeeper.audio.clips import Cut, Stretch, write_clips
 from turnkeeper.audio.riff import read_wav
-from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.errors import DiskFull, Misconfigured, Unread
 
 CALL = bursts(3)
 FRAMES = CALL.shape[1]
@@ -44,7 +46,7 @@ def test_wav_to_wav_keeps_its_bytes(
     source = write_sound(folder / "call.wav", bursts(3, channels) / np.float32(32_768), subtype=subtype)
     whole = data_of(source)
     frame = len(whole) // FRAMES
-    codec = write_clips(source, [Cut(folder / "clip.wav", tuple(wanted))])
+    codec, _ = write_clips(source, [Cut(folder / "clip.wav", tuple(wanted))])
     assert data_of(folder / "clip.wav") == b"".join(whole[start * frame : end * frame] for start, end in wanted)
     with soundfile.SoundFile(folder / "clip.wav") as found, soundfile.SoundFile(source) as before:
         assert (found.subtype, found.samplerate, found.channels) == (before.subtype, RATE, channels)
@@ -67,7 +69,7 @@ def test_everything_else_is_cut_from_the_decoded_samples(
         source = write_sound(folder / f"call.{kind}", CALL, **how)
     whole = everything(source)
     cuts = [Cut(folder / f"{number}.wav", tuple(sorted(ones))) for number, ones in enumerate(wanted)]
-    assert write_clips(source, cuts) == "pcm_s16"
+    assert write_clips(source, cuts)[0] == "pcm_s16"
     for cut in cuts:
         samples = soundfile.read(cut.out, dtype="int16", always_2d=True)[0].T
         parts = [whole[:, start:end] for start, end in cut.stretches]
@@ -78,7 +80,7 @@ def test_everything_else_is_cut_from_the_decoded_samples(
 @pytest.mark.parametrize(("name", "said"), [("c.flac", "pcm_s16"), ("c.opus", "opus"), ("c.ogg", "vorbis")])
 def test_the_extension_chooses_the_format(name: str, said: str, tmp_path: Path) -> None:
     source = write_sound(tmp_path / "call.wav", CALL, subtype="ULAW")
-    assert write_clips(source, [Cut(tmp_path / name, ((100, 8_100),))]) == said
+    assert write_clips(source, [Cut(tmp_path / name, ((100, 8_100),))]) == (said, [8_000])
     with soundfile.SoundFile(tmp_path / name) as found:
         assert (found.samplerate, found.channels, found.frames) == (RATE, 2, 8_000)
     if said == "pcm_s16":
@@ -116,3 +118,27 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> No
     with pytest.raises(Unread):
         write_clips(broken, [Cut(tmp_path / "c.wav", ((0, 10),))])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.wav", "call.wav"]
+
+
+class Spoiling(io.BytesIO):
+    """A recording that shortens another file whenever it is read behind its middle: a disk that loses what it took."""
+
+    def __init__(self, data: bytes, other: Path) -> None:
+        super().__init__(data)
+        self._other = other
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > len(self.getbuffer()) // 2 and self._other.exists():
+            os.truncate(self._other, 1_000)
+        return super().read(size)
+
+
+def test_a_clip_is_read_again_before_it_has_its_name(tmp_path: Path) -> None:
+    """What is said to be written is in the file, or it is an error and an earlier file stays."""
+    source = write_sound(tmp_path / "call.wav", bursts(30), subtype="ULAW").read_bytes()
+    out = tmp_path / "c.flac"
+    out.write_bytes(b"earlier")
+    with pytest.raises(DiskFull, match="samples that were written"):
+        write_clips(Spoiling(source, tmp_path / "c.flac.part"), [Cut(out, ((0, 240_000),))])
+    assert out.read_bytes() == b"earlier"
+    assert not list(tmp_path.glob("*.part"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, WHOLE, Case, make
+from tests.unit.audio.damage import CASES, HOLE_S, SECONDS, WAV, WHOLE, Case, make
 from tests.unit.audio.judge import ffmpeg_ms
 from tests.unit.audio.mutations import mutated, outcomes
 from tests.unit.audio.sounds import RATE, bursts, lag, write_media, write_sound
@@ -153,6 +154,50 @@ def test_a_file_of_a_thousand_channels_is_refused(tmp_path: Path) -> None:
         open_audio(path)
 
 
+WITHOUT_MEDIA = """import json, sys
+sys.modules["av"] = None
+from pathlib import Path
+from turnkeeper.audio.decode import open_audio
+from turnkeeper.errors import Misconfigured, Unread
+
+def found(path):
+    try:
+        with open_audio(Path(path)) as audio:
+            return audio.count() * 1000 / audio.rate, audio.notes, audio.losses
+    except (Misconfigured, Unread) as cause:
+        return None, [cause.message, cause.hint], []
+
+print(json.dumps([found(path) for path in sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+def test_without_pyav_nothing_is_missing_in_silence(tmp_path: Path) -> None:
+    """K4 where ``[media]`` is not installed: as long as with it, or a loss, or an error that says what to install."""
+    cases = [one for one in CASES if one.codec not in WAV]
+    paths = [make(one, tmp_path).replace(tmp_path / f"{number}.bin") for number, one in enumerate(cases)]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MEDIA, *paths], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    for one, path, (ours, notes, losses) in zip(cases, paths, json.loads(done.stdout), strict=True):
+        wanted, _, lost = found(path)
+        if ours is None:
+            assert "pip install 'turnkeeper[media]'" in notes[1], one.name
+        elif wanted is not None and ours + CLOSE_MS < wanted:
+            assert losses or (notes and wanted - ours < 100), one.name
+        else:
+            assert bool(losses) >= bool(lost) or notes, one.name
+
+
+def test_streams_of_different_rates_are_not_read_at_one_speed(tmp_path: Path) -> None:
+    """Joined FLAC files of 8 and 16 kHz: the second was given at half its speed."""
+    path = tmp_path / "two.flac"
+    second = write_sound(tmp_path / "16.flac", bursts(4, rate=16_000), rate=16_000)
+    path.write_bytes(write_sound(tmp_path / "8.flac", bursts(4)).read_bytes() + second.read_bytes())
+    _, notes, losses = found(path)
+    assert losses
+    assert any("the rate changes to 16000 Hz" in note for note in notes)
+
+
 @pytest.mark.slow
 def test_no_mutation_crashes_hangs_grows_or_contradicts_ffmpeg() -> None:
     """K4's kind: a few of ``python -m tests.unit.audio.mutations 5000``."""
@@ -266,3 +311,77 @@ def test_bw64_and_flac_in_ogg_are_read(tmp_path: Path) -> None:
     assert found(path) == (4000, (), ())
     ogg = write_media(tmp_path / "f.ogg", bursts(4), "flac", out_rate=RATE)
     assert found(ogg) == (4000, (), ())
+
+
+@pytest.mark.parametrize("seconds", [0.2, 4, 12])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.95])
+def test_a_flac_header_that_names_too_little_hides_nothing(seconds: float, share: float, tmp_path: Path) -> None:
+    """A header of 4 s in front of 12 s: libsndfile stopped there, and up to 100 kB were left out without a word."""
+    path = write_sound(tmp_path / "f.flac", bursts(seconds))
+    data = bytearray(path.read_bytes())
+    named = round(seconds * RATE * share)
+    data[21:26] = ((data[21] & 0xF0) << 32 | named).to_bytes(5, "big")
+    path.write_bytes(data)
+    ours, notes, _ = found(path)
+    assert ours == pytest.approx(seconds * 1000, abs=CLOSE_MS)
+    assert (share == 0.95 and seconds == 0.2) != any("another decoder read on" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["MP3", "MP3 without a header"])
+@pytest.mark.parametrize(
+    "around", [(b"", bytes(20_000)), (bytes(5_000), b""), (b"", b"LYRICSBEGIN" + b"x" * 300 + b"LYRICS200")]
+)
+def test_what_stands_around_an_mp3_is_no_damage_of_it(name: str, around: tuple[bytes, bytes], tmp_path: Path) -> None:
+    """Zeros or lyrics behind the last frame were "damaged packets"; zeros in front made it "not audio"."""
+    whole = make(case(f"{name}: whole"), tmp_path)
+    wanted, before, _ = found(whole)
+    whole.write_bytes(around[0] + whole.read_bytes() + around[1])
+    ours, notes, losses = found(whole)
+    assert ours == wanted
+    assert losses == ()
+    assert "bytes of the file are no MP3" in notes[0]
+    assert notes[1:] == before
+
+
+def test_the_delay_of_mp3_in_matroska_is_dropped_or_said(tmp_path: Path) -> None:
+    """Where the file names the delay it is no missing sound; filling named at the end only was taken for the delay."""
+    path = write_media(tmp_path / "m.mkv", bursts(4), "libmp3lame", out_rate=RATE)
+    assert found(path) == (4000, (), ())
+    late, call = tmp_path / "late.mkv", write_sound(tmp_path / "call.wav", bursts(4))
+    subprocess.run(["ffmpeg", "-v", "error", "-i", call, "-c:a", "libmp3lame", late], check=True)
+    with open_audio(late) as audio:
+        samples = np.concatenate(list(audio.blocks()), axis=1)[0]
+        assert lag(samples, bursts(4)[0]) == 0 or any("encoder delay" in note for note in audio.notes)
+        assert not audio.losses
+
+
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM"])
+def test_a_cut_off_wav_of_blocks_is_incomplete(subtype: str, tmp_path: Path) -> None:
+    """GSM and ADPCM: the bytes do not tell the seconds, so half of a file was a note and exit code 0."""
+    path = write_sound(tmp_path / "g.wav", bursts(12)[:1], subtype=subtype)
+    assert found(path)[1:] == ((), ())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert found(path)[2]
+
+
+@pytest.mark.parametrize("format_", ["AIFF", "AU", "W64"])
+def test_a_format_that_is_not_checked_says_so(format_: str, tmp_path: Path) -> None:
+    """What libsndfile reads besides: half of it was given without a word."""
+    path = write_sound(tmp_path / "a.bin", bursts(4), format=format_, subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:30_000])
+    _, notes, losses = found(path)
+    assert notes == (f"{format_} is read as it is: whether sound is missing in it is not checked",)
+    assert losses == ()
+
+
+def test_tags_between_joined_mp3_files_cost_no_frame(tmp_path: Path) -> None:
+    """The tag and the header of the second file were "damaged packets", and 72 ms of sound were lost with them."""
+    whole = make(case("MP3 without a header: whole"), tmp_path)
+    one = found(whole)[0]
+    assert one is not None
+    data = whole.read_bytes()
+    tag = b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256)
+    whole.write_bytes(data + tag + data + b"TAG" + bytes(125))
+    ours, _, losses = found(whole)
+    assert ours == 2 * one
+    assert losses == ()

@@ -1,0 +1,128 @@
+"""The FLAC streams of a file: how long each says it is, and how many samples its last frame ends at. Decodes nothing.
+
+Stream information and frame headers as in RFC 9639, sections 8.2 and 9.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import BinaryIO
+
+from turnkeeper.audio.regions import Region, without_tags
+
+__all__ = ["FlacStream", "read_flac"]
+
+_MARK = b"fLaC\x00\x00\x00\x22"
+_SEARCHED = 1 << 20
+_LONGEST_HEADER = 16
+_BLOCKS = {1: 192, **{code: 144 << code for code in range(2, 6)}, **{code: 1 << code for code in range(8, 16)}}
+_MORE_BYTES_OF_RATE = {12: 1, 13: 2, 14: 2}
+
+
+@dataclass(frozen=True)
+class FlacStream:
+    """One stream: its bytes, its ``rate`` in Hz, the samples per channel that its header names (None: unknown), and
+    those up to the end of its last frame (None where no frame is found)."""
+
+    region: Region
+    rate: int
+    named: int | None
+    held: int | None
+
+    @property
+    def named_s(self) -> float | None:
+        """Seconds by the header."""
+        return self.named / self.rate if self.named and self.rate else None
+
+    @property
+    def held_s(self) -> float | None:
+        """Seconds that the header names or the frames tell, whichever is more."""
+        return max(self.named or 0, self.held or 0) / self.rate if self.rate and (self.named or self.held) else None
+
+
+def read_flac(file: BinaryIO) -> tuple[FlacStream, ...]:
+    """The streams that stand one behind another: each begins with its mark and the block of stream information."""
+    size = file.seek(0, 2)
+    return tuple(_stream(file, region) for region in pairwise([*_marks(file), size]))
+
+
+def _marks(file: BinaryIO) -> list[int]:
+    at, tail = without_tags(file), b""
+    found, place = [at], at
+    file.seek(at)
+    while data := file.read(_SEARCHED):
+        both = tail + data
+        seen = both.find(_MARK)
+        while seen >= 0:
+            begins = place - len(tail) + seen
+            if begins > found[-1]:
+                found.append(begins)
+            seen = both.find(_MARK, seen + 1)
+        place, tail = place + len(data), both[-len(_MARK) + 1 :]
+    return found
+
+
+def _stream(file: BinaryIO, region: Region) -> FlacStream:
+    """20 bits of rate, 8 of channels and depth, 36 of samples; 0 samples are unknown."""
+    file.seek(region[0] + 8)
+    block = int.from_bytes(file.read(4)[2:], "big")
+    file.seek(region[0] + 18)
+    packed = int.from_bytes(file.read(8), "big")
+    start = max(region[0], region[1] - _SEARCHED)
+    file.seek(start)
+    held = _last_sample(file.read(region[1] - start), block)
+    return FlacStream(region, packed >> 44, (packed & (1 << 36) - 1) or None, held)
+
+
+def _last_sample(data: bytes, block: int) -> int | None:
+    """Where the last frame ends. Bytes that look like a frame are one if the frame before it ends where it begins."""
+    later: list[tuple[int, int]] = []
+    for first, count in _frames_from_behind(data, block):
+        for begins, ends in later:
+            if first + count == begins:
+                return ends
+        if first == 0:
+            return count
+        later.append((first, first + count))
+    return None
+
+
+def _frames_from_behind(data: bytes, block: int) -> Iterator[tuple[int, int]]:
+    """The first sample of each frame, and how many it has. Without a variable size all have ``block``, but the last."""
+    at = data.rfind(b"\xff")
+    while at >= 0:
+        found = _frame(data[at : at + _LONGEST_HEADER], block)
+        if found is not None:
+            yield found
+        at = data.rfind(b"\xff", 0, at)
+
+
+def _frame(head: bytes, block: int) -> tuple[int, int] | None:
+    """Sync code, strategy; codes of block size and rate; channels, depth; number; sizes; CRC-8."""
+    if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[2] >> 4 == 0 or head[2] & 15 == 15:
+        return None
+    ones = 8 - (head[4] ^ 0xFF).bit_length()
+    if ones == 1 or ones > 7:
+        return None
+    number, at = head[4] & (0x7F >> ones), 5
+    for byte in head[5 : 4 + ones]:
+        number, at = number << 6 | byte & 0x3F, at + 1
+    code = head[2] >> 4
+    more = {6: 1, 7: 2}.get(code, 0)
+    count = int.from_bytes(head[at : at + more], "big") + 1 if more else _BLOCKS[code]
+    at += more + _MORE_BYTES_OF_RATE.get(head[2] & 15, 0)
+    if len(head) <= at or _crc8(head[:at]) != head[at]:
+        return None
+    return number if head[1] & 1 else number * block, count
+
+
+def _crc8(data: bytes) -> int:
+    """With the polynomial x^8 + x^2 + x + 1."""
+    found = 0
+    for byte in data:
+        found ^= byte
+        for _ in range(8):
+            found = (found << 1 ^ (0x07 if found & 0x80 else 0)) & 0xFF
+    return found
