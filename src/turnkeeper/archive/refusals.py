@@ -19,6 +19,7 @@ from turnkeeper.errors import (
     Unavailable,
 )
 from turnkeeper.known_secrets import hidden
+from turnkeeper.proxies import refused_by_proxy
 
 __all__ = ["POLICY", "Place", "refusal"]
 
@@ -50,6 +51,8 @@ class Place:
     endpoint: str = ""
     region: str = ""
     kms_key: str = ""
+    proxy: str = ""
+    """The variable that names the proxy on the way."""
 
     @property
     def where(self) -> str:
@@ -61,6 +64,8 @@ def refusal(kind: str, text: str, place: Place, operation: str, key: str) -> Tur
     """The error for a foreign exception: ``kind`` is its class's name, ``text`` what it says."""
     code = _first(_code, text)
     status = int(_first(_status, text) or 0)
+    if status == 407 or "ProxyAuthRequired" in text:
+        return refused_by_proxy(place.proxy)
     found = (
         _of_bucket(code, place)
         or _of_credentials(kind, code, text, place, operation)

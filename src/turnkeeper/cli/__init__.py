@@ -8,8 +8,18 @@ from collections.abc import Callable, Sequence
 __all__ = ["main"]
 
 
+_OTHER_SYSTEM = (
+    "turnkeeper runs on Linux and macOS only. On Windows, use it in the Windows Subsystem for Linux (WSL).\n"
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
+    try:
+        import fcntl  # noqa: F401 - archives and queues are locked with it
+    except ImportError:
+        sys.stderr.write(_OTHER_SYSTEM)
+        sys.exit(2)
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["turns"] and (short := _short(given[1:])) is not None:
         from turnkeeper.cli.ending import guarded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 
 import cyclopts
 
@@ -66,7 +67,7 @@ def command_line(asked: str = "") -> cyclopts.App:
         version=__version__,
         version_flags=["--version"],
         # What is empty, off or absent goes without saying.
-        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None),
+        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None, validator=_possible),
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
@@ -74,6 +75,16 @@ def command_line(asked: str = "") -> cyclopts.App:
         told = {} if verb == asked else {"help": sentence}
         app.command(f"turnkeeper.cli.{verb}:{verb}", name=verb, help_epilogue=epilogue(verb), **told)
     return app
+
+
+def _possible(_type: object, value: object) -> None:
+    """Refuse, for every option, the numbers that are none: ``inf``, ``nan``, and those beyond any count or time."""
+    given = vars(value).items() if is_dataclass(value) else [("", value)]
+    for name, one in given:
+        # Beyond 2**53 there are no seconds, samples or bytes.
+        if isinstance(one, int | float) and not abs(one) <= 2**53:
+            option = f"--{name.replace('_', '-')}: " if name else ""
+            raise ValueError(f"{option}{one} is beyond every number that can be meant")
 
 
 def start(arguments: Sequence[str] | None = None) -> None:

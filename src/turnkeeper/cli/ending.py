@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
@@ -20,6 +22,9 @@ def guarded(command: Callable[[], object]) -> int:
     Neither a mistake of the user's nor one of turnkeeper's shows a stack trace: an exception that no room expected is
     one line that names its type and place (``Defect``), since a traceback may quote a transcript.
     """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        # A service that is stopped ends as for Ctrl-C: what was started is ended, and nothing half-written is left.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_closed_output()
         code = command()

@@ -152,7 +152,8 @@ def platform_settings(platform: Platform) -> PlatformSettings:
         body=_body_limits(platform, found.body),
         allow_hosts=tuple(names_in(platform.allow_host, "--allow-host")) or None,
         region=platform.region or None,
-        base_url=platform.base_url.rstrip("/") or None,
+        # Who names a region does not mean the gateway of the environment or of the profile.
+        base_url=platform.base_url.rstrip("/") or ("" if platform.region else None),
         api=platform.api,
         wait_seconds=_wait(platform.wait),
         poll_seconds=None if platform.poll is None else seconds_in(platform.poll, "--poll"),
