@@ -21,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from turnkeeper.archive import aws, keys
 from turnkeeper.archive.address import Address, parse_address
 from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.disk import Disk
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.listing import BadKey, KeyListing, Listed
 from turnkeeper.archive.refusals import Place, refusal
@@ -42,11 +43,12 @@ _retries = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
-_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
-"""Seconds between attempts while the store is busy: 40 in all, as S3 has been seen to answer 409 for half a minute."""
+_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0)
+"""Seconds between attempts while the store is busy: nearly a minute, as S3 has been seen to answer 409 for half of
+one."""
 _HERE = ("localhost", "127.0.0.1", "::1")
 """A store on this machine is never behind a proxy."""
-_busy = re.compile(r"\bSlowDown\b")
+_busy = re.compile(r"\b(SlowDown|ConditionalRequestConflict|OperationAborted)\b")
 _bad_path = re.compile(r'[Pp]ath "(.*?)"(?: contained|: Encountered)', re.DOTALL)
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
 
@@ -61,7 +63,7 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
     chosen = settings or StoreSettings.from_environment()
     address = parse_address(url)
     if address.path is not None:
-        return FolderStore(address.path)
+        return FolderStore(address.path, disk=Disk(shared=chosen.shared))
     if address.scheme == "memory":
         from obstore.store import MemoryStore
 
@@ -69,7 +71,7 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
     keys.check_prefix(address.prefix)
     opened = _s3(address, chosen) if address.scheme == "s3" else _other(address, chosen)
     proxy = _proxy(chosen.endpoint, chosen)
-    place = Place(address.bucket, chosen.endpoint, chosen.region, chosen.kms_key, proxy.variable if proxy else "")
+    place = Place(address.bucket, chosen.endpoint, chosen.region, chosen.encryption[1], proxy.variable if proxy else "")
     return ObjectStore(opened, address.url, place, chosen)
 
 
@@ -180,7 +182,7 @@ class ObjectStore:
             return bytes(self._store.get(key, options=options | ({"if_match": version} if version else {})).bytes())
 
     def _patiently(self, write: Callable[[], T]) -> T:
-        """Write again while the store says that there are too many requests.
+        """Write again while the store says that there are too many requests, or another one under way for this key.
         Raises the ``Unavailable`` of the last attempt."""
         for wait in (*self._waits(), None):
             try:
@@ -227,7 +229,10 @@ class ObjectStore:
             keys.check_key(key)
         try:
             yield
-        except AlreadyExistsError:
+        except AlreadyExistsError as cause:
+            if operation != "create":
+                # Every answer 409 comes so, also where nothing was asked to be new.
+                raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
             raise Conflict("stored already", operation=operation, key=key) from None
         except _foreign as cause:
             # Not chained: the cause's text holds whole answers and signed addresses.
@@ -286,13 +291,18 @@ def _s3(address: Address, settings: StoreSettings) -> Any:
     from obstore.store import S3Store
 
     signing = aws.access(settings)
-    config: dict[str, Any] = {"checksum_algorithm": "sha256", "disable_bulk_delete": True, **signing.config}
+    config: dict[str, Any] = {"disable_bulk_delete": True, **signing.config}
+    if settings.checksum != "off":
+        config["checksum_algorithm"] = settings.checksum
     if signing.region:
         config["region"] = signing.region
     if settings.endpoint:
         config["endpoint"] = settings.endpoint
-    if settings.kms_key:
-        config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": settings.kms_key}
+    algorithm, key = settings.encryption
+    if algorithm:
+        config["server_side_encryption"] = algorithm
+    if key:
+        config["sse_kms_key_id"] = key
     return _built(
         f"s3://{address.bucket}",
         S3Store,

@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _short(arguments: Sequence[str]) -> Callable[[], int] | None:
     """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
     from turnkeeper.cli.filter import plain_request, write_turns
+    from turnkeeper.settings import environment
 
-    request = plain_request(arguments)
+    request = None if environment().get("TURNKEEPER_LOG_FORMAT") else plain_request(arguments)
     if request is None:
         return None
 

@@ -9,13 +9,15 @@ from dataclasses import is_dataclass
 import cyclopts
 
 from turnkeeper.cli.ending import guarded
+from turnkeeper.settings import environment
 from turnkeeper.version import __version__
 
 __all__ = ["VERBS", "command_line", "start"]
 
 EXIT_CODES = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
-6 stale · 130 interrupted. Data goes to standard output, everything else to standard error.
+6 stale · 130 interrupted. Data goes to standard output, everything else to standard error; with
+`--log-format json` or `text` (TURNKEEPER_LOG_FORMAT) as lines with time and level, for services.
 """
 PLATFORM = """
 **Credentials** come from the environment: GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET (or GENESYS_PRIVATE_KEY /
@@ -90,5 +92,26 @@ def _possible(_type: object, value: object) -> None:
 def start(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    form = _log_format(given) or environment().get("TURNKEEPER_LOG_FORMAT", "")
     asked = next((word for word in given if word in VERBS), "")
-    sys.exit(guarded(lambda: command_line(asked)(given)))
+
+    def command() -> object:
+        if form:
+            from turnkeeper.cli.log import log_as
+
+            log_as(form)
+        return command_line(asked)(given)
+
+    sys.exit(guarded(command))
+
+
+def _log_format(given: list[str]) -> str:
+    """Take ``--log-format``, an option of every verb, out of a command line. Its value; empty where it is absent."""
+    before = given[: given.index("--")] if "--" in given else given
+    for at, word in enumerate(before):
+        name, joined, value = word.partition("=")
+        if name == "--log-format":
+            value = value if joined else "".join(before[at + 1 : at + 2])
+            del given[at : at + (1 if joined else 2)]
+            return value or "nothing"
+    return ""

@@ -22,6 +22,8 @@ def guarded(command: Callable[[], object]) -> int:
     Neither a mistake of the user's nor one of turnkeeper's shows a stack trace: an exception that no room expected is
     one line that names its type and place (``Defect``), since a traceback may quote a transcript.
     """
+    # Whatever a command makes is its user's alone; --shared says otherwise.
+    os.umask(0o077)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         # A service that is stopped ends as for Ctrl-C: what was started is ended, and nothing half-written is left.
         signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.heap import lean_heap
+from turnkeeper.cli.log import service_log
 from turnkeeper.cli.options import (
     Audio,
     Destination,
@@ -93,6 +94,7 @@ def export(
     quiet
         No progress at all.
     """
+    pulse = heard(as_json=json, quiet=quiet)
     to = archive_address(to, platform or Platform())
     if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
@@ -106,7 +108,6 @@ def export(
     stores = store_settings(destination, platform.ca)
     pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
-    pulse = heard(as_json=json, quiet=quiet)
     lean_heap()
     with politely_stopped() as stop:
         report = run_export(
@@ -119,7 +120,7 @@ def export(
             listener=pulse,
             stop=stop,
         )
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    show(msgspec.to_builtins(report))
     return ended(report, quiet=quiet)
 
 
@@ -198,7 +199,8 @@ def _failed_words(report: RunReport) -> Iterator[str]:
 
 def heard(*, as_json: bool, quiet: bool) -> Listener:
     """Who hears of a run over many conversations."""
-    return listener(as_json=True) if as_json else listener(quiet=True) if quiet else Pulse(sys.stderr)
+    told = listener(as_json=as_json, quiet=quiet)
+    return told if quiet or service_log() else Pulse(sys.stderr)
 
 
 def _ms(length: timedelta) -> int:

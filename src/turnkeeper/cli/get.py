@@ -71,6 +71,7 @@ def get(
     quiet
         No progress at all.
     """
+    told = listener(as_json=json, quiet=quiet)
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
     platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
@@ -91,7 +92,7 @@ def get(
         audio_format=audio.audio_format,
         audio_from=audio.audio_from,
         clock=clock_from_environment(),
-        listener=listener(as_json=json, quiet=quiet),
+        listener=told,
     )
     show(got.document)
     if got.kept.summary is None:

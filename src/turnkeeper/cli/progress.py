@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from turnkeeper.archive.address import local_path
+from turnkeeper.cli.console import clear, fitted
 
 __all__ = ["Progress"]
 
@@ -34,8 +35,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            clear()
 
     @property
     def size(self) -> int:
@@ -51,7 +51,8 @@ class Progress:
             return
         self._shown = now
         doing = "looking" if self._passes < 3 else "reading"
-        sys.stderr.write(f"\r\x1b[K{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB")
+        clear()
+        sys.stderr.write(fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
         sys.stderr.flush()
 
 

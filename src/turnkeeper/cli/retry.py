@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
+from turnkeeper.cli.console import show
 from turnkeeper.cli.export import ended, heard, politely_stopped
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
@@ -42,6 +42,7 @@ def retry(
     quiet
         No progress at all.
     """
+    told = heard(as_json=json, quiet=quiet)
     platform, destination = platform or Platform(), destination or Destination()
     lean_heap()
     with politely_stopped() as stop:
@@ -51,9 +52,9 @@ def retry(
             platform=platform_settings(platform),
             store=store_settings(destination, platform.ca),
             clock=clock_from_environment(),
-            listener=heard(as_json=json, quiet=quiet),
+            listener=told,
             stop=stop,
             retry=True,
         )
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    show(msgspec.to_builtins(report))
     return ended(report, quiet=quiet)

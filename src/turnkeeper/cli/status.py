@@ -111,6 +111,7 @@ def _write(path: Path, text: str) -> None:
     try:
         beside = path.with_name(path.name + ".new")
         beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)  # they hold counts only, and the collector is another user
         beside.replace(path)
     except OSError as cause:
         hint = "Name a file in a folder that can be written."
