@@ -51,7 +51,7 @@ def checked_proxies(variables: Mapping[str, str]) -> tuple[Proxy, ...]:
 def proxy_for(scheme: str, host: str, variables: Mapping[str, str]) -> Proxy | None:
     """The proxy through which a host is reached by ``http`` or ``https``; None where it is reached directly."""
     # Not imported above: it loads an HTTP client, which most commands have no use for.
-    from urllib.request import proxy_bypass_environment
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
     names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
     used = next((name for name in names if variables.get(name)), "")

@@ -28,6 +28,8 @@ _hints = {
 class Disk:
     """The real disk. What is made on it is for its owner alone; ``shared``: for the folder's group as well."""
 
+    shared = False
+
     def __init__(self, *, shared: bool = False) -> None:
         self.shared = shared
 

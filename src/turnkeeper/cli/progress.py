@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from turnkeeper.archive.address import local_path
-from turnkeeper.cli.console import clear, fitted
+from turnkeeper.cli.console import fitted
 
 __all__ = ["Progress"]
 
@@ -35,7 +35,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._shown:
-            clear()
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
     @property
     def size(self) -> int:
@@ -51,8 +52,7 @@ class Progress:
             return
         self._shown = now
         doing = "looking" if self._passes < 3 else "reading"
-        clear()
-        sys.stderr.write(fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
+        sys.stderr.write("\r\x1b[K" + fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
         sys.stderr.flush()
 
 
