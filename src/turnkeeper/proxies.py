@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.known_secrets import remember
@@ -80,10 +79,17 @@ def _proxies(variables: Mapping[str, str]) -> Iterator[Proxy]:
             raise _unusable(
                 name, "names no proxy that can be used", "Write http://, https://, socks5:// or socks5h://."
             )
-        if scheme.startswith("socks") and find_spec("socksio") is None:
-            raise _unusable(name, "names a SOCKS proxy, and the package for those is not installed", _SOCKS)
+        if scheme.startswith("socks"):
+            _refuse_without_socks(name)
         remember(found["password"] or "")
         yield Proxy(name, value, scheme, found["host"])
+
+
+def _refuse_without_socks(variable: str) -> None:
+    try:
+        import socksio  # noqa: F401 - the HTTP library needs it
+    except ImportError:
+        raise _unusable(variable, "names a SOCKS proxy, and the package for those is not installed", _SOCKS) from None
 
 
 def _unusable(variable: str, why: str, hint: str) -> Misconfigured:

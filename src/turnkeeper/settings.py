@@ -31,6 +31,7 @@ __all__ = [
     "clock_from_environment",
     "environment",
     "hosts_in",
+    "in_home",
     "jwt_from_file",
     "seconds_in",
     "secret_from_file",
@@ -245,6 +246,14 @@ def _is_on(found: Mapping[str, str], name: str) -> bool:
     return value in ("1", "yes", "true")
 
 
+def in_home(path: str) -> Path:
+    """A path whose ``~`` is the home; where nobody has one (a container under any number), a folder called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def state_folder(variables: Mapping[str, str] | None = None) -> Path:
     """Where this user's programs keep what can be made anew: ``$XDG_STATE_HOME/turnkeeper``.
 
@@ -404,7 +413,7 @@ def _pem(text: str, variable: str) -> str:
 
 def _file(path: str, variable: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        return in_home(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not text"
         raise Misconfigured(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ def guarded(command: Callable[[], object]) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_closed_output()
+        _speak_utf8()
         code = command()
         sys.stdout.flush()
     except TurnkeeperError as error:
@@ -61,6 +63,13 @@ def _refuse_closed_output() -> None:
     if sys.stdout is None:
         hint = "Redirect it to a file, or to /dev/null."
         raise StoreRefused("standard output is closed", operation="print", hint=hint)
+
+
+def _speak_utf8() -> None:
+    """In the locale C, where Python would print nothing but ASCII: turns are written in every alphabet."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _of_machine(cause: Exception) -> TurnkeeperError | None:
