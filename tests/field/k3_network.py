@@ -10,7 +10,11 @@ from tests.field.world import Ran, World
 
 PASSWORD = "hunter-2-secret"
 BAD = f"http://user:{PASSWORD}#word@proxy.test:3128"
-DENIED = (403, "AccessDenied", "not authorized to perform: s3:PutObject with an explicit deny in a resource-based policy")
+DENIED = (
+    403,
+    "AccessDenied",
+    "not authorized to perform: s3:PutObject with an explicit deny in a resource-based policy",
+)
 UNKNOWN = (400, "InvalidArgument", "the header x-amz-checksum-sha256 is not supported")
 
 
@@ -28,9 +32,7 @@ def socks_proxy_is_used(world: World) -> Verdict:
     return Verdict(ran.code == 0 and len(world.archived()) == 1 and bool(asked), f"{ran.now}; {len(asked)} connections")
 
 
-@case(
-    "K3", "platform", "ALL_PROXY=socks5h://… without the extra; get, doctor", "a sentence naming the extra, exit 2"
-)
+@case("K3", "platform", "ALL_PROXY=socks5h://… without the extra; get, doctor", "a sentence naming the extra, exit 2")
 def socks_without_its_package(world: World) -> Verdict:
     world.platform()
     world.env |= {"ALL_PROXY": "socks5h://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 __all__ = ["AWS", "Bucket", "Refusal", "refusing_proxy", "socks_proxy"]
@@ -99,7 +100,7 @@ class Bucket:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
 
-    def __enter__(self) -> Bucket:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -169,7 +170,8 @@ class Bucket:
                 more = {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"} if span else {}
                 self._answer(206 if span else 200, data[start:stop], **more)
 
-            do_HEAD = do_GET
+            def do_HEAD(self) -> None:
+                self.do_GET()
 
             def do_DELETE(self) -> None:
                 bucket.objects.pop(_key(self.path), None)
