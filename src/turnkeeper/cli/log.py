@@ -7,7 +7,9 @@ a library prints.
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import secrets
 import sys
 import threading
@@ -29,6 +31,10 @@ Level = Literal["info", "warning", "error"]
 
 _PRIORITIES: Mapping[Level, int] = {"error": 3, "warning": 4, "info": 6}
 """The levels of syslog, which journald reads from ``<N>`` in front of a line (sd-daemon(3))."""
+
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What could end a line, move a terminal's cursor or turn its text round. In JSON it stands in strings only."""
 
 
 class ServiceLog(io.TextIOBase):
@@ -78,12 +84,12 @@ class ServiceLog(io.TextIOBase):
     def _line(self, level: Level, facts: Mapping[str, object]) -> None:
         head: dict[str, object] = {"at": rfc3339(self._now()), "level": level, "run": self._run}
         if self._form == "json":
-            line = msgspec.json.encode(head | dict(facts)).decode()
+            line = json.dumps(head | dict(facts), ensure_ascii=False)
         else:
             line = f"{head['at']} {level} run={self._run} " + _text(facts)
         priority = f"<{_PRIORITIES[level]}>" if self._journal else ""
         with self._lock:
-            self._out.write(f"{priority}{line}\n")
+            self._out.write(f"{priority}{_UNSAFE.sub(_spelled, line)}\n")
             self._out.flush()
 
 
@@ -100,6 +106,10 @@ def log_as(form: str) -> None:
 def service_log() -> ServiceLog | None:
     """The log that standard error is; None where it is none."""
     return sys.stderr if isinstance(sys.stderr, ServiceLog) else None
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _is_journal(out: TextIO) -> bool:
@@ -130,6 +140,5 @@ def _text(facts: Mapping[str, object]) -> str:
 
 
 def _value(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    plain = text.isprintable() and not set(text) & set(' "=')
-    return text if plain else msgspec.json.encode(text).decode()
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if not set(text) & set(' "=\n') else json.dumps(text, ensure_ascii=False)
