@@ -9,6 +9,7 @@ from dataclasses import is_dataclass
 import cyclopts
 
 from turnkeeper.cli.ending import guarded
+from turnkeeper.errors import Misconfigured
 from turnkeeper.settings import environment
 from turnkeeper.version import __version__
 
@@ -95,14 +96,18 @@ def start(arguments: Sequence[str] | None = None) -> None:
     form = _log_format(given) or environment().get("TURNKEEPER_LOG_FORMAT", "")
     asked = next((word for word in given if word in VERBS), "")
 
-    def command() -> object:
-        if form:
-            from turnkeeper.cli.log import log_as
+    sys.exit(guarded(lambda: _logged(form, given, asked) if form else command_line(asked)(given)))
 
-            log_as(form)
-        return command_line(asked)(given)
 
-    sys.exit(guarded(command))
+def _logged(form: str, given: Sequence[str], asked: str) -> object:
+    """Run it as a service: also a mistake of the command line is a line of the log."""
+    from turnkeeper.cli.log import log_as
+
+    log_as(form)
+    try:
+        return command_line(asked)(given, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as cause:
+        raise Misconfigured(str(cause), operation=asked) from None
 
 
 def _log_format(given: list[str]) -> str:

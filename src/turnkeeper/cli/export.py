@@ -46,7 +46,7 @@ __all__ = ["ended", "export", "heard", "politely_stopped"]
 
 def export(
     *,
-    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    to: str = "",
     wanted: Wanted | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
@@ -78,7 +78,8 @@ def export(
     Parameters
     ----------
     to
-        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     dry_run
         Only say how many conversations there are, how many requests they take, and how many hours that is.
     follow
@@ -90,7 +91,7 @@ def export(
     concurrency
         Conversations under way at once. The platform's quota is kept in any case.
     json
-        One JSON line per event on standard error.
+        Short for --log-format json: one JSON line per event on standard error, the report in one line.
     quiet
         No progress at all.
     """

@@ -31,7 +31,7 @@ def get(
     conversation: Annotated[str, Parameter(env_var="GENESYS_CONVERSATION_ID", show_env_var=True)] = "",
     /,
     *,
-    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    to: str = "",
     platform: Platform | None = None,
     destination: Destination | None = None,
     choice: Choice | None = None,
@@ -63,11 +63,12 @@ def get(
     conversation
         The conversation's id.
     to
-        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     sample_rate
         Hz at which turns are mapped to audio samples.
     json
-        Progress on standard error as JSON lines.
+        Short for --log-format json: JSON lines on standard error, the summary in one line.
     quiet
         No progress at all.
     """

@@ -125,8 +125,7 @@ def archive_address(to: str, platform: Platform) -> str:
     A chosen organisation goes before the environment: its calls do not belong into another one's archive.
     """
     chosen = profile(platform)
-    given = to and to != environment().get("TURNKEEPER_ARCHIVE", "")
-    return chosen.archive if chosen and chosen.archive and not given else to
+    return to or (chosen.archive if chosen else "") or environment().get("TURNKEEPER_ARCHIVE", "")
 
 
 def archive_named(archive: str, platform: Platform) -> str:

@@ -19,7 +19,7 @@ __all__ = ["retry"]
 
 
 def retry(
-    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    archive: str = "",
     /,
     *,
     platform: Platform | None = None,
@@ -36,9 +36,10 @@ def retry(
     Parameters
     ----------
     archive
-        The archive's folder or address; else the organisation's archive.
+        The archive's folder or address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     json
-        One JSON line per event on standard error.
+        Short for --log-format json: one JSON line per event on standard error, the report in one line.
     quiet
         No progress at all.
     """

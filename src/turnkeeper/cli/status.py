@@ -25,7 +25,7 @@ STALE = 6
 
 
 def status(
-    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    archive: str = "",
     /,
     *,
     since: str = "",
@@ -52,7 +52,8 @@ def status(
     Parameters
     ----------
     archive
-        The archive's folder or address; else the organisation's archive.
+        The archive's folder or address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     since
         Only days from this one on (UTC).
     until
