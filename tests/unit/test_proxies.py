@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Misconfigured
 from turnkeeper.proxies import checked_proxies, proxy_for
+from turnkeeper.settings import StoreSettings
 
 PLAIN = set(string.ascii_letters + string.digits)
 WORDS = st.text(st.characters(codec="utf-8"), min_size=6, max_size=30)
@@ -72,3 +74,25 @@ def test_what_is_one(value: str) -> None:
 def test_which_one_counts(scheme: str, host: str, variables: dict[str, str], expected: str | None) -> None:
     found = proxy_for(scheme, host, variables)
     assert (found.variable if found else None) == expected
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "not-a-secret-of-anybody"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "refused"),
+    [
+        ({"ALL_PROXY": "socks5://proxy:1080"}, "ALL_PROXY: object stores cannot be reached through a SOCKS proxy"),
+        ({"ALL_PROXY": "socks5://proxy:1080", "https_proxy": "http://proxy:3128"}, ""),
+        ({"ALL_PROXY": "socks5://proxy:1080", "NO_PROXY": "store.test", "AWS_ENDPOINT_URL": "https://store.test"}, ""),
+        ({"ALL_PROXY": "socks5://proxy:1080", "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, ""),
+        ({"HTTPS_PROXY": "http://proxy:99999"}, "HTTPS_PROXY: is not the address of a proxy"),
+    ],
+)
+def test_an_object_store_behind_a_proxy(variables: dict[str, str], refused: str) -> None:
+    settings = StoreSettings.from_environment(KEYS | variables)
+    if not refused:
+        assert open_store("s3://bucket/a", settings).url == "s3://bucket/a"
+        return
+    with pytest.raises(Misconfigured, match=refused):
+        open_store("s3://bucket/a", settings)

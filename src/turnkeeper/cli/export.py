@@ -78,8 +78,8 @@ def export(
     Parameters
     ----------
     to
-        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive. [env:
-        TURNKEEPER_ARCHIVE]
+        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+        [env: TURNKEEPER_ARCHIVE]
     dry_run
         Only say how many conversations there are, how many requests they take, and how many hours that is.
     follow
