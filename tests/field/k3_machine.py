@@ -141,6 +141,15 @@ def narrow_terminal(world: World) -> Verdict:
     return Verdict(ok, f"exit {code}; {len(drawn)} drawn, {len(left)} left; the report begins with {shown[0][:40]!r}")
 
 
+JOURNALD = """
+import os
+found = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+from turnkeeper.cli import main
+main(["verify", "archive", "--log-format", "json"])
+"""
+
+
 def _as_lines(text: str) -> list[dict[str, object]]:
     """Each line as the JSON that it is."""
     found = [json.loads(line) for line in text.splitlines()]
@@ -152,22 +161,24 @@ def _as_lines(text: str) -> list[dict[str, object]]:
 @case(
     "K3",
     "cli",
-    "export --json, export --log-format json that is refused, verify --log-format text",
-    "every line of both streams is JSON, every event has `at`; text has time, level and run",
+    "export --json, export --log-format json that is refused, verify --log-format text, and into journald",
+    "every line of both streams is JSON, every event has `at`; text has time, level and run; journald gets priorities",
 )
 def every_line_is_json(world: World) -> Verdict:
     world.platform("throttle=3")
     ran = world.cli("export", "--to", "archive", *SPAN, "--json")
     refused = world.cli("export", "--to", "archive", "--last", "soon", TURNKEEPER_LOG_FORMAT="json")
     text = world.cli("verify", "archive", "--log-format", "text")
+    journal = world.python(JOURNALD)
     events, report, errors = _as_lines(ran.err), _as_lines(ran.out), _as_lines(refused.err)
     timed = all(
         datetime.fromisoformat(str(one["at"])).tzinfo and one["level"] and one["run"] for one in events + errors
     )
     known = {"Settled", "Progressed", "Retried"} <= {one.get("event") for one in events}
     plain = all(re.match(r"[0-9-]{10}T[0-9:.]{12}Z info run=[0-9a-f]{8} ", line) for line in text.err.splitlines())
+    levels = bool(journal.err) and all(line.startswith('<6>{"at":') for line in journal.err.splitlines())
     failed = refused.code == 2 and errors[-1]["level"] == "error" and "hint" in errors[-1]
-    ok = timed and known and len(report) == 1 and failed and plain and bool(text.err)
+    ok = timed and known and len(report) == 1 and failed and plain and bool(text.err) and levels
     return Verdict(ok, f"{len(events)} events, {len(report)} report; refused: {refused.now}; text: {text.now}")
 
 
