@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.settings import ClientSettings, PlatformSettings, environment, jwt_from_file, secret_from_file
+from turnkeeper.settings import ClientSettings, PlatformSettings, environment, in_home, jwt_from_file, secret_from_file
 
 __all__ = ["KEYRING_SERVICE", "Profile", "profiles_file", "read_profile"]
 
@@ -39,7 +39,7 @@ def profiles_file(variables: Mapping[str, str] | None = None) -> Path:
     found = environment() if variables is None else variables
     named, home = found.get("TURNKEEPER_PROFILES", ""), found.get("XDG_CONFIG_HOME", "")
     if named:
-        return Path(named).expanduser()
+        return in_home(named)
     folder = Path(home) if Path(home).is_absolute() else Path(found.get("HOME", "")) / ".config"
     return folder / "turnkeeper" / "profiles.toml"
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import msgspec
 
@@ -22,6 +22,7 @@ from turnkeeper.known_secrets import remember
 __all__ = [
     "Api",
     "BodyLimits",
+    "Checksum",
     "ClientSettings",
     "JwtSettings",
     "PlatformSettings",
@@ -30,6 +31,7 @@ __all__ = [
     "clock_from_environment",
     "environment",
     "hosts_in",
+    "in_home",
     "jwt_from_file",
     "seconds_in",
     "secret_from_file",
@@ -42,6 +44,9 @@ _YEAR_S = 366 * 86_400.0
 
 Api = Literal["auto", "speech", "media"]
 """Which dialect to ask for: ``auto`` tries the likelier one first and falls back to the other."""
+
+Checksum = Literal["sha256", "off"]
+"""What goes with each object for S3 to compare."""
 
 
 def environment() -> Mapping[str, str]:
@@ -140,7 +145,7 @@ class PlatformSettings:
             jwt=first.jwt,
             region=found.get("GENESYS_REGION", ""),
             base_url=found.get("GENESYS_BASE_URL", "").rstrip("/"),
-            api=_api(found.get("GENESYS_API", "auto")),
+            api=_one_of(found, "GENESYS_API", Api),
             ca=_ca(found),
             body=_body_limits(found),
             allow_hosts=hosts_in(found.get("GENESYS_ALLOW_HOST", "")),
@@ -165,12 +170,20 @@ class PlatformSettings:
 class StoreSettings:
     """How to reach the archive. AWS credentials come from the usual chain; nothing here is a secret.
 
-    ``kms_key`` asks S3 for SSE-KMS with that key on every PUT. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``).
+    ``sse`` asks S3 to encrypt every object: ``AES256``, ``aws:kms`` (the bucket's own key) or ``aws:kms:KEY``;
+    ``kms_key`` is another way to say the last. ``checksum`` is sent with every object, for S3 to compare;
+    ``off`` is for servers that refuse it. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``). ``shared`` makes a
+    folder's files readable and writable for its group; without, they are their owner's alone.
+
+    Raises ``Misconfigured`` for an encryption that is none, or two of them.
     """
 
     ca: Path | None = None
+    sse: str = ""
     kms_key: str = ""
+    checksum: Checksum = "sha256"
     profile: str = ""
+    shared: bool = False
     endpoint: str = ""
     region: str = ""
     home: Path = Path()
@@ -182,7 +195,10 @@ class StoreSettings:
         found = environment() if variables is None else variables
         return cls(
             ca=_ca(found),
+            sse=found.get("TURNKEEPER_SSE", ""),
             kms_key=found.get("TURNKEEPER_KMS_KEY", ""),
+            checksum=_one_of(found, "TURNKEEPER_CHECKSUM", Checksum),
+            shared=_is_on(found, "TURNKEEPER_SHARED"),
             profile=found.get("AWS_PROFILE", ""),
             endpoint=found.get("AWS_ENDPOINT_URL_S3") or found.get("AWS_ENDPOINT_URL", ""),
             region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
@@ -192,10 +208,50 @@ class StoreSettings:
 
     def __post_init__(self) -> None:
         remember(*(self.variables.get(name, "") for name in _AWS_SECRETS))
+        kind, _, key = self.sse.partition("aws:kms:")
+        if self.sse and self.sse not in ("AES256", "aws:kms") and (kind or not key):
+            hint = "Write AES256, aws:kms, or aws:kms:KEY with the key's id or ARN."
+            raise Misconfigured(f"{self.sse[:80]!a} is no encryption of S3", key="--sse (TURNKEEPER_SSE)", hint=hint)
+        if self.sse and self.kms_key and self.sse != f"aws:kms:{self.kms_key}":
+            hint = "Leave one out: --sse (TURNKEEPER_SSE) aws:kms:KEY says what --kms-key (TURNKEEPER_KMS_KEY) says."
+            raise Misconfigured("two encryptions were asked for", key="--sse", hint=hint)
+
+    @property
+    def encryption(self) -> tuple[str, str]:
+        """The algorithm as S3 names it, and the key's id; both are empty where the bucket decides."""
+        if self.kms_key:
+            return "aws:kms", self.kms_key
+        _, _, key = self.sse.partition("aws:kms:")
+        return ("aws:kms", key) if key else (self.sse, "")
 
     def but(self, **changes: object) -> Self:
         """A copy with the changes that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _one_of(found: Mapping[str, str], name: str, kind: Any) -> Any:
+    """The value of a variable that has a few; the first of them where it is not set."""
+    known = get_args(kind)
+    value = found.get(name, "") or known[0]
+    if value not in known:
+        hint = f"Unset it to use {known[0]}."
+        raise Misconfigured(f"{value[:40]!r} is not one of {', '.join(known)}", key=name, hint=hint)
+    return value
+
+
+def _is_on(found: Mapping[str, str], name: str) -> bool:
+    value = found.get(name, "").lower()
+    if value not in ("", "0", "no", "false", "1", "yes", "true"):
+        raise Misconfigured(f"{value[:40]!r} is neither yes nor no", key=name, hint="Write 1, or unset it.")
+    return value in ("1", "yes", "true")
+
+
+def in_home(path: str) -> Path:
+    """A path whose ``~`` is the home; where nobody has one (a container under any number), a folder called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def state_folder(variables: Mapping[str, str] | None = None) -> Path:
@@ -214,13 +270,6 @@ def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:
     """The machine's clock, or the simulator's where ``TURNKEEPER_CLOCK_URL`` names it."""
     url = (environment() if variables is None else variables).get("TURNKEEPER_CLOCK_URL", "")
     return RemoteClock(url) if url else SystemClock()
-
-
-def _api(text: str) -> Api:
-    for known in get_args(Api):
-        if text == known:
-            return known  # type: ignore[no-any-return]
-    raise Misconfigured(f"{text!r} is not one of auto, speech, media", key="GENESYS_API", hint="Unset it to use auto.")
 
 
 def _ca(found: Mapping[str, str]) -> Path | None:
@@ -364,7 +413,7 @@ def _pem(text: str, variable: str) -> str:
 
 def _file(path: str, variable: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        return in_home(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         reason = cause.strerror if isinstance(cause, OSError) else "not text"
         raise Misconfigured(

@@ -147,6 +147,7 @@ _MASKS = (
     (r"byte [\d,]+", "byte N"),
     (r"[\d,]+ (of [\d,]+ )?bytes", "N bytes"),
     (r"received \d+ bytes, expected \d+", "received N bytes, expected N"),
+    (r"\d{8}T\d{6}Z", "TIME"),
     (r"[0-9a-f]{16,}", "HASH"),
     (r"(x-amz-checksum-sha256: )[A-Za-z0-9+/=]+", r"\1HASH"),
     # Which listing comes upon it first differs.

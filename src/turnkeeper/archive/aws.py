@@ -16,7 +16,7 @@ from typing import Any
 from turnkeeper.archive.refusals import POLICY
 from turnkeeper.errors import Denied, Misconfigured
 from turnkeeper.known_secrets import remember
-from turnkeeper.settings import StoreSettings
+from turnkeeper.settings import StoreSettings, in_home
 
 __all__ = ["INSTALL", "Access", "Protection", "access", "client", "protection"]
 
@@ -129,10 +129,10 @@ def _files(settings: StoreSettings) -> dict[str, Path]:
     """The two files of ``~/.aws``, by the names botocore has for them."""
     folder = settings.home / ".aws"
     return {
-        "config_file": Path(settings.variables.get("AWS_CONFIG_FILE") or folder / "config").expanduser(),
-        "credentials_file": Path(
-            settings.variables.get("AWS_SHARED_CREDENTIALS_FILE") or folder / "credentials"
-        ).expanduser(),
+        "config_file": in_home(settings.variables.get("AWS_CONFIG_FILE") or str(folder / "config")),
+        "credentials_file": in_home(
+            settings.variables.get("AWS_SHARED_CREDENTIALS_FILE") or str(folder / "credentials")
+        ),
     }
 
 

@@ -26,11 +26,38 @@ _hints = {
 
 
 class Disk:
-    """The real disk."""
+    """The real disk. What is made on it is for its owner alone; ``shared``: for the folder's group as well."""
+
+    shared = False
+
+    def __init__(self, *, shared: bool = False) -> None:
+        self.shared = shared
 
     def create(self, path: Path) -> int:
         """A descriptor of a new, empty file; never one that was there."""
-        return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        return self._opened(path, os.O_EXCL)
+
+    def open_lock(self, path: Path) -> int:
+        """A descriptor of a file that is only there to be locked."""
+        return self._opened(path, os.O_NOFOLLOW)
+
+    def _opened(self, path: Path, flags: int) -> int:
+        descriptor = os.open(path, os.O_CREAT | flags | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        if self.shared and os.fstat(descriptor).st_uid == os.geteuid():
+            os.fchmod(descriptor, 0o660)
+        return descriptor
+
+    def make_folder(self, folder: Path) -> None:
+        """A folder, where there is none."""
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+            return
+        if self.shared:
+            # Group ownership that is inherited (setgid) stays.
+            folder.chmod(folder.stat().st_mode & 0o7000 | 0o770)
 
     def write(self, descriptor: int, data: bytes | memoryview) -> None:
         rest = memoryview(data)

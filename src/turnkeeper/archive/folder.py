@@ -271,7 +271,7 @@ class FolderStore:
         # FAT, some network and FUSE file systems have no hard links. A lock that dies with its process stands in:
         # every writer of such a folder comes this way, so look-then-rename under it is create-only too.
         path = self._root / keys.LOCK
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "wb") as lock:
+        with os.fdopen(self._disk.open_lock(path), "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if target.exists() or target.is_symlink():
                 return False
@@ -284,7 +284,9 @@ class FolderStore:
             return
         if folder != self._root:
             self._make(folder.parent)
-        folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        self._disk.make_folder(folder)
         self._disk.sync_folder(folder.parent)
 
     def _sweep(self, now: float) -> None:

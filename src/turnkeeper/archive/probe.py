@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from turnkeeper.archive import aws, keys, layout
-from turnkeeper.archive.address import parse_address
+from turnkeeper.archive.address import local_path, parse_address
 from turnkeeper.archive.contract import Store
 from turnkeeper.archive.refusals import POLICY
+from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Conflict, TurnkeeperError
 from turnkeeper.settings import StoreSettings
 
@@ -36,17 +41,41 @@ def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator
     """
     key = keys.probe(secrets.token_hex(8))
     written = _tried("write", lambda: _write(store, key))
-    yield written
     if written.state == "fail":
+        option = _helpful(store, settings) if settings and store.url.startswith("s3://") else ""
+        yield replace(written, mend=f"It is allowed with {option}: give that to every command.") if option else written
         return
+    yield written
     yield _tried("conditional write", lambda: _write_again(store, key))
     yield _tried("read", lambda: _read(store, key))
     yield _tried("list", lambda: _list(store, key))
     yield _tried("format", lambda: _format(store))
+    if (folder := local_path(store.url)) is not None:
+        yield _permissions(folder, settings or StoreSettings())
     removed = _tried("delete", lambda: _delete(store, key))
     yield removed if removed.state == "ok" else _only_for_erasing(removed)
     if store.url.startswith("s3://"):
         yield from _protection(store, settings or StoreSettings())
+
+
+_OTHER_WAYS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("--sse AES256 (TURNKEEPER_SSE)", {"sse": "AES256", "kms_key": ""}),
+    ("--sse aws:kms (TURNKEEPER_SSE)", {"sse": "aws:kms", "kms_key": ""}),
+    ("--checksum off (TURNKEEPER_CHECKSUM)", {"checksum": "off"}),
+)
+"""Options with which a bucket may take what it otherwise refuses."""
+
+
+def _helpful(store: Store, settings: StoreSettings) -> str:
+    """The first option with which the object can be written; empty where there is none."""
+    for option, changes in _OTHER_WAYS:
+        other, key = open_store(store.url, settings.but(**changes)), keys.probe(secrets.token_hex(8))
+        with contextlib.suppress(TurnkeeperError):
+            _write(other, key)
+            with contextlib.suppress(TurnkeeperError):
+                _delete(other, key)
+            return option
+    return ""
 
 
 def _tried(name: str, attempt: Callable[[], str]) -> Finding:
@@ -82,6 +111,16 @@ def _list(store: Store, key: str) -> str:
 def _format(store: Store) -> str:
     found = layout.read_layout(store)
     return f"{found.format}, since {found.created}" if found else "a new archive"
+
+
+def _permissions(folder: Path, settings: StoreSettings) -> Finding:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    others = mode & (0o007 if settings.shared else 0o077)
+    if not others:
+        return Finding("permissions", "ok", f"{mode:04o}")
+    who = "everybody on this machine" if mode & 0o007 else "the folder's group"
+    mend = f"chmod -R {'o=' if settings.shared else 'go='} {folder}{'' if mode & 0o007 else '; or say --shared'}"
+    return Finding("permissions", "warn", f"{mode:04o}: {who} may look at it", mend)
 
 
 def _delete(store: Store, key: str) -> str:

@@ -19,6 +19,7 @@ from turnkeeper.errors import (
     Unavailable,
 )
 from turnkeeper.known_secrets import hidden
+from turnkeeper.proxies import refused_by_proxy
 
 __all__ = ["POLICY", "Place", "refusal"]
 
@@ -50,6 +51,8 @@ class Place:
     endpoint: str = ""
     region: str = ""
     kms_key: str = ""
+    proxy: str = ""
+    """The variable that names the proxy on the way."""
 
     @property
     def where(self) -> str:
@@ -61,6 +64,8 @@ def refusal(kind: str, text: str, place: Place, operation: str, key: str) -> Tur
     """The error for a foreign exception: ``kind`` is its class's name, ``text`` what it says."""
     code = _first(_code, text)
     status = int(_first(_status, text) or 0)
+    if status == 407 or "ProxyAuthRequired" in text:
+        return refused_by_proxy(place.proxy)
     found = (
         _of_bucket(code, place)
         or _of_credentials(kind, code, text, place, operation)
@@ -92,9 +97,14 @@ def _of_credentials(kind: str, code: str, text: str, place: Place, operation: st
         return StoreRefused(f"the encryption key was refused ({code or 'KMS'})", hint=hint)
     if kind in ("PermissionDeniedError", "UnauthenticatedError"):
         action = _actions.get(operation, "s3:GetObject")
-        hint = f"The identity lacks {action}{_listing(operation)}, or the credentials are another account's."
-        return Denied(f"the store does not permit this in {place.bucket!r} ({code or 'no reason given'})", hint=hint)
+        hint = f"The identity lacks {action}{_listing(operation)}, or the credentials are another account's"
+        hint += f"{_ENCRYPTED if action == 's3:PutObject' else ''}."
+        said = _said(code, 0, text) if code else "no reason given"
+        return Denied(f"the store does not permit this in {place.bucket!r} ({said})", hint=hint)
     return None
+
+
+_ENCRYPTED = ", or the bucket demands encryption (--sse AES256, --sse aws:kms); turnkeeper doctor tries which"
 
 
 def _listing(operation: str) -> str:
@@ -110,6 +120,10 @@ def _of_request(code: str, status: int, text: str, place: Place) -> TurnkeeperEr
     if code == "NotImplemented" or status in (405, 501):
         hint = "The server does not speak enough of S3: checksums and conditional writes are needed."
         return StoreRefused(_said(code, status, text), hint=hint)
+    if "checksum" in text.partition("\n")[0].lower() and status == 400:
+        return StoreRefused(
+            _said(code, status, text), hint="A server that knows no checksums is written with --checksum off."
+        )
     if "InvalidCertificate" in text or "UnknownIssuer" in text:
         return Misconfigured(f"the certificate{place.where} is not trusted", hint="Name its authority with --ca FILE.")
     return None

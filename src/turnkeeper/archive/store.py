@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
@@ -20,10 +21,12 @@ from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from turnkeeper.archive import aws, keys
 from turnkeeper.archive.address import Address, parse_address
 from turnkeeper.archive.contract import Source, Store
+from turnkeeper.archive.disk import Disk
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.listing import BadKey, KeyListing, Listed
 from turnkeeper.archive.refusals import Place, refusal
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, StoreRefused, Unavailable
+from turnkeeper.proxies import Proxy, checked_proxies, proxy_for
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Positional
 
@@ -40,9 +43,12 @@ _retries = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
-_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0)
-"""Seconds between attempts while the store is busy: 40 in all, as S3 has been seen to answer 409 for half a minute."""
-_busy = re.compile(r"\bSlowDown\b")
+_BUSY_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0)
+"""Seconds between attempts while the store is busy: nearly a minute, as S3 has been seen to answer 409 for half of
+one."""
+_HERE = ("localhost", "127.0.0.1", "::1")
+"""A store on this machine is never behind a proxy."""
+_busy = re.compile(r"\b(SlowDown|ConditionalRequestConflict|OperationAborted)\b")
 _bad_path = re.compile(r'[Pp]ath "(.*?)"(?: contained|: Encountered)', re.DOTALL)
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
 
@@ -57,14 +63,15 @@ def open_store(url: str, settings: StoreSettings | None = None) -> Store:
     chosen = settings or StoreSettings.from_environment()
     address = parse_address(url)
     if address.path is not None:
-        return FolderStore(address.path)
+        return FolderStore(address.path, disk=Disk(shared=chosen.shared))
     if address.scheme == "memory":
         from obstore.store import MemoryStore
 
         return ObjectStore(MemoryStore(), "memory://", Place())
     keys.check_prefix(address.prefix)
     opened = _s3(address, chosen) if address.scheme == "s3" else _other(address, chosen)
-    place = Place(address.bucket, chosen.endpoint, chosen.region, chosen.kms_key)
+    proxy = _proxy(chosen.endpoint, chosen)
+    place = Place(address.bucket, chosen.endpoint, chosen.region, chosen.encryption[1], proxy.variable if proxy else "")
     return ObjectStore(opened, address.url, place, chosen)
 
 
@@ -175,7 +182,7 @@ class ObjectStore:
             return bytes(self._store.get(key, options=options | ({"if_match": version} if version else {})).bytes())
 
     def _patiently(self, write: Callable[[], T]) -> T:
-        """Write again while the store says that there are too many requests.
+        """Write again while the store says that there are too many requests, or another one under way for this key.
         Raises the ``Unavailable`` of the last attempt."""
         for wait in (*self._waits(), None):
             try:
@@ -222,7 +229,10 @@ class ObjectStore:
             keys.check_key(key)
         try:
             yield
-        except AlreadyExistsError:
+        except AlreadyExistsError as cause:
+            if operation != "create":
+                # Every answer 409 comes so, also where nothing was asked to be new.
+                raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
             raise Conflict("stored already", operation=operation, key=key) from None
         except _foreign as cause:
             # Not chained: the cause's text holds whole answers and signed addresses.
@@ -281,13 +291,18 @@ def _s3(address: Address, settings: StoreSettings) -> Any:
     from obstore.store import S3Store
 
     signing = aws.access(settings)
-    config: dict[str, Any] = {"checksum_algorithm": "sha256", "disable_bulk_delete": True, **signing.config}
+    config: dict[str, Any] = {"disable_bulk_delete": True, **signing.config}
+    if settings.checksum != "off":
+        config["checksum_algorithm"] = settings.checksum
     if signing.region:
         config["region"] = signing.region
     if settings.endpoint:
         config["endpoint"] = settings.endpoint
-    if settings.kms_key:
-        config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": settings.kms_key}
+    algorithm, key = settings.encryption
+    if algorithm:
+        config["server_side_encryption"] = algorithm
+    if key:
+        config["sse_kms_key_id"] = key
     return _built(
         f"s3://{address.bucket}",
         S3Store,
@@ -324,7 +339,7 @@ def _client(settings: StoreSettings, endpoint: str) -> dict[str, Any]:
         options["allow_http"] = True
     if settings.ca:
         options["root_certificate"] = _certificates(settings.ca)
-    return options | _proxy(settings.variables, "http" if "allow_http" in options else "https")
+    return options | _proxied(endpoint, settings)
 
 
 def _certificates(path: Path) -> bytes:
@@ -336,10 +351,23 @@ def _certificates(path: Path) -> bytes:
         ) from None
 
 
-def _proxy(variables: Mapping[str, str], scheme: str) -> dict[str, str]:
-    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
-    proxy = next((variables[name] for name in names if variables.get(name)), "")
-    excluded = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
-    # A store on this machine is never behind a proxy.
-    never = ",".join(part for part in (excluded, "localhost", "127.0.0.1", "::1") if part)
-    return {"proxy_url": proxy, "proxy_excludes": never} if proxy else {}
+def _proxy(endpoint: str, settings: StoreSettings) -> Proxy | None:
+    """The proxy on the way to a store. Raises ``Misconfigured`` for one that cannot be used."""
+    checked_proxies(settings.variables)
+    parts = urlsplit(endpoint)
+    if parts.hostname in _HERE:
+        return None
+    return proxy_for(parts.scheme or "https", parts.hostname or "", settings.variables)
+
+
+def _proxied(endpoint: str, settings: StoreSettings) -> dict[str, str]:
+    found = _proxy(endpoint, settings)
+    if found is None:
+        # The client would read the environment by itself, and not as the rest of the program does.
+        return {"proxy_url": "http://localhost", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+    if found.scheme.startswith("socks"):
+        hint = "Name an http proxy in HTTPS_PROXY, or the store's host in NO_PROXY."
+        said = "object stores cannot be reached through a SOCKS proxy"
+        raise Misconfigured(said, operation="use the proxy", key=found.variable, hint=hint)
+    excluded = settings.variables.get("no_proxy") or settings.variables.get("NO_PROXY") or ""
+    return {"proxy_url": found.url, "proxy_excludes": ",".join((*filter(None, (excluded,)), *_HERE))}

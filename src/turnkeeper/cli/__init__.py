@@ -8,8 +8,18 @@ from collections.abc import Callable, Sequence
 __all__ = ["main"]
 
 
+_OTHER_SYSTEM = (
+    "turnkeeper runs on Linux and macOS only. On Windows, use it in the Windows Subsystem for Linux (WSL).\n"
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
+    try:
+        import fcntl  # noqa: F401 - archives and queues are locked with it
+    except ImportError:
+        sys.stderr.write(_OTHER_SYSTEM)
+        sys.exit(2)
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["turns"] and (short := _short(given[1:])) is not None:
         from turnkeeper.cli.ending import guarded
@@ -23,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _short(arguments: Sequence[str]) -> Callable[[], int] | None:
     """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
     from turnkeeper.cli.filter import plain_request, write_turns
+    from turnkeeper.settings import environment
 
-    request = plain_request(arguments)
+    request = None if environment().get("TURNKEEPER_LOG_FORMAT") else plain_request(arguments)
     if request is None:
         return None
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 
 import cyclopts
 
 from turnkeeper.cli.ending import guarded
+from turnkeeper.errors import Misconfigured
+from turnkeeper.settings import environment
 from turnkeeper.version import __version__
 
 __all__ = ["VERBS", "command_line", "start"]
 
 EXIT_CODES = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
-6 stale · 130 interrupted. Data goes to standard output, everything else to standard error.
+6 stale · 130 interrupted. Data goes to standard output, everything else to standard error; with
+`--log-format json` or `text` (TURNKEEPER_LOG_FORMAT) as lines with time and level, for services.
 """
 PLATFORM = """
 **Credentials** come from the environment: GENESYS_CLIENT_ID, GENESYS_CLIENT_SECRET (or GENESYS_PRIVATE_KEY /
@@ -66,7 +70,7 @@ def command_line(asked: str = "") -> cyclopts.App:
         version=__version__,
         version_flags=["--version"],
         # What is empty, off or absent goes without saying.
-        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None),
+        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None, validator=_possible),
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
@@ -76,8 +80,43 @@ def command_line(asked: str = "") -> cyclopts.App:
     return app
 
 
+def _possible(_type: object, value: object) -> None:
+    """Refuse, for every option, the numbers that are none: ``inf``, ``nan``, and those beyond any count or time."""
+    given = vars(value).items() if is_dataclass(value) else [("", value)]
+    for name, one in given:
+        # Beyond 2**53 there are no seconds, samples or bytes.
+        if isinstance(one, int | float) and not abs(one) <= 2**53:
+            option = f"--{name.replace('_', '-')}: " if name else ""
+            raise ValueError(f"{option}{one} is beyond every number that can be meant")
+
+
 def start(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    form = _log_format(given) or environment().get("TURNKEEPER_LOG_FORMAT", "")
     asked = next((word for word in given if word in VERBS), "")
-    sys.exit(guarded(lambda: command_line(asked)(given)))
+
+    sys.exit(guarded(lambda: _logged(form, given, asked) if form else command_line(asked)(given)))
+
+
+def _logged(form: str, given: Sequence[str], asked: str) -> object:
+    """Run it as a service: also a mistake of the command line is a line of the log."""
+    from turnkeeper.cli.log import log_as
+
+    log_as(form)
+    try:
+        return command_line(asked)(given, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as cause:
+        raise Misconfigured(str(cause), operation=asked) from None
+
+
+def _log_format(given: list[str]) -> str:
+    """Take ``--log-format``, an option of every verb, out of a command line. Its value; empty where it is absent."""
+    before = given[: given.index("--")] if "--" in given else given
+    for at, word in enumerate(before):
+        name, joined, value = word.partition("=")
+        if name == "--log-format":
+            value = value if joined else "".join(before[at + 1 : at + 2])
+            del given[at : at + (1 if joined else 2)]
+            return value or "nothing"
+    return ""

@@ -8,12 +8,11 @@ import sys
 import unicodedata
 from collections.abc import Mapping
 
-import msgspec
-
+from turnkeeper.cli.log import log_as, service_log
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Absent, Archived, Event, Fetched, Listener, Noted, Renewed, Retried, Waiting, silent
 
-__all__ = ["complain", "hush", "listener", "printable", "say", "show"]
+__all__ = ["clear", "complain", "fitted", "hush", "listener", "printable", "say", "show"]
 
 
 def printable(text: str) -> str:
@@ -29,17 +28,39 @@ def _safe(character: str) -> str:
 
 def say(line: str) -> None:
     """One line for a person, on standard error."""
+    clear()
     sys.stderr.write(printable(line) + "\n")
     sys.stderr.flush()
 
 
+def clear() -> None:
+    """Take away the line of progress that may stand on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def fitted(text: str) -> str:
+    """A line of progress cut to the terminal on standard error: one that wraps could not be taken away again."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return text
+    return text if not width or len(text) < width else text[: max(width - 2, 0)] + "…"
+
+
 def show(document: Mapping[str, object]) -> None:
-    """One JSON object on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    """One JSON object on standard output; in one line where standard error is a service's log."""
+    clear()
+    indent = None if service_log() else 2
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=indent) + "\n")
 
 
 def complain(error: TurnkeeperError) -> None:
     """An error as a person reads it: what, where, and on a line of its own the mend."""
+    if log := service_log():
+        log.error(error)
+        return
     where = " ".join(part for part in (error.operation, error.key) if part)
     say(f"turnkeeper: {where}: {error.message}" if where else f"turnkeeper: {error.message}")
     if error.hint:
@@ -52,15 +73,13 @@ def hush() -> None:
 
 
 def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
-    """Who hears of a run: JSON lines or plain lines on standard error, or nobody."""
+    """Who hears of a run: a service's log (JSON is one), plain lines on standard error, or nobody."""
+    if as_json:
+        log_as("json")
     if quiet:
         return silent
-    return _json_line if as_json else _plain_line
-
-
-def _json_line(event: Event) -> None:
-    sys.stderr.write(msgspec.json.encode(event).decode() + "\n")
-    sys.stderr.flush()
+    log = service_log()
+    return log.event if log else _plain_line
 
 
 def _plain_line(event: Event) -> None:

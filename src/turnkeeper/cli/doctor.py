@@ -23,7 +23,7 @@ MARKS = {"ok": "ok  ", "warn": "note", "fail": "FAIL"}
 
 def doctor(
     *,
-    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    to: str = "",
     shape: str = "",
     platform: Platform | None = None,
     destination: Destination | None = None,
@@ -45,7 +45,7 @@ def doctor(
     Parameters
     ----------
     to
-        The archive to check; else the organisation's.
+        The archive to check; else the organisation's. [env: TURNKEEPER_ARCHIVE]
     shape
         A conversation, or a file, whose payload's shape is to be described.
     json

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
@@ -20,8 +23,14 @@ def guarded(command: Callable[[], object]) -> int:
     Neither a mistake of the user's nor one of turnkeeper's shows a stack trace: an exception that no room expected is
     one line that names its type and place (``Defect``), since a traceback may quote a transcript.
     """
+    # Whatever a command makes is its user's alone; --shared says otherwise.
+    os.umask(0o077)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        # A service that is stopped ends as for Ctrl-C: what was started is ended, and nothing half-written is left.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _refuse_closed_output()
+        _speak_utf8()
         code = command()
         sys.stdout.flush()
     except TurnkeeperError as error:
@@ -54,6 +63,13 @@ def _refuse_closed_output() -> None:
     if sys.stdout is None:
         hint = "Redirect it to a file, or to /dev/null."
         raise StoreRefused("standard output is closed", operation="print", hint=hint)
+
+
+def _speak_utf8() -> None:
+    """In the locale C, where Python would print nothing but ASCII: turns are written in every alphabet."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _of_machine(cause: Exception) -> TurnkeeperError | None:

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.heap import lean_heap
+from turnkeeper.cli.log import service_log
 from turnkeeper.cli.options import (
     Audio,
     Destination,
@@ -45,7 +46,7 @@ __all__ = ["ended", "export", "heard", "politely_stopped"]
 
 def export(
     *,
-    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    to: str = "",
     wanted: Wanted | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
@@ -78,6 +79,7 @@ def export(
     ----------
     to
         Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+        [env: TURNKEEPER_ARCHIVE]
     dry_run
         Only say how many conversations there are, how many requests they take, and how many hours that is.
     follow
@@ -89,10 +91,11 @@ def export(
     concurrency
         Conversations under way at once. The platform's quota is kept in any case.
     json
-        One JSON line per event on standard error.
+        Short for --log-format json: one JSON line per event on standard error, the report in one line.
     quiet
         No progress at all.
     """
+    pulse = heard(as_json=json, quiet=quiet)
     to = archive_address(to, platform or Platform())
     if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
@@ -106,7 +109,6 @@ def export(
     stores = store_settings(destination, platform.ca)
     pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
-    pulse = heard(as_json=json, quiet=quiet)
     lean_heap()
     with politely_stopped() as stop:
         report = run_export(
@@ -119,7 +121,7 @@ def export(
             listener=pulse,
             stop=stop,
         )
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    show(msgspec.to_builtins(report))
     return ended(report, quiet=quiet)
 
 
@@ -198,7 +200,8 @@ def _failed_words(report: RunReport) -> Iterator[str]:
 
 def heard(*, as_json: bool, quiet: bool) -> Listener:
     """Who hears of a run over many conversations."""
-    return listener(as_json=True) if as_json else listener(quiet=True) if quiet else Pulse(sys.stderr)
+    told = listener(as_json=as_json, quiet=quiet)
+    return told if quiet or service_log() else Pulse(sys.stderr)
 
 
 def _ms(length: timedelta) -> int:

@@ -88,13 +88,15 @@ def names_in(values: Sequence[str], option: str) -> list[str]:
 def _set(request: Request, name: str, value: str) -> bool:
     name, kind = name.removeprefix("--").replace("-", "_"), PLAIN[name]
     try:
-        if isinstance(known := getattr(request, name), list):
-            known.append(kind(value))
-        else:
-            setattr(request, name, kind(value))
+        given = kind(value)
     except ValueError:
         return False
-    return True
+    if isinstance(known := getattr(request, name), list):
+        known.append(given)
+    else:
+        setattr(request, name, given)
+    # The long way refuses what no option can mean.
+    return not isinstance(given, int) or abs(given) <= 2**53
 
 
 def write_turns(

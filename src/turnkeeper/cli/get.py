@@ -31,7 +31,7 @@ def get(
     conversation: Annotated[str, Parameter(env_var="GENESYS_CONVERSATION_ID", show_env_var=True)] = "",
     /,
     *,
-    to: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    to: str = "",
     platform: Platform | None = None,
     destination: Destination | None = None,
     choice: Choice | None = None,
@@ -63,14 +63,16 @@ def get(
     conversation
         The conversation's id.
     to
-        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
+        Where to keep it: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     sample_rate
         Hz at which turns are mapped to audio samples.
     json
-        Progress on standard error as JSON lines.
+        Short for --log-format json: JSON lines on standard error, the summary in one line.
     quiet
         No progress at all.
     """
+    told = listener(as_json=json, quiet=quiet)
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
     platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
@@ -91,7 +93,7 @@ def get(
         audio_format=audio.audio_format,
         audio_from=audio.audio_from,
         clock=clock_from_environment(),
-        listener=listener(as_json=json, quiet=quiet),
+        listener=told,
     )
     show(got.document)
     if got.kept.summary is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from turnkeeper.profiles import Profile, read_profile
 from turnkeeper.settings import (
     Api,
     BodyLimits,
+    Checksum,
     PlatformSettings,
     StoreSettings,
     environment,
@@ -80,10 +82,17 @@ class Platform:
 class Destination:
     """How to reach the archive."""
 
+    sse: str = ""
+    """Encryption to ask S3 for: AES256, aws:kms or aws:kms:KEY (default: the bucket's). [env: TURNKEEPER_SSE]"""
     kms_key: str = ""
-    """KMS key id or ARN for SSE-KMS on every S3 PUT. [env: TURNKEEPER_KMS_KEY]"""
+    """KMS key id or ARN: short for --sse aws:kms:KEY. [env: TURNKEEPER_KMS_KEY]"""
+    checksum: Checksum | None = None
+    """Checksum sent with every object (default sha256); off for servers that refuse it. [env: TURNKEEPER_CHECKSUM]"""
     profile: str = ""
     """Profile of ~/.aws to use (needs the extra [aws]). [env: AWS_PROFILE]"""
+    shared: Annotated[bool, Parameter(negative="")] = False
+    """Let the group of a folder read and write what is made in it; without, it is yours alone. [env:
+    TURNKEEPER_SHARED]"""
 
 
 @Parameter(name="*", group=CHOICE)
@@ -116,8 +125,7 @@ def archive_address(to: str, platform: Platform) -> str:
     A chosen organisation goes before the environment: its calls do not belong into another one's archive.
     """
     chosen = profile(platform)
-    given = to and to != environment().get("TURNKEEPER_ARCHIVE", "")
-    return chosen.archive if chosen and chosen.archive and not given else to
+    return to or (chosen.archive if chosen else "") or environment().get("TURNKEEPER_ARCHIVE", "")
 
 
 def archive_named(archive: str, platform: Platform) -> str:
@@ -152,7 +160,8 @@ def platform_settings(platform: Platform) -> PlatformSettings:
         body=_body_limits(platform, found.body),
         allow_hosts=tuple(names_in(platform.allow_host, "--allow-host")) or None,
         region=platform.region or None,
-        base_url=platform.base_url.rstrip("/") or None,
+        # Who names a region does not mean the gateway of the environment or of the profile.
+        base_url=platform.base_url.rstrip("/") or ("" if platform.region else None),
         api=platform.api,
         wait_seconds=_wait(platform.wait),
         poll_seconds=None if platform.poll is None else seconds_in(platform.poll, "--poll"),
@@ -175,9 +184,21 @@ def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
 
 def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
     """Options over environment over defaults."""
-    return StoreSettings.from_environment().but(
-        kms_key=destination.kms_key or None, profile=destination.profile or None, ca=ca
+    variables = dict(environment())
+    if destination.sse or destination.kms_key:
+        # Who names an encryption does not mean the other one of the environment.
+        variables |= {"TURNKEEPER_SSE": "", "TURNKEEPER_KMS_KEY": ""}
+    found = StoreSettings.from_environment(variables).but(
+        sse=destination.sse or None,
+        kms_key=destination.kms_key or None,
+        checksum=destination.checksum,
+        profile=destination.profile or None,
+        shared=destination.shared or None,
+        ca=ca,
     )
+    if found.shared:
+        os.umask(0o007)
+    return found
 
 
 def selection(choice: Choice) -> Selection:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from turnkeeper.archive.address import local_path
+from turnkeeper.cli.console import fitted
 
 __all__ = ["Progress"]
 
@@ -51,7 +52,7 @@ class Progress:
             return
         self._shown = now
         doing = "looking" if self._passes < 3 else "reading"
-        sys.stderr.write(f"\r\x1b[K{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB")
+        sys.stderr.write("\r\x1b[K" + fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
         sys.stderr.flush()
 
 

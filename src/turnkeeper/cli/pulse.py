@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-from turnkeeper.cli.console import printable
+from turnkeeper.cli.console import fitted, printable
 from turnkeeper.events import Event, Noted, Paged, Progressed, Renewed, Retried, Settled
 
 __all__ = ["Pulse"]
@@ -78,7 +78,7 @@ class Pulse:
         return " · ".join(parts)
 
     def _write(self, text: str) -> None:
-        self._out.write(f"\r\x1b[K{text}" if self._watched else text + "\n")
+        self._out.write(f"\r\x1b[K{fitted(text)}" if self._watched else text + "\n")
         self._out.flush()
 
     def _line(self, text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
+from turnkeeper.cli.console import show
 from turnkeeper.cli.export import ended, heard, politely_stopped
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
@@ -19,7 +19,7 @@ __all__ = ["retry"]
 
 
 def retry(
-    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    archive: str = "",
     /,
     *,
     platform: Platform | None = None,
@@ -36,12 +36,14 @@ def retry(
     Parameters
     ----------
     archive
-        The archive's folder or address; else the organisation's archive.
+        The archive's folder or address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     json
-        One JSON line per event on standard error.
+        Short for --log-format json: one JSON line per event on standard error, the report in one line.
     quiet
         No progress at all.
     """
+    told = heard(as_json=json, quiet=quiet)
     platform, destination = platform or Platform(), destination or Destination()
     lean_heap()
     with politely_stopped() as stop:
@@ -51,9 +53,9 @@ def retry(
             platform=platform_settings(platform),
             store=store_settings(destination, platform.ca),
             clock=clock_from_environment(),
-            listener=heard(as_json=json, quiet=quiet),
+            listener=told,
             stop=stop,
             retry=True,
         )
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    show(msgspec.to_builtins(report))
     return ended(report, quiet=quiet)

@@ -25,7 +25,7 @@ STALE = 6
 
 
 def status(
-    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    archive: str = "",
     /,
     *,
     since: str = "",
@@ -52,7 +52,8 @@ def status(
     Parameters
     ----------
     archive
-        The archive's folder or address; else the organisation's archive.
+        The archive's folder or address; else the organisation's archive. [env:
+        TURNKEEPER_ARCHIVE]
     since
         Only days from this one on (UTC).
     until
@@ -111,6 +112,7 @@ def _write(path: Path, text: str) -> None:
     try:
         beside = path.with_name(path.name + ".new")
         beside.write_text(text, encoding="utf-8")
+        beside.chmod(0o644)  # they hold counts only, and the collector is another user
         beside.replace(path)
     except OSError as cause:
         hint = "Name a file in a folder that can be written."

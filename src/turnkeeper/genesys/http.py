@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import anyio
 import httpx2
@@ -22,7 +22,8 @@ import httpx2
 from turnkeeper.errors import Incomplete, Misconfigured, TurnkeeperError, Unavailable
 from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
 from turnkeeper.genesys.scrub import WithoutQueries, plain, where
-from turnkeeper.settings import PlatformSettings
+from turnkeeper.proxies import checked_proxies, proxy_for, refused_by_proxy
+from turnkeeper.settings import PlatformSettings, environment
 from turnkeeper.version import __version__
 
 __all__ = ["Answer", "Http", "Transport", "host_of"]
@@ -148,7 +149,7 @@ class Http:
     every connection twice for each request, which costs more than sending it. Those on top are used again and stay
     open, those below are closed after a while.
 
-    Raises ``Misconfigured`` where the certificate authority's file cannot be used.
+    Raises ``Misconfigured`` where the certificate authority's file, or a proxy of the environment, cannot be used.
     """
 
     def __init__(
@@ -164,6 +165,8 @@ class Http:
         self._body_seconds = min(_ANSWER_S, settings.body.seconds)
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_SCRUBBER)
+        if transport is None:
+            checked_proxies(environment())
         # A context takes a while to make, and an injected transport has no use for one.
         verify = _trust(settings) if transport is None else True
         self._new = partial(httpx2.AsyncClient, verify=verify, transport=transport, follow_redirects=False)
@@ -187,7 +190,8 @@ class Http:
         """One request, one answer, whose body is whole by ``until`` (five minutes from now); redirects are the
         caller's to follow.
 
-        Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted.
+        Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted or a proxy
+        asks who we are.
         """
         client = self._taken()
         end = self.deadline() if until is None else until
@@ -205,6 +209,8 @@ class Http:
                 )
                 response = await client.send(request, stream=True)
             try:
+                if response.status_code == 407:
+                    raise _proxy_wants_credentials(url)
                 with _translated(url):
                     answer = Answer(response, url, lambda: end - self._now())
                 yield answer
@@ -277,7 +283,7 @@ def _translated(url: str) -> Iterator[None]:
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         raise Unavailable("was given an address that is none", operation="send", key=where(url)) from None
     except httpx2.TransportError as error:
-        raise _failure(error, where(url)) from None
+        raise _failure(error, url) from None
     except TurnkeeperError:
         raise
     except TimeoutError:
@@ -288,8 +294,16 @@ def _translated(url: str) -> Iterator[None]:
         raise Unavailable(f"the request failed ({type(error).__name__})", operation="reach", key=where(url)) from None
 
 
-def _failure(error: httpx2.TransportError, at: str) -> TurnkeeperError:
-    text = plain(error)
+def _proxy_wants_credentials(url: str) -> Misconfigured:
+    parts = urlsplit(url)
+    proxy = proxy_for(parts.scheme, parts.hostname or "", environment())
+    return refused_by_proxy(proxy.variable if proxy else "")
+
+
+def _failure(error: httpx2.TransportError, url: str) -> TurnkeeperError:
+    text, at = plain(error), where(url)
+    if isinstance(error, httpx2.ProxyError) and text.startswith(_WANTS_CREDENTIALS):
+        return _proxy_wants_credentials(url)
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return Misconfigured("its certificate is not trusted", operation="connect", key=at, hint=_CERTIFICATE)
     for kind, sentence, hint in _FAILURES:
@@ -299,6 +313,8 @@ def _failure(error: httpx2.TransportError, at: str) -> TurnkeeperError:
     return Unavailable(f"the connection failed ({text or type(error).__name__})", operation="reach", key=at)
 
 
+_WANTS_CREDENTIALS = ("407", "Invalid username/password", "Requested NO AUTHENTICATION")
+"""How the library says that an http proxy, or a SOCKS proxy, does not know who asks."""
 _SLOW = "A network or a server this slow may need a longer deadline: --body-timeout (TURNKEEPER_BODY_TIMEOUT)."
 _ODD = "Look for line breaks or odd characters in the credentials."
 _CERTIFICATE = "Behind a proxy that opens TLS, or for a private gateway, name its authority with --ca (TURNKEEPER_CA)."

@@ -7,7 +7,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +17,7 @@ from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Event, Listener, Noted, silent
 from turnkeeper.genesys.api import Probe
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.proxies import Proxy, checked_proxies, is_proxy_variable
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.turns import spooled
 from turnkeeper.settings import PlatformSettings, StoreSettings
@@ -94,14 +94,16 @@ def doctor(
 ) -> list[Check]:
     """Check credentials, region, permissions, quota, clock, proxy and the destination ``to`` (skipped where empty).
 
-    Never raises for what it checks: each finding is a ``Check`` with its mend.
+    Never raises for what it checks: each finding is a ``Check`` with its mend. Raises ``Misconfigured`` for a proxy
+    variable with which nothing can be asked.
     """
     settings = platform or PlatformSettings.from_environment()
     storing = store or StoreSettings.from_environment()
+    proxies = checked_proxies(storing.variables)
 
     async def verb() -> list[Check]:
         answers = await _platform(settings, clock or SystemClock())
-        return [_profile(settings), _reader(), *_network(settings, storing), *answers]
+        return [_profile(settings), _reader(), *_proxy(proxies, answers), _authority(settings), *answers]
 
     checks = run(verb)
     return checks + (list(_destination(to, storing)) if to else [])
@@ -121,17 +123,27 @@ def _reader() -> Check:
     return Check("reader", "warn", "in Python: the same results, slower", mend)
 
 
-def _network(settings: PlatformSettings, storing: StoreSettings) -> Iterator[Check]:
-    used = {name: value for name, value in storing.variables.items() if name.lower() in ("https_proxy", "http_proxy")}
-    hosts = sorted({urlsplit(value).hostname or "?" for value in used.values() if value})
-    yield Check("proxy", "ok", f"through {', '.join(hosts)}" if hosts else "none")
-    if settings.ca is None:
-        yield Check("certificate authority", "ok", "the system's")
-    elif settings.ca.is_file():
-        yield Check("certificate authority", "ok", str(settings.ca))
+def _proxy(proxies: Sequence[Proxy], answers: Sequence[Check]) -> Iterator[Check]:
+    """Said to be well only where the platform answered through it; what the proxy refused stands among the answers."""
+    if any(check.name == "proxy" for check in answers):
+        return
+    hosts = ", ".join(sorted({f"{proxy.host} ({proxy.variable})" for proxy in proxies}))
+    if not hosts:
+        yield Check("proxy", "ok", "none")
+    elif any(check.name == "credentials" and check.state == "ok" for check in answers):
+        yield Check("proxy", "ok", f"through {hosts}, except for NO_PROXY")
     else:
-        mend = "Give a readable PEM file with --ca or TURNKEEPER_CA."
-        yield Check("certificate authority", "fail", f"{settings.ca} is not a file", mend)
+        mend = "Where the platform cannot be reached, this may be why: look at the proxy's own log."
+        yield Check("proxy", "warn", f"{hosts} is named; the platform has let nobody in", mend)
+
+
+def _authority(settings: PlatformSettings) -> Check:
+    if settings.ca is None:
+        return Check("certificate authority", "ok", "the system's")
+    if settings.ca.is_file():
+        return Check("certificate authority", "ok", str(settings.ca))
+    mend = "Give a readable PEM file with --ca or TURNKEEPER_CA."
+    return Check("certificate authority", "fail", f"{settings.ca} is not a file", mend)
 
 
 async def _platform(settings: PlatformSettings, clock: Clock) -> list[Check]:
@@ -140,7 +152,7 @@ async def _platform(settings: PlatformSettings, clock: Clock) -> list[Check]:
         async with Genesys(settings, clock=clock, listener=told.append) as door:
             return [*await _through(door, clock), *_clients(told)]
     except TurnkeeperError as error:
-        return [_failed("credentials", error)]
+        return [_failed("proxy" if is_proxy_variable(error.key) else "credentials", error)]
 
 
 def _clients(told: Sequence[Event]) -> list[Check]:

@@ -7,6 +7,7 @@ index (``archive.states``) is the truth, and a lost file is filled again from th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -144,6 +145,8 @@ class Ledger:
             self._presence = Presence(path.parent / f"{path.stem}.exporters")
             opened.callback(self._presence.close)
             self._owner = self._presence.name
+            # SQLite gives its other files the permissions of this one.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             opened.callback(self._db.close)
             self._prepare()

@@ -419,6 +419,18 @@ def test_a_create_that_meets_another_one_is_waited_out(refusals: int, *, served:
     assert 0 < sum(slept) < 70
 
 
+def test_a_conflict_of_a_plain_write_is_waited_out() -> None:
+    """K3: 409 came as "stored already" also where nothing was asked to be new."""
+    told = {"seen": [], "refusals": 4, "status": 409, "code": "ConditionalRequestConflict"}
+    handler, slept = type("Fresh", (Busy,), told), []
+    with serving(handler) as port:
+        opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        assert isinstance(opened, ObjectStore)
+        store = ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=slept.append)
+        store.put("a.json", b"1")
+    assert (len(handler.seen), len(slept)) == (5, 4)
+
+
 def test_a_store_that_asks_to_slow_down_is_waited_for() -> None:
     """K3: 503 SlowDown beyond the client's own attempts."""
     told = {"seen": [], "refusals": 6, "status": 503, "code": "SlowDown"}

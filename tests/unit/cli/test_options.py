@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from cyclopts import CycloptsError
 
+from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.filter import Request, names_in
 from turnkeeper.cli.options import Choice, Platform, checked_count, platform_settings, selection
 from turnkeeper.cli.wanted import Wanted
@@ -72,3 +74,25 @@ def test_nobody_at_work(count: int) -> None:
     """K3: --concurrency 0 and -3 were accepted."""
     with pytest.raises(Misconfigured, match="--concurrency"):
         checked_count(count, "--concurrency")
+
+
+NUMBERS = [
+    (verb, argument.name)
+    for verb in VERBS
+    for argument in command_line()[verb].assemble_argument_collection(parse_docstring=False)
+    if any(kind in str(argument.hint) for kind in ("int", "float"))
+]
+
+
+NEEDED = {"audio": ("a.wav",), "clip": ("a.wav", "--out", "b.wav"), "status": ("a",)}
+
+
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan", "1e400", "9" * 20])
+def test_no_option_takes_a_number_that_is_none(number: str) -> None:
+    """K3: inf, nan, and what no float or no file's size reaches, for every number of every verb."""
+    assert len(NUMBERS) > 40
+    for verb, option in NUMBERS:
+        words = [verb, *NEEDED.get(verb, ()), f"{option}={number}"]
+        with pytest.raises(CycloptsError) as refused:
+            command_line().parse_args(words, exit_on_error=False, print_error=False)
+        assert option in str(refused.value), words

@@ -1,0 +1,96 @@
+"""The proxy variables of the environment: which one counts for an address, and whether it can be used.
+
+The HTTP library and the object stores' client read the same variables each in its own way, and their errors quote the
+value, with the password in it. So a variable is checked here before either of them sees it. Lower case goes before
+upper case, as with curl.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from turnkeeper.errors import Misconfigured
+from turnkeeper.known_secrets import remember
+
+__all__ = ["Proxy", "checked_proxies", "is_proxy_variable", "proxy_for", "refused_by_proxy"]
+
+_address = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?"
+    r"(?:(?P<user>[^\s@/?#:\[\]]*)(?::(?P<password>[^\s@/?#\[\]]*))?@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?/?"
+)
+_schemes = ("http", "https", "socks5", "socks5h")
+_HOW = "Write http://USER:PASSWORD@HOST:PORT, with %23 for #, %40 for @, %2F for / and %3A for : in the password."
+_SOCKS = "Install the extra: pip install 'turnkeeper[socks]'."
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One variable and what it says; ``url`` may hold a password."""
+
+    variable: str
+    url: str = field(repr=False)
+    scheme: str
+    host: str
+
+
+def is_proxy_variable(name: str) -> bool:
+    """Whether a variable of this name says where a proxy is."""
+    return name.lower() in ("http_proxy", "https_proxy", "all_proxy")
+
+
+def checked_proxies(variables: Mapping[str, str]) -> tuple[Proxy, ...]:
+    """Every proxy that the variables name. Raises ``Misconfigured`` naming a variable that cannot be used, never its
+    value."""
+    return tuple(_proxies(variables))
+
+
+def proxy_for(scheme: str, host: str, variables: Mapping[str, str]) -> Proxy | None:
+    """The proxy through which a host is reached by ``http`` or ``https``; None where it is reached directly."""
+    # Not imported above: it loads an HTTP client, which most commands have no use for.
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    used = next((name for name in names if variables.get(name)), "")
+    excluded = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+    if not used or proxy_bypass_environment(host, {"no": excluded}):
+        return None
+    return next(_proxies({used: variables[used]}), None)
+
+
+def refused_by_proxy(variable: str) -> Misconfigured:
+    """The error for an answer 407: the proxy that a variable names does not know who asks."""
+    variable = variable or "HTTPS_PROXY"
+    hint = f"Name a user and the right password in {variable}: http://USER:PASSWORD@HOST:PORT."
+    return Misconfigured("the proxy wants credentials", operation="reach the proxy", key=variable, hint=hint)
+
+
+def _proxies(variables: Mapping[str, str]) -> Iterator[Proxy]:
+    for name, value in variables.items():
+        if not value or not is_proxy_variable(name):
+            continue
+        found = _address.fullmatch(value)
+        if found is None or int(found["port"] or 1) not in range(1, 1 << 16):
+            raise _unusable(name, "is not the address of a proxy", _HOW)
+        scheme = (found["scheme"] or "http").lower()
+        if scheme not in _schemes:
+            raise _unusable(
+                name, "names no proxy that can be used", "Write http://, https://, socks5:// or socks5h://."
+            )
+        if scheme.startswith("socks"):
+            _refuse_without_socks(name)
+        remember(found["password"] or "")
+        yield Proxy(name, value, scheme, found["host"])
+
+
+def _refuse_without_socks(variable: str) -> None:
+    try:
+        import socksio  # noqa: F401 - the HTTP library needs it
+    except ImportError:
+        raise _unusable(variable, "names a SOCKS proxy, and the package for those is not installed", _SOCKS) from None
+
+
+def _unusable(variable: str, why: str, hint: str) -> Misconfigured:
+    return Misconfigured(why, operation="use the proxy", key=variable, hint=hint)
