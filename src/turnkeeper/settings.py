@@ -166,6 +166,7 @@ class StoreSettings:
     """How to reach the archive. AWS credentials come from the usual chain; nothing here is a secret.
 
     ``kms_key`` asks S3 for SSE-KMS with that key on every PUT. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``).
+    ``require_audit`` refuses to read an archive whose audit cannot be written.
     """
 
     ca: Path | None = None
@@ -173,6 +174,7 @@ class StoreSettings:
     profile: str = ""
     endpoint: str = ""
     region: str = ""
+    require_audit: bool = False
     home: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -186,6 +188,7 @@ class StoreSettings:
             profile=found.get("AWS_PROFILE", ""),
             endpoint=found.get("AWS_ENDPOINT_URL_S3") or found.get("AWS_ENDPOINT_URL", ""),
             region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
+            require_audit=found.get("TURNKEEPER_REQUIRE_AUDIT", "") not in ("", "0"),
             home=Path(found.get("HOME", "")),
             variables=dict(found),
         )

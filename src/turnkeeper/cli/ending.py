@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
@@ -20,6 +21,7 @@ def guarded(command: Callable[[], object]) -> int:
     Neither a mistake of the user's nor one of turnkeeper's shows a stack trace: an exception that no room expected is
     one line that names its type and place (``Defect``), since a traceback may quote a transcript.
     """
+    warnings.showwarning = _warn
     try:
         _refuse_closed_output()
         code = command()
@@ -45,6 +47,13 @@ def guarded(command: Callable[[], object]) -> int:
         complain(end)
         return end.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    """A warning as a person reads it, without the line of code that it comes from."""
+    from turnkeeper.cli.console import say
+
+    say(f"turnkeeper: {message}")
 
 
 def _refuse_closed_output() -> None:

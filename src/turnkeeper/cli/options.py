@@ -84,6 +84,8 @@ class Destination:
     """KMS key id or ARN for SSE-KMS on every S3 PUT. [env: TURNKEEPER_KMS_KEY]"""
     profile: str = ""
     """Profile of ~/.aws to use (needs the extra [aws]). [env: AWS_PROFILE]"""
+    require_audit: Annotated[bool, Parameter(negative="")] = False
+    """Refuse to read an archive whose audit cannot be written. [env: TURNKEEPER_REQUIRE_AUDIT]"""
 
 
 @Parameter(name="*", group=CHOICE)
@@ -176,7 +178,10 @@ def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
 def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
     """Options over environment over defaults."""
     return StoreSettings.from_environment().but(
-        kms_key=destination.kms_key or None, profile=destination.profile or None, ca=ca
+        kms_key=destination.kms_key or None,
+        profile=destination.profile or None,
+        require_audit=destination.require_audit or None,
+        ca=ca,
     )
 
 
