@@ -191,7 +191,9 @@ class Audit:
                 continue
             self._newest = number + 1, _digest(data)
             return _LINE.decode(data)
-        raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="write the audit", hint="Run it again.")
+        raise Unavailable(
+            f"{ATTEMPTS} times another writer was first", operation="write the audit", hint="Run it again."
+        )
 
     def _found_newest(self) -> tuple[int, str]:
         """The number and the hash of the newest line: two listings and one request, however long the chain is."""
@@ -237,7 +239,9 @@ class AuditCheck:
                 yield line
         last, head = self.newest[0], self._head
         if head is not None and head.number > last:
-            yield Breach("missing", last + 1, f"lines {last + 1} to {head.number} are gone: the head kept apart names them")
+            yield Breach(
+                "missing", last + 1, f"lines {last + 1} to {head.number} are gone: the head kept apart names them"
+            )
 
     def _linked(self, number: int, line: Line | None, data: bytes) -> Iterator[Breach]:
         last, digest = self.newest

@@ -5,7 +5,8 @@ manifests/{conversation}/{generation:06d}.json                                  
 transcripts/{conversation}/{sha256[:16]}.json  selections/{conversation}/{filter}/{sha256[:16]}.json    views
 summaries/…  alignment/…  peaks/{conversation}/{recording}/{sha256[:16]}.dat              views
 directory/{kind}/{sha256[:16]}.json                                                       names, as of a day
-_turnkeeper/{tombstones|erasing}/{conversation}.json  _turnkeeper/audit/chain/{number/1000}/{number}.json    its own notes
+_turnkeeper/{tombstones|erasing}/{conversation}.json                                      its own notes
+_turnkeeper/audit/chain/{number // 1000:06d}/{number:09d}.json
 
 A view has a name, which says what it is (``transcripts/{conversation}.json``), and a key, which also says what is in it
 (``stored_view``). In an archive of version 1 the name was the key.

@@ -125,7 +125,7 @@ class _Shown:
 
 def _sentence(line: Line) -> str:
     facts = dict(line.facts)
-    named = list(line.conversations) or [str(facts.pop("conversation"))] * ("conversation" in facts)
+    named = list(line.conversations) or [str(facts.pop(name)) for name in ("conversation",) if name in facts]
     more = [f"and {len(named) - SHOWN:,} more"] * (len(named) > SHOWN)
     told = [f"{name} {_word(fact)}" for name, fact in facts.items() if fact is not False]
     at = line.at[:19].replace("T", " ")

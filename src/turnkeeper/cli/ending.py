@@ -49,7 +49,7 @@ def guarded(command: Callable[[], object]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _warn(message: Warning | str, *_: object) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """A warning as a person reads it, without the line of code that it comes from."""
     from turnkeeper.cli.console import say
 
