@@ -92,7 +92,7 @@ def test_a_broken_chain_is_said_and_its_newest_line_is_missed_by_a_head_kept_apa
     last.unlink()
     cli("audit", "archive", code=0)
     gone = cli("audit", "archive", "--head", "head.json", code=3)
-    assert "wrong: lines 3 to 3 are gone" in gone.err
+    assert "wrong: line 3 is gone" in gone.err
     assert (tmp_path / "head.json").read_text() == kept
     last.write_bytes(taken)
     first.write_bytes(first.read_bytes().replace(b'"get"', b'"got"'))

@@ -240,7 +240,9 @@ class AuditCheck:
         last, head = self.newest[0], self._head
         if head is not None and head.number > last:
             yield Breach(
-                "missing", last + 1, f"lines {last + 1} to {head.number} are gone: the head kept apart names them"
+                "missing",
+                last + 1,
+                f"{_lines(last + 1, head.number)} gone: the head kept apart names line {head.number}",
             )
 
     def _linked(self, number: int, line: Line | None, data: bytes) -> Iterator[Breach]:

@@ -117,10 +117,10 @@ class _Shown:
         if self._as_json:
             counts = {"lines": check.lines, "shown": self.count, "unchained": check.unchained}
             _print_json({"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256})
-        earlier = f", {check.unchained:,} of an earlier version and not chained" if check.unchained else ""
-        say(f"{check.lines:,} lines looked at{earlier}; {self.count:,} shown; {check.breaches:,} wrong")
         if number:
             say(f"the newest is line {number}, SHA-256 {sha256}")
+        earlier = f" ({check.unchained:,} of an earlier version, not chained)" if check.unchained else ""
+        say(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
 
 
 def _sentence(line: Line) -> str:
