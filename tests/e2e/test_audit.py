@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -106,6 +107,29 @@ def test_a_broken_chain_is_said_and_its_newest_line_is_missed_by_a_head_kept_apa
     (tmp_path / "letter.txt").write_text("Dear Ada")
     cli("audit", "archive", "--head", "letter.txt", code=2)
     assert (tmp_path / "letter.txt").read_text() == "Dear Ada"
+
+
+def test_where_no_line_can_be_written_nothing_is_changed_and_reading_warns(
+    archive: tuple[Path, list[str], dict[str, str]], cli: Cli
+) -> None:
+    folder, names, env = archive
+    shutil.rmtree(folder / "_turnkeeper/audit")
+    (folder / "_turnkeeper/audit").write_text("a file where the lines would be")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for verb in (
+        ("get", names[0], "--to", "archive"),
+        ("export", "--to", "archive", "--ids", "ids"),
+        ("retry", "archive"),
+        ("reread", "archive", "--every"),
+        ("erase", "archive", "--conversation", names[0], "--yes"),
+        ("expire", "archive", "--older-than", "1d"),
+    ):
+        assert "_turnkeeper/audit/chain" in cli(*verb, env=env, code=1).err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    for verb in (("turns", "archive", "--head", "1"), ("report", "archive", names[0], "--out", "call.html")):
+        assert "its audit has no line of this reading" in cli(*verb, code=0).err
+        cli(*verb, "--require-audit", code=1)
+    cli(*verb, env={"TURNKEEPER_REQUIRE_AUDIT": "1"}, code=1)
 
 
 def test_what_a_line_says_reaches_no_terminal(cli: Cli, archive: tuple[Path, list[str], dict[str, str]]) -> None:

@@ -68,7 +68,7 @@ class Archive:
         listener: Listener = silent,
         spool_folder: Path | None = None,
     ) -> None:
-        chosen = settings or StoreSettings.from_environment()
+        chosen = settings or (StoreSettings.from_environment() if isinstance(url, str) else StoreSettings())
         self.store: Store = open_store(url, chosen) if isinstance(url, str) else url
         self._clock = clock or SystemClock()
         self._listener = listener

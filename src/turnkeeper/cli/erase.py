@@ -77,7 +77,7 @@ def erase(
         planned = opened.erase(chosen, by=by, dry_run=True)
         tell(planned, as_json=json)
         return 3 if open_questions or any(one.state == "absent" for one in planned.erasures) else 0
-    if chosen and not confirm(opened.erase(chosen, by=by, dry_run=True), yes=yes):
+    if chosen and not yes and not confirm(opened.erase(chosen, by=by, dry_run=True)):
         say("nothing was erased")
         return 0
     done = erase_from_queue(opened.url, opened.erase(chosen, by=by), clock)

@@ -31,10 +31,10 @@ def document(proof: Proof) -> str:
     return msgspec.json.format(msgspec.json.encode(proof), indent=2).decode() + "\n"
 
 
-def confirm(plan: Proof, *, yes: bool) -> bool:
+def confirm(plan: Proof) -> bool:
     """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked."""
     found = sum(erasure.state != "absent" for erasure in plan.erasures)
-    if yes or not found:
+    if not found:
         return True
     listed(plan, SHOWN)
     if not sys.stdin.isatty():
