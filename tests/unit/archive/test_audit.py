@@ -40,6 +40,18 @@ def test_the_audit_says_who_what_when_and_how_many(store: Store) -> None:
     assert (second.user, second.host, len(str(second.facts["filter"]))) == ("ada", "vault-1", 200)
 
 
+class Counted:
+    """A store that remembers what it was asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._store, name)
+
+
 class Guarded:
     """A store in which this identity may write nothing below a prefix."""
 
@@ -76,7 +88,9 @@ def test_the_chain_goes_on_from_folder_to_folder(quick: Store) -> None:
     """A folder holds a thousand lines, so that finding the newest stays two listings."""
     audit = audited(quick, 1001)
     assert quick.folders(keys.AUDIT_CHAIN) == ["_turnkeeper/audit/chain/000000", "_turnkeeper/audit/chain/000001"]
-    assert Audit(quick, ManualClock()).record("turns").number == 1002
+    counted: Any = Counted(quick)
+    assert Audit(counted, ManualClock()).record("turns").number == 1002
+    assert counted.asked == ["folders", "list", "get", "put"]
     assert audit.record("turns").number == 1003
     check = audit.check()
     assert [one for one in check if isinstance(one, Breach)] == []
