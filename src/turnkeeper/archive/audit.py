@@ -261,7 +261,7 @@ class AuditCheck:
 
 
 def _objects(store: Store) -> Iterator[tuple[str, bytes]]:
-    """What stands in the audit's place. Days sort before the chain."""
+    """What stands in the audit's folders, in order: the days of version 1, then the chain."""
 
     def fetched(key: str) -> tuple[str, bytes] | None:
         try:
@@ -269,7 +269,10 @@ def _objects(store: Store) -> Iterator[tuple[str, bytes]]:
         except NotFound:
             return None
 
-    yield from filter(None, each(fetched, store.list(keys.AUDIT)))
+    days = [folder for folder in store.folders(keys.AUDIT) if f"{folder}/" != keys.AUDIT_CHAIN]
+    # Folder by folder: some stores list in no order.
+    places = (f"{folder}/" for folder in (*days, *store.folders(keys.AUDIT_CHAIN)))
+    yield from filter(None, each(fetched, (key for place in places for key in sorted(store.list(place)))))
 
 
 def _decoded(data: bytes) -> Line | None:
