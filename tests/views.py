@@ -1,11 +1,17 @@
-"""Where the views of an archive in a folder stand."""
+"""What an archive in a folder holds, and where its views stand."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-__all__ = ["current", "view_path"]
+__all__ = ["content", "current", "view_path"]
+
+
+def content(archive: Path) -> dict[Path, bytes]:
+    """Everything in an archive but its audit, to which every verb adds a line."""
+    files = (path for path in archive.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in files if "audit" not in path.parts}
 
 
 def current(archive: Path, conversation: str) -> Path:

@@ -174,6 +174,7 @@ class StoreSettings:
     ``kms_key`` is another way to say the last. ``checksum`` is sent with every object, for S3 to compare;
     ``off`` is for servers that refuse it. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``). ``shared`` makes a
     folder's files readable and writable for its group; without, they are their owner's alone.
+    ``require_audit`` refuses to read an archive whose audit cannot be written.
 
     Raises ``Misconfigured`` for an encryption that is none, or two of them.
     """
@@ -186,6 +187,7 @@ class StoreSettings:
     shared: bool = False
     endpoint: str = ""
     region: str = ""
+    require_audit: bool = False
     home: Path = Path()
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -202,6 +204,7 @@ class StoreSettings:
             profile=found.get("AWS_PROFILE", ""),
             endpoint=found.get("AWS_ENDPOINT_URL_S3") or found.get("AWS_ENDPOINT_URL", ""),
             region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
+            require_audit=found.get("TURNKEEPER_REQUIRE_AUDIT", "") not in ("", "0"),
             home=Path(found.get("HOME", "")),
             variables=dict(found),
         )

@@ -203,6 +203,7 @@ VERBS = (
     ),
     Verb("`status ARCHIVE`", partial(_archive, ("status", "archive", "--no-ask"), ())),
     Verb("`verify ARCHIVE`", partial(_archive, ("verify", "archive"), ())),
+    Verb("`audit ARCHIVE`", partial(_archive, ("audit", "archive"), ("--conversation", "ID"))),
     Verb("`reread ARCHIVE`", partial(_archive, ("reread", "archive"), ("ID",))),
     Verb("`report ARCHIVE`", partial(_archive, ("report", "archive", "--out", "pages"), ("ID",))),
     Verb("`erase ARCHIVE`", partial(_archive, ("erase", "archive", "--yes"), ("--conversation", "ID"))),

@@ -18,6 +18,7 @@ import turnkeeper.audio
 import turnkeeper.simulator
 from tests.conftest import Cli, Platform, credentials
 from tests.e2e.truth import BRIEF, read, requests_of
+from tests.views import content
 from turnkeeper.clock import RemoteClock
 from turnkeeper.simulator import Running
 
@@ -112,14 +113,14 @@ def test_the_summary_is_printed_with_what_became_of_the_audio(platform: Platform
     (recording,) = truth(running, conversation)["recordings"]
     assert first.json["recordings"] == [{"id": recording, "state": "done", "format": "original"}]
     assert first.json["sync"][recording]["verdict"] == "corrected"
-    before = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()}
+    before = content(tmp_path / "archive")
     asked = requests_of(running)["batchrequests"]
     again = cli("get", conversation, "--to", "archive", "--audio", "--sync", "correct", env=env, code=0)
     assert again.json["changed"] is False
     assert requests_of(running)["batchrequests"] == asked
     cli("get", conversation, "--to", "archive", env=env, code=0)
     cli("reread", "archive", "--every", env=env, code=0)
-    assert {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()} == before
+    assert content(tmp_path / "archive") == before
 
 
 def test_the_archive_holds_no_secret_of_a_link(platform: Platform, cli: Cli, tmp_path: Path) -> None:

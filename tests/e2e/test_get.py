@@ -12,7 +12,7 @@ import pytest
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from tests.e2e.truth import BRIEF, truth_of
-from tests.views import view_path
+from tests.views import content, view_path
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock
 from turnkeeper.errors import NotReady
@@ -87,9 +87,9 @@ def test_running_again_changes_nothing(platform: Platform, cli: Cli, tmp_path: P
     running = platform()
     conversation, env = running.conversation_ids[0], credentials(running)
     first = cli("get", conversation, "--to", "archive", env=env, code=0).json
-    before = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()}
+    before = content(tmp_path / "archive")
     second = cli("get", conversation, "--to", "archive", env=env, code=0).json
-    after = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()}
+    after = content(tmp_path / "archive")
     assert (first["changed"], second["changed"]) == (True, False)
     assert before == after
 

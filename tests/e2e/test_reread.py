@@ -10,7 +10,7 @@ import msgspec
 
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
-from tests.views import view_path
+from tests.views import content, view_path
 from turnkeeper.model import Turn
 from turnkeeper.transcript.dialect import Context, Facts, Survey
 from turnkeeper.transcript.dialects import SHAPES
@@ -36,9 +36,9 @@ def test_rereading_everything_changes_nothing(platform: Platform, cli: Cli, tmp_
     running = platform()
     for conversation in running.conversation_ids[:3]:
         cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
-    before = {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()}
+    before = content(tmp_path / "archive")
     cli("reread", "archive", "--every", code=0)
-    assert before == {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()}
+    assert before == content(tmp_path / "archive")
 
 
 def test_a_lost_view_is_rebuilt(platform: Platform, cli: Cli, tmp_path: Path) -> None:

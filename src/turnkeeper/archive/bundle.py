@@ -68,10 +68,12 @@ class Archive:
         listener: Listener = silent,
         spool_folder: Path | None = None,
     ) -> None:
-        self.store: Store = open_store(url, settings) if isinstance(url, str) else url
+        chosen = settings or (StoreSettings.from_environment() if isinstance(url, str) else StoreSettings())
+        self.store: Store = open_store(url, chosen) if isinstance(url, str) else url
         self._clock = clock or SystemClock()
         self._listener = listener
         self._spool_folder = spool_folder
+        self._audit = Audit(self.store, self._clock, required=chosen.require_audit)
         self._lock = threading.Lock()
         self._tombstones = Tombstones(self.store)
         self._read_checked = self._write_checked = False
@@ -305,8 +307,12 @@ class Archive:
 
     @property
     def audit(self) -> Audit:
-        """Who did what, when: ``audit.lines()``; ``audit.record`` for programs that read the archive for people."""
-        return Audit(self.store, self._clock)
+        """Who did what, when: ``audit.lines()``, and ``audit.check()`` whether a line was changed or is gone.
+
+        The verbs of this package write their lines themselves; a program that reads through this class for people
+        does it with ``audit.record_reading``.
+        """
+        return self._audit
 
     def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
         """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the

@@ -18,7 +18,7 @@ from turnkeeper.archive.contract import Store
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.mentions import scrub
 from turnkeeper.archive.parallel import each
-from turnkeeper.archive.removal import Removed, remove, survey
+from turnkeeper.archive.removal import Removed, remove, remove_earlier, survey
 from turnkeeper.archive.spelling import Meant, meant
 from turnkeeper.archive.states import States
 from turnkeeper.archive.superseded import Superseded
@@ -29,11 +29,18 @@ from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Denied, StoreRefused, Unread
 from turnkeeper.version import __version__
 
-__all__ = ["By", "Eraser", "Erasure", "Hold", "Proof"]
+__all__ = ["QUEUES", "By", "Eraser", "Erasure", "Hold", "Proof"]
 
 FORMAT = "turnkeeper.erasure/1"
 DERIVED = (keys.TABLES, "_turnkeeper/search/", "_turnkeeper/derived/")
 """Places for copies of content that this version does not write, and so does not know how to erase from."""
+
+QUEUES = "the queues of exports, each until its next run"
+ELSEWHERE = (
+    "backups, snapshots and replicas of the store, and copies made with other tools",
+    "files made from the archive: reports, clips, turns",
+    QUEUES,
+)
 
 By = Literal["conversation", "ani", "external-contact", "age", "unfinished"]
 """How the conversations were chosen; never with what."""
@@ -73,7 +80,8 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What was erased, without any content. ``proven`` only if nothing is left that could be read, by anybody.
 
     ``versioning`` is ``none``, ``kept`` or ``unknown``; ``waiting`` counts earlier erasures that locks still hold;
-    ``not_covered`` names what else the archive holds that may repeat a call's content.
+    ``not_covered`` names what else the archive holds that may repeat a call's content, ``elsewhere`` what no erasure
+    in an archive can reach.
     """
 
     format: str
@@ -88,6 +96,7 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reports_scrubbed: int = 0
     waiting: int = 0
     not_covered: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     undated: tuple[str, ...] = ()
     why: str = ""
     mend: str = ""
@@ -138,14 +147,14 @@ class Eraser:
         notes = list(self._unfinished.all())
         earlier: dict[str, Reason] = {note.conversation: note.reason for note in notes if self._is_due(note)}
         audit, action = Audit(self._store, self._clock), _action(reason)
-        audit.record(_begun(reason), by=by, conversations=len(wanted) + len(absent), earlier=len(earlier))
         todo = earlier | wanted
+        named = {*todo, *(one.conversation for one in absent)}
+        audit.record(_begun(reason), conversations=named, by=by, earlier=len(earlier))
         erasures = tuple(_named(one, found.get(one.conversation)) for one in self._each(todo))
         # Nobody knows the days of what earlier erasures left.
-        unread = self._forget_states(todo, None if earlier else days)
-        scrubbed = self._forget(
-            {*todo, *(one.conversation for one in absent)}, reports=reason == "request" or bool(earlier)
-        )
+        unread, locks = self._forget_states(named, None if earlier or absent else days)
+        scrubbed = self._forget(named)
+        erasures = _held_with(erasures, [*locks, *self._drop_earlier(keys.RUNS, named)])
         if not unread:
             for erasure in erasures:
                 self._conclude(erasure, todo[erasure.conversation])
@@ -153,7 +162,7 @@ class Eraser:
         waiting = sum(note.conversation not in todo for note in notes)
         proven = all(erasure.state == "erased" for erasure in erasures) and bool(erasures or not waiting)
         proof = self._proof(erasures, by, reason, proven=proven, scrubbed=scrubbed, waiting=waiting, unread=unread)
-        audit.record(action, by=by, proven=proof.proven, **_counts(proof))
+        audit.record(action, conversations=named, by=by, proven=proof.proven, **_counts(proof))
         return proof
 
     def _left_behind(self) -> Iterator[str]:
@@ -209,27 +218,33 @@ class Eraser:
         self._tombstones.put(one.conversation, self._clock.now(), reason, held=False)
         return _absent(one)
 
-    def _forget_states(self, conversations: Collection[str], days: Collection[str] | None) -> tuple[str, ...]:
-        """States say ``erased``, and nothing else of the call's legs. Returns the days that cannot be read."""
+    def _forget_states(
+        self, conversations: Collection[str], days: Collection[str] | None
+    ) -> tuple[tuple[str, ...], list[Lock]]:
+        """States say ``erased`` and nothing else, in no generation of a day. Returns the days that cannot be read, and
+        what locks hold of earlier ones."""
         states = States(self._store)
         unread: list[str] = []
+        locks: list[Lock] = []
         for day in states.days() if days is None else sorted(days):
             try:
-                calls = [call for call in states.read(day).calls if call.conversation in conversations]
+                if states.forget(day, conversations):
+                    locks += self._drop_earlier(f"{keys.STATES}{day}/", conversations)
             except Unread as cause:
                 unread.append(cause.key)
-                continue
-            told = [msgspec.structs.replace(call, state="erased", reason="", legs=()) for call in calls]
-            if told:
-                states.commit(day, told)
-        return tuple(unread)
+        return tuple(unread), locks
 
-    def _forget(self, conversations: Collection[str], *, reports: bool) -> int:
+    def _forget(self, conversations: Collection[str]) -> int:
         """Leftovers, notes and run reports no longer name the conversations; how many reports did."""
         if isinstance(self._store, FolderStore):
             self._store.drop_leftovers()
         Superseded(self._store, self._clock).forget(conversations)
-        return scrub(self._store, conversations) if reports and conversations else 0
+        return scrub(self._store, conversations) if conversations else 0
+
+    def _drop_earlier(self, place: str, conversations: Collection[str]) -> list[Lock]:
+        """Of the archive's own notes nothing is kept but what stands there now; what locks hold of them."""
+        bucket = self._history.bucket if self._history.kept and conversations else None
+        return remove_earlier(bucket, place) if bucket else []
 
     def _conclude(self, erasure: Erasure, reason: Reason) -> None:
         """Nothing left, or nothing that could ever be done about it: the note goes. Otherwise it says what and when."""
@@ -253,6 +268,8 @@ class Eraser:
         unread: tuple[str, ...] = (),
     ) -> Proof:
         derived = tuple(place for place in DERIVED if next(iter(self._store.list(place)), None) is not None) + unread
+        if isinstance(self._store, FolderStore) and next(self._store.unclaimed(), None):
+            derived += (keys.INCOMING,)
         kept: dict[bool | None, Literal["none", "kept", "unknown"]] = {False: "none", True: "kept", None: "unknown"}
         return Proof(
             format=FORMAT,
@@ -267,6 +284,7 @@ class Eraser:
             reports_scrubbed=scrubbed,
             waiting=waiting,
             not_covered=derived,
+            elsewhere=ELSEWHERE,
             why=self._history.why,
             mend=self._history.mend,
         )
@@ -291,6 +309,19 @@ def _named(erasure: Erasure, one: Meant | None) -> Erasure:
     asked = one.asked if one.asked != erasure.conversation else ""
     again = one.how == "erased" and not erasure.keys
     return msgspec.structs.replace(erasure, asked=asked, again=again)
+
+
+def _held_with(erasures: tuple[Erasure, ...], locks: list[Lock]) -> tuple[Erasure, ...]:
+    """The same, held as well by what locks hold of the archive's notes: by the one that holds longest."""
+    if not locks:
+        return erasures
+    longest = _hold(max(locks, key=lambda lock: (lock.legal_hold, lock.until)))
+    return tuple(
+        msgspec.structs.replace(one, state="held", held=(*one.held, longest))
+        if one.state in ("erased", "held")
+        else one
+        for one in erasures
+    )
 
 
 def _absent(one: Meant) -> Erasure:
@@ -325,7 +356,6 @@ def _counts(proof: Proof) -> dict[str, int]:
         return sum(erasure.state == name for erasure in proof.erasures)
 
     return {
-        "conversations": len(proof.erasures),
         "erased": states("erased"),
         "held": states("held"),
         "unproven": states("unproven"),

@@ -160,6 +160,14 @@ class FolderStore:
                 (self._root / name).unlink(missing_ok=True)
         return len(found)
 
+    def unclaimed(self) -> Iterator[str]:
+        """The files in ``incoming`` that no writer holds a lock on and that are no leftover either: their writers are
+        on other machines or in other containers, or of an earlier version, and nobody here knows whether they live."""
+        with self._told("list", keys.INCOMING), contextlib.suppress(FileNotFoundError):
+            for path in sorted(self._incoming_files()):
+                if not self._is_being_written(path.name):
+                    yield f"{keys.INCOMING}/{path.name}"
+
     def prune(self, folder: str) -> None:
         """Remove a folder of objects, and those inside, where they are empty."""
         path = self._path(folder.rstrip("/"))
@@ -225,14 +233,14 @@ class FolderStore:
         path = incoming / f"{self._host}.{os.getpid()}.{secrets.token_hex(8)}"
         descriptor = self._disk.create(path)
         try:
-            try:
-                for block in blocks:
-                    self._disk.write(descriptor, block)
-                self._disk.sync(descriptor)
-            finally:
-                os.close(descriptor)
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for block in blocks:
+                self._disk.write(descriptor, block)
+            self._disk.sync(descriptor)
             yield path
         finally:
+            os.close(descriptor)
             path.unlink(missing_ok=True)
 
     def _create(self, temporary: Path, target: Path, data: bytes, key: str) -> None:
@@ -300,7 +308,26 @@ class FolderStore:
     def _is_orphan(self, name: str) -> bool:
         host, _, rest = name.partition(".")
         process = rest.partition(".")[0]
-        return host == self._host and process.isdigit() and not _is_alive(int(process))
+        if host != self._host or not process.isdigit() or _is_alive(int(process)):
+            return False
+        # A container that shares the host's name counts its processes anew, so the number alone proves nothing.
+        return not self._is_being_written(name)
+
+    def _is_being_written(self, name: str) -> bool:
+        """Whether a writer holds its lock on a file of ``incoming``: as far as the file system tells other machines."""
+        try:
+            descriptor = os.open(self._root / keys.INCOMING / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # no locks here
+        finally:
+            os.close(descriptor)
+        return False
 
 
 class _Told(io.FileIO):

@@ -5,7 +5,8 @@ manifests/{conversation}/{generation:06d}.json                                  
 transcripts/{conversation}/{sha256[:16]}.json  selections/{conversation}/{filter}/{sha256[:16]}.json    views
 summaries/…  alignment/…  peaks/{conversation}/{recording}/{sha256[:16]}.dat              views
 directory/{kind}/{sha256[:16]}.json                                                       names, as of a day
-_turnkeeper/{tombstones|erasing}/{conversation}.json  _turnkeeper/audit/{day}/{time}-{random}.json    its own notes
+_turnkeeper/{tombstones|erasing}/{conversation}.json                                      its own notes
+_turnkeeper/audit/chain/{number // 1000:06d}/{number:09d}.json
 
 A view has a name, which says what it is (``transcripts/{conversation}.json``), and a key, which also says what is in it
 (``stored_view``). In an archive of version 1 the name was the key.
@@ -20,6 +21,7 @@ from turnkeeper.errors import Misconfigured
 __all__ = [
     "ARCHIVE",
     "AUDIT",
+    "AUDIT_CHAIN",
     "ERASING",
     "FOLDERS",
     "INCOMING",
@@ -49,6 +51,7 @@ __all__ = [
     "is_reserved",
     "manifest",
     "manifests",
+    "parse_audit",
     "parse_manifest",
     "parse_note",
     "parse_raw",
@@ -79,6 +82,7 @@ WINDOWS = "_turnkeeper/windows/"
 TOMBSTONES = "_turnkeeper/tombstones/"
 ERASING = "_turnkeeper/erasing/"
 AUDIT = "_turnkeeper/audit/"
+AUDIT_CHAIN = f"{AUDIT}chain/"
 SUPERSEDED = "_turnkeeper/superseded/"
 TABLES = "tables/"
 FOLDERS = (
@@ -105,6 +109,7 @@ _raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
 _of_conversation = re.compile(rf"(?:(?:{'|'.join(FOLDERS)})/([^/]+)/.+|(?:{'|'.join(LEGACY_VIEWS)})/([^/]+)\.json)")
 _note = re.compile(r"_turnkeeper/(?:tombstones|erasing)/([^/]+)\.json")
 _own = re.compile(r"_turnkeeper/(?:notes/([^/]+)/.+|holds/([^/]+)\.json)")
+_audit = re.compile(r"_turnkeeper/audit/chain/[0-9]{6,}/([0-9]{9,})\.json")
 _view = re.compile(
     r"((?:transcripts|summaries|alignment)/[^/]+|(?:selections|peaks)/[^/]+/[^/]+)/[0-9a-f]{16}(\.json|\.dat)"
 )
@@ -243,9 +248,10 @@ def superseded(day: str, conversation: str) -> str:
     return check_key(f"{SUPERSEDED}{day}/{check_id(conversation)}.json")
 
 
-def audit(day: str, name: str) -> str:
-    """One line of the audit."""
-    return check_key(f"{AUDIT}{day}/{name}.json")
+def audit(number: int) -> str:
+    """One line of the audit; they count from 1. A folder holds at most a thousand, so the newest is found by listing
+    the folders and the last one of them, however many lines there are."""
+    return check_key(f"{AUDIT_CHAIN}{number // 1000:06d}/{number:09d}.json")
 
 
 def probe(name: str) -> str:
@@ -287,6 +293,12 @@ def parse_note(key: str) -> str | None:
     """The conversation of a tombstone's or unfinished erasure's key; None for any other key."""
     found = _parsed(_note, key)
     return found[1] if found else None
+
+
+def parse_audit(key: str) -> int | None:
+    """The number of a line of the audit's chain; None for any other key, also for a line of version 1."""
+    found = _audit.fullmatch(key)
+    return int(found[1]) if found and audit(int(found[1])) == key else None
 
 
 def parse_superseded(key: str) -> tuple[str, str] | None:

@@ -15,8 +15,8 @@ __all__ = ["scrub", "without"]
 
 NOTES = "_turnkeeper/"
 _apart = (
-    keys.ARCHIVE,
-    keys.PROBE,
+    f"{keys.INCOMING}/",
+    "_turnkeeper/probe/",
     keys.TOMBSTONES,
     keys.ERASING,
     keys.AUDIT,
@@ -43,7 +43,8 @@ def scrub(store: Store, conversations: Collection[str]) -> int:
             store.put(key, cleaned)
         return cleaned != data
 
-    return sum(each(look, (key for key in store.list(NOTES) if not key.startswith(_apart))))
+    places = (f"{folder}/" for folder in store.folders(NOTES))
+    return sum(each(look, (key for place in places if not place.startswith(_apart) for key in store.list(place))))
 
 
 def without(data: bytes, conversations: Collection[str]) -> bytes:

@@ -13,7 +13,7 @@ from turnkeeper.archive.contract import Store
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.versions import Bucket, History, Lock, Version
 
-__all__ = ["Removed", "held_keys", "remove", "survey"]
+__all__ = ["Removed", "held_keys", "remove", "remove_earlier", "survey"]
 
 ROUNDS = 3
 LINKED = "a link stood in place of its folder: it is removed, and what it led to was not touched"
@@ -107,6 +107,15 @@ def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: R
             if store.size(key) is not None:
                 store.delete(key)
     removed.doubt = BUSY
+
+
+def remove_earlier(bucket: Bucket, place: str) -> list[Lock]:
+    """Remove every version below a folder but what stands there now; the locks of those that are held."""
+    listed = list(bucket.versions(place))
+    locks = bucket.delete([one for one in listed if not one.marker and not one.latest])
+    held = {lock.version.key for lock in locks}
+    bucket.delete([one for one in listed if one.marker and not _hides(one, held)])
+    return locks
 
 
 def _hides(version: Version, held: set[str]) -> bool:

@@ -43,11 +43,14 @@ def reread(
     end, and views superseded more than a day ago are swept. One conversation's trouble does not stop the others;
     ``Fatal`` errors are raised.
     """
+    named = None if conversations is None else list(conversations)
+    archive.require()
+    archive.audit.record("reread", conversations=named or (), every=every)
     manifests: list[Manifest] = []
     try:
-        for conversation in archive.conversations() if conversations is None else conversations:
+        for conversation in archive.conversations() if named is None else named:
             before = _state(archive, conversation)
-            if before == "unread" or every or conversations is not None:
+            if before == "unread" or every or named is not None:
                 result, manifest = _one(archive, conversation, before, Reading(options), move=every)
                 manifests += [manifest] if manifest else []
                 if len(manifests) >= _PUBLISHED_AT_ONCE:

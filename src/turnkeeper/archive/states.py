@@ -8,7 +8,7 @@ so neither forgets what the other knows. Questions about dates are answered from
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Literal, TypeVar
 
@@ -168,6 +168,15 @@ class States:
             if self._write(day, generation, tuple(texts[name] for name in sorted(texts))):
                 return len(news)
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
+
+    def forget(self, day: str, conversations: Collection[str]) -> int:
+        """Say that these are erased, and nothing else of them, in no generation of the day; how many it names."""
+        known = [call.conversation for call in self.read(day).calls if call.conversation in conversations]
+        erased = [CallState(conversation=name, state="erased") for name in known]
+        if known:
+            self.commit(day, erased, combine=lambda _, told: told)
+            self._prune(day, max(self._generations(day)))
+        return len(known)
 
     def reset(self, day: str) -> None:
         """Begin a day anew whose newest generation cannot be read: nothing is known of it from now on."""

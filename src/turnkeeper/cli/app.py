@@ -43,6 +43,7 @@ VERBS = {
     "reindex": "Build the archive's index again from its manifests, offline.",
     "report": "Pages to read, hear and share: one call as a file, or a folder of calls. No server.",
     "verify": "Re-hash what an archive lists; find what is missing, changed or listed by nobody.",
+    "audit": "Who did what with an archive's content, and whether a line of that is changed or gone.",
     "erase": "Erase conversations for good, every version of them, with a proof.",
     "expire": "Erase the conversations that have become too old.",
     "doctor": "Check every precondition, each with its mend.",
@@ -50,7 +51,7 @@ VERBS = {
 }
 
 _ASKING = {"get", "export", "status", "retry", "doctor"}
-_KEEPING = {"turns", "clip", "reread", "reindex", "report", "verify", "erase", "expire"}
+_KEEPING = {"turns", "clip", "reread", "reindex", "report", "verify", "audit", "erase", "expire"}
 
 
 def epilogue(verb: str = "") -> str:

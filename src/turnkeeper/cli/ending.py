@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 
 from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
@@ -28,6 +29,7 @@ def guarded(command: Callable[[], object]) -> int:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         # A service that is stopped ends as for Ctrl-C: what was started is ended, and nothing half-written is left.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.showwarning = _warn
     try:
         _refuse_closed_output()
         _speak_utf8()
@@ -54,6 +56,13 @@ def guarded(command: Callable[[], object]) -> int:
         complain(end)
         return end.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as a person reads it, without the line of code that it comes from."""
+    from turnkeeper.cli.console import say
+
+    say(f"turnkeeper: {message}")
 
 
 def _refuse_closed_output() -> None:

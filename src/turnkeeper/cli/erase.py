@@ -13,6 +13,7 @@ from turnkeeper.cli.console import say
 from turnkeeper.cli.erasure import confirm, refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["erase"]
@@ -69,16 +70,17 @@ def erase(
     _refuse_empty("--external-contact", external_contact)
     if bool(named) + bool(ani) + bool(external_contact) > 1:
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    clock = clock_from_environment()
+    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
     by, chosen, open_questions = _chosen(opened, named, ani or "", external_contact or "")
     if dry_run:
         planned = opened.erase(chosen, by=by, dry_run=True)
         tell(planned, as_json=json)
         return 3 if open_questions or any(one.state == "absent" for one in planned.erasures) else 0
-    if chosen and not confirm(opened.erase(chosen, by=by, dry_run=True), yes=yes):
+    if chosen and not yes and not confirm(opened.erase(chosen, by=by, dry_run=True)):
         say("nothing was erased")
         return 0
-    done = opened.erase(chosen, by=by)
+    done = erase_from_queue(opened.url, opened.erase(chosen, by=by), clock)
     code = tell(done, as_json=json)
     written = write_proof(done, proof) if proof else 0
     return 3 if code or written or open_questions else 0

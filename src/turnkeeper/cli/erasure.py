@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.archive.erase import FORMAT, Erasure, Proof
-from turnkeeper.archive.keys import STATES
+from turnkeeper.archive.keys import INCOMING, STATES
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.own_file import refuse_foreign_file, set_aside
 from turnkeeper.errors import Misconfigured
@@ -20,6 +20,10 @@ _NOT_SEARCHED = "was not searched: rows made of these conversations may be left 
 _UNREAD = (
     "cannot be read and may name these conversations: run turnkeeper reindex, then turnkeeper erase on the archive"
 )
+_AT_WORK = (
+    "holds files whose writers nobody here knows to be alive or gone: run turnkeeper erase on the archive in a day"
+)
+_IN_USE = "is the queue of exports here, and cannot be cleaned now: run turnkeeper erase for these conversations again"
 
 
 def document(proof: Proof) -> str:
@@ -27,10 +31,10 @@ def document(proof: Proof) -> str:
     return msgspec.json.format(msgspec.json.encode(proof), indent=2).decode() + "\n"
 
 
-def confirm(plan: Proof, *, yes: bool) -> bool:
+def confirm(plan: Proof) -> bool:
     """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked."""
     found = sum(erasure.state != "absent" for erasure in plan.erasures)
-    if yes or not found:
+    if not found:
         return True
     listed(plan, SHOWN)
     if not sys.stdin.isatty():
@@ -87,6 +91,15 @@ def refuse_foreign_proof(file: Path | None) -> None:
         refuse_foreign_file(file, FORMAT, "--proof")
 
 
+def _why_not_covered(place: str) -> str:
+    """What may be left at a place, and what to do about it."""
+    if place.startswith(STATES):
+        return _UNREAD
+    if place == INCOMING:
+        return _AT_WORK
+    return _IN_USE if Path(place).is_absolute() else _NOT_SEARCHED
+
+
 def _line(erasure: Erasure) -> str:
     why = f"  ({erasure.why})" if erasure.why else ""
     asked = f"  (asked for as {erasure.asked})" if erasure.asked else ""
@@ -101,7 +114,7 @@ def _remarks(proof: Proof) -> None:
     for conversation in proof.undated:
         say(f"{conversation}  kept: nothing says when it was")
     for place in proof.not_covered:
-        say(f"{place} {_UNREAD if place.startswith(STATES) else _NOT_SEARCHED}")
+        say(f"{place} {_why_not_covered(place)}")
     if proof.waiting:
         say(f"{proof.waiting} earlier erasures wait for their locks to end")
     if proof.why and proof.erasures:

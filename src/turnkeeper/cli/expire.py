@@ -12,6 +12,7 @@ from turnkeeper.archive.expire import read_age
 from turnkeeper.cli.console import say
 from turnkeeper.cli.erasure import refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.runs.erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["expire"]
@@ -51,8 +52,11 @@ def expire(
     """
     age = read_age(older_than)
     refuse_foreign_proof(proof)
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    clock = clock_from_environment()
+    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
     done = opened.expire(age, dry_run=dry_run)
+    if not dry_run:
+        done = erase_from_queue(opened.url, done, clock)
     code = tell(done, as_json=json)
     say(f"{len(done.erasures)} conversations older than {older_than}")
     if dry_run:

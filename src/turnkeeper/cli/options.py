@@ -93,6 +93,8 @@ class Destination:
     shared: Annotated[bool, Parameter(negative="")] = False
     """Let the group of a folder read and write what is made in it; without, it is yours alone. [env:
     TURNKEEPER_SHARED]"""
+    require_audit: Annotated[bool, Parameter(negative="")] = False
+    """Refuse to read an archive whose audit cannot be written. [env: TURNKEEPER_REQUIRE_AUDIT]"""
 
 
 @Parameter(name="*", group=CHOICE)
@@ -194,6 +196,7 @@ def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
         checksum=destination.checksum,
         profile=destination.profile or None,
         shared=destination.shared or None,
+        require_audit=destination.require_audit or None,
         ca=ca,
     )
     if found.shared:

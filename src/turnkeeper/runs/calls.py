@@ -124,7 +124,7 @@ def _single(transcript: Place) -> Iterator[Assembly]:
 
 
 def archived_call(url: str, conversation: str, store: StoreSettings | None = None) -> Call:
-    """A call of an archive whose recordings were archived with it, by its alignment document.
+    """A call of an archive whose recordings were archived with it, by its alignment document, to cut clips from.
 
     Raises ``NotFound`` where the archive does not hold the conversation or no recording of it.
     """
@@ -137,6 +137,7 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
     hint = "Fetch it with its recordings: turnkeeper get ID --audio."
     if manifest is None:
         raise NotFound("not in the archive", operation="read", key=conversation, hint=hint)
+    archive.audit.record_or_warn("clip", conversations=[conversation])
     try:
         document = read_alignment(archive.read_view(manifest, name), name)
     except NotFound:
@@ -158,7 +159,7 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
 
     def spoken() -> Iterator[Spoken]:
         places = {one.index: one for one in document.turns if one.recording in numbers}
-        for assembly in open_transcripts(url, interactions=[conversation], store=store):
+        for assembly in open_transcripts(url, interactions=[conversation], store=store, audited=False):
             for index, turn in enumerate(assembly.turns()):
                 if place := places.get(index):
                     yield Spoken(index, turn, numbers[place.recording], place.spans, place.flags)

@@ -145,10 +145,17 @@ async def _export(
             recordings=sound.states,
             sync_mode=audio.sync if audio else None,
         )
+        await anyio.to_thread.run_sync(partial(_recorded, archive, conversation))
         kept = await anyio.to_thread.run_sync(keep)
         for _, cause in found.failed:
             raise cause  # only now: what came is archived, and says which leg is missing
         return kept, sound
+
+
+def _recorded(archive: Archive, conversation: str) -> None:
+    """Nothing is kept without a line of the audit, and no line stands where there is no archive yet."""
+    archive.prepare()
+    archive.audit.record("get", conversations=[conversation])
 
 
 def get(

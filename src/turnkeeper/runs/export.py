@@ -8,12 +8,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from turnkeeper.archive import keys
+from turnkeeper.archive.audit import Action
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, CallState, States
 from turnkeeper.archive.tombstones import Tombstones
@@ -50,6 +53,8 @@ from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 __all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
 
 _PAGE = 100
+_EXPORT: tuple[Action, Action] = ("export begun", "export")
+_RETRY: tuple[Action, Action] = ("retry begun", "retry")
 _USUAL_QUOTA = 300.0
 """Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
 
@@ -187,6 +192,8 @@ def export(
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
             await claimed(door, archive)
+            begun, ended = _RETRY if retry else _EXPORT
+            await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_what(asked)))
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
                 if retry:
@@ -194,9 +201,11 @@ def export(
                 if settings.audio is not None:
                     await anyio.to_thread.run_sync(book.reopen, AUDIO)
                 run_ = Run(door, archive, book, settings, clock, listener, stop)
-                return await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
+                report = await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
                 book.close()
+            await anyio.to_thread.run_sync(partial(archive.audit.record, ended, **_came_of(asked, report)))
+            return report
 
     with foreign_as_defect("export", ""):
         return run(verb)
@@ -239,6 +248,26 @@ def foresee(
 
     with foreign_as_defect("export", ""):
         return run(verb)
+
+
+def _what(asked: Range | Follow | None) -> dict[str, Any]:
+    """What the audit says of a run that begins: never the words of a filter."""
+    if isinstance(asked, Follow):
+        return {"follow": True, "filtered": bool(asked.filters)}
+    if asked is None or (asked.interval is None and not asked.ids):
+        return {}
+    if asked.interval is None:
+        return {"conversations": asked.ids}
+    stretch = {"since": rfc3339(asked.interval.start), "until": rfc3339(asked.interval.end)}
+    return stretch | {"filtered": bool(asked.filters)}
+
+
+def _came_of(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
+    """What the audit says at the end: the run's report, and its counts. One that followed has many reports."""
+    if isinstance(asked, Follow):
+        return {"follow": True, "ended": report.ended}
+    counts = {name: getattr(report, name) for name in ("found", "visited", "done", "unread", "absent", "failed")}
+    return {"run": keys.run(report.started_at, report.ended_at), "ended": report.ended} | counts
 
 
 def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:

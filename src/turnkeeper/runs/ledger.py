@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,7 +20,7 @@ import msgspec
 
 from turnkeeper.archive.states import AUDIO, CallState, LegState, merged
 from turnkeeper.clock import Clock
-from turnkeeper.errors import StoreRefused
+from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
 from turnkeeper.runs.presence import Presence
 
@@ -303,6 +303,7 @@ class Ledger:
     def erase(self, conversations: Iterable[str]) -> None:
         """Forget everything about these except that they are erased; the archive's index is told so too."""
         with self._changing() as db:
+            before = db.total_changes
             for conversation in conversations:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
@@ -310,6 +311,20 @@ class Ledger:
                     " unread_audio = 0, dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
                 )
+            changed = db.total_changes > before
+        if changed:
+            with suppress(Unavailable):  # whoever holds the file now cleans it with the next commit
+                self.clean()
+
+    def clean(self) -> None:
+        """Leave nothing of what was erased in free pages or in the write-ahead log. Raises ``Unavailable`` while
+        another process holds the file."""
+        with self._reading() as db:
+            db.execute("VACUUM")
+            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                hint = "Run turnkeeper erase on the archive again when it has ended."
+                words = "another process reads the queue, so what it holds of erased calls is not overwritten yet"
+                raise Unavailable(words, operation="erase", key=str(self.path), hint=hint)
 
     def close_window(self, name: str, start: str, stop: str) -> None:
         """This stretch was listed to its end and the platform adds no more to it."""
@@ -357,6 +372,8 @@ class Ledger:
             raise self._refused(f"is of version {found}, this turnkeeper knows {newest}", hint)
         # The archive is the truth: a commit that a power cut takes back is done again.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        # What is deleted or replaced is overwritten: details of a call name the customer.
+        self._db.execute("PRAGMA secure_delete = ON")
 
     def _version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])

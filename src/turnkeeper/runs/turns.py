@@ -226,19 +226,21 @@ def open_transcripts(
     store: StoreSettings | None = None,
     mode: Mode | None = None,
     findings: Findings | None = None,
+    audited: bool = True,
 ) -> Iterator[Assembly]:
     """The transcripts found at ``place``, each with its header and a fresh iterator of turns.
 
     ``interactions`` narrows an archive to those conversations without opening the others; a single payload is always
     given, whichever conversation it is about. ``mode`` says how closely to look. Conversations of an archive that
-    cannot be read go to ``findings``; without any they are raised at the end.
+    cannot be read go to ``findings``; without any they are raised at the end. The audit of an archive gets one line,
+    unless the caller wrote one (``audited``).
     """
     own = findings or Findings()
     with _single(place, platform) as source:
         if source is not None:
             yield from _of_body(source, interactions, mode)
             return
-        yield from _archived(str(place), interactions, store, mode, own)
+        yield from _archived(str(place), interactions, store, mode, own, audited=audited)
     if findings is None:
         own.raise_any()
 
@@ -313,12 +315,21 @@ def is_archive(place: str | Path) -> bool:
 
 
 def _archived(
-    url: str, interactions: Collection[str], store: StoreSettings | None, mode: Mode | None, findings: Findings
+    url: str,
+    interactions: Collection[str],
+    store: StoreSettings | None,
+    mode: Mode | None,
+    findings: Findings,
+    *,
+    audited: bool = True,
 ) -> Iterator[Assembly]:
     # Reading a file must not load an object store's client: a command's start-up time is part of its promise.
     from turnkeeper.archive.bundle import Archive
 
     archive, count = Archive(url, store), 0
+    archive.require()
+    if audited:
+        archive.audit.record_or_warn("turns", conversations=interactions, every=not interactions)
     for conversation in interactions or archive.conversations():
         count += 1
         with findings.item(conversation):

@@ -10,10 +10,9 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.archive import keys, layout
-from turnkeeper.archive.audit import Action, Fact
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.errors import Denied, DiskFull, Misconfigured, NotFound, Skippable, StoreRefused, Unread
+from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
 from turnkeeper.events import Listener, Paged, silent
 from turnkeeper.outfile import outfile
 from turnkeeper.viewer.built import Shell, shell
@@ -44,6 +43,10 @@ class Report:
     removed: int = 0
     without_page: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def remark(self, note: str) -> None:
+        """Add a note, where there is anything to say."""
+        self.notes += [note] if note else []
 
 
 def report(
@@ -92,18 +95,10 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
     folder = f"{target.stem}-audio"
     placing = Placing(embed, target.parent / folder, f"{folder}/")
     call, built = read_call(archive, manifest, Naming(archive)), shell("call")
-    made = Report(target, calls=1, written=1, notes=_audited(archive, "view", conversation=conversation))
+    made = Report(target, calls=1, written=1)
+    made.remark(archive.audit.record_reading("view", conversations=[conversation]))
     write_page(archive, call, built, target, placing, inputs=_inputs(manifest, built, embed=embed))
     return made
-
-
-def _audited(archive: Archive, action: Action, **facts: Fact) -> list[str]:
-    """Record who reads what. An archive that this identity may only read is read all the same, and that is said."""
-    try:
-        archive.audit.record(action, **facts)
-    except (Denied, StoreRefused, DiskFull) as cause:
-        return [f"the archive cannot be written ({cause.message}): its audit has no line of this reading"]
-    return []
 
 
 class _Folder:
@@ -121,7 +116,8 @@ class _Folder:
         # A call whose manifest cannot be read has no start, so it is named and not taken for one outside the range.
         wanted = list(Period(since, until).conversations(self._archive, lambda name: self._start(name, made)))
         facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
-        made.notes += _audited(self._archive, "report", calls=len(wanted), **facts)
+        audit = self._archive.audit
+        made.remark(audit.record_reading("report", conversations=wanted, calls=len(wanted), **facts))
         with journal:
             seen = set()
             for place, conversation in enumerate(wanted):

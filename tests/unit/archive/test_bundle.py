@@ -98,7 +98,9 @@ def quick() -> Archive:
 
 
 def contents(archive: Archive) -> dict[str, bytes]:
-    return {key: archive.store.get(key) for key in archive.store.list("")}
+    """Everything but the audit, to which a reread adds a line."""
+    store = archive.store
+    return {key: store.get(key) for key in store.list("") if not key.startswith(keys.AUDIT)}
 
 
 def views(archive: Archive) -> dict[str, bytes]:
@@ -331,6 +333,7 @@ def test_reread_restores_a_view_that_was_lost(quick: Archive) -> None:
 
 
 def test_reread_of_a_stranger_says_absent(quick: Archive) -> None:
+    quick.prepare()
     [result] = reread(quick, ["stranger"])
     assert (result.before, result.after) == ("absent", "absent")
 

@@ -21,6 +21,7 @@ from tests.unit.archive.kept import SECRET, Failing, Killed, keep, view_key
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.erase import Eraser
+from turnkeeper.archive.states import CallState, LegState, States
 from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.unfinished import Unfinished
@@ -63,6 +64,14 @@ class Place:
         found = [(one["Key"], one["VersionId"]) for page in pages for one in page.get(kind, [])]
         return [(key, version) for key, version in found if part in key and "_turnkeeper" not in key]
 
+    def notes(self) -> Iterator[bytes]:
+        """Every version of the index and of run reports."""
+        for place in ("states", "runs"):
+            listed = self.client.list_object_versions(Bucket=self.bucket, Prefix=f"calls/one/_turnkeeper/{place}/")
+            for one in listed.get("Versions", ()):
+                got = self.client.get_object(Bucket=self.bucket, Key=one["Key"], VersionId=one["VersionId"])
+                yield got["Body"].read()
+
     def bodies(self) -> Iterator[bytes]:
         for key, version in self.versions():
             yield self.client.get_object(Bucket=self.bucket, Key=key, VersionId=version)["Body"].read()
@@ -102,6 +111,19 @@ def test_no_version_is_left_of_an_erased_call_and_every_one_of_the_other(place: 
     assert here.versions("call-1") == []
 
 
+def test_no_version_of_the_index_or_of_a_run_report_tells_of_an_erased_call(place: Make) -> None:
+    here = place()
+    busy(here)
+    report = '{"failures":[{"conversation":"call-1","message":"leg-of-call-1"}],"done":1}'
+    here.store.put("_turnkeeper/runs/2026-09-21T120000Z--2026-09-21T130000Z.json", report.encode())
+    leg = LegState(id="leg-of-call-1", state="failed", reason="words of call-1")
+    States(here.store).commit("2026-09-21", [CallState(conversation="call-1", state="done", legs=(leg,))])
+    traces = (b"leg-of-call-1", b"words of call-1")
+    assert {trace for trace in traces for body in here.notes() if trace in body} == set(traces)
+    assert Archive(here.store, clock=ManualClock()).erase(["call-1"]).proven
+    assert not [trace for trace in traces for body in here.notes() if trace in body]
+
+
 def test_a_dry_run_counts_versions_and_deletes_none(place: Make) -> None:
     here = place()
     busy(here)
@@ -137,8 +159,9 @@ def test_what_a_lock_holds_is_named_with_its_date_and_hidden(place: Make) -> Non
     held = here.versions("call-1")
     proof = Archive(here.store, clock=SystemClock()).erase(["call-1"])
     [erasure] = proof.erasures
-    assert (proof.proven, erasure.state, len(erasure.held), erasure.versions) == (False, "held", len(held), 0)
-    assert {hold.version for hold in erasure.held} == {version for _, version in held}
+    # One more: what the index said of the call is an object of that bucket too.
+    assert (proof.proven, erasure.state, len(erasure.held), erasure.versions) == (False, "held", len(held) + 1, 0)
+    assert {hold.version for hold in erasure.held} > {version for _, version in held}
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     for hold in erasure.held:
         assert hold.mode == "COMPLIANCE"

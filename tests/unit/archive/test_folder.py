@@ -320,3 +320,24 @@ def test_a_disk_that_cannot_be_read_is_said_and_ends_no_verification(tmp_path: P
             return torn.open("mem") if key == view else super().open(key)
 
     assert [finding.kind for finding in Verification(Torn(tmp_path))] == ["unchecked"]
+
+
+def test_a_writer_in_another_container_of_the_same_name_keeps_its_file(tmp_path: Path) -> None:
+    """Its process number means nothing here, so the file looks like that of a process that is gone."""
+
+    class Elsewhere(Disk):
+        def sync(self, descriptor: int) -> None:
+            super().sync(descriptor)
+            [path] = (tmp_path / "_turnkeeper/incoming").iterdir()
+            host, _, mark = path.name.split(".")
+            disguised = path.rename(path.with_name(f"{host}.999999999.{mark}"))
+            seen.append((FolderStore(tmp_path).drop_leftovers(), disguised.exists()))
+            disguised.rename(path)
+
+    seen: list[tuple[int, bool]] = []
+    store = FolderStore(tmp_path, disk=Elsewhere())
+    store.put("manifests/c/000001.json", b"mine", create=True)
+    store.put_stream("raw/d/leg/a.json", BytesSource(b"body"))
+    assert seen == [(0, True), (0, True)]
+    assert (store.get("manifests/c/000001.json"), store.get("raw/d/leg/a.json")) == (b"mine", b"body")
+    assert list(store.unclaimed()) == []

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from tests.unit.archive.kept import SECRET, contents, keep, outside, transcript
 
-from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.store import Store, open_store
@@ -89,27 +88,6 @@ def test_a_conversation_erased_while_it_is_kept_is_undone(quick: Store) -> None:
         keep(Meanwhile(), "call-1")  # type: ignore[arg-type]
     assert [key for key in outside(quick) if "call-1" in key] == []
     assert [note.conversation for note in Unfinished(quick).all()] == ["call-1"]
-
-
-def test_the_audit_says_who_what_when_and_how_many(store: Store) -> None:
-    clock = ManualClock()
-    audit = Audit(store, clock)
-    audit.record("export", conversations=12)
-    clock.advance(1)
-    Audit(store, clock, who=("ada", "vault-1")).record("report", rows=3, filter="x" * 1000)
-    first, second = (line for _, line in audit.lines("2026-11-02"))
-    assert (first.action, first.facts, first.at) == ("export", {"conversations": 12}, "2026-11-02T09:00:00.000Z")
-    assert first.user
-    assert first.host
-    assert (second.user, second.host, len(str(second.facts["filter"]))) == ("ada", "vault-1", 200)
-    assert list(audit.lines("2026-11-03")) == []
-
-
-def test_two_lines_of_one_instant_are_two(quick: Store) -> None:
-    audit = Audit(quick, ManualClock())
-    for _ in range(50):
-        audit.record("view")
-    assert len(list(audit.lines())) == 50
 
 
 def test_the_secret_of_these_tests_is_where_it_should_be(quick: Store) -> None:

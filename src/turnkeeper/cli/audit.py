@@ -1,0 +1,168 @@
+"""``turnkeeper audit``: who did what with an archive's content, and whether a line of it was changed or is gone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from turnkeeper.archive.audit import HEAD_FORMAT, AuditCheck, Breach, Head, Line
+from turnkeeper.archive.bundle import Archive
+from turnkeeper.cli.console import printable, say
+from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.own_file import refuse_foreign_file
+from turnkeeper.clock import rfc3339
+from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.windows import range_of
+from turnkeeper.settings import clock_from_environment
+
+__all__ = ["audit"]
+
+SHOWN = 3
+"""So many conversations stand in a line for people; JSON has all of them."""
+
+
+def audit(
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
+    /,
+    *,
+    since: str = "",
+    conversation: str = "",
+    who: str = "",
+    head: Path | None = None,
+    destination: Destination | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Who did what with an archive's content, and whether a line of it was changed or is gone.
+
+    Every line is read and the chain is checked, whichever lines are shown. Nothing is written into the archive.
+
+        turnkeeper audit s3://calls/genesys --since 30d --conversation 4d3c…
+        turnkeeper audit s3://calls/genesys --head audit-head.json
+
+    The chain itself cannot show that its newest lines were removed, or that somebody wrote it anew to its end. Keep a
+    file of `--head` where those who write to the archive cannot write.
+
+    Exit code 3 says that the chain is broken; each place is listed.
+
+    Parameters
+    ----------
+    archive
+        The archive's folder or address.
+    since
+        Only lines from then on: a date, a time (UTC unless it says otherwise), or so long ago (30d).
+    conversation
+        Only lines that name this conversation, and those of runs over many that name none.
+    who
+        Only lines of this user, host, or user@host.
+    head
+        Compare the chain with this file, and write its newest line there if nothing is wrong.
+    json
+        One JSON object per line on standard output, and last one with what was looked at.
+    """
+    clock = clock_from_environment()
+    shown = _Shown(_start(since, clock.now()), conversation, who, as_json=json)
+    known = _read_head(head) if head is not None else None
+    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened.require()
+    check = opened.audit.check(known)
+    for one in check:
+        shown.show(one)
+    shown.conclude(check)
+    number, sha256 = check.newest
+    if check.breaches:
+        return 3
+    if head is not None:
+        at = rfc3339(clock.now())
+        _write_head(head, Head(format=HEAD_FORMAT, archive=opened.url, number=number, sha256=sha256, at=at))
+    return 0
+
+
+class _Shown:
+    """Prints the lines that were asked for, and everything that is wrong."""
+
+    def __init__(self, since: str, conversation: str, who: str, *, as_json: bool) -> None:
+        self._since, self._conversation, self._who, self._as_json = since, conversation, who, as_json
+        self.count = 0
+
+    def show(self, one: Line | Breach) -> None:
+        """Print a line if it was asked for, a breach in any case."""
+        if isinstance(one, Breach):
+            if self._as_json:
+                _print_json(msgspec.to_builtins(one))
+            else:
+                say(f"wrong: {one.detail}")
+        elif self._is_wanted(one):
+            self.count += 1
+            if self._as_json:
+                _print_json({"kind": "line"} | msgspec.to_builtins(one))
+            else:
+                sys.stdout.write(printable(_sentence(one)) + "\n")
+
+    def _is_wanted(self, line: Line) -> bool:
+        if self._who and self._who not in (line.user, line.host, f"{line.user}@{line.host}"):
+            return False
+        if self._conversation and line.concerns(self._conversation) is False:
+            return False
+        return line.at >= self._since
+
+    def conclude(self, check: AuditCheck) -> None:
+        """Say what was looked at."""
+        number, sha256 = check.newest
+        if self._as_json:
+            counts = {"lines": check.lines, "shown": self.count, "unchained": check.unchained}
+            _print_json({"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256})
+        if number:
+            say(f"the newest is line {number}, SHA-256 {sha256}")
+        earlier = f" ({check.unchained:,} of an earlier version, not chained)" if check.unchained else ""
+        say(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
+
+
+def _sentence(line: Line) -> str:
+    facts = dict(line.facts)
+    named = list(line.conversations) or [str(facts.pop(name)) for name in ("conversation",) if name in facts]
+    more = [f"and {len(named) - SHOWN:,} more"] * (len(named) > SHOWN)
+    told = [f"{name} {_word(fact)}" for name, fact in facts.items() if fact is not False]
+    at = line.at[:19].replace("T", " ")
+    return f"{at} UTC  {line.user}@{line.host}  {line.action}  {', '.join([*named[:SHOWN], *more, *told])}".rstrip()
+
+
+def _word(fact: object) -> str:
+    return "yes" if fact is True else str(fact)
+
+
+def _print_json(document: Mapping[str, object]) -> None:
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+
+
+def _start(since: str, now: datetime) -> str:
+    interval = range_of(now, since=since) if since else None
+    return rfc3339(interval.start) if interval else ""
+
+
+def _read_head(file: Path) -> Head | None:
+    """The head that was kept; None where there is no such file yet."""
+    refuse_foreign_file(file, HEAD_FORMAT, "--head")
+    if not file.exists():
+        return None
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Head)
+    except msgspec.DecodeError:
+        hint = "Give the file as --head wrote it, or another name to begin anew."
+        raise Misconfigured("is no head of an audit", operation="read --head", key=str(file), hint=hint) from None
+
+
+def _write_head(file: Path, head: Head) -> None:
+    """Whole or not at all: half a head would be none."""
+    try:
+        beside = file.with_name(f"{file.name}.new")
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(head), indent=2) + b"\n")
+        beside.replace(file)
+    except OSError as cause:
+        hint = "Name a file in a folder that can be written."
+        raise Misconfigured(f"{cause.strerror}", operation="write --head", key=str(file), hint=hint) from None
