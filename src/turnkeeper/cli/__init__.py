@@ -11,7 +11,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["turns"] and (short := _short(given[1:])) is not None:
+    if (short := _help(given) or _turns(given)) is not None:
         from turnkeeper.cli.ending import guarded
 
         sys.exit(guarded(short))
@@ -20,11 +20,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start(given)
 
 
-def _short(arguments: Sequence[str]) -> Callable[[], int] | None:
+def _help(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """Help and version, without loading what parses options."""
+    from turnkeeper.cli.help import help_text
+
+    text = help_text(arguments)
+    if text is None:
+        return None
+
+    def show() -> int:
+        sys.stdout.write(text)
+        return 0
+
+    return show
+
+
+def _turns(arguments: Sequence[str]) -> Callable[[], int] | None:
     """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
+    if arguments[:1] != ["turns"]:
+        return None
     from turnkeeper.cli.filter import plain_request, write_turns
 
-    request = plain_request(arguments)
+    request = plain_request(arguments[1:])
     if request is None:
         return None
 
