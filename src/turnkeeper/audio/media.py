@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from turnkeeper.audio.length import clock
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.installation import install_hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -304,7 +305,7 @@ def _av() -> Any:
         raise Misconfigured(
             "WebM and MP4 audio need PyAV",
             operation="decode audio",
-            hint="Install it: pip install 'turnkeeper[media]'.",
+            hint=install_hint("media"),
         ) from None
     return av
 

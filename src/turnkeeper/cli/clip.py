@@ -36,8 +36,10 @@ def clip(
     """One turn, the turns of a role, or a stretch of time as a sound file, cut on exact samples.
 
     WAV cut to WAV keeps its bytes (u-law stays u-law); everything else is decoded. From a recording and its transcript,
-    or from an archive that holds both. Prints as JSON what was written. Exit code 3 says that the recording holds
-    nothing, or not all, of something that was asked for.
+    or from an archive that holds both. Every channel is kept, so whoever speaks at the same time is heard too.
+
+    Prints as JSON what was written. Exit code 3 says that the recording holds nothing, or not all, of something that
+    was asked for.
 
         turnkeeper clip call.wav --transcript call.json --turn 3 --out turn.wav
         turnkeeper clip call.opus --transcript call.json --role agent --each --out agent.flac
@@ -86,6 +88,8 @@ def clip(
         store=store_settings(destination or Destination(), None),
     )
     show({"clips": [_told(one) for one in clips]})
+    if rest.roles:
+        say("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
     missing = [one for one in clips if one.flags]
     if missing:
         say(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")

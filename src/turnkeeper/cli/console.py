@@ -13,7 +13,10 @@ import msgspec
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Absent, Archived, Event, Fetched, Listener, Noted, Renewed, Retried, Waiting, silent
 
-__all__ = ["complain", "hush", "listener", "printable", "say", "show"]
+__all__ = ["complain", "hush", "lasting", "listener", "printable", "say", "show"]
+
+_DAYS = 3
+"""From so many days on, hours say nothing."""
 
 
 def printable(text: str) -> str:
@@ -31,6 +34,17 @@ def say(line: str) -> None:
     """One line for a person, on standard error."""
     sys.stderr.write(printable(line) + "\n")
     sys.stderr.flush()
+
+
+def lasting(seconds: float) -> str:
+    """A length of time as a person says it: ``54 days``, ``3 h 05 min``, ``2 min 10 s``, ``8 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= _DAYS * 24:
+        return f"{hours // 24:,} days"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def show(document: Mapping[str, object]) -> None:
@@ -55,7 +69,7 @@ def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
     """Who hears of a run: JSON lines or plain lines on standard error, or nobody."""
     if quiet:
         return silent
-    return _json_line if as_json else _plain_line
+    return _json_line if as_json else _PlainLines()
 
 
 def _json_line(event: Event) -> None:
@@ -63,19 +77,29 @@ def _json_line(event: Event) -> None:
     sys.stderr.flush()
 
 
-def _plain_line(event: Event) -> None:
-    line = _sentence(event)
-    if line:
-        say(line)
+class _PlainLines:
+    """A sentence for each event. Waiting is one sentence however often it is asked again."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[str, str] | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Waiting):
+            what = (event.conversation, event.status)
+            if what != self._waiting:
+                say(f"not ready ({event.status}); asking again every {lasting(event.wait)}")
+            self._waiting = what
+        elif line := _sentence(event):
+            say(line)
 
 
 def _sentence(event: Event) -> str:
     match event:
-        case Waiting(status=status, wait=wait):
-            return f"not ready ({status}); asking again in {wait:g} s"
         case Retried(where=where, reason=reason, wait=wait):
             # The platform's id of that one answer is for its support, not for whoever watches.
             return f"{where}: {reason.split('; context ')[0]}; trying again in {wait:.1f} s"
+        case Renewed(what="link", reason=reason):
+            return f"download link expired ({reason}); a new one was asked for"
         case Renewed(what=what, reason=reason):
             return f"{what} renewed: {reason}"
         case Absent(communication=communication, reason=reason):

@@ -26,6 +26,7 @@ from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
 from turnkeeper.events import Listener
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.installation import install_hint
 from turnkeeper.runs.conversation import export_conversation
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioWanted
@@ -80,8 +81,9 @@ def demo(
     try:
         from turnkeeper.simulator import Simulation, serve
     except ImportError as cause:
-        hint = "Install them: pip install 'turnkeeper[demo]'"
-        raise Misconfigured("the demo's packages are not installed", operation="demo", hint=hint) from cause
+        raise Misconfigured(
+            "the demo's packages are not installed", operation="demo", hint=install_hint("demo")
+        ) from cause
     place = DemoFolder(folder)
     place.refuse_strangers()
     say("starting a simulated platform and an object store on this machine ...")
