@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive import keys
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.installation import upgrade_hint
 from turnkeeper.model import RecordingState, Summary
@@ -89,6 +90,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     of each; ``sync`` is the compact verdict on each one's timing. ``defects`` counts the turns of which a field could
     not be right.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     format: str
     conversation: str

@@ -20,6 +20,7 @@ from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
@@ -43,6 +44,9 @@ class Got:
     ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
     ``troubles`` says why recordings that were asked for could not even be listed.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     conversation: str
     kept: Kept
