@@ -118,7 +118,7 @@ def test_the_summary_is_printed_with_what_became_of_the_audio(platform: Platform
     assert again.json["changed"] is False
     assert requests_of(running)["batchrequests"] == asked
     cli("get", conversation, "--to", "archive", env=env, code=0)
-    cli("reread", "archive", "--every", env=env, code=0)
+    cli("reread", "archive", "--all", env=env, code=0)
     assert {path: path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()} == before
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from turnkeeper.cli.renamed import renamed
+
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = renamed(sys.argv[1:] if arguments is None else list(arguments))
     if (short := _help(given) or _turns(given)) is not None:
         from turnkeeper.cli.ending import guarded
 

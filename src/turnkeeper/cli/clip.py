@@ -44,12 +44,12 @@ def clip(
         turnkeeper clip call.wav --transcript call.json --turn 3 --out turn.wav
         turnkeeper clip call.opus --transcript call.json --role agent --each --out agent.flac
         turnkeeper clip call.wav --start 12.5 --end 14 --out part.wav
-        turnkeeper clip s3://calls/genesys --interaction 4d3c… --role customer --out customer.wav
+        turnkeeper clip s3://calls/genesys --conversation 4d3c… --role customer --out customer.wav
 
     Parameters
     ----------
     audio
-        A recording, or an archive's folder or address (with --interaction).
+        A recording, or an archive's folder or address (with --conversation).
     out
         The file to write; its extension is the format: .wav, .flac, .opus or .ogg.
     transcript
@@ -99,7 +99,7 @@ def clip(
 def _one(chosen: Selection) -> tuple[str, Selection]:
     """The conversation that is named, and the selection without it: here it says where to look."""
     if len(chosen.interactions) > 1:
-        raise Misconfigured("a clip is of one conversation", operation="cut", key="--interaction")
+        raise Misconfigured("a clip is of one conversation", operation="cut", key="--conversation")
     named = next(iter(chosen.interactions), "")
     rest = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
     return named, rest

@@ -197,7 +197,7 @@ Where to look next:
       every turn of that call, merged and attributed
   {folder}/manifests/{done}/000001.json
       what was kept, with SHA-256
-  {_command()} turns {folder} --interaction {done} --role agent --format txt
+  {_command()} turns {folder} --conversation {done} --role agent --format txt
       what the agent said
   {_command()} reread {folder}
       what could not be read, and why

@@ -116,7 +116,7 @@ def _check(
 
 def _archived(url: str, conversation: str, store: StoreSettings | None) -> Call:
     if not conversation:
-        hint = "Name it with --interaction."
+        hint = "Name it with --conversation."
         raise Misconfigured("which conversation of the archive is not said", operation="cut", hint=hint)
     return archived_call(url, conversation, store)
 

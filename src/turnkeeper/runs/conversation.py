@@ -91,7 +91,7 @@ class Got:
         stored = next((view.key for view in self.kept.manifest.views if _is_alignment(view.key, name)), None)
         if stored is not None:
             return {"stored": True, "location": f"{self.archive}/{stored}"}
-        words = ["turnkeeper", "turns", self.archive, "--interaction", self.conversation]
+        words = ["turnkeeper", "turns", self.archive, "--conversation", self.conversation]
         return {"stored": False, "computed_by": shlex.join([*words, "--sample-rate", str(self.sample_rate)])}
 
 
@@ -223,7 +223,7 @@ def _refuse_others(conversation: str, selections: Sequence[Selection]) -> None:
         if one.interactions and conversation.casefold() not in {name.casefold() for name in one.interactions}:
             named = ", ".join(sorted(one.interactions))
             said = f"a selection names another conversation ({named})"
-            raise Misconfigured(said, operation="get", key=conversation, hint="Leave --interaction out.")
+            raise Misconfigured(said, operation="get", key=conversation, hint="Leave --conversation out.")
 
 
 async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:
