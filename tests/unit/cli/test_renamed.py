@@ -10,7 +10,7 @@ from turnkeeper.cli.app import VERBS
 from turnkeeper.cli.help import PAGES
 from turnkeeper.cli.renamed import RENAMED, renamed
 
-OPTION = re.compile(r"^│ \*? *(?:[A-Z.]+ )?(--[a-z-]+)(?: --no-[a-z-]+)?(?: -\w)?(?: ([A-Z]+)(?:\.\.\.)?)? ", re.M)
+OPTION = re.compile(r"^│ [* ]{0,3}(?:[A-Z.]+ )?(--[a-z-]+)(?: --no-[a-z-]+)?(?: -\w)?(?: ([A-Z]+)(?:\.\.\.)?)? ", re.M)
 
 
 @pytest.mark.parametrize(
