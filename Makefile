@@ -75,6 +75,8 @@ $(VENV)/.tested: $(VENV)/.ready
 	$(PIP) install --constraint constraints.txt --group test
 	command -v chromium >/dev/null || { $(SUDO_APT) chromium; } || \
 	  { echo "the pages are tested in Chromium: apt-get install -y chromium" >&2; exit 1; }
+	command -v zsh >/dev/null || { $(SUDO_APT) zsh; } || \
+	  { echo "completion is tested in zsh: apt-get install -y zsh" >&2; exit 1; }
 	command -v ffmpeg >/dev/null || { $(SUDO_APT) ffmpeg; } || \
 	  { echo "captions and sound are judged by ffmpeg: apt-get install -y ffmpeg" >&2; exit 1; }
 	command -v gcc >/dev/null || { $(SUDO_APT) gcc libc6-dev python3-dev; } || \

@@ -17,9 +17,9 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> int:
 
         turnkeeper completion bash > ~/.local/share/bash-completion/completions/turnkeeper
 
-    For zsh, into a folder of $fpath:
+    For zsh, into a folder of $fpath, under this name:
 
-        turnkeeper completion zsh > ~/.zfunc/_turnkeeper
+        turnkeeper completion zsh > ~/.zfunc/_cyclopts_turnkeeper
 
     Parameters
     ----------

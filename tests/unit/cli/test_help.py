@@ -11,7 +11,7 @@ from turnkeeper.cli.app import VERBS, command_line, epilogue
 from turnkeeper.cli.help import PAGES, ROOT, help_text
 
 PLATFORM = {"get", "export", "status", "retry", "doctor"}
-NOTHING = {"demo", "audio", "simulate"}
+NOTHING = {"demo", "audio", "completion", "simulate"}
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

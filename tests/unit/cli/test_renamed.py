@@ -40,7 +40,7 @@ def test_an_option_takes_the_same_kind_of_value_wherever_it_is_offered() -> None
     kinds: dict[str, set[str]] = {}
     for verb in VERBS:
         found = OPTION.findall((PAGES / f"{verb}.txt").read_text(encoding="utf-8"))
-        assert found, verb
+        assert found or verb == "completion", verb
         for option, kind in found:
             kinds.setdefault(option, set()).add(kind)
     differing = {option: seen for option, seen in kinds.items() if len(seen) > 1}

@@ -19,7 +19,7 @@ STORE = BASE | {"obstore"}
 PLATFORM = STORE | {"authlib", "cryptography", "httpx2", "joserfc", "tenacity"}
 MAY_LOAD = {
     **dict.fromkeys(VERBS, STORE),
-    **dict.fromkeys(("simulate", "turns", "audio", "clip"), BASE),
+    **dict.fromkeys(("completion", "simulate", "turns", "audio", "clip"), BASE),
     **dict.fromkeys(("get", "doctor"), PLATFORM),
     **dict.fromkeys(("export", "status", "retry"), PLATFORM | {"sqlite3"}),
     "demo": PLATFORM | {"rich"},
