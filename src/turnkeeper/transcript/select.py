@@ -32,8 +32,8 @@ class Selection:
     """A filter; what is empty or None does not filter.
 
     Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, where ``roles`` names none, a bound is
-    no finite number, the window ends before it starts, or the confidence does not lie between 0 and 1; ``TypeError`` for
-    a field that it does not have, with the nearest.
+    no finite number, the window ends before it starts, or the confidence does not lie between 0 and 1. Raises
+    ``TypeError`` for a field that it does not have, with the nearest.
 
     ``roles`` as asked for: ``system`` stands for system, ivr, acd and bot, every other name for itself.
     ``interactions`` are conversation ids. ``start_ms`` and ``end_ms`` bound a window, half-open: a turn is in it when
