@@ -57,7 +57,6 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
     conversation = running.conversation_ids[0]
     env = {**os.environ, **credentials(running, **s3.environment())}
     env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
-    env["HOME"] = str(tmp_path / "home")
     fill = {"CONVERSATION": conversation, "4d3c2b1a-…": conversation, "--port 8080": "--port 0"}
     fill |= {INSTALLED: "turnkeeper"}
     _prepare(tmp_path, env, conversation)
