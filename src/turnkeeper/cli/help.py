@@ -40,4 +40,5 @@ def help_text(arguments: Sequence[str]) -> str | None:
 
 
 def _fits() -> bool:
-    return shutil.get_terminal_size().columns >= COLUMNS and (sys.stdout.encoding or "").lower() == "utf-8"
+    encoding = getattr(sys.stdout, "encoding", None) or ""  # there is no standard output after >&-
+    return shutil.get_terminal_size().columns >= COLUMNS and encoding.lower().replace("-", "") == "utf8"

@@ -31,6 +31,6 @@ def renamed(arguments: Sequence[str]) -> list[str]:
             continue
         words += [part for part in (f"{new}{equals}{value}" if new else value,) if part]
         notices[f"{name} is {new or 'the first argument'} now"] = None
-    if notices:
+    if notices and sys.stderr:  # there is none after 2>&-
         sys.stderr.write(f"turnkeeper: {'; '.join(notices)}; the old name ends with the next release\n")
     return words
