@@ -9,7 +9,7 @@ PAGES   := src/turnkeeper/viewer/static/call.html
 NATIVE  := $(wildcard native/*.c native/*.h native/*.py)
 SUDO_APT = test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q
 
-.PHONY: demo test check bench clean unit types lint pages
+.PHONY: demo test check bench clean unit types lint help pages
 
 demo: $(VENV)/.ready ## the main job on this machine: simulator, object store, 25 conversations
 	$(BIN)/turnkeeper demo
@@ -35,6 +35,9 @@ unit: $(VENV)/.tested
 
 bench: $(VENV)/.benched ## the comparisons with peers, in one run
 	$(BIN)/python -m benchmarks
+
+help: $(VENV)/.tested ## what `turnkeeper VERB --help` prints, after a change of options
+	$(BIN)/python -m tools.make_help
 
 pages: $(PAGES) ## the pages of `turnkeeper report`, from web/
 
@@ -72,6 +75,8 @@ $(VENV)/.tested: $(VENV)/.ready
 	$(PIP) install --constraint constraints.txt --group test
 	command -v chromium >/dev/null || { $(SUDO_APT) chromium; } || \
 	  { echo "the pages are tested in Chromium: apt-get install -y chromium" >&2; exit 1; }
+	command -v zsh >/dev/null || { $(SUDO_APT) zsh; } || \
+	  { echo "completion is tested in zsh: apt-get install -y zsh" >&2; exit 1; }
 	command -v ffmpeg >/dev/null || { $(SUDO_APT) ffmpeg; } || \
 	  { echo "captions and sound are judged by ffmpeg: apt-get install -y ffmpeg" >&2; exit 1; }
 	command -v gcc >/dev/null || { $(SUDO_APT) gcc libc6-dev python3-dev; } || \

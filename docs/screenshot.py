@@ -1,7 +1,8 @@
-"""Make the pictures of reports from a demo: ``.venv/bin/python docs/screenshot.py [ARCHIVE CONVERSATION]``."""
+"""Make the pictures of the demo and of reports: ``.venv/bin/python docs/screenshot.py [ARCHIVE CONVERSATION]``."""
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+from rich.text import Text
 
 import turnkeeper as tk
+from turnkeeper import settings
 
 DOCS = Path(__file__).parent
 PICTURES = {
@@ -18,6 +22,10 @@ PICTURES = {
     "report-dark": {"viewport": {"width": 1200, "height": 780}, "color_scheme": "dark"},
     "report-phone": {"viewport": {"width": 390, "height": 780}, "color_scheme": "light"},
 }
+
+
+WIDTHS = (80, 200)
+"""Columns of the terminals in which the demo's end is shown."""
 
 
 def main(arguments: list[str]) -> None:
@@ -33,6 +41,8 @@ def main(arguments: list[str]) -> None:
             for name, settings in PICTURES.items():
                 _picture(browser, f"{page.as_uri()}#turn=5", name, settings)
             _picture(browser, pages.as_uri(), "report-list", PICTURES["report-light"])
+            for columns in WIDTHS:
+                _terminal(browser, columns)
             browser.close()
 
 
@@ -41,8 +51,24 @@ def _demo(folder: Path) -> tuple[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "turnkeeper", "demo"], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
     )
-    page = Path(done.stdout.split("Where to look next:")[1].split()[0])
+    page = Path(done.stdout.split("Open this call and press Space:")[1].split()[0])
     return str(folder / "turnkeeper-demo"), page.stem
+
+
+def _terminal(browser: Browser, columns: int) -> None:
+    """What a terminal of this width shows of a demo."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**settings.environment(), "COLUMNS": str(columns), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+        command = [sys.executable, "-m", "turnkeeper", "demo"]
+        done = subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True)
+    console.print(Text("$ turnkeeper demo\n") + Text.from_ansi(done.stdout))
+    page = browser.new_page(viewport={"width": 13 * columns, "height": 1000})
+    page.set_content(f"<body style='margin:0'>{console.export_svg(title=f'{columns} columns')}</body>")
+    target = DOCS / f"demo-{columns}.png"
+    page.locator("svg").screenshot(path=target)
+    sys.stdout.write(f"{target}\n")
+    page.close()
 
 
 def _picture(browser: Browser, address: str, name: str, settings: dict[str, object]) -> None:

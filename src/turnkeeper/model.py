@@ -5,9 +5,11 @@ Times are integer milliseconds from the conversation's start; None for digital t
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
+
+from turnkeeper.display import html_table, one_line
 
 __all__ = [
     "Communication",
@@ -56,6 +58,9 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     ``conversation`` is set where the archive or the document names the conversation.
     """
 
+    __repr__ = one_line
+    _repr_html_ = html_table
+
     text: str
     role: Role
     start_ms: int | None = None
@@ -72,9 +77,16 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     defects: tuple[str, ...] = ()
     conversation: str | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Every field by its name, also those that are not set: a row of a data frame. Words are dictionaries too."""
+        return {**msgspec.structs.asdict(self), "words": [msgspec.structs.asdict(word) for word in self.words]}
+
 
 class Participant(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Somebody or something that took part. ``purpose`` is the platform's own word, ``role`` ours."""
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     id: str
     role: Role
@@ -166,6 +178,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     decimals, 0.0 where none has. ``timed_turns`` have both boundaries, so they map to samples at any rate. ``roles``
     counts turns per role. ``defects`` counts the turns that name at least one defect.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     interaction_id: str
     total_duration_seconds: float

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from turnkeeper.errors import Misconfigured
+from turnkeeper.installation import install_hint
 from turnkeeper.settings import ClientSettings, PlatformSettings, environment, in_home, jwt_from_file, secret_from_file
 
 __all__ = ["KEYRING_SERVICE", "Profile", "profiles_file", "read_profile"]
@@ -152,7 +153,7 @@ def _from_keyring(client: str, place: str) -> str:
         raise Misconfigured(
             "the keyring's library is not installed",
             key=place,
-            hint=f"pip install 'turnkeeper[keyring]', or say where the secret is: {_SOURCES}.",
+            hint=f"{install_hint('keyring')} Or say where the secret is: {_SOURCES}.",
         ) from None
     try:
         secret = keyring.get_password(KEYRING_SERVICE, client)

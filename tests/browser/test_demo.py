@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -13,21 +14,21 @@ from tests.conftest import Cli
 
 def test_the_demo_exports_25_conversations_and_leaves_pages_to_hear(cli: Cli, tmp_path: Path, browse: Open) -> None:
     ran = cli("demo", code=0)
-    assert ran.out.count("done") >= 20
-    assert "Where to look next" in ran.out
+    counts = re.search(r"(\d+) calls: (\d+) done, 1 unread .*, 1 absent", ran.out)
+    assert counts
+    assert int(counts[1]) == 33
     archive = tmp_path / "turnkeeper-demo"
     manifests = [json.loads(path.read_text()) for path in (archive / "manifests").rglob("*.json")]
-    assert sum(manifest["state"] == "done" for manifest in manifests) == ran.out.count(" done ")
+    assert sum(manifest["state"] == "done" for manifest in manifests) == int(counts[2])
     heard = [manifest for manifest in manifests if manifest.get("recordings")]
     assert len(heard) == len(list((archive / "alignment").iterdir())) == 8
     verdicts = [one["verdict"] for manifest in heard for one in manifest["sync"].values()]
     assert sorted(verdicts) == ["corrected"] * 3 + ["verified"] * 5
-    for line in ran.out.split("Where to look next:")[1].splitlines():
-        if (words := line.split()) and words[0].endswith((".json", ".html")):
-            assert (tmp_path / words[0]).exists(), line
-        elif "turns" in words and "--role" in words:
-            assert cli(*words[words.index("turns") :], code=0).out
-    first = ran.out.split("Where to look next:")[1].split()[0]
+    pages = re.findall(r"^  (\S+\.html)$", ran.out, re.M)
+    assert [(tmp_path / page).exists() for page in pages] == [True, True]
+    for command in re.findall(r"turnkeeper ((?:turns|verify) .*)$", ran.out, re.M):
+        assert cli(*command.split(), code=0)
+    first = pages[0]
     _shows_and_plays_a_spoken_call(browse(tmp_path / first))
 
 

@@ -1,4 +1,4 @@
-"""Kill ``reread --every`` at every instant while it brings an archive of version 1 forward.
+"""Kill ``reread --all`` at every instant while it brings an archive of version 1 forward.
 
 ``python -m tests.crash.forward`` prints how many instants there were, and what was lost.
 

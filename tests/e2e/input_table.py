@@ -196,10 +196,10 @@ VERBS = (
     Verb("`export --dry-run`", partial(_asked, ("export", *RANGE, "--dry-run"))),
     Verb("`doctor --shape ID`", partial(_asked, ("doctor", "--shape", "ID", "--wait", "0"))),
     Verb("`retry ARCHIVE`", _retried),
-    Verb("`turns ARCHIVE`", partial(_archive, ("turns", "archive"), ("--interaction", "ID"))),
+    Verb("`turns ARCHIVE`", partial(_archive, ("turns", "archive"), ("--conversation", "ID"))),
     Verb(
         "`clip ARCHIVE`",
-        partial(_archive, ("clip", "archive", "--turn", "0", "--out", "c.wav"), ("--interaction", "ID")),
+        partial(_archive, ("clip", "archive", "--turn", "0", "--out", "c.wav"), ("--conversation", "ID")),
     ),
     Verb("`status ARCHIVE`", partial(_archive, ("status", "archive", "--no-ask"), ())),
     Verb("`verify ARCHIVE`", partial(_archive, ("verify", "archive"), ())),

@@ -27,7 +27,7 @@ def test_what_get_kept_is_found_again(address: str, platform: Platform, cli: Cli
     assert cli("status", to, "--no-ask", env=env, code=0).out
     cli("verify", to, env=env, code=0)
     cli("report", to, "--out", "pages", env=env, code=0)
-    clipped = cli("clip", to, "--interaction", conversation, "--role", "agent", "--out", "o.wav", env=env)
+    clipped = cli("clip", to, "--conversation", conversation, "--role", "agent", "--out", "o.wav", env=env)
     assert "no such" not in clipped.err.lower()
     assert "there is no archive" not in clipped.err
 
@@ -75,13 +75,13 @@ def test_recordings_from_nowhere(verb: str, platform: Platform, cli: Cli, tmp_pa
 
 
 def test_get_with_another_interaction(platform: Platform, cli: Cli, tmp_path: Path) -> None:
-    """K1: get ID --interaction OTHER: exit 0, and an empty selection."""
+    """K1: get ID --conversation OTHER: exit 0, and an empty selection."""
     running = platform(conversations=2)
     one, other = running.conversation_ids[:2]
-    ran = cli("get", one, "--interaction", other, "--to", "archive", env=credentials(running), code=2)
+    ran = cli("get", one, "--conversation", other, "--to", "archive", env=credentials(running), code=2)
     assert other in ran.err
     assert not (tmp_path / "archive").exists()
-    cli("get", one, "--interaction", one.upper(), "--to", "archive", env=credentials(running), code=0)
+    cli("get", one, "--conversation", one.upper(), "--to", "archive", env=credentials(running), code=0)
 
 
 def test_names_that_are_too_long(cli: Cli) -> None:

@@ -119,7 +119,7 @@ def test_the_summary_is_printed_with_what_became_of_the_audio(platform: Platform
     assert again.json["changed"] is False
     assert requests_of(running)["batchrequests"] == asked
     cli("get", conversation, "--to", "archive", env=env, code=0)
-    cli("reread", "archive", "--every", env=env, code=0)
+    cli("reread", "archive", "--all", env=env, code=0)
     assert content(tmp_path / "archive") == before
 
 

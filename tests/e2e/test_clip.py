@@ -151,25 +151,25 @@ def test_a_call_in_an_archive(platform: Platform, cli: Cli, tmp_path: Path) -> N
     archive.store.put(keys.manifest(conversation, 2), encode(aligned))
 
     first = next(n for n, one in enumerate(turns) if one.role == "customer" and (one.start_ms or 0) > 20_000)
-    ran = cli("clip", "archive", "--interaction", conversation, "--turn", str(first), "--out", "c.wav")
+    ran = cli("clip", "archive", "--conversation", conversation, "--turn", str(first), "--out", "c.wav")
     spans = timeline.spans(turns[first].start_ms or 0, turns[first].end_ms or 0)
     (told,) = ran.json["clips"]
     assert (told["recording"], told["spans"]) == ("r-1", [[one.start, one.end] for one in spans])
     assert data_of(tmp_path / "c.wav") == cut(source, *((one.start, one.end) for one in spans))
 
     ran = cli(
-        "clip", "archive", "--interaction", conversation, "--start", "8", "--end", "20", "--out", "t.flac", code=0
+        "clip", "archive", "--conversation", conversation, "--start", "8", "--end", "20", "--out", "t.flac", code=0
     )
     assert ran.json["clips"][0]["spans"] == [[63_680, 72_000], [72_000, 79_680]]
 
-    assert "--interaction" in cli("clip", "archive", "--turn", "0", "--out", "c.wav", code=2).err
+    assert "--conversation" in cli("clip", "archive", "--turn", "0", "--out", "c.wav", code=2).err
     other = running.conversation_ids[1]
     assert (
         "not in the archive"
-        in cli("clip", "archive", "--interaction", other, "--turn", "0", "--out", "c.wav", code=3).err
+        in cli("clip", "archive", "--conversation", other, "--turn", "0", "--out", "c.wav", code=3).err
     )
     archive.store.delete(view.key)
-    gone = cli("clip", "archive", "--interaction", conversation, "--turn", "0", "--out", "c.wav", code=3)
+    gone = cli("clip", "archive", "--conversation", conversation, "--turn", "0", "--out", "c.wav", code=3)
     assert "no recording" in gone.err
 
 

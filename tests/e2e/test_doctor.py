@@ -18,7 +18,7 @@ def _states(out: str) -> dict[str, str]:
 def test_all_is_well(platform: Platform, cli: Cli, s3: LocalS3) -> None:
     running = platform()
     env = credentials(running, **s3.environment())
-    ran = cli("doctor", "--to", "s3://calls/doctor", "--json", env=env, code=0)
+    ran = cli("doctor", "s3://calls/doctor", "--json", env=env, code=0)
     states = _states(ran.out)
     assert "fail" not in states.values(), ran.out
     assert {"credentials", "clock", "quota", "archive: write", "archive: conditional write"} <= set(states)
@@ -28,7 +28,7 @@ def test_all_is_well(platform: Platform, cli: Cli, s3: LocalS3) -> None:
 
 def test_a_folder_is_checked_too(platform: Platform, cli: Cli, tmp_path: Path) -> None:
     running = platform()
-    ran = cli("doctor", "--to", "archive", "--json", env=credentials(running), code=0)
+    ran = cli("doctor", "archive", "--json", env=credentials(running), code=0)
     assert _states(ran.out)["archive: conditional write"] == "ok"
 
 
@@ -47,7 +47,7 @@ def test_a_wrong_secret_is_explained(platform: Platform, cli: Cli) -> None:
 
 def test_a_missing_bucket_prints_the_least_policy(platform: Platform, cli: Cli, s3: LocalS3) -> None:
     env = credentials(platform(), **s3.environment())
-    ran = cli("doctor", "--to", "s3://nowhere/x", env=env, code=3)
+    ran = cli("doctor", "s3://nowhere/x", env=env, code=3)
     assert "s3:PutObject" in ran.out
 
 

@@ -193,7 +193,7 @@ def test_damage_is_listed_for_machines_and_for_people(platform: Platform, cli: C
     people = cli("verify", "archive", code=3)
     assert f"missing     {lost.relative_to(archive).as_posix()}" in people.out
     assert "2 findings" in people.err
-    cli("reread", "archive", "--every", code=0)
+    cli("reread", "archive", "--all", code=0)
     cli("verify", "archive", "--sample", "100%", "--views", code=0)
     cli("verify", "archive", "--sample", "many", code=2)
 

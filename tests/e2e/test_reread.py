@@ -37,7 +37,7 @@ def test_rereading_everything_changes_nothing(platform: Platform, cli: Cli, tmp_
     for conversation in running.conversation_ids[:3]:
         cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
     before = content(tmp_path / "archive")
-    cli("reread", "archive", "--every", code=0)
+    cli("reread", "archive", "--all", code=0)
     assert before == content(tmp_path / "archive")
 
 
@@ -48,7 +48,7 @@ def test_a_lost_view_is_rebuilt(platform: Platform, cli: Cli, tmp_path: Path) ->
     view = view_path(tmp_path / "archive", conversation)
     content = view.read_bytes()
     view.unlink()
-    cli("reread", "archive", "--every", code=0)
+    cli("reread", "archive", "--all", code=0)
     assert view.read_bytes() == content
 
 

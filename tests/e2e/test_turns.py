@@ -52,7 +52,7 @@ def test_adjacent_turns_share_their_boundary_sample(call: Path, cli: Cli) -> Non
 
 def test_another_interaction_prints_nothing_and_says_so(call: Path, cli: Cli) -> None:
     """K1: an interaction that is not there is no success."""
-    ran = cli("turns", str(call), "--interaction", "c-2", code=3)
+    ran = cli("turns", str(call), "--conversation", "c-2", code=3)
     assert ran.out == ""
     assert "c-2" in ran.err
 
@@ -105,7 +105,7 @@ def test_an_archive_is_read_as_input(platform: Platform, cli: Cli, tmp_path: Pat
     for conversation in (one, two):
         cli("get", conversation, "--to", "archive", env=credentials(running), code=0)
     everything = cli("turns", "archive", code=0).out.splitlines()
-    only_one = cli("turns", "archive", "--interaction", one, code=0).out.splitlines()
+    only_one = cli("turns", "archive", "--conversation", one, code=0).out.splitlines()
     assert 0 < len(only_one) < len(everything)
     view = view_path(tmp_path / "archive", one)
     assert cli("turns", str(view), code=0).out.splitlines() == only_one

@@ -34,10 +34,10 @@ def test_one_truncated_manifest_costs_its_conversation_only(archive: Path, cli: 
 
 
 def test_an_interaction_that_is_not_there(archive: Path, cli: Cli) -> None:
-    """K1: ``turns ARCHIVE --interaction UNKNOWN``."""
+    """K1: ``turns ARCHIVE --conversation UNKNOWN``."""
     with pytest.raises(NotFound):
         list(tk.read_turns(str(archive), tk.Selection(interactions=frozenset({"unknown"}))))
-    assert "unknown" in cli("turns", str(archive), "--interaction", "unknown", code=3).err
+    assert "unknown" in cli("turns", str(archive), "--conversation", "unknown", code=3).err
 
 
 def test_a_folder_that_is_no_archive(tmp_path: Path, cli: Cli) -> None:

@@ -145,11 +145,11 @@ def status_after_get(world: World) -> Verdict:
     )
 
 
-@case("K1", "reading", "turns ARCHIVE --interaction UNKNOWN", "a sentence, exit 3")
+@case("K1", "reading", "turns ARCHIVE --conversation UNKNOWN", "a sentence, exit 3")
 def unknown_interaction(world: World) -> Verdict:
     platform = world.platform()
     world.cli("get", platform.ids[0], "--to", "archive", "--quiet")
-    ran = world.cli("turns", "archive", "--interaction", NOBODY)
+    ran = world.cli("turns", "archive", "--conversation", NOBODY)
     return Verdict(ran.code == 3 and NOBODY in ran.err, ran.now)
 
 
@@ -157,7 +157,7 @@ def unknown_interaction(world: World) -> Verdict:
 def unknown_beside_known(world: World) -> Verdict:
     platform = world.platform()
     world.cli("get", platform.ids[0], "--to", "archive", "--quiet")
-    ran = world.cli("turns", "archive", "--interaction", NOBODY, "--interaction", platform.ids[0])
+    ran = world.cli("turns", "archive", "--conversation", NOBODY, "--conversation", platform.ids[0])
     return Verdict(ran.code == 3 and NOBODY in ran.err and bool(ran.turns), ran.now)
 
 

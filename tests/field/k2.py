@@ -159,7 +159,7 @@ def _strays(world: World) -> list[Ran]:
     for name in ("manifests/stray.json", "manifests/.odd/000001.json", "raw/.DS_Store", "transcripts/x y.json"):
         world.file(f"archive/{name}", "{}")
     (world.folder / "archive/raw/empty").mkdir()
-    verbs = (("verify", "archive"), ("turns", "archive"), ("reread", "archive", "--every"))
+    verbs = (("verify", "archive"), ("turns", "archive"), ("reread", "archive", "--all"))
     return [*(world.cli(*verb) for verb in verbs), world.export()]
 
 

@@ -124,7 +124,7 @@ def _one_bad_manifest(world: World, bad: str | bytes) -> Verdict:
         path.write_text(json.dumps(told))
     turns = world.cli("turns", "archive")
     report = world.cli("report", "archive", "--out", "pages")
-    reread = world.cli("reread", "archive", "--every")
+    reread = world.cli("reread", "archive", "--all")
     given = {one["conversation"] for one in turns.turns}
     pages = [call for call in calls[1:] if any(call in path.name for path in (world.folder / "pages").rglob("*.html"))]
     codes = [turns.code, report.code, reread.code]

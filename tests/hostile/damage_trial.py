@@ -134,7 +134,7 @@ def _pages(folder: Path, ran: Ran, ids: set[str]) -> str:
 VERBS: dict[str, Verb] = {
     "verify": Verb(lambda folder, place: ["verify", str(place.archive)]),
     "turns": Verb(lambda folder, place: ["turns", str(place.archive)], _turns, reads_the_hit=True),
-    "reread": Verb(lambda folder, place: ["reread", str(place.archive), "--every"]),
+    "reread": Verb(lambda folder, place: ["reread", str(place.archive), "--all"]),
     "report": Verb(
         lambda folder, place: ["report", str(place.archive), "--out", str(folder / "pages")], _pages, reads_the_hit=True
     ),

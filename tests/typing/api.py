@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import turnkeeper as tk
 from turnkeeper.model import Span
@@ -47,6 +47,7 @@ def bulk() -> None:
 def records(turn: tk.Turn) -> None:
     assert_type(turn.start_ms, int | None)
     assert_type(turn.words, tuple[tk.Word, ...])
+    assert_type(turn.as_dict(), dict[str, Any])
     assert_type(tk.span(0, 290, 100).end, int)
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 from turnkeeper.archive.refusals import POLICY
 from turnkeeper.errors import Denied, Misconfigured
+from turnkeeper.installation import install_hint
 from turnkeeper.known_secrets import remember
 from turnkeeper.settings import StoreSettings, in_home
 
-__all__ = ["INSTALL", "Access", "Protection", "access", "client", "protection"]
+__all__ = ["Access", "Protection", "access", "client", "protection"]
 
-INSTALL = "Install the extra: pip install 'turnkeeper[aws]'."
 LIFETIME = timedelta(minutes=15)
 FIRMWARE = Path("/sys/class/dmi/id/sys_vendor")
 _native = (
@@ -141,7 +141,9 @@ def _from_profile(settings: StoreSettings, firmware: Path) -> Access:
     try:
         import botocore.exceptions
     except ImportError:
-        raise Misconfigured(f"{what} cannot be read without boto3", operation="sign in to S3", hint=INSTALL) from None
+        raise Misconfigured(
+            f"{what} cannot be read without boto3", operation="sign in to S3", hint=install_hint("aws")
+        ) from None
     try:
         session = _session(settings)
         if not _is_ec2(settings.variables, firmware):

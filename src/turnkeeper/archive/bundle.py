@@ -45,7 +45,7 @@ from turnkeeper.transcript.select import Selection
 
 __all__ = ["Archive", "Arrived", "Kept"]
 
-_HINT_VIEW = "Run turnkeeper reread --every on the archive: it builds its views again."
+_HINT_VIEW = "Run turnkeeper reread --all on the archive: it builds its views again."
 
 
 def _ignore(_: TurnkeeperError) -> None: ...

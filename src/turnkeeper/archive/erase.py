@@ -26,6 +26,7 @@ from turnkeeper.archive.tombstones import Reason, Tombstones
 from turnkeeper.archive.unfinished import Note, Unfinished
 from turnkeeper.archive.versions import History, Lock, history
 from turnkeeper.clock import Clock, rfc3339
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Denied, StoreRefused, Unread
 from turnkeeper.version import __version__
 
@@ -83,6 +84,9 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``not_covered`` names what else the archive holds that may repeat a call's content, ``elsewhere`` what no erasure
     in an archive can reach.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     format: str
     producer: str

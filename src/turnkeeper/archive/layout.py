@@ -15,6 +15,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, StoreRefused
+from turnkeeper.installation import upgrade_hint
 
 __all__ = ["FORMAT", "FORMAT_1", "Layout", "claim", "read_layout", "refuse_ignored_conditions"]
 
@@ -54,7 +55,7 @@ def read_layout(store: Store) -> Layout | None:
             f"the archive has the format {found.format[:60]!a}",
             operation="open the archive",
             key=store.url,
-            hint="It was written by a newer turnkeeper: pip install -U turnkeeper.",
+            hint=f"It was written by a newer one. {upgrade_hint()}",
         )
     return found
 

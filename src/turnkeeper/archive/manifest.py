@@ -8,7 +8,9 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive import keys
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Unread, WrongConversation
+from turnkeeper.installation import upgrade_hint
 from turnkeeper.model import RecordingState, Summary
 
 __all__ = [
@@ -89,6 +91,9 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     not be right.
     """
 
+    __repr__ = one_line
+    _repr_html_ = html_table
+
     format: str
     conversation: str
     generation: int
@@ -153,8 +158,7 @@ def parse(data: bytes, key: str = "") -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         hint = "Restore a version or a copy of it; turnkeeper verify lists what else is damaged."
         raise Unread(f"not a manifest ({cause})", operation="read", key=key, hint=hint) from None
-    hint = "Upgrade turnkeeper: pip install -U turnkeeper."
-    raise Unread(f"has the format {named[:60]!a}", operation="read", key=key, hint=hint)
+    raise Unread(f"has the format {named[:60]!a}", operation="read", key=key, hint=upgrade_hint())
 
 
 def foreign_objects(manifest: Manifest) -> Iterator[Input | View]:
@@ -177,7 +181,7 @@ def _misplaced(found: Manifest, conversation: str, key: str) -> WrongConversatio
         return WrongConversation(words, operation="read", key=key, hint=hint)
     words = f"is generation {found.generation} of {found.conversation[:128]!a}"
     hint = "Run turnkeeper verify on the archive."
-    return WrongConversation(words, operation="read", key=key, hint=hint)
+    return WrongConversation(words, operation="read", key=key, hint=upgrade_hint())
 
 
 class _Format(msgspec.Struct):

@@ -18,6 +18,7 @@ from turnkeeper.archive.contract import Store
 from turnkeeper.archive.refusals import POLICY
 from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Conflict, TurnkeeperError
+from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
 
 __all__ = ["Finding", "probe_store"]
@@ -135,7 +136,7 @@ def _only_for_erasing(finding: Finding) -> Finding:
 def _protection(store: Store, settings: StoreSettings) -> Iterator[Finding]:
     found = aws.protection(settings, parse_address(store.url).bucket)
     if found is None:
-        yield Finding("versioning", "warn", "not looked at", aws.INSTALL)
+        yield Finding("versioning", "warn", "not looked at", install_hint("aws"))
         return
     yield _switch("versioning", found.versioning, "Views are replaced in place; versioning keeps their history.")
     yield _switch("object lock", found.object_lock, "Without it whoever may delete objects may delete transcripts.")

@@ -11,6 +11,7 @@ import msgspec
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.archive.views import Reading
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Defect, Erased, Fatal, NotFound, TurnkeeperError
 
 __all__ = ["Reread", "reread"]
@@ -24,6 +25,9 @@ class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     ``absent``; ``reason`` says why it is still unread, or which lists of names it was read without; ``changed`` that a
     new generation was written.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     conversation: str
     before: str

@@ -17,6 +17,7 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.archive.contract import Store
 from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, Unavailable, Unread
+from turnkeeper.installation import upgrade_hint
 
 __all__ = ["AUDIO", "WHOLE", "CallState", "DayStates", "LegState", "State", "States", "Window", "counting", "merged"]
 
@@ -246,8 +247,9 @@ class States:
         except msgspec.DecodeError:
             raise _damaged(key) from None
         if found.format != FORMAT:
-            hint = "Upgrade turnkeeper: pip install -U turnkeeper."
-            raise StoreRefused(f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=hint)
+            raise StoreRefused(
+                f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=upgrade_hint()
+            )
         return found
 
     def _generations(self, day: str) -> Sequence[int]:

@@ -404,7 +404,7 @@ def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
 def _again(one: Input | View) -> str:
     """How an object that is missing or changed comes back."""
     if isinstance(one, View):
-        return "; turnkeeper reread --every builds it again, and turnkeeper get ID --to the archive does"
+        return "; turnkeeper reread --all builds it again, and turnkeeper get ID --to the archive does"
     return "; turnkeeper get ID --to the archive fetches it again, as long as the platform has it"
 
 

@@ -19,6 +19,7 @@ from turnkeeper.archive.parallel import THREADS
 from turnkeeper.archive.store import ObjectStore
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Denied, StoreRefused, TurnkeeperError, Unavailable
+from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
 
 __all__ = ["Bucket", "History", "Lock", "Version", "history"]
@@ -146,7 +147,7 @@ def _history_of_bucket(url: str, settings: StoreSettings) -> History:
         bucket = Bucket(_client(settings), address.bucket, address.prefix)
         status = bucket.versioning()
     except ImportError:
-        return History(None, "whether the bucket keeps versions cannot be asked without boto3", aws.INSTALL)
+        return History(None, "whether the bucket keeps versions cannot be asked without boto3", install_hint("aws"))
     except TurnkeeperError as cause:
         return History(None, f"whether the bucket keeps versions cannot be known ({cause.message})", cause.hint)
     return History(kept=bool(status), bucket=bucket)

@@ -11,6 +11,7 @@ import msgspec
 
 from turnkeeper.audio.timeline import Segment, Timeline
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.installation import upgrade_hint
 from turnkeeper.model import Span
 
 __all__ = [
@@ -133,8 +134,7 @@ def read_alignment(data: bytes, key: str = "") -> Alignment:
         raise Unread(f"not an alignment ({cause})", operation="read", key=key) from None
     if found.format == FORMAT:
         return found
-    hint = "Upgrade turnkeeper: pip install -U turnkeeper."
-    raise Unread(f"has the format {found.format[:60]!a}", operation="read", key=key, hint=hint)
+    raise Unread(f"has the format {found.format[:60]!a}", operation="read", key=key, hint=upgrade_hint())
 
 
 def write_alignment(

@@ -108,7 +108,7 @@ class Audio:
         self.close()
 
 
-def open_audio(source: Path | BinaryIO, *, second: Path | BinaryIO | None = None) -> Audio:
+def open_audio(source: str | Path | BinaryIO, *, second: str | Path | BinaryIO | None = None) -> Audio:
     """Open a recording, whatever its name says: WAV (PCM, float, u-law, A-law), FLAC, Ogg, MP3, WebM, MP4.
 
     ``source`` is a path or a seekable binary file, which is closed with the ``Audio``. With ``second`` two mono files
@@ -119,7 +119,8 @@ def open_audio(source: Path | BinaryIO, *, second: Path | BinaryIO | None = None
     """
     decoders: list[AudioDecoder] = []
     try:
-        decoders += [_decoder(one) for one in (source, second) if one is not None]
+        paths = [Path(one) if isinstance(one, str) else one for one in (source, second)]
+        decoders += [_decoder(one) for one in paths if one is not None]
         if len(decoders) == 2:
             _check_pair(decoders[0], decoders[1])
     except BaseException:

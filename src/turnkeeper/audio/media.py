@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from turnkeeper.audio.length import clock
 from turnkeeper.audio.mp3 import UNKNOWN_DELAY
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.installation import install_hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -308,7 +309,7 @@ def _av() -> Any:
         raise Misconfigured(
             "WebM, MP4 and AAC audio need PyAV",
             operation="decode audio",
-            hint="Install it: pip install 'turnkeeper[media]'.",
+            hint=install_hint("media"),
         ) from None
     return av
 

@@ -17,6 +17,7 @@ from turnkeeper.audio.length import clock
 from turnkeeper.audio.library_warnings import LibraryWarnings
 from turnkeeper.audio.regions import Region, Regions
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.installation import install_hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -265,7 +266,7 @@ def _soundfile() -> Any:
         raise Misconfigured(
             "audio needs numpy and soundfile",
             operation="decode audio",
-            hint="Install them: pip install 'turnkeeper[audio]'.",
+            hint=install_hint("audio"),
         ) from None
     except OSError as cause:
         raise Misconfigured(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from turnkeeper.cli.renamed import renamed
+
 __all__ = ["main"]
 
 
@@ -20,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ImportError:
         sys.stderr.write(_OTHER_SYSTEM)
         sys.exit(2)
-    given = sys.argv[1:] if arguments is None else list(arguments)
-    if given[:1] == ["turns"] and (short := _short(given[1:])) is not None:
+    given = renamed(sys.argv[1:] if arguments is None else list(arguments))
+    if (short := _help(given) or _turns(given)) is not None:
         from turnkeeper.cli.ending import guarded
 
         sys.exit(guarded(short))
@@ -30,12 +32,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start(given)
 
 
-def _short(arguments: Sequence[str]) -> Callable[[], int] | None:
+def _help(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """Help and version, without loading what parses options."""
+    from turnkeeper.cli.help import help_text
+
+    text = help_text(arguments)
+    if text is None:
+        return None
+
+    def show() -> int:
+        sys.stdout.write(text)
+        return 0
+
+    return show
+
+
+def _turns(arguments: Sequence[str]) -> Callable[[], int] | None:
     """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
+    if arguments[:1] != ["turns"]:
+        return None
     from turnkeeper.cli.filter import plain_request, write_turns
     from turnkeeper.settings import environment
 
-    request = None if environment().get("TURNKEEPER_LOG_FORMAT") else plain_request(arguments)
+    request = None if environment().get("TURNKEEPER_LOG_FORMAT") else plain_request(arguments[1:])
     if request is None:
         return None
 

@@ -47,6 +47,7 @@ VERBS = {
     "erase": "Erase conversations for good, every version of them, with a proof.",
     "expire": "Erase the conversations that have become too old.",
     "doctor": "Check every precondition, each with its mend.",
+    "completion": "A script with which bash, zsh or fish completes verbs and options.",
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }
 

@@ -36,18 +36,20 @@ def clip(
     """One turn, the turns of a role, or a stretch of time as a sound file, cut on exact samples.
 
     WAV cut to WAV keeps its bytes (u-law stays u-law); everything else is decoded. From a recording and its transcript,
-    or from an archive that holds both. Prints as JSON what was written. Exit code 3 says that the recording holds
-    nothing, or not all, of something that was asked for.
+    or from an archive that holds both. Every channel is kept, so whoever speaks at the same time is heard too.
+
+    Prints as JSON what was written. Exit code 3 says that the recording holds nothing, or not all, of something that
+    was asked for.
 
         turnkeeper clip call.wav --transcript call.json --turn 3 --out turn.wav
         turnkeeper clip call.opus --transcript call.json --role agent --each --out agent.flac
         turnkeeper clip call.wav --start 12.5 --end 14 --out part.wav
-        turnkeeper clip s3://calls/genesys --interaction 4d3c… --role customer --out customer.wav
+        turnkeeper clip s3://calls/genesys --conversation 4d3c… --role customer --out customer.wav
 
     Parameters
     ----------
     audio
-        A recording, or an archive's folder or address (with --interaction).
+        A recording, or an archive's folder or address (with --conversation).
     out
         The file to write; its extension is the format: .wav, .flac, .opus or .ogg.
     transcript
@@ -86,6 +88,8 @@ def clip(
         store=store_settings(destination or Destination(), None),
     )
     show({"clips": [_told(one) for one in clips]})
+    if rest.roles:
+        say("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
     missing = [one for one in clips if one.flags]
     if missing:
         say(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")
@@ -95,7 +99,7 @@ def clip(
 def _one(chosen: Selection) -> tuple[str, Selection]:
     """The conversation that is named, and the selection without it: here it says where to look."""
     if len(chosen.interactions) > 1:
-        raise Misconfigured("a clip is of one conversation", operation="cut", key="--interaction")
+        raise Misconfigured("a clip is of one conversation", operation="cut", key="--conversation")
     named = next(iter(chosen.interactions), "")
     rest = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
     return named, rest

@@ -12,7 +12,10 @@ from turnkeeper.cli.log import log_as, service_log
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Absent, Archived, Event, Fetched, Listener, Noted, Renewed, Retried, Waiting, silent
 
-__all__ = ["clear", "complain", "fitted", "hush", "listener", "printable", "say", "show"]
+__all__ = ["clear", "complain", "fitted", "hush", "lasting", "listener", "printable", "say", "show"]
+
+_DAYS = 3
+"""From so many days on, hours say nothing."""
 
 
 def printable(text: str) -> str:
@@ -49,6 +52,17 @@ def fitted(text: str) -> str:
     return text if not width or len(text) < width else text[: max(width - 2, 0)] + "…"
 
 
+def lasting(seconds: float) -> str:
+    """A length of time as a person says it: ``54 days``, ``3 h 05 min``, ``2 min 10 s``, ``8 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= _DAYS * 24:
+        return f"{hours // 24:,} days"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
 def show(document: Mapping[str, object]) -> None:
     """One JSON object on standard output; in one line where standard error is a service's log."""
     clear()
@@ -79,22 +93,32 @@ def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
     if quiet:
         return silent
     log = service_log()
-    return log.event if log else _plain_line
+    return log.event if log else _PlainLines()
 
 
-def _plain_line(event: Event) -> None:
-    line = _sentence(event)
-    if line:
-        say(line)
+class _PlainLines:
+    """A sentence for each event. Waiting is one sentence however often it is asked again."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[str, str] | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Waiting):
+            what = (event.conversation, event.status)
+            if what != self._waiting:
+                say(f"not ready ({event.status}); asking again every {lasting(event.wait)}")
+            self._waiting = what
+        elif line := _sentence(event):
+            say(line)
 
 
 def _sentence(event: Event) -> str:
     match event:
-        case Waiting(status=status, wait=wait):
-            return f"not ready ({status}); asking again in {wait:g} s"
         case Retried(where=where, reason=reason, wait=wait):
             # The platform's id of that one answer is for its support, not for whoever watches.
             return f"{where}: {reason.split('; context ')[0]}; trying again in {wait:.1f} s"
+        case Renewed(what="link", reason=reason):
+            return f"download link expired ({reason}); a new one was asked for"
         case Renewed(what=what, reason=reason):
             return f"{what} renewed: {reason}"
         case Absent(communication=communication, reason=reason):

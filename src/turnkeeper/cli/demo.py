@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,18 +11,18 @@ from typing import Annotated
 
 import anyio
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Table
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.bundle import Archive, Kept
 from turnkeeper.cli.console import complain, listener, say
 from turnkeeper.cli.demo_folder import DemoFolder
+from turnkeeper.cli.demo_screen import show_demo
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
 from turnkeeper.events import Listener
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.installation import install_hint
 from turnkeeper.runs.conversation import export_conversation
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.sound import AudioWanted
@@ -40,7 +37,6 @@ FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-e
 BUCKET = "calls"
 SHOWN = "ivr-hold"
 """The sample call whose page is named first: a menu, a queue, a hold and two agents."""
-TABLE_WIDTH = 84
 THREE_DAYS = 3 * 86_400.0
 DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
 """A moment after the simulated conversations, so that none of them is fresh."""
@@ -59,6 +55,7 @@ def demo(
     *,
     folder: Path = Path("turnkeeper-demo"),
     seed: int = 7,
+    open_page: Annotated[bool, Parameter(name="--open", negative="")] = False,
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
 ) -> int:
     """The whole job on this machine: no account, no network.
@@ -74,14 +71,17 @@ def demo(
         Where the archive is left, with its pages beside it. An earlier demo there is replaced, and nothing else.
     seed
         What the simulated conversations are made from.
+    open_page
+        Open the page of one call in a browser when it is done.
     verbose
         Say what happens underneath: every retry, renewal and wait.
     """
     try:
         from turnkeeper.simulator import Simulation, serve
     except ImportError as cause:
-        hint = "Install them: pip install 'turnkeeper[demo]'"
-        raise Misconfigured("the demo's packages are not installed", operation="demo", hint=hint) from cause
+        raise Misconfigured(
+            "the demo's packages are not installed", operation="demo", hint=install_hint("demo")
+        ) from cause
     place = DemoFolder(folder)
     place.refuse_strangers()
     say("starting a simulated platform and an object store on this machine ...")
@@ -108,14 +108,16 @@ def demo(
         again = {line.conversation: line for line in run(partial(_export, late, settings, archive, clock, hear))}
         lines = [again.get(line.conversation, line) for line in first]
         place.leave(archive, [line.conversation for line in lines])
-    _table(lines)
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
             complain(line.error)
     pages = report(str(folder), out=place.report)
     place.mark_report()
-    _farewell(lines, folder, pages.path, simulation.call_ids[SHOWN])
-    return 1 if any(line.error and not isinstance(line.error, NotReady) for line in lines) else 0
+    counts, first_page = _counts(lines), _first_page(lines, pages.path, simulation.call_ids[SHOWN])
+    show_demo(counts, folder, pages.path, first_page)
+    if open_page:
+        _open(first_page)
+    return 1 if counts["failed"] else 0
 
 
 async def _export(
@@ -145,69 +147,26 @@ async def _export(
     return [lines[conversation] for conversation in ids]
 
 
-def _table(lines: Sequence[Line]) -> None:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    for heading in ("conversation", "state", "seconds", "turns", "agent", "customer", "conf."):
-        left = heading in ("conversation", "state")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
-    for line in lines:
-        table.add_row(*_cells(line))
-    console = Console(file=sys.stdout)
-    # An id is to be copied, so it is never cut: rather let a narrow window wrap the line.
-    console.print(table, width=max(console.width, TABLE_WIDTH), soft_wrap=False, crop=False)
+def _counts(lines: Sequence[Line]) -> dict[str, int]:
+    """How many calls are in which state."""
+    return {
+        "done": sum(bool(line.kept and line.kept.summary) for line in lines),
+        "unread": sum(bool(line.kept and not line.kept.summary) for line in lines),
+        "absent": sum(isinstance(line.error, NotReady) for line in lines),
+        "failed": sum(line.error is not None and not isinstance(line.error, NotReady) for line in lines),
+    }
 
 
-def _cells(line: Line) -> list[str]:
-    if line.kept is None:
-        reason = "absent" if isinstance(line.error, NotReady) else type(line.error).__name__
-        return [line.conversation, reason, "", "", "", "", ""]
-    summary = line.kept.summary
-    if summary is None:
-        return [line.conversation, "unread", "", "", "", "", ""]
-    figures = [f"{summary.total_duration_seconds:.1f}", str(summary.total_turns), str(summary.agent_turns)]
-    return [line.conversation, "done", *figures, str(summary.customer_turns), f"{summary.avg_confidence:.3f}"]
-
-
-def _tally(lines: Sequence[Line]) -> str:
-    """One sentence on the states above, for somebody who sees them for the first time."""
-    done = sum(bool(line.kept and line.kept.summary) for line in lines)
-    unread = sum(bool(line.kept and not line.kept.summary) for line in lines)
-    absent = sum(isinstance(line.error, NotReady) for line in lines)
-    return f"{done} done; {unread} unread: the bytes are broken, and kept; {absent} absent: the platform never had it."
-
-
-def _farewell(lines: Sequence[Line], folder: Path, pages: Path, shown: str) -> None:
+def _first_page(lines: Sequence[Line], index: Path, shown: str) -> Path:
+    """The page to open first: the sample call's, or where that failed another one's that can be heard."""
     readable = {line.conversation: line.kept for line in lines if line.kept and line.kept.summary}
-    done = next(iter(readable), "")
-    transcript = readable[done].key if done else "transcripts"
-    aligned = [name for name, kept in readable.items() if kept.manifest.view(keys.alignment(name))]
-    heard = shown if shown in aligned else next(iter(aligned), done)
-    sys.stdout.write(
-        f"""
-{_tally(lines)}
-
-Where to look next:
-  {pages.parent}/calls/{heard}.html
-      open it in a browser and press Space: one call to read and to hear
-  {pages}
-      all of them
-  {folder}/{transcript}
-      every turn of that call, merged and attributed
-  {folder}/manifests/{done}/000001.json
-      what was kept, with SHA-256
-  {_command()} turns {folder} --interaction {done} --role agent --format txt
-      what the agent said
-  {_command()} reread {folder}
-      what could not be read, and why
-  {_command()} simulate --port 8080
-      the platform alone, to try `get` against
-"""
-    )
+    heard = [name for name, kept in readable.items() if kept.manifest.view(keys.alignment(name))]
+    name = shown if shown in heard else next(iter([*heard, *readable]), "")
+    return index.parent / f"calls/{name}.html" if name else index
 
 
-def _command() -> str:
-    """How this user calls turnkeeper from here: ``make demo`` leaves it in a folder that no PATH names."""
-    if shutil.which("turnkeeper"):
-        return "turnkeeper"
-    started = Path(sys.argv[0])
-    return os.path.relpath(started) if started.name == "turnkeeper" else "python -m turnkeeper"
+def _open(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.absolute().as_uri()):
+        say("no browser could be opened here: open the file yourself")

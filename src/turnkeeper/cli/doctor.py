@@ -22,8 +22,9 @@ MARKS = {"ok": "ok  ", "warn": "note", "fail": "FAIL"}
 
 
 def doctor(
+    archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")] = "",
+    /,
     *,
-    to: str = "",
     shape: str = "",
     platform: Platform | None = None,
     destination: Destination | None = None,
@@ -32,9 +33,9 @@ def doctor(
     """Check every precondition, each with its mend.
 
     Credentials, region, the permission behind each endpoint, remaining quota, clock, proxy and certificate authority;
-    with `--to` also the destination: write, conditional write, read, delete, versioning, object lock.
+    with an archive also the destination: write, conditional write, read, delete, versioning, object lock.
 
-        turnkeeper doctor --to s3://calls/genesys
+        turnkeeper doctor s3://calls/genesys
 
     With `--shape ID` or `--shape FILE` it prints the keys, types and ranges of that payload and no value of it: safe
     to paste into a report about a shape that turnkeeper does not know.
@@ -44,8 +45,8 @@ def doctor(
 
     Parameters
     ----------
-    to
-        The archive to check; else the organisation's. [env: TURNKEEPER_ARCHIVE]
+    archive
+        The archive to check; else the organisation's.
     shape
         A conversation, or a file, whose payload's shape is to be described.
     json
@@ -54,7 +55,7 @@ def doctor(
     if shape and Path(shape).is_file():
         return _show_shape(file_shape(Path(shape)))
     platform, destination = platform or Platform(), destination or Destination()
-    to = archive_address(to, platform)
+    to = archive_address(archive, platform)
     settings, clock = platform_settings(platform), clock_from_environment()
     if shape:
         return _show_shape(payload_shape(shape, platform=settings, clock=clock, listener=listener(quiet=True)))

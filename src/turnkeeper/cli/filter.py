@@ -37,13 +37,13 @@ class Request:
     head: int | None = None
     sample_rate: int | None = None
     role: list[str] = field(default_factory=list)
-    interaction: list[str] = field(default_factory=list)
+    conversation: list[str] = field(default_factory=list)
     strict: bool = False
 
     def selection(self) -> Selection:
         """Which turns; raises ``Misconfigured`` naming the known roles."""
         return Selection.from_options(
-            roles=names_in(self.role, "--role"), interactions=names_in(self.interaction, "--interaction")
+            roles=names_in(self.role, "--role"), interactions=names_in(self.conversation, "--conversation")
         )
 
 
@@ -53,7 +53,7 @@ PLAIN: dict[str, Callable[[str], Any]] = {
     "--head": int,
     "--sample-rate": int,
     "--role": str,
-    "--interaction": str,
+    "--conversation": str,
 }
 """The options of the short way. Those whose field is a list may be repeated."""
 
@@ -185,7 +185,7 @@ class _Printed:
         missed = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
         if missed and not self._code:
             found = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
-            _say(f"nothing here of interaction {', '.join(sorted(missed))}{found}")
+            _say(f"nothing here of conversation {', '.join(sorted(missed))}{found}")
             return 3
         if not self.count and not self._code and self._head != 0:
             if self._read:

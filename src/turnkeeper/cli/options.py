@@ -105,8 +105,8 @@ class Choice:
     role: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Only turns of this role: customer, agent, ivr, acd, bot, unknown; system means ivr, acd, bot and system together.
     Repeat it or separate with commas."""
-    interaction: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """Only this interaction (conversation id). Repeat it or separate with commas."""
+    conversation: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Only this conversation. Repeat it or separate with commas."""
     after: float | None = None
     """Only turns that end after this second of the conversation."""
     before: float | None = None
@@ -208,7 +208,7 @@ def selection(choice: Choice) -> Selection:
     """The options as a selection; raises ``Misconfigured`` naming the known roles."""
     return Selection.from_options(
         roles=names_in(choice.role, "--role"),
-        interactions=names_in(choice.interaction, "--interaction"),
+        interactions=names_in(choice.conversation, "--conversation"),
         start_ms=milliseconds(choice.after, "--after"),
         end_ms=milliseconds(choice.before, "--before"),
         min_confidence=choice.min_confidence,

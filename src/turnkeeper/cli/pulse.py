@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-from turnkeeper.cli.console import fitted, printable
+from turnkeeper.cli.console import fitted, lasting, printable
 from turnkeeper.events import Event, Noted, Paged, Progressed, Renewed, Retried, Settled
 
 __all__ = ["Pulse"]
@@ -72,7 +72,7 @@ class Pulse:
         if rate > 0:
             parts.append(f"{rate:,.1f}/s")
             parts.append(f"{(event.requests - requests) / seconds * 60:,.0f} requests/min")
-            parts.append(_lasting(event.left / rate))
+            parts.append(f"about {lasting(event.left / rate)} left")
         if event.quota:
             parts.append(f"quota {event.quota:.0%} used")
         return " · ".join(parts)
@@ -84,9 +84,3 @@ class Pulse:
     def _line(self, text: str) -> None:
         self._out.write(f"\r\x1b[K{printable(text)}\n" if self._watched else printable(text) + "\n")
         self._out.flush()
-
-
-def _lasting(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"about {hours} h {minutes:02} min left" if hours else f"about {minutes} min {rest:02} s left"

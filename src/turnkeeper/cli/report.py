@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +14,12 @@ from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.cli.pulse import Pulse
 from turnkeeper.errors import Misconfigured
+from turnkeeper.runs.windows import range_of
 from turnkeeper.settings import clock_from_environment
 from turnkeeper.viewer.report import Report
 from turnkeeper.viewer.report import report as make
 
 __all__ = ["report"]
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def report(
@@ -31,8 +29,8 @@ def report(
     *,
     out: Path,
     last: str = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: str = "",
+    until: str = "",
     embed: bool | None = None,
     destination: Destination | None = None,
 ) -> int:
@@ -56,22 +54,20 @@ def report(
     out
         The file, or without a conversation the folder.
     last
-        Only calls that started in the last 12h, 7d or 2w.
+        Short for --since so long ago: 2d, 6h, 30m, 1w.
     since
-        Only calls that started then or later; UTC unless it says otherwise.
+        Only calls that started then or later: a date, a time (UTC unless it says otherwise), or 2d for two days ago.
     until
-        Only calls that started before then.
+        Only calls that started before this time.
     embed
         Put audio into the pages, or beside them. One file has it inside and a folder beside unless told otherwise.
     """
     if conversation and (last or since or until):
         raise Misconfigured("one conversation and a range of time exclude each other", operation="report")
     clock = clock_from_environment()
-    start = clock.now() - _span(last) if last else since
+    start, end = _period(clock.now(), since, until, last)
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
-    made = make(
-        opened, conversation or None, out=out, since=start, until=until, embed=embed, listener=Pulse(sys.stderr)
-    )
+    made = make(opened, conversation or None, out=out, since=start, until=end, embed=embed, listener=Pulse(sys.stderr))
     sys.stdout.write(f"{made.path}\n")
     for note in made.notes:
         say(printable(note))
@@ -87,8 +83,9 @@ def _tell(made: Report) -> None:
     say(f"{counts}, {made.removed} removed" if made.removed else counts)
 
 
-def _span(last: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,5})([hdw])", last)
-    if not found:
-        raise Misconfigured(f"{last!a} is not a span of time", key="--last", hint="Say 12h, 7d or 2w.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+def _period(now: datetime, since: str, until: str, last: str) -> tuple[datetime | None, datetime | None]:
+    """The two ends as ``export`` reads them; None where an end is not given."""
+    if not (since or until or last):
+        return None, None
+    named = range_of(now, since=since or ("" if last else "1970-01-01"), until=until, last=last)
+    return (named.start if since or last else None), (named.end if until else None)

@@ -22,13 +22,13 @@ def reread(
     archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
     /,
     *conversations: str,
-    every: Annotated[bool, Parameter(negative="")] = False,
+    every: Annotated[bool, Parameter(name="--all", negative="")] = False,
     destination: Destination | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Rebuild views from the bytes the archive keeps, without the platform.
 
-    Reads again what could not be read when it was fetched (after an upgrade that knows its shape), or with `--every`
+    Reads again what could not be read when it was fetched (after an upgrade that knows its shape), or with `--all`
     rebuilds all views. The kept bytes never change; a new generation is written only where a view changed.
 
         turnkeeper reread s3://calls/genesys

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.console import say
 from turnkeeper.errors import Misconfigured
+from turnkeeper.installation import install_hint
 
 __all__ = ["simulate"]
 
@@ -72,8 +73,9 @@ def simulate(
     try:
         from turnkeeper.simulator import FAULTS, FIRST, Simulation, run
     except ImportError as cause:
-        hint = "Install them: pip install 'turnkeeper[demo]'"
-        raise Misconfigured("the simulator's packages are not installed", operation="simulate", hint=hint) from cause
+        raise Misconfigured(
+            "the simulator's packages are not installed", operation="simulate", hint=install_hint("demo")
+        ) from cause
     if list_faults:
         sys.stdout.writelines(f"{name:22} {sentence}\n" for name, sentence in sorted(FAULTS.items()))
         return 0

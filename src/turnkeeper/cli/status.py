@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import printable, say
+from turnkeeper.cli.console import lasting, printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.cli.own_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
@@ -98,9 +98,8 @@ def _judged(found: Completeness, max_lag: str) -> int:
     if max_lag:
         allowed = length_of(max_lag, "--max-lag").total_seconds()
         if found.lag_seconds is None or found.lag_seconds > allowed:
-            behind = (
-                "no run has finished yet" if found.lag_seconds is None else f"{found.lag_seconds / 3600:.1f} h behind"
-            )
+            lag = found.lag_seconds
+            behind = "no run has finished yet" if lag is None else f"{lasting(lag)} behind"
             say(f"stale: {behind} (allowed: {max_lag})")
             return STALE
     troubled = found.failed or found.unread or found.missing or found.unread_recordings
@@ -140,7 +139,8 @@ def _print(found: Completeness) -> None:
     for line in _remarks(found):
         sys.stdout.write(line + "\n")
     if found.lag_seconds is not None:
-        sys.stdout.write(f"{found.lag_seconds / 3600:.1f} h behind (listed until {found.listed_until or 'never'})\n")
+        until = f"listed until {found.listed_until}" if found.listed_until else "no run has listed calls yet"
+        sys.stdout.write(f"{lasting(found.lag_seconds)} behind ({until})\n")
 
 
 def _remarks(found: Completeness) -> Iterator[str]:

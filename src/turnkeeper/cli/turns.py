@@ -33,7 +33,7 @@ def turns(
 
         turnkeeper turns call.json --role agent
         curl -s … | turnkeeper turns - --format csv > turns.csv
-        turnkeeper turns s3://calls/genesys --interaction 4d3c… --format txt
+        turnkeeper turns s3://calls/genesys --conversation 4d3c… --format txt
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from pathlib import Path
 from turnkeeper.archive.address import local_path
 from turnkeeper.audio.alignment import SyncMode, flags
 from turnkeeper.audio.clips import Cut, Stretch, check_clip_name, write_clips
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.runs.calls import Call, Spoken, archived_call, local_call
 from turnkeeper.runs.turns import Place, is_archive
@@ -25,6 +26,9 @@ class Clip:
 
     ``path`` is None where the recording holds nothing of it (``outside``): then nothing was written.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     path: Path | None
     recording: str
@@ -117,7 +121,7 @@ def _check(
 
 def _archived(url: str, conversation: str, store: StoreSettings | None) -> Call:
     if not conversation:
-        hint = "Name it with --interaction."
+        hint = "Name it with --conversation."
         raise Misconfigured("which conversation of the archive is not said", operation="cut", hint=hint)
     return archived_call(url, conversation, store)
 

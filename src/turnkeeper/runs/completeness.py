@@ -15,6 +15,7 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, UNDATED, CallState, State
 from turnkeeper.archive.states import States as Index
 from turnkeeper.clock import Clock, SystemClock, rfc3339
+from turnkeeper.display import html_table, one_line
 from turnkeeper.runs.day_counts import counted_by
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.portal import run
@@ -61,6 +62,9 @@ class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     run. ``uncounted`` are days that the platform was asked about and gave no number for. ``notes`` say in words what
     the figures do not cover.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     format: str = FORMAT
     archive: str = ""

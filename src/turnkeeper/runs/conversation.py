@@ -20,6 +20,7 @@ from turnkeeper.archive.manifest import CommunicationState, SyncMode
 from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
@@ -43,6 +44,9 @@ class Got:
     ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
     ``troubles`` says why recordings that were asked for could not even be listed.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     conversation: str
     kept: Kept
@@ -87,7 +91,7 @@ class Got:
         stored = next((view.key for view in self.kept.manifest.views if _is_alignment(view.key, name)), None)
         if stored is not None:
             return {"stored": True, "location": f"{self.archive}/{stored}"}
-        words = ["turnkeeper", "turns", self.archive, "--interaction", self.conversation]
+        words = ["turnkeeper", "turns", self.archive, "--conversation", self.conversation]
         return {"stored": False, "computed_by": shlex.join([*words, "--sample-rate", str(self.sample_rate)])}
 
 
@@ -226,7 +230,7 @@ def _refuse_others(conversation: str, selections: Sequence[Selection]) -> None:
         if one.interactions and conversation.casefold() not in {name.casefold() for name in one.interactions}:
             named = ", ".join(sorted(one.interactions))
             said = f"a selection names another conversation ({named})"
-            raise Misconfigured(said, operation="get", key=conversation, hint="Leave --interaction out.")
+            raise Misconfigured(said, operation="get", key=conversation, hint="Leave --conversation out.")
 
 
 async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:

@@ -13,6 +13,7 @@ import msgspec
 from turnkeeper.archive.probe import probe_store
 from turnkeeper.archive.store import open_store
 from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Event, Listener, Noted, silent
 from turnkeeper.genesys.api import Probe
@@ -78,6 +79,9 @@ MOST_SKEW_SECONDS = 60
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
     """One precondition: ``state`` ok, warn (works, worth knowing) or fail; ``mend`` says what to do."""
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     name: str
     state: Literal["ok", "warn", "fail"]

@@ -21,6 +21,7 @@ from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import AUDIO, CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, Retriable, Unread, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.genesys.conversations import is_id
@@ -124,6 +125,9 @@ class Range:
 @dataclass(frozen=True)
 class Foreseen:
     """``requests`` count against the quota; ``hours`` is how long they take at ``requests_per_minute``."""
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     conversations: int
     requests: int

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from turnkeeper.display import html_table, one_line
+
 __all__ = ["FORMAT", "Failure", "RunReport"]
 
 FORMAT = "turnkeeper.run/1"
@@ -41,6 +43,9 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     ``unlisted`` counts stretches of time that could not be listed. ``failures`` lists up to 1,000 of what failed,
     ``unreadable`` up to 1,000 of what is kept and cannot be read.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     format: str = FORMAT
     started_at: str = ""

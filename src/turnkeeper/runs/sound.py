@@ -23,6 +23,7 @@ from turnkeeper.errors import Denied, Misconfigured, Retriable, Skippable, Turnk
 from turnkeeper.events import Fetched, Listener, Noted
 from turnkeeper.genesys.batches import Batch
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.installation import install_hint
 from turnkeeper.model import RecordingState
 from turnkeeper.transcript.details import Details
 
@@ -87,8 +88,7 @@ async def fetch_audio(
 def needs_audio_packages() -> None:
     """Raise ``Misconfigured`` where the packages for audio are not installed, before anything is fetched."""
     if not all(importlib.util.find_spec(name) for name in ("numpy", "soundfile")):
-        hint = "Install them: pip install 'turnkeeper[audio]'"
-        raise Misconfigured("the packages for audio are not installed", operation="get", hint=hint)
+        raise Misconfigured("the packages for audio are not installed", operation="get", hint=install_hint("audio"))
 
 
 def _held(current: Manifest | None, form: str) -> set[str]:

@@ -28,6 +28,7 @@ from turnkeeper.simulator.tokens import pem
 
 _HOST = "127.0.0.1"
 _SHOWN = 20
+_KEY_HINT = "--key-out FILE writes the private key of private_key_client_id"
 _PATIENCE_S = 30.0
 
 
@@ -121,7 +122,8 @@ def run(simulation: Simulation, port: int, out: TextIO, key_file: Path | None = 
     former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with serve(simulation, port) as running:
-            ready = running.ready() | ({"private_key_file": str(key_file)} if key_file else {})
+            key = {"private_key_file": str(key_file)} if key_file else {"private_key_hint": _KEY_HINT}
+            ready = running.ready() | key
             out.write(json.dumps(ready) + "\n")
             out.flush()
             over.wait()

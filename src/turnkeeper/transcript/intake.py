@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.installation import install_hint
 from turnkeeper.transcript.native import native
 
 __all__ = ["Intake", "Unpacked", "may_have_halves", "not_utf8"]
@@ -137,7 +138,7 @@ def _zstd() -> Any:
             continue
     raise Misconfigured(
         "the body is packed with zstd, which this Python cannot unpack",
-        hint="Run: pip install 'turnkeeper[zstd]' (or use Python 3.14, which brings it).",
+        hint=f"{install_hint('zstd')} Python 3.14 brings it.",
     )
 
 

@@ -54,7 +54,7 @@ class _Labels(ABC):
                 "this format holds one conversation a file",
                 operation="write turns",
                 key=header.conversation,
-                hint="Choose one with --interaction, or use --format rttm, jsonl or csv.",
+                hint="Choose one with --conversation, or use --format rttm, jsonl or csv.",
             )
         self._header = header
         self._names = {one.id: one_line(one.name) for one in header.participants if one.name}

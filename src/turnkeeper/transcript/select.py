@@ -32,7 +32,8 @@ class Selection:
     """A filter; what is empty or None does not filter.
 
     Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, where ``roles`` names none, a bound is
-    no finite number, the window ends before it starts, or the confidence does not lie between 0 and 1.
+    no finite number, the window ends before it starts, or the confidence does not lie between 0 and 1. Raises
+    ``TypeError`` for a field that it does not have, with the nearest.
 
     ``roles`` as asked for: ``system`` stands for system, ivr, acd and bot, every other name for itself.
     ``interactions`` are conversation ids. ``start_ms`` and ``end_ms`` bound a window, half-open: a turn is in it when
@@ -46,6 +47,15 @@ class Selection:
     end_ms: int | None = None
     min_confidence: float | None = None
     communication: str | None = None
+
+    def __new__(cls, *_values: object, **named: object) -> Self:
+        """Refuse a field that there is not, with the name that was probably meant."""
+        for unknown in named.keys() - cls.__dataclass_fields__.keys():
+            from difflib import get_close_matches
+
+            known = get_close_matches(unknown, cls.__dataclass_fields__, 1) or [", ".join(cls.__dataclass_fields__)]
+            raise TypeError(f"a selection has no {unknown!r}; did you mean: {known[0]}?")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         # Any iterables will do for whoever writes sets or lists; a lone string would be taken letter by letter.

@@ -132,7 +132,7 @@ def _document(archive: Archive, manifest: Manifest) -> _Document:
     try:
         return _DOCUMENT.decode(data)
     except msgspec.DecodeError as cause:
-        hint = "Run turnkeeper reread --every."
+        hint = "Run turnkeeper reread --all."
         raise Unread(f"not a transcript ({cause})", operation="report", key=conversation, hint=hint) from None
 
 

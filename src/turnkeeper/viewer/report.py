@@ -12,6 +12,7 @@ import msgspec
 from turnkeeper.archive import keys, layout
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.manifest import Manifest
+from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
 from turnkeeper.events import Listener, Paged, silent
 from turnkeeper.outfile import outfile
@@ -35,6 +36,9 @@ class Report:
 
     ``without_page`` says of each call that has none why; ``notes`` what else a person should know.
     """
+
+    __repr__ = one_line
+    _repr_html_ = html_table
 
     path: Path
     calls: int = 0

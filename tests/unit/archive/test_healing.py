@@ -271,7 +271,7 @@ def test_a_conversation_without_a_view_says_so(quick: Store) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "cut", "no list"])
 def test_names_that_are_lost_cost_the_names_and_nothing_else(damage: str, store: Store) -> None:
-    """Last round: ``reread --every`` refused every call where a list of names was lost."""
+    """Last round: ``reread --all`` refused every call where a list of names was lost."""
     before = keep(store, CALL)
     lost = next(one for one in before.manifest.inputs if one.source == "directory/users")
     data = store.get(lost.key)
@@ -304,7 +304,7 @@ def test_getting_a_call_again_builds_its_damaged_views_again(name: str, damage: 
     else:
         store.put(key, good + b" " if damage == "grown" else good.replace(b"a", b"b", 1))
     [finding] = Verification(store)
-    assert "turnkeeper reread --every" in finding.detail
+    assert "turnkeeper reread --all" in finding.detail
     assert "turnkeeper get ID" in finding.detail
     assert not keep(store, CALL).changed
     assert store.get(key) == good

@@ -26,9 +26,9 @@ def test_a_time_that_is_no_number(option: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("value", ["", " ", ",", " , "])
-@pytest.mark.parametrize("option", ["role", "interaction"])
+@pytest.mark.parametrize("option", ["role", "conversation"])
 def test_an_empty_name_chooses_nothing(option: str, value: str) -> None:
-    """K1: --role "", --interaction "" (an empty variable) dropped the filter, and everything was printed."""
+    """K1: --role "", --conversation "" (an empty variable) dropped the filter, and everything was printed."""
     with pytest.raises(Misconfigured, match=f"--{option}: is empty"):
         selection(Choice(**{option: (value,)}))  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match=f"--{option}: is empty"):

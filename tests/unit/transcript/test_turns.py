@@ -333,3 +333,12 @@ def test_a_description_shows_no_content() -> None:
     assert "unread" in describe(Bytes(b'{"a":'))
     with pytest.raises(Unread):
         read(b'{"a":')
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [({"role": {"agent"}}, "roles"), ({"interaction": {"c"}}, "interactions"), ({"confidence": 0.5}, "min_confidence")],
+)
+def test_a_field_that_there_is_not_is_refused_with_the_nearest(given: dict[str, object], meant: str) -> None:
+    with pytest.raises(TypeError, match=f"did you mean: {meant}"):
+        Selection(**given)  # type: ignore[arg-type]

@@ -1,0 +1,87 @@
+"""The demo's last screen: what became of the calls, the page to open, ten of them by name, and where to go on."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from turnkeeper.cli.console import lasting, printable
+
+__all__ = ["show_demo"]
+
+_SHOWN = 10
+_WIDEST = 120
+
+
+def show_demo(counts: Mapping[str, int], folder: Path, index: Path, page: Path, console: Console | None = None) -> None:
+    """Print it. ``counts`` are of calls by state, ``index`` is the list of calls and ``page`` the one to open first.
+
+    Paths can be clicked where standard output is a terminal that knows links.
+    """
+    out = console or Console(file=sys.stdout, highlight=False, soft_wrap=False)
+    states = [f"{count} {state}{_MEANING.get(state, '')}" for state, count in counts.items() if count]
+    out.print(f"\n{sum(counts.values())} calls: {', '.join(states)}.\n", style="bold", soft_wrap=True)
+    for sentence, path in (("Open this call and press Space:", page), ("All calls:", index)):
+        out.print(f"{sentence}\n  ", _link(str(path), path), sep="", soft_wrap=True)
+    rows = list(_calls(index))
+    out.print()
+    out.print(_table(rows[:_SHOWN]), width=min(out.width, _WIDEST), crop=False)
+    if len(rows) > _SHOWN:
+        out.print(f"and {len(rows) - _SHOWN} more in the list")
+    out.print("\nGo on from here:")
+    for command, purpose in _next(folder):
+        out.print(f"  {command}\n      {purpose}", soft_wrap=True, markup=False)
+
+
+_MEANING = {"unread": " (broken bytes, kept as they came)", "absent": " (the platform never had a transcript)"}
+
+
+def _link(text: str, path: Path) -> Text:
+    return Text(text, style=f"link {path.absolute().as_uri()}")
+
+
+def _calls(index: Path) -> Iterator[dict[str, str]]:
+    with index.with_name("calls.csv").open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row | {"path": str(index.parent / row["page"])}
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", expand=True)
+    table.add_column("start (UTC)", width=12)
+    table.add_column("length", width=10, justify="right")
+    for heading in ("customer", "agent", "queue"):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("turns", width=5, justify="right")
+    for row in rows:
+        people = [printable(row[name]) for name in ("customer", "agent", "queue")]
+        start = datetime.fromisoformat(row["started_at"]).strftime("%d %b %H:%M")
+        length = lasting(float(row["seconds"])) if row["seconds"] else ""
+        linked = _link(start, Path(row["path"])) if row["page"] else Text(start)
+        table.add_row(linked, length, *map(Text, people), row["turns"])
+    return table
+
+
+def _next(folder: Path) -> Iterator[tuple[str, str]]:
+    command = _command()
+    yield f"{command} turns {folder} --role agent --format txt --head 20", "what agents said, from any call"
+    yield f"{command} verify {folder}", "every byte hashed again"
+    yield f"{command} reread {folder}", "what could not be read, and why"
+    yield f"{command} simulate --port 8080", "the platform alone, to try `get` against"
+
+
+def _command() -> str:
+    """How this user calls turnkeeper from here: ``make demo`` leaves it in a folder that no PATH names."""
+    if shutil.which("turnkeeper"):
+        return "turnkeeper"
+    started = Path(sys.argv[0])
+    return os.path.relpath(started) if started.name == "turnkeeper" else "python -m turnkeeper"

@@ -1,0 +1,36 @@
+"""Options that had another name in the release before: the old one works for one more release, with a notice."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["RENAMED", "renamed"]
+
+RENAMED = {
+    ("get", "--interaction"): "--conversation",
+    ("turns", "--interaction"): "--conversation",
+    ("clip", "--interaction"): "--conversation",
+    ("reread", "--every"): "--all",
+    ("doctor", "--to"): "",
+}
+"""By verb and old name the new one; empty where the value stands by itself now, as the first argument."""
+
+
+def renamed(arguments: Sequence[str]) -> list[str]:
+    """A command line with the names of today. Says once on standard error which old ones it had."""
+    verb, words, notices = (arguments[0] if arguments else ""), list[str](), dict[str, None]()
+    for at, word in enumerate(arguments):
+        if word == "--":
+            words += arguments[at:]
+            break
+        name, equals, value = word.partition("=")
+        new = RENAMED.get((verb, name))
+        if new is None:
+            words.append(word)
+            continue
+        words += [part for part in (f"{new}{equals}{value}" if new else value,) if part]
+        notices[f"{name} is {new or 'the first argument'} now"] = None
+    if notices and sys.stderr:  # there is none after 2>&-
+        sys.stderr.write(f"turnkeeper: {'; '.join(notices)}; the old name ends with the next release\n")
+    return words

@@ -1,0 +1,48 @@
+"""How results show themselves: as one line at a prompt, as a table in a notebook.
+
+Both show what is set, with the number of items in place of a long collection. Classes take the two functions as their
+``__repr__`` and ``_repr_html_``.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Iterator, Sized
+
+__all__ = ["html_table", "one_line"]
+
+_LONGEST = 80
+_short = reprlib.Repr()
+_short.maxstring = _LONGEST
+
+
+def one_line(record: object) -> str:
+    """``Name(field=value, …)`` of what differs from an empty record."""
+    return f"{type(record).__name__}({', '.join(f'{name}={value}' for name, value in _shown(record))})"
+
+
+def html_table(record: object) -> str:
+    """The same as a table. Values come from outside, so they are escaped."""
+    import html
+
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for name, value in _shown(record)
+    )
+    return f"<table><caption>{type(record).__name__}</caption>{rows}</table>"
+
+
+def _shown(record: object) -> Iterator[tuple[str, str]]:
+    names: Iterable[str] = getattr(record, "__struct_fields__", ()) or getattr(record, "__dataclass_fields__", ())
+    for name in names:
+        value = getattr(record, name)
+        if value is None or (isinstance(value, Sized) and not len(value)):
+            continue
+        yield name, _brief(value)
+
+
+def _brief(value: object) -> str:
+    text = _short.repr(value) if isinstance(value, str) else repr(value)
+    if len(text) <= _LONGEST + 2:
+        return text
+    return f"{len(value)} items" if isinstance(value, Sized) else f"{type(value).__name__}(…)"
