@@ -22,6 +22,7 @@ from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.events import Event, Paged
 from turnkeeper.viewer.journal import NAME, Journal
+from turnkeeper.viewer.records import Gap
 
 DAY = 86_400_000
 
@@ -60,6 +61,20 @@ def test_a_folder_holds_a_list_a_table_and_a_page_per_call(archive: Path, tmp_pa
     assert [row["page"] for row in rows] == ["calls/call-2.html", "calls/call-1.html", "calls/call-0.html"]
     assert {row["queue"] for row in rows} == {"Billing"}
     assert all((tmp_path / "out" / row["page"]).exists() for row in rows)
+
+
+def test_the_pages_of_a_folder_share_their_script(archive: Path, tmp_path: Path) -> None:
+    """K7: every page carried 120 KB of the same script. A script that no page loads any more is taken away."""
+    out = tmp_path / "out"
+    make(archive, out)
+    scripts = re.findall(r'src="\.\./assets/([^"]+)"', (out / "calls/call-0.html").read_text())
+    assert len(scripts) == 1
+    assert b"wavesurfer.js 8.0.1 (BSD-3-Clause)" in (out / "assets" / scripts[0]).read_bytes()
+    assert (out / "calls/call-0.html").stat().st_size < 20_000
+    kept = {path.name: path.stat().st_mtime_ns for path in (out / "assets").iterdir()}
+    (out / "assets/call-of-an-older-version.js").write_text("old")
+    make(archive, out)
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "assets").iterdir()} == kept
 
 
 def test_made_again_only_what_changed_is_written(archive: Path, tmp_path: Path) -> None:
@@ -273,7 +288,7 @@ def test_who_waits_hears_how_far_it_is(archive: Path, tmp_path: Path) -> None:
     ("more", "told"),
     [
         ({}, []),
-        ({"sync_mode": "report"}, ["no recording"]),
+        ({"sync_mode": "report"}, [["There is no recording", ""]]),
         (
             {
                 "states": [
@@ -281,12 +296,20 @@ def test_who_waits_hears_how_far_it_is(archive: Path, tmp_path: Path) -> None:
                     {"id": "r-2", "state": "done"},
                 ]
             },
-            ["recording r-1: archived (restore it first)"],
+            [
+                [
+                    "The recording must be restored by the platform first",
+                    "recording r-1: archived, restore it first",
+                ]
+            ],
         ),
-        ({"states": [{"id": "r-1", "state": "deleted"}]}, ["recording r-1: deleted"]),
+        (
+            {"states": [{"id": "r-1", "state": "deleted"}]},
+            [["The recording was deleted on the platform", "recording r-1: deleted"]],
+        ),
     ],
 )
-def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], told: list[str]) -> None:
+def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], told: list[list[str]]) -> None:
     archive = write(
         tmp_path / "archive", [Made("silent", dialogue(2, 2000), notes=["recordings are missing: 403"], **more)]
     )
@@ -295,7 +318,7 @@ def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], tol
     notes = ["recordings are missing: 403", *([] if more else ["no recording was asked for (turnkeeper get --audio)"])]
     assert data(page, "call")["notes"] == notes
     make(archive, tmp_path / "out")
-    assert table(tmp_path / "out/calls.csv")[0]["missing"] == "; ".join(told)
+    assert table(tmp_path / "out/calls.csv")[0]["missing"] == "".join(str(Gap(*gap)) for gap in told)
 
 
 def test_what_the_platform_silenced_is_said_beside_the_audio(tmp_path: Path) -> None:
