@@ -218,7 +218,8 @@ function agreement(recording: Recording, which: string): HTMLElement {
   rows.push(["Length", duration((recording.frames / recording.rate) * 1000)]);
   rows.push(["Audio", [recording.codec, `${recording.rate / 1000} kHz`].filter(Boolean).join(", ")]);
   for (const [name, value] of Object.entries(sync?.evidence ?? {})) {
-    if (["number", "string"].includes(typeof value)) figures.push([name.replaceAll("_", " "), shown(value)]);
+    const repeated = name === "reason" && told.words.includes(String(value));
+    if (["number", "string"].includes(typeof value) && !repeated) figures.push([name.replaceAll("_", " "), shown(value)]);
   }
   const more = figures.length ? [el("details", {}, el("summary", {}, "Figures behind it"), pairs(figures))] : [];
   const notes = (recording.notes ?? []).map((note) => el("div", { className: "dim" }, behind(remark(note))));

@@ -97,7 +97,7 @@ function heading(): void {
   byId("origin").append(
     "Conversation ",
     el("code", {}, bdi(call.conversation, 200)),
-    call.archived ? ` · archived ${call.archived}` : "",
+    call.archived ? ` · archived ${moment(Date.parse(call.archived))}` : "",
     ` · ${call.summary.dialect} transcript`,
     call.producer ? ` · ${call.producer}` : "",
   );
