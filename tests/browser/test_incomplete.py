@@ -66,7 +66,7 @@ def holed(folder: Path, samples: Samples) -> Path:
 
 FILES: dict[str, tuple[Callable[[Path, Samples], Path], str, str]] = {
     "chained": (chained, "In sync, with remarks", "2 streams stand one behind another"),
-    "cut": (cut, "Sound is missing", "Sound is missing: cut off"),
+    "cut": (cut, "Sound is missing", "Sound is missing: the file is cut off"),
     "zero-size": (unfinished, "In sync, with remarks", "the recorder did not finish"),
     "holed": (holed, "Sound is missing", "10.0 s are missing in the file"),
 }

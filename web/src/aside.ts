@@ -74,9 +74,6 @@ export function truths(call: Call): Truth[] {
   }
   const sound = soundLength(call);
   const lost = outside(call);
-  if (sound && (found.length || lost.length) && apart(sound, call.length)) {
-    found.push({ kind: "doubt", words: `The call lasts ${duration(call.length)}, its sound ${duration(sound)}` });
-  }
   if (sound && lost.length) found.push({ kind: "doubt", words: `${turns(lost.length)} outside the recording and cannot be heard` });
   const damaged = call.turns.filter((turn) => turn.defects?.length).length;
   if (damaged) found.push({ kind: "doubt", words: `${turns(damaged, "has", "have")} a time or another field that cannot be right; each is marked` });

@@ -70,7 +70,7 @@ export type Gap = [words: string, detail: string];
 /** Words of a remark, and the figures or names that stand behind its colon or in its brackets. */
 export function remark(text: string): Gap {
   const found = /^(.*?)(?:: | \()(.*?)\)?$/s.exec(text);
-  return found ? [found[1] ?? "", found[2] ?? ""] : [text, ""];
+  return found ? [(found[1] ?? "").replace(/^cut off$/, "the file is cut off"), found[2] ?? ""] : [text, ""];
 }
 
 export interface Summary {
