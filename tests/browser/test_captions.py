@@ -11,10 +11,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import srt
 from playwright.sync_api import Browser
 
+from tests.browser.conftest import Open, report
+from tests.browser.made import Made
 from turnkeeper.model import Participant, TranscriptHeader, Turn, Word
 from turnkeeper.transcript.captions import columns
 from turnkeeper.transcript.lines import Format, turn_writer
@@ -73,6 +76,20 @@ def test_a_browsers_track_shows_every_script_as_written(chromium: Browser, worde
     if worded:
         starts = {word.start_ms for turn in turns for word in turn.words}
         assert {round(cue["start"] * 1000) for cue in cues} <= starts
+
+
+@pytest.mark.parametrize("worded", [True, False], ids=["words", "no-words"])
+def test_a_page_cuts_its_captions_as_the_command_does(
+    worded: bool, chromium: Browser, tmp_path: Path, browse: Open
+) -> None:
+    """Two implementations, one of them in the page: *Save as WebVTT* gives the cues of ``turns --format vtt``."""
+    turns = call(worded=worded)
+    made = Made("languages", [msgspec.to_builtins(turn) | {"index": place} for place, turn in enumerate(turns)])
+    page = browse(report(tmp_path, made))
+    page.get_by_role("button", name="Share").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="Save as WebVTT").click()
+    assert tracked(chromium, download.value.path().read_text()) == tracked(chromium, written("vtt", turns))
 
 
 @pytest.mark.parametrize("format_", ["vtt", "srt"])
