@@ -216,8 +216,10 @@ class _Folder:
 
     def _sweep(self, seen: set[str], journal: Journal, made: Report) -> None:
         """What was erased from the archive, or is out of range, leaves the folder; so does what no page loads."""
-        for conversation in [name for name in journal.entries if name not in seen]:
-            self._path(conversation).unlink(missing_ok=True)
+        # A page may have no entry: the journal's line was torn, or written by a version that knew other fields.
+        pages = {path.stem for path in (self._folder / "calls").glob("*.html")}
+        for conversation in (pages | journal.entries.keys()) - seen:
+            (self._folder / "calls" / f"{conversation}.html").unlink(missing_ok=True)
             journal.drop(conversation)
             made.removed += 1
         _keep_only(self._placing.folder, {name for entry in journal.entries.values() for name in entry.audio})

@@ -115,6 +115,18 @@ def test_what_was_erased_leaves_the_folder(tmp_path: Path) -> None:
     assert "call-1" not in (out / NAME).read_text()
 
 
+def test_what_was_erased_leaves_a_folder_whose_journal_cannot_be_read(archive: Path, tmp_path: Path) -> None:
+    """The version before had other fields in its journal: its pages are made again, and taken away with their calls."""
+    out = tmp_path / "out"
+    make(archive, out)
+    mark, *lines = (out / NAME).read_bytes().splitlines(keepends=True)
+    (out / NAME).write_bytes(mark + b"".join(line.replace(b'"inputs"', b'"old"') for line in lines))
+    shutil.rmtree(archive / "manifests/call-1")
+    made = make(archive, out)
+    assert (made.written, made.removed) == (2, 1)
+    assert sorted(path.stem for path in (out / "calls").glob("*.html")) == ["call-0", "call-2"]
+
+
 def test_only_calls_of_a_range(archive: Path, tmp_path: Path) -> None:
     second = datetime.fromtimestamp((STARTED + DAY) / 1000, UTC)
     assert make(archive, tmp_path / "a", since=second).calls == 2
