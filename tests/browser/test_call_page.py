@@ -360,7 +360,8 @@ def test_a_call_without_audio_says_why(tmp_path: Path, browse: Open) -> None:
     expect(detail).to_be_hidden()
     page.get_by_text("The recording must be restored by the platform first").click()
     expect(detail).to_be_visible()
-    expect(page.get_by_text("names of users are missing: 403")).to_be_visible()
+    expect(page.get_by_text("names of users are missing")).to_be_visible()
+    expect(page.get_by_text("403")).to_be_hidden()
 
 
 def test_roles_are_shown_and_hidden(minute: Call, browse: Open) -> None:

@@ -1,6 +1,6 @@
 // What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
 
-import { agentNumber, apart, type Call, channelName, DOUBTFUL, type Mark, outside, type Recording, remark, type Role, ROLES, soundLength, type Sync } from "./document";
+import { agentNumber, apart, type Call, channelName, DOUBTFUL, type Gap, type Mark, outside, type Recording, remark, type Role, ROLES, soundLength, type Sync } from "./document";
 import { bdi, behind, el } from "./dom";
 import { duration, lasting } from "./times";
 
@@ -102,8 +102,8 @@ export function aside(call: Call, visit: Visit): HTMLElement[] {
     card.id = `agreement-${place + 1}`;
     parts.push(card);
   }
-  if (call.missing?.length) parts.push(card("Missing", el("ul", { className: "plain" }, ...call.missing.map((gap) => el("li", {}, behind(gap))))));
-  if (call.notes?.length) parts.push(card("Notes", plain(call.notes)));
+  if (call.missing?.length) parts.push(card("Missing", listed(call.missing)));
+  if (call.notes?.length) parts.push(card("Notes", listed(call.notes.map(remark))));
   return parts;
 }
 
@@ -111,8 +111,8 @@ function card(title: string, ...children: Node[]): HTMLElement {
   return el("section", { className: "card" }, el("h2", {}, title), ...children);
 }
 
-function plain(lines: string[]): HTMLElement {
-  return el("ul", { className: "plain" }, ...lines.map((line) => el("li", {}, bdi(line, 300))));
+function listed(lines: Gap[]): HTMLElement {
+  return el("ul", { className: "plain" }, ...lines.map((line) => el("li", {}, behind(line))));
 }
 
 function pairs(rows: [string, Node | string, string?][]): HTMLElement {
