@@ -22,6 +22,10 @@ PICTURES = {
     "report-dark": {"viewport": {"width": 1200, "height": 780}, "color_scheme": "dark"},
     "report-phone": {"viewport": {"width": 390, "height": 780}, "color_scheme": "light"},
 }
+LISTS = {
+    "report-list": {"viewport": {"width": 1200, "height": 780}, "color_scheme": "light"},
+    "report-list-phone": {"viewport": {"width": 390, "height": 780}, "color_scheme": "light"},
+}
 
 
 WIDTHS = (80, 200)
@@ -40,7 +44,8 @@ def main(arguments: list[str]) -> None:
             browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--mute-audio"])
             for name, settings in PICTURES.items():
                 _picture(browser, f"{page.as_uri()}#turn=5", name, settings)
-            _picture(browser, pages.as_uri(), "report-list", PICTURES["report-light"])
+            for name, settings in LISTS.items():
+                _picture(browser, pages.as_uri(), name, settings)
             for columns in WIDTHS:
                 _terminal(browser, columns)
             browser.close()

@@ -1,4 +1,5 @@
-// Makes src/turnkeeper/viewer/static/: each page with its script and style inlined and their hashes in its policy.
+// Makes src/turnkeeper/viewer/static/: call.html with its script and style inlined and their hashes in its policy, and
+// folder/: pages that load both from the report's assets/, under names that hold their hashes.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -55,11 +56,11 @@ async function licences(inputs) {
   return texts.join("\n");
 }
 
-function policy(script, styles) {
+function policy(scripts, styles) {
   return [
     "default-src 'none'",
-    `script-src ${hash(script)}`,
-    `style-src ${styles.map(hash).join(" ")}`,
+    `script-src ${scripts.join(" ")}`,
+    `style-src ${styles.join(" ")}`,
     "img-src data:",
     "media-src blob:@media@",
     "base-uri 'none'",
@@ -67,29 +68,50 @@ function policy(script, styles) {
   ].join("; ");
 }
 
-async function page(name, moreStyles, notice) {
-  const { script, style, inputs } = await bundle(name);
-  const third = await licences(inputs);
-  const shell = await readFile(join(here, `src/${name}.html`), "utf8");
-  const parts = {
-    policy: policy(script, [style, ...moreStyles]),
+function filled(shell, parts) {
+  return shell.replace(/<!--(\w+)-->|"(policy)"/g, (whole, slot, quoted) => (quoted ? `"${parts.policy}"` : (parts[slot] ?? whole)));
+}
+
+/** The page that carries everything itself. */
+function single(shell, { script, style, third }, moreStyles) {
+  return filled(shell, {
+    policy: policy([hash(script)], [style, ...moreStyles].map(hash)),
     style: `<style>${style}</style>`,
     script: `<script>${script}</script>`,
-    licences: notice && third ? `<!--\nThis page contains:\n\n${third.replaceAll("--", "- -")}-->` : "",
-  };
-  const html = shell.replace(/<!--(\w+)-->|"(policy)"/g, (whole, slot, quoted) =>
-    quoted ? `"${parts.policy}"` : (parts[slot] ?? whole),
-  );
-  return { html, third };
+    licences: third ? `<!--\nThis page contains:\n\n${third.replaceAll("--", "- -")}-->` : "",
+    alone: "",
+  });
+}
+
+/** The page of a folder, and its assets. A file has no origin whose hashes a browser checks: the policy names the folder. */
+async function linked(name, shell, { script, style, third }, moreStyles, way) {
+  const notice = third ? `/*\n${third.replaceAll("*/", "* /")}*/\n` : "";
+  const files = { js: notice + script, css: style };
+  const named = (ending) => `${name}-${createHash("sha256").update(files[ending]).digest("hex").slice(0, 12)}.${ending}`;
+  for (const ending of ["js", "css"]) await writeFile(join(work, "folder/assets", named(ending)), files[ending]);
+  const html = filled(shell, {
+    policy: policy(["'self' file:"], ["'self' file:", ...moreStyles.map(hash)]),
+    style: `<link rel="stylesheet" href="${way}${named("css")}">`,
+    script: `<script src="${way}${named("js")}"></script>`,
+    licences: "",
+    // Hidden by the style: it is read where neither style nor script were taken along.
+    alone: `<p class="alone">This page needs the folder <code>assets</code> of its report. Open it there, or make a single file of it: <code>turnkeeper report ARCHIVE CONVERSATION --out call.html</code></p>`,
+  });
+  await writeFile(join(work, "folder", `${name}.html`), html);
 }
 
 const work = `${target}.making`;
 await rm(work, { recursive: true, force: true });
-await mkdir(work, { recursive: true });
-const call = await page("call", [await wavesurferStyle()], true);
-const index = await page("index", [], true);
-await writeFile(join(work, "call.html"), call.html);
-await writeFile(join(work, "index.html"), index.html);
-await writeFile(join(work, "THIRD-PARTY.txt"), call.third);
+await mkdir(join(work, "folder/assets"), { recursive: true });
+const surfer = [await wavesurferStyle()];
+for (const [name, styles, way] of [["call", surfer, "../assets/"], ["index", [], "assets/"]]) {
+  const shell = await readFile(join(here, `src/${name}.html`), "utf8");
+  const { inputs, ...made } = await bundle(name);
+  made.third = await licences(inputs);
+  await linked(name, shell, made, styles, way);
+  if (name !== "call") continue;
+  await writeFile(join(work, "call.html"), single(shell, made, styles));
+  await writeFile(join(work, "THIRD-PARTY.txt"), made.third);
+}
 await rm(target, { recursive: true, force: true });
 await rename(work, target);

@@ -140,16 +140,66 @@ def test_search_goes_through_the_matches_by_keyboard(minute: Call, browse: Open)
     page = browse(path)
     page.keyboard.press("/")
     page.keyboard.type("charges")
-    expect(page.locator("#hits")).to_have_text("2")
-    page.keyboard.press("Enter")
     expect(page.locator("#hits")).to_have_text("1 of 2")
     expect(page.locator("#turn-5")).to_be_in_viewport()
     page.keyboard.press("Enter")
+    expect(page.locator("#hits")).to_have_text("2 of 2")
+    expect(page.locator("#turn-12")).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.locator("#hits")).to_have_text("1 of 2")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#hits")).to_have_text("2 of 2")
     assert page.evaluate("[...CSS.highlights.get('hit')].map(String)") == ["charges", "charges"]
     page.keyboard.press("Escape")
     expect(page.locator("#hits")).to_be_empty()
+    expect(page.locator("#query")).to_have_value("")
+    expect(page.locator("#turn-12 .when")).to_be_focused()
+
+
+def test_a_search_that_finds_nothing_gives_the_focus_back(minute: Call, browse: Open) -> None:
+    _, path = minute
+    page = browse(path)
+    page.locator("#turn-3 .when").focus()
+    page.keyboard.press("/")
+    page.keyboard.type("nobody says this")
+    expect(page.locator("#hits")).to_have_text("No match")
+    page.keyboard.press("Escape")
+    expect(page.locator("#turn-3 .when")).to_be_focused()
+
+
+def test_the_wave_has_the_colour_of_whoever_speaks(tmp_path: Path, browse: Open) -> None:
+    """K7: the menu and the queue were orange "Agent", and so was every agent after a transfer."""
+    who = ["ivr", "acd", "customer", "agent", "agent", "unknown"]
+    ids = ["p-ivr", "p-acd", "p-customer", "p-agent", "p-second", ""]
+    turns = [turn(n, who[n], n * 2000, n * 2000 + 1500, "Hello.", speaker_id=ids[n]) for n in range(6)]
+    taking = [
+        {"id": one, "role": role, "name": one, "purpose": role} for one, role in zip(ids, who, strict=True) if one
+    ]
+    page = browse(report(tmp_path, spoken(Made("colours", turns, people=taking))))
+    ready(page)
+    page.wait_for_timeout(200)
+    painted = page.evaluate(PAINTED, [one["start_ms"] + 700 for one in turns])
+    assert painted == ["system", "queue", "customer", "agent", "agent-2", "system"]
+    expect(page.locator(".lane")).to_have_text(["Customer", "Others"])
+
+
+PAINTED = """moments => {
+  const canvas = document.querySelector('#voices');
+  const call = JSON.parse(document.querySelector('#call').textContent);
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const seconds = call.recordings[0].frames / call.recordings[0].rate;
+  const style = getComputedStyle(document.documentElement);
+  const names = ['customer', 'agent', 'agent-2', 'agent-3', 'queue', 'system'];
+  const hex = ([r, g, b]) => '#' + [r, g, b].map(each => each.toString(16).padStart(2, '0')).join('');
+  return moments.map(ms => {
+    const x = Math.round(ms / 1000 / seconds * canvas.width);
+    const at = y => 4 * (Math.round(y * canvas.height) * canvas.width + x);
+    const lanes = [0.25, 0.75].map(y => pixels.slice(at(y), at(y) + 4));
+    const found = lanes.filter(pixel => pixel[3]);
+    return found.length === 1 && names.find(name => style.getPropertyValue(`--${name}`).trim() === hex(found[0]));
+  });
+}"""
+"""Which of the palette's colours stands over the wave at each moment, on one of its two lanes."""
 
 
 def test_every_control_is_reached_with_tab(minute: Call, browse: Open) -> None:
@@ -306,8 +356,12 @@ def test_a_call_without_audio_says_why(tmp_path: Path, browse: Open) -> None:
     states = [{"id": "r-1", "state": "archived", "reason": "it has to be restored first"}]
     made = Made("silent", dialogue(4, 2000), states=states, notes=["names of users are missing: 403"])
     page = browse(report(tmp_path, made))
-    expect(page.get_by_text("recording r-1: archived (it has to be restored first)")).to_be_visible()
-    expect(page.get_by_text("names of users are missing: 403")).to_be_visible()
+    detail = page.get_by_text("recording r-1: archived, it has to be restored first")
+    expect(detail).to_be_hidden()
+    page.get_by_text("The recording must be restored by the platform first").click()
+    expect(detail).to_be_visible()
+    expect(page.get_by_text("names of users are missing")).to_be_visible()
+    expect(page.get_by_text("403")).to_be_hidden()
 
 
 def test_roles_are_shown_and_hidden(minute: Call, browse: Open) -> None:

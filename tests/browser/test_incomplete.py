@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 import turnkeeper as tk
 from tests.browser.conftest import Open
@@ -19,7 +19,8 @@ from tests.e2e.test_audio import fetch, lay
 from tests.unit.audio.sounds import RATE, Samples, write_media, write_sound
 
 GREEN = "#verdict.good, .told.good, .v-verified"
-HEIGHT = 860
+SCREENS = ((1280, 860), (390, 780))
+"""A desk's and a phone's first screen."""
 
 
 def chained(folder: Path, samples: Samples) -> Path:
@@ -65,7 +66,7 @@ def holed(folder: Path, samples: Samples) -> Path:
 
 FILES: dict[str, tuple[Callable[[Path, Samples], Path], str, str]] = {
     "chained": (chained, "In sync, with remarks", "2 streams stand one behind another"),
-    "cut": (cut, "Sound is missing", "cut off: the header promises"),
+    "cut": (cut, "Sound is missing", "Sound is missing: the file is cut off"),
     "zero-size": (unfinished, "In sync, with remarks", "the recorder did not finish"),
     "holed": (holed, "Sound is missing", "10.0 s are missing in the file"),
 }
@@ -85,18 +86,27 @@ def test_a_damaged_recording_is_not_green_and_says_why_at_once(
     lay(calls, calls.simulation.call_ids["plain"], tmp_path / "bucket", file)
     got = fetch(calls, "plain", tmp_path / "archive", audio_from=str(tmp_path / "bucket"))
     folder = tk.report(str(tmp_path / "archive"), out=tmp_path / "calls").path
-    page = browse(tmp_path / "calls/calls" / f"{got.conversation}.html")
-    expect(page.locator("#verdict")).to_have_text(badge)
-    expect(page.locator(GREEN)).to_have_count(0)
-    told = page.locator("#truths li").filter(has_text=words)
-    expect(told).to_be_visible()
-    place = told.bounding_box()
-    assert place is not None
-    assert place["y"] + place["height"] < HEIGHT
-    page.screenshot(path=tmp_path / f"{name}.png")
+    for width, height in SCREENS:
+        page = browse(tmp_path / "calls/calls" / f"{got.conversation}.html", width=width, height=height)
+        expect(page.locator("#verdict")).to_have_text(badge)
+        expect(page.locator(GREEN)).to_have_count(0)
+        told = page.locator("#truths li").filter(has_text=words)
+        expect(told).to_be_visible()
+        place = told.bounding_box()
+        assert place is not None
+        assert page.evaluate("window.scrollY") == 0
+        assert place["y"] >= 0
+        assert place["y"] + place["height"] < height
+        assert page.evaluate("place => document.elementFromPoint(...place).closest('#truths') !== null", _middle(place))
+        page.screenshot(path=tmp_path / f"{name}-{width}.png")
     listed = browse(folder)
     expect(listed.locator(GREEN)).to_have_count(0)
     _agrees_with_the_player(page)
+
+
+def _middle(place: FloatRect) -> list[float]:
+    """Where a finger would touch it: nothing may lie over it."""
+    return [place["x"] + place["width"] / 2, place["y"] + place["height"] / 2]
 
 
 def _agrees_with_the_player(page: Page) -> None:

@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 import turnkeeper as tk
-from tests.browser.conftest import Open, findings
+from tests.browser.conftest import Open, findings, until
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, write
 from turnkeeper.viewer.built import shell
-from turnkeeper.viewer.listing import Listed, write_index
-from turnkeeper.viewer.records import Facts
+from turnkeeper.viewer.listing import Listed, write_assets, write_index
+from turnkeeper.viewer.records import Facts, Gap
 
 DAY = 86_400_000
 EVIL = '<img src=x onerror="window.ran=1"></script><script>window.ran=1</script>'
@@ -89,7 +89,8 @@ def test_an_empty_list_says_so(listed: Path, tmp_path: Path, browse: Open) -> No
     expect(page.locator("table")).to_be_hidden()
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("tbody tr")).to_have_count(3)
-    write_index([], shell("index"), tmp_path / "none.html")
+    write_assets(tmp_path / "assets")
+    write_index([], shell("folder/index"), tmp_path / "none.html")
     page = browse(tmp_path / "none.html")
     expect(page.get_by_text("No call of the archive lies in this report's range.")).to_be_visible()
 
@@ -100,7 +101,10 @@ def test_a_row_leads_to_its_page_and_back(listed: Path, browse: Open) -> None:
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("tbody a").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Nora Whitfield with Daniel Reyes")
+    expect(page.locator("#subtitle")).to_contain_text("0:13")
+    expect(page.locator("#length")).to_have_text("0:13")
     page.get_by_role("link", name="All calls").click()
+    expect(page.locator("tbody tr").filter(has_text="Nora")).to_contain_text("0:13")
     expect(page.get_by_role("heading", level=1)).to_have_text("Calls")
 
 
@@ -113,6 +117,57 @@ def test_hostile_names_are_text_and_axe_finds_nothing_serious(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.ran") is None
     assert not findings(page)
+
+
+def test_what_is_missing_is_said_in_words_with_the_cause_behind_them(tmp_path: Path, browse: Open) -> None:
+    """K7: `transcripts[0].phrases[1].startTimeMs: expected int` stood in front of a QA lead."""
+    write_assets(tmp_path / "assets")
+    gap = Gap("The transcript cannot be read", "transcripts[0].phrases[1].startTimeMs: expected int")
+    bare = Listed(conversation="c-1", facts=Facts(start=STARTED), missing=[gap], page=False)
+    write_index([bare], shell("folder/index"), tmp_path / "index.html")
+    page = browse(tmp_path / "index.html")
+    cause = page.get_by_text("startTimeMs")
+    expect(cause).to_be_hidden()
+    page.get_by_text("The transcript cannot be read").click()
+    expect(cause).to_be_visible()
+    assert not findings(page)
+
+
+def test_pages_of_a_folder_share_their_script_and_one_that_is_taken_away_says_so(
+    listed: Path, tmp_path: Path, browse: Open, chromium: Browser
+) -> None:
+    """K7: every page carried 120 KB of the same script."""
+    page = browse(listed.parent / "calls/heard.html")
+    loaded = page.evaluate("[...document.scripts].map(each => each.src).concat(document.styleSheets[0].href)")
+    assert {name.rpartition("/")[0] for name in loaded if name} == {(listed.parent / "assets").as_uri()}
+    expect(page.get_by_text("This page needs the folder assets of its report.")).to_be_hidden()
+    sole = tmp_path / "heard.html"
+    sole.write_bytes((listed.parent / "calls/heard.html").read_bytes())
+    alone = chromium.new_page()
+    alone.goto(sole.as_uri())
+    expect(alone.get_by_text("This page needs the folder assets of its report.")).to_be_visible()
+    alone.close()
+
+
+def test_the_policy_of_a_folder_runs_no_script_inside_a_page(listed: Path, chromium: Browser) -> None:
+    page = chromium.new_page()
+    page.goto((listed.parent / "calls/heard.html").as_uri())
+    page.evaluate(
+        """() => {
+          window.blocked = [];
+          document.addEventListener('securitypolicyviolation', event => blocked.push(event.effectiveDirective));
+          const script = document.createElement('script');
+          script.textContent = 'window.ran = 1';
+          document.body.append(script);
+          const far = document.createElement('script');
+          far.src = 'https://example.com/x.js';
+          document.body.append(far);
+        }"""
+    )
+    until(page, lambda: page.evaluate("window.blocked.length") >= 2)
+    assert set(page.evaluate("window.blocked")) == {"script-src-elem"}
+    assert page.evaluate("window.ran") is None
+    page.close()
 
 
 def test_thousands_of_calls_are_a_small_page_that_filters_at_once(tmp_path: Path, browse: Open) -> None:
@@ -128,7 +183,8 @@ def test_thousands_of_calls_are_a_small_page_that_filters_at_once(tmp_path: Path
         for n in range(5000)
     ]
     path = tmp_path / "index.html"
-    write_index(calls, shell("index"), path)
+    write_assets(tmp_path / "assets")
+    write_index(calls, shell("folder/index"), path)
     assert path.stat().st_size < 1_200_000
     page = browse(path)
     assert page.locator("tbody tr").count() == 100

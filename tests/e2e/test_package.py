@@ -48,7 +48,9 @@ def test_the_wheel_holds_the_pages_and_their_licences(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next((tmp_path / "out").glob("*.whl"))) as made:
         held = {name.removeprefix("turnkeeper/viewer/static/") for name in made.namelist() if "viewer/static" in name}
-        assert held == {"call.html", "index.html", "THIRD-PARTY.txt"}
+        pages = {name for name in held if not name.startswith("folder/assets/")}
+        assert pages == {"call.html", "folder/call.html", "folder/index.html", "THIRD-PARTY.txt"}
+        assert len(held - pages) == 4
         assert b"wavesurfer.js 8" in made.read("turnkeeper/viewer/static/THIRD-PARTY.txt")
 
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,26 @@ def test_another_interaction_prints_nothing_and_says_so(call: Path, cli: Cli) ->
     ran = cli("turns", str(call), "--conversation", "c-2", code=3)
     assert ran.out == ""
     assert "c-2" in ran.err
+
+
+@pytest.mark.parametrize("format_", ["vtt", "srt"])
+def test_captions_begin_when_their_words_are_spoken(format_: str, tmp_path: Path, cli: Cli) -> None:
+    """A long turn that is spoken in its first second and in its last: its captions are cut there, not by length."""
+    spoken = [{"word": f"word{n}", "start_ms": n * 10 if n < 20 else 90_000 + n * 10} for n in range(40)]
+    turn = {"text": " ".join(one["word"] for one in spoken), "role": "agent", "start_ms": 0, "end_ms": 91_000}
+    document = {"format": "turnkeeper.transcript/1", "conversation": "c-1", "dialect": "speech", "time_base": {}}
+    path = tmp_path / "call.json"
+    path.write_text(json.dumps({**document, "participants": [], "transcript": [{**turn, "words": spoken}]}))
+    ran = cli("turns", str(path), "--format", format_, code=0)
+    cues = [line for line in ran.out.replace(",", ".").splitlines() if " --> " in line]
+    first = [re.search(r"word(\d+)", block) for block in ran.out.split(" --> ")[1:]]
+    times = {f"word{n}": one["start_ms"] for n, one in enumerate(spoken)}
+    assert len(cues) >= 3
+    for cue, found in zip(cues[1:], first[1:], strict=True):
+        assert found
+        hours, minutes, seconds = cue.split(" --> ")[0].split(":")
+        assert round((int(hours) * 60 + int(minutes)) * 60_000 + float(seconds) * 1000) == times[found[0]]
+    assert "captions have more than 20 characters a second" in ran.err
 
 
 def test_standard_input_compressed(call: Path, cli: Cli) -> None:

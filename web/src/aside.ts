@@ -1,8 +1,8 @@
 // What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
 
-import { agentNumber, apart, type Call, channelName, DOUBTFUL, type Mark, outside, type Recording, type Role, ROLES, soundLength, type Sync } from "./document";
-import { bdi, el } from "./dom";
-import { lasting } from "./times";
+import { agentNumber, apart, type Call, channelName, DOUBTFUL, type Gap, type Mark, outside, type Recording, remark, type Role, ROLES, soundLength, type Sync } from "./document";
+import { bdi, behind, el } from "./dom";
+import { duration, lasting } from "./times";
 
 export interface Verdict {
   name: string;
@@ -32,7 +32,7 @@ export function verdict(recording: Recording | undefined, told = false): Verdict
   const sync = recording?.sync;
   const reason = typeof sync?.evidence?.reason === "string" ? sync.evidence.reason.slice(0, 200) : "";
   if (recording?.incomplete?.length) {
-    const words = `Sound is missing in this recording: ${recording.incomplete.join("; ")}. Times hold for what is there.`;
+    const words = `Sound is missing in this recording: ${recording.incomplete.map((each) => remark(each)[0]).join("; ")}. Times hold for what is there.`;
     return { name: "Sound is missing", kind: sync?.verdict === "mismatch" ? "bad" : "doubt", words };
   }
   switch (sync?.verdict) {
@@ -57,25 +57,29 @@ export function verdict(recording: Recording | undefined, told = false): Verdict
   }
 }
 
+export interface Truth {
+  kind: "doubt" | "note";
+  words: string;
+  /** Figures behind the words, for whoever asks. */
+  detail?: string;
+}
+
 /** What a reader must know before anything else: what is missing, outside or damaged; then remarks about the file. */
-export function truths(call: Call): { kind: "doubt" | "note"; words: string }[] {
-  const found: { kind: "doubt" | "note"; words: string }[] = [];
+export function truths(call: Call): Truth[] {
+  const found: Truth[] = [];
   const several = (call.recordings?.length ?? 0) > 1;
   for (const [place, recording] of (call.recordings ?? []).entries()) {
     const which = several ? ` in recording ${place + 1}` : "";
-    for (const words of recording.incomplete ?? []) found.push({ kind: "doubt", words: `Sound is missing${which}: ${words}.` });
+    for (const [words, detail] of (recording.incomplete ?? []).map(remark)) found.push({ kind: "doubt", words: `Sound is missing${which}: ${words}`, detail });
   }
   const sound = soundLength(call);
   const lost = outside(call);
-  if (sound && (found.length || lost.length) && apart(sound, call.length)) {
-    found.push({ kind: "doubt", words: `Sound ${lasting(sound)}, call ${lasting(call.length)}.` });
-  }
-  if (sound && lost.length) found.push({ kind: "doubt", words: `${turns(lost.length)} outside the recording: they cannot be heard.` });
+  if (sound && lost.length) found.push({ kind: "doubt", words: `${turns(lost.length)} outside the recording and cannot be heard` });
   const damaged = call.turns.filter((turn) => turn.defects?.length).length;
-  if (damaged) found.push({ kind: "doubt", words: `${turns(damaged, "has", "have")} a time or another field that cannot be right; each is marked.` });
+  if (damaged) found.push({ kind: "doubt", words: `${turns(damaged, "has", "have")} a time or another field that cannot be right; each is marked` });
   for (const [place, recording] of (call.recordings ?? []).entries()) {
-    const which = several ? `Recording ${place + 1}` : "The recording's file";
-    for (const words of recording.notes ?? []) found.push({ kind: "note", words: `${which}: ${words}.` });
+    const which = several ? `Recording ${place + 1}` : "About the recording";
+    for (const [words, detail] of (recording.notes ?? []).map(remark)) found.push({ kind: "note", words: `${which}: ${words}`, detail });
   }
   return found;
 }
@@ -98,8 +102,8 @@ export function aside(call: Call, visit: Visit): HTMLElement[] {
     card.id = `agreement-${place + 1}`;
     parts.push(card);
   }
-  if (call.missing?.length) parts.push(card("Missing", plain(call.missing)));
-  if (call.notes?.length) parts.push(card("Notes", plain(call.notes)));
+  if (call.missing?.length) parts.push(card("Missing", listed(call.missing)));
+  if (call.notes?.length) parts.push(card("Notes", listed(call.notes.map(remark))));
   return parts;
 }
 
@@ -107,8 +111,8 @@ function card(title: string, ...children: Node[]): HTMLElement {
   return el("section", { className: "card" }, el("h2", {}, title), ...children);
 }
 
-function plain(lines: string[]): HTMLElement {
-  return el("ul", { className: "plain" }, ...lines.map((line) => el("li", {}, bdi(line, 300))));
+function listed(lines: Gap[]): HTMLElement {
+  return el("ul", { className: "plain" }, ...lines.map((line) => el("li", {}, behind(line))));
 }
 
 function pairs(rows: [string, Node | string, string?][]): HTMLElement {
@@ -124,8 +128,8 @@ function figures(call: Call, visit: Visit): HTMLElement {
   const rows: [string, Node | string, string?][] = [["Turns", summary.total_turns.toLocaleString()]];
   const starts = (kind: Mark["kind"]) => call.marks.filter((mark) => mark.kind === kind).map((mark) => mark.start);
   const sound = soundLength(call);
-  if (sound && apart(sound, call.length)) rows.unshift(["Length of sound", lasting(sound), "All recordings of the call together"]);
-  if (call.length) rows.unshift([sound && apart(sound, call.length) ? "Length of call" : "Length", lasting(call.length)]);
+  if (sound && apart(sound, call.length)) rows.unshift(["Length of sound", duration(sound), "All recordings of the call together"]);
+  if (call.length) rows.unshift([sound && apart(sound, call.length) ? "Length of call" : "Length", duration(call.length)]);
   if (summary.turns_with_confidence) {
     rows.push(["Recognition", `${(summary.avg_confidence * 100).toFixed(1)} %`, "How sure the speech recogniser was of its words, on average"]);
   }
@@ -202,18 +206,20 @@ function agreement(recording: Recording, which: string): HTMLElement {
   const rows: [string, string, string?][] = [];
   // What could not be told has no figures: a zero would read like a measurement.
   const measured = ["verified", "corrected"].includes(sync?.verdict ?? "") || (Boolean(recording.incomplete?.length) && Boolean(sync?.channels?.length));
-  if (measured && sync?.offset_ms !== undefined) rows.push(["Shift", `${signed(sync.offset_ms)} ms`, "Sound later (+) or earlier (−) than the platform says"]);
-  if (measured && sync?.drift_ppm !== undefined) rows.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "How much faster (−) or slower (+) the recorder's clock ran, in millionths"]);
+  const figures: [string, string, string?][] = [];
+  if (measured && sync?.offset_ms !== undefined) figures.push(["Shift", `${signed(sync.offset_ms)} ms`, "Sound later (+) or earlier (−) than the platform says"]);
+  if (measured && sync?.drift_ppm !== undefined) figures.push(["Drift", `${signed(sync.drift_ppm)} ppm`, "How much faster (−) or slower (+) the recorder's clock ran, in millionths"]);
   if (sync?.confidence !== undefined) rows.push(["Certainty", `${Math.round(sync.confidence * 100)} %`, "How sure this comparison of sound and transcript is; 50 % and more counts"]);
   const order = recording.roles?.map(channelName).join(", ");
   if (order) rows.push(["Channels", measured && sync?.swapped ? `${order} (exchanged)` : order, "Who is heard on each, in order"]);
-  rows.push(["Length", lasting((recording.frames / recording.rate) * 1000)]);
+  rows.push(["Length", duration((recording.frames / recording.rate) * 1000)]);
   rows.push(["Audio", [recording.codec, `${recording.rate / 1000} kHz`].filter(Boolean).join(", ")]);
-  const evidence = Object.entries(sync?.evidence ?? {}).filter(([, value]) => ["number", "string"].includes(typeof value));
-  const more = evidence.length
-    ? [el("details", {}, el("summary", {}, "Figures behind it"), pairs(evidence.map(([name, value]) => [name.replaceAll("_", " "), shown(value)])))]
-    : [];
-  const notes = (recording.notes ?? []).map((note) => el("p", { className: "dim" }, bdi(note, 300)));
+  for (const [name, value] of Object.entries(sync?.evidence ?? {})) {
+    const repeated = name === "reason" && told.words.includes(String(value));
+    if (["number", "string"].includes(typeof value) && !repeated) figures.push([name.replaceAll("_", " "), shown(value)]);
+  }
+  const more = figures.length ? [el("details", {}, el("summary", {}, "Figures behind it"), pairs(figures))] : [];
+  const notes = (recording.notes ?? []).map((note) => el("div", { className: "dim" }, behind(remark(note))));
   const made = card(`Audio and transcript${which}`, el("p", { className: `told ${told.kind}` }, told.words), pairs(rows), ...more, ...notes);
   made.tabIndex = -1;
   return made;

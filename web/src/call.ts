@@ -2,7 +2,7 @@
 
 import { aside, truths, verdict } from "./aside";
 import { apart, bytes, type Call, embedded, outside, ROLES, type Role, soundLength, speaker } from "./document";
-import { bdi, byId, clip, el, icon } from "./dom";
+import { bdi, behind, byId, clip, el, icon } from "./dom";
 import { keyboard } from "./keys";
 import { Overview } from "./overview";
 import { type Peaks, readPeaks } from "./peaks";
@@ -11,7 +11,7 @@ import { Search } from "./search";
 import { shareMenu } from "./share";
 import { Spoken } from "./spoken";
 import { theme } from "./theme";
-import { clock, lasting, moment, parse, spoken } from "./times";
+import { clock, duration, moment, parse, spoken } from "./times";
 import { Transcript } from "./transcript";
 import { Wave } from "./wave";
 
@@ -97,7 +97,7 @@ function heading(): void {
   byId("origin").append(
     "Conversation ",
     el("code", {}, bdi(call.conversation, 200)),
-    call.archived ? ` · archived ${call.archived}` : "",
+    call.archived ? ` · archived ${moment(Date.parse(call.archived))}` : "",
     ` · ${call.summary.dialect} transcript`,
     call.producer ? ` · ${call.producer}` : "",
   );
@@ -113,7 +113,7 @@ function heading(): void {
 function lengths(): string {
   const sound = soundLength(call);
   if (!call.length) return "";
-  return sound && apart(sound, call.length) ? `call ${lasting(call.length)}, sound ${lasting(sound)}` : lasting(call.length);
+  return sound && apart(sound, call.length) ? `call ${duration(call.length)}, sound ${duration(sound)}` : duration(call.length);
 }
 
 /** In the first screen: what is missing, outside or damaged. */
@@ -121,7 +121,7 @@ function plainly(): void {
   const list = byId("truths");
   const found = truths(call);
   list.hidden = !found.length;
-  list.replaceChildren(...found.map(({ kind, words }) => el("li", { className: kind }, bdi(words, 300))));
+  list.replaceChildren(...found.map(({ kind, words, detail = "" }) => el("li", { className: kind }, behind([words, detail]))));
 }
 
 function filters(): void {
@@ -273,7 +273,7 @@ function changed(): void {
   on = player.recording;
   byId<HTMLSelectElement>("recording").value = String(on);
   byId("wave").setAttribute("aria-valuemax", String(Math.round(player.duration)));
-  byId("length").textContent = clock(player.heard ? player.timeline.ms(player.duration, on) : call.length);
+  byId("length").textContent = duration(player.heard ? player.timeline.ms(player.duration, on) : call.length);
   byId<HTMLInputElement>("zoom").value = String(wave.zoom);
   overview.repaint();
   judge();
@@ -301,7 +301,7 @@ function played(): void {
   if (!recording || !Number.isFinite(seconds) || seconds > player.duration || !apart(seconds * 1000, player.duration * 1000)) return;
   const alert = byId("alert");
   alert.hidden = false;
-  alert.textContent = `This browser plays only ${lasting(seconds * 1000)} of this recording, which lasts ${lasting(player.duration * 1000)}.`;
+  alert.textContent = `This browser plays only ${duration(seconds * 1000)} of this recording, which lasts ${duration(player.duration * 1000)}.`;
 }
 
 function refused(recording: { codec?: string; type: string }): void {

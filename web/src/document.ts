@@ -64,6 +64,15 @@ export interface Recording {
   incomplete?: string[];
 }
 
+/** What is missing, in words; behind them ids and causes. */
+export type Gap = [words: string, detail: string];
+
+/** Words of a remark, and the figures or names that stand behind its colon or in its brackets. */
+export function remark(text: string): Gap {
+  const found = /^(.*?)(?:: | \()(.*?)\)?$/s.exec(text);
+  return found ? [(found[1] ?? "").replace(/^cut off$/, "the file is cut off"), found[2] ?? ""] : [text, ""];
+}
+
 export interface Summary {
   total_turns: number;
   avg_confidence: number;
@@ -93,9 +102,8 @@ export interface Call {
   marks: Mark[];
   recordings?: Recording[];
   talk?: Partial<Record<Role, number>>;
-  silence?: number;
   overtalk?: number;
-  missing?: string[];
+  missing?: Gap[];
   notes?: string[];
   archived?: string;
   producer?: string;

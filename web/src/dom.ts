@@ -30,6 +30,12 @@ export function bdi(text: string, longest = 80): HTMLElement {
   return el("bdi", shown === text ? {} : { title: clip(text, 1000) }, shown);
 }
 
+/** Words, and behind them what only some want to know. */
+export function behind([words, detail]: [string, string]): HTMLElement {
+  if (!detail) return bdi(words, 300);
+  return el("details", { className: "behind" }, el("summary", {}, bdi(words, 300)), el("span", { className: "dim" }, bdi(detail, 600)));
+}
+
 export function clip(text: string, longest: number): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }

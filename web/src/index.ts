@@ -1,9 +1,9 @@
 // The list of a report's calls: filters, order, and as many rows as somebody looks at.
 
-import { embedded } from "./document";
-import { bdi, byId, el } from "./dom";
+import { embedded, type Gap } from "./document";
+import { bdi, behind, byId, el } from "./dom";
 import { theme } from "./theme";
-import { lasting, moment } from "./times";
+import { duration, moment, period } from "./times";
 
 /** Columns of the calls, one array each; names are places in `names`, because calls share them. */
 interface Calls {
@@ -18,7 +18,7 @@ interface Calls {
   queues: number[][];
   wrapups: number[][];
   verdict: string[];
-  missing: string[][];
+  missing: Gap[][];
   page: number[];
 }
 
@@ -26,7 +26,8 @@ const VERDICTS: Record<string, string> = {
   verified: "In sync",
   incomplete: "Sound is missing",
   remarked: "In sync, with remarks",
-  corrected: "Differs, measured",
+  corrected: "Put right",
+  differs: "Out of sync",
   unverified: "Not verified",
   mismatch: "Other call",
   unmeasured: "Not measured",
@@ -53,11 +54,11 @@ const COLUMNS: Column[] = [
   { name: "Agent", named: true, key: (row) => names(calls.agents[row]).join(), cell: (row) => list(names(calls.agents[row])) },
   { name: "Queue", named: true, key: (row) => names(calls.queues[row]).join(), cell: (row) => list(names(calls.queues[row])) },
   { name: "Wrap-up", named: true, key: (row) => names(calls.wrapups[row]).join(), cell: (row) => list(names(calls.wrapups[row])) },
-  { name: "Length", numeric: true, key: (row) => calls.length[row] ?? 0, cell: (row) => [calls.length[row] ? lasting((calls.length[row] ?? 0) * 1000) : "–"] },
-  { name: "Turns", numeric: true, key: (row) => calls.turns[row] ?? 0, cell: (row) => [String(calls.turns[row])] },
-  { name: "Recognition", numeric: true, key: (row) => calls.confidence[row] ?? -1, cell: (row) => [percent(calls.confidence[row])] },
+  { name: "Length", numeric: true, key: (row) => calls.length[row] ?? 0, cell: (row) => calls.length[row] ? [duration((calls.length[row] ?? 0) * 1000)] : [] },
+  { name: "Turns", numeric: true, key: (row) => calls.turns[row] ?? 0, cell: (row) => (calls.turns[row] ? [calls.turns[row].toLocaleString()] : []) },
+  { name: "Recognition", numeric: true, key: (row) => calls.confidence[row] ?? -1, cell: (row) => percent(calls.confidence[row]) },
   { name: "Sync", key: (row) => calls.verdict[row] ?? "", cell: (row) => [badge(calls.verdict[row] ?? "")] },
-  { name: "Missing", key: (row) => calls.missing[row]?.length ?? 0, cell: (row) => (calls.missing[row] ?? []).map((why) => el("span", { className: "why" }, bdi(why, 90))) },
+  { name: "Missing", key: (row) => calls.missing[row]?.length ?? 0, cell: (row) => (calls.missing[row] ?? []).map((gap) => el("div", { className: "why" }, behind(gap))) },
 ];
 
 const texts = calls.id.map((id, row) =>
@@ -68,8 +69,8 @@ let order: [number, 1 | -1] = [0, -1];
 let chosen: number[] = [];
 let shown = 0;
 
-function percent(value: number | null | undefined): string {
-  return value === null || value === undefined ? "–" : `${(value * 100).toFixed(0)} %`;
+function percent(value: number | null | undefined): string[] {
+  return value === null || value === undefined ? [] : [`${(value * 100).toFixed(0)} %`];
 }
 
 function badge(value: string): HTMLElement {
@@ -177,8 +178,8 @@ const days = calls.start.filter((start): start is number => start !== null);
 const seconds = calls.length.reduce((sum, each) => sum + each, 0);
 byId("subtitle").append(
   ...[
-    days.length ? `${moment(days.reduce((a, b) => Math.min(a, b)))} – ${moment(days.reduce((a, b) => Math.max(a, b)))}` : "",
-    `${lasting(seconds * 1000)} of calls`,
+    days.length ? period(days.reduce((a, b) => Math.min(a, b)), days.reduce((a, b) => Math.max(a, b))) : "",
+    `${duration(seconds * 1000)} of calls`,
   ]
     .filter(Boolean)
     .map((words) => el("span", {}, words)),

@@ -20,7 +20,7 @@ const HELP: [string, string][] = [
   ["← →", "5 seconds back or ahead; with Shift 1 second"],
   ["j k", "next or previous turn (also ↓ ↑ in the list)"],
   ["Enter", "hear the turn from its first sample"],
-  ["/", "search; Enter and Shift+Enter go through the matches"],
+  ["/", "search; Enter and Shift+Enter go through the matches, Escape leaves it"],
   ["f", "follow what is being said"],
   ["+ − 0", "zoom in, out, whole call"],
   ["< >", "slower or faster"],

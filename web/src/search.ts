@@ -30,6 +30,8 @@ export class Search {
   private found: Hit[] = [];
   private at = -1;
   private timer = 0;
+  /** What had the focus before the search. */
+  private before: Element | null = null;
 
   constructor(
     call: Call,
@@ -49,13 +51,13 @@ export class Search {
       if (event.key === "Enter") {
         event.preventDefault();
         if (this.timer) this.search();
-        this.step(event.shiftKey ? -1 : 1);
-      } else if (event.key === "Escape" && this.input.value) {
+        else this.step(event.shiftKey ? -1 : 1);
+      } else if (event.key === "Escape") {
         event.preventDefault();
-        this.input.value = "";
-        this.search();
+        this.leave();
       }
     });
+    this.input.addEventListener("focus", (event) => (this.before = event.relatedTarget as Element | null));
   }
 
   focus(): void {
@@ -63,6 +65,17 @@ export class Search {
     this.input.select();
   }
 
+  /** Clear, and give the focus to the turn that was found, else back to whatever had it. */
+  private leave(): void {
+    const found = this.found[this.at];
+    this.input.value = "";
+    this.search();
+    this.input.blur();
+    if (found) this.transcript.go(found.place);
+    else if (this.before instanceof HTMLElement) this.before.focus();
+  }
+
+  /** Find every match, and go to the first at or behind the turn where the reader is. */
   private search(): void {
     clearTimeout(this.timer);
     this.timer = 0;
@@ -81,7 +94,8 @@ export class Search {
     here?.clear();
     for (const hit of this.found.slice(0, PAINTED)) this.paint(hit, hits);
     for (const button of this.buttons) button.disabled = !this.found.length;
-    this.tell(sought);
+    if (this.found.length) this.step(1);
+    else this.tell(sought);
   }
 
   private step(by: 1 | -1): void {

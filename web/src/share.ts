@@ -1,5 +1,6 @@
 // Taking the call along: as text, as WebVTT, as a link.
 
+import { captions } from "./captions";
 import { type Call, speaker, type Turn } from "./document";
 import { announce, byId, el } from "./dom";
 import type { Player } from "./player";
@@ -17,13 +18,13 @@ export function asText(call: Call): string {
 export function asVtt(call: Call, player: Player): string {
   const when = (ms: number) => (player.heard ? player.timeline.seconds(ms, player.recording) * 1000 : ms);
   const cues = call.turns
-    .map((turn, place) => ({ turn, place }))
-    .filter(({ turn }) => timed(turn) && (!player.heard || (turn.rec ?? 0) === player.recording))
-    .map(({ turn, place }) => ({ turn, place, from: when(turn.start ?? 0), to: when(turn.end ?? 0) }))
+    .filter((turn) => timed(turn) && (!player.heard || (turn.rec ?? 0) === player.recording))
+    .flatMap((turn) => captions(turn, turn.start ?? 0, turn.end ?? 0).map((one) => ({ turn, ...one })))
+    .map(({ start, end, ...more }) => ({ from: when(start), to: when(end), ...more }))
     .filter(({ from, to }) => to > from);
   const blocks = cues.map(
-    ({ turn, place, from, to }) =>
-      `${place + 1}\n${cue(from)} --> ${cue(to)}\n<v ${escaped(speaker(call, turn))}>${escaped(turn.text)}`,
+    ({ turn, from, to, lines }, place) =>
+      `${place + 1}\n${cue(from)} --> ${cue(to)}\n<v ${escaped(speaker(call, turn))}>${lines.map(escaped).join("\n")}`,
   );
   return `WEBVTT\n\n${blocks.join("\n\n")}\n`;
 }

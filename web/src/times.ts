@@ -25,9 +25,14 @@ export function spoken(ms: number): string {
   return said.join(" ") || "0 seconds";
 }
 
-/** How long something lasts, the same way everywhere: 4.2 s, 1:05, 1:02:03. */
+/** How long a call or a recording is, the same way everywhere: 0:31, 1:05, 1:02:03, to the nearest second. */
+export function duration(ms: number): string {
+  return clock(Math.round(ms / 1000) * 1000);
+}
+
+/** How long a part of it lasts: 4.2 s, and from a minute on as `duration`. */
 export function lasting(ms: number): string {
-  return Math.round(ms / 100) < 600 ? `${(ms / 1000).toFixed(1)} s` : clock(Math.round(ms / 1000) * 1000);
+  return Math.round(ms / 100) < 600 ? `${(ms / 1000).toFixed(1)} s` : duration(ms);
 }
 
 /** hh:mm:ss.mmm as WebVTT wants it. */
@@ -43,19 +48,18 @@ export function parse(text: string): number {
   return Math.round(text.split(":").reduce((total, part) => total * 60 + Number(part), 0) * 1000);
 }
 
+const MOMENT: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+const ZONED: Intl.DateTimeFormatOptions = { ...MOMENT, timeZoneName: "short" };
+
 /** A day and a time in the reader's own zone, and which zone that is. */
 export function moment(epoch: number, zone = true): string {
   const shown = new Date(epoch);
-  return Number.isNaN(shown.getTime())
-    ? ""
-    : shown.toLocaleString(undefined, {
-        day: "numeric",
-        month: "short",
-        year: "numeric",
-        hour: "2-digit",
-        minute: "2-digit",
-        ...(zone ? { timeZoneName: "short" } : {}),
-      });
+  return Number.isNaN(shown.getTime()) ? "" : shown.toLocaleString(undefined, zone ? ZONED : MOMENT);
+}
+
+/** From one moment to another; what both have in common is said once. */
+export function period(first: number, last: number): string {
+  return new Intl.DateTimeFormat(undefined, ZONED).formatRange(first, last);
 }
 
 /** What the platform calls a pause, in words. */

@@ -315,7 +315,7 @@ function worded(turn: Turn, longest: number): Node[] {
     const to = from + (words[place * 4 + 1] ?? 0);
     if (from < at || to > Math.min(shown.length, longest)) continue;
     nodes.push(document.createTextNode(shown.slice(at, from)));
-    nodes.push(el("span", { className: "low", title: "The platform is not sure of this word" }, shown.slice(from, to)));
+    nodes.push(el("span", { className: "low", title: "The recogniser is not sure of this word" }, shown.slice(from, to)));
     at = to;
   }
   nodes.push(document.createTextNode(shown.slice(at)));
@@ -334,19 +334,21 @@ const FLAGS: Record<string, string> = {
   outside: "outside the recording",
 };
 
+const DAMAGED: Record<string, string> = { start_ms: "start", end_ms: "end", confidence: "certainty", words: "word times" };
+
 function tags(turn: Turn): HTMLElement {
   const box = el("div", { className: "tags" });
   const tag = (kind: string, text: string, title: string) => box.append(el("span", { className: `tag ${kind}`, title }, text));
   if (turn.over) tag("overtalk", "overtalk", "Somebody else speaks at the same time");
   if (turn.conf !== undefined && turn.conf < DOUBTFUL) {
-    tag("doubt", `${Math.round(turn.conf * 100)} % sure`, `Confidence ${turn.conf.toFixed(2)}, below ${DOUBTFUL}`);
+    tag("doubt", `${Math.round(turn.conf * 100)} % sure`, "The recogniser is not sure of the words of this turn");
   }
   if (turn.mood !== undefined && Math.abs(turn.mood) >= 0.25) {
     const good = turn.mood > 0;
     tag(good ? "good" : "bad", good ? "+ positive" : "− negative", `Sentiment ${turn.mood.toFixed(2)}`);
   }
   if (turn.dup) tag("plain", "also in another leg", "Another leg of the call holds the same words");
-  for (const field of turn.defects ?? []) tag("doubt", `damaged: ${field.slice(0, 40)}`, "This field of the turn cannot be right; the turn is shown as far as it goes");
+  for (const field of turn.defects ?? []) tag("doubt", `${DAMAGED[field] ?? field.slice(0, 40)} damaged`, "This part of the turn cannot be right; the turn is shown as far as it goes");
   for (const flag of turn.flags ?? []) tag("plain", FLAGS[flag] ?? flag, "The turn and the recording do not overlap wholly");
   return box;
 }

@@ -58,7 +58,7 @@ export class Wave {
     this.box.style.height = `${CHANNEL_HEIGHT * roles.length + AXIS}px`;
     byId("lanes").replaceChildren(
       ...roles.map((role, channel) => {
-        const label = el("span", { className: "lane", data: { role } }, channelName(role));
+        const label = el("span", { className: "lane" }, role === "agent" ? "Others" : channelName(role));
         label.style.top = `${channel * CHANNEL_HEIGHT}px`;
         label.style.height = `${CHANNEL_HEIGHT}px`;
         return label;

@@ -108,8 +108,8 @@ def write_turns(
     """Read, choose and print; the exit code. ``platform`` and ``store`` are taken from the environment where absent."""
     fields = [name.strip() for name in request.fields.split(",") if name.strip()] or None
     writer = turn_writer(request.format, sys.stdout, fields=fields, span=_spans(request.sample_rate))
-    # Words are most of a file, and only JSON lines have room for them.
-    words = "words" in fields if fields else request.format == "jsonl"
+    # Words are most of a file: JSON lines have room for them, captions are cut at their times.
+    words = "words" in fields if fields else request.format in ("jsonl", "vtt", "srt")
     if request.head is not None and request.head < 0:
         raise Misconfigured("cannot be negative", key="--head")
     printed = _Printed(chosen, writer, request.head)
@@ -129,6 +129,8 @@ def write_turns(
     writer.finish()
     if writer.left_out:
         _say(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
+    if writer.pace:
+        _say(writer.pace)
     return printed.conclude(request.place)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Final, TextIO
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Role, TranscriptHeader, Turn, roles
-from turnkeeper.transcript.captions import captions, columns
+from turnkeeper.transcript.captions import Caption, Pace, captions, columns
 from turnkeeper.transcript.escape import one_line
 
 __all__ = ["LABELS", "Audacity", "Rttm", "SubRip", "TextGrid", "WebVtt"]
@@ -44,6 +45,11 @@ class _Labels(ABC):
     def finish(self) -> None:
         self._out.flush()
 
+    @property
+    def pace(self) -> str:
+        """Nothing is said of labels: nobody reads them while they pass."""
+        return ""
+
     @abstractmethod
     def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         """Write one turn that has both its times."""
@@ -63,7 +69,26 @@ class _Labels(ABC):
         return self._names.get(turn.speaker_id or "") or turn.role
 
 
-class WebVtt(_Labels):
+class _Captions(_Labels):
+    """What is read while it passes."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__(out)
+        self._pace = Pace()
+
+    @property
+    def pace(self) -> str:
+        """How many captions are hard to read, and the worst; empty where none is."""
+        return str(self._pace)
+
+    def _captions(self, turn: Turn, start_ms: int, end_ms: int, indent: int = 0) -> Iterator[Caption]:
+        """A turn as captions, each counted."""
+        for one in captions(one_line(turn.text), *_shown(start_ms, end_ms), turn.words, indent=indent):
+            self._pace.add(one)
+            yield one
+
+
+class WebVtt(_Captions):
     """WebVTT: each turn with its speaker as the voice and the role as its class; a long one in several cues."""
 
     def __init__(self, out: TextIO) -> None:
@@ -72,13 +97,13 @@ class WebVtt(_Labels):
 
     def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         voice = _markup(self._speaker(turn))
-        for one in captions(one_line(turn.text), *_shown(start_ms, end_ms), turn.words):
+        for one in self._captions(turn, start_ms, end_ms):
             text = _markup("\n".join(one.lines))
             times = f"{_clock(one.start_ms, '.')} --> {_clock(one.end_ms, '.')}"
             self._out.write(f"\n{times}\n<v.{turn.role} {voice}>{text}</v>\n")
 
 
-class SubRip(_Labels):
+class SubRip(_Captions):
     """SubRip: numbered, the speaker in front of the text; a long turn in several captions.
 
     The format has no escapes, and players take ``<b>``, ``{\\an8}`` and ``\\N`` for instructions. An invisible word
@@ -91,8 +116,7 @@ class SubRip(_Labels):
 
     def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         speaker = f"{self._speaker(turn)}: "
-        cues = captions(one_line(turn.text), *_shown(start_ms, end_ms), turn.words, indent=columns(speaker))
-        for place, one in enumerate(cues):
+        for place, one in enumerate(self._captions(turn, start_ms, end_ms, columns(speaker))):
             self._number += 1
             text = _unmarked(("" if place else speaker) + "\n".join(one.lines))
             self._out.write(f"{self._number}\n{_clock(one.start_ms, ',')} --> {_clock(one.end_ms, ',')}\n{text}\n\n")

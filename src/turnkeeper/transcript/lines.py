@@ -58,6 +58,10 @@ class TurnWriter(Protocol):
 
     left_out: int
 
+    @property
+    def pace(self) -> str:
+        """What a reader of captions has to know of their speed; empty where that is nothing."""
+
     def write(self, turn: Turn, header: TranscriptHeader) -> None: ...
 
     def finish(self) -> None: ...
@@ -144,7 +148,7 @@ class _Names:
 class _JsonLines:
     """One JSON object a line."""
 
-    left_out = 0
+    left_out, pace = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
@@ -164,7 +168,7 @@ class _JsonLines:
 class _Csv:
     """RFC 4180 with a header line; a cell that a spreadsheet would run gets an apostrophe in front."""
 
-    left_out = 0
+    left_out, pace = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._span, self._names = out, span, _Names()
@@ -186,7 +190,7 @@ class _Csv:
 class _Text:
     """``[mm:ss.mmm] role name: text``, or the chosen fields separated by tabs. Nothing that a terminal obeys."""
 
-    left_out = 0
+    left_out, pace = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span

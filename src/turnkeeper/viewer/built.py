@@ -1,14 +1,15 @@
-"""The pages as ``web/`` was built: everything inlined, with gaps for what is told."""
+"""The pages as ``web/`` was built, with gaps for a call's data; and the files that a folder of them shares."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from turnkeeper.errors import Misconfigured
 
-__all__ = ["Shell", "shell"]
+__all__ = ["Shell", "assets", "shell"]
 
 
 class Shell:
@@ -31,12 +32,23 @@ class Shell:
 
 
 def shell(name: str) -> Shell:
-    """The built page ``call`` or ``index``. Raises ``Misconfigured`` where the package was made without them."""
+    """A built page: ``call``, which carries everything itself, or ``folder/call`` and ``folder/index``, which load
+    ``assets``. Raises ``Misconfigured`` where the package was made without them.
+    """
     try:
-        return Shell(files("turnkeeper.viewer").joinpath("static", f"{name}.html").read_text(encoding="utf-8"))
+        return Shell(_static().joinpath(f"{name}.html").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Misconfigured(
             "the pages are not built",
             operation="report",
             hint="In a checkout: make pages (it needs Node.js 20 or newer and npm); else install turnkeeper anew.",
         ) from None
+
+
+def assets() -> dict[str, bytes]:
+    """The files that the pages of a folder load from its ``assets/``; their names hold their hashes."""
+    return {each.name: each.read_bytes() for each in _static().joinpath("folder/assets").iterdir()}
+
+
+def _static() -> Traversable:
+    return files("turnkeeper.viewer").joinpath("static")

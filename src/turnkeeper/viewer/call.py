@@ -11,15 +11,15 @@ import msgspec
 
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.manifest import Manifest
+from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
 from turnkeeper.audio.containers import content_type
 from turnkeeper.errors import NotFound, TooLarge, Unread
-from turnkeeper.model import Participant, TranscriptHeader, Turn
+from turnkeeper.model import Participant, RecordingState, TranscriptHeader, Turn
 from turnkeeper.transcript.summary import Tally
-from turnkeeper.viewer.marks import covered, overtalk, quiet, silences, union
+from turnkeeper.viewer.marks import covered, overtalk, silences, union
 from turnkeeper.viewer.naming import Naming, facts
-from turnkeeper.viewer.records import Mark, PageCall, PagePerson, PageRecording, PageTurn
+from turnkeeper.viewer.records import Gap, Mark, PageCall, PagePerson, PageRecording, PageTurn
 from turnkeeper.viewer.words import place_words
 
 __all__ = ["LARGEST", "Call", "Sound", "missing", "read_call"]
@@ -49,6 +49,18 @@ class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True)
 
 
 _WITH_AUDIO = ("done", "redacted", "incomplete")
+_LEGS = {
+    "absent": "There is no transcript",
+    "failed": "A transcript could not be fetched",
+    "unread": "A transcript cannot be read",
+}
+_RECORDINGS = {
+    "archived": "The recording must be restored by the platform first",
+    "deleted": "The recording was deleted on the platform",
+    "failed": "The recording could not be fetched",
+    "incomplete": "Sound is missing in the recording",
+    "waiting": "The recording is not ready yet",
+}
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _DOCUMENT = msgspec.json.Decoder(_Document)
@@ -85,7 +97,6 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
         marks=sorted([*overlaps, *silences(turns, paused), *pauses], key=lambda mark: mark.start),
         recordings=recordings,
         talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
-        silence=covered(quiet(turns, paused)),
         overtalk=covered((mark.start, mark.end) for mark in overlaps),
         missing=missing(manifest, heard=heard),
         notes=[*manifest.notes, *_unasked(manifest, heard=heard)],
@@ -95,23 +106,26 @@ def read_call(archive: Archive, manifest: Manifest, naming: Naming) -> Call:
     return Call(page, sounds)
 
 
-def missing(manifest: Manifest, *, heard: bool) -> list[str]:
-    """What an archive lacks of a conversation, in words; ``heard``: audio is there, or none is to be expected."""
-    reasons = [
-        f"leg {leg.id}: {leg.state}{f' ({leg.reason})' if leg.reason else ''}"
-        for leg in manifest.communications
-        if leg.state not in ("done", "absent")
-    ]
-    done = any(leg.state == "done" for leg in manifest.communications)
-    if not done:
-        reasons += [f"leg {leg.id}: no transcript" for leg in manifest.communications if leg.state == "absent"]
+def missing(manifest: Manifest, *, heard: bool) -> list[Gap]:
+    """What an archive lacks of a conversation; ``heard``: audio is there, or none is to be expected."""
+    legs = manifest.communications
+    lacking = [leg for leg in legs if leg.state not in ("done", "absent")]
+    if not any(leg.state == "done" for leg in legs):
+        lacking += [leg for leg in legs if leg.state == "absent"]
+    gaps = [Gap(_LEGS.get(leg.state, "A transcript is missing"), _detail("leg", leg)) for leg in lacking]
     if manifest.unread:
-        reasons.append(f"cannot be read: {manifest.unread.message}")
-    silent = [one for one in manifest.recordings if one.state not in _WITH_AUDIO]
-    reasons += [f"recording {one.id}: {one.state}{f' ({one.reason})' if one.reason else ''}" for one in silent]
-    partial = [one for one in manifest.recordings if one.state == "incomplete"]
-    reasons += [f"recording {one.id}: sound is missing ({one.reason})" for one in partial]
-    return reasons if heard or silent or not manifest.sync_mode else [*reasons, "no recording"]
+        gaps.append(Gap("The transcript cannot be read", manifest.unread.message))
+    gaps += [
+        Gap(_RECORDINGS.get(one.state, "A recording is missing"), _detail("recording", one))
+        for one in manifest.recordings
+        if one.state not in _WITH_AUDIO or one.state == "incomplete"
+    ]
+    silent = any(one.state not in _WITH_AUDIO for one in manifest.recordings)
+    return gaps if heard or silent or not manifest.sync_mode else [*gaps, Gap("There is no recording")]
+
+
+def _detail(kind: str, one: CommunicationState | RecordingState) -> str:
+    return f"{kind} {one.id}: {one.state}{f', {one.reason}' if one.reason else ''}"
 
 
 def _unasked(manifest: Manifest, *, heard: bool) -> list[str]:

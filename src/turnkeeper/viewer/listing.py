@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.transcript.escape import plain
-from turnkeeper.viewer.built import Shell
+from turnkeeper.viewer.built import Shell, assets
 from turnkeeper.viewer.page import embedded, replaced
-from turnkeeper.viewer.records import Facts
+from turnkeeper.viewer.records import Facts, Gap
 
-__all__ = ["Listed", "write_csv", "write_index"]
+__all__ = ["Listed", "write_assets", "write_csv", "write_index"]
 
 _HEADINGS = (
     "conversation",
@@ -33,6 +33,9 @@ _HEADINGS = (
     "missing",
     "page",
 )
+_MEASURED = {"remarked": "verified", "differs": "corrected"}
+"""What was measured where the list says more: remarks about the file, and that the difference was not put right."""
+
 # Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -46,7 +49,7 @@ class Listed(msgspec.Struct, omit_defaults=True, kw_only=True):
     turns: int = 0
     confidence: float | None = None
     verdict: str = ""
-    missing: list[str] = []
+    missing: list[Gap] = []
     page: bool = True
 
 
@@ -78,6 +81,14 @@ def write_index(calls: Sequence[Listed], shell: Shell, path: Path) -> None:
         out.write(b"".join(parts[1:]))
 
 
+def write_assets(folder: Path) -> None:
+    """The script and style of all pages of a report, once; they go before the pages that need them."""
+    for name, content in assets().items():
+        if not (folder / name).exists():
+            with replaced(folder / name) as out:
+                out.write(content)
+
+
 def write_csv(calls: Sequence[Listed], path: Path) -> None:
     """The same as a table, RFC 4180. A cell that a spreadsheet would run gets an apostrophe in front; controls and
     characters that reorder text are spelled out, for a terminal would obey them."""
@@ -107,8 +118,8 @@ def _row(call: Listed) -> list[object]:
         facts.language,
         call.turns,
         call.confidence,
-        "verified" if call.verdict == "remarked" else call.verdict,
-        "; ".join(call.missing),
+        _MEASURED.get(call.verdict, call.verdict),
+        "; ".join(map(str, call.missing)),
         f"calls/{call.conversation}.html" if call.page else None,
     ]
 

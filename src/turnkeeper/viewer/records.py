@@ -6,11 +6,13 @@ because a long call has thousands of turns.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from turnkeeper.model import Role, Summary
 
-__all__ = ["Facts", "Mark", "PageCall", "PagePerson", "PageRecording", "PageTurn"]
+__all__ = ["Facts", "Gap", "Mark", "PageCall", "PagePerson", "PageRecording", "PageTurn"]
 
 
 class PageTurn(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
@@ -60,6 +62,16 @@ class Mark(msgspec.Struct, omit_defaults=True):
     reason: str = ""
 
 
+class Gap(NamedTuple):
+    """What an archive lacks of a call, in words of somebody who listens to calls; ``detail`` names ids and causes."""
+
+    words: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.words} ({self.detail})" if self.detail else self.words
+
+
 class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Audio and where it lies. Each ``src`` is ``#id`` of an element with base64, or an address relative to the page;
     there are two where each side has a file of its own.
@@ -107,9 +119,8 @@ class PageCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     marks: list[Mark]
     recordings: list[PageRecording] = []
     talk: dict[str, int] = {}
-    silence: int = 0
     overtalk: int = 0
-    missing: list[str] = []
+    missing: list[Gap] = []
     notes: list[str] = []
     archived: str = ""
     producer: str = ""

@@ -16,18 +16,18 @@ from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
 from turnkeeper.events import Listener, Paged, silent
 from turnkeeper.outfile import outfile
-from turnkeeper.viewer.built import Shell, shell
+from turnkeeper.viewer.built import Shell, assets, shell
 from turnkeeper.viewer.call import Call, missing, read_call
 from turnkeeper.viewer.journal import NAME, Entry, Journal
-from turnkeeper.viewer.listing import Listed, write_csv, write_index
+from turnkeeper.viewer.listing import Listed, write_assets, write_csv, write_index
 from turnkeeper.viewer.naming import Naming, facts
 from turnkeeper.viewer.page import Placing, beside, write_page
 from turnkeeper.viewer.period import Period
-from turnkeeper.viewer.records import Facts, PageCall, PageRecording
+from turnkeeper.viewer.records import Facts, Gap, PageCall, PageRecording
 
 __all__ = ["Report", "report"]
 
-FORMAT = "turnkeeper.page/2"
+FORMAT = "turnkeeper.page/3"
 
 
 @dataclass
@@ -111,7 +111,8 @@ class _Folder:
     def __init__(self, archive: Archive, folder: Path, *, embed: bool, listener: Listener) -> None:
         self._archive, self._folder, self._embed, self._listener = archive, folder, embed, listener
         self._naming = Naming(archive)
-        self._page, self._index = shell("call"), shell("index")
+        self._page, self._index = shell("folder/call"), shell("folder/index")
+        self._assets = folder / "assets"
         self._placing = Placing(embed, folder / "calls" / "audio", "audio/")
 
     def make(self, since: datetime | None, until: datetime | None) -> Report:
@@ -123,6 +124,7 @@ class _Folder:
         audit = self._archive.audit
         made.remark(audit.record_reading("report", conversations=wanted, calls=len(wanted), **facts))
         with journal:
+            write_assets(self._assets)
             seen = set()
             for place, conversation in enumerate(wanted):
                 self._listener(Paged(conversation=conversation, done=place, calls=len(wanted)))
@@ -172,7 +174,7 @@ class _Folder:
         if known and known.inputs == inputs and path.exists() == known.listed.page:
             made.kept += 1
             if not known.listed.page:
-                made.without_page[conversation] = "; ".join(known.listed.missing)
+                made.without_page[conversation] = "; ".join(map(str, known.listed.missing))
             return
         try:
             if manifest.unread:
@@ -192,32 +194,36 @@ class _Folder:
         """A call whose manifest cannot be read stands in the list with the reason, and is looked at again each time."""
         self._path(conversation).unlink(missing_ok=True)
         reason = made.without_page[conversation]
-        bare = Listed(conversation=conversation, facts=Facts(), missing=[reason], page=False)
+        bare = Listed(
+            conversation=conversation,
+            facts=Facts(),
+            missing=[Gap("The call's record cannot be read", reason)],
+            page=False,
+        )
         journal.add(Entry(inputs="", listed=bare))
 
     def _bare(self, manifest: Manifest, cause: Skippable) -> Listed:
         """A call without a page still stands in the list, with the reason."""
         details = self._naming.details(manifest)
         told = facts(None, details, self._naming.of(manifest))
-        reasons = missing(manifest, heard=True)
+        gaps = missing(manifest, heard=True)
         return Listed(
             conversation=manifest.conversation,
             facts=told if details else Facts(),
-            missing=reasons if manifest.unread else [*reasons, cause.message],
+            missing=gaps if manifest.unread else [*gaps, Gap("The page could not be made", cause.message)],
             page=False,
         )
 
     def _sweep(self, seen: set[str], journal: Journal, made: Report) -> None:
-        """What was erased from the archive, or is out of range, leaves the folder; so does audio that no page plays."""
-        for conversation in [name for name in journal.entries if name not in seen]:
-            self._path(conversation).unlink(missing_ok=True)
+        """What was erased from the archive, or is out of range, leaves the folder; so does what no page loads."""
+        # A page may have no entry: the journal's line was torn, or written by a version that knew other fields.
+        pages = {path.stem for path in (self._folder / "calls").glob("*.html")}
+        for conversation in (pages | journal.entries.keys()) - seen:
+            (self._folder / "calls" / f"{conversation}.html").unlink(missing_ok=True)
             journal.drop(conversation)
             made.removed += 1
-        wanted = {name for entry in journal.entries.values() for name in entry.audio}
-        if self._placing.folder.is_dir():
-            for path in self._placing.folder.iterdir():
-                if path.name not in wanted:
-                    path.unlink()
+        _keep_only(self._placing.folder, {name for entry in journal.entries.values() for name in entry.audio})
+        _keep_only(self._assets, set(assets()))
 
     def _path(self, conversation: str) -> Path:
         return self._folder / "calls" / f"{keys.check_id(conversation)}.html"
@@ -251,10 +257,17 @@ class _Folder:
             )
 
 
+def _keep_only(folder: Path, names: set[str]) -> None:
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.name not in names:
+                path.unlink()
+
+
 def _listed(call: Call) -> Listed:
     page = call.page
     verdicts = [_verdict(page, recording) for recording in page.recordings]
-    order = ("incomplete", "mismatch", "unmeasured", "unverified", "corrected", "remarked", "verified")
+    order = ("incomplete", "mismatch", "unmeasured", "unverified", "differs", "corrected", "remarked", "verified")
     return Listed(
         conversation=page.conversation,
         facts=page.facts,
@@ -271,7 +284,10 @@ def _verdict(page: PageCall, recording: PageRecording) -> str:
     simply in sync where there is a remark about the file, or turns lie outside it."""
     if recording.incomplete:
         return "incomplete"
-    measured = str((recording.sync or {}).get("verdict", "unmeasured"))
+    sync = recording.sync or {}
+    measured = str(sync.get("verdict", "unmeasured"))
+    if measured == "corrected" and not sync.get("applied"):
+        return "differs"
     outside = any("outside" in turn.flags for turn in page.turns)
     return "remarked" if measured == "verified" and (recording.notes or outside) else measured
 

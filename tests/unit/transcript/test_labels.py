@@ -275,6 +275,40 @@ def test_a_turn_of_ten_minutes_is_captions_that_can_be_read() -> None:
         assert ms(one.start) == int(lines[0].split()[0].removeprefix("word")) * 500
 
 
+def test_captions_too_fast_to_read_are_counted() -> None:
+    out = io.StringIO()
+    writer = turn_writer("srt", out)
+    for start, text in ((0, "a" * 20), (1000, "a" * 33), (2000, "字" * 11), (3000, "")):
+        writer.write(Turn(text=text, role="agent", start_ms=start, end_ms=start + 1000), HEADER)
+    assert writer.pace == "2 of 4 captions have more than 20 characters a second (at most 33, 1.0 s after the start)"
+    assert turn_writer("vtt", out).pace == turn_writer("jsonl", out).pace == turn_writer("rttm", out).pace == ""
+
+
+def test_text_without_spaces_is_cut_between_words_or_behind_punctuation() -> None:
+    spoken = [
+        "お電話",
+        "ありがとう",
+        "ございます。",
+        "先月",
+        "の",
+        "請求書",
+        "について",
+        "確認",
+        "したい",
+        "の",
+        "ですが、",
+    ] * 2
+    words = [Word(one, n * 100) for n, one in enumerate(spoken)]
+    text = "".join(spoken)
+    worded = captions(text, 0, 2200, words)
+    ends = {sum(map(len, spoken[:n])) for n in range(len(spoken) + 1)}
+    place = 0
+    for line in (line for one in worded for line in one.lines):
+        place += len(line)
+        assert place in ends, line
+    assert [line[-1] for one in captions(text, 0, 2200) for line in one.lines] == ["。", "、", "。", "、"]
+
+
 @given(st.text(alphabet="字ab\u0301 \u200d", max_size=300), st.integers(0, 90_000), st.integers(0, 30))
 def test_captions_hold_every_letter_in_lines_that_fit(text: str, length: int, indent: int) -> None:
     found = captions(text, 1_000, 1_000 + length, indent=indent)

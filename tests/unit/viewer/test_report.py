@@ -22,6 +22,7 @@ from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.events import Event, Paged
 from turnkeeper.viewer.journal import NAME, Journal
+from turnkeeper.viewer.records import Gap
 
 DAY = 86_400_000
 
@@ -62,6 +63,20 @@ def test_a_folder_holds_a_list_a_table_and_a_page_per_call(archive: Path, tmp_pa
     assert all((tmp_path / "out" / row["page"]).exists() for row in rows)
 
 
+def test_the_pages_of_a_folder_share_their_script(archive: Path, tmp_path: Path) -> None:
+    """K7: every page carried 120 KB of the same script. A script that no page loads any more is taken away."""
+    out = tmp_path / "out"
+    make(archive, out)
+    scripts = re.findall(r'src="\.\./assets/([^"]+)"', (out / "calls/call-0.html").read_text())
+    assert len(scripts) == 1
+    assert b"wavesurfer.js 8.0.1 (BSD-3-Clause)" in (out / "assets" / scripts[0]).read_bytes()
+    assert (out / "calls/call-0.html").stat().st_size < 20_000
+    kept = {path.name: path.stat().st_mtime_ns for path in (out / "assets").iterdir()}
+    (out / "assets/call-of-an-older-version.js").write_text("old")
+    make(archive, out)
+    assert {path.name: path.stat().st_mtime_ns for path in (out / "assets").iterdir()} == kept
+
+
 def test_made_again_only_what_changed_is_written(archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(archive, out)
@@ -98,6 +113,18 @@ def test_what_was_erased_leaves_the_folder(tmp_path: Path) -> None:
     assert not list((out / "calls/audio").glob("call-1*"))
     assert "call-1" not in (out / "calls.csv").read_text()
     assert "call-1" not in (out / NAME).read_text()
+
+
+def test_what_was_erased_leaves_a_folder_whose_journal_cannot_be_read(archive: Path, tmp_path: Path) -> None:
+    """The version before had other fields in its journal: its pages are made again, and taken away with their calls."""
+    out = tmp_path / "out"
+    make(archive, out)
+    mark, *lines = (out / NAME).read_bytes().splitlines(keepends=True)
+    (out / NAME).write_bytes(mark + b"".join(line.replace(b'"inputs"', b'"old"') for line in lines))
+    shutil.rmtree(archive / "manifests/call-1")
+    made = make(archive, out)
+    assert (made.written, made.removed) == (2, 1)
+    assert sorted(path.stem for path in (out / "calls").glob("*.html")) == ["call-0", "call-2"]
 
 
 def test_only_calls_of_a_range(archive: Path, tmp_path: Path) -> None:
@@ -276,7 +303,7 @@ def test_who_waits_hears_how_far_it_is(archive: Path, tmp_path: Path) -> None:
     ("more", "told"),
     [
         ({}, []),
-        ({"sync_mode": "report"}, ["no recording"]),
+        ({"sync_mode": "report"}, [["There is no recording", ""]]),
         (
             {
                 "states": [
@@ -284,12 +311,20 @@ def test_who_waits_hears_how_far_it_is(archive: Path, tmp_path: Path) -> None:
                     {"id": "r-2", "state": "done"},
                 ]
             },
-            ["recording r-1: archived (restore it first)"],
+            [
+                [
+                    "The recording must be restored by the platform first",
+                    "recording r-1: archived, restore it first",
+                ]
+            ],
         ),
-        ({"states": [{"id": "r-1", "state": "deleted"}]}, ["recording r-1: deleted"]),
+        (
+            {"states": [{"id": "r-1", "state": "deleted"}]},
+            [["The recording was deleted on the platform", "recording r-1: deleted"]],
+        ),
     ],
 )
-def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], told: list[str]) -> None:
+def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], told: list[list[str]]) -> None:
     archive = write(
         tmp_path / "archive", [Made("silent", dialogue(2, 2000), notes=["recordings are missing: 403"], **more)]
     )
@@ -298,7 +333,7 @@ def test_a_call_without_audio_says_why(tmp_path: Path, more: dict[str, Any], tol
     notes = ["recordings are missing: 403", *([] if more else ["no recording was asked for (turnkeeper get --audio)"])]
     assert data(page, "call")["notes"] == notes
     make(archive, tmp_path / "out")
-    assert table(tmp_path / "out/calls.csv")[0]["missing"] == "; ".join(told)
+    assert table(tmp_path / "out/calls.csv")[0]["missing"] == "".join(str(Gap(*gap)) for gap in told)
 
 
 def test_what_the_platform_silenced_is_said_beside_the_audio(tmp_path: Path) -> None:
