@@ -1,8 +1,8 @@
 """Gated and sparse calls in five languages through every codec of docs/audio.md.
 
-``python -m benchmarks.sync.codecs [seed] [calls]`` prints the table of docs/sync.md. The calls are the same for every
-codec. What a codec puts in front (docs/audio.md) is measured against the call as it was, and belongs to the truth: a
-comparison with a transcript cannot tell it from a late recording.
+``python -m benchmarks.sync.codecs [seed] [calls] [codec …]`` prints the table of docs/sync.md. The calls are the same
+for every codec. What a codec puts in front (docs/audio.md) is measured against the call as it was, and belongs to the
+truth: a comparison with a transcript cannot tell it from a late recording.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def _calls(name: str, seed: int, count: int) -> list[tuple[Call, Turns]]:
     return [made(name, voices, source) for _ in range(count)]
 
 
-def main(seed: int = 2026, count: int = 10) -> None:
-    """Print the table of docs/sync.md."""
+def main(seed: int = 2026, count: int = 6, *codecs: str) -> None:
+    """Print the table of docs/sync.md, or the rows of ``codecs`` alone."""
     calls = {name: _calls(name, seed, count) for name in _LINES}
     print(f"| codec | n | gated: offset error ms p50 / p95 | sparse: the same | {COUNTED} |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for codec in ENCODERS:
+        for codec in codecs or ENCODERS:
             rows = [
                 [judged(through(codec, call, Path(folder)), foreign) for call, foreign in calls[name]]
                 for name in _LINES
@@ -60,4 +60,4 @@ def main(seed: int = 2026, count: int = 10) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:3]), *sys.argv[3:])

@@ -35,7 +35,12 @@ class Case:
 
 
 def _sound(name: str, **how: Any) -> Encoder:
-    return lambda folder, samples: write_sound(folder / name, samples, **how).read_bytes()
+    def encoded(folder: Path, samples: Samples) -> bytes:
+        # libsndfile writes whole numbers into a float file as they are; 1.0 is full scale there.
+        given = samples / np.float32(32_768) if how.get("subtype") == "FLOAT" else samples
+        return write_sound(folder / name, given, **how).read_bytes()
+
+    return encoded
 
 
 def _media(name: str, codec: str, rate: int, **options: str) -> Encoder:
