@@ -1,11 +1,10 @@
-"""Small frozen settings, one per door; the only reader of the environment.
+"""Small frozen settings, one per door; with ``environment`` the only reader of the process's variables.
 
 Built by ``cli`` or by a door's no-argument constructor and handed down as values. ``repr`` never shows a secret.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from typing import Any, Literal, Self, get_args
 import msgspec
 
 from turnkeeper.clock import Clock, RemoteClock, SystemClock
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.known_secrets import remember
 
@@ -47,11 +47,6 @@ Api = Literal["auto", "speech", "media"]
 
 Checksum = Literal["sha256", "off"]
 """What goes with each object for S3 to compare."""
-
-
-def environment() -> Mapping[str, str]:
-    """The process's environment (the one place that reads it)."""
-    return os.environ
 
 
 class JwtSettings(msgspec.Struct, frozen=True):

@@ -52,7 +52,7 @@ def _turns(arguments: Sequence[str]) -> Callable[[], int] | None:
     if arguments[:1] != ["turns"]:
         return None
     from turnkeeper.cli.filter import plain_request, write_turns
-    from turnkeeper.settings import environment
+    from turnkeeper.environment import environment
 
     request = None if environment().get("TURNKEEPER_LOG_FORMAT") else plain_request(arguments[1:])
     if request is None:

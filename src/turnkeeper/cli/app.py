@@ -9,8 +9,8 @@ from dataclasses import is_dataclass
 import cyclopts
 
 from turnkeeper.cli.ending import guarded
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
-from turnkeeper.settings import environment
 from turnkeeper.version import __version__
 
 __all__ = ["VERBS", "command_line", "start"]

@@ -20,9 +20,9 @@ from typing import Literal, TextIO, cast
 import msgspec
 
 from turnkeeper.clock import rfc3339
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured, TurnkeeperError
 from turnkeeper.events import Absent, Event, Retried, Settled
-from turnkeeper.settings import environment
 
 __all__ = ["LogFormat", "ServiceLog", "log_as", "service_log"]
 

@@ -145,8 +145,7 @@ class Ledger:
             self._presence = Presence(path.parent / f"{path.stem}.exporters")
             opened.callback(self._presence.close)
             self._owner = self._presence.name
-            # SQLite gives its other files the permissions of this one.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's other files get the same permissions
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             opened.callback(self._db.close)
             self._prepare()
