@@ -221,6 +221,8 @@ class AuditCheck:
         self.newest = (0, "")
 
     def __iter__(self) -> Iterator[Line | Breach]:
+        self.lines = self.unchained = self.breaches = 0
+        self.newest = (0, "")
         for one in self._walk():
             self.breaches += isinstance(one, Breach)
             self.lines += isinstance(one, Line)
