@@ -166,6 +166,7 @@ class StoreSettings:
     """How to reach the archive. AWS credentials come from the usual chain; nothing here is a secret.
 
     ``kms_key`` asks S3 for SSE-KMS with that key on every PUT. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``).
+    ``list_seconds`` is how long a listing may take to give its next keys.
     """
 
     ca: Path | None = None
@@ -174,12 +175,17 @@ class StoreSettings:
     endpoint: str = ""
     region: str = ""
     home: Path = Path()
+    list_seconds: float = 600.0
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read the ``AWS_*`` variables that choose profile and endpoint; ``variables`` keeps the rest for the chain."""
+        """Read the ``AWS_*`` variables that choose profile and endpoint; ``variables`` keeps the rest for the chain.
+
+        Raises ``Misconfigured`` naming the variable.
+        """
         found = environment() if variables is None else variables
+        list_seconds = found.get("TURNKEEPER_LIST_TIMEOUT", "")
         return cls(
             ca=_ca(found),
             kms_key=found.get("TURNKEEPER_KMS_KEY", ""),
@@ -187,6 +193,7 @@ class StoreSettings:
             endpoint=found.get("AWS_ENDPOINT_URL_S3") or found.get("AWS_ENDPOINT_URL", ""),
             region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
             home=Path(found.get("HOME", "")),
+            list_seconds=seconds_in(list_seconds, "TURNKEEPER_LIST_TIMEOUT") if list_seconds else cls.list_seconds,
             variables=dict(found),
         )
 
