@@ -269,6 +269,7 @@ ATTACKS: tuple[Attack, ...] = (
         "Shapes",
         "media",
         ("media transcript of another conversation", another_call("media")),
+        ("media transcript: completed, and no turn", changed(lambda document: document | {"transcript": []})),
         ("media transcript: failed, and no turn", fixed('{"status":"failed","transcript":[]}')),
         api="media",
     ),
