@@ -170,6 +170,7 @@ class StoreSettings:
     ``off`` is for servers that refuse it. ``profile`` is an ``~/.aws`` profile (extra ``[aws]``). ``shared`` makes a
     folder's files readable and writable for its group; without, they are their owner's alone.
     ``require_audit`` refuses to read an archive whose audit cannot be written.
+    ``list_seconds`` is how long a listing may take to give its next keys.
 
     Raises ``Misconfigured`` for an encryption that is none, or two of them.
     """
@@ -184,12 +185,17 @@ class StoreSettings:
     region: str = ""
     require_audit: bool = False
     home: Path = Path()
+    list_seconds: float = 600.0
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read the ``AWS_*`` variables that choose profile and endpoint; ``variables`` keeps the rest for the chain."""
+        """Read the ``AWS_*`` variables that choose profile and endpoint; ``variables`` keeps the rest for the chain.
+
+        Raises ``Misconfigured`` naming the variable.
+        """
         found = environment() if variables is None else variables
+        list_seconds = found.get("TURNKEEPER_LIST_TIMEOUT", "")
         return cls(
             ca=_ca(found),
             sse=found.get("TURNKEEPER_SSE", ""),
@@ -201,6 +207,7 @@ class StoreSettings:
             region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
             require_audit=found.get("TURNKEEPER_REQUIRE_AUDIT", "") not in ("", "0"),
             home=Path(found.get("HOME", "")),
+            list_seconds=seconds_in(list_seconds, "TURNKEEPER_LIST_TIMEOUT") if list_seconds else cls.list_seconds,
             variables=dict(found),
         )
 

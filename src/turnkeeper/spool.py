@@ -88,10 +88,12 @@ class Spool:
     """A body on its way. Write it, ``seal`` it, then ``open`` it as often as needed; closing forgets it.
 
     Raises ``DiskFull`` when the spool's disk has no room (the hint names ``TMPDIR``), ``Misconfigured`` when the folder
-    cannot be written, or no more files can be opened.
+    cannot be written, or no more files can be opened. ``withheld`` names what was taken out of the body before it was
+    written.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        self.withheld: tuple[str, ...] = ()
         self._folder = folder
         self._memory: bytearray | None = bytearray()
         self._file: BinaryIO | None = None

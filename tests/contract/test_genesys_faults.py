@@ -177,7 +177,7 @@ async def test_each_dialect_gives_its_own_documents() -> None:
         assert (inline.dialect, list(here.bodies)) == ("media", ["media"])
         linked = await here.get(LINKED)
         assert list(here.bodies) == ["media+", "media"]
-        assert linked.bodies[0].withheld == ("downloadUrl query",)
+        assert linked.bodies[0].spool.withheld == ("downloadUrl query",)
         assert b"X-Amz" not in here.bodies["media+"]
         assert json.loads(here.bodies["media+"])["downloadUrl"].startswith(here.running.storage_url)
         transferred = await here.get(TRANSFERRED, "speech")

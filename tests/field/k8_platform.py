@@ -483,20 +483,21 @@ def _kept_link(world: World, spell: Callable[[bytes], bytes]) -> Verdict:
     link = f"https://b.s3.amazonaws.com/x?X-Amz-Signature={SIGNATURE}"
 
     def change(request: Request, answer: Answer) -> None:
-        if request.path.endswith(QUERY) and answer.status == 200 and answer.json.get("conversations"):
+        if request.path.endswith((QUERY, "/details")) and answer.status == 200:
             page = answer.json
-            for one in page["conversations"]:
+            for one in page.get("conversations", [page]):
                 one["participants"][0]["attachments"] = [{"hidden": {"KEY": link}}]
             answer.body = spell(json.dumps(page).encode())
 
     platform = world.platform(change=change)
     ran = world.export()
     found = _secrets_in(world, {"signature": SIGNATURE})
-    ok = not found and ran.code in (0, 3) and len(set(platform.ids) & set(world.archived())) == 4
-    return Verdict(ok, f"{ran.now[:40]}; found: {', '.join(found) or 'none'}")
+    named = sum("attachments" in path.read_text() for path in world.folder.glob("archive/manifests/*/*.json"))
+    ok = not found and ran.code in (0, 3) and len(set(platform.ids) & set(world.archived())) == named == 4
+    return Verdict(ok, f"{ran.now[:40]}; named in {named} manifests; found: {', '.join(found) or 'none'}")
 
 
-WITHHELD = "withheld; all archived"
+WITHHELD = "withheld, and named in the manifest; all archived"
 
 
 @case("K8 severity 2", "platform", "a nested `downloadUrl` in a kept document", WITHHELD)

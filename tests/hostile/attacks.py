@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.hostile.platform import SIGNATURE, Platform, Spoil
 from tests.hostile.spoils import (
+    another_call,
+    another_leg,
     bomb,
     changed,
     chunks_cut,
@@ -262,6 +264,19 @@ ATTACKS: tuple[Attack, ...] = (
     *_shapes("users", "names of users", whole=True),
     *_shapes("recordings", "recordings", options=("--audio",)),
     *_shapes("details", "details", verb="get"),
+    Attack("Shapes", "a transcript is that of another leg of the call", "file", another_leg, calls=4),
+    *_many(
+        "Shapes",
+        "media",
+        ("media transcript of another conversation", another_call("media")),
+        ("media transcript: completed, and no turn", changed(lambda document: document | {"transcript": []})),
+        ("media transcript: failed, and no turn", fixed('{"status":"failed","transcript":[]}')),
+        api="media",
+    ),
+    Attack("Shapes", "details of another conversation", "details", another_call("details"), verb="get"),
+    Attack(
+        "Shapes", "recordings of another conversation", "recordings", another_call("recorded"), options=("--audio",)
+    ),
     *_many(
         "Shapes",
         "file",

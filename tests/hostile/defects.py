@@ -9,10 +9,4 @@ from __future__ import annotations
 
 __all__ = ["OPEN"]
 
-OPEN: frozenset[str] = frozenset(
-    {
-        "inputs are answered 200 with an XML error, and not kept",
-        "a list goes on by the same token for ever",
-        "a list goes on by the same token for ever, while verifying",
-    }
-)
+OPEN: frozenset[str] = frozenset()

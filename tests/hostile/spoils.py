@@ -18,6 +18,8 @@ from tests.hostile.platform import Platform, Spoil
 from tests.hostile.wire import Answer, Request
 
 __all__ = [
+    "another_call",
+    "another_leg",
     "bomb",
     "changed",
     "chunks_cut",
@@ -215,3 +217,20 @@ def packed(pieces: Iterator[bytes]) -> bytes:
         check = zlib.crc32(piece, check) if size <= CHECKED else 0
     end = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS).flush()
     return b"".join(out) + end + (check & 0xFFFFFFFF).to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def another_leg(platform: Platform, request: Request, honest: Answer) -> Answer:
+    """Of a call with several legs always the first one's file."""
+    call = next(one for one in platform.calls if one.id in request.path)
+    return Answer.of(call.file(call.legs[0]))
+
+
+def another_call(what: str) -> Spoil:
+    """What belongs to another call than was asked for: its ``details``, its ``media`` or what was ``recorded``."""
+
+    def spoil(platform: Platform, request: Request, honest: Answer) -> Answer:
+        other = next(one for one in platform.calls if one.id not in request.path)
+        document = getattr(other, what)()
+        return Answer.of([document] if what == "recorded" else document)
+
+    return spoil

@@ -27,10 +27,15 @@ class StoreAttack:
     broken: Callable[[], Break]
     read_only: bool = False
     well: bool = False
+    env: tuple[tuple[str, str], ...] = ()
 
 
 def _is_list(request: Request) -> bool:
     return request.method == "GET" and "list-type" in request.query
+
+
+def _lists_manifests(request: Request) -> bool:
+    return _is_list(request) and request.query.get("prefix", "").endswith("/manifests/")
 
 
 def _is_get(request: Request) -> bool:
@@ -154,6 +159,7 @@ def _odd_keys(request: Request, forward: Forward) -> Answer:
 
 _CONFLICT = _error(409, "ConditionalRequestConflict", "The conditional request cannot succeed.")
 _SLOW = _error(503, "SlowDown", "Reduce your request rate.")
+_IMPATIENT = (("TURNKEEPER_LIST_TIMEOUT", "2"),)
 
 STORE_ATTACKS: tuple[StoreAttack, ...] = (
     StoreAttack(
@@ -172,6 +178,11 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
         "export",
         _where(lambda request: _is_put(request) and _is_raw(request), _lost),
     ),
+    StoreAttack(
+        "manifests are answered 200 with an XML error, and not kept",
+        "export",
+        _where(lambda request: _is_put(request) and "/manifests/" in request.path, _lost),
+    ),
     StoreAttack("the ETag of what is written is nonsense", "export", _where(_is_put, _odd_etag), well=True),
     StoreAttack("writes are answered without an ETag", "export", _where(_is_put, _no_etag)),
     StoreAttack("403 that repeats the request", "export", _where(_is_put, _echoed(403))),
@@ -179,7 +190,7 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
     StoreAttack("a list is an XML error with 200", "export", _where(_is_list, _instead(_error(200, "InternalError")))),
     StoreAttack("a list is a page of HTML", "export", _where(_is_list, _instead(Answer(200, b"<html>login</html>")))),
     StoreAttack("a list names keys that are none, and others' keys", "export", _where(_is_list, _odd_keys)),
-    StoreAttack("a list goes on by the same token for ever", "export", _where(_is_list, _same_token)),
+    StoreAttack("a list goes on by the same token for ever", "export", _where(_is_list, _same_token), env=_IMPATIENT),
     StoreAttack("a list goes on for ever", "export", _where(_is_list, _without_token)),
     StoreAttack("an object's body stops early", "verify", _where(_is_get, _truncated), read_only=True),
     StoreAttack(
@@ -201,6 +212,20 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
         "verify",
         _where(_is_list, _same_token),
         read_only=True,
+        env=_IMPATIENT,
+    ),
+    StoreAttack(
+        "a list is an XML error with 200, while verifying",
+        "verify",
+        _where(_is_list, _instead(_error(200, "InternalError"))),
+        read_only=True,
+    ),
+    StoreAttack(
+        "a list is an XML error with 200 once, while verifying",
+        "verify",
+        _where(_lists_manifests, _instead(_error(200, "SlowDown")), 1),
+        read_only=True,
+        well=True,
     ),
     StoreAttack("a list goes on for ever, while verifying", "verify", _where(_is_list, _without_token), read_only=True),
 )

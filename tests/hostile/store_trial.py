@@ -33,7 +33,7 @@ def tried_on_store(attack: StoreAttack, backend: Backend, folder: Path) -> Trial
         if attack.read_only:
             assert run(export, env, folder / "runs").code == 0
         proxy.attack = attack.broken()
-        ran = run(export if attack.verb == "export" else ["verify", to], env, folder / "runs")
+        ran = run(export if attack.verb == "export" else ["verify", to], env | dict(attack.env), folder / "runs")
         proxy.attack = None
         wrong = differences(mirrored(backend, prefix, folder / "copy"), platform.calls)
         platform.advance(86_400)

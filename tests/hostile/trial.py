@@ -151,7 +151,7 @@ _MASKS = (
     (r"[0-9a-f]{16,}", "HASH"),
     (r"(x-amz-checksum-sha256: )[A-Za-z0-9+/=]+", r"\1HASH"),
     # Which listing comes upon it first differs.
-    (r"list \S+: its listing", "list KEYS: its listing"),
+    (r"list \S+: (its listing|no key came)", r"list KEYS: \1"),
     (r"\d+ attempts in", "N attempts in"),
     (r"\d+(\.\d+)? s\b", "N s"),
     (r"9{20,}", "999…"),

@@ -321,12 +321,17 @@ class Archive:
         self._check_there()
         return find(self.store, Wanted.of(ani, external_contact))
 
-    def names(self, kind: str) -> dict[str, str]:
-        """Names by id of ``users``, ``queues`` or ``wrapups``, as far as any kept list tells them."""
+    def names(self, kind: str, on_error: Callable[[TurnkeeperError], None] = _ignore) -> dict[str, str]:
+        """Names by id of ``users``, ``queues`` or ``wrapups``, as far as any kept list tells them. ``on_error`` is told
+        of a list that cannot be read."""
         self._check()
         names: dict[str, str] = {}
         for key in self.store.list(keys.directories(kind)):
-            names |= read_names(BytesSource(self.store.get(key)))
+            try:
+                names |= read_names(BytesSource(self.store.get(key)))
+            except Skippable as cause:
+                cause.key = key
+                on_error(cause)
         return names
 
     def _done(self, conversation: str) -> Manifest:

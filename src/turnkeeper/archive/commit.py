@@ -43,14 +43,13 @@ _LISTS = "directory/"
 @dataclass(frozen=True)
 class Arrived:
     """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
-    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``; ``withheld`` names the fields
-    whose secrets were taken out of it.
+    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``. The body's ``withheld`` goes
+    into the manifest.
     """
 
     body: Spool
     source: str
     communication: str | None = None
-    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def as_input(conversation: str, arrived: Arrived) -> Input:
         size=body.size,
         sha256=sha256,
         source=arrived.source,
-        withheld=arrived.withheld,
+        withheld=body.withheld,
     )
 
 

@@ -7,16 +7,23 @@ of an archive's object sorts before ``0``; one further down by listing what is i
 
 from __future__ import annotations
 
+import itertools
 import re
+import threading
 from collections.abc import Callable, Iterator
-from typing import Final, Protocol
+from concurrent.futures import Future
+from typing import Any, Final, Protocol, TypeVar
 
 from turnkeeper.errors import StoreRefused, Unavailable
 
-__all__ = ["BadKey", "KeyListing", "Listed", "Lists"]
+__all__ = ["BadKey", "KeyListing", "ListDeadline", "Listed", "Lists"]
+
+T = TypeVar("T")
 
 _FIRST: Final = "0"
 """The first character that a name in an archive may begin with."""
+_PAGE: Final = 1000
+"""Keys that a store gives at once: the smallest number of the usual ones."""
 _file = re.compile(r".*\.[A-Za-z0-9]{2,5}", re.DOTALL)
 _TOP: Final = (
     "_turnkeeper",
@@ -56,6 +63,44 @@ class Lists(Protocol):
     def children(self, folder: str) -> tuple[list[Listed], list[str]]:
         """The objects and the folders that are directly in a folder."""
         ...
+
+
+class ListDeadline:
+    """Waits ``seconds`` for each answer of a client that lists, and no longer. Safe to use from several threads.
+
+    A client that follows a listing without an end does not come back, and its thread cannot be stopped. It is left
+    behind, and nothing more is listed while it goes on: there is never a second one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._left_behind: Future[Any] | None = None
+
+    def answer(self, ask: Callable[[], T], folder: str) -> T:
+        """What ``ask`` gives or raises. Raises ``Unavailable`` where that takes too long."""
+        if self._left_behind is not None and not self._left_behind.done():
+            raise self._endless(folder)
+        answer: Future[T] = Future()
+        threading.Thread(target=_settle, args=(answer, ask), name="list", daemon=True).start()
+        try:
+            return answer.result(self._seconds)
+        except TimeoutError:
+            if answer.done():
+                raise
+            self._left_behind = answer
+            raise self._endless(folder) from None
+
+    def _endless(self, folder: str) -> Unavailable:
+        words = f"no key came for {self._seconds:g} s, and the listing does not end"
+        hint = "The store, or what stands before it, is broken. A slow one may need more: TURNKEEPER_LIST_TIMEOUT."
+        return Unavailable(words, operation="list", key=folder, hint=hint)
+
+
+def _settle(answer: Future[T], ask: Callable[[], T]) -> None:
+    try:
+        answer.set_result(ask())
+    except BaseException as cause:
+        answer.set_exception(cause)
 
 
 def _ignore(_: str) -> None: ...
@@ -109,15 +154,22 @@ class KeyListing:
                 yield from self._walk(name, after if after.startswith(child) else "", odd)
 
     def _pages(self, folder: str, after: str) -> Iterator[list[str]]:
-        last = ""
-        for listed in self._client.pages(folder, after):
-            page = sorted(key for key, size in listed if _is_object(key, size))
-            if page and self._ordered and page[0] <= last:
-                words = "its listing goes back to what it listed before"
-                hint = "The store, or what stands before it, is broken. Run it again."
-                raise Unavailable(words, operation="list", key=folder, hint=hint)
-            last = page[-1] if page else last
-            yield page
+        """The pages, each sorted. A page that is an error with status 200 reads as an empty one, and ends the listing:
+        one that is empty, or had a full page, is gone on with until nothing more comes."""
+        last, count = "", 0
+        for again in itertools.count():
+            before = count
+            for listed in self._client.pages(folder, max(after, last) if self._ordered else after):
+                page = sorted(listed)
+                if page and self._ordered and page[0][0] <= last:
+                    words = "its listing goes back to what it listed before"
+                    hint = "The store, or what stands before it, is broken. Run it again."
+                    raise Unavailable(words, operation="list", key=folder, hint=hint)
+                last, count = page[-1][0] if page else last, count + len(page)
+                yield [key for key, size in page if _is_object(key, size)]
+            came = count - before
+            if 0 < came < _PAGE or (again and not came) or (came and not self._ordered):
+                return
 
     def _children(self, folder: str) -> tuple[set[str], set[str]]:
         """The objects and the folders that are directly in a folder."""

@@ -235,13 +235,13 @@ class States:
             if generation == 0:
                 return 0, None
             try:
-                return generation, self._decoded(_key(day, generation), decoder)
+                return generation, self._decoded(_key(day, generation), day, decoder)
             except NotFound:
                 continue  # pruned between the two requests: a newer one stands there
         hint = "Run turnkeeper verify on the archive."
         raise Unavailable("is listed and not there", operation="read states", key=_key(day, generation), hint=hint)
 
-    def _decoded(self, key: str, decoder: msgspec.json.Decoder[D]) -> D:
+    def _decoded(self, key: str, day: str, decoder: msgspec.json.Decoder[D]) -> D:
         try:
             found = decoder.decode(self._store.get(key))
         except msgspec.DecodeError:
@@ -250,6 +250,9 @@ class States:
             raise StoreRefused(
                 f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=upgrade_hint()
             )
+        if found.day != day:
+            # Whoever went on from another day's calls would forget this day's.
+            raise _damaged(key)
         return found
 
     def _generations(self, day: str) -> Sequence[int]:

@@ -6,6 +6,7 @@ Every call is synchronous on purpose and belongs in a thread: obstore's asynchro
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import re
 import time
@@ -23,7 +24,7 @@ from turnkeeper.archive.address import Address, parse_address
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.disk import Disk
 from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.listing import BadKey, KeyListing, Listed
+from turnkeeper.archive.listing import BadKey, KeyListing, ListDeadline, Listed
 from turnkeeper.archive.refusals import Place, refusal
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, StoreRefused, Unavailable
 from turnkeeper.proxies import Proxy, checked_proxies, proxy_for
@@ -94,7 +95,8 @@ class ObjectStore:
         self._in_vain = False
         address = parse_address(url)
         # Directory buckets of S3 list in no order.
-        self._lists = _Lists(store, address.prefix)
+        deadline = ListDeadline((settings or StoreSettings()).list_seconds)
+        self._lists = _Lists(store, address.prefix, deadline)
         self._listing = KeyListing(self._lists, ordered=not address.bucket.endswith("--x-s3"))
         self._place = place
         self.url = url
@@ -126,13 +128,15 @@ class ObjectStore:
             if source.size <= PART:
                 data = b"".join(iter(lambda: body.read(BLOCK), b""))
                 _check_whole(len(data), source, key)
-                self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False)
+                self._put_whole(key, data, content_type)
             else:
                 self._write_parts(key, body, source, content_type)
+                self._check_stored(key, source.size)
 
     def get(self, key: str) -> bytes:
         with self._told("read", key):
-            return bytes(self._store.get(key).bytes())
+            found = self._store.get(key)
+            return _whole(bytes(found.bytes()), int(found.meta["size"]), key)
 
     def open(self, key: str) -> BinaryIO:
         with self._told("read", key):
@@ -149,7 +153,12 @@ class ObjectStore:
     def list(self, prefix: str) -> Iterator[str]:
         folder = prefix.rstrip("/")
         with self._told("list", folder):
-            yield from filter(keys.is_key, self._listing.keys(folder))
+            came = False
+            for key in filter(keys.is_key, self._listing.keys(folder)):
+                came = True
+                yield key
+            if not came:
+                self._check_lists(folder)
 
     def folders(self, prefix: str = "") -> Sequence[str]:
         folder = prefix.rstrip("/")
@@ -179,7 +188,8 @@ class ObjectStore:
         """Bytes ``[start, end)`` of the version that was there when the reader was opened."""
         options: dict[str, Any] = {"range": (start, end)}
         with self._told("read", key):
-            return bytes(self._store.get(key, options=options | ({"if_match": version} if version else {})).bytes())
+            found = self._store.get(key, options=options | ({"if_match": version} if version else {}))
+            return _whole(bytes(found.bytes()), end - start, key)
 
     def _patiently(self, write: Callable[[], T]) -> T:
         """Write again while the store says that there are too many requests, or another one under way for this key.
@@ -201,17 +211,44 @@ class ObjectStore:
 
     def _write(self, key: str, data: bytes, content_type: str) -> None:
         with self._told("write", key):
-            self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False)
+            self._put_whole(key, data, content_type)
 
     def _create(self, key: str, data: bytes, content_type: str) -> bool:
         try:
             with self._told("create", key):
-                self._store.put(
-                    key, data, attributes={"Content-Type": content_type}, mode="create", use_multipart=False
-                )
+                self._put_whole(key, data, content_type, mode="create")
         except Conflict:
             return False
         return True
+
+    def _put_whole(self, key: str, data: bytes, content_type: str, **options: Any) -> None:
+        """Put an object in one request. Raises ``Unavailable`` where the store says that it did, and did not.
+
+        Some stores answer 200 and put their error into the body, which the client does not read. The ETag of most is
+        the MD5 of what they stored. Where it is another (encryption with a KMS key, Azure), the object is looked at.
+        """
+        put = self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False, **options)
+        if str(put.get("e_tag")).strip('"') != hashlib.md5(data, usedforsecurity=False).hexdigest():
+            self._check_stored(key, len(data))
+
+    def _check_lists(self, folder: str) -> None:
+        """Raise ``Unavailable`` where the store lists nothing at all: an error with status 200 reads as an empty
+        page."""
+        home = keys.ARCHIVE.rpartition("/")[0]
+        try:
+            page = next(self._lists.pages(home, keys.ARCHIVE[:-1]), [])
+        except BadKey:
+            return  # a page with keys came
+        if keys.ARCHIVE not in {key for key, _ in page} and self.size(keys.ARCHIVE) is not None:
+            words = "its listing is empty, and objects are there"
+            hint = "The store, or what stands before it, is broken. Run it again."
+            raise Unavailable(words, operation="list", key=folder, hint=hint)
+
+    def _check_stored(self, key: str, size: int) -> None:
+        if self.size(key) != size:
+            words = "the store answered that it is written, and does not hold it"
+            hint = "The store, or what stands before it, is broken. Run it again."
+            raise Unavailable(words, operation="write", key=key, hint=hint)
 
     def _write_parts(self, key: str, body: BinaryIO, source: Source, content_type: str) -> None:
         # Leaving the block with an error aborts the upload: no parts stay behind, nothing becomes visible.
@@ -240,26 +277,37 @@ class ObjectStore:
 
 
 class _Lists:
-    """What obstore lists below ``prefix``. It cannot read keys with empty or dotted segments, and says which one."""
+    """What obstore lists below ``prefix``. It cannot read keys with empty or dotted segments, and says which one.
 
-    def __init__(self, store: Any, prefix: str) -> None:
+    It goes on for ever where a store answers with empty pages and a token to go on by: hence the deadline.
+    """
+
+    def __init__(self, store: Any, prefix: str, deadline: ListDeadline) -> None:
         self._store = store
         self._prefix = f"{prefix}/" if prefix else ""
+        self._deadline = deadline
 
     def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+        pages = iter(self._store.list(folder or None, offset=after or None))
         try:
-            for page in self._store.list(folder or None, offset=after or None):
+            while page := self._deadline.answer(lambda: next(pages, None), folder):
                 yield [(str(found["path"]), int(found["size"])) for found in page]
         except InvalidPathError as cause:
             raise self._bad(cause) from None
 
     def children(self, folder: str) -> tuple[list[Listed], list[str]]:
         try:
-            found = obstore.list_with_delimiter(self._store, folder or None)
+            found = self._children(folder)
+            if not found["objects"] and not found["common_prefixes"]:
+                # An error with status 200 reads so, too.
+                found = self._children(folder)
         except InvalidPathError as cause:
             raise self._bad(cause) from None
         objects = [(str(one["path"]), int(one["size"])) for one in found["objects"]]
         return objects, [str(folder) for folder in found["common_prefixes"]]
+
+    def _children(self, folder: str) -> Any:
+        return self._deadline.answer(lambda: obstore.list_with_delimiter(self._store, folder or None), folder)
 
     def _bad(self, cause: InvalidPathError) -> BadKey:
         found = _bad_path.search(str(cause))
@@ -280,6 +328,12 @@ class _Ranges(Positional):
 
     def readall(self) -> bytes:
         return b"".join(iter(lambda: self.read(PART) or b"", b""))
+
+
+def _whole(data: bytes, size: int, key: str) -> bytes:
+    if len(data) != size:
+        raise Unavailable(f"{len(data):,} bytes came instead of {size:,}", operation="read", key=key)
+    return data
 
 
 def _check_whole(count: int, source: Source, key: str) -> None:

@@ -171,8 +171,11 @@ def _last_words(report: RunReport) -> Iterator[str]:
         yield "  turnkeeper status says why; after an upgrade, turnkeeper reread reads them without asking again."
     if report.outstanding_recordings:
         yield f"{report.outstanding_recordings:,} with a recording that cannot be read (listed as unreadable)"
+        yield "  turnkeeper get ID --audio --to the archive fetches it again."
     if report.defects:
         yield f"{report.defects:,} turns have a field that cannot be right: they are kept, and name it in defects"
+    if report.empty:
+        yield f"{report.empty:,} without any turn: the platform gave a transcript that holds none"
     again = "run it again" + (f", from {report.next_due} on" if report.next_due else "")
     if report.waiting:
         yield f"{report.waiting:,} {'have' if report.waiting > 1 else 'has'} no transcript yet: {again}"

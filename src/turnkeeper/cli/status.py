@@ -103,7 +103,7 @@ def _judged(found: Completeness, max_lag: str) -> int:
             say(f"stale: {behind} (allowed: {max_lag})")
             return STALE
     troubled = found.failed or found.unread or found.missing or found.unread_recordings
-    return 3 if troubled or found.unindexed or found.uncounted else 0
+    return 3 if troubled or found.unindexed or found.uncounted or found.unreadable_days else 0
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.answers import document_in, not_the_platforms
 from turnkeeper.genesys.api import Api, Call
@@ -50,11 +52,15 @@ class Conversations:
     async def details(self, conversation: str) -> Spool:
         """The analytics details, byte for byte but for what opens something (see ``withheld``).
 
-        Raises ``NotFound``, ``Misconfigured`` for a malformed id, and more.
+        Raises ``NotFound``, ``Unavailable`` for another conversation's, ``Misconfigured`` for a malformed id, and more.
         """
         path = f"{_ANALYTICS}/{checked_id(conversation)}/details"
-        body, _ = await kept_form(await self._api.fetch(Call("details", path, conversation)), self._folder)
-        return body
+        body = await self._api.fetch(Call("details", path, conversation))
+        said = _conversation_in(body)
+        if said and said.casefold() != conversation.casefold():
+            body.close()
+            raise not_the_platforms("the answer is about another conversation", "details", conversation)
+        return await kept_form(body, self._folder)
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """Names by id, a hundred a request. Ids that are malformed are left out; characters that cannot be are U+FFFD
@@ -82,7 +88,8 @@ class Conversations:
         with body.open() as reader:
             data = reader.read()
         names, copy = _names_in(data), Spool(self._folder)
-        copy.write(clean_bytes(data)[0])
+        kept, copy.withheld = clean_bytes(data)
+        copy.write(kept)
         return names, copy.seal()
 
 
@@ -100,6 +107,23 @@ def checked_id(text: str) -> str:
         operation="check",
         hint="Ids are letters, digits, '.', '_' and '-', at most 128 of them, as the platform shows them.",
     )
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    conversation_id: str = ""
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def _conversation_in(body: Spool) -> str:
+    """The conversation that a document names; empty where it names none, or is no document."""
+    with body.open() as reader:
+        try:
+            return _NAMED.decode(reader.read()).conversation_id
+        except (ValueError, RecursionError):
+            return ""
 
 
 def names_call(kind: Kind, which: Sequence[tuple[str, str]]) -> Call:
@@ -125,6 +149,7 @@ def _names_in(data: bytes) -> dict[str, str]:
 
 def _joined(bodies: list[Spool], folder: Path | None) -> Spool:
     joined = Spool(folder)
+    joined.withheld = tuple(dict.fromkeys(one for body in bodies for one in body.withheld))
     for number, body in enumerate(bodies):
         joined.write(b"," if number else b"[")
         with body, body.open() as reader:

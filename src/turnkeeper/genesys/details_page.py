@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Self
 
 import msgspec
 
@@ -22,13 +24,22 @@ class Page:
     ``withheld``).
 
     ``total`` is how many the whole query has, ``cursor`` where a job goes on, ``available`` up to when the data lake is
-    complete; each is None where the answer does not say, or says what cannot be.
+    complete; each is None where the answer does not say, or says what cannot be. ``censored`` are those of the elements
+    that something was withheld from.
     """
 
     conversations: tuple[bytes, ...]
     total: int | None = None
     cursor: str | None = None
     available: datetime | None = None
+    censored: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def of(cls, elements: Iterable[bytes], **said: Any) -> Self:
+        """The page with these elements, as the platform sent them."""
+        cleaned = [clean_bytes(one) for one in elements]
+        censored = frozenset(kept for kept, withheld in cleaned if withheld)
+        return cls(tuple(kept for kept, _ in cleaned), censored=censored, **said)
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -76,8 +87,12 @@ def moment_in(value: object) -> datetime | None:
 def _read(body: Spool, operation: str, key: str) -> tuple[Page, bool]:
     """The page, and whether the answer holds a list."""
     answer = read_answer(body, _DECODER, operation, key)
-    found = tuple(clean_bytes(bytes(one))[0] for one in answer.conversations or ())
-    page = Page(found, _total(answer.total_hits), answer.cursor or None, moment_in(answer.data_availability_date))
+    page = Page.of(
+        map(bytes, answer.conversations or ()),
+        total=_total(answer.total_hits),
+        cursor=answer.cursor or None,
+        available=moment_in(answer.data_availability_date),
+    )
     return page, answer.conversations is not None
 
 

@@ -88,7 +88,7 @@ class DetailsQuery:
         listed = ",".join(checked_id(one) for one in ids)
         call = Call("details by id", _HOME, f"{len(ids)} ids", params=[("id", listed)], limit=LARGEST)
         found = await self._api.read(call, lambda body: _read_or_empty(body, call))
-        return Page(tuple([one for name in ids for one in await self._single(name)])) if found is None else found
+        return Page.of([one for name in ids for one in await self._single(name)]) if found is None else found
 
     async def _single(self, conversation: str) -> list[bytes]:
         call = Call("details", f"/api/v2/analytics/conversations/{conversation}/details", conversation)

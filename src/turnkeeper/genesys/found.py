@@ -16,15 +16,13 @@ class TranscriptBody:
     """One body as the platform gave it, decoded from its transfer encoding; the caller closes ``spool``.
 
     ``source`` is ``speech/{communication}``, ``media``, or ``media/metadata`` (the answer that held the link to the
-    transcript; ``metadata`` is then True). ``withheld`` names what was cut out of the kept
-    bytes: ``downloadUrl query``.
+    transcript; ``metadata`` is then True). The spool's ``withheld`` names what was taken out of it.
     """
 
     spool: Spool
     communication: str | None
     source: str
     metadata: bool = False
-    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,15 @@ from turnkeeper.genesys.api import Api, Call
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.found import Found, Pending, TranscriptBody
 from turnkeeper.genesys.page import Page, read_large_page, read_page, without_query
+from turnkeeper.genesys.scrub import plain
 from turnkeeper.genesys.withheld import WHOLE, kept_form
 from turnkeeper.spool import Spool
 
 __all__ = ["Media"]
 
 _UNFINISHED = frozenset({"queued", "processing", "pending", "running", "in_progress", "inprogress", "started"})
+_FINISHED = frozenset({"", "completed"})
+"""A document without a status is finished. One with an unknown status (``failed``) and no turn says nothing."""
 _OPERATION = "media transcript"
 _SMALL = 1 << 20
 
@@ -34,7 +37,8 @@ class Media:
         self._folder = folder
 
     async def ask(self, conversation: str, *, fresh: bool) -> Found | Pending:
-        """One ask. An empty transcript is unfinished while the conversation is ``fresh``, and a transcript later."""
+        """One ask. An empty transcript is unfinished while the conversation is ``fresh``, or its status unknown, and
+        a transcript without turns later."""
         try:
             answer = await self._api.fetch(_call(conversation))
         except NotFound as cause:
@@ -51,8 +55,8 @@ class Media:
             else:
                 bodies = [await self._kept(answer, page, "media")]
             kept.spools = [body.spool for body in bodies]
-            if page.empty and fresh:
-                return Pending("empty", answered=True)
+            if page.empty and (fresh or page.status not in _FINISHED):
+                return Pending("empty" if page.status in _FINISHED else plain(page.status, 40), answered=True)
             kept.spools.clear()
         for body in bodies:
             self._listener(
@@ -79,20 +83,19 @@ class Media:
 
     async def _kept(self, body: Spool, page: Page, source: str) -> TranscriptBody:
         metadata = source != "media"
-        withheld: tuple[str, ...] = ()
         if page.links and body.size > WHOLE:
-            body, withheld = await self._cut(body, page)
-        body, more = await kept_form(body, self._folder)
-        return TranscriptBody(body, None, source, metadata, (*withheld, *more))
+            body = await self._cut(body, page)
+        return TranscriptBody(await kept_form(body, self._folder), None, source, metadata)
 
-    async def _cut(self, body: Spool, page: Page) -> tuple[Spool, tuple[str, ...]]:
+    async def _cut(self, body: Spool, page: Page) -> Spool:
         """A large document without the queries of its outermost links."""
         clean = Spool(self._folder)
         with _Closing(clean) as kept:
             cut = await anyio.to_thread.run_sync(without_query, body, page.links, clean)
             kept.spools.clear()
         body.close()
-        return clean, ("downloadUrl query",) if cut else ()
+        clean.withheld = ("downloadUrl query",) if cut else ()
+        return clean
 
 
 class _Closing:

@@ -56,13 +56,12 @@ class AudioBody:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What the platform has. ``listing`` is its own answer, the queries of its links cut off (``withheld`` says so).
+    """What the platform has. ``listing`` is its own answer without the queries of its links (see its ``withheld``).
 
     ``states`` has one entry per recording that can be heard; ``bodies`` the files that came now.
     """
 
     listing: Spool
-    withheld: tuple[str, ...]
     recordings: tuple[Recording, ...]
     bodies: tuple[AudioBody, ...]
     states: tuple[RecordingState, ...]
@@ -80,7 +79,6 @@ class _Listed:
 
     listing: Spool
     recordings: tuple[Recording, ...]
-    withheld: tuple[str, ...] = ()
     links: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
 
@@ -146,7 +144,7 @@ class Recordings:
             if recording.id in held and recording.id not in met.states:
                 met.say(recording.id, "done")
         states = tuple(met.states[one.id] for one in audible if one.id in met.states)
-        return Recorded(listed.listing, listed.withheld, listed.recordings, tuple(met.bodies), states)
+        return Recorded(listed.listing, listed.recordings, tuple(met.bodies), states)
 
     async def _original(
         self, met: _Round, held: Collection[str], batch: Batch | None, patience: tuple[float, float]
@@ -292,13 +290,13 @@ class Recordings:
 
     async def _metadata(self, conversation: str) -> _Listed:
         path = f"/api/v2/conversations/{conversation}/recordingmetadata"
-        return await self._api.read(Call("recordings", path, conversation), self._read)
+        return await self._api.read(Call("recordings", path, conversation), partial(self._read, conversation))
 
     async def _listed(self, conversation: str, name: str, patience: tuple[float, float]) -> _Listed:
         began = self._clock.monotonic()
         wait, poll = patience
         while True:
-            listed = await self._api.read(_list_call(conversation, name), self._read_if_any)
+            listed = await self._api.read(_list_call(conversation, name), partial(self._read_if_any, conversation))
             if listed is not None:
                 return listed
             waited = self._clock.monotonic() - began
@@ -307,25 +305,28 @@ class Recordings:
             self._listener(Waiting(conversation=conversation, status="recordings transcoding", wait=poll))
             await self._clock.sleep(poll)
 
-    def _read_if_any(self, body: Spool) -> _Listed | None:
+    def _read_if_any(self, conversation: str, body: Spool) -> _Listed | None:
         """The list with media; None while the platform transcodes, when there is nothing at all (a 202, or no body)."""
-        return self._read(body) if body.size else None
+        return self._read(conversation, body) if body.size else None
 
-    def _read(self, body: Spool) -> _Listed:
+    def _read(self, conversation: str, body: Spool) -> _Listed:
         """Take the links out of an answer; what is kept of it no longer opens anything.
 
-        Raises ``Unavailable`` where it is no list of recordings.
+        Raises ``Unavailable`` where it is no list of recordings, or another conversation's.
         """
         with body.open() as reader:
             data = reader.read()
         document = _list_in(data)
+        said = {str(one["conversationId"]).casefold() for one in document if one.get("conversationId")}
+        if said - {conversation.casefold()}:
+            raise not_the_platforms("the list is another conversation's", "recordings", conversation)
         # Written anew, because a value in it that cannot be is no reason to know nothing of the others.
         recordings = read_recordings(msgspec.json.encode(document))
         links = _links(document)
-        kept, withheld = clean_bytes(data)
         listing = Spool(self._folder)
+        kept, listing.withheld = clean_bytes(data)
         listing.write(kept)
-        return _Listed(listing.seal(), tuple(one for one in recordings if is_id(one.id)), withheld, links)
+        return _Listed(listing.seal(), tuple(one for one in recordings if is_id(one.id)), links)
 
 
 def unheard(recording: Recording) -> tuple[str, str]:

@@ -94,7 +94,11 @@ class Speech:
     async def _walk(self, conversation: str, communications: Iterable[str], met: _Round) -> None:
         for communication in communications:
             try:
-                met.bodies.append(await self._body(conversation, communication))
+                body = await self._body(conversation, communication)
+                if any(body.spool.sha256 == other.spool.sha256 for other in met.bodies):
+                    body.spool.close()
+                    raise NotReady("its link leads to the file of another communication")
+                met.bodies.append(body)
             except NotReady as cause:
                 met.unready = True
                 met.absent.append((communication, cause.message))
@@ -124,11 +128,11 @@ class Speech:
         source = f"speech/{communication}"
         self._listener(Fetched(conversation=conversation, source=source, size=spool.size, dialect="speech"))
         try:
-            spool, withheld = await kept_form(spool, self._folder)
+            spool = await kept_form(spool, self._folder)
         except BaseException:
             spool.close()
             raise
-        return TranscriptBody(spool, communication, source, withheld=withheld)
+        return TranscriptBody(spool, communication, source)
 
     async def _link(self, conversation: str, communication: str) -> str:
         home = f"/api/v2/speechandtextanalytics/conversations/{conversation}/communications/{communication}"

@@ -116,7 +116,8 @@ class Transcripts:
         ``communications`` limits the speech dialect to these. Raises what ``fetch`` does, except ``NotReady``.
         """
         checked_id(conversation)
-        return await self._round(conversation, details, api, communications, fresh=self._fresh(details))
+        # Whoever comes back takes no empty transcript for the last word, however old the conversation is.
+        return await self._round(conversation, details, api, communications, fresh=True)
 
     async def _round(
         self,

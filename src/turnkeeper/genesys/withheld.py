@@ -25,6 +25,7 @@ WHOLE = 16 << 20
 _ON_THE_LOOP = 1 << 18
 _CHUNK = 1 << 20
 _HELD = 1 << 16
+_BLANKS = (b" ", b"\n", b"<", b">")
 # The letters of "http" as JSON escapes: nobody writes so who has nothing to hide.
 _HIDDEN_SCHEME = re.compile(rb"\\u00(?:68|48|74|54|70|50)", re.IGNORECASE)
 _PART = re.compile(rb'"((?:[^"\\]|\\.)*+)"|[{}\[\]:,]', re.DOTALL)
@@ -36,8 +37,8 @@ _RAW = re.compile(
 _LINK_NAMES = ("url", "uri", "link", "href")
 
 
-def clean_spool(body: Spool, folder: Path | None = None) -> tuple[Spool, tuple[str, ...]]:
-    """A document to keep, and the fields of which something was withheld (``mediaUris.S.mediaUri query``).
+def clean_spool(body: Spool, folder: Path | None = None) -> Spool:
+    """A document to keep; its ``withheld`` names what was taken out of it (``mediaUris.S.mediaUri query``).
 
     The spool is the same one where nothing was; otherwise it is closed and a new one is given.
     """
@@ -46,12 +47,13 @@ def clean_spool(body: Spool, folder: Path | None = None) -> tuple[Spool, tuple[s
             data = reader.read()
         clean, withheld = clean_bytes(data)
         if not withheld:
-            return body, ()
+            return body
         pieces: Iterator[bytes] = iter((clean,))
     else:
-        if not _holds_signature(body):
-            return body, ()
-        pieces, withheld = _stripped(body), ("query of an address",)
+        withheld = _secrets_in(body)
+        if not withheld:
+            return body
+        pieces = (_stripped(piece, {}) for piece in _windows(body))
     copy = Spool(folder)
     try:
         for piece in pieces:
@@ -59,11 +61,12 @@ def clean_spool(body: Spool, folder: Path | None = None) -> tuple[Spool, tuple[s
     except BaseException:
         copy.close()
         raise
+    copy.withheld = (*body.withheld, *withheld)
     body.close()
-    return copy.seal(), withheld
+    return copy.seal()
 
 
-async def kept_form(body: Spool, folder: Path | None = None) -> tuple[Spool, tuple[str, ...]]:
+async def kept_form(body: Spool, folder: Path | None = None) -> Spool:
     """As ``clean_spool``, a large document in a thread."""
     if body.size <= _ON_THE_LOOP:
         return clean_spool(body, folder)
@@ -71,15 +74,11 @@ async def kept_form(body: Spool, folder: Path | None = None) -> tuple[Spool, tup
 
 
 def clean_bytes(data: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """As ``clean_spool``, for a document in memory."""
+    """As ``clean_spool``, for a document in memory: its bytes, and what was withheld."""
     withheld: dict[str, None] = {}
     if _RAW.search(data) or _HIDDEN_SCHEME.search(data):
         data = b"".join(_rewritten(data, withheld))
-        data = _RAW.sub(lambda match: _cut(match, withheld), data)
-    clean = SECRETS.hidden_in(data)
-    if clean != data:
-        withheld["a known secret"] = None
-    return clean, tuple(withheld)
+    return _stripped(data, withheld), tuple(withheld)
 
 
 def _rewritten(data: bytes, withheld: dict[str, None]) -> Iterator[bytes]:
@@ -146,24 +145,37 @@ def _cut(match: re.Match[bytes], withheld: dict[str, None]) -> bytes:
     return match[1]
 
 
+def _stripped(data: bytes, withheld: dict[str, None]) -> bytes:
+    """Without the signed queries of its addresses and without known secrets."""
+    data = _RAW.sub(lambda match: _cut(match, withheld), data)
+    clean = SECRETS.hidden_in(data)
+    if clean != data:
+        withheld["a known secret"] = None
+    return clean
+
+
 def _windows(body: Spool) -> Iterator[bytes]:
-    """The document in pieces that end behind a quotation mark, which no address has in it."""
+    """The document in pieces that end where no address and no secret does not: behind a string, or else a word."""
     held = b""
     with body.open() as reader:
         while data := reader.read(_CHUNK):
             data = held + data
-            end = data.rfind(b'"') + 1 or max(len(data) - _HELD, 0)
+            end = _end_of_string(data) or max(map(data.rfind, _BLANKS)) + 1 or max(len(data) - _HELD, 0)
             yield data[:end]
             held = data[end:]
     yield held
 
 
-def _holds_signature(body: Spool) -> bool:
-    return any(
-        is_signed(found[2].decode("utf-8", "replace")) for data in _windows(body) for found in _RAW.finditer(data)
-    )
+def _end_of_string(data: bytes) -> int:
+    """Behind the last quotation mark that is not escaped; 0 where there is none."""
+    end = data.rfind(b'"')
+    while end > 0 and data[end - 1] == 0x5C:
+        end = data.rfind(b'"', 0, end)
+    return end + 1
 
 
-def _stripped(body: Spool) -> Iterator[bytes]:
-    for data in _windows(body):
-        yield _RAW.sub(lambda match: _cut(match, {}), data)
+def _secrets_in(body: Spool) -> tuple[str, ...]:
+    withheld: dict[str, None] = {}
+    for piece in _windows(body):
+        _stripped(piece, withheld)
+    return tuple(withheld)

@@ -16,6 +16,7 @@ from turnkeeper.archive.states import AUDIO, UNDATED, CallState, State
 from turnkeeper.archive.states import States as Index
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.display import html_table, one_line
+from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.runs.day_counts import counted_by
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.portal import run
@@ -59,7 +60,8 @@ class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
     ``defects`` counts turns of which a field could not be right, ``unread_recordings`` conversations with a recording
     that cannot be read. ``unindexed`` counts archived conversations that the index does not know, where no export has
-    run. ``uncounted`` are days that the platform was asked about and gave no number for. ``notes`` say in words what
+    run. ``uncounted`` are days that the platform was asked about and gave no number for; ``unreadable_days``
+    counts days of the index that cannot be read, and are not in the figures. ``notes`` say in words what
     the figures do not cover.
     """
 
@@ -83,6 +85,7 @@ class Completeness(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     unread_recordings: int = 0
     unindexed: int = 0
     uncounted: tuple[str, ...] = ()
+    unreadable_days: int = 0
     notes: tuple[str, ...] = ()
     reasons: dict[str, dict[str, int]] = {}
     listed_until: str = ""
@@ -134,18 +137,34 @@ def status(
     asked = _range(known, since, until, clock.now()) if platform else []
     counted = run(lambda: counted_by(platform, clock, asked, known)) if platform and asked else {}
     unindexed = sum(1 for _ in opened.conversations()) if held is not None and not indexed else 0
-    names = opened.names("queues")
+    unnamed: list[TurnkeeperError] = []
+    unreadable: list[Unread] = []
+    names = opened.names("queues", unnamed.append)
     tally = _Tally()
     days = []
     for day in sorted({*known, *(day for day in asked if counted.get(day, 1))}):
-        calls = index.read(day).calls if day in known else ()
+        calls = _calls(index, day, unreadable) if day in known else ()
         tally.add(calls)
         days.append(_day(day, calls, counted.get(day), names))
     found = tally.whole(opened, tuple(days), clock.now(), asked=bool(asked))
     uncounted = tuple(day for day in asked if day not in counted)
     ran = next(opened.store.list(keys.RUNS), None) is not None
-    notes = tuple(_notes(found, unindexed, uncounted, held=held is not None, ran=ran))
-    return msgspec.structs.replace(found, unindexed=unindexed, uncounted=uncounted, notes=notes)
+    notes = (
+        *_notes(found, unindexed, uncounted, held=held is not None, ran=ran),
+        *(f"a day is left out: {cause.key}: {cause.message}. {cause.hint}" for cause in unreadable),
+        *(f"a list of names is left out: {cause.key}: {cause.message}" for cause in unnamed),
+    )
+    return msgspec.structs.replace(
+        found, unindexed=unindexed, uncounted=uncounted, unreadable_days=len(unreadable), notes=notes
+    )
+
+
+def _calls(index: Index, day: str, unreadable: list[Unread]) -> tuple[CallState, ...]:
+    try:
+        return index.read(day).calls
+    except Unread as cause:
+        unreadable.append(cause)
+        return ()
 
 
 def _range(known: Sequence[str], since: datetime | None, until: datetime | None, now: datetime) -> list[str]:

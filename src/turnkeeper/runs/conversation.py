@@ -253,7 +253,7 @@ def _held(spools: ExitStack, one: Arrived) -> Arrived:
 
 
 def _transcripts(found: Found) -> list[Arrived]:
-    return [Arrived(body.spool, body.source, body.communication, body.withheld) for body in found.bodies]
+    return [Arrived(body.spool, body.source, body.communication) for body in found.bodies]
 
 
 def _states(found: Found) -> list[CommunicationState]:

@@ -43,14 +43,15 @@ _WORTH = 2
 
 @dataclass(frozen=True)
 class Discovered:
-    """One conversation. ``body`` is its element exactly as it stood in the platform's page.
+    """One conversation. ``body`` is its element exactly as it stood in the platform's page; None where something was
+    withheld from it: then it is fetched when it is kept, so that its manifest can say what.
 
     ``listed`` holds the communications that transcripts/search lists for it (none: it has no transcript yet); None
     where the search was not asked or cannot be.
     """
 
     conversation: str
-    body: bytes
+    body: bytes | None
     details: Details
     listed: frozenset[str] | None = None
 
@@ -301,7 +302,8 @@ def read_elements(page: Page, listener: Listener) -> tuple[list[Discovered], dic
     for body in page.conversations:
         details = _understood(body, listener)
         if is_id(details.conversation):
-            found[details.conversation] = Discovered(details.conversation, body, details)
+            kept = None if body in page.censored else body
+            found[details.conversation] = Discovered(details.conversation, kept, details)
         else:
             # Not the id itself: it may have any length, and be that of another element.
             key = f"\0{hashlib.sha256(body).hexdigest()}"

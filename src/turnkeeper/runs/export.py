@@ -40,6 +40,7 @@ from turnkeeper.runs.discovery import (
 )
 from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Exporter, ExportSettings
+from turnkeeper.runs.failures import failure_of
 from turnkeeper.runs.feed import Batch
 from turnkeeper.runs.filter_names import resolved
 from turnkeeper.runs.index import epoch_ms
@@ -312,6 +313,7 @@ class Run:
     clock: Clock
     listener: Listener = silent
     stop: threading.Event = field(default_factory=threading.Event)
+    _unreadable: list[Unread] = field(default_factory=list)
 
     async def once(self, wanted: Range) -> RunReport:
         """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
@@ -362,10 +364,9 @@ class Run:
             tasks.cancel_scope.cancel()
 
     async def _restored(self) -> None:
-        damaged: list[Unread] = []
         states = States(self.archive.store)
-        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, states, damaged.append)
-        for cause in damaged:
+        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, states, self._unreadable.append)
+        for cause in self._unreadable:
             self.listener(Noted(note=str(cause)))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
@@ -386,6 +387,8 @@ class Run:
             concerns=wanted.concerns,
         )
         exporter.report.listed_until = listed_until
+        exporter.report.unreadable_days = len(self._unreadable)
+        exporter.report.failures += [failure_of("", cause, f"{cause.key}: ") for cause in self._unreadable]
         with ExitStack() as spools:
             if wanted.interval is not None and not wanted.filters:
                 exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))

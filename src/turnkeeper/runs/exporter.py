@@ -391,6 +391,7 @@ class Exporter:
         report.visited += 1
         report.transcripts += outcome.arrived
         report.defects += outcome.defects
+        report.empty += outcome.empty
         if outcome.arrived:
             self._kept.append(outcome.call.conversation)
         if outcome.error is not None:

@@ -232,10 +232,10 @@ class Ledger:
             db.execute("UPDATE calls SET leased = ? WHERE owner = ?", (until, self._owner))
 
     def retry(self) -> int:
-        """Make everything that failed due at once; how many there are. An archived call of which another leg or a
-        recording failed is still archived: only its tries say so."""
+        """Make everything that failed due at once, and what arrived and cannot be read; how many there are. An archived
+        call of which another leg or a recording failed is still archived: only its tries say so."""
         with self._changing() as db:
-            failed = "state = 'failed' OR (tries > 0 AND state <> 'erased')"
+            failed = "state IN ('failed', 'unread') OR (tries > 0 AND state <> 'erased')"
             done = db.execute(f"UPDATE calls SET due = ?, tries = 0 WHERE {failed}", (self._now(),))  # noqa: S608
         return done.rowcount
 

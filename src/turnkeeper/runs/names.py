@@ -12,6 +12,7 @@ from turnkeeper.archive.bundle import Arrived
 from turnkeeper.errors import Defect, Denied, Fatal, TurnkeeperError
 from turnkeeper.genesys.conversations import Kind
 from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.withheld import kept_form
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details
 
@@ -67,4 +68,4 @@ async def _listed(platform: Genesys, kind: Kind, ids: Collection[str] | None) ->
         return None, listing.note
     spool = Spool()
     spool.write(listing.body)
-    return spool.seal(), listing.note
+    return await kept_form(spool.seal()), listing.note

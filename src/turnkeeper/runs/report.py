@@ -40,8 +40,9 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     ``outstanding_failed``, ``outstanding_unread`` and ``outstanding_recordings`` count the conversations of the range
     asked for that stand failed, unread, or with an unread recording at the end of the run, whichever run found out.
-    ``unlisted`` counts stretches of time that could not be listed. ``failures`` lists up to 1,000 of what failed,
-    ``unreadable`` up to 1,000 of what is kept and cannot be read.
+    ``unlisted`` counts stretches of time that could not be listed, ``unreadable_days`` days of the archive's index that
+    cannot be read; ``empty`` counts conversations of this run whose transcript holds no turn. ``failures`` lists up to
+    1,000 of what failed, ``unreadable`` up to 1,000 of what is kept and cannot be read.
     """
 
     __repr__ = one_line
@@ -63,8 +64,10 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     erased: int = 0
     refused: int = 0
     unlisted: int = 0
+    unreadable_days: int = 0
     transcripts: int = 0
     defects: int = 0
+    empty: int = 0
     requests: int = 0
     requests_per_transcript: float = 0.0
     downloads: int = 0
@@ -81,5 +84,5 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     @property
     def partial(self) -> bool:
         """Whether something of what was asked for failed, was refused, or cannot be read (exit code 3)."""
-        in_this_run = self.failed or self.unread or self.refused or self.unlisted
+        in_this_run = self.failed or self.unread or self.refused or self.unlisted or self.unreadable_days
         return bool(in_this_run or self.outstanding_failed or self.outstanding_unread or self.outstanding_recordings)

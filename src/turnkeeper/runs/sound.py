@@ -111,7 +111,7 @@ async def _from_platform(
         poll_seconds=wanted.poll_seconds,
     )
     spools.callback(recorded.close)
-    arrived = [Arrived(recorded.listing, "recordings", withheld=recorded.withheld)]
+    arrived = [Arrived(recorded.listing, "recordings")]
     arrived += [Arrived(body.spool, f"audio/{body.recording}/{body.part}") for body in recorded.bodies]
     return AudioFound(arrived, list(recorded.states))
 

@@ -49,14 +49,15 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Outcome:
     """What a visit came to: the call's new state and when it is due again (epoch ms; None: never). ``arrived`` counts
-    transcripts, ``defects`` their turns with a field that cannot be right; ``error`` is set where it failed, or one leg
-    of it."""
+    transcripts, ``defects`` their turns with a field that cannot be right; ``empty`` says that they hold no turn at
+    all; ``error`` is set where it failed, or one leg of it."""
 
     call: CallState
     due: int | None
     arrived: int = 0
     error: TurnkeeperError | None = None
     defects: int = 0
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ class Visitor:
         spools: ExitStack,
     ) -> Outcome:
         arrived = [Arrived(body, "conversation")] if body else []
-        arrived += [Arrived(one.spool, one.source, one.communication, one.withheld) for one in found.bodies]
+        arrived += [Arrived(one.spool, one.source, one.communication) for one in found.bodies]
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
         sound = await self._audio(call, details, spools) if self.audio else AudioFound()
         keep = partial(
@@ -239,7 +240,8 @@ class Visitor:
         # The same bytes as before have not arrived once more.
         count = sum(not one.metadata for one in found.bodies) if kept.changed or not call.generation else 0
         outcome = self._told(done, legs.now, arrived=count)
-        outcome = replace(outcome, defects=kept.summary.defects if kept.summary else 0)
+        if kept.summary:
+            outcome = replace(outcome, defects=kept.summary.defects, empty=count > 0 and not kept.summary.total_turns)
         outcome = self._listened(outcome, sound, kept.manifest, legs.now) if self.audio else outcome
         # What came is archived; the leg that failed has its turn, and the run's report says why.
         return replace(outcome, error=found.failed[0][1]) if found.failed else outcome

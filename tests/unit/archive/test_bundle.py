@@ -208,7 +208,8 @@ def test_a_new_text_of_a_leg_replaces_its_turns_and_keeps_its_bytes(quick: Archi
 
 def test_another_dialect_replaces_the_transcripts(quick: Archive) -> None:
     quick.keep(CALL, [leg("leg-a"), details()])
-    envelope = Arrived(spool({"conversation": CALL, "status": "completed"}), "media/metadata", None, ("downloadUrl",))
+    envelope = Arrived(spool({"conversation": CALL, "status": "completed"}), "media/metadata")
+    envelope.body.withheld = ("downloadUrl",)
     quick.keep(CALL, [media(), envelope])
     kept = quick.keep(CALL, [media("inline now")])
     assert [one.source for one in kept.manifest.inputs] == ["conversation", "media"]

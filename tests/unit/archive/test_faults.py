@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import subprocess
 import sys
@@ -81,16 +82,21 @@ def test_a_server_that_is_down_fails_soon(local_s3: LocalS3, call: str) -> None:
     assert "127.0.0.1:9" in str(caught.value)
 
 
+def _e_tag(body: bytes) -> str:
+    """As S3 gives it for what is put whole."""
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+
+
 class Recorder(http.server.BaseHTTPRequestHandler):
     """Answers every PUT with 200 and remembers its headers."""
 
     seen: list[dict[str, str]]
 
     def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append({name.lower(): value for name, value in self.headers.items()})
         self.send_response(200)
-        self.send_header("ETag", '"e"')
+        self.send_header("ETag", _e_tag(body))
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -153,6 +159,13 @@ class Multipart(Recorder):
         self.end_headers()
         self.wfile.write(answer)
 
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(LARGE))
+        self.send_header("ETag", '"e-2"')
+        self.send_header("Last-Modified", "Sun, 22 Nov 2026 10:00:00 GMT")
+        self.end_headers()
+
 
 def test_an_upload_in_parts_is_encrypted_typed_and_checked_too() -> None:
     handler = type("Fresh", (Multipart,), {"seen": []})
@@ -168,6 +181,82 @@ def test_an_upload_in_parts_is_encrypted_typed_and_checked_too() -> None:
     assert opened["x-amz-server-side-encryption-aws-kms-key-id"] == "arn:aws:kms:k"
     assert len(parts) == 2
     assert all("x-amz-checksum-sha256" in part for part in parts)
+
+
+class Losing(Multipart):
+    """Answers every PUT with 200 and an error in its body, and keeps nothing."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = b"<Error><Code>InternalError</Code></Error>"
+        self.send_response(200)
+        self.send_header("ETag", '"e"')
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def do_HEAD(self) -> None:
+        self.send_error(404)
+
+
+@pytest.mark.parametrize("size", [2, LARGE])
+def test_what_the_store_only_says_it_stored_is_unavailable(size: int) -> None:
+    """K1: a 200 with an error in its body. Nothing counts as done whose bytes the store does not hold."""
+    handler = type("Fresh", (Losing,), {"seen": []})
+    with serving(handler) as port:
+        store = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        with pytest.raises(Unavailable, match="does not hold it"):
+            store.put_stream("a.json", BytesSource(b"x" * size))
+        with pytest.raises(Unavailable, match="does not hold it"):
+            store.put("a.json", b"{}", create=True)
+
+
+class Unlisting(Losing):
+    """Holds every object that it is asked for, and answers every list with 200 and an error."""
+
+    def do_GET(self) -> None:
+        answer = b"<Error><Code>InternalError</Code></Error>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def do_HEAD(self) -> None:
+        Multipart.do_HEAD(self)
+
+
+def test_a_listing_that_is_an_error_with_status_200_is_not_empty() -> None:
+    """K1: an erasure would find nothing to erase, and prove it."""
+    with serving(type("Fresh", (Unlisting,), {"seen": []})) as port:
+        store = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        with pytest.raises(Unavailable, match="its listing is empty, and objects are there"):
+            list(store.list("raw/call-1"))
+
+
+class Shortening(Multipart):
+    """Gives a byte less than it says that an object has; of a range, with the length to match."""
+
+    def do_GET(self) -> None:
+        ranged = self.headers.get("Range", "")
+        self.send_response(206 if ranged else 200)
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Sun, 22 Nov 2026 10:00:00 GMT")
+        self.send_header("Content-Length", "4" if ranged else "10")
+        if ranged:
+            self.send_header("Content-Range", f"{ranged.replace('=', ' ')}/{LARGE}")
+        self.end_headers()
+        self.wfile.write(b"xxxx")
+        self.close_connection = True
+
+
+def test_a_body_that_ends_early_is_unavailable() -> None:
+    """K1: a truncated answer of the store is no short object."""
+    with serving(type("Fresh", (Shortening,), {"seen": []})) as port:
+        store = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+        with pytest.raises(Unavailable):
+            store.get("a.json")
+        with store.open("a.json") as body, pytest.raises(Unavailable):
+            body.read(10)
 
 
 class Flaky(Recorder):
@@ -391,12 +480,12 @@ class Busy(Recorder):
         self.send_error(404)
 
     def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        put = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.append({})
         refused = len(self.seen) <= self.refusals
         body = xml(self.code).encode() if refused else b""
         self.send_response(self.status if refused else 200)
-        self.send_header("ETag", '"e"')
+        self.send_header("ETag", _e_tag(put))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -70,7 +70,8 @@ def bodies(folder: Path, manifest: Manifest) -> list[Arrived]:
     def arrived(one: Input) -> Arrived:
         spool = Spool()
         spool.write((folder / one.key).read_bytes())
-        return Arrived(spool.seal(), one.source, None, one.withheld)
+        spool.withheld = one.withheld
+        return Arrived(spool.seal(), one.source)
 
     return [arrived(one) for one in manifest.inputs]
 

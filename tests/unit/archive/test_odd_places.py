@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.unit.archive.kept import contents, keep, transcript, view_key
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.copying import copy
 from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.listing import BadKey, KeyListing, Listed
+from turnkeeper.archive.listing import BadKey, KeyListing, ListDeadline, Listed
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.verify import Verification
@@ -220,6 +221,14 @@ def test_stray_keys_and_markers_stop_nothing(moto: Moto, tmp_path: Path) -> None
     assert [key for key in moto.listed() if key.startswith("odd/") and "//" in key]
 
 
+def test_an_empty_folder_beside_a_stray_key_is_empty(moto: Moto) -> None:
+    """K2: an empty listing is held against the archive's own note, beside which such a key may lie."""
+    store = open_store("s3://calls/stray", moto.settings)
+    Archive(store, clock=ManualClock()).prepare()
+    moto.put("stray/_turnkeeper//x")
+    assert list(store.list("raw/")) == []
+
+
 class Pages:
     """A client that gives these pages, and cannot read some keys."""
 
@@ -274,6 +283,53 @@ def test_a_listing_that_makes_no_progress_ends(pages: list[list[str]]) -> None:
     """K8: a listing that repeats its pages, or goes on by the same token for ever."""
     with pytest.raises(Unavailable, match="goes back"):
         list(KeyListing(Pages(*pages, endless=True)).keys(""))
+
+
+class Hiccups(Pages):
+    """A client that sees every second listing end before its first key: an error of the store that reads as a page."""
+
+    def __init__(self, *pages: list[str]) -> None:
+        super().__init__(*pages)
+        self._asked = 0
+
+    def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+        self._asked += 1
+        for number, page in enumerate(super().pages(folder, after)):
+            if self._asked % 2 and (number or len(page) < 1000):
+                return
+            yield page
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 2500, 3000])
+def test_a_page_that_is_an_error_in_disguise_ends_no_listing(count: int) -> None:
+    """K1: an error with status 200 instead of a page of a listing reads as one without keys, and the last."""
+    names = [f"raw/{number:06}.json" for number in range(count)]
+    client = Hiccups(*(names[at : at + 1000] for at in range(0, count, 1000)))
+    assert list(KeyListing(client).keys("raw")) == names
+
+
+def test_a_listing_that_does_not_come_back_ends_and_is_not_asked_for_twice() -> None:
+    """K8: empty pages, each with a token to go on by, on which the client never comes back."""
+    deadline, honest = ListDeadline(0.05), threading.Event()
+    with pytest.raises(Unavailable, match="does not end"):
+        deadline.answer(honest.wait, "raw")
+    with pytest.raises(Unavailable, match="does not end"):
+        deadline.answer(lambda: ["raw/1/2.json"], "raw")
+    honest.set()
+    for thread in threading.enumerate():
+        if thread.name == "list":
+            thread.join()
+    assert deadline.answer(lambda: ["raw/1/2.json"], "raw") == ["raw/1/2.json"]
+
+
+@pytest.mark.parametrize("cause", [TimeoutError(), BadKey("raw//x")])
+def test_what_a_client_raises_while_it_lists_is_raised(cause: Exception) -> None:
+    def ask() -> None:
+        raise cause
+
+    with pytest.raises(type(cause)) as caught:
+        ListDeadline(60).answer(ask, "raw")
+    assert caught.value is cause
 
 
 class Caseless:

@@ -127,6 +127,15 @@ def test_damaged_and_newer_days_are_refused_by_name(tmp_path: Path) -> None:
         States(store).read("../..")
 
 
+def test_another_days_states_are_no_states_of_a_day(tmp_path: Path) -> None:
+    """K8: a store, or what stands before it, that mixes up answers: going on from them would forget a day."""
+    store = open_store(str(tmp_path))
+    States(store).commit("2026-10-05", [CallState(conversation="c", state="done")])
+    store.put("_turnkeeper/states/2026-10-06/000001.json", store.get("_turnkeeper/states/2026-10-05/000001.json"))
+    with pytest.raises(Unread, match="not a day of states"):
+        States(store).commit("2026-10-06", [CallState(conversation="d", state="done")])
+
+
 def test_a_damaged_call_is_refused_by_name_when_more_is_told_of_it(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     damaged = b'{"format":"turnkeeper.states/1","day":"2026-10-05","calls":[{"conversation":"a","state":"lost"}]}'

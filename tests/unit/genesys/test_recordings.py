@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from turnkeeper.audio.recordings import AudioFormat
-from turnkeeper.errors import Denied, NotFound
+from turnkeeper.errors import Denied, NotFound, Unavailable
 from turnkeeper.events import Fetched, Noted, Waiting
 from turnkeeper.genesys.recordings import Recorded
 
@@ -87,10 +87,18 @@ async def test_202_is_asked_again_and_links_never_reach_what_is_kept(world: Call
     kept = found.listing.open().read()
     assert b"hush" not in kept
     assert json.loads(kept)[0]["mediaUris"]["S"]["mediaUri"] == "https://store/a"
-    assert found.withheld == ("mediaUris.S.mediaUri query",)
+    assert found.listing.withheld == ("mediaUris.S.mediaUri query",)
     assert found.bodies[0].spool.open().read() == AUDIO
     asked = parse_qs(here.asked("/recordings")[0].url.query.decode())
     assert asked == {"maxWaitMs": ["5000"], "formatId": ["WAV"]}
+
+
+@pytest.mark.parametrize("kind", ["recordings", "recordingmetadata"])
+async def test_the_list_of_another_conversation_is_none(kind: str, world: Callable[..., World]) -> None:
+    """K1: a gateway that mixes up answers: somebody else's recordings in the archive."""
+    lists = {"recordings": [202], "recordingmetadata": [[told()]], kind: [[told(conversationId="c2")]]}
+    with pytest.raises(Unavailable, match="another conversation's"):
+        await fetch(world(Platform(**lists)).door, wait_seconds=20, poll_seconds=20)
 
 
 async def test_202_for_ever_ends_with_what_the_metadata_says(world: Callable[..., World]) -> None:

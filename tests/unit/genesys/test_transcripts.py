@@ -137,7 +137,7 @@ async def test_media_is_first_on_a_gateway_and_its_document_is_kept(world) -> No
     found = await here.door.transcripts("c1")
     with found.bodies[0].spool as spool, spool.open() as reader:
         assert json.load(reader) == document
-    assert (found.dialect, found.bodies[0].withheld) == ("media", ())
+    assert (found.dialect, found.bodies[0].spool.withheld) == ("media", ())
 
 
 async def test_a_links_query_is_cut_out_of_the_kept_bytes(world) -> None:
@@ -146,8 +146,12 @@ async def test_a_links_query_is_cut_out_of_the_kept_bytes(world) -> None:
     metadata, transcript = (await here.door.transcripts("c1")).bodies
     with metadata.spool as spool, spool.open() as reader:
         assert reader.read() == b'{"downloadUrl":"https://store/big","status":"COMPLETED"}'
-    assert (metadata.source, metadata.metadata, metadata.withheld) == ("media/metadata", True, ("downloadUrl query",))
-    assert (transcript.source, transcript.metadata, transcript.withheld) == ("media", False, ())
+    assert (metadata.source, metadata.metadata, metadata.spool.withheld) == (
+        "media/metadata",
+        True,
+        ("downloadUrl query",),
+    )
+    assert (transcript.source, transcript.metadata, transcript.spool.withheld) == ("media", False, ())
     transcript.spool.close()
     assert "secret" not in str(here.events)
 
@@ -175,6 +179,13 @@ async def test_an_old_empty_transcript_is_a_transcript(world) -> None:
     found = await here.door.transcripts("c1", details(here.clock, hours=25))
     assert summary(found) == [("media", None)]
     assert not here.clock.slept
+
+
+async def test_an_empty_transcript_with_an_unknown_status_is_none(world) -> None:
+    """K1: ``failed`` and no turns, of an old call: done with 0 turns."""
+    here = world(Platform(media=[{"status": "failed", "transcript": []}]), base_url=GATE)
+    with pytest.raises(NotReady, match="still failed"):
+        await here.door.transcripts("c1", details(here.clock, hours=25), wait_seconds=0)
 
 
 async def test_a_fresh_404_is_polled_in_both_dialects(world) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnkeeper.errors import Unavailable
 from turnkeeper.genesys.withheld import WHOLE, clean_bytes, clean_spool
 from turnkeeper.known_secrets import remember
 from turnkeeper.spool import Spool
@@ -106,13 +107,35 @@ def test_a_large_document_is_searched_as_it_streams() -> None:
     spool.write(b'{"link":"https://s.example/x?X-Amz-Signature=feedbeef"},')
     spool.write(turn * 100_000 + b"{}]}")
     size = spool.size
-    kept, withheld = clean_spool(spool.seal())
-    with kept, kept.open() as reader:
+    with clean_spool(spool.seal()) as kept, kept.open() as reader:
         data = reader.read()
     assert b"feedbeef" not in data
     assert len(data) == size - len(b"?X-Amz-Signature=feedbeef")
-    assert withheld == ("query of an address",)
+    assert kept.withheld == ("query of an address",)
     json.loads(data)
+
+
+@pytest.mark.parametrize("between", [b'"', b'\\"', b" "])
+def test_a_known_secret_in_a_large_document_is_found_wherever_it_stands(between: bytes) -> None:
+    """K8: also across the pieces in which the document is read."""
+    secret = b"a-secret-of-this-test-2-0123456789"
+    remember(secret.decode())
+    spool = Spool()
+    filler = (b"y" * 4096 + between) * ((WHOLE >> 12) + 16)
+    middle = (1 << 20) - 7
+    spool.write(filler[:middle] + secret + filler[middle:])
+    with clean_spool(spool.seal()) as kept, kept.open() as reader:
+        data = reader.read()
+    assert data == filler[:middle] + b"(withheld)" + filler[middle:]
+    assert kept.withheld == ("a known secret",)
+
+
+@pytest.mark.anyio
+async def test_the_details_of_another_conversation_are_none(world: Callable[..., Any]) -> None:
+    """K1: a gateway that mixes up answers."""
+    here = world(lambda request: httpx2.Response(200, json={"conversationId": "c2"}))
+    with pytest.raises(Unavailable, match="about another conversation"):
+        await here.door.details("c1")
 
 
 @pytest.mark.anyio
@@ -132,8 +155,11 @@ async def test_kept_documents_of_every_kind_pass_here(world: Callable[..., Any])
 
     here = world(answer)
     recorded = await here.door.recordings.fetch("c1")
-    assert recorded.withheld == ("chatTranscript.contentUri query",)
     bodies = [await here.door.details("c1"), (await here.door.names("users", ["u1"])).body, recorded.listing]
-    texts = [body.open().read() for body in bodies] + list((await here.door.several(["c1"])).conversations)
+    told = ["externalTag query", "entities.images.imageUri query", "chatTranscript.contentUri query"]
+    assert [body.withheld for body in bodies] == [(one,) for one in told]
+    page = await here.door.several(["c1"])
+    assert page.censored == frozenset(page.conversations)
+    texts = [body.open().read() for body in bodies] + list(page.conversations)
     assert len(texts) == 4
     assert not [text for text in texts if b"feedbeef" in text]

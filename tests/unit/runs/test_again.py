@@ -73,6 +73,7 @@ async def test_a_transcript_in_which_nobody_spoke_is_done() -> None:
     world.clock.advance(86_400)
     last = await world.visit(CALL)
     assert (last.call.state, last.call.generation, last.due) == ("done", 1, None)
+    assert last.empty
 
 
 async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:

@@ -34,6 +34,23 @@ def test_the_rarest_of_many_reasons_are_counted_together() -> None:
     assert found["unread"]["other reasons"] == 92 - 2 - 49
 
 
+def test_a_damaged_list_of_names_costs_the_names_and_a_damaged_day_its_own_figures() -> None:
+    """K2: damage is local, and said."""
+    archive = Archive("memory://", clock=ManualClock())
+    for day in (DAY, "2026-10-06"):
+        call = CallState(conversation=f"c-{day}", state="done", started_at=f"{day}T08:00:00.000Z", queues=("q",))
+        States(archive.store).commit(day, [call])
+    archive.store.put("directory/queues/0123456789abcdef.json", b"[")
+    archive.store.put("directory/queues/fedcba9876543210.json", b'{"entities":[{"id":"q","name":"Billing"}]}')
+    found = status(archive, clock=ManualClock())
+    assert (found.done, found.unreadable_days, found.days[0].queues[0].name) == (2, 0, "Billing")
+    assert any("directory/queues/0123456789abcdef.json: not a list of names" in note for note in found.notes)
+    archive.store.put("_turnkeeper/states/2026-10-06/000001.json", b"{")
+    found = status(archive, clock=ManualClock())
+    assert (found.done, found.unreadable_days) == (1, 1)
+    assert any("turnkeeper reindex" in note for note in found.notes)
+
+
 def test_recordings_are_no_transcripts() -> None:
     archive = Archive("memory://", clock=ManualClock())
     legs = tuple(LegState(id=name, state="done", final=True) for name in ("_audio", "leg-1", "leg-2"))

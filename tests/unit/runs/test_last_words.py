@@ -20,6 +20,7 @@ DUE = "2026-10-05T10:05:00.000Z"
             RunReport(done=8, completing=8, next_due=DUE),
             f"8 archived, another leg or a recording may still come: run it again, from {DUE} on\n",
         ),
+        (RunReport(empty=2), "2 without any turn: the platform gave a transcript that holds none\n"),
         (RunReport(waiting=3), "3 have no transcript yet: run it again\n"),
     ],
 )
@@ -33,6 +34,7 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+FETCHED = "turnkeeper get ID --audio --to the archive fetches it again."
 EARLIER = Failure(conversation="c1", error="LinkExpired", message="dead", earlier=True, due=DUE)
 
 
@@ -46,7 +48,10 @@ EARLIER = Failure(conversation="c1", error="LinkExpired", message="dead", earlie
                 f" the next is due at {DUE}.\n"
             ),
         ),
-        (RunReport(outstanding_recordings=2), "2 with a recording that cannot be read (listed as unreadable)\n"),
+        (
+            RunReport(outstanding_recordings=2),
+            f"2 with a recording that cannot be read (listed as unreadable)\n  {FETCHED}\n",
+        ),
         (
             RunReport(unlisted=1, failures=[Failure(conversation="", error="Unavailable", message="a to b: no sum")]),
             "Unavailable: a to b: no sum\n",

@@ -62,6 +62,16 @@ def test_retry_brings_back_an_archived_call_of_which_another_leg_failed(ledger: 
     ledger.close()
 
 
+def test_retry_asks_again_for_what_cannot_be_read(ledger: Ledger) -> None:
+    """K8: a page of HTML in place of a transcript: what a person has mended need not wait for its turn."""
+    unread = CallState(conversation="c", state="unread", generation=1)
+    ledger.restore(DAY, [(unread, 9_999_999_999_999)])
+    assert ledger.take(10) == []
+    assert ledger.retry() == 1
+    assert len(ledger.take(10)) == 1
+    ledger.close()
+
+
 def test_what_was_erased_is_not_tried_again(ledger: Ledger) -> None:
     ledger.restore(DAY, [(CALL, 0)])
     (taken,) = ledger.take(10)

@@ -69,19 +69,19 @@ class Platform:
     def answers(self) -> Mapping[str, Callable[[str], httpx2.Response]]:
         return {
             "/oauth/token": lambda _: httpx2.Response(200, json={"access_token": "t", "expires_in": 86_399}),
-            "/details": lambda _: self._details(),
+            "/details": lambda path: self._details(path.split("/")[-2]),
             "/details/query": lambda _: self._query(),
             "/transcripturl": self._link,
             "/transcripts/search": lambda _: self._search(),
             "/c1/transcripts": lambda _: httpx2.Response(200, content=self.media) if self.media else _missing(),
         }
 
-    def _details(self) -> httpx2.Response:
+    def _details(self, conversation: str = "c1") -> httpx2.Response:
         if isinstance(self.details, int):
             return httpx2.Response(self.details, json={"code": "missing.permissions"})
         sessions = [{"sessionId": name, "mediaType": "voice", "recording": on} for name, on in self.legs.items()]
         people = [{"participantId": "p", "purpose": "customer", "sessions": sessions}]
-        whole: dict[str, Any] = {"conversationId": "c1", "conversationStart": f"{DAY}T07:00:00.000Z"}
+        whole: dict[str, Any] = {"conversationId": conversation, "conversationStart": f"{DAY}T07:00:00.000Z"}
         whole |= {"conversationEnd": ENDED, "participants": people}
         return httpx2.Response(200, content=self.details or json.dumps(whole).encode())
 
