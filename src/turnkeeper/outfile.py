@@ -6,12 +6,13 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["emerging", "no_room", "outfile"]
+__all__ = ["emerging", "no_room", "outfile", "written"]
 
 _ARCHIVE = Path("_turnkeeper/archive.json")
 
@@ -51,10 +52,25 @@ def emerging(path: Path, operation: str) -> Iterator[Path]:
         part.replace(place)
     except BaseException as cause:
         if part is not None:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # not even its folder may be there
+                part.unlink()
         if isinstance(cause, OSError):
             raise _refused(cause, path, operation) from None
         raise
+
+
+@contextmanager
+def written(path: Path, operation: str = "write") -> Iterator[BinaryIO]:
+    """Write beside ``path``, and move there at the end if the file then holds as many bytes as were written.
+
+    Raises what ``emerging`` raises.
+    """
+    with emerging(path, operation) as part:
+        with part.open("wb") as file:
+            yield file
+            size = file.tell()
+        if (held := part.stat().st_size) != size:
+            raise no_room(path, operation, f"holds {held} bytes of the {size} that were written")
 
 
 def no_room(path: Path, operation: str, message: str = "no room left") -> DiskFull:

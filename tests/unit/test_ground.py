@@ -20,7 +20,7 @@ from turnkeeper import errors
 from turnkeeper.audio.timeline import sample, span
 from turnkeeper.cli.console import printable
 from turnkeeper.clock import ManualClock, RemoteClock, rfc3339
-from turnkeeper.runs.written import written
+from turnkeeper.outfile import written
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.simulator import Simulation, serve
 

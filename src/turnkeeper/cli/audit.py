@@ -18,6 +18,7 @@ from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.cli.own_file import refuse_foreign_file
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Misconfigured
+from turnkeeper.outfile import written
 from turnkeeper.runs.windows import range_of
 from turnkeeper.settings import clock_from_environment
 
@@ -159,10 +160,5 @@ def _read_head(file: Path) -> Head | None:
 
 def _write_head(file: Path, head: Head) -> None:
     """Whole or not at all: half a head would be none."""
-    try:
-        beside = file.with_name(f"{file.name}.new")
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(head), indent=2) + b"\n")
-        beside.replace(file)
-    except OSError as cause:
-        hint = "Name a file in a folder that can be written."
-        raise Misconfigured(f"{cause.strerror}", operation="write --head", key=str(file), hint=hint) from None
+    with written(file, "write --head") as out:
+        out.write(msgspec.json.format(msgspec.json.encode(head), indent=2) + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from turnkeeper.cli.console import lasting, printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.cli.own_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
+from turnkeeper.outfile import written
 from turnkeeper.runs.completeness import Completeness
 from turnkeeper.runs.completeness import status as look
 from turnkeeper.runs.windows import length_of, range_of
@@ -108,14 +110,9 @@ def _judged(found: Completeness, max_lag: str) -> int:
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all: a collector may read at any moment."""
-    try:
-        beside = path.with_name(path.name + ".new")
-        beside.write_text(text, encoding="utf-8")
-        beside.chmod(0o644)  # they hold counts only, and the collector is another user
-        beside.replace(path)
-    except OSError as cause:
-        hint = "Name a file in a folder that can be written."
-        raise Misconfigured(str(cause.strerror), operation="write metrics", key=str(path), hint=hint) from None
+    with written(path, "write metrics") as out:
+        os.fchmod(out.fileno(), 0o644)  # they hold counts only, and the collector is another user
+        out.write(text.encode())
 
 
 def _print(found: Completeness) -> None:

@@ -13,9 +13,9 @@ from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.peaks import Bits, build_peaks
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Span
+from turnkeeper.outfile import written
 from turnkeeper.runs.calls import Call, header_of, local_call, turns_of
 from turnkeeper.runs.turns import Place
-from turnkeeper.runs.written import written
 from turnkeeper.transcript.lhotse import recording_manifest, supervisions
 
 if TYPE_CHECKING:

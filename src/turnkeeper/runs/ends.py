@@ -14,9 +14,9 @@ from turnkeeper.audio.alignment import flags
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.model import Turn, Word
+from turnkeeper.outfile import written
 from turnkeeper.runs.calls import Heard, header_of, local_call, turns_of
 from turnkeeper.runs.turns import Place
-from turnkeeper.runs.written import written
 from turnkeeper.transcript.lines import turn_record
 
 if TYPE_CHECKING:

@@ -7,22 +7,19 @@ the reader as text; the page's policy runs no script but its own, by hash.
 from __future__ import annotations
 
 import base64
-import contextlib
-import errno
 import html
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.errors import DiskFull, NotFound, StoreRefused, Unread
-from turnkeeper.outfile import outfile
+from turnkeeper.errors import NotFound, Unread
+from turnkeeper.outfile import written
 from turnkeeper.viewer.built import Shell
 from turnkeeper.viewer.call import Call
 from turnkeeper.viewer.records import PageRecording
@@ -45,7 +42,7 @@ def write_page(
 ) -> None:
     """Write the page to ``path``, whole or not at all. ``home`` is the address of the list it belongs to, or empty.
 
-    Raises ``StoreRefused`` or ``DiskFull`` where it cannot be written, ``Unread`` where audio is gone from the archive.
+    Raises what ``written`` raises, and ``Unread`` where audio is gone from the archive.
     """
     recordings = [
         _placed(archive, recording, place, call, placing) for place, recording in enumerate(call.page.recordings)
@@ -85,36 +82,11 @@ def title(call: Call) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its place only when it is whole. Raises ``Misconfigured`` for what ``outfile`` refuses."""
-    try:
-        place = outfile(path)
-    except OSError as cause:
-        raise _refusal(cause, path) from cause
-    making = place.with_name(f".{place.name}.making")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with making.open("wb") as out:
-            yield out
-        making.replace(place)
-    except OSError as cause:
-        _forget(making)
-        raise _refusal(cause, path) from cause
-    except BaseException:
-        _forget(making)
-        raise
-
-
-def _forget(making: Path) -> None:
-    with contextlib.suppress(OSError):
-        making.unlink()
-
-
-def _refusal(cause: OSError, path: Path) -> DiskFull | StoreRefused:
-    if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("no room left", operation="write the report", key=str(path), hint="Free some, or choose --out.")
-    reason = os.strerror(cause.errno) if cause.errno else str(cause)
-    hint = "Choose another place with --out."
-    return StoreRefused(reason, operation="write the report", key=str(path), hint=hint)
+    """A file of a report, whose folder is made where there is none. Raises what ``written`` raises."""
+    with suppress(OSError):  # opening the file says what is wrong
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with written(path, "write the report") as out:
+        yield out
 
 
 def _placed(archive: Archive, recording: PageRecording, place: int, call: Call, placing: Placing) -> PageRecording:

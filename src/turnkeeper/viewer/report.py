@@ -73,9 +73,9 @@ def report(
     The archive's audit gets one line, whatever the number of pages, before they are written; of an archive that cannot
     be written a note says that there is none.
 
-    Raises ``NotFound`` or ``Unread`` for a conversation without a transcript that can be read, ``StoreRefused`` or
-    ``DiskFull`` where ``out`` cannot be written, ``Misconfigured`` where ``out`` is a device, a pipe, inside an archive
-    or another archive's report, or where the pages are not built.
+    Raises ``NotFound`` or ``Unread`` for a conversation without a transcript that can be read, ``StoreRefused``
+    where ``out`` is a folder, ``DiskFull`` where there is no room, ``Misconfigured`` where it cannot be written, is a
+    device, a pipe, inside an archive or another archive's report, or where the pages are not built.
     """
     opened = Archive(archive) if isinstance(archive, str) else archive
     target = Path(out)

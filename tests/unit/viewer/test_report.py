@@ -179,7 +179,7 @@ def test_what_cannot_be_written_says_so(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(tk.errors.StoreRefused, match="is a folder"):
         tk.report(str(archive), "call-1", out=tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(tk.errors.StoreRefused):
+    with pytest.raises(tk.errors.Misconfigured, match="Not a directory"):
         tk.report(str(archive), "call-1", out=tmp_path / "file/below.html")
     with pytest.raises(tk.errors.NotFound):
         tk.report(str(archive), "nobody", out=tmp_path / "one.html")
