@@ -196,14 +196,32 @@ class Audit:
         )
 
     def _found_newest(self) -> tuple[int, str]:
-        """The number and the hash of the newest line: two listings and one request, however long the chain is."""
-        for folder in reversed(self._store.folders(keys.AUDIT_CHAIN)):
-            if newest := max(filter(None, map(keys.parse_audit, self._store.list(f"{folder}/"))), default=0):
-                try:
-                    return newest, _digest(self._store.get(keys.audit(newest)))
-                except NotFound:
-                    return newest, ""  # removed this moment, and the check will say so
-        return 0, ""
+        """The number and the hash of the newest line: one listing of at most a thousand keys, however many there are.
+
+        Where the first line of a folder was removed, this may stop before it. The next line then takes its place, and
+        does not fit what follows, which the check says.
+        """
+        block = self._newest_block()
+        newest = max(filter(None, map(keys.parse_audit, self._store.list(keys.audit_block(block)))), default=0)
+        try:
+            return (newest, _digest(self._store.get(keys.audit(newest)))) if newest else (0, "")
+        except NotFound:
+            return newest, ""  # removed this moment, and the check will say so
+
+    def _newest_block(self) -> int:
+        """The last folder of the chain whose first line is there: looked for in growing steps, then by halves."""
+
+        def begun(block: int) -> bool:
+            return self._store.size(keys.audit(block * keys.AUDIT_BLOCK)) is not None
+
+        above = 1
+        while begun(above):
+            above *= 2
+        low = above // 2
+        while above - low > 1:
+            middle = (low + above) // 2
+            low, above = (middle, above) if begun(middle) else (low, middle)
+        return low
 
 
 class AuditCheck:
@@ -271,10 +289,8 @@ def _objects(store: Store) -> Iterator[tuple[str, bytes]]:
         except NotFound:
             return None
 
-    days = [folder for folder in store.folders(keys.AUDIT) if f"{folder}/" != keys.AUDIT_CHAIN]
-    # Folder by folder: some stores list in no order.
-    places = (f"{folder}/" for folder in (*days, *store.folders(keys.AUDIT_CHAIN)))
-    yield from filter(None, each(fetched, (key for place in places for key in sorted(store.list(place)))))
+    # Some stores list in no order.
+    yield from filter(None, each(fetched, sorted(store.list(keys.AUDIT))))
 
 
 def _decoded(data: bytes) -> Line | None:

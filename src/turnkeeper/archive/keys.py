@@ -21,7 +21,7 @@ from turnkeeper.errors import Misconfigured
 __all__ = [
     "ARCHIVE",
     "AUDIT",
-    "AUDIT_CHAIN",
+    "AUDIT_BLOCK",
     "ERASING",
     "FOLDERS",
     "INCOMING",
@@ -39,6 +39,7 @@ __all__ = [
     "alignment",
     "audio",
     "audit",
+    "audit_block",
     "check_id",
     "check_key",
     "check_prefix",
@@ -82,7 +83,8 @@ WINDOWS = "_turnkeeper/windows/"
 TOMBSTONES = "_turnkeeper/tombstones/"
 ERASING = "_turnkeeper/erasing/"
 AUDIT = "_turnkeeper/audit/"
-AUDIT_CHAIN = f"{AUDIT}chain/"
+AUDIT_BLOCK = 1000
+"""So many lines of the audit stand in one folder."""
 SUPERSEDED = "_turnkeeper/superseded/"
 TABLES = "tables/"
 FOLDERS = (
@@ -249,9 +251,13 @@ def superseded(day: str, conversation: str) -> str:
 
 
 def audit(number: int) -> str:
-    """One line of the audit; they count from 1. A folder holds at most a thousand, so the newest is found by listing
-    the folders and the last one of them, however many lines there are."""
-    return check_key(f"{AUDIT_CHAIN}{number // 1000:06d}/{number:09d}.json")
+    """One line of the audit; they count from 1."""
+    return check_key(f"{audit_block(number // AUDIT_BLOCK)}{number:09d}.json")
+
+
+def audit_block(block: int) -> str:
+    """A folder of the audit's chain, with up to a thousand lines; they count from 0."""
+    return f"{AUDIT}chain/{block:06d}/"
 
 
 def probe(name: str) -> str:

@@ -85,16 +85,32 @@ def test_each_line_holds_the_hash_of_the_object_before(store: Store) -> None:
 
 
 def test_the_chain_goes_on_from_folder_to_folder(quick: Store) -> None:
-    """A folder holds a thousand lines, so that finding the newest stays two listings."""
+    """A folder holds a thousand lines, so that finding the newest stays one listing."""
     audit = audited(quick, 1001)
-    assert quick.folders(keys.AUDIT_CHAIN) == ["_turnkeeper/audit/chain/000000", "_turnkeeper/audit/chain/000001"]
+    assert quick.folders("_turnkeeper/audit/chain/") == [keys.audit_block(block)[:-1] for block in (0, 1)]
     counted: Any = Counted(quick)
     assert Audit(counted, ManualClock()).record("turns").number == 1002
-    assert counted.asked == ["folders", "list", "get", "put"]
+    assert counted.asked == ["size", "size", "list", "get", "put"]
     assert audit.record("turns").number == 1003
     check = audit.check()
     assert [one for one in check if isinstance(one, Breach)] == []
     assert (check.lines, check.newest[0]) == (1003, 1003)
+
+
+def test_the_newest_line_is_found_however_long_the_chain_is(quick: Store) -> None:
+    for block in range(6):
+        quick.put(keys.audit(max(block * 1000, 1)), b"a line")
+    counted: Any = Counted(quick)
+    assert Audit(counted, ManualClock()).record("view").number == 5001
+    assert (counted.asked.count("list"), counted.asked.count("size")) == (1, 6)
+
+
+def test_a_line_that_takes_the_place_of_a_removed_one_does_not_hide_it(quick: Store) -> None:
+    audited(quick, 1001)
+    quick.delete(keys.audit(1000))
+    audit = Audit(quick, ManualClock())
+    assert [audit.record("view").number for _ in range(2)] == [1000, 1002]
+    assert [(one.kind, one.number) for one in breaches(quick)] == [("changed", 1001)]
 
 
 def test_many_writers_make_one_chain(store: Store) -> None:
