@@ -11,6 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 RATE = 8_000
+_WRITTEN = 1 << 19  # frames at a time: libvorbis lays what it is given on the stack
 Samples = NDArray[np.int16]
 
 
@@ -25,7 +26,9 @@ def bursts(seconds: float = 4, channels: int = 2, rate: int = RATE, seed: int = 
 
 def write_sound(path: Path, samples: Samples, *, rate: int = RATE, **how: Any) -> Path:
     """Through libsndfile, in the format of ``how`` or of the file's name."""
-    soundfile.write(path, samples.T, rate, **how)
+    with soundfile.SoundFile(path, "w", rate, len(samples), **how) as out:
+        for at in range(0, samples.shape[1], _WRITTEN):
+            out.write(samples.T[at : at + _WRITTEN])
     return path
 
 
