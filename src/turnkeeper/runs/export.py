@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import ExitStack, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -15,7 +16,7 @@ import anyio
 import anyio.to_thread
 
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import AUDIO, CallState, States
+from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339
 from turnkeeper.errors import Misconfigured, Retriable, Unread, foreign_as_defect
@@ -40,9 +41,11 @@ from turnkeeper.runs.feed import Batch
 from turnkeeper.runs.filter_names import resolved
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
-from turnkeeper.runs.names import names_of
+from turnkeeper.runs.names import NameLists
 from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import Failure, RunReport
+from turnkeeper.runs.stopping import GRACE_S, LOOK_S, stoppable, stopped
+from turnkeeper.runs.upkeep import Upkeep
 from turnkeeper.runs.visit import described
 from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
@@ -50,6 +53,8 @@ from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 __all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
 
 _PAGE = 100
+_NAMES_HELD = timedelta(minutes=15)
+"""A run that follows asks for the names of people and queues no more often, and only where something is to be kept."""
 _USUAL_QUOTA = 300.0
 """Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
 
@@ -186,13 +191,14 @@ def export(
     async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
-            await claimed(door, archive)
+            if await stoppable(partial(claimed, door, archive), stop) is None:
+                return RunReport(ended="interrupted")
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
                 if retry:
                     await anyio.to_thread.run_sync(book.retry)
                 if settings.audio is not None:
-                    await anyio.to_thread.run_sync(book.reopen, AUDIO)
+                    await anyio.to_thread.run_sync(book.reopen_audio)
                 run_ = Run(door, archive, book, settings, clock, listener, stop)
                 return await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
@@ -258,19 +264,23 @@ def ledger_path(archive_url: str) -> Path:
     return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
 
 
-async def claimed(door: Genesys, archive: Archive) -> None:
-    """Make sure that the platform lets us in, and that the archive is this organisation's.
+async def claimed(door: Genesys, archive: Archive) -> str:
+    """Make sure that the platform lets us in, and that the archive is this organisation's, whose id is given back.
 
     Raises ``Denied`` or ``Misconfigured``, and ``StoreRefused`` for another organisation's archive.
     """
     await door.token_probe()
     organisation = await door.organisation()
     await anyio.to_thread.run_sync(archive.claim, organisation)
+    return organisation
 
 
 @dataclass
 class Run:
-    """One process's work on one archive, through doors that are open already: ``export`` opens the usual ones."""
+    """One process's work on one archive, through doors that are open already: ``export`` opens the usual ones.
+
+    ``grace`` and ``look`` say how ``stop`` ends it (``stoppable``).
+    """
 
     door: Genesys
     archive: Archive
@@ -279,49 +289,71 @@ class Run:
     clock: Clock
     listener: Listener = silent
     stop: threading.Event = field(default_factory=threading.Event)
+    grace: float = GRACE_S
+    look: float = LOOK_S
+
+    def __post_init__(self) -> None:
+        self._names = NameLists(self.door)
+        self._names_until = self.clock.now()
 
     async def once(self, wanted: Range) -> RunReport:
         """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
-        wanted = await _by_id(self.door, wanted, self.listener)
-        await self._restored()
-        return await self._pass(wanted)
+        upkeep = self._upkeep(self.settings.commit_seconds, concerns=wanted.concerns)
+
+        async def work() -> None:
+            await self._restored()
+            await self._pass(await _by_id(self.door, wanted, self.listener), upkeep)
+
+        return await self._to_its_end(work, upkeep)
 
     async def follow(self, follow: Follow) -> RunReport:
-        """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for."""
+        """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for. The
+        archive is told what came of them every ``follow_seconds``, and at the end."""
+        upkeep = self._upkeep(self.settings.follow_seconds, follows=True)
+        report = await self._to_its_end(partial(self._passes, follow, upkeep), upkeep)
+        report.ended = "interrupted"
+        return report
+
+    async def _to_its_end(self, work: Callable[[], Awaitable[None]], upkeep: Upkeep) -> RunReport:
+        try:
+            async with upkeep.until_the_end(self.stop):
+                await stoppable(work, self.stop, grace=self.grace, look=self.look)
+        finally:
+            self._names.close()
+        return upkeep.report
+
+    async def _passes(self, follow: Follow, upkeep: Upkeep) -> None:
         wanted = follow.first and await _by_id(self.door, follow.first, self.listener)
         filters = (await _by_id(self.door, Range(filters=follow.filters), self.listener)).filters
         await self._restored()
-        report, turn = RunReport(), self.clock.now()
-        while True:
+        turn = self.clock.now()
+        while not self.stop.is_set():
             now = self.clock.now()
             lists = wanted is not None or now >= turn
             turn = now + follow.every if lists else turn
             try:
                 if lists:
                     # Whole days: those that are settled are not listed again.
-                    days = Range(Interval(midnight(now - follow.last), now), filters)
-                    report = await self._pass(wanted or days)
+                    await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), filters), upkeep)
                     wanted = None
                 else:
                     # Something is due before its turn: what there is was listed a moment ago.
-                    report = await self._pass(Range(), report.listed_until)
+                    await self._pass(Range(), upkeep)
+                await upkeep.pass_ended()
             except Retriable as cause:
                 self.listener(Noted(note=f"the next turn tries again: {cause}"))
-            if not self.stop.is_set():
-                await self._pause(turn)
-            if self.stop.is_set():
-                report.ended = "interrupted"
-                return report
+            await self._pause(turn)
 
     async def _pause(self, turn: datetime) -> None:
-        """Until the next listing's turn, or until something is due."""
+        """Until the next listing's turn, until something is due, or until ``stop`` is set."""
+        due = await anyio.to_thread.run_sync(self.ledger.next_due)
         now = self.clock.now().timestamp()
-        due = self.ledger.due().next_ms
         until = min(turn.timestamp(), due / 1000 if due is not None else float("inf"))
+        await self.door.rest()
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:
-                await anyio.to_thread.run_sync(self.stop.wait, abandon_on_cancel=True)
+                await stopped(self.stop, self.look)
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
@@ -336,11 +368,34 @@ class Run:
             self.listener(Noted(note=str(cause)))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
-        stones = Tombstones(self.archive.store)
-        await anyio.to_thread.run_sync(lambda: self.ledger.erase(stones.all()))
+        await anyio.to_thread.run_sync(self._forget_erased, bool(taken))
 
-    async def _pass(self, wanted: Range, listed_until: str = "") -> RunReport:
+    def _forget_erased(self, every: bool) -> None:
+        """A new queue looks through all tombstones. Later, where they are many, a call is looked up when it is due."""
+        stones = Tombstones(self.archive.store)
+        few = None if every else stones.few()
+        self.ledger.erase(stones.all() if every else few or ())
+
+    def _upkeep(
+        self, every: float, *, follows: bool = False, concerns: Callable[[Outstanding], bool] | None = None
+    ) -> Upkeep:
+        return Upkeep(
+            self.door,
+            self.archive,
+            self.ledger,
+            self.clock,
+            every=every,
+            follows=follows,
+            listener=self.listener,
+            concerns=concerns,
+        )
+
+    async def _pass(self, wanted: Range, upkeep: Upkeep) -> None:
         now = self.clock.now()
+        if now >= self._names_until:
+            # Between passes: nobody is reading them.
+            self._names.close()
+            self._names_until = now + _NAMES_HELD
         exporter = Exporter(
             self.door,
             self.archive,
@@ -350,13 +405,12 @@ class Run:
             window_name=wanted.name,
             listener=self.listener,
             stop=self.stop,
-            concerns=wanted.concerns,
+            upkeep=upkeep,
+            names=self._names.get,
         )
-        exporter.report.listed_until = listed_until
-        with ExitStack() as spools:
-            if wanted.interval is not None and not wanted.filters:
-                exporter.report.listed_until = rfc3339(min(wanted.interval.end, now))
-            return await exporter.run(lambda: self._batches(wanted, exporter), await names_of(self.door, None, spools))
+        if wanted.interval is not None and not wanted.filters:
+            exporter.listed_until = rfc3339(min(wanted.interval.end, now))
+        await exporter.visit_all(lambda: self._batches(wanted, exporter))
 
     async def _batches(self, wanted: Range, exporter: Exporter) -> AsyncGenerator[Batch]:
         if wanted.interval is None:

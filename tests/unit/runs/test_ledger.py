@@ -86,7 +86,7 @@ def test_a_leg_that_was_left_open_and_has_no_turn_any_more_is_reopened(ledger: L
             (call("heard", LegState(id=AUDIO, state="done", final=True)), None),
         ],
     )
-    assert ledger.reopen(AUDIO) == 2
+    assert ledger.reopen_audio() == 2
     assert {taken.call.conversation for taken in ledger.take(10)} == {"never asked", "left open"}
     ledger.close()
 

@@ -60,7 +60,7 @@ async def listed(here: Here, ledger: Ledger, broken: Sequence[int], windows: int
             yield Batch(start, stop, (Wanted(call),))
             yield Batch(start, stop, last=True, complete=True, found=1)
 
-    exporter.report.listed_until = DAYS[-1]
+    exporter.listed_until = DAYS[-1]
     await exporter.run(feed)
     return exporter
 
