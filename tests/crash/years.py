@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import tempfile
 import threading
 import time
@@ -26,7 +25,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from tests.crash.truth import START, ask, move, simulated
+from tests.crash.truth import START, move, simulated
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.folder import FolderStore
@@ -164,8 +163,8 @@ class Year:
         gc.collect()
         return Sample(
             day,
-            threads=len(os.listdir("/proc/self/task")),
-            descriptors=len(os.listdir("/proc/self/fd")),
+            threads=_entries("/proc/self/task"),
+            descriptors=_entries("/proc/self/fd"),
             resident_mb=_resident_mb(),
             requests=self.door.requests + self.door.downloads,
             puts=self.store.puts,
@@ -179,6 +178,10 @@ class Year:
         )
 
 
+def _entries(folder: str) -> int:
+    return sum(1 for _ in Path(folder).iterdir())
+
+
 def _resident_mb() -> float:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
@@ -186,14 +189,16 @@ def _resident_mb() -> float:
     raise RuntimeError("/proc/self/status has no VmRSS")
 
 
-def lived(folder: Path, calls: int, days: int, *, faults: str = "live,late-second-leg") -> list[Sample]:
+def lived(
+    folder: Path, calls: int, days: int, *, every: float = 15, faults: str = "live,late-second-leg"
+) -> list[Sample]:
     """Follow for so many days, in this process; a sample for each."""
     per_day = max(1, round(calls / max(days * 5 / 7, 1)))
     with simulated(calls, per_day, faults) as platform:
-        return anyio.run(_lived, folder, platform, days)
+        return anyio.run(_lived, folder, platform, days, timedelta(minutes=every))
 
 
-async def _lived(folder: Path, platform: Any, days: int) -> list[Sample]:
+async def _lived(folder: Path, platform: Any, days: int, every: timedelta) -> list[Sample]:
     env = {"GENESYS_BASE_URL": platform["base_url"], "GENESYS_CLIENT_ID": platform["client_id"]}
     env |= {"GENESYS_CLIENT_SECRET": platform["client_secret"], "GENESYS_API": "speech"}
     store = CountingStore(FolderStore(folder / "archive"))
@@ -209,16 +214,14 @@ async def _lived(folder: Path, platform: Any, days: int) -> list[Sample]:
         with closing(Ledger(folder / "ledger.sqlite3", clock)) as ledger:
             year = Year(door, archive, store, ledger, days)
             run = Run(door, archive, ledger, ExportSettings(), clock, stop=year.stop, look=0.05)
-            await run.follow(Follow())
+            await run.follow(Follow(every=every))
     return year.samples
 
 
 def table(samples: Sequence[Sample], shown: Sequence[int] = SHOWN) -> str:
     """The days that are shown, in Markdown."""
     by_day = {0: Sample(0, 0, 0, 0, 0, 0, 0, 0, 0)} | {one.day: one for one in samples}
-    lines = [
-        "| day | calls | threads | descriptors | memory | requests a day | objects written a day | bytes written a day |"
-    ]
+    lines = ["| day | calls | threads | descriptors | memory | requests a day | objects a day | bytes a day |"]
     lines.append("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for day in shown:
         if day in by_day:
@@ -242,9 +245,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--every", type=float, default=15, help="minutes between two listings")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="turnkeeper-years-") as name:
-        samples = lived(Path(name), given.calls, given.days)
+        samples = lived(Path(name), given.calls, given.days, every=given.every)
     print(table(samples))
     return 0
 

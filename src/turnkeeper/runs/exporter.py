@@ -65,6 +65,8 @@ class _Under:
     queue: deque[Taken] = field(default_factory=deque)
     flying: int = 0
     feeding: bool = True
+    over: bool = False
+    nothing_since: anyio.Event | None = None
     denials: int = 0
     arrived: int = 0
     refused: Denied | Misconfigured | None = None
@@ -299,16 +301,19 @@ class Exporter:
 
     async def _next(self, under: _Under) -> Taken | None:
         """The next conversation that is due; None when there is none left, or the run is to end."""
-        while not self._stop.is_set():
+        while not (self._stop.is_set() or under.over):
             # Looked at before the ledger is: what is added while we look must not be slept over.
             wake, feeding = self._wake, under.feeding
             async with self._taking:
-                if not under.queue:
+                # Two dozen visitors need not each hear that nothing is due.
+                if not under.queue and under.nothing_since is not wake:
                     most = self._settings.visitors * 2
                     under.queue.extend(await anyio.to_thread.run_sync(self._ledger.take, most))
+                    under.nothing_since = None if under.queue else wake
             if under.queue:
                 return under.queue.popleft()
             if not feeding and not under.flying:
+                under.over = True
                 self._woken()
                 return None
             await wake.wait()
