@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from cyclopts import Parameter
 
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.health import Health
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.options import (
     Audio,
@@ -38,7 +40,7 @@ from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
 from turnkeeper.runs.windows import length_of
-from turnkeeper.settings import StoreSettings, clock_from_environment
+from turnkeeper.settings import StoreSettings, clock_from_environment, environment
 
 __all__ = ["ended", "export", "heard", "politely_stopped"]
 
@@ -50,6 +52,7 @@ def export(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
+    health_file: Path | None = None,
     absent_window: str = "7d",
     audio: Audio | None = None,
     concurrency: int = 24,
@@ -84,6 +87,8 @@ def export(
         Go on until stopped: list the last days again and ask for late transcripts when they are due.
     every
         How often to list again with --follow.
+    health_file
+        Write this file every ten seconds, with the time and what the run does, for a probe of a service manager.
     absent_window
         How long to go on asking for a transcript that is not there, from the call's end or the first ask.
     concurrency
@@ -106,7 +111,7 @@ def export(
     stores = store_settings(destination, platform.ca)
     pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
-    pulse = heard(as_json=json, quiet=quiet)
+    pulse = heard(as_json=json, quiet=quiet, health_file=health_file)
     lean_heap()
     with politely_stopped() as stop:
         report = run_export(
@@ -196,9 +201,10 @@ def _failed_words(report: RunReport) -> Iterator[str]:
             yield f"  {failures[0].hint}"
 
 
-def heard(*, as_json: bool, quiet: bool) -> Listener:
-    """Who hears of a run over many conversations."""
-    return listener(as_json=True) if as_json else listener(quiet=True) if quiet else Pulse(sys.stderr)
+def heard(*, as_json: bool, quiet: bool, health_file: Path | None = None) -> Listener:
+    """Who hears of a run over many conversations. Raises what ``Health`` raises."""
+    told = listener(as_json=True) if as_json else listener(quiet=True) if quiet else Pulse(sys.stderr)
+    return Health(told, health_file, environment().get("NOTIFY_SOCKET", ""))
 
 
 def _ms(length: timedelta) -> int:

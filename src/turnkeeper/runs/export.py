@@ -18,9 +18,9 @@ import anyio.to_thread
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.clock import Clock, SystemClock, rfc3339
+from turnkeeper.clock import Clock, SystemClock, rfc3339, rfc3339_ms
 from turnkeeper.errors import Misconfigured, Retriable, Unread, foreign_as_defect
-from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.events import Alive, Listener, Noted, Paused, silent
 from turnkeeper.genesys.conversations import is_id
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
@@ -317,10 +317,15 @@ class Run:
     async def _to_its_end(self, work: Callable[[], Awaitable[None]], upkeep: Upkeep) -> RunReport:
         try:
             async with upkeep.until_the_end(self.stop):
-                await stoppable(work, self.stop, grace=self.grace, look=self.look)
+                await stoppable(work, self.stop, grace=self.grace, look=self.look, beat=self._beat)
+                if self.stop.is_set():
+                    self._beat()  # the archive is told now, which may take a moment
         finally:
             self._names.close()
         return upkeep.report
+
+    def _beat(self) -> None:
+        self.listener(Alive(stopping=self.stop.is_set()))
 
     async def _passes(self, follow: Follow, upkeep: Upkeep) -> None:
         wanted = follow.first and await _by_id(self.door, follow.first, self.listener)
@@ -347,8 +352,9 @@ class Run:
     async def _pause(self, turn: datetime) -> None:
         """Until the next listing's turn, until something is due, or until ``stop`` is set."""
         due = await anyio.to_thread.run_sync(self.ledger.next_due)
-        now = self.clock.now().timestamp()
-        until = min(turn.timestamp(), due / 1000 if due is not None else float("inf"))
+        turn_ms = int(turn.timestamp() * 1000)
+        until_ms = turn_ms if due is None else min(turn_ms, due)
+        self.listener(Paused(until=rfc3339_ms(until_ms)))
         await self.door.rest()
         async with anyio.create_task_group() as tasks:
 
@@ -357,7 +363,7 @@ class Run:
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
-            await self.clock.sleep(max(until - now, 1))
+            await self.clock.sleep(max(until_ms / 1000 - self.clock.now().timestamp(), 1))
             tasks.cancel_scope.cancel()
 
     async def _restored(self) -> None:

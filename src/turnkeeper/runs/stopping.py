@@ -16,16 +16,21 @@ __all__ = ["GRACE_S", "LOOK_S", "first_of", "stoppable", "stopped"]
 GRACE_S = 4.0
 """How long what is under way may go on. A wait for a platform that is down would last minutes."""
 LOOK_S = 0.25
+BEAT_S = 10.0
 
 T = TypeVar("T")
 
 
 async def stopped(stop: threading.Event, look: float = LOOK_S, beat: Callable[[], None] | None = None) -> None:
-    """Wait until ``stop`` is set. ``beat`` is called at each look."""
+    """Wait until ``stop`` is set. ``beat`` is called every ten seconds, and when it is."""
+    looks = 0
     while not stop.is_set():
-        if beat is not None:
+        if beat is not None and looks % max(round(BEAT_S / look), 1) == 0:
             beat()
+        looks += 1
         await anyio.sleep(look)
+    if beat is not None:
+        beat()
 
 
 async def stoppable(
