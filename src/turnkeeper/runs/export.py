@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -344,7 +345,8 @@ class Run:
                 else:
                     # Something is due before its turn: what there is was listed a moment ago.
                     await self._pass(Range(), upkeep)
-                await upkeep.pass_ended()
+                if await upkeep.pass_ended():
+                    await anyio.to_thread.run_sync(partial(self._forget_erased, every=True))
             except Retriable as cause:
                 self.listener(Noted(note=f"the next turn tries again: {cause}"))
             await self._pause(turn)
@@ -374,13 +376,18 @@ class Run:
             self.listener(Noted(note=str(cause)))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
-        await anyio.to_thread.run_sync(self._forget_erased, bool(taken))
+        await anyio.to_thread.run_sync(partial(self._forget_erased, every=taken > 0))
 
-    def _forget_erased(self, every: bool) -> None:
-        """A new queue looks through all tombstones. Later, where they are many, a call is looked up when it is due."""
+    def _forget_erased(self, *, every: bool) -> None:
+        """The queue keeps nothing of what was erased. Where tombstones are many, they are listed for a new queue and
+        once a day; until then a call is looked up when it is due."""
         stones = Tombstones(self.archive.store)
-        few = None if every else stones.few()
-        self.ledger.erase(stones.all() if every else few or ())
+        few = stones.few()
+        if few is None and not (every or self.ledger.is_first("tombstones", self.clock.now().date().isoformat())):
+            return
+        erased = iter(stones.all() if few is None else few)
+        while batch := list(islice(erased, _PAGE)):
+            self.ledger.erase(batch)
 
     def _upkeep(
         self, every: float, *, follows: bool = False, concerns: Callable[[Outstanding], bool] | None = None

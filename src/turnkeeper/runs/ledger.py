@@ -87,6 +87,7 @@ CREATE INDEX calls_state ON calls (state);
 CREATE INDEX calls_owner ON calls (owner) WHERE owner IS NOT NULL;
 CREATE INDEX calls_audio ON calls (audio, state);
 CREATE INDEX calls_tries ON calls (conversation) WHERE tries > 0;
+CREATE TABLE chores (name TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 """
 """In a table without rowids SQLite keeps the blobs within the tree that is searched: with 200,000 calls that wait,
 counting what is due took two seconds. The blobs come last in a row, so that nothing else is read past them. ``audio``
@@ -343,6 +344,14 @@ class Ledger:
                     " audio = '', dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
                 )
+
+    def is_first(self, chore: str, day: str) -> bool:
+        """Whether this is to be done on a day (ISO 8601), because it was not yet."""
+        with self._changing() as db:
+            done = db.execute(
+                "INSERT INTO chores VALUES (?1, ?2) ON CONFLICT DO UPDATE SET day = ?2 WHERE day <> ?2", (chore, day)
+            )
+        return done.rowcount > 0
 
     def close_window(self, name: str, start: str, stop: str) -> None:
         """This stretch was listed to its end and the platform adds no more to it."""

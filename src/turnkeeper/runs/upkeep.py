@@ -124,8 +124,9 @@ class Upkeep:
         if told:
             self._listener(Committed(calls=told))
 
-    async def pass_ended(self) -> None:
-        """Between the passes of a run that follows: finish where it is time, and begin a new report with a new day."""
+    async def pass_ended(self) -> bool:
+        """Between the passes of a run that follows: finish where it is time, and begin a new report with a new day.
+        Whether there is a new day."""
         await self.take_back()
         is_new_day = self._clock.now().date().isoformat() != self.report.started_at[:10]
         if is_new_day or self._clock.monotonic() - self._finished >= self._every - _SLACK_S:
@@ -134,6 +135,7 @@ class Upkeep:
             listed_until = self.report.listed_until
             self.begin()
             self.report.listed_until = listed_until
+        return is_new_day
 
     @asynccontextmanager
     async def until_the_end(self, stop: threading.Event) -> AsyncIterator[None]:
