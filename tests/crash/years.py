@@ -39,6 +39,7 @@ from turnkeeper.settings import PlatformSettings
 
 __all__ = ["Sample", "Year", "lived", "table"]
 
+PAGE = Path(__file__).parents[2] / "docs/export.md"
 WEEK = 7
 REFUSED_EVERY = 499
 ERASED = 3
@@ -246,10 +247,17 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--every", type=float, default=15, help="minutes between two listings")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/export.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="turnkeeper-years-") as name:
         samples = lived(Path(name), given.calls, given.days, every=given.every)
-    print(table(samples))
+    found = table(samples)
+    print(found)
+    if given.write:
+        before, begun, rest = PAGE.read_text().partition("<!-- a year: ")
+        head, _, _ = rest.partition("\n")
+        _, over, after = rest.partition("<!-- end of a year -->")
+        PAGE.write_text(f"{before}{begun}{head}\n{found}\n{over}{after}")
     return 0
 
 

@@ -17,7 +17,7 @@ import anyio
 import anyio.to_thread
 
 from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.states import States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import Clock, SystemClock, rfc3339, rfc3339_ms
 from turnkeeper.errors import Misconfigured, Retriable, Unread, foreign_as_defect
@@ -30,7 +30,6 @@ from turnkeeper.runs import index
 from turnkeeper.runs.discovery import (
     Discovered,
     ListingResult,
-    RejectedElement,
     Unknown,
     discover_ids,
     discover_window,
@@ -38,22 +37,20 @@ from turnkeeper.runs.discovery import (
 )
 from turnkeeper.runs.estimate import Estimate, estimate
 from turnkeeper.runs.exporter import Exporter, ExportSettings
-from turnkeeper.runs.feed import Batch
+from turnkeeper.runs.feed import PAGE, Batch, no_id, paged, rejected
 from turnkeeper.runs.filter_names import resolved
 from turnkeeper.runs.index import epoch_ms
-from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
+from turnkeeper.runs.ledger import Ledger, Outstanding
 from turnkeeper.runs.names import NameLists
 from turnkeeper.runs.portal import run
-from turnkeeper.runs.report import Failure, RunReport
+from turnkeeper.runs.report import RunReport
 from turnkeeper.runs.stopping import GRACE_S, LOOK_S, stoppable, stopped
 from turnkeeper.runs.upkeep import Upkeep
-from turnkeeper.runs.visit import described
 from turnkeeper.runs.windows import By, midnight, range_of
 from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
 
 __all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
 
-_PAGE = 100
 _NAMES_HELD = timedelta(minutes=15)
 """A run that follows asks for the names of people and queues no more often, and only where something is to be kept."""
 _USUAL_QUOTA = 300.0
@@ -371,7 +368,7 @@ class Run:
     async def _restored(self) -> None:
         damaged: list[Unread] = []
         states = States(self.archive.store)
-        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, states, damaged.append)
+        taken = await anyio.to_thread.run_sync(index.restore, self.ledger, states, damaged.append, self.stop.is_set)
         for cause in damaged:
             self.listener(Noted(note=str(cause)))
         if taken:
@@ -386,7 +383,7 @@ class Run:
         if few is None and not (every or self.ledger.is_first("tombstones", self.clock.now().date().isoformat())):
             return
         erased = iter(stones.all() if few is None else few)
-        while batch := list(islice(erased, _PAGE)):
+        while not self.stop.is_set() and (batch := list(islice(erased, PAGE))):
             self.ledger.erase(batch)
 
     def _upkeep(
@@ -427,8 +424,8 @@ class Run:
 
     async def _batches(self, wanted: Range, exporter: Exporter) -> AsyncGenerator[Batch]:
         if wanted.interval is None:
-            yield Batch("", "", refused=tuple(_no_id(one) for one in wanted.ids if not is_id(one)))
-            async for batch in _paged(self._named([one for one in wanted.ids if is_id(one)])):
+            yield Batch("", "", refused=tuple(no_id(one) for one in wanted.ids if not is_id(one)))
+            async for batch in paged(self._named([one for one in wanted.ids if is_id(one)])):
                 yield batch
             return
         for window in await planned(self.door, wanted.interval, by=wanted.by, clock=self.clock):
@@ -439,7 +436,7 @@ class Run:
             yield Batch(start, stop)
             result, sum_of_batches = ListingResult(), 0
             found = discover_window(self.door, window, wanted.filters, listener=self.listener, result=result)
-            async for batch in _paged(found, start, stop):
+            async for batch in paged(found, start, stop):
                 sum_of_batches += len(batch.wanted)
                 yield batch
             yield Batch(
@@ -450,46 +447,10 @@ class Run:
                 found=sum_of_batches,
                 # A day that goes on may count ahead of what it gives.
                 missing=result.missing if window.settled else 0,
-                refused=tuple(_rejected(one) for one in result.rejected),
+                refused=tuple(rejected(one) for one in result.rejected),
             )
 
     async def _named(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
         async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
             async for one in found:
                 yield one
-
-
-async def _paged(
-    found: AsyncGenerator[Discovered | Unknown] | AsyncGenerator[Discovered], start: str = "", stop: str = ""
-) -> AsyncGenerator[Batch]:
-    batch: list[Wanted] = []
-    refused: list[Failure] = []
-    async with aclosing(found):
-        async for one in found:
-            if is_id(one.conversation):
-                batch.append(_wanted(one))
-            else:
-                refused.append(_no_id(one.conversation))
-            if len(batch) == _PAGE:
-                yield Batch(start, stop, tuple(batch))
-                batch.clear()
-    if batch or refused:
-        yield Batch(start, stop, tuple(batch), refused=tuple(refused))
-
-
-def _no_id(text: str) -> Failure:
-    """A conversation that cannot be asked for: its id would become part of addresses and keys."""
-    shown = ascii(text[:40])[1:-1] + ("…" if len(text) > 40 else "")
-    hint = "Ids are letters, digits, '.', '_' and '-', at most 128 of them; the others were exported."
-    return Failure(conversation=shown, error="Refused", message="is not an id", hint=hint)
-
-
-def _rejected(element: RejectedElement) -> Failure:
-    """An element of a listing that is no conversation."""
-    hint = "The others of the listing were exported; tell the platform's support."
-    return Failure(conversation=element.shown, error="Refused", message=element.reason, hint=hint)
-
-
-def _wanted(one: Discovered | Unknown) -> Wanted:
-    call = CallState(conversation=one.conversation, state="pending")
-    return Wanted(described(call, one.details), one.body, one.listed) if isinstance(one, Discovered) else Wanted(call)
