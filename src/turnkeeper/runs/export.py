@@ -140,6 +140,7 @@ class Follow:
     filters: Filters = field(default_factory=Filters)
 
 
+T = TypeVar("T")
 _Asked = TypeVar("_Asked", bound=Range | Follow)
 _NOTHING = "Give since (and until), last or ids, or a Follow."
 
@@ -296,26 +297,41 @@ class Run:
 
     async def once(self, wanted: Range) -> RunReport:
         """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
-        upkeep = self._upkeep(self.settings.commit_seconds, concerns=wanted.concerns)
+        asked = await self._until_stopped(partial(_by_id, self.door, wanted, self.listener))
+        if asked is None:
+            return RunReport(ended="interrupted")
+        upkeep = self._upkeep(self.settings.commit_seconds, concerns=asked.concerns)
 
         async def work() -> None:
             await self._restored()
-            await self._pass(await _by_id(self.door, wanted, self.listener), upkeep)
+            await self._pass(asked, upkeep)
 
         return await self._to_its_end(work, upkeep)
 
     async def follow(self, follow: Follow) -> RunReport:
         """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for. The
         archive is told what came of them every ``follow_seconds``, and at the end."""
+
+        async def named() -> Follow:
+            days = await _by_id(self.door, Range(filters=follow.filters), self.listener)
+            first = follow.first and await _by_id(self.door, follow.first, self.listener)
+            return replace(follow, first=first, filters=days.filters)
+
+        asked = await self._until_stopped(named)
+        if asked is None:
+            return RunReport(ended="interrupted")
         upkeep = self._upkeep(self.settings.follow_seconds, follows=True)
-        report = await self._to_its_end(partial(self._passes, follow, upkeep), upkeep)
+        report = await self._to_its_end(partial(self._passes, asked, upkeep), upkeep)
         report.ended = "interrupted"
         return report
+
+    async def _until_stopped(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        return await stoppable(work, self.stop, grace=self.grace, look=self.look, beat=self._beat)
 
     async def _to_its_end(self, work: Callable[[], Awaitable[None]], upkeep: Upkeep) -> RunReport:
         try:
             async with upkeep.until_the_end(self.stop):
-                await stoppable(work, self.stop, grace=self.grace, look=self.look, beat=self._beat)
+                await self._until_stopped(work)
                 if self.stop.is_set():
                     self._beat()  # the archive is told now, which may take a moment
         finally:
@@ -326,27 +342,33 @@ class Run:
         self.listener(Alive(stopping=self.stop.is_set()))
 
     async def _passes(self, follow: Follow, upkeep: Upkeep) -> None:
-        wanted = follow.first and await _by_id(self.door, follow.first, self.listener)
-        filters = (await _by_id(self.door, Range(filters=follow.filters), self.listener)).filters
         await self._restored()
-        turn = self.clock.now()
+        wanted, turn = follow.first, self.clock.now()
         while not self.stop.is_set():
             now = self.clock.now()
-            lists = wanted is not None or now >= turn
-            turn = now + follow.every if lists else turn
-            try:
-                if lists:
-                    # Whole days: those that are settled are not listed again.
-                    await self._pass(wanted or Range(Interval(midnight(now - follow.last), now), filters), upkeep)
-                    wanted = None
-                else:
-                    # Something is due before its turn: what there is was listed a moment ago.
-                    await self._pass(Range(), upkeep)
-                if await upkeep.pass_ended():
-                    await anyio.to_thread.run_sync(partial(self._forget_erased, every=True))
-            except Retriable as cause:
-                self.listener(Noted(note=f"the next turn tries again: {cause}"))
+            # Something may be due before its turn: what there is was listed a moment ago.
+            asked = Range()
+            if wanted is not None or now >= turn:
+                turn = now + follow.every
+                # Whole days: those that are settled are not listed again.
+                asked = wanted or Range(Interval(midnight(now - follow.last), now), follow.filters)
+            if await self._unless_down(partial(self._pass, asked, upkeep)):
+                wanted = None if asked is wanted else wanted
+            await self._unless_down(partial(self._between, upkeep))
             await self._pause(turn)
+
+    async def _unless_down(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Whether a step was done; where the platform or the store is down, the next turn tries again."""
+        try:
+            await step()
+        except Retriable as cause:
+            self.listener(Noted(note=f"the next turn tries again: {cause}"))
+            return False
+        return True
+
+    async def _between(self, upkeep: Upkeep) -> None:
+        if await upkeep.pass_ended():
+            await anyio.to_thread.run_sync(partial(self._forget_erased, every=True))
 
     async def _pause(self, turn: datetime) -> None:
         """Until the next listing's turn, until something is due, or until ``stop`` is set."""

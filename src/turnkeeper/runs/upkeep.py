@@ -67,12 +67,8 @@ class Upkeep:
         self._kept: list[str] = []
         self._shown = 0.0
         self._renewed = self._committed = self._finished = clock.monotonic()
-        self.begin()
-
-    def begin(self) -> None:
-        """A new report."""
-        self.report = RunReport(started_at=rfc3339(self._clock.now()))
-        self._before = self._platform.requests, self._platform.downloads
+        self._before = (0, 0)
+        self.report = RunReport(started_at=rfc3339(clock.now()))
 
     def kept(self, conversation: str) -> None:
         """A transcript was archived: somebody may have erased the conversation meanwhile."""
@@ -132,9 +128,9 @@ class Upkeep:
         if is_new_day or self._clock.monotonic() - self._finished >= self._every - _SLACK_S:
             await self.finish("done")
         if is_new_day:
-            listed_until = self.report.listed_until
-            self.begin()
-            self.report.listed_until = listed_until
+            started = rfc3339(self._clock.now())
+            self.report = RunReport(started_at=started, listed_until=self.report.listed_until)
+            self._before = self._platform.requests, self._platform.downloads
         return is_new_day
 
     @asynccontextmanager
