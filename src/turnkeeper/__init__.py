@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from turnkeeper.runs.doctor import doctor as doctor
     from turnkeeper.runs.ends import Repair as Repair
     from turnkeeper.runs.ends import repair_ends as repair_ends
-    from turnkeeper.runs.export import Follow as Follow
     from turnkeeper.runs.export import Foreseen as Foreseen
-    from turnkeeper.runs.export import Range as Range
     from turnkeeper.runs.export import export as export
     from turnkeeper.runs.export import foresee as foresee
     from turnkeeper.runs.exporter import ExportSettings as ExportSettings
+    from turnkeeper.runs.range import Follow as Follow
+    from turnkeeper.runs.range import Range as Range
     from turnkeeper.runs.report import RunReport as RunReport
     from turnkeeper.runs.schedule import Schedule as Schedule
     from turnkeeper.runs.sound import AudioWanted as AudioWanted
@@ -79,7 +79,7 @@ _HOMES = {
     "Completeness": "turnkeeper.runs.completeness",
     "ExportSettings": "turnkeeper.runs.exporter",
     "Filters": "turnkeeper.genesys.filters",
-    "Follow": "turnkeeper.runs.export",
+    "Follow": "turnkeeper.runs.range",
     "Foreseen": "turnkeeper.runs.export",
     "Genesys": "turnkeeper.genesys.platform",
     "Got": "turnkeeper.runs.conversation",
@@ -90,7 +90,7 @@ _HOMES = {
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
-    "Range": "turnkeeper.runs.export",
+    "Range": "turnkeeper.runs.range",
     "Recording": "turnkeeper.model",
     "Repair": "turnkeeper.runs.ends",
     "Report": "turnkeeper.viewer.report",

@@ -11,6 +11,7 @@ import msgspec
 
 __all__ = [
     "Absent",
+    "Alive",
     "Archived",
     "Committed",
     "Event",
@@ -19,6 +20,7 @@ __all__ = [
     "Listener",
     "Noted",
     "Paged",
+    "Paused",
     "Progressed",
     "Renewed",
     "Retried",
@@ -115,6 +117,18 @@ class Progressed(Event, frozen=True):
     failed: int
     requests: int
     quota: float = 0.0
+
+
+class Paused(Event, frozen=True):
+    """A run that follows has nothing to do until then (RFC 3339)."""
+
+    until: str
+
+
+class Alive(Event, frozen=True):
+    """The run's loop turns: every ten seconds of this machine's clock, and once when it was asked to stop."""
+
+    stopping: bool = False
 
 
 class Paged(Event, frozen=True):

@@ -20,8 +20,9 @@ from turnkeeper.archive.store import open_store
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.export import Range, Run, claimed
 from turnkeeper.runs.exporter import ExportSettings
+from turnkeeper.runs.range import Range
+from turnkeeper.runs.run import Run, claimed
 from turnkeeper.settings import PlatformSettings, StoreSettings
 
 __all__ = ["Job", "Phase", "opened"]

@@ -31,9 +31,10 @@ from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.events import Committed, Event, Noted
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.export import Follow, Range, Run, claimed
 from turnkeeper.runs.exporter import ExportSettings
 from turnkeeper.runs.ledger import Ledger
+from turnkeeper.runs.range import Follow, Range
+from turnkeeper.runs.run import Run, claimed
 from turnkeeper.settings import PlatformSettings
 
 SINCE, UNTIL, NOW = "2026-10-05T00:00:00Z", "2026-10-07T00:00:00Z", "2026-10-09T00:00:00Z"

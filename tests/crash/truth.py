@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Examination", "examined"]
+__all__ = ["Examination", "ask", "examined", "move", "simulated"]
 
 DAY = 86_400
 START = "2026-10-05T06:00:00Z"
@@ -59,18 +59,18 @@ def examined(folder: Path, conversations: int, *, per_day: int, faults: str = "a
     with simulated(conversations, per_day, faults) as platform:
         env = _environment(platform, folder)
         days = -(-conversations // per_day)
-        _move(platform, advance=(days // 5 * 7 + days % 5 + 3) * DAY)
-        until = _ask(platform["clock_url"])["now"]
+        move(platform, advance=(days // 5 * 7 + days % 5 + 3) * DAY)
+        until = ask(platform["clock_url"])["now"]
         options = ["export", "--to", str(archive), "--since", START, "--until", until, "--api", "speech", "-q"]
         began, reports = time.monotonic(), []
         while not reports or (_unfinished(reports[-1]) and len(reports) < ROUNDS):
             reports.append(_ran(options, env))
             print(_told(reports[-1]), flush=True)
-            _move(platform, advance=DAY)
+            move(platform, advance=DAY)
         seconds = time.monotonic() - began
         status = _ran(["status", str(archive), "--json"], env)
-        truth = _ask(platform["truth_url"])["conversations"]
-        asked = _ask(platform["base_url"] + "/_sim/requests")
+        truth = ask(platform["truth_url"])["conversations"]
+        asked = ask(platform["base_url"] + "/_sim/requests")
     return _judged(truth, status, reports, seconds, asked)
 
 
@@ -133,12 +133,12 @@ def _told(report: Mapping[str, Any]) -> str:
     return f"{report['started_at'][:10]} " + json.dumps({n: report.get(n, 0) for n in names} | {"why": failures})
 
 
-def _ask(url: str) -> Any:
+def ask(url: str) -> Any:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=600) as answer:
         return json.load(answer)
 
 
-def _move(platform: Mapping[str, Any], **how: Any) -> None:
+def move(platform: Mapping[str, Any], **how: Any) -> None:
     request = urllib.request.Request(platform["clock_url"], data=json.dumps(how).encode())
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).close()
 

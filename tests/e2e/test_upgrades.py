@@ -154,7 +154,7 @@ def test_a_newer_ledger_is_refused_with_the_mend(ledger: Path) -> None:
     clock = tk.ManualClock(OPENED)
     NextLedger(ledger, clock).close()
     before = ledger.read_bytes()
-    with pytest.raises(tk.errors.StoreRefused, match="version 3") as refused:
+    with pytest.raises(tk.errors.StoreRefused, match="version 4") as refused:
         Ledger(ledger, clock)
     assert "Upgrade turnkeeper" in refused.value.hint
     assert ledger.read_bytes() == before

@@ -276,6 +276,11 @@ def run(started: str, ended: str) -> str:
     return check_key(RUNS + f"{started}--{ended}".replace(":", "").replace("+", "") + ".json")
 
 
+def followed(started: str) -> str:
+    """The report of a day of a run that follows: rewritten until the day is over."""
+    return run(started, "follow")
+
+
 def parse_manifest(key: str) -> tuple[str, int] | None:
     """The conversation and generation of a manifest's key; None for any other key."""
     found = _parsed(_manifest, key)

@@ -1,8 +1,9 @@
 """The index of an archive: what is known of every conversation wanted, by day, and which windows were looked through.
 
 One object per UTC day of conversation start and generation, written create-only: the highest generation is the whole
-day. Two exporters that commit the same day meet on the conditional write; the second merges and writes the next one,
-so neither forgets what the other knows. Questions about dates are answered from here, never by listing manifests.
+day, or of a large one what changed since the whole one that it names. Two exporters that commit the same day meet on
+the conditional write; the second merges and writes the next one, so neither forgets what the other knows. Questions
+about dates are answered from here, never by listing manifests.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from turnkeeper.installation import upgrade_hint
 __all__ = ["AUDIO", "WHOLE", "CallState", "DayStates", "LegState", "State", "States", "Window", "counting", "merged"]
 
 FORMAT = "turnkeeper.states/1"
+CHANGES_FORMAT = "turnkeeper.states/2"
+"""Of a generation that is no whole day: versions that would take it for one refuse it."""
 WINDOW_FORMAT = "turnkeeper.window/2"
 _WINDOW_FORMATS = ("turnkeeper.window/1", WINDOW_FORMAT)
 UNDATED = "undated"
@@ -36,6 +39,8 @@ WHOLE = "_media"
 """The leg of a transcript that is of the whole conversation (the media dialect)."""
 
 _ATTEMPTS = 16
+_SMALL = 1 << 16
+"""A day of so many bytes (some 150 conversations) is always written as a whole."""
 
 
 class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -71,10 +76,12 @@ class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """All that is known of one day, sorted by conversation."""
+    """All that is known of one day, sorted by conversation; or, where ``since`` names a generation, what has changed
+    since that one."""
 
     format: str
     day: str
+    since: int = 0
     calls: tuple[CallState, ...] = ()
 
 
@@ -102,6 +109,7 @@ class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     format: str
     day: str
+    since: int = 0
     calls: tuple[msgspec.Raw, ...] = ()
 
 
@@ -142,7 +150,11 @@ class States:
 
     def read(self, day: str) -> DayStates:
         """What is known of a day; empty where nothing is. Raises ``Unread`` or ``StoreRefused`` for what is no day."""
-        return self._current(day, _DAY)[1] or DayStates(format=FORMAT, day=_checked(day))
+        _, layers = self._layers(day, _DAY)
+        if len(layers) == 1:
+            return layers[0]
+        calls = {call.conversation: call for layer in layers for call in layer.calls}
+        return DayStates(format=FORMAT, day=_checked(day), calls=tuple(calls[name] for name in sorted(calls)))
 
     def commit(
         self,
@@ -158,15 +170,23 @@ class States:
         """
         told = {call.conversation: call for call in calls}
         for _ in range(_ATTEMPTS):
-            generation, known = self._texts(day)
+            generation, layers = self._layers(day, _TEXTS)
             try:
+                known, changed = _named(layers), _named(layers[1:])
                 news = dict(_news(known, told, combine or merged))
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
             if not news:
                 return 0
-            texts = known | {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}
-            if self._write(day, generation, tuple(texts[name] for name in sorted(texts))):
+            texts = {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}
+            since = (layers[-1].since or generation) if layers else 0
+            # Nothing of a call that was erased may stand in a generation that stays.
+            anew = any(call.state == "erased" for call in news.values())
+            if anew or _is_worth(known | texts, changed | texts, generation + 1 - since):
+                written = self._write(day, generation, known | texts)
+            else:
+                written = self._write(day, generation, changed | texts, since)
+            if written:
                 return len(news)
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
@@ -182,18 +202,20 @@ class States:
     def reset(self, day: str) -> None:
         """Begin a day anew whose newest generation cannot be read: nothing is known of it from now on."""
         for _ in range(_ATTEMPTS):
-            if self._write(day, max(self._generations(day), default=0), ()):
+            if self._write(day, max(self._generations(day), default=0), {}):
                 return
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
-    def _write(self, day: str, generation: int, calls: tuple[msgspec.Raw, ...]) -> bool:
+    def _write(self, day: str, generation: int, texts: Mapping[str, msgspec.Raw], since: int = 0) -> bool:
         """Write the generation after this one; False where another exporter was first."""
-        whole = _DayTexts(format=FORMAT, day=_checked(day), calls=calls)
+        calls = tuple(texts[name] for name in sorted(texts))
+        form = CHANGES_FORMAT if since else FORMAT
+        layer = _DayTexts(format=form, day=_checked(day), since=since, calls=calls)
         try:
-            self._store.put(_key(day, generation + 1), _ENCODER.encode(whole) + b"\n", create=True)
+            self._store.put(_key(day, generation + 1), _ENCODER.encode(layer) + b"\n", create=True)
         except Conflict:
             return False
-        self._prune(day, generation)
+        self._prune(day, generation, since)
         return True
 
     def windows(self, damaged: Callable[[Unread], None] = _ignore) -> Iterator[Window]:
@@ -221,23 +243,19 @@ class States:
         key = keys.window(name, window.start, window.end)
         self._store.put(key, _ENCODER.encode(window) + b"\n")
 
-    def _texts(self, day: str) -> tuple[int, dict[str, msgspec.Raw]]:
-        """The newest generation of a day, and each of its calls as it is written."""
-        generation, found = self._current(day, _TEXTS)
-        try:
-            return generation, {_NAMED.decode(text).conversation: text for text in found.calls} if found else {}
-        except msgspec.DecodeError:
-            raise _damaged(_key(day, generation)) from None
-
-    def _current(self, day: str, decoder: msgspec.json.Decoder[D]) -> tuple[int, D | None]:
+    def _layers(self, day: str, decoder: msgspec.json.Decoder[D]) -> tuple[int, list[D]]:
+        """The newest generation of a day, and what it consists of: the whole day, and what changed since."""
         for _ in range(_ATTEMPTS):
             generation = max(self._generations(day), default=0)
             if generation == 0:
-                return 0, None
+                return 0, []
             try:
-                return generation, self._decoded(_key(day, generation), day, decoder)
+                newest = self._decoded(_key(day, generation), day, decoder)
+                if not newest.since:
+                    return generation, [newest]
+                return generation, [self._decoded(_key(day, newest.since), day, decoder), newest]
             except NotFound:
-                continue  # pruned between the two requests: a newer one stands there
+                continue  # pruned between the requests: a newer one stands there
         hint = "Run turnkeeper verify on the archive."
         raise Unavailable("is listed and not there", operation="read states", key=_key(day, generation), hint=hint)
 
@@ -246,7 +264,7 @@ class States:
             found = decoder.decode(self._store.get(key))
         except msgspec.DecodeError:
             raise _damaged(key) from None
-        if found.format != FORMAT:
+        if found.format != (CHANGES_FORMAT if found.since else FORMAT):
             raise StoreRefused(
                 f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=upgrade_hint()
             )
@@ -259,10 +277,11 @@ class States:
         listed = self._store.list(f"{keys.STATES}{_checked(day)}/")
         return [int(found[2]) for key in listed if (found := _day_key.fullmatch(key))]
 
-    def _prune(self, day: str, newest: int) -> None:
-        """Older generations go, the last but one stays for whoever is reading it."""
+    def _prune(self, day: str, newest: int, since: int = 0) -> None:
+        """Older generations go; the last but one stays for whoever is reading it, and the whole day that the newest one
+        adds to."""
         for generation in self._generations(day):
-            if generation < newest:
+            if generation < newest and generation != since:
                 self._store.delete(_key(day, generation))
 
 
@@ -274,6 +293,18 @@ _DAMAGED = "Run turnkeeper reindex on the archive: it builds the day again from 
 
 def _damaged(key: str) -> Unread:
     return Unread("not a day of states", operation="read states", key=key, hint=_DAMAGED)
+
+
+def _named(layers: Iterable[_DayTexts]) -> dict[str, msgspec.Raw]:
+    """Each call as it is written, by its conversation; what changed last counts. Raises ``DecodeError``."""
+    return {_NAMED.decode(text).conversation: text for layer in layers for text in layer.calls}
+
+
+def _is_worth(whole: Mapping[str, msgspec.Raw], changed: Mapping[str, msgspec.Raw], generations: int) -> bool:
+    """Whether the whole day is to be written: once the changes written since come to as much. So a day is written for
+    what changes in it, not for how much it holds."""
+    sizes = [sum(memoryview(text).nbytes for text in texts.values()) for texts in (whole, changed)]
+    return sizes[0] <= _SMALL or sizes[1] * generations > sizes[0]
 
 
 def _news(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -22,6 +23,9 @@ __all__ = ["FORMAT", "Reason", "Tombstone", "Tombstones"]
 
 FORMAT = "turnkeeper.tombstone/1"
 _BELIEVED_S = 30.0
+_FEW = 2000
+"""So many are listed at once (two requests). Of more, each conversation is asked about by itself: a million would
+take a thousand requests each time."""
 
 Reason = Literal["request", "expired"]
 """Why a conversation was erased: somebody asked for it, or it had become too old."""
@@ -48,6 +52,7 @@ class Tombstones:
         self._store = store
         self._lock = threading.Lock()
         self._listed: tuple[float, frozenset[str]] | None = None
+        self._many = False
 
     def has(self, conversation: str) -> bool:
         """Whether the conversation was erased. One request. Raises ``Misconfigured`` for what cannot be an id."""
@@ -78,17 +83,36 @@ class Tombstones:
     def refuse(self, conversation: str, *, believed: bool = False) -> None:
         """Raises ``Erased`` if the conversation was erased.
 
-        ``believed`` takes the word of a list that is at most half a minute old, for runs over many conversations.
+        ``believed`` takes the word of a list that is at most half a minute old, for runs over many conversations; where
+        there are many tombstones, it asks.
         """
-        if conversation in self._recent() if believed else self.has(conversation):
+        recent = self._recent() if believed else None
+        if self.has(conversation) if recent is None else conversation in recent:
             raise erased(conversation)
 
-    def _recent(self) -> frozenset[str]:
+    def among(self, conversations: Collection[str]) -> set[str]:
+        """Which of these were erased by now."""
+        few = self.few() if conversations else frozenset()
+        if few is None:
+            return {conversation for conversation in conversations if self.has(conversation)}
+        return set(few.intersection(conversations))
+
+    def few(self) -> frozenset[str] | None:
+        """All that were erased by now; None where they are too many to be listed again and again."""
+        if not self._many:
+            found = frozenset(islice(self.all(), _FEW + 1))
+            self._many = len(found) > _FEW  # they never become fewer
+            if not self._many:
+                return found
+        return None
+
+    def _recent(self) -> frozenset[str] | None:
         with self._lock:
             # The machine's own clock: this is about how long a list was believed, not about when anything was erased.
-            if self._listed is None or time.monotonic() - self._listed[0] > _BELIEVED_S:
-                self._listed = time.monotonic(), frozenset(self.all())
-            return self._listed[1]
+            if not self._many and (self._listed is None or time.monotonic() - self._listed[0] > _BELIEVED_S):
+                found = self.few()
+                self._listed = None if found is None else (time.monotonic(), found)
+            return None if self._many or self._listed is None else self._listed[1]
 
 
 def erased(conversation: str) -> Erased:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from cyclopts import Parameter
 
 from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.health import Health
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.log import service_log
 from turnkeeper.cli.options import (
@@ -32,14 +34,15 @@ from turnkeeper.cli.pulse import Pulse
 from turnkeeper.cli.wanted import Wanted, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
-from turnkeeper.runs.export import Follow, Range, foresee
 from turnkeeper.runs.export import export as run_export
+from turnkeeper.runs.export import foresee
 from turnkeeper.runs.exporter import ExportSettings
+from turnkeeper.runs.range import Follow, Range
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
 from turnkeeper.runs.windows import length_of
-from turnkeeper.settings import StoreSettings, clock_from_environment
+from turnkeeper.settings import StoreSettings, clock_from_environment, environment
 
 __all__ = ["ended", "export", "heard", "politely_stopped"]
 
@@ -51,6 +54,7 @@ def export(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
+    health_file: Path | None = None,
     absent_window: str = "7d",
     audio: Audio | None = None,
     concurrency: int = 24,
@@ -86,6 +90,8 @@ def export(
         Go on until stopped: list the last days again and ask for late transcripts when they are due.
     every
         How often to list again with --follow.
+    health_file
+        Write this file every ten seconds, with the time and what the run does, for a probe of a service manager.
     absent_window
         How long to go on asking for a transcript that is not there, from the call's end or the first ask.
     concurrency
@@ -95,7 +101,7 @@ def export(
     quiet
         No progress at all.
     """
-    pulse = heard(as_json=json, quiet=quiet)
+    pulse = heard(as_json=json, quiet=quiet, health_file=health_file)
     to = archive_address(to, platform or Platform())
     if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
@@ -201,10 +207,11 @@ def _failed_words(report: RunReport) -> Iterator[str]:
             yield f"  {failures[0].hint}"
 
 
-def heard(*, as_json: bool, quiet: bool) -> Listener:
-    """Who hears of a run over many conversations."""
+def heard(*, as_json: bool, quiet: bool, health_file: Path | None = None) -> Listener:
+    """Who hears of a run over many conversations. Raises what ``Health`` raises."""
     told = listener(as_json=as_json, quiet=quiet)
-    return told if quiet or service_log() else Pulse(sys.stderr)
+    pulse = told if quiet or service_log() else Pulse(sys.stderr)
+    return Health(pulse, health_file, environment().get("NOTIFY_SOCKET", ""))
 
 
 def _ms(length: timedelta) -> int:

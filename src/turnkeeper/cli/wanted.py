@@ -13,8 +13,8 @@ from cyclopts import Group, Parameter
 from turnkeeper.cli.options import names_in
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.filters import Filters
-from turnkeeper.runs.export import Range
 from turnkeeper.runs.id_list import read_ids
+from turnkeeper.runs.range import Range
 from turnkeeper.runs.windows import By
 
 __all__ = ["Wanted", "asked"]

@@ -36,6 +36,7 @@ _HEAD_S = 120.0
 """An answer has begun by then. The library's own time-out begins anew with each ``100 Continue``."""
 _ANSWER_S = 300.0
 """A body is whole by then, where the caller names no deadline of its own."""
+_IDLE_S = 30.0
 # No limit on waiting for a free connection: those who wait are bounded by those who work.
 _TIMEOUTS = {"timeout": httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None).as_dict()}
 _OUR_HEADERS = {
@@ -147,7 +148,7 @@ class Http:
 
     Each connection has a client of its own, taken from a stack and put back on it: the library's pool would look at
     every connection twice for each request, which costs more than sending it. Those on top are used again and stay
-    open, those below are closed after a while.
+    open, those below are closed after half a minute, with the next request.
 
     Raises ``Misconfigured`` where the certificate authority's file, or a proxy of the environment, cannot be used.
     """
@@ -170,7 +171,8 @@ class Http:
         # A context takes a while to make, and an injected transport has no use for one.
         verify = _trust(settings) if transport is None else True
         self._new = partial(httpx2.AsyncClient, verify=verify, transport=transport, follow_redirects=False)
-        self._idle: list[httpx2.AsyncClient] = []
+        self._is_given = transport is not None
+        self._idle: list[tuple[float, httpx2.AsyncClient]] = []
         self._all: list[httpx2.AsyncClient] = []
 
     def deadline(self, seconds: float | None = None) -> float:
@@ -193,6 +195,7 @@ class Http:
         Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted or a proxy
         asks who we are.
         """
+        await self.close_idle(_IDLE_S)
         client = self._taken()
         end = self.deadline() if until is None else until
         try:
@@ -219,7 +222,17 @@ class Http:
                 with suppress(Exception):
                     await response.aclose()
         finally:
-            self._idle.append(client)
+            self._idle.append((self._now(), client))
+
+    async def close_idle(self, seconds: float = 0) -> None:
+        """Close the connections that nobody has used for so long. The other side closes them some day, and such a one
+        would stay half open until it is used again."""
+        # All clients share a transport that was given, and closing one of them would close it.
+        while self._idle and not self._is_given and self._now() - self._idle[0][0] >= seconds:
+            _, client = self._idle.pop(0)
+            with suppress(Exception):
+                await client.aclose()
+            self._all.remove(client)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -229,7 +242,7 @@ class Http:
 
     def _taken(self) -> httpx2.AsyncClient:
         if self._idle:
-            return self._idle.pop()
+            return self._idle.pop()[1]
         client = self._new()
         self._all.append(client)
         return client

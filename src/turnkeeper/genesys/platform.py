@@ -102,6 +102,11 @@ class Genesys:
         """The rate limits of all clients together; None before the platform has named one."""
         return self._pool.quota
 
+    async def rest(self) -> None:
+        """Close the connections that are idle now: nothing will be asked for a while."""
+        await self._http.close_idle()
+        await self._storage.close_idle()
+
     async def organisation(self) -> str:
         """The id of the organisation that the clients belong to; empty where a gateway does not say.
 

@@ -284,18 +284,26 @@ _REPORT = msgspec.json.Decoder(RunReport)
 
 
 def _last_run(archive: Archive) -> RunReport | None:
-    """The report of the finished run that listed furthest: mostly the last, unless that one filled in older days."""
+    """The report of the finished run that listed furthest: mostly the last, unless that one filled in older days.
+
+    Reports of runs that follow say only what was listed to its end, however the run ended.
+    """
     best: RunReport | None = None
     for key in reversed(list(archive.store.list(keys.RUNS))):
-        if best is not None and key < keys.run(best.listed_until, ""):
-            break  # no run lists beyond its own start
+        if best is not None and key < keys.run(_a_day_before(best.listed_until), ""):
+            break  # no report lists beyond its own start but for one of a day
         try:
             report = _REPORT.decode(archive.store.get(key))
         except msgspec.DecodeError:
             continue
-        if report.ended == "done" and report.listed_until > (best.listed_until if best else ""):
+        is_told = report.ended == "done" or key == keys.followed(report.started_at)
+        if is_told and report.listed_until > (best.listed_until if best else ""):
             best = report
     return best
+
+
+def _a_day_before(moment: str) -> str:
+    return rfc3339(datetime.fromisoformat(moment) - timedelta(days=1))
 
 
 def _inside(day: str, since: datetime | None, until: datetime | None) -> bool:

@@ -9,37 +9,35 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
-import msgspec
 
-from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.states import WINDOW_FORMAT, States, Window
-from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.clock import Clock, rfc3339, rfc3339_ms
-from turnkeeper.errors import Defect, Denied, Erased, Misconfigured, Retriable, TurnkeeperError, Unavailable, Unread
-from turnkeeper.events import Committed, Listed, Listener, Noted, Progressed, Settled, silent
+from turnkeeper.clock import Clock, rfc3339_ms
+from turnkeeper.errors import Defect, Denied, Misconfigured, Retriable, TurnkeeperError, Unavailable
+from turnkeeper.events import Listed, Listener, Noted, Settled, silent
 from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs import index
-from turnkeeper.runs.failures import earlier_failure, failure_of, unreadable
+from turnkeeper.runs.failures import failure_of
 from turnkeeper.runs.feed import Batch, Feed, ListingProgress
-from turnkeeper.runs.ledger import Ledger, Outstanding, Settlement, Taken
+from turnkeeper.runs.ledger import Ledger, Settlement, Taken
 from turnkeeper.runs.listings import Listings
+from turnkeeper.runs.names import Names, no_names
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.settling import Settling
 from turnkeeper.runs.sound import AudioWanted
+from turnkeeper.runs.stopping import first_of
+from turnkeeper.runs.upkeep import Upkeep
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
 
 __all__ = ["Batch", "ExportSettings", "Exporter", "Feed"]
 
-_FAILURES_LISTED = 1000
 _DENIALS = 5
 """So many denials in a row, none of them known before, and no transcript at all: a role is missing, and asking on would
 only spend the quota."""
@@ -48,11 +46,13 @@ only spend the quota."""
 @dataclass(frozen=True)
 class ExportSettings:
     """``visitors`` conversations are under way at once; ``writers`` of them may be writing. The archive's index is
-    brought up to date every ``commit_seconds``. ``audio`` says that the recordings are wanted too."""
+    brought up to date every ``commit_seconds``, by a run that follows every ``follow_seconds``. ``audio`` says that the
+    recordings are wanted too."""
 
     visitors: int = 24
     writers: int = 8
     commit_seconds: float = 60.0
+    follow_seconds: float = 900.0
     schedule: Schedule = field(default_factory=Schedule)
     audio: AudioWanted | None = None
     spool_folder: Path | None = None
@@ -65,15 +65,18 @@ class _Under:
     queue: deque[Taken] = field(default_factory=deque)
     flying: int = 0
     feeding: bool = True
+    over: bool = False
+    nothing_since: anyio.Event | None = None
     denials: int = 0
+    arrived: int = 0
     refused: Denied | Misconfigured | None = None
 
 
 class Exporter:
-    """One run over one archive. ``window_name`` is the slug of what is wanted; ``stop`` ends the run politely.
+    """One pass over one archive. ``window_name`` is the slug of what is wanted; ``stop`` ends the pass politely.
 
-    ``concerns`` says of a conversation that failed in an earlier run whether it belongs to what this run is asked for
-    (None: every one does); the report counts those.
+    ``upkeep`` is that of the whole run (one of its own where none is given, which tells the archive every
+    ``commit_seconds``), ``names`` gives the platform's directories.
     """
 
     def __init__(
@@ -87,10 +90,9 @@ class Exporter:
         window_name: str = "all",
         listener: Listener = silent,
         stop: threading.Event | None = None,
-        concerns: Callable[[Outstanding], bool] | None = None,
+        upkeep: Upkeep | None = None,
+        names: Callable[[], Awaitable[Names]] = no_names,
     ) -> None:
-        self._platform = platform
-        self._archive = archive
         self._ledger = ledger
         self._states = States(archive.store)
         self._clock = clock
@@ -98,64 +100,60 @@ class Exporter:
         self._window_name = window_name
         self._listener = listener
         self._stop = stop or threading.Event()
-        self._listings = Listings(platform.listed)
-        self._threads = anyio.CapacityLimiter(self._settings.writers)
+        every = self._settings.commit_seconds
+        self._upkeep = upkeep or Upkeep(platform, archive, ledger, clock, every=every, listener=listener)
+        self._visitor = Visitor(
+            platform,
+            archive,
+            self._settings.schedule,
+            clock,
+            Listings(platform.listed).of,
+            names=names,
+            audio=self._settings.audio,
+            listener=listener,
+            threads=anyio.CapacityLimiter(self._settings.writers),
+            spool_folder=self._settings.spool_folder,
+        )
         self._settling = Settling(ledger)
         self._wake = anyio.Event()
         self._taking = anyio.Lock()
-        self._committed = clock.monotonic()
-        self._kept: list[str] = []
-        self._concerns = concerns
         self._listing = ListingProgress()
-        self._told = 0.0
-        self.report = RunReport(started_at=rfc3339(clock.now()))
+        self.listed_until = ""
 
-    async def run(self, feed: Feed, names: tuple[list[Arrived], list[str]] = ([], [])) -> RunReport:
-        """One pass: everything found, and everything due, is visited once; then the index is committed.
+    @property
+    def report(self) -> RunReport:
+        """What the run has done so far."""
+        return self._upkeep.report
+
+    async def run(self, feed: Feed) -> RunReport:
+        """One pass as a whole run: then the index is committed, and the report kept.
 
         Raises ``Denied`` where the platform refuses everything, and any other ``Fatal``; what was done until then is
         committed all the same.
         """
-        self._listings.forget()
-        visitor = Visitor(
-            self._platform,
-            self._archive,
-            self._settings.schedule,
-            self._clock,
-            self._listings.of,
-            names=names[0],
-            notes=names[1],
-            audio=self._settings.audio,
-            listener=self._listener,
-            threads=self._threads,
-            spool_folder=self._settings.spool_folder,
-        )
-        under = _Under()
-        try:
-            await self._both(feed, visitor, under)
-        except BaseException as cause:
-            self.report.ended = type(cause).__name__
-            # What ended the run is what its user must hear; what cannot be said to the archive now, the ledger keeps.
-            with anyio.CancelScope(shield=True), contextlib.suppress(TurnkeeperError):
-                await self._put_back(under)
-                await self._finish()
-            raise
-        await self._put_back(under)
-        self.report.ended = "interrupted" if self._stop.is_set() else "done"
-        await self._finish()
-        # What cannot be swept now (this identity may not delete, say) is swept by a later run.
-        with contextlib.suppress(TurnkeeperError):
-            await anyio.to_thread.run_sync(self._archive.sweep)
+        async with self._upkeep.until_the_end(self._stop):
+            await self.visit_all(feed)
         return self.report
 
-    async def _both(self, feed: Feed, visitor: Visitor, under: _Under) -> None:
+    async def visit_all(self, feed: Feed) -> None:
+        """Everything found, and everything due, is visited once. Raises as ``run`` does."""
+        under = _Under()
+        try:
+            await self._both(feed, under)
+        finally:
+            with anyio.CancelScope(shield=True), contextlib.suppress(TurnkeeperError):
+                await self._put_back(under)
+        if self.listed_until and not self._stop.is_set():
+            self.report.listed_until = self.listed_until
+
+    async def _both(self, feed: Feed, under: _Under) -> None:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._feed, feed, under)
                 for _ in range(self._settings.visitors):
-                    tasks.start_soon(self._visits, visitor, under)
+                    tasks.start_soon(self._visits, under)
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            raise first_of(group) from None
 
     @property
     def left_out(self) -> frozenset[tuple[str, str]]:
@@ -206,12 +204,11 @@ class Exporter:
 
     def _cannot_list(self, cause: TurnkeeperError) -> None:
         start, stop = self._listing.window
-        report = self.report
-        report.unlisted += 1
-        if report.listed_until and start:
-            report.listed_until = min(report.listed_until, start)
+        self.report.unlisted += 1
+        if self.listed_until and start:
+            self.listed_until = min(self.listed_until, start)
         stretch = f"{start} to {stop} was not listed in full: " if start else ""
-        report.failures.append(failure_of("", cause, stretch))
+        self._upkeep.failed(failure_of("", cause, stretch))
 
     async def _listed(self, feed: Feed) -> None:
         settled = self.report.found
@@ -253,8 +250,7 @@ class Exporter:
         """List what cannot be asked for, once, however often a listing names it."""
         if one not in self.report.failures:
             self.report.refused += 1
-            if len(self.report.failures) < _FAILURES_LISTED:
-                self.report.failures.append(one)
+            self._upkeep.failed(one)
 
     def _close_window(self, batch: Batch) -> None:
         if batch.complete:
@@ -271,19 +267,19 @@ class Exporter:
             )
             self._ledger.close_window(self._window_name, batch.start, batch.stop)
 
-    async def _visits(self, visitor: Visitor, under: _Under) -> None:
+    async def _visits(self, under: _Under) -> None:
         while (taken := await self._next(under)) is not None:
             under.flying += 1
             try:
-                await self._visit(visitor, taken, under)
+                await self._visit(taken, under)
             finally:
                 under.flying -= 1
                 self._woken()
-            await self._upkeep()
+            await self._upkeep.tick()
 
-    async def _visit(self, visitor: Visitor, taken: Taken, under: _Under) -> None:
+    async def _visit(self, taken: Taken, under: _Under) -> None:
         try:
-            outcome = await visitor.visit(taken)
+            outcome = await self._visitor.visit(taken)
             under.denials = 0
         except Refused as refused:
             outcome = refused.outcome
@@ -295,96 +291,37 @@ class Exporter:
                 await anyio.to_thread.run_sync(self._ledger.give_back, taken)
             raise
         failed = outcome.error is not None
-        await self._settling.settle(Settlement(taken, outcome.call, outcome.due, failed))
+        with anyio.CancelScope(shield=True):
+            # What was kept is known to be, whatever ends the run.
+            await self._settling.settle(Settlement(taken, outcome.call, outcome.due, failed))
+        under.arrived += outcome.arrived
         self._count(outcome)
-        if under.denials >= _DENIALS and self.report.transcripts == 0 and under.refused is not None:
+        if under.denials >= _DENIALS and under.arrived == 0 and under.refused is not None:
             raise under.refused
 
     async def _next(self, under: _Under) -> Taken | None:
         """The next conversation that is due; None when there is none left, or the run is to end."""
-        while not self._stop.is_set():
+        while not (self._stop.is_set() or under.over):
             # Looked at before the ledger is: what is added while we look must not be slept over.
             wake, feeding = self._wake, under.feeding
             async with self._taking:
-                if not under.queue:
+                # Two dozen visitors need not each hear that nothing is due.
+                if not under.queue and under.nothing_since is not wake:
                     most = self._settings.visitors * 2
                     under.queue.extend(await anyio.to_thread.run_sync(self._ledger.take, most))
+                    under.nothing_since = None if under.queue else wake
             if under.queue:
                 return under.queue.popleft()
             if not feeding and not under.flying:
+                under.over = True
                 self._woken()
                 return None
             await wake.wait()
         return None
 
-    async def _upkeep(self) -> None:
-        """Now and then: the archive's index, the lease, a word about how it goes."""
-        now = self._clock.monotonic()
-        if now - self._told >= 1:
-            self._told = now
-            self._listener(await anyio.to_thread.run_sync(self._progress))
-        if now - self._committed >= self._settings.commit_seconds:
-            self._committed = now
-            await anyio.to_thread.run_sync(self._ledger.renew)
-            # A day of the index that cannot be read is said when the run ends.
-            with contextlib.suppress(Unread):
-                await self._commit()
-
-    async def _commit(self) -> None:
-        kept, self._kept = self._kept, []
-        try:
-            await anyio.to_thread.run_sync(self._take_back, kept)
-        except BaseException:
-            self._kept[:0] = kept  # nobody has looked: the next commit, or the last one of the run, has to
-            raise
-        told = await anyio.to_thread.run_sync(index.commit, self._ledger, self._states)
-        if told:
-            self._listener(Committed(calls=told))
-
-    def _take_back(self, kept: Sequence[str]) -> None:
-        """What was erased while it was being kept does not stay: one list tells for all of them."""
-        erased = set(kept).intersection(Tombstones(self._archive.store).all()) if kept else ()
-        for conversation in erased:
-            with suppress(Erased):
-                self._archive.undo_if_erased(conversation)
-        self._ledger.erase(erased)
-
     async def _put_back(self, under: _Under) -> None:
         while under.queue:
             await anyio.to_thread.run_sync(self._ledger.give_back, under.queue.popleft())
-
-    async def _finish(self) -> None:
-        """Whatever happened: the index says what is known, and the report is kept."""
-        await self._commit()
-        report = self.report
-        due = self._ledger.due()
-        report.waiting, report.completing = due.now + due.later - due.archived, due.archived
-        report.next_due = rfc3339_ms(due.next_ms) if due.next_ms else ""
-        report.states = self._ledger.counts()
-        await anyio.to_thread.run_sync(self._outstanding)
-        report.requests, report.downloads = self._platform.requests, self._platform.downloads
-        report.requests_per_transcript = round(report.requests / report.transcripts, 2) if report.transcripts else 0.0
-        report.ended_at = rfc3339(self._clock.now())
-        await anyio.to_thread.run_sync(self._keep_report)
-
-    def _outstanding(self) -> None:
-        """Count what stands failed or unread of what was asked for, and list what this run did not list yet."""
-        report = self.report
-        listed = {one.conversation for one in report.failures}
-        for one in self._ledger.outstanding():
-            if self._concerns is not None and not self._concerns(one):
-                continue
-            report.outstanding_failed += one.failed
-            report.outstanding_unread += one.call.state == "unread"
-            report.outstanding_recordings += one.unread_audio
-            if one.failed and one.call.conversation not in listed and len(report.failures) < _FAILURES_LISTED:
-                report.failures.append(earlier_failure(one))
-            if (one.unread_audio or one.call.state == "unread") and len(report.unreadable) < _FAILURES_LISTED:
-                report.unreadable.append(unreadable(one))
-
-    def _keep_report(self) -> None:
-        key = keys.run(self.report.started_at, self.report.ended_at)
-        self._archive.store.put(key, msgspec.json.format(msgspec.json.encode(self.report), indent=2) + b"\n")
 
     def _count(self, outcome: Outcome) -> None:
         report, state = self.report, outcome.call.state
@@ -393,15 +330,14 @@ class Exporter:
         report.defects += outcome.defects
         report.empty += outcome.empty
         if outcome.arrived:
-            self._kept.append(outcome.call.conversation)
+            self._upkeep.kept(outcome.call.conversation)
         if outcome.error is not None:
             report.failed += 1
-            if len(report.failures) < _FAILURES_LISTED:
-                report.failures.append(failure_of(outcome.call.conversation, outcome.error))
-        elif state == "pending":
-            report.open += 1
+            self._upkeep.failed(failure_of(outcome.call.conversation, outcome.error))
         else:
-            setattr(report, state, getattr(report, state) + 1)
+            self._upkeep.mended(outcome.call.conversation)
+            name = "open" if state == "pending" else state
+            setattr(report, name, getattr(report, name) + 1)
         self._listener(
             Settled(
                 conversation=outcome.call.conversation,
@@ -411,29 +347,6 @@ class Exporter:
             )
         )
 
-    def _progress(self) -> Progressed:
-        due = self._ledger.due()
-        report = self.report
-        quota = self._platform.quota
-        return Progressed(
-            visited=report.visited,
-            left=due.now,
-            waiting=due.later,
-            transcripts=report.transcripts,
-            failed=report.failed,
-            requests=self._platform.requests,
-            quota=1 - quota.left / quota.allowed if quota and quota.allowed else 0.0,
-        )
-
     def _woken(self) -> None:
         self._wake.set()
         self._wake = anyio.Event()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception that ended the run; its fellows were only cancelled by it."""
-    for one in group.exceptions:
-        if isinstance(one, BaseExceptionGroup):
-            return _first(one)
-        return one
-    return group

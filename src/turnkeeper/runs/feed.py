@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from turnkeeper.archive.states import CallState
 from turnkeeper.errors import Retriable
+from turnkeeper.genesys.conversations import is_id
+from turnkeeper.runs.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.runs.ledger import Wanted
 from turnkeeper.runs.report import Failure
+from turnkeeper.runs.visit import described
 
-__all__ = ["LISTED_AGAIN", "Batch", "Feed", "ListingProgress"]
+__all__ = ["LISTED_AGAIN", "PAGE", "Batch", "Feed", "ListingProgress", "no_id", "paged", "rejected"]
+
+PAGE = 100
 
 LISTED_AGAIN = (30.0, 120.0, 600.0)
 """Seconds until a listing that failed for a moment goes on; after that the run ends, and the next one goes on."""
@@ -53,3 +60,40 @@ class ListingProgress:
         self.ended += 1
         self.waits = list(LISTED_AGAIN)
         self.cause = None
+
+
+async def paged(
+    found: AsyncGenerator[Discovered | Unknown] | AsyncGenerator[Discovered], start: str = "", stop: str = ""
+) -> AsyncGenerator[Batch]:
+    """What is found, by the hundred; ids that are none are refused."""
+    batch: list[Wanted] = []
+    refused: list[Failure] = []
+    async with aclosing(found):
+        async for one in found:
+            if is_id(one.conversation):
+                batch.append(_wanted(one))
+            else:
+                refused.append(no_id(one.conversation))
+            if len(batch) == PAGE:
+                yield Batch(start, stop, tuple(batch))
+                batch.clear()
+    if batch or refused:
+        yield Batch(start, stop, tuple(batch), refused=tuple(refused))
+
+
+def no_id(text: str) -> Failure:
+    """A conversation that cannot be asked for: its id would become part of addresses and keys."""
+    shown = ascii(text[:40])[1:-1] + ("…" if len(text) > 40 else "")
+    hint = "Ids are letters, digits, '.', '_' and '-', at most 128 of them; the others were exported."
+    return Failure(conversation=shown, error="Refused", message="is not an id", hint=hint)
+
+
+def rejected(element: RejectedElement) -> Failure:
+    """An element of a listing that is no conversation."""
+    hint = "The others of the listing were exported; tell the platform's support."
+    return Failure(conversation=element.shown, error="Refused", message=element.reason, hint=hint)
+
+
+def _wanted(one: Discovered | Unknown) -> Wanted:
+    call = CallState(conversation=one.conversation, state="pending")
+    return Wanted(described(call, one.details), one.body, one.listed) if isinstance(one, Discovered) else Wanted(call)

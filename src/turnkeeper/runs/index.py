@@ -33,15 +33,20 @@ def commit(ledger: Ledger, states: States) -> int:
     return told
 
 
-def restore(ledger: Ledger, states: States, damaged: Callable[[Unread], None]) -> int:
+def restore(
+    ledger: Ledger, states: States, damaged: Callable[[Unread], None], stopped: Callable[[], bool] = lambda: False
+) -> int:
     """Take over the days that this ledger has not seen; how many calls they hold.
 
     What is done costs nothing again, and what was absent is asked again when its schedule says so. A day that cannot be
-    read is passed to ``damaged``: its calls are listed and fetched as if they were new.
+    read is passed to ``damaged``: its calls are listed and fetched as if they were new. Where ``stopped`` says so, the
+    next run goes on with the days that are left.
     """
     known = ledger.restored()
     taken = 0
     for day in states.days():
+        if stopped():
+            break
         if day not in known:
             try:
                 calls = states.read(day).calls

@@ -7,6 +7,7 @@ index (``archive.states``) is the truth, and a lost file is filled again from th
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -22,46 +23,14 @@ from turnkeeper.archive.states import AUDIO, CallState, LegState, merged
 from turnkeeper.clock import Clock
 from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.runs.ledger_errors import REMOVE, sqlite_errors_of
+from turnkeeper.runs.ledger_schema import STEPS
 from turnkeeper.runs.presence import Presence
+from turnkeeper.settings import state_folder
 
-__all__ = ["Due", "Ledger", "Outstanding", "Settlement", "Taken", "Wanted"]
+__all__ = ["Due", "Ledger", "Outstanding", "Settlement", "Taken", "Wanted", "ledger_path"]
 
 LEASE_S = 600.0
 """How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
-
-_SCHEMA = """
-CREATE TABLE calls (
-    conversation TEXT PRIMARY KEY,
-    day      TEXT NOT NULL,
-    state    TEXT NOT NULL,
-    facts    BLOB NOT NULL,
-    details  BLOB,
-    hint     BLOB,
-    due      INTEGER,
-    tries    INTEGER NOT NULL DEFAULT 0,
-    owner    TEXT,
-    leased   INTEGER,
-    dirty    INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX calls_due ON calls (due) WHERE due IS NOT NULL;
-CREATE INDEX calls_dirty ON calls (day) WHERE dirty;
-CREATE INDEX calls_state ON calls (state);
-CREATE INDEX calls_owner ON calls (owner) WHERE owner IS NOT NULL;
-CREATE TABLE windows (
-    name TEXT NOT NULL, start TEXT NOT NULL, stop TEXT NOT NULL,
-    PRIMARY KEY (name, start, stop)
-) WITHOUT ROWID;
-CREATE TABLE days (day TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
-
-_PROVEN_LISTINGS = """
-DELETE FROM windows;
-ALTER TABLE calls ADD COLUMN unread_audio INTEGER NOT NULL DEFAULT 0;
-CREATE INDEX calls_unread_audio ON calls (conversation) WHERE unread_audio;
-CREATE INDEX calls_tries ON calls (conversation) WHERE tries > 0;
-"""
-"""The versions before closed a window on any answer, so each of theirs is listed once more. ``unread_audio`` marks
-conversations with a recording that cannot be read."""
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _FACTS = msgspec.msgpack.Decoder(CallState)
@@ -125,6 +94,11 @@ class Due:
     next_ms: int | None
 
 
+def ledger_path(archive_url: str) -> Path:
+    """Where the queue of an archive stands on this machine."""
+    return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
+
+
 class Ledger:
     """The queue in a file. Times are epoch milliseconds of the clock given.
 
@@ -135,7 +109,7 @@ class Ledger:
     version and for one that is no ledger, ``DiskFull`` and ``Unavailable`` for what SQLite meets.
     """
 
-    steps: ClassVar[tuple[str, ...]] = (_SCHEMA, _PROVEN_LISTINGS)
+    steps: ClassVar[tuple[str, ...]] = STEPS
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
@@ -203,7 +177,7 @@ class Ledger:
                 one.taken.details if one.due is not None and not one.call.generation else None,
                 one.due,
                 one.taken.tries + 1 if one.failed else 0,
-                _has_unread_audio(one.call),
+                _audio_of(one.call),
                 one.call.conversation,
                 self._owner,
             )
@@ -211,7 +185,7 @@ class Ledger:
         ]
         with self._changing() as db:
             done = db.executemany(
-                "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, unread_audio = ?,"
+                "UPDATE calls SET state = ?, facts = ?, details = ?, due = ?, tries = ?, audio = ?,"
                 " owner = NULL, leased = NULL, dirty = 1 WHERE conversation = ? AND owner = ?",
                 rows,
             )
@@ -239,16 +213,16 @@ class Ledger:
             done = db.execute(f"UPDATE calls SET due = ?, tries = 0 WHERE {failed}", (self._now(),))  # noqa: S608
         return done.rowcount
 
-    def reopen(self, leg: str) -> int:
-        """Make archived conversations that lack this leg due at once; how many there are. It may have been asked for
-        and left open, by runs that did not want it and saw its time go by."""
-        now = self._now()
-        archived = "SELECT facts, due IS NULL FROM calls WHERE state IN ('done', 'unread') AND owner IS NULL"
+    def reopen_audio(self) -> int:
+        """Make archived conversations that lack their recordings due at once; how many there are. Recordings may have
+        been asked for and left open, by runs that did not want them and saw their time go by."""
         with self._changing() as db:
-            calls = [(_FACTS.decode(facts), idle) for facts, idle in db.execute(archived)]
-            lacking = [(now, call.conversation) for call, idle in calls if _lacks(call, leg, idle=bool(idle))]
-            db.executemany("UPDATE calls SET due = ? WHERE conversation = ?", lacking)
-        return len(lacking)
+            done = db.execute(
+                "UPDATE calls SET due = ? WHERE state IN ('done', 'unread') AND owner IS NULL"
+                " AND (audio = '' OR (audio = 'open' AND due IS NULL))",
+                (self._now(),),
+            )
+        return done.rowcount
 
     def due(self) -> Due:
         """What is left to do."""
@@ -261,6 +235,12 @@ class Ledger:
                 (now,),
             ).fetchone()
         return Due(*found)
+
+    def next_due(self) -> int | None:
+        """When the next conversation is due that is not due yet (epoch ms)."""
+        with self._reading() as db:
+            found = db.execute("SELECT min(due) FROM calls WHERE due > ?", (self._now(),)).fetchone()
+        return None if found is None else found[0]
 
     def counts(self) -> dict[str, int]:
         """How many conversations are in each state."""
@@ -307,7 +287,7 @@ class Ledger:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
                     "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL,"
-                    " unread_audio = 0, dirty = 1 WHERE conversation = ? AND state <> 'erased'",
+                    " audio = '', dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
                 )
             changed = db.total_changes > before
@@ -325,6 +305,14 @@ class Ledger:
                 words = "another process reads the queue, so what it holds of erased calls is not overwritten yet"
                 raise Unavailable(words, operation="erase", key=str(self.path), hint=hint)
 
+    def is_first(self, chore: str, day: str) -> bool:
+        """Whether this is to be done on a day (ISO 8601), because it was not yet."""
+        with self._changing() as db:
+            done = db.execute(
+                "INSERT INTO chores VALUES (?1, ?2) ON CONFLICT DO UPDATE SET day = ?2 WHERE day <> ?2", (chore, day)
+            )
+        return done.rowcount > 0
+
     def close_window(self, name: str, start: str, stop: str) -> None:
         """This stretch was listed to its end and the platform adds no more to it."""
         with self._changing() as db:
@@ -340,10 +328,11 @@ class Ledger:
         """Every conversation that failed the last time, or that is kept and cannot be read in full."""
         with self._reading() as db:
             rows = db.execute(
-                "SELECT facts, due, state = 'failed' OR tries > 0, unread_audio FROM calls WHERE conversation IN"
+                "SELECT facts, due, state = 'failed' OR tries > 0, audio = 'unread' FROM calls WHERE conversation IN"
                 " (SELECT conversation FROM calls WHERE state IN ('failed', 'unread')"
                 " UNION SELECT conversation FROM calls WHERE tries > 0"
-                " UNION SELECT conversation FROM calls WHERE unread_audio) AND state <> 'erased' ORDER BY conversation"
+                " UNION SELECT conversation FROM calls WHERE audio = 'unread')"
+                " AND state <> 'erased' ORDER BY conversation"
             )
             return [
                 Outstanding(_FACTS.decode(facts), due, bool(bad), bool(unread_audio))
@@ -360,6 +349,7 @@ class Ledger:
             self._refuse_others()
             self._db.execute("PRAGMA journal_mode = WAL")
         if found < newest:
+            self._db.create_function("audio_of", 1, lambda facts: _audio_of(_FACTS.decode(facts)), deterministic=True)
             with self._changing() as db:
                 # Another process may have been quicker.
                 for step in self.steps[self._version() :]:
@@ -429,8 +419,8 @@ class Ledger:
         row = db.execute("SELECT facts FROM calls WHERE conversation = ?", (call.conversation,)).fetchone()
         if row is None:
             db.execute(
-                "INSERT INTO calls (conversation, day, state, facts, due, unread_audio) VALUES (?, ?, ?, ?, ?, ?)",
-                (call.conversation, day, call.state, _ENCODER.encode(call), due, _has_unread_audio(call)),
+                "INSERT INTO calls (conversation, day, state, facts, due, audio) VALUES (?, ?, ?, ?, ?, ?)",
+                (call.conversation, day, call.state, _ENCODER.encode(call), due, _audio_of(call)),
             )
             return
         known = _FACTS.decode(row[0])
@@ -439,8 +429,8 @@ class Ledger:
             # Somebody else's progress; our own due time stands unless there is nothing left to do.
             done = "NULL" if due is None and both.state in ("done", "unread", "erased") else "due"
             db.execute(
-                f"UPDATE calls SET facts = ?, state = ?, due = {done}, unread_audio = ? WHERE conversation = ?",  # noqa: S608
-                (_ENCODER.encode(both), both.state, _has_unread_audio(both), call.conversation),
+                f"UPDATE calls SET facts = ?, state = ?, due = {done}, audio = ? WHERE conversation = ?",  # noqa: S608
+                (_ENCODER.encode(both), both.state, _audio_of(both), call.conversation),
             )
 
     @contextmanager
@@ -450,7 +440,9 @@ class Ledger:
             try:
                 yield self._db
             except BaseException:
-                self._db.execute("ROLLBACK")
+                # Where the disk is full, SQLite has rolled back already.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
 
@@ -470,8 +462,15 @@ def _day(call: CallState) -> str:
     return call.started_at[:10] or "undated"
 
 
-def _has_unread_audio(call: CallState) -> bool:
-    return any(leg.id == AUDIO and leg.state == "unread" for leg in call.legs)
+def _audio_of(call: CallState) -> str:
+    """How the recordings stand: ``open`` while they may still come, ``unread``, ``settled``; empty where nobody asked
+    for them."""
+    leg = next((leg for leg in call.legs if leg.id == AUDIO), None)
+    if leg is None:
+        return ""
+    if leg.state == "unread":
+        return "unread"
+    return "open" if leg.state == "absent" and not leg.final else "settled"
 
 
 def _missing(known: CallState, listed: frozenset[str]) -> bool:
@@ -482,10 +481,6 @@ def _missing(known: CallState, listed: frozenset[str]) -> bool:
 
 def _is_unready(leg: LegState) -> bool:
     return leg.state == "absent" and leg.reason.startswith("not ready")
-
-
-def _lacks(call: CallState, leg: str, *, idle: bool) -> bool:
-    return all(one.id != leg or (idle and one.state == "absent" and not one.final) for one in call.legs)
 
 
 def _renewed(known: CallState, told: CallState) -> CallState:

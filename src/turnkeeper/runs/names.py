@@ -5,8 +5,10 @@ They only decorate. Whatever fails about them is a note in the manifest, and cos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+
+import anyio
 
 from turnkeeper.archive.bundle import Arrived
 from turnkeeper.errors import Defect, Denied, Fatal, TurnkeeperError
@@ -16,7 +18,10 @@ from turnkeeper.genesys.withheld import kept_form
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.details import Details
 
-__all__ = ["ids_of", "names_of"]
+__all__ = ["NameLists", "Names", "ids_of", "names_of", "no_names"]
+
+Names = tuple[Sequence[Arrived], Sequence[str]]
+"""Lists of names to keep, and notes about those that are missing."""
 
 _KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
 
@@ -57,6 +62,34 @@ async def names_of(
         if body is not None:
             arrived.append(Arrived(spools.enter_context(body), f"directory/{kind}"))
     return arrived, notes
+
+
+async def no_names() -> Names:
+    """For those who keep none."""
+    return (), ()
+
+
+class NameLists:
+    """The whole directories, asked for when the first conversation needs them: a run with nothing to keep asks for
+    none."""
+
+    def __init__(self, platform: Genesys) -> None:
+        self._platform = platform
+        self._found: Names | None = None
+        self._asking = anyio.Lock()
+        self._spools = ExitStack()
+
+    async def get(self) -> Names:
+        """Raises what ``names_of`` raises."""
+        async with self._asking:
+            if self._found is None:
+                self._found = await names_of(self._platform, None, self._spools)
+        return self._found
+
+    def close(self) -> None:
+        """Let go of the lists."""
+        self._found = None
+        self._spools.close()
 
 
 async def _listed(platform: Genesys, kind: Kind, ids: Collection[str] | None) -> tuple[Spool | None, str]:

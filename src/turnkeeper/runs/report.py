@@ -40,6 +40,9 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     ``outstanding_failed``, ``outstanding_unread`` and ``outstanding_recordings`` count the conversations of the range
     asked for that stand failed, unread, or with an unread recording at the end of the run, whichever run found out.
+    A run that follows has a report for each day, which is rewritten while the day lasts: its counts are of that day,
+    and ``ended`` is ``done`` until the run ends.
+
     ``unlisted`` counts stretches of time that could not be listed, ``unreadable_days`` days of the archive's index that
     cannot be read; ``empty`` counts conversations of this run whose transcript holds no turn. ``failures`` lists up to
     1,000 of what failed, ``unreadable`` up to 1,000 of what is kept and cannot be read.

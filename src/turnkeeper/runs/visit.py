@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +25,7 @@ from turnkeeper.genesys.speech import candidates
 from turnkeeper.runs.index import epoch_ms
 from turnkeeper.runs.ledger import Taken
 from turnkeeper.runs.legs import Legs, held, next_ask, waiting
+from turnkeeper.runs.names import Names, no_names
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.sound import AudioFound, AudioWanted, fetch_audio
 from turnkeeper.spool import Spool
@@ -64,7 +65,7 @@ class Outcome:
 class Visitor:
     """Visits conversations through both doors. Safe to use from several tasks at once.
 
-    ``names`` are the platform's directories, arrived once for the whole run; ``audio`` says that recordings are wanted
+    ``names`` gives the platform's directories, the same for the whole run; ``audio`` says that recordings are wanted
     too; ``threads`` bounds the writing.
     """
 
@@ -73,8 +74,7 @@ class Visitor:
     schedule: Schedule
     clock: Clock
     listing: Listing
-    names: Sequence[Arrived] = ()
-    notes: Sequence[str] = ()
+    names: Callable[[], Awaitable[Names]] = no_names
     audio: AudioWanted | None = None
     listener: Listener = silent
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(8))
@@ -222,12 +222,13 @@ class Visitor:
         arrived += [Arrived(one.spool, one.source, one.communication) for one in found.bodies]
         states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
         sound = await self._audio(call, details, spools) if self.audio else AudioFound()
+        names, notes = await self.names()
         keep = partial(
             self.archive.keep,
             call.conversation,
-            [*arrived, *self.names, *sound.arrived],
+            [*arrived, *names, *sound.arrived],
             states=states,
-            notes=[*self.notes, *sound.notes],
+            notes=[*notes, *sound.notes],
             recordings=sound.states,
             sync_mode=self.audio.sync if self.audio else None,
             new=call.generation == 0,

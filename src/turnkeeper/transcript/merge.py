@@ -7,6 +7,7 @@ stream (those at the very beginning stand first of all).
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby, islice
 from typing import BinaryIO, cast
@@ -20,6 +21,9 @@ __all__ = ["batched", "in_order", "mark_duplicates", "merged"]
 RUN_TURNS = 20_000
 RUN_BYTES = 8 << 20
 """A sorted run in memory ends at either bound; 20,000 turns of 200 bytes of text are about 8 MiB."""
+
+BLOCK = 1 << 16
+"""Read back of a run at once."""
 
 GROUP = 50_000
 """Turns with one start time that are remembered when duplicates are sought. More at one instant are not speech."""
@@ -84,43 +88,62 @@ def _keyed(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
 
 
 def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
-    runs: list[Iterator[tuple[Key, Turn]]] = []
+    spans: list[tuple[int, int]] = []
+    spilled: BinaryIO | None = None
     run: list[tuple[Key, Turn]] = []
     size = 0
     for pair in keyed:
         run.append(pair)
         size += len(pair[1].text) + 100 * len(pair[1].words)
         if len(run) >= RUN_TURNS or size >= RUN_BYTES:
-            runs.append(_spill(run))
+            spilled = spilled or _nameless()
+            spans.append(_spill(run, spilled))
             run, size = [], 0
     run.sort(key=lambda pair: pair[0])
-    if not runs:
-        return iter(run)
-    return heapq.merge(*runs, iter(run), key=lambda pair: pair[0])
+    return iter(run) if spilled is None else _unspilled(spilled, spans, run)
 
 
-def _spill(run: list[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
-    """Write one sorted run to a nameless file and give it back as an iterator."""
+def _nameless() -> BinaryIO:
     import tempfile
 
+    return cast(BinaryIO, tempfile.TemporaryFile(prefix="turnkeeper-"))
+
+
+def _spill(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
+    """Write one sorted run behind the others; where it begins and ends. All share one file: a descriptor for each
+    would be too many for a very long transcript."""
     run.sort(key=lambda pair: pair[0])
-    file = cast(BinaryIO, tempfile.TemporaryFile(prefix="turnkeeper-"))  # noqa: SIM115 - lives as long as its reader
     encoder = msgspec.msgpack.Encoder()
+    start = file.tell()
     for key, turn in run:
         data = encoder.encode(_Keyed(key, turn))
         file.write(len(data).to_bytes(4, "little"))
         file.write(data)
-    file.seek(0)
-    return _unspill(file)
+    file.flush()
+    return start, file.tell()
 
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _KEYED = msgspec.msgpack.Decoder(_Keyed)
 
 
-def _unspill(file: BinaryIO) -> Iterator[tuple[Key, Turn]]:
-    decoder = _KEYED
+def _unspilled(
+    file: BinaryIO, spans: list[tuple[int, int]], last: list[tuple[Key, Turn]]
+) -> Iterator[tuple[Key, Turn]]:
     with file:
-        while head := file.read(4):
-            item = decoder.decode(file.read(int.from_bytes(head, "little")))
-            yield item.key, item.turn
+        runs = [_read_back(file, start, end) for start, end in spans]
+        yield from heapq.merge(*runs, last, key=lambda pair: pair[0])
+
+
+def _read_back(file: BinaryIO, at: int, end: int) -> Iterator[tuple[Key, Turn]]:
+    held, used = b"", 0
+    while at < end or used < len(held):
+        size = int.from_bytes(held[used : used + 4], "little") if len(held) - used >= 4 else 0
+        if not size or len(held) - used < 4 + size:
+            # A turn may be longer than a block.
+            more = os.pread(file.fileno(), min(max(BLOCK, size + 4), end - at), at)
+            held, used, at = held[used:] + more, 0, at + len(more)
+            continue
+        item = _KEYED.decode(memoryview(held)[used + 4 : used + 4 + size])
+        used += 4 + size
+        yield item.key, item.turn

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from turnkeeper.archive.folder import FolderStore
 from turnkeeper.archive.states import AUDIO, CallState, LegState, States, Window, merged
-from turnkeeper.archive.store import open_store
+from turnkeeper.archive.store import Store, open_store
 from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unavailable, Unread
 
 DAY = "2026-10-05"
@@ -193,3 +194,70 @@ def test_a_damaged_window_is_reported_and_the_others_are_listed(tmp_path: Path) 
         (True, "has the format 'turnkeeper.window/99'"),
         (False, "not a window"),
     ]
+
+
+class Weighed:
+    """A store that adds up what is written to it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.written = 0
+
+    def put(self, key: str, data: bytes, **how: Any) -> None:
+        self.written += len(data)
+        self._store.put(key, data, **how)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def full_day(count: int) -> dict[str, CallState]:
+    return {f"c{number:04}": call(f"c{number:04}", "absent", reason="r" * 200) for number in range(count)}
+
+
+def test_a_large_day_is_written_for_what_changes_in_it() -> None:
+    """K6: 5,000 calls archived, 309 asks: 680 MB of index, the whole day each time."""
+    store: Any = Weighed(open_store("memory://"))
+    states, told = States(store), full_day(2000)
+    states.commit(DAY, told.values())
+    whole, store.written = store.written, 0
+    for number in range(300):
+        told[f"c{number:04}"] = call(f"c{number:04}", "done", generation=1)
+        assert states.commit(DAY, [told[f"c{number:04}"]]) == 1
+        assert len(list(store.list("_turnkeeper/states/"))) <= 3
+    assert store.written < 30 * whole
+    assert {one.conversation: one for one in states.read(DAY).calls} == told
+
+
+@given(some.lists(some.lists(some.tuples(some.integers(0, 399), calls), max_size=30), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_a_day_in_layers_is_the_day_as_a_whole(rounds: list[list[tuple[int, CallState]]]) -> None:
+    states, expected = States(open_store("memory://")), full_day(400)
+    states.commit(DAY, expected.values())
+    for commit in rounds:
+        told = {f"c{n:04}": msgspec.structs.replace(one, conversation=f"c{n:04}") for n, one in commit}
+        states.commit(DAY, told.values())
+        expected |= {name: merged(expected[name], one) for name, one in told.items()}
+    assert list(states.read(DAY).calls) == [expected[name] for name in sorted(expected)]
+
+
+def test_nothing_of_an_erased_call_stands_in_the_newest_generation() -> None:
+    store = open_store("memory://")
+    states = States(store)
+    states.commit(DAY, full_day(400).values())
+    states.commit(DAY, [call("c0001", "absent", reason="hush-hush", legs=(LegState(id="leg-1", state="absent"),))])
+    assert b"states/2" in store.get(f"_turnkeeper/states/{DAY}/000002.json")
+    states.commit(DAY, [call("c0001", "erased")])
+    newest = store.get(f"_turnkeeper/states/{DAY}/000003.json")
+    assert b"hush-hush" not in newest
+    assert b"since" not in newest
+    assert len(states.read(DAY).calls) == 400
+
+
+def test_versions_that_know_whole_days_only_refuse_changes() -> None:
+    store = open_store("memory://")
+    States(store).commit(DAY, full_day(400).values())
+    changes = {"format": "turnkeeper.states/1", "day": DAY, "since": 1, "calls": []}
+    store.put(f"_turnkeeper/states/{DAY}/000002.json", msgspec.json.encode(changes))
+    with pytest.raises(StoreRefused, match="format"):
+        States(store).read(DAY)

@@ -15,11 +15,12 @@ from turnkeeper.archive.states import CallState, States
 from turnkeeper.errors import Unavailable
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.export import Range, Run
 from turnkeeper.runs.exporter import Exporter, ExportSettings
 from turnkeeper.runs.feed import Batch
 from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
+from turnkeeper.runs.range import Range
 from turnkeeper.runs.report import Failure, RunReport
+from turnkeeper.runs.run import Run
 from turnkeeper.runs.visit import described
 from turnkeeper.transcript.details import Details
 
@@ -60,7 +61,7 @@ async def listed(here: Here, ledger: Ledger, broken: Sequence[int], windows: int
             yield Batch(start, stop, (Wanted(call),))
             yield Batch(start, stop, last=True, complete=True, found=1)
 
-    exporter.report.listed_until = DAYS[-1]
+    exporter.listed_until = DAYS[-1]
     await exporter.run(feed)
     return exporter
 

@@ -10,7 +10,8 @@ import pytest
 from turnkeeper.errors import Misconfigured
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.export import Follow, Range, export, foresee
+from turnkeeper.runs.export import export, foresee
+from turnkeeper.runs.range import Follow, Range
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VOICE = Filters.from_options(media_types=["voice"])

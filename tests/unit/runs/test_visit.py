@@ -23,9 +23,10 @@ from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
 from turnkeeper.events import Event, Settled
 from turnkeeper.genesys.platform import Genesys
 from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.export import Follow, Run
 from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
 from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
+from turnkeeper.runs.range import Follow
+from turnkeeper.runs.run import Run
 from turnkeeper.runs.schedule import Schedule
 from turnkeeper.runs.visit import Outcome, Refused, Visitor
 from turnkeeper.settings import Api, PlatformSettings, StoreSettings

@@ -9,6 +9,7 @@ import random
 import re
 import statistics
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -177,6 +178,20 @@ def test_sorting_in_runs_is_sorting(starts: list[int | None], run: int) -> None:
         if one.start_ms is None and one.index:
             assert at
             assert found[at - 1].index == one.index - 1
+
+
+def test_sorting_in_many_runs_keeps_one_file_open() -> None:
+    """K6: merging keeps a descriptor per 8 MB run."""
+    turns = [turn(1000 - number, "x" * 50_000, index=number) for number in range(300)]
+    folder = Path("/proc/self/fd")
+    before = len(list(folder.iterdir()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merge, "RUN_TURNS", 2)
+        found = merge.merged([merge.in_order([turns], ordered=False)])
+        assert next(found).index == 299
+        assert len(list(folder.iterdir())) <= before + 1
+    assert [one.index for one in found] == list(range(298, -1, -1))
+    assert len(list(folder.iterdir())) == before
 
 
 def test_large_bodies_out_of_order() -> None:

@@ -1,0 +1,85 @@
+"""Tells whoever watches over a service that a run lives: a file for probes, and systemd's own protocol (sd_notify(3)).
+
+Both are told from the loop that does the work, so a run that hangs falls silent.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from turnkeeper.clock import rfc3339
+from turnkeeper.errors import TurnkeeperError
+from turnkeeper.events import Alive, Event, Listed, Listener, Paused, Progressed
+from turnkeeper.outfile import written
+
+__all__ = ["Health"]
+
+
+class Health:
+    """A listener that passes on what it hears, except for signs of life.
+
+    ``file`` is written anew with each sign of life: a JSON object with ``at`` (RFC 3339, this machine's clock),
+    ``pid``, ``state`` (``starting``, ``exporting``, ``waiting``, ``stopping``), ``until`` while it waits, and the
+    counts of the run. ``notify`` is the address in ``$NOTIFY_SOCKET``; empty where no service manager asked.
+
+    Raises ``Misconfigured`` or ``DiskFull`` where the file cannot be written at the start. Later an old file says so.
+    """
+
+    def __init__(self, listener: Listener, file: Path | None = None, notify: str = "") -> None:
+        self._listener = listener
+        self._file = file
+        self._notify = notify
+        self._is_ready = False
+        self._facts: dict[str, object] = {"state": "starting"}
+        self._write()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Alive(stopping=stopping):
+                self._alive(stopping=stopping)
+                return
+            case Paused(until=until):
+                self._facts |= {"state": "waiting", "until": until}
+                self._say(f"STATUS=waiting until {until}")
+            case Listed():
+                self._facts |= {"state": "exporting", "until": ""}
+            case Progressed():
+                self._facts |= {name: getattr(event, name) for name in ("visited", "transcripts", "failed", "left")}
+                self._facts |= {"state": "exporting", "until": ""}
+                self._say(f"STATUS={event.visited:,} visited, {event.left:,} to go, {event.failed:,} failed")
+        self._listener(event)
+
+    def _alive(self, *, stopping: bool) -> None:
+        lines = ["WATCHDOG=1"]
+        if not self._is_ready:
+            self._is_ready = True
+            lines.append("READY=1")
+        if stopping:
+            self._facts |= {"state": "stopping", "until": ""}
+            lines.append("STOPPING=1")
+        elif self._facts["state"] == "starting":
+            self._facts["state"] = "exporting"
+        self._say("\n".join(lines))
+        with suppress(TurnkeeperError):
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        told = {"at": rfc3339(datetime.now(UTC)), "pid": os.getpid(), **self._facts}
+        with written(self._file) as out:
+            out.write(msgspec.json.encode(told) + b"\n")
+
+    def _say(self, text: str) -> None:
+        if not self._notify.startswith(("/", "@")):
+            return
+        address = f"\0{self._notify[1:]}" if self._notify.startswith("@") else self._notify
+        # Nobody may listen any more; that must not cost the run.
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as out:
+            out.sendto(text.encode(), address)

@@ -1,0 +1,69 @@
+"""How async work ends when a ``threading.Event`` is set: what is under way gets a moment, then it is cancelled.
+
+The event is looked at, on the machine's own clock. A thread that waits for it could not be called back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+__all__ = ["GRACE_S", "LOOK_S", "first_of", "stoppable", "stopped"]
+
+GRACE_S = 4.0
+"""How long what is under way may go on. A wait for a platform that is down would last minutes."""
+LOOK_S = 0.25
+BEAT_S = 10.0
+
+T = TypeVar("T")
+
+
+async def stopped(stop: threading.Event, look: float = LOOK_S, beat: Callable[[], None] | None = None) -> None:
+    """Wait until ``stop`` is set. ``beat`` is called every ten seconds, and when it is."""
+    looks = 0
+    while not stop.is_set():
+        if beat is not None and looks % max(round(BEAT_S / look), 1) == 0:
+            beat()
+        looks += 1
+        await anyio.sleep(look)
+    if beat is not None:
+        beat()
+
+
+async def stoppable(
+    work: Callable[[], Awaitable[T]],
+    stop: threading.Event,
+    *,
+    grace: float = GRACE_S,
+    look: float = LOOK_S,
+    beat: Callable[[], None] | None = None,
+) -> T | None:
+    """What ``work`` gives; None where it had to be cancelled, ``grace`` seconds after ``stop`` was set.
+
+    Work that runs in a thread (a write to the archive, say) is not cut: it ends first. Raises what the work raises.
+    """
+
+    async def watch() -> None:
+        await stopped(stop, look, beat)
+        await anyio.sleep(grace)
+        tasks.cancel_scope.cancel()
+
+    given: T | None = None
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            given = await work()
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
+    return given
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that ended a group of tasks; its fellows were only cancelled by it."""
+    for one in group.exceptions:
+        return first_of(one) if isinstance(one, BaseExceptionGroup) else one
+    return group
