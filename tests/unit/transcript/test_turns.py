@@ -124,11 +124,11 @@ def test_the_file_has_the_say_before_the_details() -> None:
     file = [Participant(id="f", role="agent", start_ms=0, end_ms=10)]
     details = [Participant(id="d", role="ivr", start_ms=0, end_ms=100), Participant(id="c", role="customer")]
     cast = Cast(file, details)
-    assert cast.speaks("internal", 0, 100) == ("agent", "f")
-    assert cast.speaks("internal", 50, 60) == ("ivr", "d")
-    assert cast.speaks("external", 50, 60) == ("customer", "c")
-    assert cast.speaks("agent", 0, 5) == ("agent", "f")
-    assert cast.speaks("internal", None, None) == ("agent", "f")
+    assert cast.speaks("internal", 0, 100) == ("agent", "f", "internal")
+    assert cast.speaks("internal", 50, 60) == ("ivr", "d", "internal")
+    assert cast.speaks("external", 50, 60) == ("customer", "c", "external")
+    assert cast.speaks("agent", 0, 5) == ("agent", "f", "agent")
+    assert cast.speaks("Internal", None, None) == ("agent", "f", "internal")
 
 
 # --- merging
