@@ -131,6 +131,24 @@ def test_the_file_has_the_say_before_the_details() -> None:
     assert cast.speaks("Internal", None, None) == ("agent", "f", "internal")
 
 
+@given(people, people, st.integers(0, 50), st.integers(0, 20))
+def test_in_a_stretch_everybody_speaks_as_at_any_time_of_it(file: Any, details: Any, start: int, length: int) -> None:
+    cast = Cast(
+        *(
+            [
+                Participant(id=f"{name}{n}", role=roles[n % len(roles)], start_ms=a, end_ms=b)
+                for n, (a, b) in enumerate(spans)
+            ]
+            for name, spans in (("f", file), ("d", details))
+        )
+    )
+    stretch = cast.stretch(start)
+    assert stretch.since <= start < stretch.until
+    if start + length <= stretch.until:
+        for channel in ("internal", "External", "agent", "nobody", "", None):
+            assert stretch[channel] == cast.speaks(channel, start, start + length)
+
+
 # --- merging
 
 

@@ -166,7 +166,8 @@ def _part_of(batch: Batch, context: Context) -> Part:
 
 def _facts(document: _Document, survey: Survey) -> Facts:
     conversation_start, start = _epoch(document.conversation_start_time), _epoch(document.start_time)
-    parts, starts = [], [] if start is None else [start]
+    parts: list[Part] = []
+    starts = [] if start is None else [start]
     for one in document.transcripts or ():
         since = _epoch(one.start_time) if one else None
         starts += [] if since is None else [since]
