@@ -138,7 +138,7 @@ def _shift(part: Part, context: Context) -> int:
     return 0 if part.origin is None else part.origin - context.base
 
 
-def _placed(given: list[int], part: Part, context: Context) -> list[int]:
+def _placed(given: list[Any], part: Part, context: Context) -> list[Any]:
     base, shift = context.base, _shift(part, context)
     return [start - base if start > EPOCH else start + shift for start in given]
 

@@ -41,7 +41,7 @@ def moment_of(value: Time) -> int | None:
 
 def fractions(values: Sequence[float | None]) -> bool:
     """Whether all of a column lie between 0 and 1, where they are there."""
-    some = [value for value in values if value is not None] if None in values else values
+    some = [value for value in values if value is not None]
     return not some or (min(some) >= 0 and max(some) <= 1)
 
 
