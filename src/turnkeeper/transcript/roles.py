@@ -107,7 +107,7 @@ class Cast:
         """
         channel = word.lower() if word else ""
         role = role_of(channel)
-        for people in self._of(channel, role) if role != "unknown" or channel == _INTERNAL else ():
+        for people in self._speakers(channel, role) if role != "unknown" or channel == _INTERNAL else ():
             best = people.best(start, end)
             if best:
                 return (best[0].role, best[0].id, channel) if len(best) == 1 else (role, None, channel)
@@ -115,23 +115,23 @@ class Cast:
 
     def stretch(self, start: int) -> Stretch:
         """The stretch that a time lies in."""
-        edges = self._edges = self._edges or self._sought()
+        edges = self._edges = self._edges or self._comings_and_goings()
         at = bisect_right(edges, start)
         return Stretch(self, edges[at - 1], edges[at])
 
-    def _of(self, channel: str, role: Role) -> list[Intervals]:
+    def _speakers(self, channel: str, role: Role) -> list[Intervals]:
         """Those who may speak on a channel; everybody on our side on the internal one."""
         found = self._on.get(channel)
         if found is None:
-            found = self._on[channel] = []
-            for people in self._people:
-                inside = channel == _INTERNAL
-                found.append(
-                    Intervals([one for one in people if (one.role not in _OUTSIDE if inside else one.role == role)])
-                )
+            inside = channel == _INTERNAL
+            found = [
+                Intervals([one for one in people if (one.role not in _OUTSIDE if inside else one.role == role)])
+                for people in self._people
+            ]
+            self._on[channel] = found
         return found
 
-    def _sought(self) -> list[int]:
+    def _comings_and_goings(self) -> list[int]:
         times = [time for people in self._people for one in people for time in (one.start_ms, one.end_ms)]
         return sorted({-_FOREVER, _FOREVER, *[time for time in times if time is not None]})
 

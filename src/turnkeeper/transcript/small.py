@@ -56,7 +56,7 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
         text = reader.read(HELD)
     if not text.startswith(b"{") or len(text) >= min(HELD, limits.element, limits.skeleton):
         return None
-    if mode.strict and not _sound(text, limits):
+    if mode.strict and not _is_sound(text, limits):
         return None
     far = []
     for shape in shapes:
@@ -71,7 +71,7 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
     return next((found for shape, small in far if (found := _read(text, source, shape, small, limits, mode))), None)
 
 
-def _sound(text: bytes, limits: Limits) -> bool:
+def _is_sound(text: bytes, limits: Limits) -> bool:
     """Whether the parts that nobody asks for are UTF-8 and not nested too deep, too."""
     try:
         return nesting_within(text, 0, limits.nesting) and (text.isascii() or bool(text.decode()))

@@ -138,7 +138,7 @@ def _shift(part: Part, context: Context) -> int:
     return 0 if part.origin is None else part.origin - context.base
 
 
-def _placed(given: list[Any], part: Part, context: Context) -> list[Any]:
+def _from_time_zero(given: list[Any], part: Part, context: Context) -> list[Any]:
     base, shift = context.base, _shift(part, context)
     return [start - base if start > EPOCH else start + shift for start in given]
 
@@ -151,7 +151,9 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
     """None where a time or a confidence may not be right."""
     given, lengths, texts, decorated, channels, confidence, indices = columns.lists
     # By a function in C where the times are of one kind.
-    starts = list(map(sub, given, repeat(context.base))) if min(given) > EPOCH else _placed(given, part, context)
+    starts = (
+        list(map(sub, given, repeat(context.base))) if min(given) > EPOCH else _from_time_zero(given, part, context)
+    )
     earliest, latest = min(starts), max(starts)
     # A length as large as an epoch in seconds is none: reading it by itself says so.
     if not -LONGEST <= earliest <= latest < SECONDS or max(lengths) >= SECONDS or not fractions(confidence):
