@@ -176,6 +176,7 @@ static PyObject *reader_columns(PyObject *object, PyObject *args) {
         done = take(&text, '[') && (take(&text, ']') || append_columns(self, &text, columns, strict));
         at = text.at - (const uint8_t *)view.buf;
     }
+    forget_text(&self->known);
     PyBuffer_Release(&view);
     if (done) return Py_BuildValue("Nn", columns, at);
     Py_XDECREF(columns);

@@ -38,6 +38,19 @@ static PyObject *name_of(Known *known, const Span *span) {
     return made;
 }
 
+/* A phrase often says the same text twice, plain and decorated: it is made once. */
+static PyObject *said_text(Known *known, const Span *span) {
+    if (known->text && known->said.length == span->length &&
+        memcmp(known->said.from, span->from, (size_t)span->length) == 0)
+        return Py_NewRef(known->text);
+    PyObject *made = text_of(span);
+    if (made != NULL) {
+        Py_XSETREF(known->text, Py_NewRef(made));
+        known->said = *span;
+    }
+    return made;
+}
+
 static const int64_t POWERS[] = {
     1,
     10,
@@ -117,14 +130,17 @@ PyObject *value_of(Known *known, Form form, Cursor *text) {
     Decimal decimal;
     if (form <= NAME) {
         if (!read_string(text, &span)) return NULL;
-        return form == TEXT ? text_of(&span) : name_of(known, &span);
+        return form == TEXT ? said_text(known, &span) : name_of(known, &span);
     }
     if (form == FRACTION) return fraction_of(known, text);
     if (!read_decimal(text, &decimal)) return NULL;
     return form == MILLIS ? millis_of(&decimal) : whole_of(&decimal, form == WHOLE);
 }
 
+void forget_text(Known *known) { Py_CLEAR(known->text); }
+
 void forget(Known *known) {
+    forget_text(known);
     for (int index = 0; index < NAMES; index++) Py_CLEAR(known->name[index].made);
     for (int index = 0; index < NUMBERS; index++) Py_CLEAR(known->number[index].made);
 }

@@ -28,6 +28,8 @@ typedef struct {
 typedef struct {
     Name name[NAMES];
     Number number[NUMBERS];
+    PyObject *text; /* the last one */
+    Span said;      /* its bytes, within the text being read */
 } Known;
 
 /* The form of this name, -1 with an exception where there is none. */
@@ -36,6 +38,9 @@ int form_of(const char *word);
 /* The value at the cursor as a new reference. NULL: without an exception where it is not plain, with one where memory
    is short. */
 PyObject *value_of(Known *known, Form form, Cursor *text);
+
+/* The last text, before the bytes it was made of go. */
+void forget_text(Known *known);
 
 void forget(Known *known);
 

@@ -72,6 +72,7 @@ def _seconds(read: Callable[[bytes], object], bodies: list[bytes]) -> float:
 
 
 def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
     print("| us of CPU per transcript | flat | native | flat, by another hand | native, by another hand |")
     print("| --- | ---: | ---: | ---: | ---: |")
     columns = [column(shape, bodies(shape)) for bodies in (_bodies, foreign) for shape in ("flat", "native")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
+from typing import Literal
 
 import msgspec
 
@@ -27,7 +28,6 @@ from turnkeeper.transcript.roles import Cast
 from turnkeeper.transcript.several import parts_of
 from turnkeeper.transcript.skeleton import Trailing
 from turnkeeper.transcript.small import open_small
-from turnkeeper.transcript.voices import Voices
 
 __all__ = ["Assembly", "Body", "assemble"]
 
@@ -51,14 +51,11 @@ class Body(msgspec.Struct, frozen=True):
 class Assembly:
     """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
 
-    ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies. ``left_out`` says what of the
-    bodies is not among the turns, ``notes`` what of them could not be right, one sentence each.
+    ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies.
     """
 
     conversation: str
     repaired_surrogates: int
-    left_out: tuple[str, ...]
-    notes: tuple[str, ...]
     _told: Callable[[], TranscriptHeader] = field(repr=False)
     _documents: tuple[Document, ...] = field(repr=False)
     contexts: tuple[Context, ...] = field(repr=False)
@@ -71,12 +68,22 @@ class Assembly:
     @property
     def is_empty(self) -> bool:
         """Whether the bodies hold nothing that turns are made of."""
-        return not any(document.survey.count for document in self._documents)
+        return not sum([document.survey.count for document in self._documents])
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the bodies is not among the turns, one sentence each."""
+        return tuple([said for document in self._documents for said in document.facts.left_out])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the bodies could not be right, one sentence each."""
+        return tuple([said for document in self._documents for said in document.facts.notes])
 
     def unfinished(self) -> NotReady | None:
         """That the platform still makes the transcript, of which the bodies hold some turns; None where it does not."""
         status = self._status
-        if self.is_empty or status not in PENDING:
+        if status not in PENDING or self.is_empty:
             return None
         said = f"the transcript may go on: its status is {status}"
         return NotReady(said, operation="read transcript", key=self.conversation, hint=LATER)
@@ -136,9 +143,9 @@ class Assembly:
             raise _placed(cause, self.conversation) from cause.__cause__
 
     def _merged(self) -> Iterator[list[Turn]]:
-        both = list(zip(self._documents, self.contexts, strict=True))
-        if len(both) == 1 and both[0][0].survey.ordered:
-            return both[0][0].turns(both[0][1])
+        if len(self._documents) == 1 and self._documents[0].survey.ordered:
+            return self._documents[0].turns(self.contexts[0])
+        both = zip(self._documents, self.contexts, strict=True)
         turns = merged([in_order(one.turns(context), ordered=one.survey.ordered) for one, context in both])
         legs = {context.communication for context in self.contexts} | {leg.id for leg in self.header.communications}
         own = any(document.facts.header for document in self._documents)
@@ -169,56 +176,46 @@ def assemble(
     try:
         if conversation and details and conversation.casefold() != details.conversation.casefold():
             raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
-        opened = [(body, _opened(body.source, shapes, limits, asked, mode)) for body in bodies]
-        bodies = [body for body, several in opened for _ in several]
-        documents = [document for _, several in opened for document in several]
-        found = _conversation([document.facts for document in documents], asked)
+        # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
+        opened = [(body, one) for body in bodies for one in _opened(body.source, shapes, limits, asked, mode)]
+        found = _conversation([document.facts for _, document in opened], asked)
     except Unread as cause:
         raise _placed(cause, asked or "") from cause.__cause__
-    return _assembled(found, bodies, documents, details, names or {})
+    return _assembled(found, opened, details, names or {})
 
 
 def _assembled(
     found: str,
-    bodies: Sequence[Body],
-    documents: Sequence[Document],
+    opened: Sequence[tuple[Body, Document]],
     details: Details | None,
     names: Mapping[str, str],
 ) -> Assembly:
     # An envelope that is all there is holds the transcript itself.
-    both = list(zip(bodies, documents, strict=True))
-    turning = [(body, one) for body, one in both if not body.metadata] or both
+    turning = [pair for pair in opened if not pair[0].metadata] or opened
     facts = [one.facts for _, one in turning]
     base, own = _time_base(facts, details), next(filter(None, [one.header for one in facts]), None)
     zero = base.epoch_ms or (details.start if details and details.start else 0)
-    people = together([document.facts.people for document in documents])
+    people = together([document.facts.people for _, document in opened])
     file = own.participants if own else from_file(people, details, zero, names)
     known = () if own or details is None else from_details(details, zero, names)
     cast = Cast(file, known)
-    voices = Voices(cast, (*file, *known))
-    # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
     contexts = [
         Context(
             0 if document.facts.relative else base.epoch_ms or 0,
             body.communication,
             cast,
             document.facts,
-            voices,
             None if found == "unknown" else found,
             document.mode.exact,
         )
         for body, document in turning
     ]
-    repaired = sum([document.survey.repaired for document in documents])
+    repaired = sum([document.survey.repaired for _, document in opened])
 
     def told() -> TranscriptHeader:
         return own or _header(found, facts, base, turning, details, people, file, known)
 
-    left_out = tuple([said for one in facts for said in one.left_out])
-    notes = tuple([said for one in facts for said in one.notes])
-    return Assembly(
-        found, repaired, left_out, notes, told, tuple([document for _, document in turning]), tuple(contexts)
-    )
+    return Assembly(found, repaired, told, tuple([document for _, document in turning]), tuple(contexts))
 
 
 def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> list[Document]:
@@ -313,25 +310,24 @@ def _time_base(facts: Sequence[Facts], details: Details | None) -> TimeBase:
     offset_times = next(iter([one.offset_times for one in facts if one.offset_times is not None]), None)
     if facts and all(one.relative for one in facts):
         return TimeBase("relative", None, offset_times=None)
-    phrases = [one.first_phrase for one in facts if one.first_phrase is not None]
-    first = min(phrases, default=None)
-    if details is not None and details.start is not None and _is_near(details.start, first):
-        return TimeBase("analytics", details.start, offset_times)
-    conversation = [one.conversation_start for one in facts if _is_near(one.conversation_start, first)]
-    if conversation:
-        return TimeBase("conversation", min(filter(None, conversation)), offset_times)
-    starts = [one.transcript_start for one in facts if _is_near(one.transcript_start, first)]
-    if starts:
-        return TimeBase("transcript", min(filter(None, starts)), offset_times)
-    if first is not None:
-        return TimeBase("phrase", first, offset_times)
+    first = min([one.first_phrase for one in facts if one.first_phrase is not None], default=None)
+    choices: Sequence[tuple[Literal["analytics", "conversation", "transcript", "phrase"], list[int | None]]] = (
+        ("analytics", [details.start] if details else []),
+        ("conversation", [one.conversation_start for one in facts]),
+        ("transcript", [one.transcript_start for one in facts]),
+        ("phrase", [first]),
+    )
+    for kind, starts in choices:
+        near = [start for start in starts if start and _is_near(start, first)]
+        if near:
+            return TimeBase(kind, min(near), offset_times)
     return TimeBase("relative" if offset_times else "none", None, offset_times)
 
 
-def _is_near(start: int | None, first: int | None) -> bool:
+def _is_near(start: int, first: int | None) -> bool:
     """Whether turns that begin at ``first`` can belong to a conversation that begins at ``start``: a start that is
     years away from them is damaged, and would cost every turn its times."""
-    return bool(start) and (first is None or abs(first - (start or 0)) <= LONGEST)
+    return first is None or abs(first - start) <= LONGEST
 
 
 def _media_type(details: Details | None) -> str | None:

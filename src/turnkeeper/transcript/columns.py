@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from itertools import repeat
 
 from turnkeeper.model import Role, Turn
@@ -37,6 +36,7 @@ class TurnBatch:
         self.speaker_id, self.confidence = speaker_id, confidence
         self._channel, self._sentiment, self._index = channel, sentiment, index
         self._fixed = communication, language, conversation
+        self._turns: list[Turn] | None = None
 
     @staticmethod
     def of(first: int, turns: list[Turn]) -> TurnBatch:
@@ -50,19 +50,21 @@ class TurnBatch:
             speaker_id=[turn.speaker_id for turn in turns],
             confidence=[turn.confidence for turn in turns],
         )
-        batch.turns = turns
+        batch._turns = turns
         return batch
 
     def __len__(self) -> int:
         return len(self.text)
 
-    @cached_property
+    @property
     def turns(self) -> list[Turn]:
         """The same as objects, made by position: that is the fastest way to make them."""
+        if self._turns is not None:
+            return self._turns
         communication, language, conversation = self._fixed
         index = range(self.first, self.first + len(self)) if self._index is None else self._index
         none, empty = repeat(None), repeat(())
-        return list(
+        self._turns = list(
             map(
                 Turn,
                 *(self.text, self.role, self.start_ms, self.end_ms, self.speaker_id, self.confidence, self._channel),
@@ -70,3 +72,4 @@ class TurnBatch:
                 *(empty, empty, repeat(conversation)),
             )
         )
+        return self._turns

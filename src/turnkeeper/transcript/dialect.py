@@ -16,7 +16,6 @@ from turnkeeper.transcript.roles import Cast
 from turnkeeper.transcript.salvage import Flaw
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.stream import Batch
-from turnkeeper.transcript.voices import Voices
 
 __all__ = ["Context", "Defects", "Facts", "Leg", "Mode", "Person", "Shape", "Survey", "WrongTurn", "wanted"]
 
@@ -71,14 +70,13 @@ class Facts(msgspec.Struct, frozen=True):
 
 class Context(msgspec.Struct, frozen=True):
     """What a shape needs to make turns: time zero as epoch ms (0 where times are relative), the communication to use
-    where the payload names none, who was there (``voices`` is for those who ask again and again), and what the shape
-    itself found. ``conversation`` is the id where it is known. ``exact`` refuses a turn with a defect."""
+    where the payload names none, who was there, and what the shape itself found. ``conversation`` is the id where it is
+    known. ``exact`` refuses a turn with a defect."""
 
     base: int
     communication: str | None
     cast: Cast
     facts: Facts
-    voices: Voices
     conversation: str | None = None
     exact: bool = False
 

@@ -14,8 +14,6 @@ from turnkeeper.transcript.roles import role_of
 
 __all__ = ["from_details", "from_file", "together"]
 
-_NOBODY = DetailParticipant(id="")
-
 
 def together(documents: Sequence[Sequence[Person]]) -> list[Person]:
     """The people of several documents of one conversation, each once.
@@ -99,25 +97,29 @@ def from_file(
             left.remove(match)
         key = person.id or (match.id if match else f"{word}-{counts[word]}")
         if key not in found:
-            found[key] = _participant(key, person, match or _NOBODY, base, names)
+            found[key] = _participant(key, person, match, base, names)
     return tuple(found.values())
 
 
 def _participant(
-    key: str, person: Person, match: DetailParticipant, base: int, names: Mapping[str, str]
+    key: str, person: Person, match: DetailParticipant | None, base: int, names: Mapping[str, str]
 ) -> Participant:
-    user, queue = person.user_id or match.user_id, person.queue_id or match.queue_id
-    purpose = person.purpose or match.purpose
+    purpose, user, queue, name = person.purpose, person.user_id, person.queue_id, None
     start, end = _placed(person.start, base), _placed(person.end, base)
+    if match is not None:
+        purpose, name = purpose or match.purpose, match.name
+        user, queue = user or match.user_id, queue or match.queue_id
+        start = _since(match.start, base) if start is None else start
+        end = _since(match.end, base) if end is None else end
     return Participant(
         id=key,
         role=role_of(purpose),
-        name=person.name or (_name(match.name, user, queue, names) if names or match.name else None),
+        name=person.name or (_name(name, user, queue, names) if names or name else None),
         purpose=purpose,
         user_id=user,
         queue_id=queue,
-        start_ms=_since(match.start, base) if start is None else start,
-        end_ms=_since(match.end, base) if end is None else end,
+        start_ms=start,
+        end_ms=end,
     )
 
 

@@ -26,11 +26,6 @@ __all__ = ["Small", "open_small"]
 
 # A key may be spelled with escapes of ASCII characters.
 _SPELLED = re.compile(rb"\\u00[2-7]")
-_ODD = re.compile(rb"\\u(?:00[2-7]|[dD][89a-fA-F])")
-_FEW = 64
-
-_LAST = re.compile(rb"\][ \t\r\n]*\}[ \t\r\n]*$")
-_BETWEEN = b": \t\r\n"
 _OPENS = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 
 _HEAD = 1024
@@ -41,26 +36,27 @@ class Small(msgspec.Struct, frozen=True):
 
     ``batches`` gives the arrays of turns, or None where the document is another shape's. ``facts`` is everything else;
     it may raise ``Unread``. ``table`` reads those arrays natively: they stand under ``key`` (else under the mark), and
-    ``fill`` puts them into a document that was decoded with empty ones in their places, or says False where it has
-    other places.
+    ``batches`` is given them beside a document that was decoded with empty ones in their places, or says None where it
+    has other places.
     """
 
     kind: Any
     mark: bytes
-    batches: Callable[[Any], list[Batch] | None]
+    batches: Callable[[Any, list[Any] | None], list[Batch] | None]
     facts: Callable[[Any, Survey], Facts]
     table: Table | None = None
-    fill: Callable[[Any, list[Any]], bool] = lambda *_: False
     key: bytes = b""
 
 
 def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode) -> Document | None:
     """The body as a document, or None: not small, or not for this way."""
-    if source.size >= HELD or not shapes or not any(hasattr(shape, "small") for shape in shapes):
+    if source.size >= HELD:
         return None
     with source.open() as reader:
         text = reader.read(HELD)
-    if not _plain(text, limits, mode):
+    if not text.startswith(b"{") or len(text) >= min(HELD, limits.element, limits.skeleton):
+        return None
+    if mode.strict and not _is_sound(text, limits):
         return None
     far = []
     for shape in shapes:
@@ -75,33 +71,17 @@ def open_small(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
     return next((found for shape, small in far if (found := _read(text, source, shape, small, limits, mode))), None)
 
 
-def _plain(text: bytes, limits: Limits, mode: Mode) -> bool:
-    if not text.startswith(b"{") or len(text) >= min(HELD, limits.element, limits.skeleton):
-        return False
-    # Half a surrogate pair has to be mended on the way.
-    if _needs_mending(text):
-        return False
-    if not mode.strict:
-        return True
-    if not nesting_within(text, 0, limits.nesting):
-        return False
+def _is_sound(text: bytes, limits: Limits) -> bool:
+    """Whether the parts that nobody asks for are UTF-8 and not nested too deep, too."""
     try:
-        return text.isascii() or bool(text.decode())
+        return nesting_within(text, 0, limits.nesting) and (text.isascii() or bool(text.decode()))
     except UnicodeDecodeError:
         return False
 
 
 def _needs_mending(text: bytes) -> bool:
-    """Whether an escape may spell a key's letters, or be half a surrogate pair. The first escapes are looked at one by
-    one: most texts have a few, and looking for a pattern takes ten times as long as looking for a byte."""
-    at = text.find(b"\\")
-    for _ in range(_FEW):
-        if at < 0:
-            return False
-        if _ODD.match(text, at):
-            break
-        at = text.find(b"\\", at + 2)
-    return bool(_SPELLED.search(text, at)) or may_have_halves(text)
+    """Whether an escape may spell a key's letters, or be half a surrogate pair."""
+    return b"\\" in text and (bool(_SPELLED.search(text)) or may_have_halves(text))
 
 
 def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
@@ -117,7 +97,8 @@ def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limit
 def _arrays(text: bytes, small: Small, mode: Mode) -> tuple[bytes, list[Any]] | None:
     """The arrays of turns, read natively, and the text with empty ones in their places; None where it is not so plain.
 
-    The key cannot stand within a string (its quotes would be escaped there), and where it was no key, or another
+    What is read natively needs no mending: half a surrogate and a key with escapes are refused there. The key cannot
+    stand within a string (its quotes would be escaped there), and where it was no key, or another
     object's, what is left does not decode into as many empty arrays at the right places.
     """
     table, key = small.table, small.key or small.mark
@@ -147,13 +128,12 @@ def _decoded(
     mode: Mode,
     arrays: list[Any] | None = None,
 ) -> Document | None:
-    if not _once(small.mark, text):
+    # The decoder takes the last of two arrays under one key without a word.
+    if text.count(small.mark) != 1 or _needs_mending(text):
         return None
     try:
         document = decoder(small.kind).decode(text)
-        if arrays is not None and not small.fill(document, arrays):
-            return None
-        batches = small.batches(document)
+        batches = small.batches(document, arrays)
         if batches is None:
             return None
         survey = Survey(exact=mode.exact)
@@ -162,18 +142,3 @@ def _decoded(
         return Document(source, shape, survey, small.facts(document, survey), limits, mode, batches)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unread):
         return None
-
-
-def _once(mark: bytes, text: bytes) -> bool:
-    """Whether a key occurs just once in a text; the decoder takes the last of two without a word.
-
-    Where the text's last bracket opens this key's array and the text ends behind an array, no key can come after it:
-    that is seen several times faster.
-    """
-    at = text.find(mark)
-    if at < 0:
-        return False
-    behind, opened = at + len(mark), text.rfind(b"[")
-    if opened >= behind and not text[behind:opened].strip(_BETWEEN) and _LAST.search(text, max(len(text) - 16, 0)):
-        return True
-    return text.rfind(mark) == at

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, BinaryIO
 
@@ -39,8 +38,7 @@ _CLOSERS = re.compile(rb"[\]}\" \t\r\n]{1,8}$")
 _TYPED = re.compile(r"(.*?)(?: - at `\$(?:\[(\d+)\])?(.*)`)?$", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """Some elements of one array. ``first`` is the index of the first of them, ``parents`` the indices of the arrays
     around theirs (``transcripts[2].phrases`` has ``(2,)``), ``offset`` the body's byte where the batch begins.
     ``flaws`` lists what could not be read, by the index within the batch."""
@@ -50,7 +48,7 @@ class Batch:
     first: int
     offset: int
     items: Sequence[Any]
-    flaws: Mapping[int, Sequence[Flaw]] = field(default_factory=dict)
+    flaws: Mapping[int, Sequence[Flaw]] = {}
 
 
 def place(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:

@@ -290,6 +290,27 @@ def test_long_texts_are_not_kept_either() -> None:
     assert float(done.stdout) < 4
 
 
+def test_a_text_that_stands_twice_is_one_object() -> None:
+    raw = b'[{"plain":"%b","decorated":"%b"},{"plain":"no","decorated":"on"},{"plain":"on","decorated":"on"}]'
+    table = Table(Field("plain", "text"), Field("decorated", "text"))
+    for said in ("", "yes", "é", "€😀", "\\u00e9"):
+        found = table.read(raw % (said.encode(), said.encode()), 0, strict=True)
+        assert found is not None
+        plain, decorated = found[0].lists
+        assert plain[0] is decorated[0]
+        assert [plain[1:], decorated[1:]] == [["no", "on"], ["on", "on"]]
+
+
+def test_the_last_text_is_forgotten_with_the_bytes_it_was_made_of() -> None:
+    """The same buffer is read into again and again, and two texts of one length may stand at the same place in it."""
+    table, buffer = Table(Field("t", "text")), bytearray(b'[{"t":"one"}]')
+    for said in (b"one", b"two", b"x\\n"):
+        buffer[7 : 7 + len(said)] = said
+        found = table.read(buffer, 0, strict=True)
+        assert found is not None
+        assert found[0].lists == ([said.decode().replace("\\n", "\n")],)
+
+
 # ---- several at once ----
 
 

@@ -237,3 +237,16 @@ def test_a_phrase_of_ages_is_a_point_in_time() -> None:
 def test_a_time_zero_that_cannot_be_costs_no_turn_its_time() -> None:
     """K2: metadata that is not needed never costs a transcript."""
     assert [one.start_ms for one in read_turns(Bytes(json.dumps(NEVER).encode()))] == [5]
+
+
+def test_half_a_surrogate_among_words_that_nobody_asked_for_changes_no_turn() -> None:
+    """The turns are read in C then, and those words by nobody."""
+    raw = json.dumps(_file(_phrase(T0, 5) | {"words": [{"word": "\ud83d half"}]}, _phrase(T0 + 9, 5))).encode()
+    with_c, without = (
+        list(assemble([body(raw)], mode=Mode(strict=False, words=False), shapes=shapes).turns())
+        for shapes in (SHAPES, PYTHON)
+    )
+    assert with_c == without
+    assert [one.text for one in with_c] == ["x", "x"]
+    said = raw.replace(b'"x"', b'"x \\ud83d"')
+    assert [one.text for one in read_turns(said)] == ["x \ufffd", "x \ufffd"]

@@ -125,11 +125,29 @@ def test_the_file_has_the_say_before_the_details() -> None:
     file = [Participant(id="f", role="agent", start_ms=0, end_ms=10)]
     details = [Participant(id="d", role="ivr", start_ms=0, end_ms=100), Participant(id="c", role="customer")]
     cast = Cast(file, details)
-    assert cast.speaks("internal", 0, 100) == ("agent", "f")
-    assert cast.speaks("internal", 50, 60) == ("ivr", "d")
-    assert cast.speaks("external", 50, 60) == ("customer", "c")
-    assert cast.speaks("agent", 0, 5) == ("agent", "f")
-    assert cast.speaks("internal", None, None) == ("agent", "f")
+    assert cast.speaks("internal", 0, 100) == ("agent", "f", "internal")
+    assert cast.speaks("internal", 50, 60) == ("ivr", "d", "internal")
+    assert cast.speaks("external", 50, 60) == ("customer", "c", "external")
+    assert cast.speaks("agent", 0, 5) == ("agent", "f", "agent")
+    assert cast.speaks("Internal", None, None) == ("agent", "f", "internal")
+
+
+@given(people, people, st.integers(0, 50), st.integers(0, 20))
+def test_in_a_stretch_everybody_speaks_as_at_any_time_of_it(file: Any, details: Any, start: int, length: int) -> None:
+    cast = Cast(
+        *(
+            [
+                Participant(id=f"{name}{n}", role=roles[n % len(roles)], start_ms=a, end_ms=b)
+                for n, (a, b) in enumerate(spans)
+            ]
+            for name, spans in (("f", file), ("d", details))
+        )
+    )
+    stretch = cast.stretch(start)
+    assert stretch.since <= start < stretch.until
+    if start + length <= stretch.until:
+        for channel in ("internal", "External", "agent", "nobody", "", None):
+            assert stretch[channel] == cast.speaks(channel, start, start + length)
 
 
 # --- merging

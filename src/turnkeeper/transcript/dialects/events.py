@@ -215,8 +215,7 @@ def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Co
     words, start, end = _times(said, defects, context.base, shift)
     if said.transcript is None and said.decorated_transcript is None and not context.exact:
         defects.note("text", "transcript", "is missing")
-    channel = utterance.channel.lower() if utterance.channel else None
-    role, speaker = context.cast.speaks(channel, start, end)
+    role, speaker, channel = context.cast.speaks(utterance.channel, start, end)
     return Turn(
         text=said.decorated_transcript or said.transcript or "",
         role=role,

@@ -275,19 +275,16 @@ def _facts(document: _Document, survey: Survey) -> Facts:
     )
 
 
-def _batches(document: _Whole) -> list[Batch] | None:
-    found = document.transcript
+def _batches(document: _Whole, arrays: list[Any] | None) -> list[Batch] | None:
+    found: Any = document.transcript
     if document.format is not msgspec.UNSET or found is msgspec.UNSET:
         return None
+    if arrays is not None:
+        if found != [] or len(arrays) > 1:
+            return None
+        found = arrays[0]
     # Of a document without turns the whole skeleton is looked at: it may say why.
     return [Batch(_PATH, (), 0, -1, found)] if found else None
 
 
-def _fill(document: _Whole, arrays: list[Any]) -> bool:
-    if document.transcript != [] or len(arrays) > 1:
-        return False
-    document.transcript = arrays[0]
-    return True
-
-
-_SMALL = Small(_Whole, b'"transcript"', _batches, _facts, _TURNS, _fill)
+_SMALL = Small(_Whole, b'"transcript"', _batches, _facts, _TURNS)

@@ -101,7 +101,7 @@ def _facts(document: _Document) -> Facts:
     return Facts(dialect=header.dialect, conversation=header.conversation, header=header, relative=True)
 
 
-def _batches(document: _Whole) -> list[Batch] | None:
+def _batches(document: _Whole, _: object) -> list[Batch] | None:
     if document.format != FORMAT:
         return None
     # Of a document without turns the whole skeleton is looked at: there may be no array of them.

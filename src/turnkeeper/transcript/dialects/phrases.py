@@ -6,8 +6,9 @@ with words, or where a time has to be sought, one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
+from operator import add, sub
 from typing import Any
 
 import msgspec
@@ -18,9 +19,9 @@ from turnkeeper.transcript.dialect import Context, Defects
 from turnkeeper.transcript.dialects.reading import bounds, fractions
 from turnkeeper.transcript.native import Columns, Field, Table
 from turnkeeper.transcript.numbers import EPOCH, LONGEST, SECONDS, Time, ms_of
+from turnkeeper.transcript.roles import Answer, Cast
 from turnkeeper.transcript.salvage import Flaw
 from turnkeeper.transcript.stream import Batch
-from turnkeeper.transcript.voices import Answer
 
 __all__ = ["STARTS", "TURNS", "Brief", "Duration", "Part", "Phrase", "Probe", "columns_of", "length_of"]
 
@@ -110,7 +111,7 @@ class Part(msgspec.Struct):
 
     language: str | None = None
     origin: int | None = None
-    sentiment: dict[int, float] = msgspec.field(default_factory=dict)
+    sentiment: dict[int | None, float] = msgspec.field(default_factory=dict)
 
 
 def columns_of(batch: Batch, part: Part, context: Context) -> TurnBatch:
@@ -137,6 +138,11 @@ def _shift(part: Part, context: Context) -> int:
     return 0 if part.origin is None else part.origin - context.base
 
 
+def _from_time_zero(given: list[Any], part: Part, context: Context) -> list[Any]:
+    base, shift = context.base, _shift(part, context)
+    return [start - base if start > EPOCH else start + shift for start in given]
+
+
 def _communication(context: Context) -> str | None:
     return context.facts.communication or context.communication
 
@@ -144,13 +150,19 @@ def _communication(context: Context) -> str | None:
 def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> TurnBatch | None:
     """None where a time or a confidence may not be right."""
     given, lengths, texts, decorated, channels, confidence, indices = columns.lists
-    base, shift = context.base, _shift(part, context)
-    starts = [start - base if start > EPOCH else start + shift for start in given]
+    # By a function in C where the times are of one kind.
+    starts = (
+        list(map(sub, given, repeat(context.base))) if min(given) > EPOCH else _from_time_zero(given, part, context)
+    )
+    earliest, latest = min(starts), max(starts)
     # A length as large as an epoch in seconds is none: reading it by itself says so.
-    if not -LONGEST <= min(starts) <= max(starts) < SECONDS or max(lengths) >= SECONDS or not fractions(confidence):
+    if not -LONGEST <= earliest <= latest < SECONDS or max(lengths) >= SECONDS or not fractions(confidence):
         return None
-    ends = [start + length for start, length in zip(starts, lengths, strict=True)]
-    role, speaker, channel = zip(*_answers(channels, starts, ends, context), strict=True)
+    ends = list(map(add, starts, lengths))
+    stretch = context.cast.stretch(earliest)
+    one_stretch = latest < stretch.until and max(ends) <= stretch.until
+    answers = map(stretch.__getitem__, channels) if one_stretch else _answers(channels, starts, ends, context.cast)
+    role, speaker, channel = zip(*answers, strict=True)
     index = indices
     if None in indices:
         index = [batch.first + n if one is None else one for n, one in enumerate(indices)]
@@ -158,36 +170,26 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
         batch.first,
         start_ms=starts,
         end_ms=ends,
-        text=[better or text for text, better in zip(texts, decorated, strict=True)],
+        text=decorated if all(decorated) else [better or text for text, better in zip(texts, decorated, strict=True)],
         role=list(role),
         speaker_id=list(speaker),
         confidence=confidence,
         channel=channel,
         communication=_communication(context),
         language=part.language,
-        sentiment=[part.sentiment.get(one) for one in index] if part.sentiment else repeat(None),
+        sentiment=map(part.sentiment.get, index) if part.sentiment else repeat(None),
         index=index,
         conversation=context.conversation,
     )
 
 
-def _answers(channels: list[str | None], starts: list[int], ends: list[int], context: Context) -> list[Answer]:
-    """Who speaks, turn by turn. Between two moments at which somebody comes or goes the answer stays the same."""
-    voices, answers = context.voices, []
-    since, until, known = voices.stretch(starts[0])
-    if since <= min(starts) and max(starts) < until and max(ends) <= until:
-        for channel in {*channels} - known.keys():
-            known[channel] = voices.on(channel, starts[0], ends[0])
-        return [known[channel] for channel in channels]
+def _answers(channels: list[str | None], starts: list[int], ends: list[int], cast: Cast) -> Iterable[Answer]:
+    """Who speaks, turn by turn."""
+    stretch, answers = cast.stretch(starts[0]), []
     for channel, start, end in zip(channels, starts, ends, strict=True):
-        if not since <= start < until:
-            since, until, known = voices.stretch(start)
-        answer = known.get(channel) if end <= until else None
-        if answer is None:
-            answer = voices.on(channel, start, end)
-            if end <= until:
-                known[channel] = answer
-        answers.append(answer)
+        if not stretch.since <= start < stretch.until:
+            stretch = cast.stretch(start)
+        answers.append(stretch[channel] if end <= stretch.until else cast.speaks(channel, start, end))
     return answers
 
 
@@ -204,7 +206,7 @@ def _turn(
     start, end, words = _times(phrase, defects, context.base, _shift(part, context))
     if phrase.text is None and phrase.decorated_text is None and not context.exact:
         defects.note("text", "text", "is missing")
-    role, speaker, channel = context.voices.on(phrase.participant_purpose, start, end)
+    role, speaker, channel = context.cast.speaks(phrase.participant_purpose, start, end)
     index = batch.first + number if phrase.phrase_index is None else phrase.phrase_index
     return Turn(
         text=phrase.decorated_text or phrase.text or "",

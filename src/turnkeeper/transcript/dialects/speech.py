@@ -27,7 +27,7 @@ from turnkeeper.transcript.dialects.phrases import (
 )
 from turnkeeper.transcript.dialects.reading import moment_of, read_part
 from turnkeeper.transcript.native import Columns
-from turnkeeper.transcript.numbers import EPOCH, LAST, SECONDS, Time
+from turnkeeper.transcript.numbers import EPOCH, LAST, Time
 from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Batch, Kind
@@ -117,12 +117,10 @@ class Speech:
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         items = batch.items
-        given = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
-        # Whole milliseconds as they are, and epoch seconds as what they mean, whoever read them.
-        usual = isinstance(items, Columns) and not any(
-            start is not None and SECONDS <= start <= EPOCH for start in given
-        )
-        starts = given if usual else [moment_of(start) for start in given]
+        starts = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
+        # Whole epoch milliseconds stay as they are; the others may be seconds, text or nothing.
+        if not isinstance(items, Columns) or None in starts or min(starts, default=0) <= EPOCH:
+            starts = [moment_of(start) for start in starts]
         survey.starts(batch, starts, strict=True)
 
     def matches(self, survey: Survey) -> bool:
@@ -167,24 +165,26 @@ def _part_of(batch: Batch, context: Context) -> Part:
 
 
 def _facts(document: _Document, survey: Survey) -> Facts:
-    transcripts = document.transcripts or []
-    conversation_start = _epoch(document.conversation_start_time)
-    parts = tuple([_part(one or _Transcript(), document) for one in transcripts])
-    starts = [start for part in transcripts if part and (start := _epoch(part.start_time)) is not None]
-    start = _epoch(document.start_time)
-    starts += [] if start is None else [start]
+    conversation_start, start = _epoch(document.conversation_start_time), _epoch(document.start_time)
+    parts: list[Part] = []
+    starts = [] if start is None else [start]
+    for one in document.transcripts or ():
+        since = _epoch(one.start_time) if one else None
+        starts += [] if since is None else [since]
+        origin = since or start or conversation_start
+        parts.append(Part(one.language, origin, _sentiment(one)) if one else Part(None, origin))
     return Facts(
         dialect="speech",
         conversation=document.conversation_id,
         communication=document.communication_id,
         media_type=_media_type(document.media_type),
         people=tuple([_person(one) for one in document.participants or () if one is not None]),
-        legs=_legs(document, parts),
+        legs=(Leg(document.communication_id, _language(parts), start, _length(document.duration)),),
         conversation_start=conversation_start,
         transcript_start=min(starts, default=None),
         first_phrase=None if survey.earliest is None else round(survey.earliest),
         offset_times=survey.offset_times,
-        private=parts,
+        private=tuple(parts),
         notes=_notes(document, conversation_start),
     )
 
@@ -195,22 +195,17 @@ def _notes(document: _Document, start: int | None) -> tuple[str, ...]:
     return ("conversationStartTime is no time: times count from another start",)
 
 
-def _batches(document: _Full) -> list[Batch] | None:
+def _batches(document: _Full, arrays: list[Any] | None) -> list[Batch] | None:
     foreign = (document.transcript, document.download_url, document.status, document.conversation)
     if foreign != _ABSENT or document.transcription_start_time_ms is not msgspec.UNSET or document.transcripts is None:
         return None  # another shape's, or perhaps: let the whole skeleton decide
-    arrays = [(place, one.phrases) for place, one in enumerate(document.transcripts) if one and one.phrases]
+    found = [(place, one.phrases) for place, one in enumerate(document.transcripts) if one and one.phrases is not None]
+    if arrays is not None:
+        if len(found) != len(arrays) or any(phrases for _, phrases in found):
+            return None
+        found = [(place, phrases) for (place, _), phrases in zip(found, arrays, strict=True)]
     # Without any phrase the whole skeleton decides whose it is.
-    return [Batch(_PATH, (place,), 0, -1, phrases) for place, phrases in arrays] or None
-
-
-def _fill(document: _Short, arrays: list[Any]) -> bool:
-    empty = [one for one in document.transcripts or () if one and one.phrases == []]
-    if len(empty) != len(arrays):
-        return False
-    for one, phrases in zip(empty, arrays, strict=True):
-        one.phrases = phrases
-    return True
+    return [Batch(_PATH, (place,), 0, -1, phrases) for place, phrases in found if phrases] or None
 
 
 def _epoch(value: Time) -> int | None:
@@ -232,24 +227,15 @@ def _length(duration: Duration | None) -> int | None:
         return None
 
 
-def _part(transcript: _Transcript, document: _Document) -> Part:
-    start = _epoch(transcript.start_time)
-    if start is None:
-        start = _epoch(document.start_time)
-    if start is None:
-        start = _epoch(document.conversation_start_time)
+def _sentiment(transcript: _Transcript) -> dict[int | None, float]:
     found = (transcript.analytics.sentiment if transcript.analytics else None) or []
-    sentiment = {
-        one.phrase_index: one.sentiment for one in found if one.phrase_index is not None and one.sentiment is not None
-    }
-    return Part(transcript.language, start, sentiment)
+    return {one.phrase_index: one.sentiment for one in found if one.sentiment is not None}
 
 
-def _legs(document: _Document, parts: tuple[Part, ...]) -> tuple[Leg, ...]:
+def _language(parts: list[Part]) -> str | None:
+    """A communication in several languages says so turn by turn."""
     languages = {part.language for part in parts if part.language}
-    # A communication in several languages says so turn by turn.
-    language = languages.pop() if len(languages) == 1 else None
-    return (Leg(document.communication_id, language, _epoch(document.start_time), _length(document.duration)),)
+    return languages.pop() if len(languages) == 1 else None
 
 
 def _media_type(word: str | None) -> str | None:
@@ -260,4 +246,4 @@ def _media_type(word: str | None) -> str | None:
 
 _ABSENT = (msgspec.UNSET,) * 4
 _SMALL = Small(_Full, b'"transcripts"', _batches, _facts)
-_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts, TURNS, _fill, b'"phrases"')
+_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts, TURNS, b'"phrases"')
