@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,10 @@ class SharedClock(ManualClock):
 
 @dataclass
 class Year:
-    """One process's life, sampled every day. ``stop`` ends it."""
+    """One process's life, sampled every day. ``stop`` ends it; ``others`` is how somebody else opens the archive."""
 
     door: Genesys
-    archive: Archive
+    others: Archive
     store: CountingStore
     ledger: Ledger
     days: int
@@ -155,11 +156,9 @@ class Year:
             self.stop.set()
 
     def _erase(self) -> None:
-        held = [
-            name for number, name in zip(range(ERASED * 2), self.archive.conversations(), strict=False) if number % 2
-        ]
-        if held:
-            self.archive.erase(held)
+        held = islice(self.others.conversations(), 1, 2 * ERASED, 2)
+        if names := list(held):
+            self.others.erase(names)
 
     def _sample(self, day: int) -> Sample:
         gc.collect()
@@ -214,7 +213,8 @@ async def _lived(folder: Path, platform: Any, days: int, every: timedelta) -> li
     async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
         await claimed(door, archive)
         with closing(Ledger(folder / "ledger.sqlite3", clock)) as ledger:
-            year = Year(door, archive, store, ledger, days)
+            others = Archive(FolderStore(folder / "archive"), clock=clock)
+            year = Year(door, others, store, ledger, days)
             run = Run(door, archive, ledger, ExportSettings(), clock, stop=year.stop, look=0.05)
             await run.follow(Follow(every=every))
     return year.samples
@@ -223,9 +223,11 @@ async def _lived(folder: Path, platform: Any, days: int, every: timedelta) -> li
 def table(samples: Sequence[Sample], shown: Sequence[int] = SHOWN) -> str:
     """The days that are shown, in Markdown."""
     by_day = {0: Sample(0, 0, 0, 0, 0, 0, 0, 0, 0)} | {one.day: one for one in samples}
-    lines = ["| day | calls | threads | descriptors | memory | requests a day | objects a day | bytes a day |"]
-    lines.append("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for day in shown:
+    lines = [
+        "| day | calls | threads | descriptors | memory | requests a day | lists a day | objects a day | bytes a day |"
+    ]
+    lines.append("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for day in sorted({*shown, samples[-1].day}):
         if day in by_day:
             one, before = by_day[day], by_day[max(day - WEEK, 0)]
             span = day - before.day
@@ -236,6 +238,7 @@ def table(samples: Sequence[Sample], shown: Sequence[int] = SHOWN) -> str:
                 str(one.descriptors),
                 f"{one.resident_mb:.0f} MB",
                 f"{(one.requests - before.requests) / span:,.0f}",
+                f"{(one.lists - before.lists) / span:,.0f}",
                 f"{(one.puts - before.puts) / span:,.0f}",
                 f"{(one.written - before.written) / span / 1e6:,.1f} MB",
             )
