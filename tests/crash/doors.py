@@ -93,9 +93,6 @@ class CrashStore:
     def list(self, prefix: str) -> Iterator[str]:
         return self._store.list(prefix)
 
-    def folders(self, prefix: str = "") -> Sequence[str]:
-        return self._store.folders(prefix)
-
 
 class CrashDisk(Disk):
     """A disk with a point around each call that an object in a folder is made of."""
