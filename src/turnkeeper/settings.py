@@ -5,6 +5,7 @@ Built by ``cli`` or by a door's no-argument constructor and handed down as value
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ __all__ = [
     "hosts_in",
     "in_home",
     "jwt_from_file",
+    "ledger_path",
     "seconds_in",
     "secret_from_file",
     "size_in",
@@ -269,6 +271,11 @@ def state_folder(variables: Mapping[str, str] | None = None) -> Path:
         hint = "Set XDG_STATE_HOME to a folder that can be written."
         raise Misconfigured("there is no home folder for the local queue", key="XDG_STATE_HOME", hint=hint)
     return found
+
+
+def ledger_path(archive_url: str) -> Path:
+    """Where the queue of an archive stands on this machine. Raises what ``state_folder`` raises."""
+    return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
 
 
 def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:

@@ -10,8 +10,8 @@ import msgspec
 from turnkeeper.archive.erase import QUEUES, Proof
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Fatal, Misconfigured, Retriable
-from turnkeeper.runs.export import ledger_path
 from turnkeeper.runs.ledger import Ledger
+from turnkeeper.settings import ledger_path
 
 __all__ = ["erase_from_queue"]
 

@@ -50,9 +50,9 @@ from turnkeeper.runs.portal import run
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.visit import described
 from turnkeeper.runs.windows import By, midnight, range_of
-from turnkeeper.settings import PlatformSettings, StoreSettings, state_folder
+from turnkeeper.settings import PlatformSettings, StoreSettings, ledger_path
 
-__all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee", "ledger_path"]
+__all__ = ["Follow", "Foreseen", "Range", "Run", "claimed", "export", "foresee"]
 
 _PAGE = 100
 _EXPORT: tuple[Action, Action] = ("export begun", "export")
@@ -285,11 +285,6 @@ def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
 async def _by_id(door: Genesys, asked: Range, listener: Listener) -> Range:
     """The same range with the ids of the queues and users that its filters name."""
     return replace(asked, filters=await resolved(door, asked.filters, listener)) if asked.filters else asked
-
-
-def ledger_path(archive_url: str) -> Path:
-    """Where the queue of an archive stands on this machine."""
-    return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
 
 
 async def claimed(door: Genesys, archive: Archive) -> None:

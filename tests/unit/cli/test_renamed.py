@@ -45,6 +45,6 @@ def test_an_option_takes_the_same_kind_of_value_wherever_it_is_offered() -> None
             kinds.setdefault(option, set()).add(kind)
     differing = {option: seen for option, seen in kinds.items() if len(seen) > 1}
     # `verify --seed` is any word, so that a proof can quote it; `clip --start` is a second, `simulate --start` a day;
-    # `clip --second` may be an address.
-    assert set(differing) <= {"--seed", "--start", "--second"}, differing
+    # `clip --second` may be an address; `turns --head` counts turns, `audit --head` is the file of a chain's head.
+    assert set(differing) <= {"--seed", "--start", "--second", "--head"}, differing
     assert not {old for _, old in RENAMED} & set(kinds) - {"--every", "--to"}

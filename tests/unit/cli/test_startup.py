@@ -21,6 +21,7 @@ MAY_LOAD = {
     **dict.fromkeys(VERBS, STORE),
     **dict.fromkeys(("completion", "simulate", "turns", "audio", "clip"), BASE),
     **dict.fromkeys(("get", "doctor"), PLATFORM),
+    **dict.fromkeys(("erase", "expire"), STORE | {"sqlite3"}),
     **dict.fromkeys(("export", "status", "retry"), PLATFORM | {"sqlite3"}),
     "demo": PLATFORM | {"rich"},
 }
