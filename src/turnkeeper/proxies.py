@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from turnkeeper.errors import Misconfigured
+from turnkeeper.installation import install_hint
 from turnkeeper.known_secrets import remember
 
 __all__ = ["Proxy", "checked_proxies", "is_proxy_variable", "proxy_for", "refused_by_proxy"]
@@ -23,7 +24,6 @@ _address = re.compile(
 )
 _schemes = ("http", "https", "socks5", "socks5h")
 _HOW = "Write http://USER:PASSWORD@HOST:PORT, with %23 for #, %40 for @, %2F for / and %3A for : in the password."
-_SOCKS = "Install the extra: pip install 'turnkeeper[socks]'."
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def _refuse_without_socks(variable: str) -> None:
     try:
         import socksio  # noqa: F401 - the HTTP library needs it
     except ImportError:
-        raise _unusable(variable, "names a SOCKS proxy, and the package for those is not installed", _SOCKS) from None
+        raise _unusable(
+            variable, "names a SOCKS proxy, and the package for those is not installed", install_hint("socks")
+        ) from None
 
 
 def _unusable(variable: str, why: str, hint: str) -> Misconfigured:

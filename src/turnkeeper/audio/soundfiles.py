@@ -45,7 +45,6 @@ _LOSSLESS = ("ulaw", "alaw", "pcm_u8", "pcm_s8", "pcm_s16", "pcm_s24", "pcm_s32"
 _STEP = 65_536
 _ENOUGH_S = 0.02
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
-_INSTALL = "Install PyAV, which may read it: pip install 'turnkeeper[media]'."
 
 
 @dataclass(frozen=True)
@@ -210,7 +209,9 @@ class SoundDecoder:
     def _hint(self) -> str:
         from turnkeeper.audio.media import media_installed
 
-        return _MEND if self._known.fallback is None or media_installed() else _INSTALL
+        return (
+            _MEND if self._known.fallback is None or media_installed() else f"PyAV may read it. {install_hint('media')}"
+        )
 
     @property
     def _opens(self) -> int:
