@@ -262,7 +262,7 @@ def main() -> int:
         before, begun, rest = PAGE.read_text().partition("<!-- a year: ")
         head, _, _ = rest.partition("\n")
         _, over, after = rest.partition("<!-- end of a year -->")
-        PAGE.write_text(f"{before}{begun}{head}\n{found}\n{over}{after}")
+        PAGE.write_text(f"{before}{begun}{head}\n\n{found}\n\n{over}{after}")
     return 0
 
 
