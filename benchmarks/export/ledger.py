@@ -84,9 +84,9 @@ def asked(ledger: Ledger) -> dict[str, Callable[[], object]]:
 def _median_ms(ask: Callable[[], object]) -> float:
     taken: list[float] = []
     for _ in range(REPEATED):
-        began = time.perf_counter()
+        began = time.process_time()
         ask()
-        taken.append(time.perf_counter() - began)
+        taken.append(time.process_time() - began)
     return statistics.median(taken) * 1000
 
 
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with closing(filled(Path(name) / "ledger.sqlite3", given.rows, ManualClock())) as ledger:
             size = ledger.path.stat().st_size / 1e6
             print(f"{given.rows:,} conversations, {size:,.0f} MB, made in {time.perf_counter() - began:.0f} s\n")
-            print("| question | milliseconds |\n| --- | ---: |")
+            print("| question | milliseconds of CPU |\n| --- | ---: |")
             for question, ask in asked(ledger).items():
                 print(f"| {question} | {_median_ms(ask):.1f} |", flush=True)
     return 0

@@ -30,6 +30,7 @@ from tests.crash.truth import START, move, simulated
 from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.contract import Source, Store
 from turnkeeper.archive.folder import FolderStore
+from turnkeeper.cli.heap import lean_heap
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.errors import Unavailable
 from turnkeeper.genesys.platform import Genesys
@@ -253,6 +254,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=15, help="minutes between two listings")
     parser.add_argument("--write", action="store_true", help="put the table into docs/export.md")
     given = parser.parse_args()
+    lean_heap()  # as the command line does
     with tempfile.TemporaryDirectory(prefix="turnkeeper-years-") as name:
         samples = lived(Path(name), given.calls, given.days, every=given.every)
     found = table(samples)
@@ -261,7 +263,7 @@ def main() -> int:
         before, begun, rest = PAGE.read_text().partition("<!-- a year: ")
         head, _, _ = rest.partition("\n")
         _, over, after = rest.partition("<!-- end of a year -->")
-        PAGE.write_text(f"{before}{begun}{head}\n{found}\n{over}{after}")
+        PAGE.write_text(f"{before}{begun}{head}\n\n{found}\n\n{over}{after}")
     return 0
 
 

@@ -229,9 +229,9 @@ class Ledger:
         now = self._now()
         with self._reading() as db:
             found = db.execute(
-                "SELECT count(*) FILTER (WHERE due <= ?1), count(*) FILTER (WHERE due > ?1),"
-                " count(*) FILTER (WHERE state IN ('done', 'unread')),"
-                " min(due) FILTER (WHERE due > ?1) FROM calls WHERE due IS NOT NULL",
+                "SELECT (SELECT count(*) FROM calls WHERE due <= ?1), (SELECT count(*) FROM calls WHERE due > ?1),"
+                " (SELECT count(*) FROM calls WHERE state IN ('done', 'unread') AND due >= 0),"
+                " (SELECT min(due) FROM calls WHERE due > ?1)",
                 (now,),
             ).fetchone()
         return Due(*found)

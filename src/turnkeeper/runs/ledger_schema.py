@@ -59,9 +59,9 @@ INSERT INTO calls_apart (conversation, day, state, due, tries, owner, leased, di
     SELECT conversation, day, state, due, tries, owner, leased, dirty, audio_of(facts), facts, hint, details FROM calls;
 DROP TABLE calls;
 ALTER TABLE calls_apart RENAME TO calls;
-CREATE INDEX calls_due ON calls (due, state) WHERE due IS NOT NULL;
+CREATE INDEX calls_due ON calls (due) WHERE due IS NOT NULL;
 CREATE INDEX calls_dirty ON calls (day) WHERE dirty;
-CREATE INDEX calls_state ON calls (state);
+CREATE INDEX calls_state ON calls (state, due);
 CREATE INDEX calls_owner ON calls (owner) WHERE owner IS NOT NULL;
 CREATE INDEX calls_audio ON calls (audio, state);
 CREATE INDEX calls_tries ON calls (conversation) WHERE tries > 0;

@@ -94,7 +94,7 @@ class Upkeep:
         if now - self._shown >= 1:
             self._shown = now
             self._listener(await anyio.to_thread.run_sync(self._progress))
-        if now - self._renewed >= _RENEWED_S:
+        if now - self._renewed >= min(_RENEWED_S, self._every):
             self._renewed = now
             await anyio.to_thread.run_sync(self._ledger.renew)
             await self.take_back()
@@ -165,8 +165,7 @@ class Upkeep:
         for conversation in erased:
             with suppress(Erased):
                 self._archive.undo_if_erased(conversation)
-        if erased:
-            self._ledger.erase(erased)
+        self._ledger.erase(erased)
 
     def _keep_report(self) -> None:
         report = self.report

@@ -147,11 +147,16 @@ def test_what_is_asked_often_is_answered_from_an_index(tmp_path: Path) -> None:
     plans = {name: ledger.plans(ask) for name, ask in asked.items()}
     ledger.close()
     walked = {
-        name: [step for step in plan if step.startswith("SCAN") and "USING" not in step] for name, plan in plans.items()
+        name: [step for step in plan if step.startswith("SCAN calls") and "USING" not in step]
+        for name, plan in plans.items()
     }
     assert not any(walked.values()), walked
     # These two read nothing but the index.
-    assert plans["due"] == ["SEARCH calls USING COVERING INDEX calls_due (due>?)"]
+    assert {step for step in plans["due"] if "calls" in step} == {
+        "SEARCH calls USING COVERING INDEX calls_due (due<?)",
+        "SEARCH calls USING COVERING INDEX calls_due (due>?)",
+        "SEARCH calls USING COVERING INDEX calls_state (state=? AND due>?)",
+    }
     assert plans["counts"] == ["SCAN calls USING COVERING INDEX calls_state"]
 
 
