@@ -76,9 +76,9 @@ class Upkeep:
 
     def failed(self, failure: Failure) -> None:
         """List a failure once, in its newest words."""
-        failures = self.report.failures
         if failure.conversation:
             self.mended(failure.conversation)
+        failures = self.report.failures
         if failure not in failures and len(failures) < _FAILURES_LISTED:
             failures.append(failure)
 

@@ -21,6 +21,7 @@ from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
 from turnkeeper.runs.range import Range
 from turnkeeper.runs.report import Failure, RunReport
 from turnkeeper.runs.run import Run
+from turnkeeper.runs.upkeep import Upkeep
 from turnkeeper.runs.visit import described
 from turnkeeper.transcript.details import Details
 
@@ -155,3 +156,14 @@ def test_a_report_with_anything_left_out_is_partial() -> None:
     for name in ("failed", "unread", "refused", "unlisted", "outstanding_failed", "outstanding_unread"):
         assert RunReport(**{name: 1}).partial, name
     assert RunReport(outstanding_recordings=1, failures=[Failure(conversation="", error="", message="")]).partial
+
+
+def test_a_conversation_that_fails_twice_in_a_run_is_listed_once_in_its_newest_words(
+    here: Here, ledger: Ledger
+) -> None:
+    upkeep = Upkeep(here.door, here.archive, ledger, here.clock, every=60)
+    for message in ("the connection broke", "the body kept breaking off"):
+        upkeep.failed(Failure(conversation="a", error="Unavailable", message=message))
+    assert [one.message for one in upkeep.report.failures] == ["the body kept breaking off"]
+    upkeep.mended("a")
+    assert upkeep.report.failures == []
