@@ -195,12 +195,17 @@ class Genesys:
             )
 
     async def ask(
-        self, conversation: str, details: Details | None, communications: Collection[str] | None = None
+        self,
+        conversation: str,
+        details: Details | None,
+        communications: Collection[str] | None = None,
+        *,
+        last: bool = False,
     ) -> Found | Pending:
         """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
         api = self._settings.api
         with foreign_as_defect("ask", conversation):
-            return await self._transcripts.ask(conversation, details, api=api, communications=communications)
+            return await self._transcripts.ask(conversation, details, api=api, communications=communications, last=last)
 
     async def names(self, kind: Kind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""

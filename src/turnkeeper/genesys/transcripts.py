@@ -110,14 +110,16 @@ class Transcripts:
         *,
         api: ApiChoice,
         communications: Collection[str] | None = None,
+        last: bool = False,
     ) -> Found | Pending:
         """One ask, no waiting: for those who come back later by a plan of their own.
 
-        ``communications`` limits the speech dialect to these. Raises what ``fetch`` does, except ``NotReady``.
+        ``communications`` limits the speech dialect to these. An empty transcript, however old the conversation is, may
+        be a first answer that another follows, so it is found only by the ``last`` ask. Raises what ``fetch`` does,
+        except ``NotReady``.
         """
         checked_id(conversation)
-        # Whoever comes back takes no empty transcript for the last word, however old the conversation is.
-        return await self._round(conversation, details, api, communications, fresh=True)
+        return await self._round(conversation, details, api, communications, fresh=not last)
 
     async def _round(
         self,

@@ -120,7 +120,7 @@ class Visitor:
         if details is None and call.generation:
             details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
         with self._permitted(taken, now):
-            met = await self.platform.ask(call.conversation, details, only)
+            met = await self.platform.ask(call.conversation, details, only, last=now >= legs.deadline(call))
         if isinstance(met, Pending):
             if puzzle is not None and not met.answered:
                 raise puzzle  # without the details nobody knows which communications to ask for
