@@ -234,12 +234,15 @@ class ObjectStore:
     def _check_lists(self, folder: str) -> None:
         """Raise ``Unavailable`` where the store lists nothing at all: an error with status 200 reads as an empty
         page."""
+        # Looked for first: another writer may make it at any moment.
+        if self.size(keys.ARCHIVE) is None:
+            return
         home = keys.ARCHIVE.rpartition("/")[0]
         try:
             page = next(self._lists.pages(home, keys.ARCHIVE[:-1]), [])
         except BadKey:
             return  # a page with keys came
-        if keys.ARCHIVE not in {key for key, _ in page} and self.size(keys.ARCHIVE) is not None:
+        if keys.ARCHIVE not in {key for key, _ in page}:
             words = "its listing is empty, and objects are there"
             hint = "The store, or what stands before it, is broken. Run it again."
             raise Unavailable(words, operation="list", key=folder, hint=hint)

@@ -12,10 +12,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
+from obstore.store import MemoryStore
 
+from turnkeeper.archive import keys
 from turnkeeper.archive.refusals import Place, refusal
 from turnkeeper.archive.store import ObjectStore, Store, open_store
 from turnkeeper.cli.local_s3 import LocalS3
@@ -231,6 +234,25 @@ def test_a_listing_that_is_an_error_with_status_200_is_not_empty() -> None:
         store = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
         with pytest.raises(Unavailable, match="its listing is empty, and objects are there"):
             list(store.list("raw/call-1"))
+
+
+class Growing:
+    """An empty store, into which another writer puts the archive's note when it has just been listed."""
+
+    def __init__(self) -> None:
+        self._store = MemoryStore()
+
+    def list(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        pages = [*self._store.list(*arguments, **options)]
+        self._store.put(keys.ARCHIVE, b"{}")
+        return iter(pages)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_an_archive_that_begins_while_it_is_listed_is_no_broken_listing() -> None:
+    assert list(ObjectStore(Growing(), "memory://", Place()).list("manifests")) == []
 
 
 class Shortening(Multipart):
