@@ -205,7 +205,7 @@ class StoreSettings:
             profile=found.get("AWS_PROFILE", ""),
             endpoint=found.get("AWS_ENDPOINT_URL_S3") or found.get("AWS_ENDPOINT_URL", ""),
             region=found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION", ""),
-            require_audit=found.get("TURNKEEPER_REQUIRE_AUDIT", "") not in ("", "0"),
+            require_audit=_is_on(found, "TURNKEEPER_REQUIRE_AUDIT"),
             home=Path(found.get("HOME", "")),
             list_seconds=seconds_in(list_seconds, "TURNKEEPER_LIST_TIMEOUT") if list_seconds else cls.list_seconds,
             variables=dict(found),

@@ -82,8 +82,7 @@ def export(
     Parameters
     ----------
     to
-        Where to keep them: a folder, or an s3://, gs://, az:// or file:// address; else the organisation's archive.
-        [env: TURNKEEPER_ARCHIVE]
+        A folder, or an s3://, gs://, az:// or file:// address; else the organisation's own. [env: TURNKEEPER_ARCHIVE]
     dry_run
         Only say how many conversations there are, how many requests they take, and how many hours that is.
     follow
@@ -109,8 +108,7 @@ def export(
     clock = clock_from_environment()
     range_ = asked(wanted or Wanted(), clock.now(), follow=follow)
     if dry_run:
-        foreseen = foresee(_given(range_), platform=platform_settings(platform), clock=clock)
-        show(asdict(foreseen))
+        show(asdict(foresee(_given(range_), platform=platform_settings(platform), clock=clock)))
         return 0
     stores = store_settings(destination, platform.ca)
     pause, visitors = _every(every), checked_count(concurrency, "--concurrency")

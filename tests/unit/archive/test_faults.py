@@ -514,15 +514,20 @@ class Busy(Recorder):
         self.wfile.write(body)
 
 
+def timed(port: int, sleep: Callable[[float], None]) -> ObjectStore:
+    """The store of a server on that port, which waits by ``sleep``."""
+    opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
+    assert isinstance(opened, ObjectStore)
+    return ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=sleep)
+
+
 @pytest.mark.parametrize(("refusals", "served"), [(3, True), (1000, False)])
 def test_a_create_that_meets_another_one_is_waited_out(refusals: int, *, served: bool) -> None:
     """K3: 409 ConditionalRequestConflict is tried again for about a minute, and no longer."""
     told = {"seen": [], "refusals": refusals, "status": 409, "code": "ConditionalRequestConflict"}
     handler, slept = type("Fresh", (Busy,), told), []
     with serving(handler) as port:
-        opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
-        assert isinstance(opened, ObjectStore)
-        store = ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=slept.append)
+        store = timed(port, slept.append)
         if served:
             store.put("a.json", b"1", create=True)
         else:
@@ -536,9 +541,7 @@ def test_a_conflict_of_a_plain_write_is_waited_out() -> None:
     told = {"seen": [], "refusals": 4, "status": 409, "code": "ConditionalRequestConflict"}
     handler, slept = type("Fresh", (Busy,), told), []
     with serving(handler) as port:
-        opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
-        assert isinstance(opened, ObjectStore)
-        store = ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=slept.append)
+        store = timed(port, slept.append)
         store.put("a.json", b"1")
     assert (len(handler.seen), len(slept)) == (5, 4)
 
@@ -548,9 +551,7 @@ def test_a_store_that_asks_to_slow_down_is_waited_for() -> None:
     told = {"seen": [], "refusals": 6, "status": 503, "code": "SlowDown"}
     handler, slept = type("Fresh", (Busy,), told), []
     with serving(handler) as port:
-        opened = open_store("s3://kept", StoreSettings.from_environment(static(f"http://127.0.0.1:{port}")))
-        assert isinstance(opened, ObjectStore)
-        store = ObjectStore(opened._store, opened.url, opened._place, opened.settings, sleep=slept.append)
+        store = timed(port, slept.append)
         store.put("a.json", b"1")
     assert len(handler.seen) == 7
     assert slept
