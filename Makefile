@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 OUT    := build/suite
 
-PAGES   := src/turnkeeper/viewer/static/call.html
+PAGES   := src/turnkeeper/pages/static/call.html
 NATIVE  := $(wildcard native/*.c native/*.h native/*.py)
 SUDO_APT = test "$$(id -u)" = 0 && apt-get update -q && apt-get install -y -q
 

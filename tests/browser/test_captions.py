@@ -20,7 +20,7 @@ from tests.browser.conftest import Open, report
 from tests.browser.made import Made
 from turnkeeper.model import Participant, TranscriptHeader, Turn, Word
 from turnkeeper.transcript.captions import columns
-from turnkeeper.transcript.lines import Format, turn_writer
+from turnkeeper.transcript.turn_lines import Format, turn_writer
 
 SAID: dict[str, str] = json.loads(Path(__file__).with_name("said.json").read_text())
 """A sentence of each language. A word ends at a space, and in scripts without spaces at ``|``."""

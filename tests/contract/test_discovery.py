@@ -14,14 +14,14 @@ import pytest
 
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.events import Event, Noted
+from turnkeeper.export.discovery import Discovered, Unknown, discover, discover_ids, planned
+from turnkeeper.export.estimate import estimate
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval, moment_of
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.discovery import Discovered, Unknown, discover, discover_ids, planned
-from turnkeeper.runs.estimate import estimate
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.simulator import Simulation, serve
-from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.shelf import ShelfPlace
 
 pytestmark = pytest.mark.anyio
 # A Thursday after the simulation's first days: Monday 2026-10-05 to Wednesday.
@@ -80,7 +80,7 @@ class World:
         """The truth: which communications have a file by now."""
         script = self.simulation.find(conversation)
         assert script is not None
-        ready = [leg for n, leg in enumerate(script.legs) if self.simulation.shelf.ready(Place(script, n))]
+        ready = [leg for n, leg in enumerate(script.legs) if self.simulation.shelf.ready(ShelfPlace(script, n))]
         return {script.parties[leg.party].communication for leg in ready}
 
     def count(self, kind: str) -> int:

@@ -27,18 +27,19 @@ import anyio.to_thread
 import msgspec
 
 from tests.crash.truth import START, move, simulated
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.archive import Archive
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.errors import Unavailable
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.ledger import Ledger
-from turnkeeper.runs.range import Follow
-from turnkeeper.runs.run import Run, claimed
+from turnkeeper.export.engine import ExportSettings
+from turnkeeper.export.ledger import Ledger
+from turnkeeper.export.range import Follow
+from turnkeeper.export.run import Run, claimed
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
+from turnkeeper.spool import Source
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.folder import FolderStore
 
 __all__ = ["Sample", "Year", "lived", "table"]
 

@@ -17,9 +17,9 @@ import msgspec
 
 from tests.sanitized.hostile import Member
 from tests.unit.transcript.elements import CASES, Case
-from turnkeeper.transcript.dialects import media, phrases
-from turnkeeper.transcript.native import Field, Table
-from turnkeeper.transcript.numbers import milliseconds
+from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.payloads.dialects import media, phrases
+from turnkeeper.payloads.times import milliseconds
 
 __all__ = ["READERS", "Attacked", "Wrong"]
 

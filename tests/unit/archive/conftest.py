@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import Store, open_store
 
 BUCKET = "kept"
 

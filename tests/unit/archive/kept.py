@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Arrived, Kept
+from turnkeeper.archive.archive import Archive, CommitResult, FetchedBody
 from turnkeeper.archive.generations import current_manifest
-from turnkeeper.archive.store import Store
 from turnkeeper.clock import ManualClock
 from turnkeeper.spool import Spool
+from turnkeeper.storage.object_store import Store
 
 START = 1_790_000_000_000
 """2026-09-21T13:33:20Z"""
@@ -26,7 +26,7 @@ def spool(document: Any) -> Spool:
     return body.seal()
 
 
-def transcript(conversation: str, words: str = SECRET, leg: str = "leg-a") -> Arrived:
+def transcript(conversation: str, words: str = SECRET, leg: str = "leg-a") -> FetchedBody:
     phrase = {"phraseIndex": 0, "participantPurpose": "external", "text": words, "startTimeMs": START + 100}
     document = {
         "conversationId": conversation,
@@ -42,28 +42,28 @@ def transcript(conversation: str, words: str = SECRET, leg: str = "leg-a") -> Ar
             }
         ],
     }
-    return Arrived(spool(document), f"speech/{leg}", leg)
+    return FetchedBody(spool(document), f"speech/{leg}", leg)
 
 
-def details(conversation: str, started: str = "2026-09-21T13:33:20.000Z", **session: str) -> Arrived:
+def details(conversation: str, started: str = "2026-09-21T13:33:20.000Z", **session: str) -> FetchedBody:
     own = {"sessionId": "leg-a", "direction": "inbound", "ani": f"tel:{CUSTOMER}", "dnis": "tel:+18005550100"} | session
     people = [
         {"participantId": "p1", "purpose": "customer", "externalContactId": "contact-1", "sessions": [own]},
         {"participantId": "p2", "purpose": "agent", "sessions": [own | {"sessionId": "leg-b"}]},
     ]
     document = {"conversationId": conversation, "conversationStart": started, "participants": people}
-    return Arrived(spool(document), "conversation")
+    return FetchedBody(spool(document), "conversation")
 
 
 def keep(
     store: Store, conversation: str, words: str = SECRET, clock: ManualClock | None = None, **session: str
-) -> Kept:
+) -> CommitResult:
     """One call of one leg with its details and names, as ``get`` keeps it."""
     archive = Archive(store, clock=clock or ManualClock())
     arrived = [
         transcript(conversation, words),
         details(conversation, **session),
-        Arrived(spool(USERS), "directory/users"),
+        FetchedBody(spool(USERS), "directory/users"),
     ]
     return archive.keep(conversation, arrived)
 

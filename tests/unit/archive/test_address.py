@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 from tests.unit.archive.kept import keep
 
-from turnkeeper.archive.address import parse_address
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.copying import copy
-from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Misconfigured
+from turnkeeper.storage.address import parse_address
+from turnkeeper.storage.object_store import open_store
 
 
 @pytest.mark.parametrize("name", ["Queue #1", "a?x=1", "100%", "a%20b", "[x", "ä b", "a;b"])

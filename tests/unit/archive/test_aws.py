@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.archive import aws
-from turnkeeper.archive.store import open_store
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.errors import Denied, Misconfigured
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage import aws
+from turnkeeper.storage.object_store import open_store
 
 STATIC = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK"}
 NOWHERE = Path("/nonexistent/sys_vendor")

@@ -14,17 +14,18 @@ import pytest
 from tests.unit.archive.kept import view_key
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Arrived
+from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import CommunicationState
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.events import Archived, Event
+from turnkeeper.payloads.dialects import SHAPES
+from turnkeeper.payloads.dialects.media import MediaDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.dialects.media import Media
+from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.object_store import Store, open_store
 from turnkeeper.transcript.select import Selection
 
 CALL = "4d3c0000-0000-4000-8000-000000000001"
@@ -32,10 +33,10 @@ START = 1_790_000_000_000
 AGENT = Selection(roles=frozenset({"agent"}))
 
 
-class Lines(Media):
+class Lines(MediaDialect):
     """A shape that nobody knew when the call was fetched: the media document with its turns under another name."""
 
-    targets: ClassVar[Mapping[tuple[str, ...], tuple[Any, Any]]] = {("lines",): Media.targets[("transcript",)]}  # type: ignore[misc]
+    targets: ClassVar[Mapping[tuple[str, ...], tuple[Any, Any]]] = {("lines",): MediaDialect.targets[("transcript",)]}  # type: ignore[misc]
 
     def matches(self, survey: Any) -> bool:
         return "lines" in survey.skeleton
@@ -47,7 +48,7 @@ def spool(document: Any) -> Spool:
     return body.seal()
 
 
-def leg(name: str, words: str = "hello there", *, after: int = 0, **more: Any) -> Arrived:
+def leg(name: str, words: str = "hello there", *, after: int = 0, **more: Any) -> FetchedBody:
     """A speech transcript of one communication: the customer, then the agent."""
     phrases = [
         {"phraseIndex": 0, "participantPurpose": "external", "text": words, "startTimeMs": START + after + 100},
@@ -67,22 +68,22 @@ def leg(name: str, words: str = "hello there", *, after: int = 0, **more: Any) -
         "participants": people,
         "transcripts": [{"transcriptId": "t", "startTime": START, "phrases": phrases}],
     }
-    return Arrived(spool(document | more), f"speech/{name}", name)
+    return FetchedBody(spool(document | more), f"speech/{name}", name)
 
 
-def media(words: str = "good day") -> Arrived:
+def media(words: str = "good day") -> FetchedBody:
     turn = {"start_time": 0.1, "end_time": 1.5, "text": words, "speaker_id": "p1", "confidence": 0.9}
     people = [{"id": "p1", "name": "Ada", "role": "agent"}]
-    return Arrived(spool({"conversation": CALL, "participants": people, "transcript": [turn]}), "media")
+    return FetchedBody(spool({"conversation": CALL, "participants": people, "transcript": [turn]}), "media")
 
 
-def users(name: str = "Ada", *, day: int = 1) -> Arrived:
+def users(name: str = "Ada", *, day: int = 1) -> FetchedBody:
     document = {"entities": [{"id": "user-1", "name": name, "selfUri": f"/day/{day}"}], "pageSize": 25}
-    return Arrived(spool(document), "directory/users")
+    return FetchedBody(spool(document), "directory/users")
 
 
-def details(**more: Any) -> Arrived:
-    return Arrived(
+def details(**more: Any) -> FetchedBody:
+    return FetchedBody(
         spool({"conversationId": CALL, "conversationStart": "2026-09-21T13:33:20.000Z"} | more), "conversation"
     )
 
@@ -161,7 +162,7 @@ def test_what_is_kept_again_is_written_once(archive: Archive) -> None:
 
 def test_every_manifest_fits_its_schema(quick: Archive) -> None:
     quick.keep(CALL, [leg("leg-a"), details(), users()], selections=[AGENT])
-    quick.keep(CALL, [Arrived(spool({"lines": []}), "media")])
+    quick.keep(CALL, [FetchedBody(spool({"lines": []}), "media")])
     schema = json.loads((Path(keys.__file__).parent / "schemas" / "manifest.json").read_text())
     found = [json.loads(data) for key, data in contents(quick).items() if key.startswith("manifests/")]
     assert [one["state"] for one in found] == ["done", "unread"]
@@ -208,7 +209,7 @@ def test_a_new_text_of_a_leg_replaces_its_turns_and_keeps_its_bytes(quick: Archi
 
 def test_another_dialect_replaces_the_transcripts(quick: Archive) -> None:
     quick.keep(CALL, [leg("leg-a"), details()])
-    envelope = Arrived(spool({"conversation": CALL, "status": "completed"}), "media/metadata")
+    envelope = FetchedBody(spool({"conversation": CALL, "status": "completed"}), "media/metadata")
     envelope.body.withheld = ("downloadUrl",)
     quick.keep(CALL, [media(), envelope])
     kept = quick.keep(CALL, [media("inline now")])
@@ -222,7 +223,7 @@ def test_another_dialect_replaces_the_transcripts(quick: Archive) -> None:
 def test_selections_are_rebuilt_ever_after(quick: Archive) -> None:
     customer = Selection(roles=frozenset({"customer"}))
     quick.keep(CALL, [leg("leg-a")], selections=[customer])
-    quick.keep(CALL, [Arrived(spool({"lines": []}), "speech/leg-a", "leg-a")])
+    quick.keep(CALL, [FetchedBody(spool({"lines": []}), "speech/leg-a", "leg-a")])
     kept = quick.keep(CALL, [leg("leg-a"), leg("leg-b", after=60_000)])
     assert dict(kept.selected) == {customer.slug: 2}
     stored = json.loads(quick.read_view(kept.manifest, keys.selection(CALL, customer.slug)))
@@ -246,13 +247,13 @@ def test_names_are_in_the_transcript(quick: Archive) -> None:
 
 
 def test_names_that_cannot_be_read_cost_only_the_names(quick: Archive) -> None:
-    kept = quick.keep(CALL, [leg("leg-a"), Arrived(spool(b"<html>"), "directory/users")])
+    kept = quick.keep(CALL, [leg("leg-a"), FetchedBody(spool(b"<html>"), "directory/users")])
     assert kept.manifest.state == "done"
     assert "directory/users cannot be read" in kept.manifest.notes[0]
 
 
 def test_details_that_cannot_be_read_cost_only_the_details(quick: Archive) -> None:
-    kept = quick.keep(CALL, [leg("leg-a"), Arrived(spool(b"[]"), "conversation")], notes=["given"])
+    kept = quick.keep(CALL, [leg("leg-a"), FetchedBody(spool(b"[]"), "conversation")], notes=["given"])
     assert kept.manifest.state == "done"
     assert kept.manifest.notes[0] == "given"
     assert "details cannot be read" in kept.manifest.notes[1]
@@ -262,7 +263,7 @@ UNKNOWN = {"lines": [{"text": "hi", "start_time": 0.5, "end_time": 1.0, "role": 
 
 
 def test_what_cannot_be_read_is_kept_and_said(archive: Archive) -> None:
-    kept = archive.keep(CALL, [Arrived(spool(UNKNOWN), "media")])
+    kept = archive.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")])
     assert kept.changed
     assert kept.summary is None
     assert kept.manifest.state == "unread"
@@ -274,27 +275,29 @@ def test_what_cannot_be_read_is_kept_and_said(archive: Archive) -> None:
     with pytest.raises(Unread) as caught:
         archive.transcript(CALL)
     assert "reread" in caught.value.hint
-    assert not archive.keep(CALL, [Arrived(spool(UNKNOWN), "media")]).changed
+    assert not archive.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")]).changed
 
 
 def test_a_turn_that_cannot_be_right_is_kept_and_counted(quick: Archive) -> None:
     """K2: one turn that ends before it starts costs its own end, and the manifest counts it."""
     turn = {"start_time": 5.0, "end_time": 1.0, "text": "backwards", "speaker_id": "p1"}
-    kept = quick.keep(CALL, [Arrived(spool({"conversation": CALL, "participants": [], "transcript": [turn]}), "media")])
+    kept = quick.keep(
+        CALL, [FetchedBody(spool({"conversation": CALL, "participants": [], "transcript": [turn]}), "media")]
+    )
     assert (kept.manifest.state, kept.manifest.defects) == ("done", 1)
 
 
 def test_an_unread_generation_leaves_the_objects_of_the_one_before(quick: Archive) -> None:
     quick.keep(CALL, [media()])
     before = views(quick)
-    kept = quick.keep(CALL, [Arrived(spool(UNKNOWN), "media")])
+    kept = quick.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")])
     assert (kept.manifest.generation, kept.manifest.state) == (2, "unread")
     assert before.items() <= contents(quick).items()
 
 
 def test_reread_understands_it_after_an_upgrade(archive: Archive) -> None:
-    archive.keep(CALL, [Arrived(spool(UNKNOWN), "media"), details()], notes=["names of users are missing"])
-    archive.keep("other", [Arrived(spool({"transcript": [], "participants": []}), "media")])
+    archive.keep(CALL, [FetchedBody(spool(UNKNOWN), "media"), details()], notes=["names of users are missing"])
+    archive.keep("other", [FetchedBody(spool({"transcript": [], "participants": []}), "media")])
     [same] = reread(archive)
     assert (same.before, same.after, same.changed) == ("unread", "unread", False)
     assert same.reason
@@ -319,9 +322,9 @@ def test_reread_all_writes_nothing_where_nothing_changed(quick: Archive) -> None
     assert contents(quick) == before
 
 
-def media_of(conversation: str) -> Arrived:
+def media_of(conversation: str) -> FetchedBody:
     turn = {"start_time": 0.1, "end_time": 1.5, "text": "x", "speaker_id": "p1"}
-    return Arrived(spool({"conversation": conversation, "participants": [], "transcript": [turn]}), "media")
+    return FetchedBody(spool({"conversation": conversation, "participants": [], "transcript": [turn]}), "media")
 
 
 def test_reread_restores_a_view_that_was_lost(quick: Archive) -> None:
@@ -365,7 +368,7 @@ def test_an_id_that_cannot_become_a_key_is_refused_before_anything(quick: Archiv
     with pytest.raises(Misconfigured):
         quick.keep(conversation, [media()])
     with pytest.raises(Misconfigured):
-        quick.keep(CALL, [Arrived(spool({}), "speech/../x", "../x")])
+        quick.keep(CALL, [FetchedBody(spool({}), "speech/../x", "../x")])
     with pytest.raises(Misconfigured):
         quick.keep(CALL, [media()], states=[CommunicationState("../x", "done")])
     assert list(quick.store.list("")) == []
@@ -484,11 +487,11 @@ def test_what_happened_is_told(quick: Archive) -> None:
 
 
 def test_a_newer_archive_is_not_touched(quick: Archive) -> None:
-    quick.store.put(keys.ARCHIVE, b'{"format":"turnkeeper.archive/9","created":"x"}')
+    quick.store.put(ARCHIVE, b'{"format":"turnkeeper.archive/9","created":"x"}')
     for use in (lambda: quick.keep(CALL, [media()]), lambda: quick.manifest(CALL), lambda: list(quick.conversations())):
         with pytest.raises(StoreRefused):
             use()
-    assert list(quick.store.list("")) == [keys.ARCHIVE]
+    assert list(quick.store.list("")) == [ARCHIVE]
 
 
 def test_reading_an_empty_place_writes_nothing(tmp_path: Path) -> None:
@@ -513,7 +516,7 @@ def test_spools_go_where_they_are_told_and_leave_nothing(tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def numbered(count: int) -> Iterator[Sequence[Arrived]]:
+def numbered(count: int) -> Iterator[Sequence[FetchedBody]]:
     for number in range(count):
         yield [media_of(f"call-{number:03d}")]
 
@@ -521,7 +524,7 @@ def numbered(count: int) -> Iterator[Sequence[Arrived]]:
 def test_conversations_come_sorted_and_once(archive: Archive) -> None:
     for number, arrived in enumerate(numbered(5)):
         archive.keep(f"call-{number:03d}", arrived)
-    archive.keep("call-002", [media_of("call-002"), Arrived(spool({"conversationId": "call-002"}), "conversation")])
+    archive.keep("call-002", [media_of("call-002"), FetchedBody(spool({"conversationId": "call-002"}), "conversation")])
     assert list(archive.conversations()) == [f"call-{number:03d}" for number in range(5)]
 
 
@@ -533,7 +536,7 @@ class Broken(Lines):
 
 
 def test_a_reader_that_breaks_does_not_cost_the_bytes(quick: Archive) -> None:
-    quick.keep(CALL, [Arrived(spool(UNKNOWN), "media")])
+    quick.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")])
     [result] = reread(quick, shapes=(Broken(),))
     assert (result.after, result.changed) == ("unread", True)
     assert "ZeroDivisionError" in result.reason

@@ -25,20 +25,22 @@ from tests.unit.archive.kept import (
 )
 
 from turnkeeper.archive import keys
+from turnkeeper.archive.archive import FetchedBody
 from turnkeeper.archive.audit import Audit
-from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.erase import Eraser, Proof
-from turnkeeper.archive.expire import expire, read_age
-from turnkeeper.archive.mentions import without
-from turnkeeper.archive.states import CallState, LegState, States
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.archive.index import CallState, Index, LegState
+from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Verification
-from turnkeeper.archive.versions import History, history
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
+from turnkeeper.erasure.erase import Eraser, Proof
+from turnkeeper.erasure.expire import expire, read_age
+from turnkeeper.erasure.scrub_reports import without
 from turnkeeper.errors import Erased, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.keys import INCOMING
+from turnkeeper.storage.object_store import Store, open_store
+from turnkeeper.storage.versions import History, history
 
 NOTHING_KEPT = History(kept=False)
 
@@ -65,7 +67,7 @@ def test_everything_of_a_conversation_goes_and_nothing_of_another(store: Store) 
     assert (proof.proven, erasure.state, erasure.keys, proof.versioning) == (True, "erased", len(mine), "none")
     assert erasure.key_sha256 == tuple(sorted(hashlib.sha256(key.encode()).hexdigest() for key in mine))
     assert list(Tombstones(store).all()) == ["call-1"]
-    assert not list(Unfinished(store).all())
+    assert not list(PendingErasures(store).all())
     assert list(Verification(store)) == []
     with pytest.raises(Erased):
         keep(store, "call-1")
@@ -112,7 +114,7 @@ def test_an_id_in_other_capitals_is_the_one_that_the_archive_holds(how: str, qui
     if how == "objects":
         keep(quick, "call-1a")
     else:
-        States(quick).commit("2026-09-21", [CallState(conversation="call-1a", state="pending")])
+        Index(quick).commit("2026-09-21", [CallState(conversation="call-1a", state="pending")])
     [plan] = Archive(quick, clock=ManualClock()).erase(["CALL-1A"], dry_run=True).erasures
     assert (plan.conversation, plan.state, plan.asked) == ("call-1a", "found", "CALL-1A")
     proof = erase(quick, "CALL-1A")
@@ -162,7 +164,7 @@ def test_a_damaged_day_of_the_index_stops_no_erasure_and_is_said(text: bytes, qu
     Archive(quick, clock=ManualClock()).reindex(lambda cause: told.append(cause.key))
     assert told == [damaged]
     finished = Archive(quick, clock=ManualClock()).erase((), by="unfinished")
-    assert (finished.proven, list(Unfinished(quick).all())) == (True, [])
+    assert (finished.proven, list(PendingErasures(quick).all())) == (True, [])
     assert expire(quick, ManualClock(), timedelta(days=1)).proven
     assert list(Verification(quick)) == []
 
@@ -221,7 +223,7 @@ def test_a_file_of_a_writer_that_nobody_can_ask_for_leaves_a_doubt(tmp_path: Pat
     other = tmp_path / "archive/_turnkeeper/incoming/0badcafe.12.ab"
     other.write_text(SECRET)
     proof = erase(store, "call-1")
-    assert (proof.proven, proof.not_covered, other.exists()) == (False, (keys.INCOMING,), True)
+    assert (proof.proven, proof.not_covered, other.exists()) == (False, (INCOMING,), True)
     other.unlink()
     assert erase(store, "call-1").proven
 
@@ -232,10 +234,10 @@ def test_neither_the_index_nor_its_generation_before_tells_of_an_erased_call(sto
     leg = LegState(id="leg-of-it", state="failed", reason="words of it")
     for name in ("call-1", "call-3"):
         call = CallState(conversation=name, state="failed", queues=("queue-of-it",), reason="why of it", legs=(leg,))
-        States(store).commit("2026-09-21", [call])
+        Index(store).commit("2026-09-21", [call])
     assert any(b"leg-of-it" in data for data in contents(store).values())
     erase(store, "call-1", "call-3")
-    left = States(store).read("2026-09-21").calls
+    left = Index(store).read("2026-09-21").calls
     assert left == tuple(CallState(conversation=name, state="erased") for name in ("call-1", "call-3"))
     assert not [key for key, data in contents(store).items() if b"of it" in data or b"of-it" in data]
 
@@ -260,11 +262,11 @@ def test_states_say_erased_and_nothing_else_of_the_call(quick: Store) -> None:
     keep(quick, "call-1")
     leg = LegState(id="leg-a", state="done")
     call = CallState(conversation="call-1", state="done", started_at="2026-09-21T13:33:20Z", generation=1, legs=(leg,))
-    States(quick).commit(
+    Index(quick).commit(
         "2026-09-21", [call, msgspec.structs.replace(call, conversation="call-2", state="absent", generation=0)]
     )
     erase(quick, "call-1")
-    erased, other = States(quick).read("2026-09-21").calls
+    erased, other = Index(quick).read("2026-09-21").calls
     assert (erased.state, erased.legs, other.state) == ("erased", (), "absent")
     assert list(Verification(quick)) == []
 
@@ -287,17 +289,17 @@ def test_an_expiry_that_finishes_another_erasure_tells_the_index_of_both(quick: 
     archive = Archive(quick, clock=ManualClock())
     for name, day in (("old", "2025-11-01"), ("asked", "2026-10-30")):
         archive.keep(name, [transcript(name), details(name, f"{day}T10:00:00.000Z")])
-        States(quick).commit(day, [CallState(conversation=name, state="done", generation=1)])
-    Unfinished(quick).put("asked", ManualClock().now(), "request")
+        Index(quick).commit(day, [CallState(conversation=name, state="done", generation=1)])
+    PendingErasures(quick).put("asked", ManualClock().now(), "request")
     proof = archive.expire(timedelta(days=365))
     assert {erasure.conversation for erasure in proof.erasures} == {"old", "asked"}
-    assert [States(quick).read(day).calls[0].state for day in ("2025-11-01", "2026-10-30")] == ["erased", "erased"]
+    assert [Index(quick).read(day).calls[0].state for day in ("2025-11-01", "2026-10-30")] == ["erased", "erased"]
     assert list(Verification(quick)) == []
 
 
 def test_nothing_is_proven_while_all_that_is_left_waits_for_its_lock(quick: Store) -> None:
     Tombstones(quick).put("call-1", ManualClock().now())
-    Unfinished(quick).put("call-1", ManualClock().now(), "request", "held", "2099-01-01T00:00:00.000Z")
+    PendingErasures(quick).put("call-1", ManualClock().now(), "request", "held", "2099-01-01T00:00:00.000Z")
     proof = Archive(quick, clock=ManualClock()).erase([], by="unfinished")
     assert (proof.erasures, proof.waiting, proof.proven) == ((), 1, False)
 
@@ -363,7 +365,7 @@ def test_a_store_that_cannot_be_asked_gives_no_proof(quick: Store) -> None:
 def test_a_crash_at_any_call_is_finished_by_the_next_erasure(quick: Store, operation: str, calls: int) -> None:
     keep(quick, "call-1")
     keep(quick, "call-2")
-    States(quick).commit("2026-09-21", [CallState(conversation="call-1", state="done", generation=1)])
+    Index(quick).commit("2026-09-21", [CallState(conversation="call-1", state="done", generation=1)])
     other = {key: data for key, data in outside(quick).items() if keys.conversation_of(key) == "call-2"}
     clock = ManualClock()
     dying = Failing(quick, operation, calls)
@@ -384,7 +386,7 @@ def test_a_crash_at_any_call_is_finished_by_the_next_erasure(quick: Store, opera
     assert proof.proven
     assert not [key for key in outside(quick) if keys.conversation_of(key) == "call-1"]
     assert other.items() <= outside(quick).items()
-    assert States(quick).read("2026-09-21").calls[0].state == "erased"
+    assert Index(quick).read("2026-09-21").calls[0].state == "erased"
     assert list(Verification(quick)) == []
 
 
@@ -431,12 +433,12 @@ def test_the_index_and_the_transcript_know_the_day_too(quick: Store) -> None:
     turn = {"start_time": 0.1, "end_time": 1.5, "text": "x", "speaker_id": "p1", "confidence": 0.9}
     for name in ("indexed", "undated"):
         body = spool({"conversation": name, "participants": [{"id": "p1", "role": "agent"}], "transcript": [turn]})
-        archive.keep(name, [Arrived(body, "media")])
-    States(quick).commit("2026-09-20", [CallState(conversation="indexed", state="done", generation=1)])
+        archive.keep(name, [FetchedBody(body, "media")])
+    Index(quick).commit("2026-09-20", [CallState(conversation="indexed", state="done", generation=1)])
     proof = archive.expire(timedelta(days=30))
     assert sorted(erasure.conversation for erasure in proof.erasures) == ["bare", "indexed"]
     assert proof.undated == ("undated",)
-    assert States(quick).read("2026-09-20").calls[0].state == "erased"
+    assert Index(quick).read("2026-09-20").calls[0].state == "erased"
 
 
 def test_what_a_crash_left_without_a_manifest_expires_too(quick: Store) -> None:
@@ -476,4 +478,4 @@ def test_what_cannot_be_asked_is_unknown_and_leaves_no_note_behind(quick: Store,
     proof = Archive(quick, clock=ManualClock()).erase(["call-1"])
     assert (proof.proven, proof.erasures[0].state, proof.versioning) == (False, "unproven", "unknown")
     assert url.partition(":")[0] in proof.erasures[0].why
-    assert not list(Unfinished(quick).all())
+    assert not list(PendingErasures(quick).all())

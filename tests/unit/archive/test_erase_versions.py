@@ -19,18 +19,18 @@ import pytest
 from tests.unit.archive.kept import SECRET, Failing, Killed, keep, view_key
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.erase import Eraser
-from turnkeeper.archive.states import CallState, LegState, States
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.archive.index import CallState, Index, LegState
+from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.archive.unfinished import Unfinished
-from turnkeeper.archive.versions import Bucket, History, Version, history
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import ManualClock, SystemClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
+from turnkeeper.erasure.erase import Eraser
 from turnkeeper.errors import Denied, Erased
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
+from turnkeeper.storage.object_store import Store, open_store
+from turnkeeper.storage.versions import Bucket, History, Version, history
 
 Make = Callable[..., "Place"]
 
@@ -105,7 +105,7 @@ def test_no_version_is_left_of_an_erased_call_and_every_one_of_the_other(place: 
     assert here.versions("call-1") == here.versions("call-1", "DeleteMarkers") == []
     assert (here.versions("call-2"), here.versions("call-2", "DeleteMarkers")) == before
     assert (proof.proven, proof.versioning, proof.erasures[0].versions) == (True, "kept", count)
-    assert not list(Unfinished(here.store).all())
+    assert not list(PendingErasures(here.store).all())
     with pytest.raises(Erased):
         keep(here.store, "call-1")
     assert here.versions("call-1") == []
@@ -117,7 +117,7 @@ def test_no_version_of_the_index_or_of_a_run_report_tells_of_an_erased_call(plac
     report = '{"failures":[{"conversation":"call-1","message":"leg-of-call-1"}],"done":1}'
     here.store.put("_turnkeeper/runs/2026-09-21T120000Z--2026-09-21T130000Z.json", report.encode())
     leg = LegState(id="leg-of-call-1", state="failed", reason="words of call-1")
-    States(here.store).commit("2026-09-21", [CallState(conversation="call-1", state="done", legs=(leg,))])
+    Index(here.store).commit("2026-09-21", [CallState(conversation="call-1", state="done", legs=(leg,))])
     traces = (b"leg-of-call-1", b"words of call-1")
     assert {trace for trace in traces for body in here.notes() if trace in body} == set(traces)
     assert Archive(here.store, clock=ManualClock()).erase(["call-1"]).proven
@@ -168,7 +168,7 @@ def test_what_a_lock_holds_is_named_with_its_date_and_hidden(place: Make) -> Non
         assert abs(datetime.fromisoformat(hold.until) - tomorrow) < timedelta(minutes=30)
     assert here.versions("call-1") == held
     assert not [key for key in here.store.list("") if "call-1" in key and "_turnkeeper" not in key]
-    [note] = Unfinished(here.store).all()
+    [note] = PendingErasures(here.store).all()
     assert (note.state, note.until) == ("held", max(hold.until for hold in erasure.held))
     with pytest.raises(Erased):
         keep(here.store, "call-1")
@@ -198,7 +198,7 @@ def test_once_the_lock_has_ended_the_next_erasure_finishes_it(place: Make) -> No
     done = archive.erase([])
     assert (done.proven, [erasure.state for erasure in done.erasures]) == (True, ["erased"])
     assert here.versions("call-1") == here.versions("call-1", "DeleteMarkers") == []
-    assert not list(Unfinished(here.store).all())
+    assert not list(PendingErasures(here.store).all())
 
 
 def test_a_legal_hold_has_no_date_and_is_tried_again_each_time(place: Make) -> None:
@@ -328,7 +328,7 @@ def test_an_identity_that_may_not_delete_versions_is_told_what_it_needs(place: M
     with pytest.raises(Denied) as caught:
         Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
     assert "s3:DeleteObjectVersion" in caught.value.hint
-    assert [note.state for note in Unfinished(here.store).all()] == ["begun"]
+    assert [note.state for note in PendingErasures(here.store).all()] == ["begun"]
 
 
 def test_a_refusal_without_a_lock_is_no_lock(place: Make) -> None:

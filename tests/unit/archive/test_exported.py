@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 import pytest
 
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.exported import PlatformExport
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.audio.recordings import read_recordings
 from turnkeeper.errors import Misconfigured, NotFound
+from turnkeeper.genesys.platform_export import PlatformExport
+from turnkeeper.payloads.recordings import read_recordings
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.folder import FolderStore
 
 CALL = "4d3c0000-0000-4000-8000-000000000001"
 OTHER = "4d3c0000-0000-4000-8000-000000000002"

@@ -18,9 +18,6 @@ import pytest
 import trustme
 from obstore.store import MemoryStore
 
-from turnkeeper.archive import keys
-from turnkeeper.archive.refusals import Place, refusal
-from turnkeeper.archive.store import ObjectStore, Store, open_store
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.errors import (
     Conflict,
@@ -34,6 +31,9 @@ from turnkeeper.errors import (
 )
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
+from turnkeeper.storage.errors import StorePlace, refusal
+from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.object_store import ObjectStore, Store, open_store
 
 LARGE = 9 << 20
 
@@ -244,8 +244,8 @@ class Growing:
 
     def list(self, folder: str, **options: Any) -> Iterator[Any]:
         pages = [*self._store.list(folder, **options)]
-        if keys.ARCHIVE.startswith(folder):
-            self._store.put(keys.ARCHIVE, b"{}")
+        if ARCHIVE.startswith(folder):
+            self._store.put(ARCHIVE, b"{}")
         return iter(pages)
 
     def __getattr__(self, name: str) -> Any:
@@ -253,7 +253,7 @@ class Growing:
 
 
 def test_an_archive_that_begins_while_it_is_listed_is_no_broken_listing() -> None:
-    assert list(ObjectStore(Growing(), "memory://", Place()).list("manifests")) == []
+    assert list(ObjectStore(Growing(), "memory://", StorePlace()).list("manifests")) == []
 
 
 class Shortening(Multipart):
@@ -430,7 +430,7 @@ def xml(code: str, message: str = "said") -> str:
     ],
 )
 def test_each_refusal_names_its_mend(kind: str, text: str, expected: type[TurnkeeperError], words: str) -> None:
-    error = refusal(kind, text, Place(bucket="b"), "write", "a/b.json")
+    error = refusal(kind, text, StorePlace(bucket="b"), "write", "a/b.json")
     assert type(error) is expected
     assert words in str(error)
     assert "sekret" not in str(error)
@@ -438,14 +438,16 @@ def test_each_refusal_names_its_mend(kind: str, text: str, expected: type[Turnke
 
 
 def test_an_unknown_refusal_is_short_and_scrubbed() -> None:
-    error = refusal("GenericError", "odd https://b.s3/x?X-Amz-Signature=sekret " + "y" * 5000, Place(), "read", "k")
+    error = refusal(
+        "GenericError", "odd https://b.s3/x?X-Amz-Signature=sekret " + "y" * 5000, StorePlace(), "read", "k"
+    )
     assert "sekret" not in str(error)
     assert len(str(error)) < 300
 
 
 STREAM = """
 import sys
-from turnkeeper.archive.store import open_store
+from turnkeeper.storage.object_store import open_store
 from turnkeeper.spool import Spool
 spool = Spool()
 block = bytes(range(256)) * 4096
@@ -481,7 +483,7 @@ def test_memory_stays_small_for_a_large_stream(local_s3: LocalS3, tmp_path: Path
 @pytest.mark.slow
 def test_twenty_short_processes_end_well(local_s3: LocalS3) -> None:
     code = (
-        "import sys; from turnkeeper.archive.store import open_store; store = open_store('s3://kept/short')\n"
+        "import sys; from turnkeeper.storage.object_store import open_store; store = open_store('s3://kept/short')\n"
         "store.put(f'a/{sys.argv[1]}.json', b'1', create=True); store.get(f'a/{sys.argv[1]}.json')"
     )
     environment = local_s3.environment() | {"PATH": "/usr/bin"}

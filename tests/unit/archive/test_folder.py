@@ -14,13 +14,13 @@ from typing import BinaryIO
 import pytest
 from tests.unit.archive.kept import keep
 
-from turnkeeper.archive.disk import Disk
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.store import open_store
 from turnkeeper.archive.verify import Verification
 from turnkeeper.errors import Conflict, DiskFull, StoreRefused, Unavailable
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
+from turnkeeper.storage.disk import Disk
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.object_store import open_store
 
 
 class Failing(Disk):
@@ -163,7 +163,7 @@ def test_without_hard_links_creating_is_exclusive_all_the_same(tmp_path: Path, n
 
 def test_sixteen_processes_create_and_one_wins(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from turnkeeper.archive.folder import FolderStore\n"
+        "import sys; from pathlib import Path; from turnkeeper.storage.folder import FolderStore\n"
         "from turnkeeper.errors import Conflict\n"
         "sys.stdin.readline()\n"
         "try: FolderStore(Path(sys.argv[1])).put('m/1.json', sys.argv[2].encode(), create=True); print('won')\n"
@@ -182,7 +182,7 @@ def test_sixteen_processes_create_and_one_wins(tmp_path: Path) -> None:
 
 def test_a_process_killed_in_the_middle_leaves_nothing_visible(tmp_path: Path) -> None:
     code = (
-        "import io, sys, time; from pathlib import Path; from turnkeeper.archive.folder import FolderStore\n"
+        "import io, sys, time; from pathlib import Path; from turnkeeper.storage.folder import FolderStore\n"
         "class Endless(io.RawIOBase):\n"
         "    def read(self, count=-1):\n"
         "        sys.stdout.write('x'); sys.stdout.flush(); return b'y' * count\n"
@@ -235,7 +235,7 @@ def test_what_else_lies_in_the_folder_is_not_listed(tmp_path: Path) -> None:
 
 def test_a_size_limit_of_the_process_is_a_full_disk(tmp_path: Path) -> None:
     code = (
-        "import resource, signal, sys; from pathlib import Path; from turnkeeper.archive.folder import FolderStore\n"
+        "import resource, signal, sys; from pathlib import Path; from turnkeeper.storage.folder import FolderStore\n"
         "from turnkeeper.errors import DiskFull; from turnkeeper.spool import BytesSource\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
         "store = FolderStore(Path(sys.argv[1]))\n"

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from turnkeeper.archive import keys, layout
+from turnkeeper.archive import keys, metadata
 from turnkeeper.archive.probe import probe_store
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Conflict, Denied, StoreRefused
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.object_store import Store, open_store
 
 
 class Changed:
@@ -37,37 +38,37 @@ def ignoring() -> Any:
 
 def test_the_first_claim_writes_the_note_and_the_next_read_it() -> None:
     store, clock = memory(), ManualClock()
-    assert layout.read_layout(store) is None
-    first = layout.claim(store, clock)
+    assert metadata.read_layout(store) is None
+    first = metadata.claim(store, clock)
     clock.advance(60)
-    assert layout.claim(store, clock) == first
-    assert first == layout.Layout(format="turnkeeper.archive/2", created="2026-11-02T09:00:00.000Z", id=first.id)
+    assert metadata.claim(store, clock) == first
+    assert first == metadata.Layout(format="turnkeeper.archive/2", created="2026-11-02T09:00:00.000Z", id=first.id)
     assert re.fullmatch("[0-9a-f]{32}", first.id)
-    assert layout.claim(memory(), clock).id != first.id
+    assert metadata.claim(memory(), clock).id != first.id
 
 
 def version_1(store: Store, organisation: str = "") -> None:
     store.put(keys.PROBE, b'{"probe":"0011223344556677"}\n')
     note = {"format": "turnkeeper.archive/1", "created": "2026-01-01T00:00:00.000Z"}
-    store.put(keys.ARCHIVE, msgspec.json.encode(note | ({"organisation": organisation} if organisation else {})))
+    store.put(ARCHIVE, msgspec.json.encode(note | ({"organisation": organisation} if organisation else {})))
 
 
 def test_version_1_is_read_as_it_is_and_marked_by_the_first_write() -> None:
     store, clock = memory(), ManualClock()
     version_1(store, "org-1")
     before = {key: store.get(key) for key in store.list("")}
-    found = layout.read_layout(store)
+    found = metadata.read_layout(store)
     assert found
     assert (found.format, found.id) == ("turnkeeper.archive/1", "")
     assert {key: store.get(key) for key in store.list("")} == before
     with pytest.raises(StoreRefused):
-        layout.claim(store, clock, "org-2")
+        metadata.claim(store, clock, "org-2")
     assert {key: store.get(key) for key in store.list("")} == before
-    marked = layout.claim(store, clock)
-    assert (marked.format, marked.created, marked.organisation) == (layout.FORMAT, found.created, "org-1")
+    marked = metadata.claim(store, clock)
+    assert (marked.format, marked.created, marked.organisation) == (metadata.FORMAT, found.created, "org-1")
     assert re.fullmatch("[0-9a-f]{32}", marked.id)
-    assert layout.read_layout(store) == marked
-    assert layout.claim(store, clock, "org-1") == marked
+    assert metadata.read_layout(store) == marked
+    assert metadata.claim(store, clock, "org-1") == marked
 
 
 @pytest.mark.parametrize("probe", [True, False])
@@ -78,22 +79,22 @@ def test_two_that_mark_an_archive_at_once_agree_on_its_id(*, probe: bool) -> Non
         inner.delete(keys.PROBE)
 
     def late(key: str, data: bytes, **more: Any) -> None:
-        if key == keys.ARCHIVE and not other:
-            other.append(layout.claim(inner, clock))
+        if key == ARCHIVE and not other:
+            other.append(metadata.claim(inner, clock))
         inner.put(key, data, **more)
 
     store: Any = Changed(inner, put=late)
-    mine = layout.claim(store, clock, "org-1")
-    assert (mine.id, mine.format) == (other[0].id, layout.FORMAT)
+    mine = metadata.claim(store, clock, "org-1")
+    assert (mine.id, mine.format) == (other[0].id, metadata.FORMAT)
 
 
 def test_an_archive_is_of_one_organisation() -> None:
     store, clock = memory(), ManualClock()
-    layout.claim(store, clock)
-    assert layout.claim(store, clock, "org-1").organisation == "org-1"
-    assert layout.claim(store, clock).organisation == "org-1"
+    metadata.claim(store, clock)
+    assert metadata.claim(store, clock, "org-1").organisation == "org-1"
+    assert metadata.claim(store, clock).organisation == "org-1"
     with pytest.raises(StoreRefused) as caught:
-        layout.claim(store, clock, "org-2")
+        metadata.claim(store, clock, "org-2")
     assert "another prefix" in caught.value.hint
 
 
@@ -101,36 +102,36 @@ def test_of_two_first_claims_one_stands() -> None:
     inner, clock = memory(), ManualClock()
 
     def too_late(key: str, data: bytes, **more: Any) -> None:
-        if key == keys.ARCHIVE and inner.size(key) is None:
+        if key == ARCHIVE and inner.size(key) is None:
             inner.put(key, b'{"format":"turnkeeper.archive/1","created":"then","organisation":"theirs"}')
             raise Conflict("stored already")
         inner.put(key, data, **more)
 
     store: Any = Changed(inner, put=too_late)
-    assert layout.claim(store, clock).created == "then"
+    assert metadata.claim(store, clock).created == "then"
 
 
 def test_a_newer_archive_asks_for_an_upgrade() -> None:
     store = memory()
-    store.put(keys.ARCHIVE, b'{"format":"turnkeeper.archive/3","created":"x","more":1}')
+    store.put(ARCHIVE, b'{"format":"turnkeeper.archive/3","created":"x","more":1}')
     with pytest.raises(StoreRefused) as caught:
-        layout.read_layout(store)
+        metadata.read_layout(store)
     assert "pip install -U" in caught.value.hint
 
 
 def test_what_is_no_note_is_refused() -> None:
     store = memory()
-    store.put(keys.ARCHIVE, b"hello")
+    store.put(ARCHIVE, b"hello")
     with pytest.raises(StoreRefused):
-        layout.read_layout(store)
+        metadata.read_layout(store)
 
 
 def test_a_store_that_ignores_conditions_is_found_out_before_anything_is_kept() -> None:
     store = ignoring()
     with pytest.raises(StoreRefused) as caught:
-        layout.claim(store, ManualClock())
+        metadata.claim(store, ManualClock())
     assert "If-None-Match" in str(caught.value)
-    assert store.size(keys.ARCHIVE) is None
+    assert store.size(ARCHIVE) is None
 
 
 def test_a_probe_of_a_good_store_finds_everything_in_order(store: Store, s3_settings: StoreSettings) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.archive.store import open_store
 from turnkeeper.cli import local_s3
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.errors import Misconfigured, StoreRefused, Unavailable
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import open_store
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from turnkeeper.archive.names import KnownNames
+from turnkeeper.archive.name_lists import KnownNames
 from turnkeeper.errors import Unread
 
 

@@ -17,19 +17,19 @@ from tests.unit.archive.test_bundle import CALL, contents, details, leg, media, 
 
 import turnkeeper.audio
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.contract import Store
+from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import Input, Manifest
-from turnkeeper.archive.sound import Task, build_sound
-from turnkeeper.archive.store import open_store
-from turnkeeper.archive.views import Reading
+from turnkeeper.archive.views.audio import Task, build_sound
+from turnkeeper.archive.views.builder import Reading
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.model import RecordingState, Turn
+from turnkeeper.payloads.dialects.speech import SpeechDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.simulator import tones
 from turnkeeper.spool import BytesSource
-from turnkeeper.transcript.dialects.speech import Speech
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.object_store import open_store
 from turnkeeper.transcript.select import Selection
 
 SCHEMA = json.loads((Path(turnkeeper.audio.__file__).parent / "schemas/alignment.json").read_text())
@@ -47,8 +47,8 @@ def wav(seconds: float = 4, *, left: Sequence[tuple[int, int]] = ((100, 1000),))
     return b"".join(body.read(0, body.size))
 
 
-def audio(content: bytes, recording: str = "r1", part: str = "S") -> Arrived:
-    return Arrived(spool(content), f"audio/{recording}/{part}")
+def audio(content: bytes, recording: str = "r1", part: str = "S") -> FetchedBody:
+    return FetchedBody(spool(content), f"audio/{recording}/{part}")
 
 
 def pause(start: int, lasting: int, reason: str = "SecurePause", name: str = "random-1") -> dict[str, Any]:
@@ -65,11 +65,11 @@ def told(*annotations: object, name: str = "r1", seconds: float = 4, **more: obj
     } | more
 
 
-def listing(*recordings: object) -> Arrived:
-    return Arrived(spool(list(recordings)), "recordings")
+def listing(*recordings: object) -> FetchedBody:
+    return FetchedBody(spool(list(recordings)), "recordings")
 
 
-def kept(archive: Archive, *arrived: Arrived, states: Sequence[RecordingState] = (), **more: Any) -> Manifest:
+def kept(archive: Archive, *arrived: FetchedBody, states: Sequence[RecordingState] = (), **more: Any) -> Manifest:
     return archive.keep(
         CALL, [leg("leg-1"), details(conversationStart=STARTED), *arrived], recordings=states, **more
     ).manifest
@@ -227,7 +227,7 @@ def test_a_waveform_that_was_lost_is_made_again(watched: tuple[Archive, Watched]
     assert (door.audio(), contents(archive)) == (1, before)
 
 
-class Late(Speech):
+class Late(SpeechDialect):
     """A user's own reader, which has everything end later."""
 
     def turns(self, batch: Any, context: Any) -> list[Turn]:
@@ -348,13 +348,13 @@ def test_a_defect_costs_its_own_recording_alone() -> None:
 
 
 def test_a_list_that_is_no_list_is_kept_and_said(archive: Archive) -> None:
-    manifest = kept(archive, Arrived(spool(b"<html>"), "recordings"), audio(wav()), states=DONE)
+    manifest = kept(archive, FetchedBody(spool(b"<html>"), "recordings"), audio(wav()), states=DONE)
     assert manifest.state == "done"
     assert any("list of recordings cannot be read" in note for note in manifest.notes)
 
 
 def test_a_transcript_that_cannot_be_read_keeps_the_audio_too(archive: Archive) -> None:
-    manifest = archive.keep(CALL, [Arrived(spool(b"{}"), "media"), audio(wav())], recordings=DONE).manifest
+    manifest = archive.keep(CALL, [FetchedBody(spool(b"{}"), "media"), audio(wav())], recordings=DONE).manifest
     assert (manifest.state, manifest.recordings, manifest.sync) == ("unread", tuple(DONE), None)
     assert list(archive.audio(CALL)) == ["r1"]
 

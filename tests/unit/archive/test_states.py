@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.states import AUDIO, CallState, LegState, States, Window, merged
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.archive.index import AUDIO, CallState, Index, LegState, ListedWindow, merged
 from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unavailable, Unread
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.object_store import Store, open_store
 
 DAY = "2026-10-05"
 moments = some.sampled_from(["", "2026-10-05T10:00:00.000Z", "2026-10-06T10:00:00.000Z"])
@@ -73,7 +73,7 @@ def call(name: str, state: Any = "done", **more: Any) -> CallState:
 
 
 def test_a_day_is_committed_read_and_merged(tmp_path: Path) -> None:
-    states = States(open_store(str(tmp_path)))
+    states = Index(open_store(str(tmp_path)))
     states.commit(DAY, [call("b"), call("a", "pending")])
     states.commit(DAY, [call("a", "absent")])
     states.commit(DAY, [call("a", "absent")])
@@ -98,19 +98,19 @@ class Rival:
     def put(self, key: str, data: bytes, **how: Any) -> None:
         if not self.struck:
             self.struck = True
-            States(self._store).commit(DAY, [call("theirs")])
+            Index(self._store).commit(DAY, [call("theirs")])
         self._store.put(key, data, **how)
 
 
 def test_two_exporters_that_commit_at_once_lose_nothing(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
-    States(Rival(store)).commit(DAY, [call("ours")])  # type: ignore[arg-type]
-    assert [one.conversation for one in States(store).read(DAY).calls] == ["ours", "theirs"]
+    Index(Rival(store)).commit(DAY, [call("ours")])  # type: ignore[arg-type]
+    assert [one.conversation for one in Index(store).read(DAY).calls] == ["ours", "theirs"]
 
 
 def test_the_loser_of_a_create_only_write_is_told(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
-    states = States(store)
+    states = Index(store)
     states.commit(DAY, [call("a")])
     with pytest.raises(Conflict):
         store.put(f"_turnkeeper/states/{DAY}/000001.json", b"{}", create=True)
@@ -120,21 +120,21 @@ def test_damaged_and_newer_days_are_refused_by_name(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     store.put(f"_turnkeeper/states/{DAY}/000001.json", b"nonsense")
     with pytest.raises(Unread, match="not a day of states"):
-        States(store).read(DAY)
+        Index(store).read(DAY)
     store.put(f"_turnkeeper/states/{DAY}/000002.json", b'{"format":"turnkeeper.states/9","day":"2026-10-05"}')
     with pytest.raises(StoreRefused, match="Upgrade"):
-        States(store).read(DAY)
+        Index(store).read(DAY)
     with pytest.raises(Misconfigured, match="not a day"):
-        States(store).read("../..")
+        Index(store).read("../..")
 
 
 def test_another_days_states_are_no_states_of_a_day(tmp_path: Path) -> None:
     """K8: a store, or what stands before it, that mixes up answers: going on from them would forget a day."""
     store = open_store(str(tmp_path))
-    States(store).commit("2026-10-05", [CallState(conversation="c", state="done")])
+    Index(store).commit("2026-10-05", [CallState(conversation="c", state="done")])
     store.put("_turnkeeper/states/2026-10-06/000001.json", store.get("_turnkeeper/states/2026-10-05/000001.json"))
     with pytest.raises(Unread, match="not a day of states"):
-        States(store).commit("2026-10-06", [CallState(conversation="d", state="done")])
+        Index(store).commit("2026-10-06", [CallState(conversation="d", state="done")])
 
 
 def test_a_damaged_call_is_refused_by_name_when_more_is_told_of_it(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_damaged_call_is_refused_by_name_when_more_is_told_of_it(tmp_path: Pat
     damaged = b'{"format":"turnkeeper.states/1","day":"2026-10-05","calls":[{"conversation":"a","state":"lost"}]}'
     store.put(f"_turnkeeper/states/{DAY}/000001.json", damaged)
     with pytest.raises(Unread, match="not a day of states") as caught:
-        States(store).commit(DAY, [call("a")])
+        Index(store).commit(DAY, [call("a")])
     assert caught.value.key == f"_turnkeeper/states/{DAY}/000001.json"
 
 
@@ -153,17 +153,19 @@ def test_a_day_that_is_listed_and_not_there_is_not_looked_for_for_ever(tmp_path:
             yield f"_turnkeeper/states/{DAY}/000002.json"
 
     store = Listing(tmp_path)
-    States(open_store(str(tmp_path))).commit(DAY, [call("a")])
+    Index(open_store(str(tmp_path))).commit(DAY, [call("a")])
     with pytest.raises(Unavailable, match="listed and not there"):
-        States(store).read(DAY)
+        Index(store).read(DAY)
 
 
-def window(day: str, version: int = 2, **facts: Any) -> Window:
-    return Window(format=f"turnkeeper.window/{version}", start=f"{day}T00:00:00Z", end=f"{day}T24:00:00Z", **facts)
+def window(day: str, version: int = 2, **facts: Any) -> ListedWindow:
+    return ListedWindow(
+        format=f"turnkeeper.window/{version}", start=f"{day}T00:00:00Z", end=f"{day}T24:00:00Z", **facts
+    )
 
 
 def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
-    states = States(open_store(str(tmp_path)))
+    states = Index(open_store(str(tmp_path)))
     one = window(DAY, found=3, proven=True)
     states.commit_window(one, "all")
     assert list(states.windows()) == [one]
@@ -173,7 +175,7 @@ def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
 
 def test_a_window_of_an_older_version_is_open_until_it_is_listed_again(tmp_path: Path) -> None:
     """K8: a day that was closed by an answer without its shape is listed once more."""
-    states = States(open_store(str(tmp_path)))
+    states = Index(open_store(str(tmp_path)))
     states.commit_window(window(DAY, version=1, found=3), "all")
     assert [one.proven for one in states.windows()] == [False]
     states.commit_window(window(DAY, proven=True), "all")
@@ -183,7 +185,7 @@ def test_a_window_of_an_older_version_is_open_until_it_is_listed_again(tmp_path:
 def test_a_damaged_window_is_reported_and_the_others_are_listed(tmp_path: Path) -> None:
     """K2: one odd item never stops the whole."""
     store = open_store(str(tmp_path))
-    states = States(store)
+    states = Index(store)
     states.commit_window(window("2026-10-04", proven=True), "all")
     states.commit_window(window("2026-10-05", version=99), "all")
     states.commit_window(window("2026-10-06", proven=True), "all")
@@ -218,7 +220,7 @@ def full_day(count: int) -> dict[str, CallState]:
 def test_a_large_day_is_written_for_what_changes_in_it() -> None:
     """K6: 5,000 calls archived, 309 asks: 680 MB of index, the whole day each time."""
     store: Any = Weighed(open_store("memory://"))
-    states, told = States(store), full_day(2000)
+    states, told = Index(store), full_day(2000)
     states.commit(DAY, told.values())
     whole, store.written = store.written, 0
     for number in range(300):
@@ -232,7 +234,7 @@ def test_a_large_day_is_written_for_what_changes_in_it() -> None:
 @given(some.lists(some.lists(some.tuples(some.integers(0, 399), calls), max_size=30), max_size=12))
 @settings(max_examples=25, deadline=None)
 def test_a_day_in_layers_is_the_day_as_a_whole(rounds: list[list[tuple[int, CallState]]]) -> None:
-    states, expected = States(open_store("memory://")), full_day(400)
+    states, expected = Index(open_store("memory://")), full_day(400)
     states.commit(DAY, expected.values())
     for commit in rounds:
         told = {f"c{n:04}": msgspec.structs.replace(one, conversation=f"c{n:04}") for n, one in commit}
@@ -243,7 +245,7 @@ def test_a_day_in_layers_is_the_day_as_a_whole(rounds: list[list[tuple[int, Call
 
 def test_nothing_of_an_erased_call_stands_in_the_newest_generation() -> None:
     store = open_store("memory://")
-    states = States(store)
+    states = Index(store)
     states.commit(DAY, full_day(400).values())
     states.commit(DAY, [call("c0001", "absent", reason="hush-hush", legs=(LegState(id="leg-1", state="absent"),))])
     assert b"states/2" in store.get(f"_turnkeeper/states/{DAY}/000002.json")
@@ -256,8 +258,8 @@ def test_nothing_of_an_erased_call_stands_in_the_newest_generation() -> None:
 
 def test_versions_that_know_whole_days_only_refuse_changes() -> None:
     store = open_store("memory://")
-    States(store).commit(DAY, full_day(400).values())
+    Index(store).commit(DAY, full_day(400).values())
     changes = {"format": "turnkeeper.states/1", "day": DAY, "since": 1, "calls": []}
     store.put(f"_turnkeeper/states/{DAY}/000002.json", msgspec.json.encode(changes))
     with pytest.raises(StoreRefused, match="format"):
-        States(store).read(DAY)
+        Index(store).read(DAY)

@@ -9,12 +9,12 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.copying import copy
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
+from turnkeeper.storage.object_store import Store, open_store
 
 LARGE = 20 * (1 << 20) + 17
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.audio.containers import content_type, extension
-from turnkeeper.audio.recordings import read_recordings
 from turnkeeper.errors import Unread
 from turnkeeper.model import Pause
+from turnkeeper.payloads.recordings import read_recordings
 
 TOLD = {
     "id": "r1",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.cli.own_file import refuse_foreign_file, set_aside
+from turnkeeper.cli.output_file import refuse_foreign_file, set_aside
 from turnkeeper.errors import Misconfigured
 
 

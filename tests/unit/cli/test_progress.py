@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.cli.progress import Progress
+from turnkeeper.cli.read_progress import ReadProgress
 
 
 def test_a_large_file_is_counted_while_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "large.json"
     with path.open("wb") as out:
         out.truncate(20 << 20)
-    with Progress(str(path)) as seen:
-        assert isinstance(seen, Progress)
+    with ReadProgress(str(path)) as seen:
+        assert isinstance(seen, ReadProgress)
         assert seen.size == 20 << 20
         with seen.open() as reader:
             assert len(reader.read(5 << 20)) == 5 << 20
@@ -28,5 +28,5 @@ def test_everything_else_passes_through(place: str, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     Path("small.json").write_text("{}")
     Path("archive").mkdir()
-    with Progress(place) as seen:
+    with ReadProgress(place) as seen:
         assert seen == place

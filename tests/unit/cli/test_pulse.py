@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from turnkeeper.cli.pulse import Pulse
+from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.events import Noted, Paged
 
 
@@ -15,7 +15,7 @@ class Terminal(io.StringIO):
 
 def test_a_report_takes_its_line_away_at_the_end() -> None:
     out = Terminal()
-    pulse = Pulse(out)
+    pulse = RunProgress(out)
     for done in range(4):
         pulse(Paged(done=done, calls=3))
     assert out.getvalue().endswith("\r\x1b[K")
@@ -23,7 +23,7 @@ def test_a_report_takes_its_line_away_at_the_end() -> None:
 
 def test_a_short_report_says_nothing_where_nobody_watches() -> None:
     out = io.StringIO()
-    pulse = Pulse(out)
+    pulse = RunProgress(out)
     for done in range(4):
         pulse(Paged(done=done, calls=3))
     assert not out.getvalue()
@@ -31,5 +31,5 @@ def test_a_short_report_says_nothing_where_nobody_watches() -> None:
 
 def test_what_a_terminal_would_obey_is_spelled_out() -> None:
     out = io.StringIO()
-    Pulse(out)(Noted(note="\x1b[2Jgone"))
+    RunProgress(out)(Noted(note="\x1b[2Jgone"))
     assert out.getvalue() == "\\x1b[2Jgone\n"

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from turnkeeper.cli.app import VERBS
+from turnkeeper.cli.former_options import RENAMED, renamed
 from turnkeeper.cli.help import PAGES
-from turnkeeper.cli.renamed import RENAMED, renamed
 
 OPTION = re.compile(r"^│ [* ]{0,3}(?:[A-Z.]+ )?(--[a-z-]+)(?: --no-[a-z-]+)?(?: -\w)?(?: ([A-Z]+)(?:\.\.\.)?)? ", re.M)
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.genesys.rate import Asking, Counted, Trouble
 
-from turnkeeper.genesys.pace import Pacer, is_tenant_limit
+from turnkeeper.genesys.rate_limit import Pacer, is_tenant_limit
 
 ALLOWED = st.sampled_from([1, 2, 3, 7, 20, 49, 50, 60, 100, 180, 300])
 PLATFORMS = st.builds(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turnkeeper.genesys import page as module
-from turnkeeper.genesys.page import Page, read_large_page, read_page, without_query
+from turnkeeper.payloads import media_page as module
+from turnkeeper.payloads.media_page import MediaPage, read_large_page, read_page, without_query
 from turnkeeper.spool import Spool
 
 JSON = st.recursive(
@@ -88,13 +88,13 @@ def test_an_escaped_question_mark_is_one_too() -> None:
     "body", [b"", b"<html>", b"[]", b'[{"transcript":[]}]', b'"x"', b'{"status":', b"\xef\xbb\xbf{}"]
 )
 def test_what_is_no_such_document_gives_an_empty_page(body: bytes) -> None:
-    assert read_page(io.BytesIO(body)) == Page()
+    assert read_page(io.BytesIO(body)) == MediaPage()
 
 
 @pytest.mark.parametrize("step", [1, 3, 7, 1000])
 def test_a_large_document_is_searched_for_a_link_and_walked_only_then(step: int) -> None:
     plain = b'{"transcript": [{"text": "x"}]}'
-    assert read_large_page(Drip(plain, step)) == Page(empty=False)
+    assert read_large_page(Drip(plain, step)) == MediaPage(empty=False)
     linked = b'{"transcript": [{"text": "x"}], "downloadUrl": "https://x/?y"}'
     assert read_large_page(Drip(linked, step)) == read_page(io.BytesIO(linked))
     assert len(read_large_page(Drip(linked, step)).links) == 1
@@ -102,7 +102,7 @@ def test_a_large_document_is_searched_for_a_link_and_walked_only_then(step: int)
 
 def test_names_deep_inside_mean_nothing() -> None:
     body = b'{"x": {"status": "queued", "downloadUrl": "u?q", "transcript": []}, "transcript": [{"a": 1}]}'
-    assert read_page(io.BytesIO(body)) == Page(empty=False)
+    assert read_page(io.BytesIO(body)) == MediaPage(empty=False)
 
 
 def test_a_giant_string_costs_no_memory() -> None:
@@ -111,5 +111,5 @@ def test_a_giant_string_costs_no_memory() -> None:
     found = read_page(body)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found == Page(status="completed", empty=False)
+    assert found == MediaPage(status="completed", empty=False)
     assert peak < 8 * module._CHUNK

@@ -5,7 +5,7 @@ import logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.genesys.scrub import WithoutQueries, plain, where, without_queries
+from turnkeeper.genesys.redaction import WithoutQueries, plain, where, without_queries
 
 SECRET = st.text(alphabet="ABCDEFabcdef0123456789%+/=_-&.", min_size=8, max_size=40)
 

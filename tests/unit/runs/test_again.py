@@ -10,7 +10,7 @@ import pytest
 from tests.unit.runs.test_visit import CALL, Here, Platform, legs
 
 from turnkeeper.errors import NotReady
-from turnkeeper.runs.conversation import export_conversation
+from turnkeeper.export.get import export_conversation
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import CallState, LegState, States
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.index import CallState, Index, LegState
 from turnkeeper.clock import ManualClock
-from turnkeeper.runs.completeness import status
+from turnkeeper.export.status import status
 
 DAY = "2026-10-05"
 
@@ -16,7 +16,7 @@ def counted(*reasons: str) -> dict[str, dict[str, int]]:
         CallState(conversation=f"c{number}", state="unread", started_at=f"{DAY}T08:00:00.000Z", reason=reason)
         for number, reason in enumerate(reasons)
     ]
-    States(archive.store).commit(DAY, calls)
+    Index(archive.store).commit(DAY, calls)
     return status(archive, clock=ManualClock()).reasons
 
 
@@ -39,7 +39,7 @@ def test_a_damaged_list_of_names_costs_the_names_and_a_damaged_day_its_own_figur
     archive = Archive("memory://", clock=ManualClock())
     for day in (DAY, "2026-10-06"):
         call = CallState(conversation=f"c-{day}", state="done", started_at=f"{day}T08:00:00.000Z", queues=("q",))
-        States(archive.store).commit(day, [call])
+        Index(archive.store).commit(day, [call])
     archive.store.put("directory/queues/0123456789abcdef.json", b"[")
     archive.store.put("directory/queues/fedcba9876543210.json", b'{"entities":[{"id":"q","name":"Billing"}]}')
     found = status(archive, clock=ManualClock())
@@ -55,6 +55,6 @@ def test_recordings_are_no_transcripts() -> None:
     archive = Archive("memory://", clock=ManualClock())
     legs = tuple(LegState(id=name, state="done", final=True) for name in ("_audio", "leg-1", "leg-2"))
     call = CallState(conversation="c", state="done", started_at=f"{DAY}T08:00:00.000Z", legs=legs, generation=1)
-    States(archive.store).commit(DAY, [call])
+    Index(archive.store).commit(DAY, [call])
     found = status(archive, clock=ManualClock())
     assert (found.done, found.transcripts) == (1, 2)

@@ -13,16 +13,16 @@ import anyio
 import pytest
 from tests.unit.runs.test_visit import CALL, DAY, Here, Platform
 
-from turnkeeper.archive.bundle import Archive, Kept
+from turnkeeper.archive.archive import Archive, CommitResult
+from turnkeeper.archive.index import CallState
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.states import CallState
 from turnkeeper.errors import Defect, TurnkeeperError
-from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.exporter import Exporter
-from turnkeeper.runs.feed import Batch
-from turnkeeper.runs.ledger import Ledger, Taken, Wanted
-from turnkeeper.runs.schedule import Schedule
-from turnkeeper.runs.visit import Outcome, Visitor
+from turnkeeper.export.engine import Exporter
+from turnkeeper.export.feed import WindowBatch
+from turnkeeper.export.get import export_conversation
+from turnkeeper.export.ledger import DueConversation, Ledger, NewConversation
+from turnkeeper.export.schedule import Schedule
+from turnkeeper.export.worker import Outcome, Worker
 
 pytestmark = pytest.mark.anyio
 EXCEPTIONS = sorted(
@@ -92,12 +92,12 @@ async def nothing_listed(_: CallState) -> frozenset[str] | None:
     return None
 
 
-def visitor(trap: Trap) -> Visitor:
+def visitor(trap: Trap) -> Worker:
     here = Here(Platform({"a": True, "b": True}, {"a", "b"}))
     archive: Any = Trapped(Archive(_store(here, trap), clock=here.clock), trap)
     door: Any = Trapped(here.door, trap)
     clock: Any = Trapped(here.clock, trap)
-    return Visitor(door, archive, Schedule(), clock, nothing_listed)
+    return Worker(door, archive, Schedule(), clock, nothing_listed)
 
 
 def _store(here: Here, trap: Trap) -> Any:
@@ -105,7 +105,7 @@ def _store(here: Here, trap: Trap) -> Any:
 
 
 async def visited(trap: Trap) -> Outcome:
-    return await visitor(trap).visit(Taken(CALL, DAY, 0))
+    return await visitor(trap).visit(DueConversation(CALL, DAY, 0))
 
 
 async def test_a_clean_visit_goes_through_every_door() -> None:
@@ -154,10 +154,10 @@ class PoisonedPlatform:
         return await self._door.details(conversation)
 
 
-def three() -> Callable[[], AsyncGenerator[Batch]]:
-    async def feed() -> AsyncGenerator[Batch]:
+def three() -> Callable[[], AsyncGenerator[WindowBatch]]:
+    async def feed() -> AsyncGenerator[WindowBatch]:
         calls = [CallState(conversation=name, state="pending") for name in ("c1", "c2", "c3")]
-        yield Batch("", "", tuple(Wanted(call) for call in calls))
+        yield WindowBatch("", "", tuple(NewConversation(call) for call in calls))
 
     return feed
 
@@ -179,7 +179,7 @@ async def test_the_others_go_on_and_the_report_keeps_the_place(ledger: Ledger) -
     (failure,) = report.failures
     assert (failure.conversation, failure.error) == ("c2", "Defect")
     assert failure.message.startswith("ValueError at runs/")
-    assert any(place.startswith("runs/visit.py:") for place in failure.places)
+    assert any(place.startswith("export/worker.py:") for place in failure.places)
     assert report.partial
     assert ledger.counts()["failed"] == 1
 
@@ -188,7 +188,7 @@ async def test_a_listing_that_breaks_leaves_its_window_open_and_visits_what_was_
     """K2: the same in a listing."""
     here = Here(Platform({"a": True}, {"a"}))
 
-    async def feed() -> AsyncGenerator[Batch]:
+    async def feed() -> AsyncGenerator[WindowBatch]:
         async for batch in three()():
             yield batch
         raise RecursionError
@@ -214,7 +214,7 @@ async def test_get_gives_one_clear_error(kind: type[Exception]) -> None:
 class Brittle(Archive):
     """An archive that breaks at one conversation."""
 
-    def rebuild(self, conversation: str, *arguments: Any, **named: Any) -> Kept:
+    def rebuild(self, conversation: str, *arguments: Any, **named: Any) -> CommitResult:
         if conversation == "c1":
             raise ZeroDivisionError
         return super().rebuild(conversation, *arguments, **named)

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from tests.residue import residue
 
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.erase import QUEUES, Proof
-from turnkeeper.archive.states import CallState, LegState
+from turnkeeper.archive.index import CallState, LegState
 from turnkeeper.clock import ManualClock
-from turnkeeper.runs.erasure import erase_from_queue
-from turnkeeper.runs.ledger import Ledger, Wanted
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
+from turnkeeper.erasure.erase import QUEUES, Proof
+from turnkeeper.export.ledger import Ledger, NewConversation
+from turnkeeper.export.queue_erasure import erase_from_queue
 
 CALL = CallState(
     conversation="call-1", state="pending", queues=("queue-of-it",), legs=(LegState(id="leg-of-it", state="absent"),)
@@ -34,7 +34,7 @@ def proof(tmp_path: Path) -> Proof:
 def queue(path: Path) -> Ledger:
     """A queue that holds the call, and in pages that are free already what an earlier version deleted."""
     ledger = Ledger(path, ManualClock())
-    ledger.add([Wanted(CALL, DETAILS), Wanted(OTHER)])
+    ledger.add([NewConversation(CALL, DETAILS), NewConversation(OTHER)])
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA secure_delete = OFF")
     db.execute("UPDATE calls SET details = NULL")

@@ -11,9 +11,9 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Event
+from turnkeeper.export.filter_names import resolved
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.filters import Filters
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.filter_names import resolved
 from turnkeeper.settings import PlatformSettings
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.id_list import read_ids
+from turnkeeper.export.id_list import read_ids
 
 ONE, TWO = "1f0e5c1c-5d53-4c0b-8d1c-0a3c9a5f7b10", "9b8d7c6e-1111-4222-8333-abcdefabcdef"
 IDS = (ONE, TWO)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from turnkeeper.cli.export import ended
-from turnkeeper.runs.report import Failure, RunReport
+from turnkeeper.export.run_report import Failure, RunReport
 
 DUE = "2026-10-05T10:05:00.000Z"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from turnkeeper.archive.states import AUDIO, CallState, LegState
+from turnkeeper.archive.index import AUDIO, CallState, LegState
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import DiskFull
-from turnkeeper.runs.ledger import Due, Ledger, Settlement, Wanted
+from turnkeeper.export.ledger import Due, Ledger, NewConversation, Settlement
 
 DAY = "2026-10-05"
 CALL = CallState(conversation="c", state="pending", started_at=f"{DAY}T10:00:00Z", ended_at=f"{DAY}T10:01:00Z")
@@ -24,7 +24,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def test_a_call_from_the_index_takes_over_what_the_listing_tells(ledger: Ledger) -> None:
     ledger.restore(DAY, [(CALL, 0)])
-    assert ledger.add([Wanted(CALL, b"{}", frozenset({"leg"}))]) == 0
+    assert ledger.add([NewConversation(CALL, b"{}", frozenset({"leg"}))]) == 0
     (taken,) = ledger.take(10)
     assert (taken.details, taken.listed) == (b"{}", frozenset({"leg"}))
     ledger.close()
@@ -33,7 +33,7 @@ def test_a_call_from_the_index_takes_over_what_the_listing_tells(ledger: Ledger)
 def test_a_call_that_is_archived_needs_no_details_again(ledger: Ledger) -> None:
     done = CallState(conversation="c", state="done", generation=1, ended_at=CALL.ended_at)
     ledger.restore(DAY, [(done, 0)])
-    ledger.add([Wanted(CALL, b"{}")])
+    ledger.add([NewConversation(CALL, b"{}")])
     (taken,) = ledger.take(10)
     assert taken.details is None
     ledger.close()
@@ -164,7 +164,7 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
     """K6: a full disk under the ledger said "cannot rollback - no transaction is active", exit code 2."""
     ledger = Explained(tmp_path / "ledger.sqlite3", ManualClock())
     ledger.limit()
-    big = [Wanted(msgspec.structs.replace(CALL, conversation=f"c{n}"), b"d" * 9000) for n in range(50)]
+    big = [NewConversation(msgspec.structs.replace(CALL, conversation=f"c{n}"), b"d" * 9000) for n in range(50)]
     with pytest.raises(DiskFull, match="full") as caught:
         ledger.add(big)
     assert (caught.value.operation, caught.value.key) == ("write the ledger", str(ledger.path))

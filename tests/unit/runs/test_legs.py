@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from turnkeeper.archive.index import AUDIO, CallState, LegState
 from turnkeeper.archive.manifest import FORMAT, Manifest
-from turnkeeper.archive.states import AUDIO, CallState, LegState
 from turnkeeper.clock import rfc3339_ms
-from turnkeeper.genesys.found import Found, TranscriptBody
+from turnkeeper.export.index_sync import epoch_ms
+from turnkeeper.export.legs import Legs, held, next_ask, waiting
+from turnkeeper.export.schedule import Schedule
+from turnkeeper.genesys.results import FoundTranscripts, TranscriptBody
 from turnkeeper.model import RecordingState
-from turnkeeper.runs.index import epoch_ms
-from turnkeeper.runs.legs import Legs, held, next_ask, waiting
-from turnkeeper.runs.schedule import Schedule
+from turnkeeper.payloads.details import DetailParticipant, Details, DetailSession
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession
 
 ENDED = epoch_ms("2026-10-05T10:00:00Z")
 HOUR = 3_600_000
@@ -49,8 +49,10 @@ def legs_at(now: int) -> Legs:
     return Legs(Schedule(), now)
 
 
-def found(*communications: str, absent: tuple[tuple[str, str], ...] = ()) -> Found:
-    return Found("speech", tuple(TranscriptBody(Spool(), one, f"speech/{one}") for one in communications), absent)
+def found(*communications: str, absent: tuple[tuple[str, str], ...] = ()) -> FoundTranscripts:
+    return FoundTranscripts(
+        "speech", tuple(TranscriptBody(Spool(), one, f"speech/{one}") for one in communications), absent
+    )
 
 
 def asked_all(now: int) -> CallState:

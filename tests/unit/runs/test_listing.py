@@ -11,19 +11,19 @@ import httpx2
 import pytest
 from tests.unit.runs.test_visit import CALL, Here, Platform
 
-from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.index import CallState, Index
 from turnkeeper.errors import Unavailable
+from turnkeeper.export.engine import Exporter, ExportSettings
+from turnkeeper.export.feed import WindowBatch
+from turnkeeper.export.ledger import Ledger, NewConversation, Outstanding
+from turnkeeper.export.publication import Publication
+from turnkeeper.export.range import Range
+from turnkeeper.export.run import Run
+from turnkeeper.export.run_report import Failure, RunReport
+from turnkeeper.export.worker import described
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.exporter import Exporter, ExportSettings
-from turnkeeper.runs.feed import Batch
-from turnkeeper.runs.ledger import Ledger, Outstanding, Wanted
-from turnkeeper.runs.range import Range
-from turnkeeper.runs.report import Failure, RunReport
-from turnkeeper.runs.run import Run
-from turnkeeper.runs.upkeep import Upkeep
-from turnkeeper.runs.visit import described
-from turnkeeper.transcript.details import Details
+from turnkeeper.payloads.details import Details
 
 pytestmark = pytest.mark.anyio
 DAYS = [f"2026-10-0{day}T00:00:00.000Z" for day in range(1, 6)]
@@ -51,16 +51,16 @@ async def listed(here: Here, ledger: Ledger, broken: Sequence[int], windows: int
     """A run over so many windows, of which those with the numbers in ``broken`` never answer."""
     exporter = Exporter(here.door, here.archive, ledger, clock=here.clock)
 
-    async def feed() -> AsyncGenerator[Batch]:
+    async def feed() -> AsyncGenerator[WindowBatch]:
         for number, (start, stop) in enumerate(WINDOWS[:windows]):
             if (start, stop) in exporter.left_out or ledger.window_closed("all", start, stop):
                 continue
-            yield Batch(start, stop)
+            yield WindowBatch(start, stop)
             if number in broken:
                 raise Unavailable("the answer is no page", operation="details query")
             call = CallState(conversation=f"c{number}", state="pending")
-            yield Batch(start, stop, (Wanted(call),))
-            yield Batch(start, stop, last=True, complete=True, found=1)
+            yield WindowBatch(start, stop, (NewConversation(call),))
+            yield WindowBatch(start, stop, last=True, complete=True, found=1)
 
     exporter.listed_until = DAYS[-1]
     await exporter.run(feed)
@@ -78,7 +78,7 @@ async def test_one_window_that_fails_is_left_open_and_the_others_are_listed(here
     assert closed == [True, False, True, True]
     proofs = {
         window.start: (window.complete and window.proven, window.found)
-        for window in States(here.archive.store).windows()
+        for window in Index(here.archive.store).windows()
     }
     assert proofs == {DAYS[0]: (True, 1), DAYS[2]: (True, 1), DAYS[3]: (True, 1)}
     again = (await listed(here, ledger, [])).report
@@ -96,9 +96,9 @@ async def test_a_platform_that_is_down_ends_the_run(
 async def test_a_window_that_came_short_is_in_the_report(here: Here, ledger: Ledger) -> None:
     """K8: page 1 says 250, page 2 is {}: 100 taken, window closed."""
 
-    async def feed() -> AsyncGenerator[Batch]:
-        yield Batch(*WINDOWS[0], (Wanted(CALL),))
-        yield Batch(*WINDOWS[0], last=True, missing=150)
+    async def feed() -> AsyncGenerator[WindowBatch]:
+        yield WindowBatch(*WINDOWS[0], (NewConversation(CALL),))
+        yield WindowBatch(*WINDOWS[0], last=True, missing=150)
 
     report = await Exporter(here.door, here.archive, ledger, clock=here.clock).run(feed)
     assert (report.visited, report.unlisted, report.partial) == (1, 1, True)
@@ -161,7 +161,7 @@ def test_a_report_with_anything_left_out_is_partial() -> None:
 def test_a_conversation_that_fails_twice_in_a_run_is_listed_once_in_its_newest_words(
     here: Here, ledger: Ledger
 ) -> None:
-    upkeep = Upkeep(here.door, here.archive, ledger, here.clock, every=60)
+    upkeep = Publication(here.door, here.archive, ledger, here.clock, every=60)
     for message in ("the connection broke", "the body kept breaking off"):
         upkeep.failed(Failure(conversation="a", error="Unavailable", message=message))
     assert [one.message for one in upkeep.report.failures] == ["the body kept breaking off"]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from turnkeeper.errors import Misconfigured
+from turnkeeper.export.export import estimate, export
+from turnkeeper.export.range import Follow, Range
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.export import export, foresee
-from turnkeeper.runs.range import Follow, Range
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 VOICE = Filters.from_options(media_types=["voice"])
@@ -38,5 +38,5 @@ def test_an_export_of_nothing_and_one_of_two_ranges_are_refused_before_anything_
     with pytest.raises(Misconfigured, match="given twice"):
         export(Follow(), to=str(to), last="2d")
     with pytest.raises(Misconfigured, match="nothing was asked for"):
-        foresee()
+        estimate()
     assert not to.exists()

@@ -8,11 +8,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from turnkeeper.archive.states import CallState
+from turnkeeper.archive.index import CallState
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import DiskFull
-from turnkeeper.runs.ledger import Ledger, Settlement, Wanted
-from turnkeeper.runs.settling import Settling
+from turnkeeper.export.group_commit import GroupCommit
+from turnkeeper.export.ledger import Ledger, NewConversation, Settlement
 
 NAMES = [f"call-{number}" for number in range(30)]
 
@@ -33,7 +33,7 @@ class CountingLedger(Ledger):
 
 def taken(path: Path) -> tuple[CountingLedger, list[Settlement]]:
     ledger = CountingLedger(path / "ledger.sqlite3", ManualClock())
-    ledger.add([Wanted(CallState(conversation=name, state="pending")) for name in NAMES])
+    ledger.add([NewConversation(CallState(conversation=name, state="pending")) for name in NAMES])
     return ledger, [
         Settlement(one, CallState(conversation=one.call.conversation, state="done"), None) for one in ledger.take(99)
     ]
@@ -43,7 +43,7 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
     ledger, settlements = taken(tmp_path)
 
     async def all_of_them() -> None:
-        settling = Settling(ledger)
+        settling = GroupCommit(ledger)
         async with anyio.create_task_group() as tasks:
             for one in settlements:
                 tasks.start_soon(settling.settle, one)
@@ -59,7 +59,7 @@ def test_what_could_not_be_committed_goes_with_the_next_one(tmp_path: Path) -> N
     ledger.full = 1
 
     async def one_after_the_other() -> None:
-        settling = Settling(ledger)
+        settling = GroupCommit(ledger)
         with pytest.raises(DiskFull):
             await settling.settle(settlements[0])
         await settling.settle(settlements[1])

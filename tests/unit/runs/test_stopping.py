@@ -13,16 +13,16 @@ import pytest
 from tests.unit.runs.test_visit import Here, Platform
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.states import States
+from turnkeeper.archive.index import Index
 from turnkeeper.clock import ManualClock
 from turnkeeper.events import Alive, Event
+from turnkeeper.export.engine import ExportSettings
+from turnkeeper.export.ledger import Ledger
+from turnkeeper.export.range import Follow, Range
+from turnkeeper.export.run import Run, claimed
+from turnkeeper.export.shutdown import stoppable
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.ledger import Ledger
-from turnkeeper.runs.range import Follow, Range
-from turnkeeper.runs.run import Run, claimed
-from turnkeeper.runs.stopping import stoppable
 from turnkeeper.settings import PlatformSettings
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +98,7 @@ async def test_a_stop_ends_it_at_every_await(tmp_path: Path) -> None:
             # Nobody holds anything any more, and the archive has been told what is known.
             assert ledger.dirty() == []
             assert sum(ledger.counts().values()) == sum(
-                len(States(here.archive.store).read(day).calls) for day in States(here.archive.store).days()
+                len(Index(here.archive.store).read(day).calls) for day in Index(here.archive.store).days()
             )
             ledger.retry()
             due = ledger.due().now

@@ -14,22 +14,22 @@ import httpx2
 import pytest
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.states import WHOLE, CallState
-from turnkeeper.archive.store import Store
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.index import WHOLE, CallState
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
 from turnkeeper.events import Event, Settled
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.exporter import Batch, Exporter, ExportSettings
-from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
-from turnkeeper.runs.range import Follow
-from turnkeeper.runs.run import Run
-from turnkeeper.runs.schedule import Schedule
-from turnkeeper.runs.visit import Outcome, Refused, Visitor
+from turnkeeper.export.engine import Batch, Exporter, ExportSettings
+from turnkeeper.export.get import export_conversation
+from turnkeeper.export.ledger import DueConversation, Ledger, NewConversation, Settlement
+from turnkeeper.export.range import Follow
+from turnkeeper.export.run import Run
+from turnkeeper.export.schedule import Schedule
+from turnkeeper.export.worker import Outcome, RefusedConversation, Worker
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import Api, PlatformSettings, StoreSettings
+from turnkeeper.storage.object_store import Store
 
 pytestmark = pytest.mark.anyio
 DAY = "2026-11-02"
@@ -134,8 +134,8 @@ class Here:
         async def nothing(_: CallState) -> frozenset[str] | None:
             return None
 
-        visitor = Visitor(self.door, self.archive, Schedule(), self.clock, nothing)
-        return await visitor.visit(Taken(call, DAY, 0, None, listed))
+        visitor = Worker(self.door, self.archive, Schedule(), self.clock, nothing)
+        return await visitor.visit(DueConversation(call, DAY, 0, None, listed))
 
 
 def legs(call: CallState) -> dict[str, tuple[str, bool]]:
@@ -212,7 +212,7 @@ async def test_what_is_listed_and_never_there_is_asked_for_once_a_day() -> None:
 
 async def test_one_conversation_that_is_denied_does_not_end_a_run() -> None:
     here = Here(Platform({"a": True}, {"a"}, details=403))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedConversation) as refused:
         await here.visit(CALL)
     assert (refused.value.outcome.call.state, refused.value.outcome.due is None) == ("failed", False)
 
@@ -313,7 +313,7 @@ async def test_what_was_erased_while_it_was_kept_is_taken_back_although_the_stor
     down: Any = Down(here.archive.store)
     archive = Archive(down, clock=here.clock)
     ledger = Ledger(tmp_path / "ledger.sqlite3", here.clock)
-    ledger.add([Wanted(CALL)])
+    ledger.add([NewConversation(CALL)])
 
     def kept(event: Event) -> None:
         if isinstance(event, Settled):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.errors import Misconfigured
+from turnkeeper.export.windows import Rules, Window, days, midnight, plan, range_of
 from turnkeeper.genesys.interval import Interval, moment_of
-from turnkeeper.runs.windows import Rules, Window, days, midnight, plan, range_of
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -14,10 +14,10 @@ import msgspec
 from hypothesis import strategies as st
 
 from tests.unit.transcript.spelling import Members, Written
-from turnkeeper.transcript.dialects import media, phrases
-from turnkeeper.transcript.native import Field, Table
-from turnkeeper.transcript.numbers import LONGEST, milliseconds
-from turnkeeper.transcript.typed import decoder
+from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.payloads.dialects import media, phrases
+from turnkeeper.payloads.times import LONGEST, milliseconds
 
 __all__ = ["CASES", "LONG", "SIX", "Case", "agreed", "decoded", "dice", "odd_arrays", "plain_arrays", "told"]
 

@@ -18,9 +18,9 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.limits import Limits
-from turnkeeper.transcript.native import Columns, Field, Table
-from turnkeeper.transcript.stream import Batch, Kind, Stream
+from turnkeeper.jsonstream.limits import Limits
+from turnkeeper.jsonstream.native import Columns, Field, Table
+from turnkeeper.jsonstream.stream import Batch, ElementType, Stream
 
 TARGETS = (("transcript",), ("transcripts", "[]", "phrases"))
 TEXTS = (
@@ -113,7 +113,7 @@ TABLE = Table(
     Field("text", "text", nullable=True, absent=None),
     unread=("words",),
 )
-NATIVE = Kind(Element, table=TABLE)
+NATIVE = ElementType(Element, table=TABLE)
 
 
 def read(
@@ -269,7 +269,7 @@ def _said(raw: bytes, chunk: int, piece: int, kind: Any) -> Any:
     )
 
 
-def _unseen(raw: bytes, chunk: int, piece: int, carefree: Any, whole: Any, kind: Kind) -> None:
+def _unseen(raw: bytes, chunk: int, piece: int, carefree: Any, whole: Any, kind: ElementType) -> None:
     """With arrays passed over unseen: the same, and damage within such an array changes nothing of the rest."""
     try:
         batches, rest = read(raw, chunk, piece, strict=False, kind=kind)

@@ -29,12 +29,12 @@ import msgspec
 import turnkeeper as tk
 from tests.unit.transcript.kinds import Kind, Path, at, kinds, serialised
 from tests.unit.transcript.sources import Bytes
-from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import TooLarge, TurnkeeperError
 from turnkeeper.model import Turn
 from turnkeeper.spool import Spool
+from turnkeeper.storage.folder import FolderStore
 
 __all__ = ["Fault", "Mutant", "faults", "main", "mutant"]
 
@@ -268,7 +268,7 @@ def archived_faults(one: Mutant, folder: Folder) -> list[Fault]:
         whole = []
     try:
         archive = Archive(FolderStore(folder), clock=ManualClock())
-        kept = archive.keep("c-1", [Arrived(body.seal(), one.kind.source, leg)])
+        kept = archive.keep("c-1", [FetchedBody(body.seal(), one.kind.source, leg)])
         inside = sorted(turn.text for turn in tk.read_turns(str(folder))) if kept.summary else None
     except TurnkeeperError as cause:
         return [Fault("archive: refused", str(cause)[:160])]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from turnkeeper.transcript.assembly import Assembly, Body, assemble
+from turnkeeper.transcript.assemble import Assembly, Body, assemble
 from turnkeeper.transcript.formats import write_transcript
 
 DATA = Path(__file__).parent / "data"

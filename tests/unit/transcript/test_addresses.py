@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.errors import Misconfigured, Unread
-from turnkeeper.transcript.addresses import Customers, Wanted, normalised, read_customers
+from turnkeeper.payloads.customers import CustomerQuery, Customers, normalised, read_customers
 
 NUMBER = "+4917012345678"
 
@@ -60,7 +60,7 @@ def test_separators_do_not_count(digits: str, separator: str) -> None:
 @pytest.mark.parametrize("nobody", ["anonymous", "Restricted", "1234", "+", "unavailable;x"])
 def test_what_names_nobody_is_refused(nobody: str) -> None:
     with pytest.raises(Misconfigured):
-        Wanted.of(address=nobody)
+        CustomerQuery.of(address=nobody)
 
 
 def document(*sessions: dict[str, str], purpose: str = "customer", **more: Any) -> bytes:
@@ -69,14 +69,14 @@ def document(*sessions: dict[str, str], purpose: str = "customer", **more: Any) 
 
 
 def test_the_caller_of_an_inbound_call_and_the_called_of_an_outbound_one() -> None:
-    wanted = Wanted.of(address=NUMBER)
+    wanted = CustomerQuery.of(address=NUMBER)
     ends = {"ani": f"tel:{NUMBER}", "dnis": "tel:+18005550100"}
     inbound = read_customers(document(ends | {"direction": "inbound"}))
     outbound = read_customers(document(ends | {"direction": "outbound"}))
     assert wanted.is_in(inbound)
     assert not wanted.is_in(outbound)
     assert wanted.resembles(outbound)
-    assert Wanted.of(address="+18005550100").is_in(outbound)
+    assert CustomerQuery.of(address="+18005550100").is_in(outbound)
     assert wanted.is_in(read_customers(document({"dnis": NUMBER})))
 
 
@@ -89,18 +89,18 @@ def test_mail_and_contacts() -> None:
     found = read_customers(
         document({"direction": "inbound", "addressFrom": "Jane@Example.com"}, externalContactId="contact-1")
     )
-    assert Wanted.of(address="jane@example.com").is_in(found)
-    assert Wanted.of(contact="contact-1").is_in(found)
-    assert not Wanted.of(contact="contact-2").is_in(found)
-    assert not Wanted().is_in(found)
+    assert CustomerQuery.of(address="jane@example.com").is_in(found)
+    assert CustomerQuery.of(contact="contact-1").is_in(found)
+    assert not CustomerQuery.of(contact="contact-2").is_in(found)
+    assert not CustomerQuery().is_in(found)
 
 
 def test_a_national_spelling_is_similar_and_not_the_same() -> None:
     found = read_customers(document({"direction": "inbound", "ani": "tel:017012345678"}))
-    wanted = Wanted.of(address=NUMBER)
+    wanted = CustomerQuery.of(address=NUMBER)
     assert not wanted.is_in(found)
     assert wanted.resembles(found)
-    assert not Wanted.of(address="+4917099999999").resembles(found)
+    assert not CustomerQuery.of(address="+4917099999999").resembles(found)
 
 
 @pytest.mark.parametrize(

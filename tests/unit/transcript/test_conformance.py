@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.transcript.fuzz import scrubbed
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.stream import Stream, batches_of
+from turnkeeper.jsonstream.stream import Stream, batches_of
 
 ACCEPTED = {
     "array empty": b"[]",

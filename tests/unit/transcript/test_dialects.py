@@ -17,13 +17,13 @@ import turnkeeper.transcript
 from tests.unit.transcript.sources import Bytes, body, data, read, written
 from turnkeeper.audio.timeline import sample
 from turnkeeper.errors import UnknownShape, Unread, WrongConversation
+from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Turn
-from turnkeeper.transcript.assembly import Body
-from turnkeeper.transcript.details import read_details
-from turnkeeper.transcript.dialect import Context, Facts, Mode, Survey
-from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.numbers import milliseconds
-from turnkeeper.transcript.stream import Batch
+from turnkeeper.payloads.details import read_details
+from turnkeeper.payloads.dialect import Context, DocumentFacts, Mode, Survey
+from turnkeeper.payloads.dialects import SHAPES
+from turnkeeper.payloads.times import milliseconds
+from turnkeeper.transcript.assemble import Body
 
 SCHEMAS = Path(turnkeeper.transcript.__file__).parent / "schemas"
 T0 = 1_749_243_600_000
@@ -485,8 +485,8 @@ class Shouted:
     def matches(self, survey: Survey) -> bool:
         return isinstance(survey.skeleton, dict) and "LINES" in survey.skeleton
 
-    def facts(self, survey: Survey) -> Facts:
-        return Facts(dialect="legacy")
+    def facts(self, survey: Survey) -> DocumentFacts:
+        return DocumentFacts(dialect="legacy")
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
         return [Turn(text=line.said, role="agent") for line in batch.items]

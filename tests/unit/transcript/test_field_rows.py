@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 import turnkeeper as tk
 from tests.unit.transcript.sources import Bytes
+from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.errors import Misconfigured, NotReady, TooLarge, UnknownShape, Unread, WrongConversation
 from turnkeeper.model import Turn
-from turnkeeper.runs.turns import read_batches, read_turns
-from turnkeeper.transcript.assembly import Body, assemble
-from turnkeeper.transcript.details import read_details
-from turnkeeper.transcript.dialect import Mode
+from turnkeeper.payloads.details import read_details
+from turnkeeper.payloads.dialect import Mode
+from turnkeeper.transcript.assemble import Body, assemble
 from turnkeeper.transcript.formats import write_transcript
-from turnkeeper.transcript.lines import cell, turn_writer
 from turnkeeper.transcript.select import Selection
+from turnkeeper.transcript.turn_lines import cell, turn_writer
 
 T0 = 1_790_600_000_000
 CALL = "5c0e8a52-1a6f-4f3b-9f0e-0d6a7c1b2e01"

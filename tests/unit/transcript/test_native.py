@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.transcript.edge import Edge
 from tests.unit.transcript.elements import CASES, LONG, SIX, Case, agreed, decoded, dice, odd_arrays, plain_arrays
 from tests.unit.transcript.spelling import damaged, spelled
-from turnkeeper.transcript.native import native
+from turnkeeper.jsonstream.native import native
 
 edge = Edge()
 every_case = pytest.mark.parametrize("case", CASES, ids=str)

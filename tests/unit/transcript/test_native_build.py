@@ -26,7 +26,7 @@ def test_it_compiles_without_one_warning_and_can_be_used(tmp_path: Path) -> None
     assert "warning" not in done.stdout + done.stderr
     (module,) = (tmp_path / "made here").iterdir()
     assert done.stdout.splitlines()[-1] == str(module)
-    spec = importlib.util.spec_from_file_location("turnkeeper.transcript._native", module)
+    spec = importlib.util.spec_from_file_location("turnkeeper.jsonstream._native", module)
     assert spec is not None
     assert spec.loader is not None
     native = importlib.util.module_from_spec(spec)

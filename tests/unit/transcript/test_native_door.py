@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from turnkeeper.transcript import native
+from turnkeeper.jsonstream import native
 
 
 class _Refusing:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.unit.transcript.elements import CASES, SIX, Case, dice, plain_arrays
 from tests.unit.transcript.spelling import spelled
-from turnkeeper.transcript.dialects import phrases
-from turnkeeper.transcript.native import Columns, Field, Table, native
+from turnkeeper.jsonstream.native import Columns, Field, Table, native
+from turnkeeper.payloads.dialects import phrases
 
 ROOT = Path(__file__).parents[3]
 every_case = pytest.mark.parametrize("case", CASES, ids=repr)

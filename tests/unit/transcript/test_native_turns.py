@@ -17,38 +17,42 @@ from tests.unit.transcript.sources import Bytes, body
 from tests.unit.transcript.spelling import damaged
 from tests.unit.transcript.test_dialects import T0, person
 from tests.unit.transcript.test_ways import batched, documents, verdict
+from turnkeeper.calls.turns import read_turns
+from turnkeeper.jsonstream.outline import Path
+from turnkeeper.jsonstream.stream import ElementType
 from turnkeeper.model import Turn
-from turnkeeper.runs.turns import read_turns
-from turnkeeper.transcript.assembly import Body, assemble
-from turnkeeper.transcript.dialect import Mode
-from turnkeeper.transcript.dialects import SHAPES, media, phrases, speech
-from turnkeeper.transcript.skeleton import Path
-from turnkeeper.transcript.small import Small
-from turnkeeper.transcript.stream import Kind
+from turnkeeper.payloads.dialect import Mode
+from turnkeeper.payloads.dialects import SHAPES, media, phrases, speech
+from turnkeeper.payloads.whole_document import Small
+from turnkeeper.transcript.assemble import Body, assemble
 
 
-class PythonMedia(media.Media):
+class PythonMedia(media.MediaDialect):
     """The dialect as it is where nothing was built."""
 
-    targets: Mapping[Path, tuple[Any, Any]] = {("transcript",): (Kind(media._Probe), Kind(media._Row))}
+    targets: Mapping[Path, tuple[Any, Any]] = {("transcript",): (ElementType(media._Probe), ElementType(media._Row))}
 
     def small(self, mode: Mode) -> Small:
         return msgspec.structs.replace(super().small(mode), table=None)
 
 
-class PythonSpeech(speech.Speech):
+class PythonSpeech(speech.SpeechDialect):
     targets: Mapping[Path, tuple[Any, Any]] = {
-        ("transcripts", "[]", "phrases"): (Kind(phrases.Probe), Kind(phrases.Phrase))
+        ("transcripts", "[]", "phrases"): (ElementType(phrases.PhraseProbe), ElementType(phrases.Phrase))
     }
 
     def kinds(self, mode: Mode) -> Mapping[Path, Any]:
-        return {("transcripts", "[]", "phrases"): Kind(phrases.Phrase if mode.words else phrases.Brief, phrases.Phrase)}
+        return {
+            ("transcripts", "[]", "phrases"): ElementType(
+                phrases.Phrase if mode.words else phrases.Brief, phrases.Phrase
+            )
+        }
 
     def small(self, mode: Mode) -> Small:
         return msgspec.structs.replace(super().small(mode), table=None)
 
 
-_TWINS: Any = {media.Media: PythonMedia(), speech.Speech: PythonSpeech()}
+_TWINS: Any = {media.MediaDialect: PythonMedia(), speech.SpeechDialect: PythonSpeech()}
 PYTHON: Any = tuple(_TWINS.get(type(shape), shape) for shape in SHAPES)
 
 times = st.integers(0, 20_000)
@@ -215,7 +219,9 @@ def test_what_is_usual_is_really_read_in_c() -> None:
         ),
     ):
         assert table.read(raw, raw.index(key) + len(key), strict=True) is not None
-    assert all(not isinstance(shape, media.Media | speech.Speech) or shape in _TWINS.values() for shape in PYTHON)
+    assert all(
+        not isinstance(shape, media.MediaDialect | speech.SpeechDialect) or shape in _TWINS.values() for shape in PYTHON
+    )
 
 
 @pytest.mark.parametrize("mode", [Mode(), Mode(words=False, exact=True)])

@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.transcript.elements import told
-from turnkeeper.transcript.native import Field, Table
-from turnkeeper.transcript.numbers import LONGEST, milliseconds
+from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.payloads.times import LONGEST, milliseconds
 
 MILLIS = Table(Field("at", "millis"))
 TEXT = Table(Field("said", "text"))

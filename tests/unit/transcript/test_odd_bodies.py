@@ -18,9 +18,9 @@ import pytest
 
 import turnkeeper as tk
 from tests.unit.transcript.test_field_rows import CALL, T0, leg, media, raw, texts
+from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.cli.filter import Request, write_turns
 from turnkeeper.errors import Misconfigured, NotReady, UnknownShape, Unread
-from turnkeeper.runs.turns import read_batches, read_turns
 from turnkeeper.transcript.select import Selection
 
 OTHER = "0b8f1f6c-52a7-4b0f-8f0e-6a1d2c3b4e05"

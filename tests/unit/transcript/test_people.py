@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from turnkeeper.transcript.dialect import Person
-from turnkeeper.transcript.people import together
+from turnkeeper.payloads.dialect import Person
+from turnkeeper.transcript.participants import together
 
 CUSTOMER = Person(purpose="customer", start=0, end=90)
 FIRST = Person(purpose="agent", user_id="u1", start=10, end=50)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.unit.transcript import fuzz
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.transcript.limits import Limits
-from turnkeeper.transcript.records import Records
-from turnkeeper.transcript.stream import Stream
+from turnkeeper.jsonstream.limits import Limits
+from turnkeeper.jsonstream.ndjson import Records
+from turnkeeper.jsonstream.stream import Stream
 
 CHUNKS = (1, 5, 64, 1 << 18)
 

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from tests.unit.transcript.sources import Bytes, body
 from tests.unit.transcript.test_dialects import LEGACY, MEDIA, T0, Shouted, person, phrase, speech
+from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.jsonstream import text_reader
+from turnkeeper.jsonstream.limits import Limits
+from turnkeeper.jsonstream.stream import Stream, async_batches, batches_of
 from turnkeeper.model import Turn
-from turnkeeper.runs.turns import read_batches, read_turns
-from turnkeeper.transcript import intake
-from turnkeeper.transcript.assembly import Assembly, assemble
-from turnkeeper.transcript.dialect import Mode
-from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.limits import Limits
-from turnkeeper.transcript.small import open_small
-from turnkeeper.transcript.stream import Stream, async_batches, batches_of
+from turnkeeper.payloads.dialect import Mode
+from turnkeeper.payloads.dialects import SHAPES
+from turnkeeper.payloads.whole_document import open_small
+from turnkeeper.transcript.assemble import Assembly, assemble
 
 times = st.none() | st.integers(0, 10**7).map(lambda ms: ms / 1000) | st.floats(-10, 1e12)
 texts = st.none() | st.text(max_size=8) | st.just("\ud800 half")
@@ -322,7 +322,7 @@ def test_zstd_without_the_package_names_the_mend(monkeypatch: pytest.MonkeyPatch
     def absent(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(intake, "import_module", absent)
+    monkeypatch.setattr(text_reader, "import_module", absent)
     with pytest.raises(Misconfigured, match="pip install"):
         list(read_turns(b"\x28\xb5\x2f\xfd" + b"x" * 50))
     assert len(list(read_turns(gzip.compress(json.dumps(MEDIA).encode())))) == 4

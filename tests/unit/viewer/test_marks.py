@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.model import Role, Turn
-from turnkeeper.viewer.marks import OVERTALK_MS, SILENCE_MS, covered, overtalk, quiet, silences, union
+from turnkeeper.pages.marks import OVERTALK_MS, SILENCE_MS, covered, overtalk, quiet, silences, union
 
 ROLES: list[Role] = ["customer", "agent", "ivr"]
 TURNS = st.lists(

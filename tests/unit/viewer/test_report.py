@@ -18,11 +18,11 @@ import pytest
 import turnkeeper as tk
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, turn, write
 from tests.views import current, view_path
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.index import CallState, Index
 from turnkeeper.events import Event, Paged
-from turnkeeper.viewer.journal import NAME, Journal
-from turnkeeper.viewer.records import Gap
+from turnkeeper.pages.page_data import Gap
+from turnkeeper.pages.report_journal import NAME, Journal
+from turnkeeper.storage.folder import FolderStore
 
 DAY = 86_400_000
 
@@ -223,9 +223,9 @@ def test_a_journal_survives_nonsense(tmp_path: Path) -> None:
     assert Journal(tmp_path).entries == {}
 
 
-def listed(archive: Path, calls: dict[str, int]) -> States:
+def listed(archive: Path, calls: dict[str, int]) -> Index:
     """The archive's index, that knows when these calls started."""
-    index = States(FolderStore(archive))
+    index = Index(FolderStore(archive))
     for name, start in calls.items():
         started_at = datetime.fromtimestamp(start / 1000, UTC).isoformat()
         index.commit(started_at[:10], [CallState(conversation=name, state="done", started_at=started_at)])

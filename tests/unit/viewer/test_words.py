@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.model import Word
-from turnkeeper.viewer.words import place_words
+from turnkeeper.pages.words import place_words
 
 LETTERS = st.text(st.sampled_from("abcdeäöéİ日本🙂\U0001d518'"), min_size=1, max_size=6)
 BETWEEN = st.sampled_from([" ", ", ", "... ", " - ", "\u00a0"])
