@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.crash.judge import holding
-from tests.unit.archive.kept import keep, view_key
+from tests.unit.small_calls import keep, view_key
 from turnkeeper.archive import keys
 from turnkeeper.storage.object_store import open_store
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from tests.sanitized.hostile import Member
-from tests.unit.transcript.elements import CASES, Case
+from tests.unit.jsonstream.elements import CASES, Case
 from turnkeeper.jsonstream.native import Field, Table
 from turnkeeper.payloads.dialects import media, phrases
 from turnkeeper.payloads.times import milliseconds

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.transcript.sources import Bytes
+from tests.unit.payloads.sources import Bytes
 from turnkeeper.errors import Unread
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.transcript.assemble import Body, assemble

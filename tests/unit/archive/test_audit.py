@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.unit.archive.audit_tampering import audited, breaches, head_of, undetected
-from tests.unit.archive.kept import contents, keep
+from tests.unit.small_calls import contents, keep
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.audit import Audit, AuditLine, AuditWarning, Breach

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.archive.kept import SECRET, contents, details, keep, spool, transcript, view_key
+from tests.unit.small_calls import SECRET, contents, details, keep, spool, transcript, view_key
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import FetchedBody

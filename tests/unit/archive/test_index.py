@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.archive.kept import details, keep, transcript
+from tests.unit.small_calls import details, keep, transcript
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
@@ -15,6 +15,7 @@ from turnkeeper.archive.reread import reread
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.model import RecordingState
 from turnkeeper.payloads.details import Details
@@ -76,7 +77,7 @@ def test_a_call_without_details_is_of_no_day(quick: Store) -> None:
 def test_an_erased_call_stays_in_the_index_and_nothing_else_of_it(quick: Store) -> None:
     keep(quick, "call-1")
     keep(quick, "call-2")
-    archive_of(quick).erase(["call-1"])
+    ErasableArchive(quick, clock=ManualClock()).erase(["call-1"])
     [erased, _] = Index(quick).read(DAY).calls
     assert (erased.conversation, erased.state, erased.legs, erased.reason) == ("call-1", "erased", (), "")
     assert all(b"leg-a" not in data or b"call-2" in data for data in days(quick).values())

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.unit.archive.kept import contents, keep, transcript, view_key
+from tests.unit.small_calls import contents, keep, transcript, view_key
 
 from turnkeeper.archive.copying import copy
 from turnkeeper.archive.reread import reread

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.unit.archive.kept import SECRET, contents, keep, outside, transcript
+from tests.unit.small_calls import SECRET, contents, keep, outside, transcript
 
 from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.reread import reread

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.archive.kept import contents, keep, outside, view_key
+from tests.unit.small_calls import contents, keep, outside, view_key
 
 from turnkeeper.archive.index import CallState, Index
 from turnkeeper.archive.manifest import encode

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 START = "" if native else "import tests.without_native\n"
 START += """
 import itertools, resource, sys
-from tests.unit.transcript.sources import Endless
+from tests.unit.payloads.sources import Endless
 from turnkeeper.errors import TooLarge
 from turnkeeper.transcript.assemble import Body, assemble
 from turnkeeper.transcript.formats import write_transcript

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.transcript.sources import Bytes, body, data, read, written
-from tests.unit.transcript.test_dialects import MEDIA, SCHEMAS, T0, phrase, speech
+from tests.unit.payloads.sources import Bytes, body, data, read, written
+from tests.unit.payloads.test_dialects import MEDIA, SCHEMAS, T0, phrase, speech
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Participant, Role, TranscriptHeader, Turn, roles
 from turnkeeper.payloads.shape import describe

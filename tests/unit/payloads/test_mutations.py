@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from tests.unit.transcript.kinds import kinds
-from tests.unit.transcript.mutations import mutant, tried
+from tests.unit.payloads.kinds import kinds
+from tests.unit.payloads.mutations import mutant, tried
 
 
 @pytest.mark.slow

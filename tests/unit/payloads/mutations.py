@@ -1,4 +1,4 @@
-"""Documents with one thing changed, and what must still be read: ``python -m tests.unit.transcript.mutations N SEED``.
+"""Documents with one thing changed, and what must still be read: ``python -m tests.unit.payloads.mutations N SEED``.
 
 A field is left out, null, of another type, twice, elsewhere, or huge. Right is: no exception that is not ours; every
 turn that the change did not touch comes back as it was; a turn that it did touch comes back as far as it can and, where
@@ -27,8 +27,8 @@ from typing import Any
 import msgspec
 
 import turnkeeper as tk
-from tests.unit.transcript.kinds import Kind, Path, at, kinds, serialised
-from tests.unit.transcript.sources import Bytes
+from tests.unit.payloads.kinds import Kind, Path, at, kinds, serialised
+from tests.unit.payloads.sources import Bytes
 from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import TooLarge, TurnkeeperError

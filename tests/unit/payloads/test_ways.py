@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transcript.sources import Bytes, body
-from tests.unit.transcript.test_dialects import LEGACY, MEDIA, T0, Shouted, person, phrase, speech
+from tests.unit.payloads.sources import Bytes, body
+from tests.unit.payloads.test_dialects import LEGACY, MEDIA, T0, Shouted, person, phrase, speech
 from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.jsonstream import text_reader

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import turnkeeper as tk
-from tests.unit.transcript.sources import Bytes
+from tests.unit.payloads.sources import Bytes
 from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.errors import Misconfigured, NotReady, TooLarge, UnknownShape, Unread, WrongConversation
 from turnkeeper.model import Turn

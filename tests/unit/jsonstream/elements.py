@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from hypothesis import strategies as st
 
-from tests.unit.transcript.spelling import Members, Written
+from tests.unit.jsonstream.spelling import Members, Written
 from turnkeeper.jsonstream.decoders import decoder
 from turnkeeper.jsonstream.native import Field, Table
 from turnkeeper.payloads.dialects import media, phrases

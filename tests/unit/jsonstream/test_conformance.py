@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.transcript.fuzz import scrubbed
+from tests.unit.jsonstream.fuzz import scrubbed
 from turnkeeper.errors import Unread
 from turnkeeper.jsonstream.stream import Stream, batches_of
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transcript.elements import dice
-from tests.unit.transcript.sources import Bytes, body
-from tests.unit.transcript.spelling import damaged
-from tests.unit.transcript.test_dialects import T0, person
-from tests.unit.transcript.test_ways import batched, documents, verdict
+from tests.unit.jsonstream.elements import dice
+from tests.unit.jsonstream.spelling import damaged
+from tests.unit.payloads.sources import Bytes, body
+from tests.unit.payloads.test_dialects import T0, person
+from tests.unit.payloads.test_ways import batched, documents, verdict
 from turnkeeper.calls.turns import read_turns
 from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.stream import ElementType

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tests.unit.archive.kept import keep
+from tests.unit.small_calls import keep
 
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.copying import copy

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from tests.unit.archive.kept import keep
+from tests.unit.small_calls import keep
 
 from turnkeeper.archive.verify import Verification
 from turnkeeper.errors import Conflict, DiskFull, StoreRefused, Unavailable

@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.unit.runs.test_visit import CALL, DAY, Here, Platform
+from tests.unit.export.test_worker import CALL, DAY, Here, Platform
 
 from turnkeeper.archive.archive import Archive, CommitResult
 from turnkeeper.archive.index import CallState
@@ -178,7 +178,7 @@ async def test_the_others_go_on_and_the_report_keeps_the_place(ledger: Ledger) -
     assert (report.ended, report.visited, report.failed) == ("done", 3, 1)
     (failure,) = report.failures
     assert (failure.conversation, failure.error) == ("c2", "Defect")
-    assert failure.message.startswith("ValueError at runs/")
+    assert failure.message.startswith("ValueError at export/")
     assert any(place.startswith("export/worker.py:") for place in failure.places)
     assert report.partial
     assert ledger.counts()["failed"] == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.unit.runs.test_visit import CALL, Here, Platform
+from tests.unit.export.test_worker import CALL, Here, Platform
 
 from turnkeeper.archive.index import CallState, Index
 from turnkeeper.errors import Unavailable

@@ -20,7 +20,7 @@ from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
 from turnkeeper.events import Event, Settled
-from turnkeeper.export.engine import Batch, Exporter, ExportSettings
+from turnkeeper.export.engine import Exporter, ExportSettings, WindowBatch
 from turnkeeper.export.get import export_conversation
 from turnkeeper.export.ledger import DueConversation, Ledger, NewConversation, Settlement
 from turnkeeper.export.range import Follow
@@ -330,7 +330,7 @@ async def test_what_was_erased_while_it_was_kept_is_taken_back_although_the_stor
     ledger.close()
 
 
-async def nothing_new() -> AsyncGenerator[Batch]:
-    none: tuple[Batch, ...] = ()
+async def nothing_new() -> AsyncGenerator[WindowBatch]:
+    none: tuple[WindowBatch, ...] = ()
     for batch in none:
         yield batch

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import turnkeeper.transcript
-from tests.unit.transcript.sources import Bytes, body, data, read, written
+from tests.unit.payloads.sources import Bytes, body, data, read, written
 from turnkeeper.audio.timeline import sample
 from turnkeeper.errors import UnknownShape, Unread, WrongConversation
 from turnkeeper.jsonstream.stream import Batch

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transcript.elements import told
+from tests.unit.jsonstream.elements import told
 from turnkeeper.jsonstream.native import Field, Table
 from turnkeeper.payloads.times import LONGEST, milliseconds
 

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
-from tests.unit.archive.kept import SECRET, Failing, Killed, keep, view_key
+from tests.unit.small_calls import SECRET, Failing, Killed, keep, view_key
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.index import CallState, Index, LegState

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import turnkeeper as tk
-from tests.unit.transcript.test_field_rows import CALL, T0, leg, media, raw, texts
+from tests.unit.payloads.test_field_rows import CALL, T0, leg, media, raw, texts
 from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.cli.filter import Request, write_turns
 from turnkeeper.errors import Misconfigured, NotReady, UnknownShape, Unread

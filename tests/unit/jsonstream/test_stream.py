@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transcript import fuzz
+from tests.unit.jsonstream import fuzz
 from turnkeeper.errors import TooLarge, Unread
 from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.ndjson import Records

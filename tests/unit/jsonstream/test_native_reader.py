@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transcript.elements import CASES, SIX, Case, dice, plain_arrays
-from tests.unit.transcript.spelling import spelled
+from tests.unit.jsonstream.elements import CASES, SIX, Case, dice, plain_arrays
+from tests.unit.jsonstream.spelling import spelled
 from turnkeeper.jsonstream.native import Columns, Field, Table, native
 from turnkeeper.payloads.dialects import phrases
 
@@ -256,7 +256,7 @@ def test_names_that_are_remembered_push_each_other_out_and_are_never_mixed_up() 
 
 BIG = """
 import resource, sys
-from tests.unit.transcript.elements import SIX
+from tests.unit.jsonstream.elements import SIX
 
 def megabytes():
     if sys.platform == "linux":

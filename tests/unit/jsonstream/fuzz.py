@@ -1,4 +1,4 @@
-"""Random documents against the stream parser, for longer than the suite: ``python -m tests.unit.transcript.fuzz N``.
+"""Random documents against the stream parser, for longer than the suite: ``python -m tests.unit.jsonstream.fuzz N``.
 
 Every document is read whole, in random chunks, and then truncated and corrupted. The oracle is ``json.loads``: what it
 reads must come out the same; what it refuses must be refused, or be the same as one typed decode of the whole (the

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tests.unit.transcript.sources import DATA, read, written
+from tests.unit.payloads.sources import DATA, read, written
 from turnkeeper.simulator import media
 from turnkeeper.simulator.simulation import Simulation
 from turnkeeper.simulator.speech import SpeechFile

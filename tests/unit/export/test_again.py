@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 import pytest
-from tests.unit.runs.test_visit import CALL, Here, Platform, legs
+from tests.unit.export.test_worker import CALL, Here, Platform, legs
 
 from turnkeeper.errors import NotReady
 from turnkeeper.export.get import export_conversation

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import httpx2
 import pytest
-from tests.unit.runs.test_visit import Here, Platform
+from tests.unit.export.test_worker import Here, Platform
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.index import Index

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import jsonschema
 import pytest
-from tests.unit.archive.kept import view_key
+from tests.unit.small_calls import view_key
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive, FetchedBody

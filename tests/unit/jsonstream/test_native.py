@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.transcript.edge import Edge
-from tests.unit.transcript.elements import CASES, LONG, SIX, Case, agreed, decoded, dice, odd_arrays, plain_arrays
-from tests.unit.transcript.spelling import damaged, spelled
+from tests.unit.jsonstream.edge import Edge
+from tests.unit.jsonstream.elements import CASES, LONG, SIX, Case, agreed, decoded, dice, odd_arrays, plain_arrays
+from tests.unit.jsonstream.spelling import damaged, spelled
 from turnkeeper.jsonstream.native import native
 
 edge = Edge()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.archive.kept import (
+from tests.unit.small_calls import (
     CUSTOMER,
     SECRET,
     Failing,

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO, cast
 import jsonschema
 import pytest
 from msgspec.structs import replace
-from tests.unit.archive.kept import view_key
-from tests.unit.archive.test_bundle import CALL, contents, details, leg, media, spool
+from tests.unit.archive.test_archive import CALL, contents, details, leg, media, spool
+from tests.unit.small_calls import view_key
 
 import turnkeeper.audio
 from turnkeeper.archive import keys
