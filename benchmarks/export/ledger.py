@@ -18,7 +18,7 @@ from pathlib import Path
 
 from turnkeeper.archive.index import CallState, LegState
 from turnkeeper.clock import ManualClock, rfc3339_ms
-from turnkeeper.export.ledger import Ledger, NewConversation, Settlement
+from turnkeeper.exporter.ledger import Ledger, NewConversation, Settlement
 
 __all__ = ["asked", "filled", "told"]
 

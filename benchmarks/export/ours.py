@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from turnkeeper.export.export import export
-from turnkeeper.export.range import Range
+from turnkeeper.exporter.export import export
+from turnkeeper.exporter.range import Range
 from turnkeeper.genesys.interval import Interval
 
 SINCE = datetime(2026, 10, 5, tzinfo=UTC)

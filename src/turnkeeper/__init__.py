@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     from turnkeeper.calls.turns import read_batches as read_batches
     from turnkeeper.calls.turns import read_turns as read_turns
     from turnkeeper.clock import ManualClock as ManualClock
-    from turnkeeper.doctor import Check as Check
-    from turnkeeper.doctor import doctor as doctor
+    from turnkeeper.diagnosis import Check as Check
+    from turnkeeper.diagnosis import doctor as doctor
     from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
-    from turnkeeper.export.engine import ExportSettings as ExportSettings
-    from turnkeeper.export.export import Estimate as Estimate
-    from turnkeeper.export.export import estimate as estimate
-    from turnkeeper.export.export import export as export
-    from turnkeeper.export.get import GetResult as GetResult
-    from turnkeeper.export.get import export_conversation as export_conversation
-    from turnkeeper.export.get import get as get
-    from turnkeeper.export.range import Follow as Follow
-    from turnkeeper.export.range import Range as Range
-    from turnkeeper.export.recordings import RecordingOptions as RecordingOptions
-    from turnkeeper.export.run_report import RunReport as RunReport
-    from turnkeeper.export.schedule import Schedule as Schedule
-    from turnkeeper.export.status import Status as Status
-    from turnkeeper.export.status import status as status
+    from turnkeeper.exporter.engine import ExportSettings as ExportSettings
+    from turnkeeper.exporter.export import Estimate as Estimate
+    from turnkeeper.exporter.export import estimate as estimate
+    from turnkeeper.exporter.export import export as export
+    from turnkeeper.exporter.get import GetResult as GetResult
+    from turnkeeper.exporter.get import export_conversation as export_conversation
+    from turnkeeper.exporter.get import get as get
+    from turnkeeper.exporter.range import Follow as Follow
+    from turnkeeper.exporter.range import Range as Range
+    from turnkeeper.exporter.recordings import RecordingOptions as RecordingOptions
+    from turnkeeper.exporter.run_report import RunReport as RunReport
+    from turnkeeper.exporter.schedule import Schedule as Schedule
+    from turnkeeper.exporter.status import Status as Status
+    from turnkeeper.exporter.status import status as status
     from turnkeeper.genesys.client import Genesys as Genesys
     from turnkeeper.genesys.filters import Filters as Filters
     from turnkeeper.genesys.interval import Interval as Interval
@@ -79,15 +79,15 @@ _HOMES = {
     "Alignment": "turnkeeper.audio.alignment",
     "Archive": "turnkeeper.erasure.erasable_archive:ErasableArchive",
     "Audio": "turnkeeper.audio.decode",
-    "Check": "turnkeeper.doctor",
+    "Check": "turnkeeper.diagnosis",
     "ClientSettings": "turnkeeper.settings",
     "Clip": "turnkeeper.calls.clips",
-    "Estimate": "turnkeeper.export.export",
-    "ExportSettings": "turnkeeper.export.engine",
+    "Estimate": "turnkeeper.exporter.export",
+    "ExportSettings": "turnkeeper.exporter.engine",
     "Filters": "turnkeeper.genesys.filters",
-    "Follow": "turnkeeper.export.range",
+    "Follow": "turnkeeper.exporter.range",
     "Genesys": "turnkeeper.genesys.client",
-    "GetResult": "turnkeeper.export.get",
+    "GetResult": "turnkeeper.exporter.get",
     "Interval": "turnkeeper.genesys.interval",
     "JwtSettings": "turnkeeper.settings",
     "Manifest": "turnkeeper.archive.manifest",
@@ -95,16 +95,16 @@ _HOMES = {
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
-    "Range": "turnkeeper.export.range",
+    "Range": "turnkeeper.exporter.range",
     "Recording": "turnkeeper.model",
-    "RecordingOptions": "turnkeeper.export.recordings",
+    "RecordingOptions": "turnkeeper.exporter.recordings",
     "Repair": "turnkeeper.calls.repair_ends",
     "Report": "turnkeeper.pages.report",
     "RetrySettings": "turnkeeper.settings",
-    "RunReport": "turnkeeper.export.run_report",
-    "Schedule": "turnkeeper.export.schedule",
+    "RunReport": "turnkeeper.exporter.run_report",
+    "Schedule": "turnkeeper.exporter.schedule",
     "Selection": "turnkeeper.transcript.select",
-    "Status": "turnkeeper.export.status",
+    "Status": "turnkeeper.exporter.status",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
     "Timeline": "turnkeeper.audio.timeline",
@@ -114,11 +114,11 @@ _HOMES = {
     "align": "turnkeeper.calls.align",
     "build_peaks": "turnkeeper.audio.peaks",
     "clip": "turnkeeper.calls.clips",
-    "doctor": "turnkeeper.doctor",
-    "estimate": "turnkeeper.export.export",
-    "export": "turnkeeper.export.export",
-    "export_conversation": "turnkeeper.export.get",
-    "get": "turnkeeper.export.get",
+    "doctor": "turnkeeper.diagnosis",
+    "estimate": "turnkeeper.exporter.export",
+    "export": "turnkeeper.exporter.export",
+    "export_conversation": "turnkeeper.exporter.get",
+    "get": "turnkeeper.exporter.get",
     "open_audio": "turnkeeper.audio.decode",
     "read_batches": "turnkeeper.calls.turns",
     "read_profile": "turnkeeper.profiles",
@@ -127,7 +127,7 @@ _HOMES = {
     "report": "turnkeeper.pages.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
-    "status": "turnkeeper.export.status",
+    "status": "turnkeeper.exporter.status",
 }
 """Where each public name is defined, and what it is called there if that differs."""
 

@@ -14,8 +14,8 @@ import pytest
 
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.events import Event, Noted
-from turnkeeper.export.discovery import Discovered, Unknown, discover, discover_ids, planned
-from turnkeeper.export.estimate import estimate_requests
+from turnkeeper.exporter.discovery import Discovered, Unknown, discover, discover_ids, planned
+from turnkeeper.exporter.estimate import estimate_requests
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval, moment_of

@@ -15,7 +15,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.index import CallState
 from turnkeeper.clock import Clock
 from turnkeeper.events import Event, Fetched
-from turnkeeper.export.ledger import DueConversation, Ledger, NewConversation, Settlement
+from turnkeeper.exporter.ledger import DueConversation, Ledger, NewConversation, Settlement
 from turnkeeper.spool import Source
 from turnkeeper.storage.contract import Store
 from turnkeeper.storage.disk import Disk

@@ -15,9 +15,9 @@ import anyio
 from tests.crash.doors import CrashDisk, CrashLedger, CrashStore, Points
 from turnkeeper.archive.archive import Archive
 from turnkeeper.clock import Clock, RemoteClock
-from turnkeeper.export.engine import ExportSettings
-from turnkeeper.export.range import Range
-from turnkeeper.export.run import Run, claimed
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.range import Range
+from turnkeeper.exporter.run import Run, claimed
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.settings import PlatformSettings, StoreSettings

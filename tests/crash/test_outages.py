@@ -26,10 +26,10 @@ from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock
 from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.events import Committed, Event, Noted
-from turnkeeper.export.engine import ExportSettings
-from turnkeeper.export.ledger import Ledger
-from turnkeeper.export.range import Follow, Range
-from turnkeeper.export.run import Run, claimed
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.ledger import Ledger
+from turnkeeper.exporter.range import Follow, Range
+from turnkeeper.exporter.run import Run, claimed
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.settings import PlatformSettings
@@ -153,7 +153,7 @@ def test_what_ends_a_run_is_what_its_user_hears(platform: Platform, tmp_path: Pa
 def test_a_ledger_without_room_for_its_shared_memory_says_so(tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", "24k") as small:
         code = "import sys; from pathlib import Path; from turnkeeper.clock import SystemClock\n"
-        code += "from turnkeeper.export.ledger import Ledger\n"
+        code += "from turnkeeper.exporter.ledger import Ledger\n"
         code += f"Ledger(Path({str(small.folder / 'ledger.sqlite3')!r}), SystemClock())"
         ran = small.run([sys.executable, "-c", code])
     assert "turnkeeper.errors.DiskFull: " in ran.stderr

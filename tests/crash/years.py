@@ -31,10 +31,10 @@ from turnkeeper.cli.heap import lean_heap
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.errors import Unavailable
-from turnkeeper.export.engine import ExportSettings
-from turnkeeper.export.ledger import Ledger
-from turnkeeper.export.range import Follow
-from turnkeeper.export.run import Run, claimed
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.ledger import Ledger
+from turnkeeper.exporter.range import Follow
+from turnkeeper.exporter.run import Run, claimed
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.spool import Source

@@ -47,7 +47,7 @@ def test_the_wheel_holds_the_pages_and_their_licences(tmp_path: Path) -> None:
     done = wheel(checkout(tmp_path / "source", pages=True), tmp_path / "out", bare(tmp_path / "bin"))
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next((tmp_path / "out").glob("*.whl"))) as made:
-        held = {name.removeprefix("turnkeeper/pages/static/") for name in made.namelist() if "viewer/static" in name}
+        held = {name.removeprefix("turnkeeper/pages/static/") for name in made.namelist() if "pages/static" in name}
         pages = {name for name in held if not name.startswith("folder/assets/")}
         assert pages == {"call.html", "folder/call.html", "folder/index.html", "THIRD-PARTY.txt"}
         assert len(held - pages) == 4

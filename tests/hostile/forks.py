@@ -25,8 +25,8 @@ LOADED = (
     "turnkeeper.cli.status",
     "turnkeeper.cli.turns",
     "turnkeeper.cli.verify",
-    "turnkeeper.export.export",
-    "turnkeeper.export.get",
+    "turnkeeper.exporter.export",
+    "turnkeeper.exporter.get",
 )
 
 

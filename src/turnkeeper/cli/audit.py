@@ -19,7 +19,7 @@ from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.windows import range_of
+from turnkeeper.exporter.windows import range_of
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["audit"]

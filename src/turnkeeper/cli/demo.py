@@ -21,8 +21,8 @@ from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
 from turnkeeper.events import Listener
-from turnkeeper.export.get import export_conversation
-from turnkeeper.export.recordings import RecordingOptions
+from turnkeeper.exporter.get import export_conversation
+from turnkeeper.exporter.recordings import RecordingOptions
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.installation import install_hint
 from turnkeeper.pages.report import report

@@ -13,7 +13,7 @@ from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.erasure.erase import By
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.queue_erasure import erase_from_queue
+from turnkeeper.exporter.queue_erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["erase"]

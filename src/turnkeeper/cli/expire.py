@@ -12,7 +12,7 @@ from turnkeeper.cli.erasure import refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.erasure.expire import read_age
-from turnkeeper.export.queue_erasure import erase_from_queue
+from turnkeeper.exporter.queue_erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["expire"]

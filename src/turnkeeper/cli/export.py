@@ -33,14 +33,14 @@ from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.cli.selection_options import SelectionOptions, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
-from turnkeeper.export.engine import ExportSettings
-from turnkeeper.export.export import estimate
-from turnkeeper.export.export import export as run_export
-from turnkeeper.export.range import Follow, Range
-from turnkeeper.export.recordings import RecordingOptions, needs_audio_packages
-from turnkeeper.export.run_report import Failure, RunReport
-from turnkeeper.export.schedule import Schedule
-from turnkeeper.export.windows import length_of
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.export import estimate
+from turnkeeper.exporter.export import export as run_export
+from turnkeeper.exporter.range import Follow, Range
+from turnkeeper.exporter.recordings import RecordingOptions, needs_audio_packages
+from turnkeeper.exporter.run_report import Failure, RunReport
+from turnkeeper.exporter.schedule import Schedule
+from turnkeeper.exporter.windows import length_of
 from turnkeeper.genesys.platform_export import PlatformExport
 from turnkeeper.settings import StoreSettings, clock_from_environment, environment
 

@@ -18,8 +18,8 @@ from turnkeeper.cli.options import (
     store_settings,
 )
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.get import GetResult
-from turnkeeper.export.get import get as fetch
+from turnkeeper.exporter.get import GetResult
+from turnkeeper.exporter.get import get as fetch
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["get"]

@@ -14,7 +14,7 @@ from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.windows import range_of
+from turnkeeper.exporter.windows import range_of
 from turnkeeper.pages.report import Report
 from turnkeeper.pages.report import report as make
 from turnkeeper.settings import clock_from_environment

@@ -12,9 +12,9 @@ from cyclopts import Group, Parameter
 
 from turnkeeper.cli.options import names_in
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.id_list import read_ids
-from turnkeeper.export.range import Range
-from turnkeeper.export.windows import By
+from turnkeeper.exporter.id_list import read_ids
+from turnkeeper.exporter.range import Range
+from turnkeeper.exporter.windows import By
 from turnkeeper.genesys.filters import Filters
 
 __all__ = ["SelectionOptions", "asked"]

@@ -16,9 +16,9 @@ from turnkeeper.cli.console import lasting, printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.status import Status
-from turnkeeper.export.status import status as look
-from turnkeeper.export.windows import length_of, range_of
+from turnkeeper.exporter.status import Status
+from turnkeeper.exporter.status import status as look
+from turnkeeper.exporter.windows import length_of, range_of
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["status"]

@@ -12,7 +12,7 @@ from turnkeeper.cli.filter import Request, names_in
 from turnkeeper.cli.options import Choice, Platform, checked_count, platform_settings, selection
 from turnkeeper.cli.selection_options import SelectionOptions
 from turnkeeper.errors import Misconfigured
-from turnkeeper.export.windows import range_of
+from turnkeeper.exporter.windows import range_of
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.events import Noted
-from turnkeeper.export.discovery import Discovered, Unknown, discover, discover_ids
-from turnkeeper.export.windows import By
+from turnkeeper.exporter.discovery import Discovered, Unknown, discover, discover_ids
+from turnkeeper.exporter.windows import By
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 

@@ -12,8 +12,8 @@ import pytest
 
 from turnkeeper.errors import Unavailable
 from turnkeeper.events import Noted
-from turnkeeper.export.discovery import ListingResult, Unknown, discover_ids, discover_window, planned
-from turnkeeper.export.windows import Window
+from turnkeeper.exporter.discovery import ListingResult, Unknown, discover_ids, discover_window, planned
+from turnkeeper.exporter.windows import Window
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 

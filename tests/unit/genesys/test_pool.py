@@ -14,7 +14,7 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, StoreRefused, Throttled, Unavailable
 from turnkeeper.events import Event, Noted, Renewed
-from turnkeeper.export.get import get
+from turnkeeper.exporter.get import get
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import ClientSettings, PlatformSettings, StoreSettings
 
