@@ -15,12 +15,12 @@ from turnkeeper.archive.audit import Audit
 from turnkeeper.archive.commit import CommitRequest, CommitResult, Committer, FetchedBody, as_input
 from turnkeeper.archive.generations import current_manifest
 from turnkeeper.archive.index import CallState, Index
-from turnkeeper.archive.index_entries import day_of, entry_of, with_manifest
+from turnkeeper.archive.index_entries import apply_commit, day_of, entry_from_manifest
 from turnkeeper.archive.manifest import CommunicationState, Manifest, SyncMode, View
-from turnkeeper.archive.name_lists import KnownNames
+from turnkeeper.archive.name_lists import NameCache
 from turnkeeper.archive.pending_erasures import PendingErasures
-from turnkeeper.archive.reindex import Reindexed, reindex
-from turnkeeper.archive.removal import remove
+from turnkeeper.archive.reindex import ReindexResult, reindex
+from turnkeeper.archive.removal import remove_conversation
 from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
@@ -34,10 +34,10 @@ from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.payloads.directory import read_names
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.hashed_reader import HashedReader
 from turnkeeper.storage.object_store import open_store
-from turnkeeper.storage.versions import History
+from turnkeeper.storage.store import Store
+from turnkeeper.storage.versions import Versioning
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Archive", "CommitResult", "FetchedBody"]
@@ -74,7 +74,7 @@ class Archive:
         self._lock = threading.Lock()
         self._tombstones = Tombstones(self.store)
         self._read_checked = self._write_checked = False
-        self._names = KnownNames()
+        self._names = NameCache()
         self._committer = Committer(self.store, self._clock, self._names, listener=listener, spool_folder=spool_folder)
 
     @property
@@ -145,7 +145,7 @@ class Archive:
         if self._tombstones.has(conversation):
             # The tombstone stood before this look, so nothing may stay.
             PendingErasures(self.store).put(conversation, self._clock.now(), "request")
-            remove(self.store, History(kept=None), conversation)
+            remove_conversation(self.store, Versioning(kept=None), conversation)
             self._tombstones.refuse(conversation)
 
     def rebuild(
@@ -165,19 +165,19 @@ class Archive:
         """
         days: dict[str, list[CallState]] = {}
         for manifest in manifests:
-            entry = entry_of(manifest, self._details_of(manifest))
+            entry = entry_from_manifest(manifest, self._details_of(manifest))
             days.setdefault(day_of(entry), []).append(entry)
         states = Index(self.store)
         unread: Unread | None = None
         for day, entries in sorted(days.items()):
             try:
-                states.commit(day, entries, combine=with_manifest)
+                states.commit(day, entries, combine=apply_commit)
             except Unread as cause:
                 unread = unread or cause
         if unread is not None:
             raise unread
 
-    def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Reindexed:
+    def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> ReindexResult:
         """Build the index again from the manifests. ``on_error`` is told of each conversation and each day that cannot
         be read; see ``turnkeeper.archive.reindex`` for what is kept of the index that was there."""
         self._check_there()
@@ -326,7 +326,7 @@ class Archive:
     def _check_there(self) -> None:
         """A mistyped address is no archive that is whole, nor one where nothing is left to erase."""
         self._check()
-        if metadata.read_layout(self.store) is None and not self._holds_objects():
+        if metadata.read_metadata(self.store) is None and not self._holds_objects():
             hint = "Check the address."
             raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
 
@@ -341,7 +341,7 @@ class Archive:
                 metadata.claim(self.store, self._clock)
                 self._read_checked = self._write_checked = True
             elif not self._read_checked:
-                metadata.read_layout(self.store)
+                metadata.read_metadata(self.store)
                 self._read_checked = True
 
     def _settled(self, kept: CommitResult, *, new: bool, publish: bool) -> CommitResult:

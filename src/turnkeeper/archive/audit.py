@@ -23,8 +23,8 @@ from turnkeeper.archive import keys
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, Denied, DiskFull, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.ids import is_id
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 from turnkeeper.version import __version__
 
 __all__ = [
@@ -302,7 +302,7 @@ def _objects(store: Store) -> Iterator[tuple[str, bytes]]:
             return None
 
     # Some stores list in no order.
-    yield from filter(None, each(fetched, sorted(store.list(keys.AUDIT))))
+    yield from filter(None, parallel_map(fetched, sorted(store.list(keys.AUDIT))))
 
 
 def _decoded(data: bytes) -> AuditLine | None:

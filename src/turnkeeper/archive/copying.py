@@ -6,8 +6,8 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
 from turnkeeper.audio.containers import content_type
 from turnkeeper.settings import StoreSettings
-from turnkeeper.storage.contract import Stored
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import StoredObject
 
 __all__ = ["copy"]
 
@@ -20,6 +20,6 @@ def copy(archive: Archive, to: str, settings: StoreSettings | None = None) -> in
     target = open_store(to, settings)
     held = sorted(archive.store.list(""), key=lambda key: key.startswith(keys.MANIFESTS))
     for key in held:
-        source = Stored(archive.store, key, archive.store.size(key) or 0)
+        source = StoredObject(archive.store, key, archive.store.size(key) or 0)
         target.put_stream(key, source, content_type=content_type(key.rpartition(".")[2]))
     return len(held)

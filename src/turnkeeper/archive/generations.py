@@ -5,7 +5,7 @@ from __future__ import annotations
 from turnkeeper.archive import keys
 from turnkeeper.archive.manifest import Manifest, decode
 from turnkeeper.errors import NotFound
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = ["current_manifest", "generations"]
 

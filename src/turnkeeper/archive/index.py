@@ -18,19 +18,19 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.installation import upgrade_hint
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = [
     "AUDIO",
     "WHOLE",
     "CallState",
-    "DayStates",
     "Index",
+    "IndexDay",
     "LegState",
     "ListedWindow",
     "State",
-    "counting",
-    "merged",
+    "merge_calls",
+    "relevant_legs",
 ]
 
 FORMAT = "turnkeeper.states/1"
@@ -86,7 +86,7 @@ class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     defects: int = 0
 
 
-class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class IndexDay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """All that is known of one day, sorted by conversation; or, where ``since`` names a generation, what has changed
     since that one."""
 
@@ -116,7 +116,7 @@ class ListedWindow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """``DayStates`` whose calls nobody has looked into."""
+    """``IndexDay`` whose calls nobody has looked into."""
 
     format: str
     day: str
@@ -131,10 +131,10 @@ class _Named(msgspec.Struct):
 def _ignore(_: Unread) -> None: ...
 
 
-D = TypeVar("D", DayStates, _DayTexts)
+D = TypeVar("D", IndexDay, _DayTexts)
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_DAY = msgspec.json.Decoder(DayStates)
+_DAY = msgspec.json.Decoder(IndexDay)
 _TEXTS = msgspec.json.Decoder(_DayTexts)
 _NAMED = msgspec.json.Decoder(_Named)
 _CALL = msgspec.json.Decoder(CallState)
@@ -159,13 +159,13 @@ class Index:
                 last = found[1]
                 yield last
 
-    def read(self, day: str) -> DayStates:
+    def read(self, day: str) -> IndexDay:
         """What is known of a day; empty where nothing is. Raises ``Unread`` or ``StoreRefused`` for what is no day."""
         _, layers = self._layers(day, _DAY)
         if len(layers) == 1:
             return layers[0]
         calls = {call.conversation: call for layer in layers for call in layer.calls}
-        return DayStates(format=FORMAT, day=_checked(day), calls=tuple(calls[name] for name in sorted(calls)))
+        return IndexDay(format=FORMAT, day=_checked(day), calls=tuple(calls[name] for name in sorted(calls)))
 
     def commit(
         self,
@@ -176,7 +176,7 @@ class Index:
     ) -> int:
         """Merge these calls into the day; how many of them changed it. Writes nothing where the day says so already.
 
-        ``combine`` makes one account of what the day says and what is told (``merged`` where none is given). What
+        ``combine`` makes one account of what the day says and what is told (``merge_calls`` where none is given). What
         nothing is told of stays text: a day of thousands is committed again and again while it is exported.
         """
         told = {call.conversation: call for call in calls}
@@ -184,7 +184,7 @@ class Index:
             generation, layers = self._layers(day, _TEXTS)
             try:
                 known, changed = _named(layers), _named(layers[1:])
-                news = dict(_news(known, told, combine or merged))
+                news = dict(_news(known, told, combine or merge_calls))
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
             if not news:
@@ -331,7 +331,7 @@ def _news(
             yield name, after
 
 
-def merged(known: CallState, told: CallState) -> CallState:
+def merge_calls(known: CallState, told: CallState) -> CallState:
     """Two accounts of one conversation as one: a leg's newer answer wins, what is done stays done, erased wins always.
 
     Commutative, so two exporters that commit in any order leave the same index.
@@ -342,10 +342,10 @@ def merged(known: CallState, told: CallState) -> CallState:
     for leg in told.legs:
         legs[leg.id] = _later(legs[leg.id], leg) if leg.id in legs else leg
     newer = max(known, told, key=_standing)
-    return msgspec.structs.replace(newer, legs=counting(legs))
+    return msgspec.structs.replace(newer, legs=relevant_legs(legs))
 
 
-def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
+def relevant_legs(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
     """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
     ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other dialect
     than the one that answered: until one did, nobody could know which it would be."""

@@ -11,19 +11,19 @@ from datetime import date
 import msgspec
 
 from turnkeeper.archive import inputs
-from turnkeeper.archive.index import AUDIO, UNDATED, WHOLE, CallState, LegState, State, counting
+from turnkeeper.archive.index import AUDIO, UNDATED, WHOLE, CallState, LegState, State, relevant_legs
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.clock import rfc3339_ms
 from turnkeeper.payloads.details import Details
 
-__all__ = ["day_of", "described", "entry_of", "restated", "with_manifest"]
+__all__ = ["apply_commit", "correct_entry", "day_of", "entry_from_manifest", "with_details"]
 
 _HELD = ("done", "unread")
 _LACKING = ("waiting", "archived", "failed")
 _YEAR_2200 = 7_258_118_400_000
 
 
-def described(call: CallState, details: Details) -> CallState:
+def with_details(call: CallState, details: Details) -> CallState:
     """The call with what analytics says of it."""
     return msgspec.structs.replace(
         call,
@@ -41,7 +41,7 @@ def _moment(ms: int | None) -> str:
     return rfc3339_ms(ms) if ms is not None and 0 < ms < _YEAR_2200 else ""
 
 
-def entry_of(manifest: Manifest, details: Details | None) -> CallState:
+def entry_from_manifest(manifest: Manifest, details: Details | None) -> CallState:
     """What one generation says of its conversation. A leg that it names and does not hold is to be asked for again."""
     unread = manifest.unread
     entry = CallState(
@@ -49,10 +49,10 @@ def entry_of(manifest: Manifest, details: Details | None) -> CallState:
         state=manifest.state,
         generation=manifest.generation,
         reason=f"{unread.error}: {unread.message}" if unread else "",
-        legs=counting({leg.id: leg for leg in _legs(manifest)}),
+        legs=relevant_legs({leg.id: leg for leg in _legs(manifest)}),
         defects=manifest.defects,
     )
-    return described(entry, details) if details else entry
+    return with_details(entry, details) if details else entry
 
 
 def day_of(call: CallState) -> str:
@@ -63,15 +63,15 @@ def day_of(call: CallState) -> str:
         return UNDATED
 
 
-def with_manifest(known: CallState, entry: CallState) -> CallState:
+def apply_commit(known: CallState, entry: CallState) -> CallState:
     """The entry of a generation that was just committed, over what the index says: a newer generation there stays, and
     what is erased is erased."""
     if known.state == "erased" or known.generation > entry.generation:
         return known
-    return restated(known, entry)
+    return correct_entry(known, entry)
 
 
-def restated(known: CallState, entry: CallState) -> CallState:
+def correct_entry(known: CallState, entry: CallState) -> CallState:
     """What the index says, corrected by what the current manifest says."""
     legs = {leg.id: leg for leg in known.legs}
     for leg in entry.legs:
@@ -83,7 +83,7 @@ def restated(known: CallState, entry: CallState) -> CallState:
         queues=entry.queues or known.queues,
         media_type=entry.media_type or known.media_type,
         direction=entry.direction or known.direction,
-        legs=counting(legs),
+        legs=relevant_legs(legs),
     )
 
 

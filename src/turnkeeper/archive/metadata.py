@@ -15,16 +15,16 @@ from turnkeeper.archive import keys
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, StoreRefused
 from turnkeeper.installation import upgrade_hint
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.store import Store
 
-__all__ = ["FORMAT", "FORMAT_1", "Layout", "claim", "read_layout", "refuse_ignored_conditions"]
+__all__ = ["FORMAT", "FORMAT_1", "ArchiveMetadata", "claim", "read_metadata", "refuse_ignored_conditions"]
 
 FORMAT = "turnkeeper.archive/2"
 FORMAT_1 = "turnkeeper.archive/1"
 
 
-class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class ArchiveMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``created`` is RFC 3339; ``organisation`` the platform's id of the one organisation this archive is of.
 
     ``id`` is random (32 hexadecimal digits): what is cached of an archive elsewhere names it. A copy has the same one.
@@ -38,19 +38,19 @@ class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_LAYOUT = msgspec.json.Decoder(Layout)
+_LAYOUT = msgspec.json.Decoder(ArchiveMetadata)
 
 
-def read_layout(store: Store) -> Layout | None:
+def read_metadata(store: Store) -> ArchiveMetadata | None:
     """The note; None for a place nothing was archived in yet. Raises ``StoreRefused`` for a newer format."""
     try:
-        data = store.get(ARCHIVE)
+        data = store.get(MARKER)
     except NotFound:
         return None
     try:
         found = _LAYOUT.decode(data)
     except msgspec.DecodeError:
-        raise StoreRefused("is not the note of an archive", operation="open the archive", key=ARCHIVE) from None
+        raise StoreRefused("is not the note of an archive", operation="open the archive", key=MARKER) from None
     if found.format not in (FORMAT_1, FORMAT):
         raise StoreRefused(
             f"the archive has the format {found.format[:60]!a}",
@@ -61,13 +61,15 @@ def read_layout(store: Store) -> Layout | None:
     return found
 
 
-def claim(store: Store, clock: Clock, organisation: str = "") -> Layout:
+def claim(store: Store, clock: Clock, organisation: str = "") -> ArchiveMetadata:
     """Read the note, write the first one, or mark version 1 as version 2. Raises ``StoreRefused`` when the archive is
     another organisation's."""
-    found = read_layout(store)
+    found = read_metadata(store)
     if found is None:
         refuse_ignored_conditions(store)
-        first = Layout(format=FORMAT, created=rfc3339(clock.now()), organisation=organisation, id=secrets.token_hex(16))
+        first = ArchiveMetadata(
+            format=FORMAT, created=rfc3339(clock.now()), organisation=organisation, id=secrets.token_hex(16)
+        )
         found = _first(store, first)
     known = found
     if organisation and not found.organisation:
@@ -75,7 +77,7 @@ def claim(store: Store, clock: Clock, organisation: str = "") -> Layout:
     if found.format == FORMAT_1 and organisation in ("", found.organisation):
         found = msgspec.structs.replace(found, format=FORMAT, id=_agreed_id(store))
     if found != known:
-        store.put(ARCHIVE, msgspec.json.encode(found))
+        store.put(MARKER, msgspec.json.encode(found))
     if organisation and found.organisation != organisation:
         raise StoreRefused(
             f"the archive is of organisation {found.organisation}, not {organisation}",
@@ -118,9 +120,9 @@ def _agreed_id(store: Store) -> str:
     return hashlib.sha256(token).hexdigest()[:32]
 
 
-def _first(store: Store, layout: Layout) -> Layout:
+def _first(store: Store, layout: ArchiveMetadata) -> ArchiveMetadata:
     try:
-        store.put(ARCHIVE, msgspec.json.encode(layout), create=True)
+        store.put(MARKER, msgspec.json.encode(layout), create=True)
     except Conflict:
-        return read_layout(store) or layout
+        return read_metadata(store) or layout
     return layout

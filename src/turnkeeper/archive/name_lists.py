@@ -11,12 +11,12 @@ from turnkeeper.payloads.details import Details
 from turnkeeper.payloads.directory import read_names
 from turnkeeper.spool import Source
 
-__all__ = ["KnownNames", "relevant_ids"]
+__all__ = ["NameCache", "relevant_ids"]
 
 _REMEMBERED = 64
 
 
-class KnownNames:
+class NameCache:
     """The names in lists seen lately, by the lists' SHA-256: many conversations of a run share them."""
 
     def __init__(self) -> None:

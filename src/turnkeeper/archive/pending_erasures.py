@@ -15,17 +15,17 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.tombstones import Reason
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import NotFound, Unread
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["FORMAT", "Note", "PendingErasures", "State"]
+__all__ = ["FORMAT", "PendingErasure", "PendingErasures", "State"]
 
 FORMAT = "turnkeeper.erasing/1"
 
 State = Literal["begun", "held", "unproven"]
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class PendingErasure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """``begun`` (RFC 3339) says when; ``until`` the date of the last lock, absent where none is known (legal hold)."""
 
     format: str
@@ -36,7 +36,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     until: str = ""
 
 
-_NOTE = msgspec.json.Decoder(Note)
+_NOTE = msgspec.json.Decoder(PendingErasure)
 
 
 class PendingErasures:
@@ -47,7 +47,7 @@ class PendingErasures:
 
     def put(self, conversation: str, at: datetime, reason: Reason, state: State = "begun", until: str = "") -> None:
         """Note where the erasure stands."""
-        note = Note(
+        note = PendingErasure(
             format=FORMAT, conversation=conversation, begun=rfc3339(at), state=state, reason=reason, until=until
         )
         self._store.put(keys.erasing(conversation), msgspec.json.encode(note) + b"\n")
@@ -56,11 +56,11 @@ class PendingErasures:
         """Nothing is left of the conversation."""
         self._store.delete(keys.erasing(conversation))
 
-    def all(self) -> Iterator[Note]:
+    def all(self) -> Iterator[PendingErasure]:
         """The notes. Raises ``Unread`` for one that cannot be read."""
-        yield from (note for note in each(self._read, self._store.list(keys.ERASING)) if note)
+        yield from (note for note in parallel_map(self._read, self._store.list(keys.ERASING)) if note)
 
-    def _read(self, key: str) -> Note | None:
+    def _read(self, key: str) -> PendingErasure | None:
         try:
             note = _NOTE.decode(self._store.get(key))
         except NotFound:

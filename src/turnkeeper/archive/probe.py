@@ -18,9 +18,9 @@ from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage import aws
 from turnkeeper.storage.address import local_path, parse_address
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.errors import POLICY
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 __all__ = ["ProbeResult", "probe_store"]
 
@@ -111,7 +111,7 @@ def _list(store: Store, key: str) -> str:
 
 
 def _format(store: Store) -> str:
-    found = metadata.read_layout(store)
+    found = metadata.read_metadata(store)
     return f"{found.format}, since {found.created}" if found else "a new archive"
 
 
@@ -135,7 +135,7 @@ def _only_for_erasing(finding: ProbeResult) -> ProbeResult:
 
 
 def _protection(store: Store, settings: StoreSettings) -> Iterator[ProbeResult]:
-    found = aws.protection(settings, parse_address(store.url).bucket)
+    found = aws.bucket_protection(settings, parse_address(store.url).bucket)
     if found is None:
         yield ProbeResult("versioning", "warn", "not looked at", install_hint("aws"))
         return

@@ -17,21 +17,21 @@ import msgspec
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.generations import current_manifest
 from turnkeeper.archive.index import CallState, Index
-from turnkeeper.archive.index_entries import day_of, entry_of, restated
+from turnkeeper.archive.index_entries import correct_entry, day_of, entry_from_manifest
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.errors import NotFound, Skippable, TurnkeeperError, Unread
 from turnkeeper.payloads.details import Details, read_details
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["Reindexed", "reindex"]
+__all__ = ["ReindexResult", "reindex"]
 
 BATCH: Final = 20_000
 """Entries that are held before they are written: about 10 MB."""
 
 
-class Reindexed(msgspec.Struct, frozen=True, kw_only=True):
+class ReindexResult(msgspec.Struct, frozen=True, kw_only=True):
     """``conversations`` were looked at; of ``changed`` the index said nothing, or something else; ``unread`` could not
     be read, and stay as the index has them."""
 
@@ -40,7 +40,7 @@ class Reindexed(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
 
 
-def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reindexed:
+def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> ReindexResult:
     """Rebuild the index. ``on_error`` is told of each manifest and each day that cannot be read; such a day is written
     anew from the manifests alone. Memory: some 150 bytes a conversation, for the day that each is in."""
     states = Index(store)
@@ -48,7 +48,7 @@ def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reinde
     erased = frozenset(Tombstones(store).all())
     batch: dict[str, list[CallState]] = {}
     looked_at = changed = unread = 0
-    for name, found in each(lambda name: (name, _entry(store, name)), _conversations(store, erased)):
+    for name, found in parallel_map(lambda name: (name, _entry(store, name)), _conversations(store, erased)):
         day = days.pop(name, "")
         if isinstance(found, CallState):
             looked_at += 1
@@ -61,7 +61,7 @@ def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reinde
             on_error(found)
     changed += _commit(states, store, batch)
     changed += _correct_others(states, days, erased)
-    return Reindexed(conversations=looked_at, changed=changed, unread=unread)
+    return ReindexResult(conversations=looked_at, changed=changed, unread=unread)
 
 
 def _known_days(states: Index, on_error: Callable[[TurnkeeperError], None]) -> dict[str, str]:
@@ -89,7 +89,7 @@ def _entry(store: Store, conversation: str) -> CallState | Skippable | None:
     """The entry of a conversation's current generation, or why there is none."""
     try:
         manifest = current_manifest(store, conversation)
-        return entry_of(manifest, _details(store, manifest)) if manifest else None
+        return entry_from_manifest(manifest, _details(store, manifest)) if manifest else None
     except Skippable as cause:
         return cause
 
@@ -108,7 +108,7 @@ def _commit(states: Index, store: Store, batch: dict[str, list[CallState]]) -> i
             newer = keys.manifest(known.conversation, known.generation)
             if store.size(newer) is not None:
                 return known  # committed since its manifests were listed
-        return restated(known, entry)
+        return correct_entry(known, entry)
 
     return sum(states.commit(day, entries, combine=corrected) for day, entries in sorted(batch.items()))
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from turnkeeper.archive import keys
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.versions import Bucket, History, Lock, Version
+from turnkeeper.storage.store import Store
+from turnkeeper.storage.versions import ObjectVersion, VersionedBucket, Versioning, VersionLock
 
-__all__ = ["Removed", "held_keys", "remove", "remove_earlier", "survey"]
+__all__ = ["Removal", "find_objects", "remove_conversation", "remove_noncurrent_versions", "visible_keys"]
 
 ROUNDS = 3
 LINKED = "a link stood in place of its folder: it is removed, and what it led to was not touched"
@@ -21,7 +21,7 @@ BUSY = "objects kept appearing while they were removed: something is still writi
 
 
 @dataclass
-class Removed:
+class Removal:
     """What was removed: the ``keys``, the number of ``versions`` (markers are none), and what ``locks`` still hold.
 
     ``doubt`` says why something may be left.
@@ -29,11 +29,11 @@ class Removed:
 
     keys: set[str] = field(default_factory=set)
     versions: int = 0
-    locks: list[Lock] = field(default_factory=list)
+    locks: list[VersionLock] = field(default_factory=list)
     doubt: str = ""
 
 
-def held_keys(store: Store, conversation: str) -> Iterator[str]:
+def visible_keys(store: Store, conversation: str) -> Iterator[str]:
     """The conversation's visible objects, manifests first: a removal that stops midway shows no half conversation."""
     for place in keys.places(conversation):
         if place.endswith("/"):
@@ -42,9 +42,9 @@ def held_keys(store: Store, conversation: str) -> Iterator[str]:
             yield place
 
 
-def survey(store: Store, history: History, conversation: str) -> Removed:
-    """What ``remove`` would remove. Changes nothing; locks are found only by trying."""
-    found = Removed(set(held_keys(store, conversation)))
+def find_objects(store: Store, history: Versioning, conversation: str) -> Removal:
+    """What ``remove_conversation`` would remove. Changes nothing; locks are found only by trying."""
+    found = Removal(set(visible_keys(store, conversation)))
     if not (history.kept and history.bucket):
         found.versions = len(found.keys)
         return found
@@ -54,9 +54,9 @@ def survey(store: Store, history: History, conversation: str) -> Removed:
     return found
 
 
-def remove(store: Store, history: History, conversation: str) -> Removed:
+def remove_conversation(store: Store, history: Versioning, conversation: str) -> Removal:
     """Remove everything that is there. Raises what the store raises; what was removed until then stays removed."""
-    removed = Removed()
+    removed = Removal()
     if isinstance(store, FolderStore):
         _remove_links(store, conversation, removed)
     if history.kept and history.bucket:
@@ -68,9 +68,9 @@ def remove(store: Store, history: History, conversation: str) -> Removed:
     return removed
 
 
-def _remove_visible(store: Store, conversation: str, removed: Removed) -> None:
+def _remove_visible(store: Store, conversation: str, removed: Removal) -> None:
     for _ in range(ROUNDS):
-        visible = list(held_keys(store, conversation))
+        visible = list(visible_keys(store, conversation))
         if not visible:
             break
         for key in visible:
@@ -81,12 +81,12 @@ def _remove_visible(store: Store, conversation: str, removed: Removed) -> None:
     removed.versions = len(removed.keys)
 
 
-def _versions(bucket: Bucket, conversation: str) -> Iterator[Version]:
+def _versions(bucket: VersionedBucket, conversation: str) -> Iterator[ObjectVersion]:
     for place in keys.places(conversation):
         yield from bucket.versions(place)
 
 
-def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: Removed) -> None:
+def _remove_versions(store: Store, bucket: VersionedBucket, conversation: str, removed: Removal) -> None:
     """Until only what is held is listed. The newest content goes last, so that no older one comes to light; markers
     go after what they hide, and stay where that is held."""
     for _ in range(ROUNDS):
@@ -109,7 +109,7 @@ def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: R
     removed.doubt = BUSY
 
 
-def remove_earlier(bucket: Bucket, place: str) -> list[Lock]:
+def remove_noncurrent_versions(bucket: VersionedBucket, place: str) -> list[VersionLock]:
     """Remove every version below a folder but what stands there now; the locks of those that are held."""
     listed = list(bucket.versions(place))
     locks = bucket.delete([one for one in listed if not one.marker and not one.latest])
@@ -118,11 +118,11 @@ def remove_earlier(bucket: Bucket, place: str) -> list[Lock]:
     return locks
 
 
-def _hides(version: Version, held: set[str]) -> bool:
+def _hides(version: ObjectVersion, held: set[str]) -> bool:
     return version.marker and version.key in held
 
 
-def _remove_links(store: FolderStore, conversation: str, removed: Removed) -> None:
+def _remove_links(store: FolderStore, conversation: str, removed: Removal) -> None:
     """Links in the conversation's places go first: they are not followed, and hide what they lead to."""
     for place in keys.places(conversation):
         if store.drop_links(place):

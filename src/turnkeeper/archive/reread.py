@@ -14,13 +14,13 @@ from turnkeeper.archive.views.builder import Reading
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Defect, Erased, Fatal, NotFound, TurnkeeperError
 
-__all__ = ["Reread", "reread"]
+__all__ = ["RereadResult", "reread"]
 
 
 _PUBLISHED_AT_ONCE = 1000
 
 
-class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class RereadResult(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What became of one conversation: ``before`` and ``after`` are ``done``, ``unread`` or, where it is not held,
     ``absent``; ``reason`` says why it is still unread, or which lists of names it was read without; ``changed`` that a
     new generation was written.
@@ -38,7 +38,7 @@ class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def reread(
     archive: Archive, conversations: Iterable[str] | None = None, *, every: bool = False, **options: Any
-) -> Iterator[Reread]:
+) -> Iterator[RereadResult]:
     """Read the archived inputs again and rebuild their views, without the platform.
 
     The conversations named, or all that are unread, or with ``every`` all there are. ``options`` (``shapes``,
@@ -82,18 +82,20 @@ def _state(archive: Archive, conversation: str) -> str:
 
 def _one(
     archive: Archive, conversation: str, before: str, reading: Reading, *, move: bool
-) -> tuple[Reread, Manifest | None]:
+) -> tuple[RereadResult, Manifest | None]:
     try:
         kept = archive.rebuild(conversation, reading, move=move, publish=False)
     except (Erased, NotFound) as cause:
-        return Reread(conversation=conversation, before=before, after="absent", reason=cause.message), None
+        return RereadResult(conversation=conversation, before=before, after="absent", reason=cause.message), None
     except Fatal:
         raise
     except TurnkeeperError as cause:
-        return Reread(conversation=conversation, before=before, after="unread", reason=str(cause)), None
+        return RereadResult(conversation=conversation, before=before, after="unread", reason=str(cause)), None
     except Exception as cause:
         reason = str(Defect.of(cause, operation="reread", key=conversation))
-        return Reread(conversation=conversation, before=before, after="unread", reason=reason), None
+        return RereadResult(conversation=conversation, before=before, after="unread", reason=reason), None
     now = kept.manifest
     why = now.unread.message if now.unread else "; ".join(note for note in kept.notes if note.startswith("directory/"))
-    return Reread(conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why), now
+    return RereadResult(
+        conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why
+    ), now

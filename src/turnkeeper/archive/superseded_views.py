@@ -16,7 +16,7 @@ from turnkeeper.archive.generations import generations
 from turnkeeper.archive.manifest import Manifest, decode
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Skippable
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = ["GRACE", "SupersededViews"]
 

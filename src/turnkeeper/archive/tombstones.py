@@ -17,7 +17,7 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Conflict, Erased, NotFound
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = ["FORMAT", "Reason", "Tombstone", "Tombstones"]
 
@@ -88,7 +88,7 @@ class Tombstones:
         """
         recent = self._recent() if believed else None
         if self.has(conversation) if recent is None else conversation in recent:
-            raise erased(conversation)
+            raise erased_error(conversation)
 
     def among(self, conversations: Collection[str]) -> set[str]:
         """Which of these were erased by now."""
@@ -115,7 +115,7 @@ class Tombstones:
             return None if self._many or self._listed is None else self._listed[1]
 
 
-def erased(conversation: str) -> Erased:
+def erased_error(conversation: str) -> Erased:
     """The error for whoever wants to keep it again."""
     return Erased(
         "it was erased from this archive and is not kept again",

@@ -20,17 +20,17 @@ import msgspec
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.index import CallState, Index
 from turnkeeper.archive.manifest import Input, Manifest, View, foreign_objects, parse
-from turnkeeper.archive.metadata import FORMAT_1, read_layout
+from turnkeeper.archive.metadata import FORMAT_1, read_metadata
 from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.views.builder import Reading, build
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
-from turnkeeper.storage.contract import Store, Stored
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.keys import ARCHIVE, is_key
+from turnkeeper.storage.keys import MARKER, is_key
 from turnkeeper.storage.object_store import ObjectStore
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store, StoredObject
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Finding", "Kind", "Verification"]
@@ -111,9 +111,9 @@ class Verification:
         self._lists_lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Finding]:
-        for findings in each(self._conversation, self._cases()):
+        for findings in parallel_map(self._conversation, self._cases()):
             yield from findings
-        for findings in each(self._call, self._calls()):
+        for findings in parallel_map(self._call, self._calls()):
             yield from findings
         yield from self._unindexed()
         yield from self._unfinished()
@@ -247,7 +247,7 @@ class Verification:
                     yield Finding("earlier", one.key, manifest.conversation, detail)
 
     def _rebuilt(self, manifest: Manifest) -> Iterator[Finding]:
-        bodies = {one: Stored(self._store, one.key, one.size) for one in manifest.inputs if not _is_audio(one)}
+        bodies = {one: StoredObject(self._store, one.key, one.size) for one in manifest.inputs if not _is_audio(one)}
         try:
             selections = [Selection.parse(slug) for slug in manifest.selections]
         except Misconfigured as cause:
@@ -315,7 +315,7 @@ class Verification:
 
     def _unindexed(self) -> Iterator[Finding]:
         """Archives of version 1 were not indexed by every verb."""
-        found = read_layout(self._store)
+        found = read_metadata(self._store)
         missing = self._settled - self._indexed
         if found is not None and found.format != FORMAT_1 and missing > 0:
             detail = f"{missing} archived conversations are not in the index; run turnkeeper reindex on the archive"
@@ -332,8 +332,8 @@ class Verification:
 
     def _elsewhere(self) -> Iterator[Finding]:
         """The archive's own note, leftovers of writers, and objects that stand in no folder of an archive."""
-        if self._store.size(ARCHIVE) is None and self.conversations:
-            yield Finding("missing", ARCHIVE, "", "the archive's own note; the next export writes it")
+        if self._store.size(MARKER) is None and self.conversations:
+            yield Finding("missing", MARKER, "", "the archive's own note; the next export writes it")
         if isinstance(self._store, FolderStore):
             yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.leftovers())
             yield from (Finding("link", key, "", _LINK) for key in self._store.links())

@@ -11,15 +11,15 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.errors import NotFound, Unread
 from turnkeeper.payloads.customers import CustomerQuery, read_customers
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["Match", "find"]
+__all__ = ["CustomerMatch", "find_conversations"]
 
 DETAILS = "_conversation"
 
 
-class Match(msgspec.Struct, frozen=True):
+class CustomerMatch(msgspec.Struct, frozen=True):
     """``found``: the customer's. ``similar``: perhaps (the number in another spelling or another place).
     ``unsearched``: there are no details to look into, or they cannot be read.
     """
@@ -28,17 +28,17 @@ class Match(msgspec.Struct, frozen=True):
     how: Literal["found", "similar", "unsearched"]
 
 
-def find(store: Store, wanted: CustomerQuery) -> Iterator[Match]:
+def find_conversations(store: Store, wanted: CustomerQuery) -> Iterator[CustomerMatch]:
     """Look through every conversation's details, all generations of them. One small request for each.
 
     Conversations that are somebody else's are not named. Memory stays constant.
     """
 
-    def look(group: tuple[str, list[str]]) -> Match | None:
+    def look(group: tuple[str, list[str]]) -> CustomerMatch | None:
         conversation, details = group
         return _look(store, wanted, conversation, details)
 
-    yield from (match for match in each(look, _details(store)) if match)
+    yield from (match for match in parallel_map(look, _details(store)) if match)
 
 
 def _details(store: Store) -> Iterator[tuple[str, list[str]]]:
@@ -49,7 +49,7 @@ def _details(store: Store) -> Iterator[tuple[str, list[str]]]:
         yield conversation, [key for _, part, key in group if part == DETAILS]
 
 
-def _look(store: Store, wanted: CustomerQuery, conversation: str, details: list[str]) -> Match | None:
+def _look(store: Store, wanted: CustomerQuery, conversation: str, details: list[str]) -> CustomerMatch | None:
     searched = similar = False
     for key in details:
         try:
@@ -58,8 +58,8 @@ def _look(store: Store, wanted: CustomerQuery, conversation: str, details: list[
             continue
         searched = True
         if wanted.is_in(customers):
-            return Match(conversation, "found")
+            return CustomerMatch(conversation, "found")
         similar = similar or wanted.resembles(customers)
     if similar:
-        return Match(conversation, "similar")
-    return None if searched else Match(conversation, "unsearched")
+        return CustomerMatch(conversation, "similar")
+    return None if searched else CustomerMatch(conversation, "unsearched")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.erasure.customer_search import Match, find
+from turnkeeper.erasure.customer_search import CustomerMatch, find_conversations
 from turnkeeper.erasure.erase import By, Eraser, Proof
 from turnkeeper.erasure.expire import expire
 from turnkeeper.payloads.customers import CustomerQuery
@@ -33,9 +33,9 @@ class ErasableArchive(Archive):
         self.require()
         return expire(self.store, self._clock, older_than, dry_run=dry_run)
 
-    def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[Match]:
+    def matches(self, *, ani: str = "", external_contact: str = "") -> Iterator[CustomerMatch]:
         """The conversations of one customer, and those that may be: by telephone number or e-mail address, or by the
         id of an external contact. Raises ``Misconfigured`` for an address that names nobody, or where none is given.
         """
         self.require()
-        return find(self.store, CustomerQuery.of(ani, external_contact))
+        return find_conversations(self.store, CustomerQuery.of(ani, external_contact))

@@ -15,21 +15,21 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.archive.audit import Action, Audit
 from turnkeeper.archive.index import Index
-from turnkeeper.archive.pending_erasures import Note, PendingErasures
-from turnkeeper.archive.removal import Removed, remove, remove_earlier, survey
+from turnkeeper.archive.pending_erasures import PendingErasure, PendingErasures
+from turnkeeper.archive.removal import Removal, find_objects, remove_conversation, remove_noncurrent_versions
 from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.tombstones import Reason, Tombstones
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.display import html_table, one_line
-from turnkeeper.erasure.scrub_reports import scrub
-from turnkeeper.erasure.spelling import Meant, meant
+from turnkeeper.erasure.id_resolution import ResolvedId, resolve_ids
+from turnkeeper.erasure.scrub_reports import scrub_reports
 from turnkeeper.errors import Denied, StoreRefused, Unread
 from turnkeeper.ids import check_id
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.keys import INCOMING
-from turnkeeper.storage.parallel import each
-from turnkeeper.storage.versions import History, Lock, history
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
+from turnkeeper.storage.versions import Versioning, VersionLock, detect_versioning
 from turnkeeper.version import __version__
 
 __all__ = ["QUEUES", "By", "Eraser", "Erasure", "Hold", "Proof"]
@@ -111,24 +111,24 @@ class Proof(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Eraser:
     """Erases from one store. ``known`` replaces what the store says about versions (for tests)."""
 
-    def __init__(self, store: Store, clock: Clock, known: History | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, known: Versioning | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._history = known or history(store)
+        self._history = known or detect_versioning(store)
         self._tombstones = Tombstones(store)
         self._unfinished = PendingErasures(store)
 
     def plan(self, conversations: Iterable[str], by: By, reason: Reason = "request") -> Proof:
         """What ``erase`` would find. Changes nothing, and proves nothing."""
 
-        def look(one: Meant) -> Erasure:
+        def look(one: ResolvedId) -> Erasure:
             if one.how == "absent":
                 return _absent(one)
-            found = survey(self._store, self._history, one.conversation)
+            found = find_objects(self._store, self._history, one.conversation)
             return _named(_erasure(one.conversation, "found", found), one)
 
         found = self._meant(conversations, by)
-        return self._proof(tuple(each(look, found.values())), by, reason, proven=False)
+        return self._proof(tuple(parallel_map(look, found.values())), by, reason, proven=False)
 
     def erase(
         self,
@@ -178,13 +178,13 @@ class Eraser:
                 if (conversation := keys.conversation_of(key)) in erased:
                     yield conversation
 
-    def _is_due(self, note: Note) -> bool:
+    def _is_due(self, note: PendingErasure) -> bool:
         if note.state == "held":
             return note.until <= rfc3339(self._clock.now())
         return note.state == "begun" or self._history.kept is not None
 
     def _each(self, todo: dict[str, Reason]) -> tuple[Erasure, ...]:
-        erasures = tuple(each(lambda name: self._one(name, todo[name]), todo))
+        erasures = tuple(parallel_map(lambda name: self._one(name, todo[name]), todo))
         doubt = self._abandon_uploads(todo)
         if not doubt:
             return erasures
@@ -207,31 +207,31 @@ class Eraser:
         now = self._clock.now()
         self._unfinished.put(conversation, now, reason)
         self._tombstones.put(conversation, now, reason)
-        removed = remove(self._store, self._history, conversation)
+        removed = remove_conversation(self._store, self._history, conversation)
         if removed.locks:
             return _erasure(conversation, "held", removed)
         why = removed.doubt or ("" if self._history.kept is not None else self._history.why)
         return _erasure(conversation, "unproven" if why else "erased", removed, why)
 
-    def _meant(self, conversations: Iterable[str], by: By) -> dict[str, Meant]:
+    def _meant(self, conversations: Iterable[str], by: By) -> dict[str, ResolvedId]:
         """What is to be erased, by its id. Only ids that a person gave may be spelled otherwise in the archive."""
         if by == "conversation":
-            return {one.conversation: one for one in meant(self._store, self._history, conversations)}
-        return {check_id(name): Meant(name, name, "held") for name in conversations}
+            return {one.conversation: one for one in resolve_ids(self._store, self._history, conversations)}
+        return {check_id(name): ResolvedId(name, name, "held") for name in conversations}
 
-    def _bar(self, one: Meant, reason: Reason) -> Erasure:
+    def _bar(self, one: ResolvedId, reason: Reason) -> Erasure:
         """A conversation that the archive does not hold is not to be kept from now on."""
         self._tombstones.put(one.conversation, self._clock.now(), reason, held=False)
         return _absent(one)
 
     def _forget_states(
         self, conversations: Collection[str], days: Collection[str] | None
-    ) -> tuple[tuple[str, ...], list[Lock]]:
+    ) -> tuple[tuple[str, ...], list[VersionLock]]:
         """States say ``erased`` and nothing else, in no generation of a day. Returns the days that cannot be read, and
         what locks hold of earlier ones."""
         states = Index(self._store)
         unread: list[str] = []
-        locks: list[Lock] = []
+        locks: list[VersionLock] = []
         for day in states.days() if days is None else sorted(days):
             try:
                 if states.forget(day, conversations):
@@ -245,12 +245,12 @@ class Eraser:
         if isinstance(self._store, FolderStore):
             self._store.drop_leftovers()
         SupersededViews(self._store, self._clock).forget(conversations)
-        return scrub(self._store, conversations) if conversations else 0
+        return scrub_reports(self._store, conversations) if conversations else 0
 
-    def _drop_earlier(self, place: str, conversations: Collection[str]) -> list[Lock]:
+    def _drop_earlier(self, place: str, conversations: Collection[str]) -> list[VersionLock]:
         """Of the archive's own notes nothing is kept but what stands there now; what locks hold of them."""
         bucket = self._history.bucket if self._history.kept and conversations else None
-        return remove_earlier(bucket, place) if bucket else []
+        return remove_noncurrent_versions(bucket, place) if bucket else []
 
     def _conclude(self, erasure: Erasure, reason: Reason) -> None:
         """Nothing left, or nothing that could ever be done about it: the note goes. Otherwise it says what and when."""
@@ -296,7 +296,7 @@ class Eraser:
         )
 
 
-def _erasure(conversation: str, state: Outcome, removed: Removed, why: str = "") -> Erasure:
+def _erasure(conversation: str, state: Outcome, removed: Removal, why: str = "") -> Erasure:
     return Erasure(
         conversation=conversation,
         state=state,
@@ -308,7 +308,7 @@ def _erasure(conversation: str, state: Outcome, removed: Removed, why: str = "")
     )
 
 
-def _named(erasure: Erasure, one: Meant | None) -> Erasure:
+def _named(erasure: Erasure, one: ResolvedId | None) -> Erasure:
     """The same, with what was asked for."""
     if one is None:
         return erasure
@@ -317,7 +317,7 @@ def _named(erasure: Erasure, one: Meant | None) -> Erasure:
     return msgspec.structs.replace(erasure, asked=asked, again=again)
 
 
-def _held_with(erasures: tuple[Erasure, ...], locks: list[Lock]) -> tuple[Erasure, ...]:
+def _held_with(erasures: tuple[Erasure, ...], locks: list[VersionLock]) -> tuple[Erasure, ...]:
     """The same, held as well by what locks hold of the archive's notes: by the one that holds longest."""
     if not locks:
         return erasures
@@ -330,12 +330,12 @@ def _held_with(erasures: tuple[Erasure, ...], locks: list[Lock]) -> tuple[Erasur
     )
 
 
-def _absent(one: Meant) -> Erasure:
+def _absent(one: ResolvedId) -> Erasure:
     many = f": {one.others} ids differ from it in capital letters only" if one.others else ""
     return Erasure(conversation=one.asked, state="absent", keys=0, versions=0, why=f"not in the archive{many}")
 
 
-def _hold(lock: Lock) -> Hold:
+def _hold(lock: VersionLock) -> Hold:
     return Hold(
         key_sha256=_hashed(lock.version.key),
         version=lock.version.id,

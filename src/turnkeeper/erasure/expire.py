@@ -17,10 +17,10 @@ from turnkeeper.erasure.erase import Eraser, Proof
 from turnkeeper.errors import Misconfigured, NotFound, Unread
 from turnkeeper.payloads.details import read_details
 from turnkeeper.payloads.times import rfc3339_ms
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["days_of", "expire", "read_age"]
+__all__ = ["conversation_days", "expire", "parse_age"]
 
 HEAD = 4096
 _age = re.compile(r"([1-9][0-9]{0,4})([dw])")
@@ -28,7 +28,7 @@ _started = re.compile(rb'"started_at":\s*"([^"]{10,40})"')
 _holding = (keys.MANIFESTS, "raw/", "audio/")
 
 
-def read_age(text: str) -> timedelta:
+def parse_age(text: str) -> timedelta:
     """``365d`` or ``52w``. Raises ``Misconfigured`` for anything else: nothing is erased on a guess."""
     found = _age.fullmatch(text.strip().lower())
     if not found:
@@ -49,7 +49,7 @@ def expire(store: Store, clock: Clock, older_than: timedelta, *, dry_run: bool =
     old: list[str] = []
     undated: list[str] = []
     days: set[str] = set()
-    for conversation, day in days_of(store):
+    for conversation, day in conversation_days(store):
         if day is None:
             undated.append(conversation)
         elif day < limit:
@@ -63,7 +63,7 @@ def expire(store: Store, clock: Clock, older_than: timedelta, *, dry_run: bool =
     return msgspec.structs.replace(proof, undated=tuple(undated))
 
 
-def days_of(store: Store) -> Iterator[tuple[str, date | None]]:
+def conversation_days(store: Store) -> Iterator[tuple[str, date | None]]:
     """Every conversation that has objects, with its day; None where nothing says when it was."""
     known = _indexed(store)
 
@@ -71,7 +71,7 @@ def days_of(store: Store) -> Iterator[tuple[str, date | None]]:
         day = known.get(conversation) or _detailed(store, conversation) or _transcribed(store, conversation)
         return conversation, day
 
-    yield from each(look, _holding_objects(store))
+    yield from parallel_map(look, _holding_objects(store))
 
 
 def _holding_objects(store: Store) -> Iterator[str]:

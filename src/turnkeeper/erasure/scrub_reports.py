@@ -1,4 +1,4 @@
-"""Take a conversation out of the archive's own notes about earlier runs. Pure, but for ``scrub``."""
+"""Take a conversation out of the archive's own notes about earlier runs. Pure, but for ``scrub_reports``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.errors import NotFound
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.keys import INCOMING
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["scrub", "without"]
+__all__ = ["scrub_document", "scrub_reports"]
 
 NOTES = "_turnkeeper/"
 _apart = (
@@ -28,7 +28,7 @@ _apart = (
 )
 
 
-def scrub(store: Store, conversations: Collection[str]) -> int:
+def scrub_reports(store: Store, conversations: Collection[str]) -> int:
     """Rewrite every run report that names one of the conversations. Returns how many were.
 
     States have their own way of forgetting, tombstones and the audit are to remember.
@@ -39,16 +39,18 @@ def scrub(store: Store, conversations: Collection[str]) -> int:
             data = store.get(key)
         except NotFound:
             return 0
-        cleaned = without(data, conversations)
+        cleaned = scrub_document(data, conversations)
         if cleaned != data:
             store.put(key, cleaned)
         return cleaned != data
 
     places = (f"{folder}/" for folder in store.folders(NOTES))
-    return sum(each(look, (key for place in places if not place.startswith(_apart) for key in store.list(place))))
+    return sum(
+        parallel_map(look, (key for place in places if not place.startswith(_apart) for key in store.list(place)))
+    )
 
 
-def without(data: bytes, conversations: Collection[str]) -> bytes:
+def scrub_document(data: bytes, conversations: Collection[str]) -> bytes:
     """A JSON document, or JSON lines, without what names one of the conversations; unchanged where nothing does.
 
     From a list goes the whole entry; a text elsewhere becomes ``erased``. What is no JSON is returned as it is.

@@ -7,11 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from turnkeeper.archive.index import CallState
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.errors import Retriable
 from turnkeeper.exporter.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.exporter.ledger import NewConversation
 from turnkeeper.exporter.run_report import Failure
-from turnkeeper.exporter.worker import described
 from turnkeeper.genesys.endpoints.conversations import is_id
 
 __all__ = ["LISTED_AGAIN", "PAGE", "Feed", "ListingProgress", "WindowBatch", "no_id", "paged", "rejected"]
@@ -97,7 +97,7 @@ def rejected(element: RejectedElement) -> Failure:
 def _wanted(one: Discovered | Unknown) -> NewConversation:
     call = CallState(conversation=one.conversation, state="pending")
     return (
-        NewConversation(described(call, one.details), one.body, one.listed)
+        NewConversation(with_details(call, one.details), one.body, one.listed)
         if isinstance(one, Discovered)
         else NewConversation(call)
     )

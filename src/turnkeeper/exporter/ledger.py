@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import msgspec
 
-from turnkeeper.archive.index import AUDIO, CallState, LegState, merged
+from turnkeeper.archive.index import AUDIO, CallState, LegState, merge_calls
 from turnkeeper.clock import Clock
 from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.exporter.ledger_errors import REMOVE, sqlite_errors_of
@@ -424,7 +424,7 @@ class Ledger:
             )
             return
         known = _FACTS.decode(row[0])
-        both = merged(known, call)
+        both = merge_calls(known, call)
         if both != known:
             # Somebody else's progress; our own due time stands unless there is nothing left to do.
             done = "NULL" if due is None and both.state in ("done", "unread", "erased") else "due"

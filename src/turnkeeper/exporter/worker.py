@@ -14,7 +14,7 @@ import msgspec
 
 from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState
-from turnkeeper.archive.index_entries import described
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Defect, Denied, Erased, Fatal, Misconfigured, NotFound, TurnkeeperError, Unread
@@ -31,7 +31,7 @@ from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
 from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.spool import Spool
 
-__all__ = ["Listing", "Outcome", "RefusedConversation", "Worker", "described"]
+__all__ = ["Listing", "Outcome", "RefusedConversation", "Worker"]
 
 Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
 """A call's communications that the platform lists as transcribed by now; None where it lists nothing for anybody."""
@@ -110,7 +110,7 @@ class Worker:
         legs = Legs(self.schedule, now, taken.listed or frozenset())
         with self._permitted(taken, now):
             body, details, puzzle = await self._details(taken, spools)
-        call = described(taken.call, details) if details else taken.call
+        call = with_details(taken.call, details) if details else taken.call
         if details is not None and details.end is None:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
         only = await self._communications(taken, call, details, now)

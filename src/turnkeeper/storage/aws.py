@@ -19,7 +19,7 @@ from turnkeeper.known_secrets import remember
 from turnkeeper.settings import StoreSettings, in_home
 from turnkeeper.storage.errors import POLICY
 
-__all__ = ["Access", "Protection", "access", "client", "protection"]
+__all__ = ["AwsCredentials", "BucketProtection", "bucket_protection", "find_credentials", "s3_client"]
 
 LIFETIME = timedelta(minutes=15)
 FIRMWARE = Path("/sys/class/dmi/id/sys_vendor")
@@ -32,7 +32,7 @@ Credential = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Access:
+class AwsCredentials:
     """How to sign: static ``config`` for the client, or a ``provider`` that is asked again as credentials expire.
 
     Neither holds anything where the client's own chain (web identity, container, EC2) is to be used.
@@ -44,31 +44,31 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Protection:
+class BucketProtection:
     """What the bucket itself does for the archive; None where this identity may not know."""
 
     versioning: bool | None = None
     object_lock: bool | None = None
 
 
-def access(settings: StoreSettings, firmware: Path = FIRMWARE) -> Access:
+def find_credentials(settings: StoreSettings, firmware: Path = FIRMWARE) -> AwsCredentials:
     """The credentials to use. Raises ``Misconfigured`` (none found, or an extra is missing) or ``Denied`` (expired)."""
     variables = settings.variables
     named = settings.profile if settings.profile != variables.get("AWS_PROFILE", "") else ""
     if variables.get("AWS_ACCESS_KEY_ID") and variables.get("AWS_SECRET_ACCESS_KEY") and not named:
-        return Access(_static(variables), region=settings.region)
+        return AwsCredentials(_static(variables), region=settings.region)
     if settings.profile:
         return _from_profile(settings, firmware)
     if any(variables.get(name) for name in _native) or variables.get("AWS_SKIP_SIGNATURE") == "true":
-        return Access(region=settings.region)
+        return AwsCredentials(region=settings.region)
     if any(path.is_file() for path in _files(settings).values()):
         return _from_profile(settings, firmware)
     if _is_ec2(variables, firmware):
-        return Access(region=settings.region)
+        return AwsCredentials(region=settings.region)
     raise _none_found(settings)
 
 
-def protection(settings: StoreSettings, bucket: str) -> Protection | None:
+def bucket_protection(settings: StoreSettings, bucket: str) -> BucketProtection | None:
     """Versioning and object lock of a bucket; None without the extra ``[aws]``. Asks two cheap questions."""
     try:
         import botocore.config  # type: ignore[import-untyped]
@@ -76,7 +76,7 @@ def protection(settings: StoreSettings, bucket: str) -> Protection | None:
     except ImportError:
         return None
     once = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-    asked = client(settings, once)
+    asked = s3_client(settings, once)
     failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 
     def ask(question: str) -> Any:
@@ -87,13 +87,13 @@ def protection(settings: StoreSettings, bucket: str) -> Protection | None:
             return {} if code == "ObjectLockConfigurationNotFoundError" else None
 
     versions, lock = ask("get_bucket_versioning"), ask("get_object_lock_configuration")
-    return Protection(
+    return BucketProtection(
         versioning=None if versions is None else versions.get("Status") == "Enabled",
         object_lock=None if lock is None else "ObjectLockConfiguration" in lock,
     )
 
 
-def client(settings: StoreSettings, config: Any = None) -> Any:
+def s3_client(settings: StoreSettings, config: Any = None) -> Any:
     """A client of S3 that signs as the archive's store does. Raises ``ImportError`` without the extra ``[aws]``."""
     return _session(settings).create_client(
         "s3",
@@ -136,7 +136,7 @@ def _files(settings: StoreSettings) -> dict[str, Path]:
     }
 
 
-def _from_profile(settings: StoreSettings, firmware: Path) -> Access:
+def _from_profile(settings: StoreSettings, firmware: Path) -> AwsCredentials:
     what = f"profile {settings.profile!r}" if settings.profile else f"the files in {settings.home / '.aws'}"
     try:
         import botocore.exceptions
@@ -159,7 +159,7 @@ def _from_profile(settings: StoreSettings, firmware: Path) -> Access:
             hint=f"Check it with: aws sts get-caller-identity{_option(settings)} (for SSO, aws sso login first).",
         ) from None
     region = settings.region or session.get_config_variable("region") or ""
-    return Access(provider=lambda: _frozen(credentials), region=region)
+    return AwsCredentials(provider=lambda: _frozen(credentials), region=region)
 
 
 def _session(settings: StoreSettings) -> Any:

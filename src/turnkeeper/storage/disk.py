@@ -10,7 +10,7 @@ from pathlib import Path
 
 from turnkeeper.errors import DiskFull, NotFound, StoreRefused, TurnkeeperError, Unavailable
 
-__all__ = ["Disk", "translated"]
+__all__ = ["Disk", "disk_error"]
 
 _full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _hints = {
@@ -85,7 +85,7 @@ class Disk:
             os.close(descriptor)
 
 
-def translated(cause: OSError, operation: str, key: str, folder: Path) -> TurnkeeperError:
+def disk_error(cause: OSError, operation: str, key: str, folder: Path) -> TurnkeeperError:
     """The error a person can act on; ``folder`` is the archive's."""
     reason = f"{cause.strerror or type(cause).__name__} in {folder}"
     if cause.errno in _full:

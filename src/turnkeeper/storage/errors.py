@@ -13,7 +13,7 @@ from turnkeeper.errors import Denied, DiskFull, Misconfigured, NotFound, StoreRe
 from turnkeeper.known_secrets import hidden
 from turnkeeper.proxies import refused_by_proxy
 
-__all__ = ["POLICY", "StorePlace", "refusal"]
+__all__ = ["POLICY", "StorePlace", "store_error"]
 
 POLICY = "s3:PutObject, s3:GetObject and s3:ListBucket (and s3:DeleteObject to erase)"
 KMS_POLICY = "kms:GenerateDataKey and kms:Decrypt"
@@ -52,7 +52,7 @@ class StorePlace:
         return f" at {shown}" if shown else ""
 
 
-def refusal(kind: str, text: str, place: StorePlace, operation: str, key: str) -> TurnkeeperError:
+def store_error(kind: str, text: str, place: StorePlace, operation: str, key: str) -> TurnkeeperError:
     """The error for a foreign exception: ``kind`` is its class's name, ``text`` what it says."""
     code = _first(_code, text)
     status = int(_first(_status, text) or 0)

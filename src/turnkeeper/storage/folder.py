@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.spool import Source
-from turnkeeper.storage.disk import Disk, translated
+from turnkeeper.storage.disk import Disk, disk_error
 from turnkeeper.storage.keys import INCOMING, LOCK, check_key, is_key
 
 __all__ = ["FolderStore"]
@@ -223,7 +223,7 @@ class FolderStore:
         try:
             yield
         except OSError as cause:
-            raise translated(cause, operation, key, self._root) from cause
+            raise disk_error(cause, operation, key, self._root) from cause
 
     @contextlib.contextmanager
     def _temporary(self, blocks: Iterator[bytes]) -> Iterator[Path]:

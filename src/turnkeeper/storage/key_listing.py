@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from turnkeeper.errors import StoreRefused, Unavailable
 
-__all__ = ["BadKey", "KeyListing", "ListDeadline", "Listed", "Lists"]
+__all__ = ["KeyListing", "ListDeadline", "ListedObject", "ListingClient", "UnlistableKey"]
 
 T = TypeVar("T")
 
@@ -41,11 +41,11 @@ _TOP: Final = (
 )
 
 
-Listed = tuple[str, int]
+ListedObject = tuple[str, int]
 """A key and the object's size in bytes."""
 
 
-class BadKey(Exception):
+class UnlistableKey(Exception):
     """A page of a listing holds this key, which the client cannot read."""
 
     def __init__(self, key: str) -> None:
@@ -53,14 +53,14 @@ class BadKey(Exception):
         self.key = key
 
 
-class Lists(Protocol):
-    """What a client lists. Both raise ``BadKey``."""
+class ListingClient(Protocol):
+    """What a client lists. Both raise ``UnlistableKey``."""
 
-    def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+    def pages(self, folder: str, after: str) -> Iterator[list[ListedObject]]:
         """What is below a folder (empty: all) behind a key, page by page."""
         ...
 
-    def children(self, folder: str) -> tuple[list[Listed], list[str]]:
+    def children(self, folder: str) -> tuple[list[ListedObject], list[str]]:
         """The objects and the folders that are directly in a folder."""
         ...
 
@@ -110,7 +110,7 @@ class KeyListing:
     """Lists through a client. ``ordered`` says that the store lists in the order of the keys, so that a page that goes
     back shows a listing that makes no progress."""
 
-    def __init__(self, client: Lists, *, ordered: bool = True) -> None:
+    def __init__(self, client: ListingClient, *, ordered: bool = True) -> None:
         self._client = client
         self._ordered = ordered
 
@@ -130,7 +130,7 @@ class KeyListing:
                     last = key
                     yield key
             return
-        except BadKey as cause:
+        except UnlistableKey as cause:
             key = cause.key
         odd(key)
         above = _above(key)
@@ -175,7 +175,7 @@ class KeyListing:
         """The objects and the folders that are directly in a folder."""
         try:
             objects, folders = self._client.children(folder)
-        except BadKey as cause:
+        except UnlistableKey as cause:
             if folder:
                 raise _stuck(cause.key) from None
             # What an archive has; of anything else up here, nobody reads.

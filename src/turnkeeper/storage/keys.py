@@ -6,9 +6,9 @@ import re
 
 from turnkeeper.errors import Misconfigured
 
-__all__ = ["ARCHIVE", "INCOMING", "LOCK", "check_key", "check_prefix", "is_key"]
+__all__ = ["INCOMING", "LOCK", "MARKER", "check_key", "check_prefix", "is_key"]
 
-ARCHIVE = "_turnkeeper/archive.json"
+MARKER = "_turnkeeper/archive.json"
 """The note that every archive has. A listing that is empty although this object exists is not to be believed."""
 INCOMING = "_turnkeeper/incoming"
 """The folder of files that are being written."""

@@ -22,15 +22,15 @@ from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound, StoreRefused, Unavailable
 from turnkeeper.proxies import Proxy, checked_proxies, proxy_for
 from turnkeeper.settings import StoreSettings
-from turnkeeper.spool import Positional, Source
+from turnkeeper.spool import PositionalReader, Source
 from turnkeeper.storage import aws
 from turnkeeper.storage.address import Address, parse_address
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.disk import Disk
-from turnkeeper.storage.errors import StorePlace, refusal
+from turnkeeper.storage.errors import StorePlace, store_error
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.key_listing import BadKey, KeyListing, ListDeadline, Listed
-from turnkeeper.storage.keys import ARCHIVE, LOCK, check_key, check_prefix, is_key
+from turnkeeper.storage.key_listing import KeyListing, ListDeadline, ListedObject, UnlistableKey
+from turnkeeper.storage.keys import LOCK, MARKER, check_key, check_prefix, is_key
+from turnkeeper.storage.store import Store
 
 __all__ = ["ObjectStore", "Source", "Store", "open_store"]
 
@@ -168,7 +168,7 @@ class ObjectStore:
         with self._told("list", folder):
             try:
                 return sorted(name.rstrip("/") for name in self._lists.children(folder)[1])
-            except BadKey as cause:
+            except UnlistableKey as cause:
                 hint = "Remove it with the store's own tool, or give the address of a folder further down."
                 words = "an object lies there under a key that cannot be listed"
                 raise StoreRefused(words, operation="list", key=cause.key[:300], hint=hint) from None
@@ -236,14 +236,14 @@ class ObjectStore:
         """Raise ``Unavailable`` where the store lists nothing at all: an error with status 200 reads as an empty
         page."""
         # Looked for first: another writer may make it at any moment.
-        if self.size(ARCHIVE) is None:
+        if self.size(MARKER) is None:
             return
-        home = ARCHIVE.rpartition("/")[0]
+        home = MARKER.rpartition("/")[0]
         try:
-            page = next(self._lists.pages(home, ARCHIVE[:-1]), [])
-        except BadKey:
+            page = next(self._lists.pages(home, MARKER[:-1]), [])
+        except UnlistableKey:
             return  # a page with keys came
-        if ARCHIVE not in {key for key, _ in page}:
+        if MARKER not in {key for key, _ in page}:
             words = "its listing is empty, and objects are there"
             hint = "The store, or what stands before it, is broken. Run it again."
             raise Unavailable(words, operation="list", key=folder, hint=hint)
@@ -273,11 +273,11 @@ class ObjectStore:
         except AlreadyExistsError as cause:
             if operation != "create":
                 # Every answer 409 comes so, also where nothing was asked to be new.
-                raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
+                raise store_error(type(cause).__name__, str(cause), self._place, operation, key) from None
             raise Conflict("stored already", operation=operation, key=key) from None
         except _foreign as cause:
             # Not chained: the cause's text holds whole answers and signed addresses.
-            raise refusal(type(cause).__name__, str(cause), self._place, operation, key) from None
+            raise store_error(type(cause).__name__, str(cause), self._place, operation, key) from None
 
 
 class _Lists:
@@ -291,7 +291,7 @@ class _Lists:
         self._prefix = f"{prefix}/" if prefix else ""
         self._deadline = deadline
 
-    def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+    def pages(self, folder: str, after: str) -> Iterator[list[ListedObject]]:
         pages = iter(self._store.list(folder or None, offset=after or None))
         try:
             while page := self._deadline.answer(lambda: next(pages, None), folder):
@@ -299,7 +299,7 @@ class _Lists:
         except InvalidPathError as cause:
             raise self._bad(cause) from None
 
-    def children(self, folder: str) -> tuple[list[Listed], list[str]]:
+    def children(self, folder: str) -> tuple[list[ListedObject], list[str]]:
         try:
             found = self._children(folder)
             if not found["objects"] and not found["common_prefixes"]:
@@ -313,12 +313,12 @@ class _Lists:
     def _children(self, folder: str) -> Any:
         return self._deadline.answer(lambda: obstore.list_with_delimiter(self._store, folder or None), folder)
 
-    def _bad(self, cause: InvalidPathError) -> BadKey:
+    def _bad(self, cause: InvalidPathError) -> UnlistableKey:
         found = _bad_path.search(str(cause))
-        return BadKey(found[1].removeprefix(self._prefix) if found else "")
+        return UnlistableKey(found[1].removeprefix(self._prefix) if found else "")
 
 
-class _Ranges(Positional):
+class _Ranges(PositionalReader):
     """Reads an object by ranges, so that no single request has to live as long as its reader."""
 
     def __init__(self, store: ObjectStore, key: str, meta: Mapping[str, Any]) -> None:
@@ -348,7 +348,7 @@ def _check_whole(count: int, source: Source, key: str) -> None:
 def _s3(address: Address, settings: StoreSettings) -> Any:
     from obstore.store import S3Store
 
-    signing = aws.access(settings)
+    signing = aws.find_credentials(settings)
     config: dict[str, Any] = {"disable_bulk_delete": True, **signing.config}
     if settings.checksum != "off":
         config["checksum_algorithm"] = settings.checksum

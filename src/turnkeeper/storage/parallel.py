@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["THREADS", "each"]
+__all__ = ["THREADS", "parallel_map"]
 
 THREADS = 8
 """As many requests to a store at once."""
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> Iterator[Result]:
+def parallel_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> Iterator[Result]:
     """``map`` with ``threads`` at work: results in the items' order, few items taken ahead of the reader.
 
     What ``function`` raises is raised here; what was begun is waited for, the rest is not begun.

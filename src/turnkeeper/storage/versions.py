@@ -17,12 +17,12 @@ from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage import aws
 from turnkeeper.storage.address import parse_address
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import ObjectStore
 from turnkeeper.storage.parallel import THREADS
+from turnkeeper.storage.store import Store
 
-__all__ = ["Bucket", "History", "Lock", "Version", "history"]
+__all__ = ["ObjectVersion", "VersionLock", "VersionedBucket", "Versioning", "detect_versioning"]
 
 BATCH = 1000
 POLICY = (
@@ -33,7 +33,7 @@ ASK = f"To erase, allow {POLICY} to this identity."
 
 
 @dataclass(frozen=True)
-class Version:
+class ObjectVersion:
     """One version of one object, or the ``marker`` that hides it; ``key`` is relative to the archive."""
 
     key: str
@@ -43,16 +43,16 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Lock:
+class VersionLock:
     """Why a version cannot be deleted: the retention's ``mode`` and end (RFC 3339), or a legal hold, or both."""
 
-    version: Version
+    version: ObjectVersion
     mode: str = ""
     until: str = ""
     legal_hold: bool = False
 
 
-class Bucket:
+class VersionedBucket:
     """The versions of an archive's objects in an S3 bucket. ``client`` is botocore's; safe to use from threads.
 
     Every call may raise ``Denied`` (naming the permissions), ``StoreRefused`` or ``Unavailable``.
@@ -68,7 +68,7 @@ class Bucket:
         with _told("ask for versioning", self._bucket):
             return str(self._client.get_bucket_versioning(Bucket=self._bucket).get("Status", ""))
 
-    def versions(self, place: str) -> Iterator[Version]:
+    def versions(self, place: str) -> Iterator[ObjectVersion]:
         """Every version and marker of one key, or below a folder (a place that ends with a slash)."""
         pages = self._client.get_paginator("list_object_versions")
         with _told("list versions", place):
@@ -77,11 +77,13 @@ class Bucket:
                     for found in page.get(kind, ()):
                         key = found["Key"].removeprefix(self._prefix)
                         if place.endswith("/") or key == place:
-                            yield Version(key, found["VersionId"], kind == "DeleteMarkers", bool(found["IsLatest"]))
+                            yield ObjectVersion(
+                                key, found["VersionId"], kind == "DeleteMarkers", bool(found["IsLatest"])
+                            )
 
-    def delete(self, versions: Sequence[Version]) -> list[Lock]:
+    def delete(self, versions: Sequence[ObjectVersion]) -> list[VersionLock]:
         """Delete versions by their ids; the locks of those that are held. Raises ``Denied`` where nothing holds one."""
-        locks: list[Lock] = []
+        locks: list[VersionLock] = []
         for start in range(0, len(versions), BATCH):
             part = versions[start : start + BATCH]
             wanted = {(self._prefix + version.key, version.id): version for version in part}
@@ -107,7 +109,7 @@ class Bucket:
                         count += 1
         return count
 
-    def _lock(self, version: Version, code: str) -> Lock:
+    def _lock(self, version: ObjectVersion, code: str) -> VersionLock:
         """What holds a version whose deletion was refused."""
         with _told("look for the lock of", version.key):
             head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + version.key, VersionId=version.id)
@@ -115,11 +117,11 @@ class Bucket:
         legal = head.get("ObjectLockLegalHoldStatus") == "ON"
         if until is None and not legal:
             raise _refusal(code, "delete versions", version.key)
-        return Lock(version, head.get("ObjectLockMode", ""), rfc3339(until) if until else "", legal)
+        return VersionLock(version, head.get("ObjectLockMode", ""), rfc3339(until) if until else "", legal)
 
 
 @dataclass(frozen=True)
-class History:
+class Versioning:
     """What a store keeps of deleted objects. ``kept`` is None where that cannot be known: ``why`` and ``mend`` say it.
 
     ``bucket`` is there for an S3 bucket that answered; its versions count only where they are ``kept``.
@@ -128,29 +130,29 @@ class History:
     kept: bool | None
     why: str = ""
     mend: str = ""
-    bucket: Bucket | None = None
+    bucket: VersionedBucket | None = None
 
 
-def history(store: Store) -> History:
+def detect_versioning(store: Store) -> Versioning:
     """Find out whether a store keeps versions. Asks an S3 bucket one question; never raises for the answer."""
     if isinstance(store, FolderStore) or store.url.startswith("memory:"):
-        return History(kept=False)
+        return Versioning(kept=False)
     if not isinstance(store, ObjectStore) or store.settings is None or not store.url.startswith("s3://"):
         name = store.url.partition("://")[0]
-        return History(None, f"whether {name}:// keeps deleted objects cannot be asked", "Ask your administrator.")
+        return Versioning(None, f"whether {name}:// keeps deleted objects cannot be asked", "Ask your administrator.")
     return _history_of_bucket(store.url, store.settings)
 
 
-def _history_of_bucket(url: str, settings: StoreSettings) -> History:
+def _history_of_bucket(url: str, settings: StoreSettings) -> Versioning:
     address = parse_address(url)
     try:
-        bucket = Bucket(_client(settings), address.bucket, address.prefix)
+        bucket = VersionedBucket(_client(settings), address.bucket, address.prefix)
         status = bucket.versioning()
     except ImportError:
-        return History(None, "whether the bucket keeps versions cannot be asked without boto3", install_hint("aws"))
+        return Versioning(None, "whether the bucket keeps versions cannot be asked without boto3", install_hint("aws"))
     except TurnkeeperError as cause:
-        return History(None, f"whether the bucket keeps versions cannot be known ({cause.message})", cause.hint)
-    return History(kept=bool(status), bucket=bucket)
+        return Versioning(None, f"whether the bucket keeps versions cannot be known ({cause.message})", cause.hint)
+    return Versioning(kept=bool(status), bucket=bucket)
 
 
 def _client(settings: StoreSettings) -> Any:
@@ -159,7 +161,7 @@ def _client(settings: StoreSettings) -> Any:
     patient = botocore.config.Config(
         connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 4}, max_pool_connections=2 * THREADS
     )
-    return aws.client(settings, patient)
+    return aws.s3_client(settings, patient)
 
 
 @contextlib.contextmanager

@@ -10,18 +10,18 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.index import Index
-from turnkeeper.archive.removal import survey
+from turnkeeper.archive.removal import find_objects
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.errors import Unread
 from turnkeeper.ids import check_id
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.versions import History
+from turnkeeper.storage.store import Store
+from turnkeeper.storage.versions import Versioning
 
-__all__ = ["Meant", "meant"]
+__all__ = ["ResolvedId", "resolve_ids"]
 
 
-class Meant(msgspec.Struct, frozen=True):
+class ResolvedId(msgspec.Struct, frozen=True):
     """The ``conversation`` that ``asked`` means. ``held``: the archive has objects of it, or its index names it.
     ``erased``: a tombstone is all there is. ``absent``: neither; ``conversation`` is then ``asked``, and ``others``
     counts the ids that differ from it in capital letters only.
@@ -33,15 +33,15 @@ class Meant(msgspec.Struct, frozen=True):
     others: int = 0
 
 
-def meant(store: Store, history: History, asked: Iterable[str]) -> Iterator[Meant]:
+def resolve_ids(store: Store, history: Versioning, asked: Iterable[str]) -> Iterator[ResolvedId]:
     """What each id means. One look at the objects of each; where an id has none, the manifests, the index and the
     tombstones are listed once for all of them. Raises ``Misconfigured`` for what cannot be an id.
     """
     unknown: list[str] = []
     for name in dict.fromkeys(asked):
         check_id(name, "conversation")
-        if survey(store, history, name).keys or _is_linked(store, name):
-            yield Meant(name, name, "held")
+        if find_objects(store, history, name).keys or _is_linked(store, name):
+            yield ResolvedId(name, name, "held")
         else:
             unknown.append(name)
     if unknown:
@@ -56,12 +56,12 @@ def _is_linked(store: Store, conversation: str) -> bool:
     return isinstance(store, FolderStore) and any(next(store.links(place), "") for place in keys.places(conversation))
 
 
-def _chosen(asked: str, held: Sequence[str], erased: Sequence[str]) -> Meant:
+def _chosen(asked: str, held: Sequence[str], erased: Sequence[str]) -> ResolvedId:
     if one := _one(asked, held):
-        return Meant(asked, one, "held")
+        return ResolvedId(asked, one, "held")
     if not held and (one := _one(asked, erased)):
-        return Meant(asked, one, "erased")
-    return Meant(asked, asked, "absent", len(held) or len(erased))
+        return ResolvedId(asked, one, "erased")
+    return ResolvedId(asked, asked, "absent", len(held) or len(erased))
 
 
 def _one(asked: str, found: Sequence[str]) -> str:

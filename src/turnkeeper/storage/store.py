@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 from turnkeeper.spool import Source
 
-__all__ = ["Store", "Stored"]
+__all__ = ["Store", "StoredObject"]
 
 
 class Store(Protocol):
@@ -63,7 +63,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredObject:
     """An object of a store as a source: read from the start as often as wanted."""
 
     store: Store
