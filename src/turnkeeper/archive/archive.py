@@ -145,7 +145,7 @@ class Archive:
         if self._tombstones.has(conversation):
             # The tombstone stood before this look, so nothing may stay.
             PendingErasures(self.store).put(conversation, self._clock.now(), "request")
-            remove_conversation(self.store, Versioning(kept=None), conversation)
+            remove_conversation(self.store, Versioning(keeps_versions=None), conversation)
             self._tombstones.refuse(conversation)
 
     def rebuild(

@@ -42,25 +42,25 @@ def visible_keys(store: Store, conversation: str) -> Iterator[str]:
             yield place
 
 
-def find_objects(store: Store, history: Versioning, conversation: str) -> Removal:
+def find_objects(store: Store, versioning: Versioning, conversation: str) -> Removal:
     """What ``remove_conversation`` would remove. Changes nothing; locks are found only by trying."""
     found = Removal(set(visible_keys(store, conversation)))
-    if not (history.kept and history.bucket):
+    if not (versioning.keeps_versions and versioning.bucket):
         found.versions = len(found.keys)
         return found
-    for version in _versions(history.bucket, conversation):
+    for version in _versions(versioning.bucket, conversation):
         found.keys.add(version.key)
         found.versions += not version.marker
     return found
 
 
-def remove_conversation(store: Store, history: Versioning, conversation: str) -> Removal:
+def remove_conversation(store: Store, versioning: Versioning, conversation: str) -> Removal:
     """Remove everything that is there. Raises what the store raises; what was removed until then stays removed."""
     removed = Removal()
     if isinstance(store, FolderStore):
         _remove_links(store, conversation, removed)
-    if history.kept and history.bucket:
-        _remove_versions(store, history.bucket, conversation, removed)
+    if versioning.keeps_versions and versioning.bucket:
+        _remove_versions(store, versioning.bucket, conversation, removed)
     else:
         _remove_visible(store, conversation, removed)
     if isinstance(store, FolderStore):

@@ -114,7 +114,7 @@ class Eraser:
     def __init__(self, store: Store, clock: Clock, known: Versioning | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._history = known or detect_versioning(store)
+        self._versioning = known or detect_versioning(store)
         self._tombstones = Tombstones(store)
         self._unfinished = PendingErasures(store)
 
@@ -124,7 +124,7 @@ class Eraser:
         def look(one: ResolvedId) -> Erasure:
             if one.how == "absent":
                 return _absent(one)
-            found = find_objects(self._store, self._history, one.conversation)
+            found = find_objects(self._store, self._versioning, one.conversation)
             return _named(_erasure(one.conversation, "found", found), one)
 
         found = self._meant(conversations, by)
@@ -181,7 +181,7 @@ class Eraser:
     def _is_due(self, note: PendingErasure) -> bool:
         if note.state == "held":
             return note.until <= rfc3339(self._clock.now())
-        return note.state == "begun" or self._history.kept is not None
+        return note.state == "begun" or self._versioning.keeps_versions is not None
 
     def _each(self, todo: dict[str, Reason]) -> tuple[Erasure, ...]:
         erasures = tuple(parallel_map(lambda name: self._one(name, todo[name]), todo))
@@ -195,10 +195,10 @@ class Eraser:
 
     def _abandon_uploads(self, conversations: Collection[str]) -> str:
         """Abort uploads that never ended; why not, where this identity may not look for them."""
-        if self._history.bucket is None:
+        if self._versioning.bucket is None:
             return ""
         try:
-            self._history.bucket.abandon_uploads(lambda key: keys.conversation_of(key) in conversations)
+            self._versioning.bucket.abort_uploads(lambda key: keys.conversation_of(key) in conversations)
         except (Denied, StoreRefused) as cause:
             return f"whether parts of broken uploads are left cannot be known ({cause.message})"
         return ""
@@ -207,16 +207,16 @@ class Eraser:
         now = self._clock.now()
         self._unfinished.put(conversation, now, reason)
         self._tombstones.put(conversation, now, reason)
-        removed = remove_conversation(self._store, self._history, conversation)
+        removed = remove_conversation(self._store, self._versioning, conversation)
         if removed.locks:
             return _erasure(conversation, "held", removed)
-        why = removed.doubt or ("" if self._history.kept is not None else self._history.why)
+        why = removed.doubt or ("" if self._versioning.keeps_versions is not None else self._versioning.reason)
         return _erasure(conversation, "unproven" if why else "erased", removed, why)
 
     def _meant(self, conversations: Iterable[str], by: By) -> dict[str, ResolvedId]:
         """What is to be erased, by its id. Only ids that a person gave may be spelled otherwise in the archive."""
         if by == "conversation":
-            return {one.conversation: one for one in resolve_ids(self._store, self._history, conversations)}
+            return {one.conversation: one for one in resolve_ids(self._store, self._versioning, conversations)}
         return {check_id(name): ResolvedId(name, name, "held") for name in conversations}
 
     def _bar(self, one: ResolvedId, reason: Reason) -> Erasure:
@@ -249,12 +249,12 @@ class Eraser:
 
     def _drop_earlier(self, place: str, conversations: Collection[str]) -> list[VersionLock]:
         """Of the archive's own notes nothing is kept but what stands there now; what locks hold of them."""
-        bucket = self._history.bucket if self._history.kept and conversations else None
+        bucket = self._versioning.bucket if self._versioning.keeps_versions and conversations else None
         return remove_noncurrent_versions(bucket, place) if bucket else []
 
     def _conclude(self, erasure: Erasure, reason: Reason) -> None:
         """Nothing left, or nothing that could ever be done about it: the note goes. Otherwise it says what and when."""
-        asked_in_vain = self._history.kept is None and not self._store.url.startswith("s3://")
+        asked_in_vain = self._versioning.keeps_versions is None and not self._store.url.startswith("s3://")
         if erasure.state == "erased" or asked_in_vain:
             self._unfinished.remove(erasure.conversation)
             return
@@ -284,15 +284,15 @@ class Eraser:
             at=rfc3339(self._clock.now()),
             reason=reason,
             by=by,
-            versioning=kept[self._history.kept],
+            versioning=kept[self._versioning.keeps_versions],
             proven=proven and not derived,
             erasures=erasures,
             reports_scrubbed=scrubbed,
             waiting=waiting,
             not_covered=derived,
             elsewhere=ELSEWHERE,
-            why=self._history.why,
-            mend=self._history.mend,
+            why=self._versioning.reason,
+            mend=self._versioning.hint,
         )
 
 

@@ -33,14 +33,14 @@ class ResolvedId(msgspec.Struct, frozen=True):
     others: int = 0
 
 
-def resolve_ids(store: Store, history: Versioning, asked: Iterable[str]) -> Iterator[ResolvedId]:
+def resolve_ids(store: Store, versioning: Versioning, asked: Iterable[str]) -> Iterator[ResolvedId]:
     """What each id means. One look at the objects of each; where an id has none, the manifests, the index and the
     tombstones are listed once for all of them. Raises ``Misconfigured`` for what cannot be an id.
     """
     unknown: list[str] = []
     for name in dict.fromkeys(asked):
         check_id(name, "conversation")
-        if find_objects(store, history, name).keys or _is_linked(store, name):
+        if find_objects(store, versioning, name).keys or _is_linked(store, name):
             yield ResolvedId(name, name, "held")
         else:
             unknown.append(name)

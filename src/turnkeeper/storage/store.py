@@ -1,4 +1,4 @@
-"""What an archive needs of a place to put things, and of things to put there. Knows no store."""
+"""The interface of a store: what folders and object stores have in common."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["Store", "StoredObject"]
 class Store(Protocol):
     """A prefix of an object store, or a folder. Keys are relative, with ``/`` between their segments.
 
-    What holds for every store: an object is visible whole or not at all; a reader never sees two contents mixed;
-    what a call has put survives a crash of the machine as far as the store promises. Every call may raise ``Denied``,
-    ``StoreRefused``, ``Misconfigured``, ``DiskFull`` (stop) or ``Unavailable`` (later), with the key and the mend.
-    Safe to use from several threads.
+    Every store guarantees: an object is visible whole or not at all; a reader never sees a mix of two contents; an
+    object whose ``put`` returned survives a crash of the machine, as far as the store itself promises that. Every
+    method may raise ``Denied``, ``StoreRefused``, ``Misconfigured`` or ``DiskFull`` (trying again does not help), or
+    ``Unavailable`` (it may help). The error names the key and says how to fix the problem. Safe to use from several
+    threads.
     """
 
     @property
@@ -26,15 +27,15 @@ class Store(Protocol):
         ...
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
-        """Store one small object. With ``create`` exactly one of several writers wins.
+        """Store one small object. With ``create``, exactly one of several writers succeeds.
 
-        ``create`` raises ``Conflict`` when *different* content stands under the key; identical content is success
-        (a retried request often meets its own first success).
+        ``create`` raises ``Conflict`` when the key already holds *different* content. Identical content is a success,
+        because a retried request often finds that its first attempt had succeeded.
         """
         ...
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:
-        """Store an object of any size in constant memory, replacing what stood there. A failure leaves the old one."""
+        """Store an object of any size in constant memory, replacing any earlier one. A failure leaves the earlier."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -42,29 +43,29 @@ class Store(Protocol):
         ...
 
     def open(self, key: str) -> BinaryIO:
-        """A seekable reader in constant memory. Raises ``NotFound`` now, not at the first read."""
+        """A seekable reader that uses constant memory. Raises ``NotFound`` here, not at the first read."""
         ...
 
     def size(self, key: str) -> int | None:
-        """The object's size in bytes; None where there is none, which is not an error."""
+        """The object's size in bytes; None if the object does not exist."""
         ...
 
     def list(self, prefix: str) -> Iterator[str]:
-        """The keys under a folder (``manifests/``; empty for all), each folder sorted. Only whole objects."""
+        """The keys of all objects below a folder (``manifests/``; empty for all), each folder's keys sorted."""
         ...
 
     def folders(self, prefix: str = "") -> Sequence[str]:
-        """The folders directly in a folder (empty: at the top), sorted, as keys without a slash behind."""
+        """The folders directly in a folder (empty: at the top), sorted, as keys without a trailing slash."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object; that it is not there is not an error."""
+        """Remove the object. Does nothing if it does not exist."""
         ...
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object of a store as a source: read from the start as often as wanted."""
+    """An object of a store as a ``Source``, which can be read from the start any number of times."""
 
     store: Store
     key: str

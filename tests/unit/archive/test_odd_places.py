@@ -312,14 +312,14 @@ def test_a_listing_that_does_not_come_back_ends_and_is_not_asked_for_twice() -> 
     """K8: empty pages, each with a token to go on by, on which the client never comes back."""
     deadline, honest = ListDeadline(0.05), threading.Event()
     with pytest.raises(Unavailable, match="does not end"):
-        deadline.answer(honest.wait, "raw")
+        deadline.call(honest.wait, "raw")
     with pytest.raises(Unavailable, match="does not end"):
-        deadline.answer(lambda: ["raw/1/2.json"], "raw")
+        deadline.call(lambda: ["raw/1/2.json"], "raw")
     honest.set()
     for thread in threading.enumerate():
         if thread.name == "list":
             thread.join()
-    assert deadline.answer(lambda: ["raw/1/2.json"], "raw") == ["raw/1/2.json"]
+    assert deadline.call(lambda: ["raw/1/2.json"], "raw") == ["raw/1/2.json"]
 
 
 @pytest.mark.parametrize("cause", [TimeoutError(), UnlistableKey("raw//x")])
@@ -328,7 +328,7 @@ def test_what_a_client_raises_while_it_lists_is_raised(cause: Exception) -> None
         raise cause
 
     with pytest.raises(type(cause)) as caught:
-        ListDeadline(60).answer(ask, "raw")
+        ListDeadline(60).call(ask, "raw")
     assert caught.value is cause
 
 

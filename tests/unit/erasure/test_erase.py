@@ -42,7 +42,7 @@ from turnkeeper.storage.keys import INCOMING
 from turnkeeper.storage.object_store import Store, open_store
 from turnkeeper.storage.versions import Versioning, detect_versioning
 
-NOTHING_KEPT = Versioning(kept=False)
+NOTHING_KEPT = Versioning(keeps_versions=False)
 
 
 @pytest.fixture
@@ -467,14 +467,14 @@ def test_less_than_a_day_is_refused(quick: Store) -> None:
 
 
 def test_what_each_store_keeps_of_deleted_objects_is_known(store: Store) -> None:
-    assert detect_versioning(store).kept is False
+    assert detect_versioning(store).keeps_versions is False
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/calls", "az://account/container/calls"])
 def test_what_cannot_be_asked_is_unknown_and_leaves_no_note_behind(quick: Store, url: str) -> None:
     keep(quick, "call-1")
     quick.url = url  # type: ignore[misc]
-    assert detect_versioning(quick).kept is None
+    assert detect_versioning(quick).keeps_versions is None
     proof = Archive(quick, clock=ManualClock()).erase(["call-1"])
     assert (proof.proven, proof.erasures[0].state, proof.versioning) == (False, "unproven", "unknown")
     assert url.partition(":")[0] in proof.erasures[0].why

@@ -239,7 +239,7 @@ def visible(place: Place) -> dict[str, bytes]:
 class DyingBucket(VersionedBucket):
     """A process that ends after it deleted so many versions."""
 
-    def __init__(self, bucket: Bucket, left: int) -> None:
+    def __init__(self, bucket: VersionedBucket, left: int) -> None:
         self.__dict__ |= bucket.__dict__
         self._left = left
 
@@ -260,7 +260,7 @@ def test_a_crash_among_the_versions_is_finished_by_the_next_erasure(place: Make,
     before = visible(here)
     known = detect_versioning(here.store)
     assert known.bucket
-    dying = Versioning(kept=True, bucket=DyingBucket(known.bucket, left))
+    dying = Versioning(keeps_versions=True, bucket=DyingBucket(known.bucket, left))
     with pytest.raises(Killed):
         Eraser(here.store, ManualClock(), dying).erase(["call-1"], "conversation")
     assert Tombstones(here.store).has("call-1")
@@ -325,7 +325,7 @@ def test_an_identity_that_may_not_delete_versions_is_told_what_it_needs(place: M
     here = place()
     keep(here.store, "call-1")
     known = Versioning(
-        kept=True, bucket=VersionedBucket(Refusing(here.client, "delete_objects"), here.bucket, "calls/one")
+        keeps_versions=True, bucket=VersionedBucket(Refusing(here.client, "delete_objects"), here.bucket, "calls/one")
     )
     with pytest.raises(Denied) as caught:
         Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
@@ -351,11 +351,11 @@ def test_a_refusal_without_a_lock_is_no_lock(place: Make) -> None:
 def test_a_bucket_that_may_not_be_asked_is_unknown(local_s3: LocalS3, s3_settings: StoreSettings) -> None:
     wrong = StoreSettings.from_environment({**s3_settings.variables, "AWS_SECRET_ACCESS_KEY": "wrong-secret-value"})
     found = detect_versioning(open_store("s3://kept/x", wrong))
-    assert found.kept is None
-    assert "s3:GetBucketVersioning" in found.mend
+    assert found.keeps_versions is None
+    assert "s3:GetBucketVersioning" in found.hint
     assert "wrong-secret" not in f"{found}"
     missing = detect_versioning(open_store("s3://no-such-bucket/x", s3_settings))
-    assert missing.kept is None
+    assert missing.keeps_versions is None
 
 
 def test_a_key_that_continues_another_is_not_its_version(place: Make) -> None:
@@ -382,7 +382,7 @@ def test_uploads_that_may_not_be_looked_for_leave_a_doubt(place: Make) -> None:
                 raise botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied"}}, name)
             return self._client.get_paginator(name)
 
-    known = Versioning(kept=True, bucket=VersionedBucket(Blind(here.client, ""), here.bucket, "calls/one"))
+    known = Versioning(keeps_versions=True, bucket=VersionedBucket(Blind(here.client, ""), here.bucket, "calls/one"))
     proof = Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
     assert (proof.proven, proof.erasures[0].state) == (False, "unproven")
     assert "uploads" in proof.erasures[0].why
@@ -398,7 +398,7 @@ def test_a_writer_that_does_not_stop_leaves_a_doubt(place: Make) -> None:
             here.store.put("transcripts/call-1.json", secrets.token_bytes(8))
             return super().delete(versions)
 
-    known = Versioning(kept=True, bucket=Writing(here.client, here.bucket, "calls/one"))
+    known = Versioning(keeps_versions=True, bucket=Writing(here.client, here.bucket, "calls/one"))
     proof = Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
     assert (proof.proven, proof.erasures[0].state) == (False, "unproven")
     assert "still writing" in proof.erasures[0].why
