@@ -1,4 +1,4 @@
-"""Which conversation of an archive is meant by an id that somebody typed: capital letters may differ."""
+"""Resolve ids that a person typed to conversations of the archive. Capital letters may differ."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive import keys
+from turnkeeper.archive.generations import list_conversations
 from turnkeeper.archive.index import Index
 from turnkeeper.archive.removal import find_objects
 from turnkeeper.archive.tombstones import Tombstones
@@ -22,9 +23,11 @@ __all__ = ["ResolvedId", "resolve_ids"]
 
 
 class ResolvedId(msgspec.Struct, frozen=True):
-    """The ``conversation`` that ``asked`` means. ``held``: the archive has objects of it, or its index names it.
-    ``erased``: a tombstone is all there is. ``absent``: neither; ``conversation`` is then ``asked``, and ``others``
-    counts the ids that differ from it in capital letters only.
+    """The ``conversation`` that the given id ``asked`` stands for.
+
+    ``held``: the archive has objects of it, or its index names it. ``erased``: there is only a tombstone. ``absent``:
+    there is nothing; then ``conversation`` is ``asked``, and ``others`` counts the ids that differ from it in capital
+    letters only.
     """
 
     asked: str
@@ -34,8 +37,10 @@ class ResolvedId(msgspec.Struct, frozen=True):
 
 
 def resolve_ids(store: Store, versioning: Versioning, asked: Iterable[str]) -> Iterator[ResolvedId]:
-    """What each id means. One look at the objects of each; where an id has none, the manifests, the index and the
-    tombstones are listed once for all of them. Raises ``Misconfigured`` for what cannot be an id.
+    """Resolve each id. Raises ``Misconfigured`` for what cannot be an id.
+
+    The objects of each id are looked up. If some ids have none, the manifests, the index and the tombstones are listed
+    once for all of those.
     """
     unknown: list[str] = []
     for name in dict.fromkeys(asked):
@@ -46,52 +51,50 @@ def resolve_ids(store: Store, versioning: Versioning, asked: Iterable[str]) -> I
             unknown.append(name)
     if unknown:
         folded = frozenset(name.lower() for name in unknown)
-        held = _by_letters(_held(store), folded)
-        erased = _by_letters(_erased(store, folded), folded)
-        yield from (_chosen(name, held.get(name.lower(), ()), erased.get(name.lower(), ())) for name in unknown)
+        held = _group_by_lower(_ids_held(store), folded)
+        erased = _group_by_lower(_ids_erased(store, folded), folded)
+        yield from (_resolve_one(name, held.get(name.lower(), ()), erased.get(name.lower(), ())) for name in unknown)
 
 
 def _is_linked(store: Store, conversation: str) -> bool:
-    """Whether a link stands where objects of the conversation would be: erasing removes it."""
+    """Whether a link is in a place of the conversation's objects. An erasure removes it."""
     return isinstance(store, FolderStore) and any(next(store.links(place), "") for place in keys.places(conversation))
 
 
-def _chosen(asked: str, held: Sequence[str], erased: Sequence[str]) -> ResolvedId:
-    if one := _one(asked, held):
-        return ResolvedId(asked, one, "held")
-    if not held and (one := _one(asked, erased)):
-        return ResolvedId(asked, one, "erased")
+def _resolve_one(asked: str, held: Sequence[str], erased: Sequence[str]) -> ResolvedId:
+    if name := _unambiguous(asked, held):
+        return ResolvedId(asked, name, "held")
+    if not held and (name := _unambiguous(asked, erased)):
+        return ResolvedId(asked, name, "erased")
     return ResolvedId(asked, asked, "absent", len(held) or len(erased))
 
 
-def _one(asked: str, found: Sequence[str]) -> str:
-    """The id itself where it is there, else the only one that is there."""
-    if asked in found:
+def _unambiguous(asked: str, candidates: Sequence[str]) -> str:
+    """The id itself if it is a candidate, else the only candidate; empty if there are several."""
+    if asked in candidates:
         return asked
-    return found[0] if len(found) == 1 else ""
+    return candidates[0] if len(candidates) == 1 else ""
 
 
-def _by_letters(names: Iterable[str], wanted: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = {}
+def _group_by_lower(names: Iterable[str], selected: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """The names whose lower-case form is selected, by that form, each name once."""
+    groups: dict[str, dict[str, None]] = {}
     for name in names:
-        if name.lower() in wanted:
-            found.setdefault(name.lower(), {})[name] = None
-    return {letters: tuple(spelled) for letters, spelled in found.items()}
+        if name.lower() in selected:
+            groups.setdefault(name.lower(), {})[name] = None
+    return {lower: tuple(spellings) for lower, spellings in groups.items()}
 
 
-def _held(store: Store) -> Iterator[str]:
-    """The conversations that have a manifest, and those that the index names and does not call erased."""
-    for key in store.list(keys.MANIFESTS):
-        found = keys.parse_manifest(key)
-        if found:
-            yield found[0]
-    states = Index(store)
-    for day in states.days():
-        with contextlib.suppress(Unread):  # erasing says that a day cannot be read
-            yield from (call.conversation for call in states.read(day).calls if call.state != "erased")
+def _ids_held(store: Store) -> Iterator[str]:
+    """The conversations that have a manifest, and those in the index that are not erased."""
+    yield from list_conversations(store)
+    index = Index(store)
+    for day in index.days():
+        with contextlib.suppress(Unread):  # the erasure itself reports a day that cannot be read
+            yield from (call.conversation for call in index.read(day).calls if call.state != "erased")
 
 
-def _erased(store: Store, folded: frozenset[str]) -> Iterator[str]:
+def _ids_erased(store: Store, folded: frozenset[str]) -> Iterator[str]:
     tombstones = Tombstones(store)
     for name in tombstones.all():
         if name.lower() in folded and tombstones.was_held(name):

@@ -161,7 +161,7 @@ class Publication:
                 await anyio.to_thread.run_sync(self._archive.sweep)
 
     def _taken_back(self, kept: Collection[str]) -> None:
-        erased = self._tombstones.among(kept)
+        erased = self._tombstones.erased_among(kept)
         for conversation in erased:
             with suppress(Erased):
                 self._archive.undo_if_erased(conversation)

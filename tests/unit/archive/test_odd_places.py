@@ -13,7 +13,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 from tests.unit.small_calls import contents, keep, transcript, view_key
 
-from turnkeeper.archive.copying import copy
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
@@ -216,7 +215,7 @@ def test_stray_keys_and_markers_stop_nothing(moto: Moto, tmp_path: Path) -> None
     # Of those in one folder that cannot be listed, the first is named.
     assert found(store) == sorted(("stray", key) for key in ODD if key != "raw//")
     keep(store, "call-3")
-    assert copy(archive, str(tmp_path / "copy")) == len(list(store.list("")))
+    assert archive.copy_to(str(tmp_path / "copy")) == len(list(store.list("")))
     assert archive.erase(["call-1"]).erasures[0].keys == 5
     assert [key for key in moto.listed() if key.startswith("odd/") and "//" in key]
 

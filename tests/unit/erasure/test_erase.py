@@ -33,8 +33,9 @@ from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
 from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
-from turnkeeper.erasure.erase import Eraser, Proof
+from turnkeeper.erasure.erase import Eraser
 from turnkeeper.erasure.expire import expire, parse_age
+from turnkeeper.erasure.proof import Proof
 from turnkeeper.erasure.scrub_reports import scrub_document
 from turnkeeper.errors import Erased, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
