@@ -42,7 +42,7 @@ def one(document, source):
     start.wait()
     try:
         archive = Archive(open_store("memory://"))
-        kept = archive.keep("c", [Arrived(spool(document), source, "k"), Arrived(spool(DETAILS), "conversation")])
+        kept = archive.commit("c", [Arrived(spool(document), source, "k"), Arrived(spool(DETAILS), "conversation")])
         assert kept.summary and kept.summary.total_turns, kept.manifest.unread
         assert archive.manifest("c").summary == kept.summary
     except BaseException as cause:

@@ -116,7 +116,7 @@ async def export_conversation(
     listener: Listener = silent,
 ) -> CommitResult:
     """Fetch one conversation and keep it, with its recordings where ``audio`` says so. Nothing counts until
-    ``archive.keep`` stored the manifest.
+    ``archive.commit`` stored the manifest.
 
     Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
     door raises: for a leg that could not be had after the others are kept. A transcript that cannot be read is kept all
@@ -146,7 +146,7 @@ async def _export(
         if audio is not None:
             sound = await fetch_audio(platform, archive, conversation, details, audio, spools, listener)
         keep = partial(
-            archive.keep,
+            archive.commit,
             conversation,
             arrived + sound.arrived,
             states=_states(found),

@@ -226,7 +226,7 @@ class Worker:
         sound = await self._audio(call, details, spools) if self.audio else FetchedRecordings()
         names, notes = await self.names()
         keep = partial(
-            self.archive.keep,
+            self.archive.commit,
             call.conversation,
             [*arrived, *names, *sound.arrived],
             states=states,
@@ -264,7 +264,7 @@ class Worker:
         sound = await self._audio(call, details, spools)
         mode = self.audio.sync if self.audio else None
         keep = partial(
-            self.archive.keep,
+            self.archive.commit,
             call.conversation,
             sound.arrived,
             notes=sound.notes,
