@@ -170,19 +170,7 @@ class Archive:
 
         Where a day of the index cannot be read, the others are told first, then its ``Unread`` is raised.
         """
-        days: dict[str, list[CallState]] = {}
-        for manifest in manifests:
-            entry = entry_of(manifest, self._details_of(manifest))
-            days.setdefault(day_of(entry), []).append(entry)
-        states = Index(self.store)
-        unread: Unread | None = None
-        for day, entries in sorted(days.items()):
-            try:
-                states.commit(day, entries, combine=with_manifest)
-            except Unread as cause:
-                unread = unread or cause
-        if unread is not None:
-            raise unread
+        self._publish(entry_of(manifest, self._details_of(manifest)) for manifest in manifests)
 
     def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Reindexed:
         """Build the index again from the manifests. ``on_error`` is told of each conversation and each day that cannot
@@ -356,8 +344,22 @@ class Archive:
         if not new:
             self.undo_if_erased(kept.manifest.conversation)
         if publish:
-            self.publish([kept.manifest])
+            self._publish([entry_of(kept.manifest, kept.details)])
         return kept
+
+    def _publish(self, entries: Iterable[CallState]) -> None:
+        days: dict[str, list[CallState]] = {}
+        for entry in entries:
+            days.setdefault(day_of(entry), []).append(entry)
+        index = Index(self.store)
+        unread: Unread | None = None
+        for day, calls in sorted(days.items()):
+            try:
+                index.commit(day, calls, combine=with_manifest)
+            except Unread as cause:
+                unread = unread or cause
+        if unread is not None:
+            raise unread
 
     def _rebuild_views(self, conversation: str) -> None:
         self.rebuild(conversation, publish=False)

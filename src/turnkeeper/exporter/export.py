@@ -22,8 +22,9 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.estimate import RequestEstimate, estimate_requests
 from turnkeeper.exporter.ledger import Ledger, ledger_path
+from turnkeeper.exporter.pipeline import claim_archive
 from turnkeeper.exporter.range import Follow, Range
-from turnkeeper.exporter.run import Run, by_id, claimed
+from turnkeeper.exporter.run import Run, by_id
 from turnkeeper.exporter.run_report import RunReport
 from turnkeeper.exporter.shutdown import stoppable
 from turnkeeper.genesys.client import Genesys
@@ -101,7 +102,7 @@ def export(
     async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
-            if await stoppable(partial(claimed, door, archive), stop) is None:
+            if await stoppable(partial(claim_archive, door, archive), stop) is None:
                 return RunReport(ended="interrupted")
             begun, ended = _RETRY if retry else _EXPORT
             await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_what(asked)))

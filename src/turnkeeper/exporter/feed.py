@@ -7,11 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from turnkeeper.archive.index import CallState
+from turnkeeper.archive.index_entries import described
 from turnkeeper.errors import Retriable
 from turnkeeper.exporter.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.exporter.ledger import NewConversation
 from turnkeeper.exporter.run_report import Failure
-from turnkeeper.exporter.worker import described
 from turnkeeper.genesys.endpoints.conversations import is_id
 
 __all__ = ["LISTED_AGAIN", "PAGE", "Feed", "ListingProgress", "WindowBatch", "no_id", "paged", "rejected"]

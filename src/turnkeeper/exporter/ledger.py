@@ -1,33 +1,41 @@
 """The local queue of an archive: what is wanted, who is at it, and when each thing is due again.
 
-SQLite in WAL mode, set once, when the file is made. Several processes on one machine share it: taking is one
-``UPDATE … RETURNING`` and a lease says until when the taker is believed to be alive. It is only a queue: the archive's
-index (``archive.states``) is the truth, and a lost file is filled again from there.
+Several processes on one machine share it: taking is one ``UPDATE … RETURNING``, and a lease says until when the process
+that took a conversation is believed to be alive. It is only a queue: the archive's
+index (``archive.index``) is the truth, and a lost file is filled again from there.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import anyio
+import anyio.to_thread
 import msgspec
 
 from turnkeeper.archive.index import AUDIO, CallState, LegState, merged
 from turnkeeper.clock import Clock
-from turnkeeper.errors import StoreRefused, Unavailable
-from turnkeeper.exporter.ledger_errors import REMOVE, sqlite_errors_of
-from turnkeeper.exporter.ledger_schema import STEPS
+from turnkeeper.errors import Unavailable
+from turnkeeper.exporter.ledger_file import LedgerFile, sqlite_errors_of
 from turnkeeper.exporter.liveness import Presence
 from turnkeeper.settings import state_folder
 
-__all__ = ["Due", "DueConversation", "Ledger", "NewConversation", "Outstanding", "Settlement", "ledger_path"]
+__all__ = [
+    "Due",
+    "DueConversation",
+    "GroupCommit",
+    "Ledger",
+    "NewConversation",
+    "Outstanding",
+    "Settlement",
+    "ledger_path",
+]
 
 LEASE_S = 600.0
 """How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
@@ -99,30 +107,24 @@ def ledger_path(archive_url: str) -> Path:
     return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
 
 
-class Ledger:
+class Ledger(LedgerFile):
     """The queue in a file. Times are epoch milliseconds of the clock given.
 
-    The version of a file (``PRAGMA user_version``) counts the ``steps`` it has taken: a new one takes all, an older
-    one those that it lacks. A step never changes once it was released.
-
-    What dead processes had taken is free again when the file is opened. Raises ``StoreRefused`` for a file of a newer
-    version and for one that is no ledger, ``DiskFull`` and ``Unavailable`` for what SQLite meets.
+    What dead processes had taken is free again when the file is opened. Raises what ``LedgerFile`` raises.
     """
 
-    steps: ClassVar[tuple[str, ...]] = STEPS
+    functions: ClassVar[Mapping[str, Callable[[bytes], str]]] = {
+        "audio_of": lambda facts: _audio_of(_FACTS.decode(facts))
+    }
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self.path = path
         self._clock = clock
-        self._lock = threading.RLock()
         with sqlite_errors_of(path), ExitStack() as opened:
             self._presence = Presence(path.parent / f"{path.stem}.exporters")
             opened.callback(self._presence.close)
             self._owner = self._presence.name
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's other files get the same permissions
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-            opened.callback(self._db.close)
-            self._prepare()
+            super().__init__(path)
+            opened.callback(super().close)
             self.free_the_dead()
             opened.pop_all()
 
@@ -130,8 +132,7 @@ class Ledger:
         """Close the file; what is still taken is free for others."""
         with self._changing() as db:
             db.execute("UPDATE calls SET owner = NULL, leased = NULL WHERE owner = ?", (self._owner,))
-        with self._lock:
-            self._db.close()
+        super().close()
         self._presence.close()
 
     def free_the_dead(self) -> None:
@@ -342,39 +343,6 @@ class Ledger:
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 
-    def _prepare(self) -> None:
-        newest = len(self.steps)
-        found = self._version()
-        if found == 0:
-            self._refuse_others()
-            self._db.execute("PRAGMA journal_mode = WAL")
-        if found < newest:
-            self._db.create_function("audio_of", 1, lambda facts: _audio_of(_FACTS.decode(facts)), deterministic=True)
-            with self._changing() as db:
-                # Another process may have been quicker.
-                for step in self.steps[self._version() :]:
-                    for statement in filter(str.strip, step.split(";")):
-                        db.execute(statement)
-                db.execute(f"PRAGMA user_version = {max(newest, self._version())}")
-        elif found > newest:
-            hint = "Upgrade turnkeeper, or remove the file: the next run fills a new one from the archive."
-            raise self._refused(f"is of version {found}, this turnkeeper knows {newest}", hint)
-        # The archive is the truth: a commit that a power cut takes back is done again.
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        # What is deleted or replaced is overwritten: details of a call name the customer.
-        self._db.execute("PRAGMA secure_delete = ON")
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    def _refuse_others(self) -> None:
-        """Tables without a version are somebody else's. Looked at in this order: a ledger gets both at one instant."""
-        if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and self._version() == 0:
-            raise self._refused("is a database, and no ledger of turnkeeper", REMOVE)
-
-    def _refused(self, why: str, hint: str) -> StoreRefused:
-        return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
-
     def _add(self, db: sqlite3.Connection, one: NewConversation, now: int) -> int:
         row = db.execute(
             "SELECT facts, details IS NULL FROM calls WHERE conversation = ?", (one.call.conversation,)
@@ -433,23 +401,30 @@ class Ledger:
                 (_ENCODER.encode(both), both.state, _audio_of(both), call.conversation),
             )
 
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, sqlite_errors_of(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                # Where the disk is full, SQLite has rolled back already.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, sqlite_errors_of(self.path):
-            yield self._db
+class GroupCommit:
+    """The way of several tasks to one ledger: settlements that arrive while a commit is under way share the next one.
+
+    A commit, and the thread for it, cost as much as many rows in it.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiting: list[Settlement] = []
+        self._lock = anyio.Lock(fast_acquire=True)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Return once it is committed. Raises what the ledger raises."""
+        self._waiting.append(settlement)
+        async with self._lock:
+            if settlement not in self._waiting:
+                return  # the commit before took it along
+            batch, self._waiting = self._waiting, []
+            try:
+                await anyio.to_thread.run_sync(self._ledger.settle, batch)
+            except BaseException:
+                self._waiting[:0] = batch
+                raise
 
 
 def _taken(row: tuple[bytes, str, int, bytes | None, bytes | None]) -> DueConversation:

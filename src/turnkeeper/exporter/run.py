@@ -37,27 +37,16 @@ from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.interval import Interval
 
-__all__ = ["Run", "by_id", "claimed"]
+__all__ = ["Run", "by_id"]
 
 T = TypeVar("T")
-_NAMES_HELD = timedelta(minutes=15)
+_DIRECTORY_AGE = timedelta(minutes=15)
 """A run that follows asks for the names of people and queues no more often, and only where something is to be kept."""
 
 
 async def by_id(door: Genesys, asked: Range, listener: Listener) -> Range:
     """The same range with the ids of the queues and users that its filters name."""
     return replace(asked, filters=await resolved(door, asked.filters, listener)) if asked.filters else asked
-
-
-async def claimed(door: Genesys, archive: Archive) -> str:
-    """Make sure that the platform lets us in, and that the archive is this organisation's, whose id is given back.
-
-    Raises ``Denied`` or ``Misconfigured``, and ``StoreRefused`` for another organisation's archive.
-    """
-    await door.token_probe()
-    organisation = await door.organisation()
-    await anyio.to_thread.run_sync(archive.claim, organisation)
-    return organisation
 
 
 @dataclass
@@ -78,21 +67,21 @@ class Run:
     look: float = LOOK_S
 
     def __post_init__(self) -> None:
-        self._names = DirectoryCache(self.door)
-        self._names_until = self.clock.now()
+        self._directory = DirectoryCache(self.door)
+        self._directory_until = self.clock.now()
 
     async def once(self, wanted: Range) -> RunReport:
         """One pass over what is wanted, and over everything that is due. Raises what ``export`` raises."""
         asked = await self._until_stopped(partial(by_id, self.door, wanted, self.listener))
         if asked is None:
             return RunReport(ended="interrupted")
-        upkeep = self._upkeep(self.settings.commit_seconds, concerns=asked.concerns)
+        publication = self._publication(self.settings.commit_seconds, concerns=asked.concerns)
 
         async def work() -> None:
-            await self._restored(upkeep)
-            await self._pass(asked, upkeep)
+            await self._restored(publication)
+            await self._pass(asked, publication)
 
-        return await self._to_its_end(work, upkeep)
+        return await self._to_its_end(work, publication)
 
     async def follow(self, follow: Follow) -> RunReport:
         """Pass after pass, until ``stop`` is set. A platform or a store that is down for a while is waited for. The
@@ -106,29 +95,29 @@ class Run:
         asked = await self._until_stopped(named)
         if asked is None:
             return RunReport(ended="interrupted")
-        upkeep = self._upkeep(self.settings.follow_seconds, follows=True)
-        report = await self._to_its_end(partial(self._passes, asked, upkeep), upkeep)
+        publication = self._publication(self.settings.follow_seconds, follows=True)
+        report = await self._to_its_end(partial(self._passes, asked, publication), publication)
         report.ended = "interrupted"
         return report
 
     async def _until_stopped(self, work: Callable[[], Awaitable[T]]) -> T | None:
         return await stoppable(work, self.stop, grace=self.grace, look=self.look, beat=self._beat)
 
-    async def _to_its_end(self, work: Callable[[], Awaitable[None]], upkeep: Publication) -> RunReport:
+    async def _to_its_end(self, work: Callable[[], Awaitable[None]], publication: Publication) -> RunReport:
         try:
-            async with upkeep.until_the_end(self.stop):
+            async with publication.until_the_end(self.stop):
                 await self._until_stopped(work)
                 if self.stop.is_set():
                     self._beat()  # the archive is told now, which may take a moment
         finally:
-            self._names.close()
-        return upkeep.report
+            self._directory.close()
+        return publication.report
 
     def _beat(self) -> None:
         self.listener(Alive(stopping=self.stop.is_set()))
 
-    async def _passes(self, follow: Follow, upkeep: Publication) -> None:
-        await self._restored(upkeep)
+    async def _passes(self, follow: Follow, publication: Publication) -> None:
+        await self._restored(publication)
         wanted, turn = follow.first, self.clock.now()
         while not self.stop.is_set():
             now = self.clock.now()
@@ -138,9 +127,9 @@ class Run:
                 turn = now + follow.every
                 # Whole days: those that are settled are not listed again.
                 asked = wanted or Range(Interval(midnight(now - follow.last), now), follow.filters)
-            if await self._unless_down(partial(self._pass, asked, upkeep)):
+            if await self._unless_down(partial(self._pass, asked, publication)):
                 wanted = None if asked is wanted else wanted
-            await self._unless_down(partial(self._between, upkeep))
+            await self._unless_down(partial(self._between, publication))
             await self._pause(turn)
 
     async def _unless_down(self, step: Callable[[], Awaitable[None]]) -> bool:
@@ -152,8 +141,8 @@ class Run:
             return False
         return True
 
-    async def _between(self, upkeep: Publication) -> None:
-        if await upkeep.pass_ended():
+    async def _between(self, publication: Publication) -> None:
+        if await publication.pass_ended():
             await anyio.to_thread.run_sync(partial(self._forget_erased, every=True))
 
     async def _pause(self, turn: datetime) -> None:
@@ -173,15 +162,15 @@ class Run:
             await self.clock.sleep(max(until_ms / 1000 - self.clock.now().timestamp(), 1))
             tasks.cancel_scope.cancel()
 
-    async def _restored(self, upkeep: Publication) -> None:
+    async def _restored(self, publication: Publication) -> None:
         damaged: list[Unread] = []
         states = Index(self.archive.store)
         taken = await anyio.to_thread.run_sync(
             index_sync.restore, self.ledger, states, damaged.append, self.stop.is_set
         )
-        upkeep.report.unreadable_days = len(damaged)
+        publication.report.unreadable_days = len(damaged)
         for cause in damaged:
-            upkeep.failed(failure_of("", cause, f"{cause.key}: "))
+            publication.failed(failure_of("", cause, f"{cause.key}: "))
             self.listener(Noted(note=str(cause)))
         if taken:
             self.listener(Noted(note=f"{taken:,} conversations were known to the archive already"))
@@ -198,7 +187,7 @@ class Run:
         while not self.stop.is_set() and (batch := list(islice(erased, PAGE))):
             self.ledger.erase(batch)
 
-    def _upkeep(
+    def _publication(
         self, every: float, *, follows: bool = False, concerns: Callable[[Outstanding], bool] | None = None
     ) -> Publication:
         return Publication(
@@ -212,27 +201,27 @@ class Run:
             concerns=concerns,
         )
 
-    async def _pass(self, wanted: Range, upkeep: Publication) -> None:
+    async def _pass(self, wanted: Range, publication: Publication) -> None:
         now = self.clock.now()
-        if now >= self._names_until:
+        if now >= self._directory_until:
             # Between passes: nobody is reading them.
-            self._names.close()
-            self._names_until = now + _NAMES_HELD
+            self._directory.close()
+            self._directory_until = now + _DIRECTORY_AGE
         exporter = Exporter(
             self.door,
             self.archive,
             self.ledger,
+            publication,
             clock=self.clock,
             settings=self.settings,
             window_name=wanted.name,
             listener=self.listener,
             stop=self.stop,
-            upkeep=upkeep,
-            names=self._names.get,
+            directory=self._directory,
         )
         if wanted.interval is not None and not wanted.filters:
             exporter.listed_until = rfc3339(min(wanted.interval.end, now))
-        await exporter.visit_all(lambda: self._batches(wanted, exporter))
+        await exporter.process_all(lambda: self._batches(wanted, exporter))
 
     async def _batches(self, wanted: Range, exporter: Exporter) -> AsyncGenerator[WindowBatch]:
         if wanted.interval is None:
