@@ -222,7 +222,7 @@ class Exporter:
                     if self._stop.is_set():
                         return
                     self._listing.window = (batch.start, batch.stop)
-                    await self._add(batch)
+                    await self._add_batch(batch)
                     if batch.last:
                         self._listing.ends()
                     if batch.last and batch.complete:
@@ -232,14 +232,14 @@ class Exporter:
                 self.publication.report.found = settled
                 raise
 
-    async def _add(self, batch: WindowBatch) -> None:
+    async def _add_batch(self, batch: WindowBatch) -> None:
         new = 0
         if batch.wanted or batch.last:
             new = await anyio.to_thread.run_sync(self._ledger.add, batch.wanted)
         self.publication.report.found += len(batch.wanted)
         self.publication.report.new += new
         for one in batch.refused:
-            self._refuse(one)
+            self._note_refused(one)
         if batch.missing:
             hint = "The stretch stays open: the next run lists it again."
             why = f"the platform counts {batch.missing:,} conversations more than it gave"
@@ -250,7 +250,7 @@ class Exporter:
             self._listener(Listed(start=batch.start, stop=batch.stop, found=len(batch.wanted), new=new))
         self._wake_all()
 
-    def _refuse(self, one: Failure) -> None:
+    def _note_refused(self, one: Failure) -> None:
         """List what cannot be asked for, once, however often a listing names it."""
         if one not in self.publication.report.failures:
             self.publication.report.refused += 1
@@ -300,7 +300,7 @@ class Exporter:
             # The ledger learns what was archived, whatever ends the run.
             await self._group_commit.settle(settlement)
         state.transcripts += outcome.transcripts
-        self._count(outcome)
+        self._count_outcome(outcome)
         if state.denials >= _DENIALS and state.transcripts == 0 and state.refused is not None:
             raise state.refused
 
@@ -324,19 +324,19 @@ class Exporter:
             await wake.wait()
         return None
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count_outcome(self, outcome: Outcome) -> None:
         report, state = self.publication.report, outcome.call.state
         report.visited += 1
         report.transcripts += outcome.transcripts
         report.defects += outcome.defects
         report.empty += outcome.empty
         if outcome.transcripts:
-            self.publication.kept(outcome.call.conversation)
+            self.publication.archived(outcome.call.conversation)
         if outcome.error is not None:
             report.failed += 1
             self.publication.failed(failure_of(outcome.call.conversation, outcome.error))
         else:
-            self.publication.mended(outcome.call.conversation)
+            self.publication.recovered(outcome.call.conversation)
             name = "open" if state == "pending" else state
             setattr(report, name, getattr(report, name) + 1)
         self._listener(

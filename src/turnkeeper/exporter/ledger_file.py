@@ -59,7 +59,7 @@ class LedgerFile:
         if found < newest:
             for name, function in self.functions.items():
                 self._db.create_function(name, 1, function, deterministic=True)
-            with self._changing() as db:
+            with self._transaction() as db:
                 # Another process may have been quicker.
                 for step in self.steps[self._version() :]:
                     for statement in filter(str.strip, step.split(";")):
@@ -67,7 +67,7 @@ class LedgerFile:
                 db.execute(f"PRAGMA user_version = {max(newest, self._version())}")
         elif found > newest:
             hint = "Upgrade turnkeeper, or remove the file: the next run fills a new one from the archive."
-            raise self._refused(f"is of version {found}, this turnkeeper knows {newest}", hint)
+            raise self._refused_file(f"is of version {found}, this turnkeeper knows {newest}", hint)
         # The archive is the truth: a commit that a power cut takes back is done again.
         self._db.execute("PRAGMA synchronous = NORMAL")
         # What is deleted or replaced is overwritten: details of a call name the customer.
@@ -80,13 +80,13 @@ class LedgerFile:
         """Tables without a version are another program's. The tables are counted first: a ledger that another process
         is just making gets its tables and its version in one transaction."""
         if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] and self._version() == 0:
-            raise self._refused("is a database, and no ledger of turnkeeper", _REMOVE)
+            raise self._refused_file("is a database, and no ledger of turnkeeper", _REMOVE)
 
-    def _refused(self, why: str, hint: str) -> StoreRefused:
+    def _refused_file(self, why: str, hint: str) -> StoreRefused:
         return StoreRefused(why, operation="open the ledger", key=str(self.path), hint=hint)
 
     @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, sqlite_errors_of(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -99,7 +99,7 @@ class LedgerFile:
             self._db.execute("COMMIT")
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[sqlite3.Connection]:
         with self._lock, sqlite_errors_of(self.path):
             yield self._db
 

@@ -1,4 +1,21 @@
-"""Fetch one conversation from the platform and commit it to the archive: the one way that ``get`` and ``export`` go."""
+"""Fetch one conversation from the platform and commit it to the archive: the one way that ``get`` and ``export`` go.
+
+Each body is written to its spool once and hashed while it is written. How often it is read from there afterwards, for
+a new conversation:
+
+* A transcript, 4 times. First, whether it is empty, because then it is not ready and is not archived. Then the search
+  for signed addresses and secrets, which is done before anything is archived. Then the upload: inputs are stored before
+  the views, since a body that breaks its reader must be in the archive by then. Then parsing, which gives the
+  transcript view, the summary and the selections from one list of turns. A large transcript is not held in memory: it
+  is never empty, is looked through twice before it is parsed (whether it holds further documents, and for what its
+  turns need to know beforehand: participants, times and order), and is parsed once more for each selection.
+* Details, 4 times: whether they are of this conversation, the search for secrets, parsing, and the upload.
+* A view, once, for the upload.
+
+A body that the archive holds already is not uploaded. Archived details with other bytes are compared with the new ones
+by what both say: that reads the new details once more, for the customers' addresses, and the archived ones from the
+store.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +192,7 @@ class Pipeline:
             self.archive.commit,
             conversation,
             [*bodies, *names.bodies, *recordings.bodies],
-            states=list(_states(found, with_absences=with_absences)) if found else (),
+            states=list(_communication_states(found, with_absences=with_absences)) if found else (),
             selections=selections,
             notes=[*names.notes, *recordings.notes],
             recordings=recordings.states,
@@ -189,7 +206,7 @@ class Pipeline:
         return Committed(await anyio.to_thread.run_sync(commit, limiter=self.threads), recordings)
 
 
-def _states(found: FoundTranscripts, *, with_absences: bool) -> Iterator[CommunicationState]:
+def _communication_states(found: FoundTranscripts, *, with_absences: bool) -> Iterator[CommunicationState]:
     """What the manifest says of each communication."""
     yield from (CommunicationState(body.communication, "done") for body in found.bodies if body.communication)
     for communication, reason in found.absent if with_absences else ():

@@ -96,7 +96,7 @@ class Worker:
     async def _process(self, due: DueConversation, now: int, spools: ExitStack) -> Outcome:
         legs = Legs(self.schedule, now, due.listed or frozenset())
         with self._denied_alone(due):
-            fetched = await self._details(due, spools)
+            fetched = await self._due_details(due, spools)
         details = fetched.details
         call = described(due.call, details) if details else due.call
         if details is not None and details.end is None:
@@ -125,7 +125,7 @@ class Worker:
         except Denied as cause:
             raise RefusedConversation(cause, self._failed(due, cause)) from cause
 
-    async def _details(self, due: DueConversation, spools: ExitStack) -> FetchedDetails:
+    async def _due_details(self, due: DueConversation, spools: ExitStack) -> FetchedDetails:
         """The details: from the ledger where a listing gave them after the call's end; none where the archive holds
         them already."""
         call = due.call

@@ -130,6 +130,10 @@ def test_a_conversation_is_kept_and_read_back(archive: Archive) -> None:
         assert archive.store.size(one.key) == one.size
 
 
+def test_the_former_name_of_commit_still_commits(archive: Archive) -> None:
+    assert archive.keep(CALL, arrived=[leg("leg-a")], notes=["given"]).manifest.notes == ("given",)
+
+
 def test_the_printed_summary_starts_with_the_eight_fields(archive: Archive) -> None:
     archive.commit(CALL, [leg("leg-a")])
     printed = archive.summary(CALL)

@@ -160,9 +160,9 @@ def test_a_report_with_anything_left_out_is_partial() -> None:
 def test_a_conversation_that_fails_twice_in_a_run_is_listed_once_in_its_newest_words(
     here: Here, ledger: Ledger
 ) -> None:
-    upkeep = Publication(here.door, here.archive, ledger, here.clock, every=60)
+    publication = Publication(here.door, here.archive, ledger, here.clock, every=60)
     for message in ("the connection broke", "the body kept breaking off"):
-        upkeep.failed(Failure(conversation="a", error="Unavailable", message=message))
-    assert [one.message for one in upkeep.report.failures] == ["the body kept breaking off"]
-    upkeep.mended("a")
-    assert upkeep.report.failures == []
+        publication.failed(Failure(conversation="a", error="Unavailable", message=message))
+    assert [one.message for one in publication.report.failures] == ["the body kept breaking off"]
+    publication.recovered("a")
+    assert publication.report.failures == []

@@ -15,7 +15,7 @@ import pytest
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
-from turnkeeper.archive.index import WHOLE, CallState
+from turnkeeper.archive.index import WHOLE, CallState, Index
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
@@ -32,6 +32,7 @@ from turnkeeper.exporter.run_report import RunReport
 from turnkeeper.exporter.schedule import Schedule
 from turnkeeper.exporter.worker import Outcome, RefusedConversation, Worker
 from turnkeeper.genesys.client import Genesys
+from turnkeeper.payloads.details import read_details
 from turnkeeper.settings import Api, PlatformSettings, StoreSettings
 from turnkeeper.storage.object_store import Store
 
@@ -175,6 +176,15 @@ async def test_what_came_is_kept_and_the_leg_that_failed_has_its_turn() -> None:
     assert here.platform.links().count("b") == 1
 
 
+async def test_the_manifest_of_an_export_names_the_leg_that_failed() -> None:
+    here = Here(Platform({"a": True, "b": True, "c": True}, {"a", "b"}, broken={"a"}))
+    await here.process(CALL)
+    manifest = here.archive.manifest("c1")
+    assert manifest is not None
+    # Which absent legs were asked for differs from run to run: the index tells of those.
+    assert [(one.id, one.state) for one in manifest.communications] == [("a", "failed"), ("b", "done")]
+
+
 async def test_get_keeps_what_came_before_it_says_what_failed() -> None:
     here = Here(Platform({"a": True, "b": True}, {"a", "b"}, broken={"a"}))
     with pytest.raises(LinkExpired):
@@ -239,6 +249,36 @@ async def test_one_conversation_that_is_denied_does_not_end_a_run() -> None:
 GATEWAY = json.dumps({"conversation": "c1", "transcript": [{"start_time": 0.5, "end_time": 1, "text": "hi"}]}).encode()
 
 
+class Reads:
+    """A store that says which objects are read from it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.keys: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def get(self, key: str) -> bytes:
+        self.keys.append(key)
+        return self._store.get(key)
+
+
+async def test_the_index_is_told_of_a_new_call_without_reading_its_details_back() -> None:
+    here = Here(Platform({"a": True}, {"a"}))
+    reads: Any = Reads(here.archive.store)
+    result = await export_conversation(here.door, Archive(reads, clock=here.clock), "c1")
+    (call,) = Index(here.archive.store).read(DAY).calls
+    assert (call.conversation, call.ended_at) == ("c1", ENDED)
+    assert [key for key in reads.keys if key.startswith("raw/")] == []
+    assert result.details == read_details(here.archive.details("c1") or b"")
+
+
+def test_the_former_name_of_the_concurrency_is_accepted() -> None:
+    with pytest.warns(DeprecationWarning, match="concurrency"):
+        assert ExportSettings(visitors=3) == ExportSettings(concurrency=3) == ExportSettings(3)
+
+
 async def test_details_that_cannot_be_read_do_not_cost_the_transcript() -> None:
     here = Here(Platform({}, details=b'{"conversation": 5}', media=GATEWAY))
     outcome = await here.process(CALL)
@@ -251,6 +291,8 @@ async def test_details_that_cannot_be_read_do_not_cost_the_transcript() -> None:
 
 async def test_details_that_cannot_be_read_are_the_reason_where_nothing_came() -> None:
     here = Here(Platform({"a": True}, {"a"}, details=b'{"conversation": 5}'))
+    with pytest.raises(Unread, match="conversationId"):
+        await export_conversation(here.door, here.archive, "c1")
     outcome = await here.process(CALL)
     assert isinstance(outcome.error, Unread)
     assert outcome.call.state == "failed"
