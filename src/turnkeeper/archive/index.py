@@ -57,7 +57,7 @@ _SMALL = 1 << 16
 
 class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them.
-    ``spare`` is one that is asked for only where the likelier ones gave nothing."""
+    ``fallback`` says that it is asked for only where the likelier ones gave nothing (stored as ``spare``)."""
 
     id: str
     state: State
@@ -67,7 +67,7 @@ class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     next_ask: str = ""
     asks: int = 0
     final: bool = False
-    spare: bool = False
+    fallback: bool = msgspec.field(default=False, name="spare")
 
 
 class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -354,25 +354,29 @@ def merge_calls(first: CallState, second: CallState) -> CallState:
 
 
 def relevant_legs(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
-    """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
-    ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other dialect
-    than the one that answered: until one did, nobody could know which it would be."""
-    there = [leg for leg in legs.values() if not _is_open(leg) and leg.id != AUDIO]
-    likely = any(not leg.spare for leg in there)
-    spoken = {leg.id == WHOLE for leg in there}
+    """The legs that belong into the index, sorted by id.
 
-    def counts(leg: LegState) -> bool:
-        if not _is_open(leg) or leg.id == AUDIO:
+    Once a likely leg has a transcript, a fallback leg without one is left out: whether it was ever requested depends on
+    which exporter found the call first, and it is not requested again. Once one dialect has a transcript, the legs of
+    the other without one are left out: before that, it was not known which dialect the call has.
+    """
+    archived = [leg for leg in legs.values() if _is_archived(leg) and leg.id != AUDIO]
+    has_likely = any(not leg.fallback for leg in archived)
+    # Whether the archived transcripts are of the whole conversation (media dialect), or of legs.
+    dialects = {leg.id == WHOLE for leg in archived}
+
+    def is_relevant(leg: LegState) -> bool:
+        if _is_archived(leg) or leg.id == AUDIO:
             return True
-        if spoken and leg.id == WHOLE:
-            return spoken == {True}
-        return not (likely and leg.spare) and spoken != {True}
+        if dialects and leg.id == WHOLE:
+            return dialects == {True}
+        return not (has_likely and leg.fallback) and dialects != {True}
 
-    return tuple(legs[name] for name in sorted(legs) if counts(legs[name]))
+    return tuple(legs[name] for name in sorted(legs) if is_relevant(legs[name]))
 
 
-def _is_open(leg: LegState) -> bool:
-    return leg.state not in ("done", "unread")
+def _is_archived(leg: LegState) -> bool:
+    return leg.state in ("done", "unread")
 
 
 def _call_rank(call: CallState) -> tuple[int, bool, int, bytes]:
@@ -380,11 +384,13 @@ def _call_rank(call: CallState) -> tuple[int, bool, int, bytes]:
     return call.generation, bool(call.ended_at), _RANK[call.state], _ENCODER.encode(call)
 
 
-def _newer_leg(one: LegState, other: LegState) -> LegState:
-    """What arrived stays, read before unread; else the newer answer. The leg is spare only where both accounts say so:
-    whoever knew more of the call counts it."""
-    newer = max(one, other, key=_leg_rank)
-    return msgspec.structs.replace(newer, spare=one.spare and other.spare)
+def _newer_leg(first: LegState, second: LegState) -> LegState:
+    """Merge two accounts of a leg: ``done`` before ``unread``, then the newer answer.
+
+    It is a fallback only if both accounts say so: an exporter that knew more of the call requests it as a likely one.
+    """
+    newer = max(first, second, key=_leg_rank)
+    return msgspec.structs.replace(newer, fallback=first.fallback and second.fallback)
 
 
 def _leg_rank(leg: LegState) -> tuple[int, str, int, int, bytes]:

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 # A search page costs as much as asking one communication for nothing, so it is worth half a page of guesses.
-_WORTH = 2
+_PAGES_WORTH = 2
 
 
 @dataclass(frozen=True)
@@ -164,13 +164,13 @@ async def discover_ids(
     """
     wanted = iter(dict.fromkeys(checked_id(one) for one in ids))
     while batch := list(islice(wanted, BATCH)):
-        elements, _ = read_elements(DetailsPage(await _several(platform, batch)), listener)
+        elements, _ = read_elements(DetailsPage(await _elements_by_id(platform, batch)), listener)
         found = {one.conversation: one for one in await with_listed(platform, elements)}
         for conversation in batch:
             yield found.get(conversation) or Unknown(conversation)
 
 
-async def _several(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
+async def _elements_by_id(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
     """The elements behind ids. An id that the platform does not accept must not cost the others theirs."""
     try:
         return (await platform.several(ids)).conversations
@@ -181,7 +181,7 @@ async def _several(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
         if len(ids) == 1:
             return ()
     half = len(ids) // 2
-    return await _several(platform, ids[:half]) + await _several(platform, ids[half:])
+    return await _elements_by_id(platform, ids[:half]) + await _elements_by_id(platform, ids[half:])
 
 
 def _without_jobs(cause: TurnkeeperError) -> TurnkeeperError:
@@ -195,7 +195,7 @@ class _Listing:
 
     def __init__(self, platform: Genesys, wanted: Filters, listener: Listener, result: ListingResult) -> None:
         self._platform = platform
-        self._wanted = wanted
+        self._filters = wanted
         self._listener = listener
         self._result = result
         self._seen: set[str] = set()
@@ -224,29 +224,31 @@ class _Listing:
         total: int | None = None
         paged = 0
         for descending in (False, True):
-            async with aclosing(self._platform.conversations(day, self._wanted, descending=descending)) as pages:
+            async with aclosing(self._platform.conversations(day, self._filters, descending=descending)) as pages:
                 async for page in pages:
                     paged += BATCH
                     total = page.total if total is None else max(total, page.total or 0)
-                    yield self._read(page, ids)
+                    yield self._conversations_of_page(page, ids)
                     if descending and len(ids) >= (total or 0):
                         return
             if total is None or len(ids) >= total:
                 return
         if total is not None and total > paged:
-            async with aclosing(self._beyond(day, total, ids)) as rest:
+            async with aclosing(self._by_job_beyond_paging(day, total, ids)) as rest:
                 async for found in rest:
                     yield found
         if total is not None and len(ids) < total:
-            self._short(day, total, len(ids))
+            self._note_missing(day, total, len(ids))
 
-    async def _beyond(self, day: Interval, total: int, ids: set[str]) -> AsyncGenerator[list[Discovered], None]:
+    async def _by_job_beyond_paging(
+        self, day: Interval, total: int, ids: set[str]
+    ) -> AsyncGenerator[list[Discovered], None]:
         """A day with more than twice the query's depth: only a job goes that far, once the data lake holds the day."""
         available = None
-        async with aclosing(self._platform.job(day, self._wanted)) as pages:
+        async with aclosing(self._platform.job(day, self._filters)) as pages:
             async for page in pages:
                 available = page.available or available
-                yield self._read(page, ids)
+                yield self._conversations_of_page(page, ids)
         if available is None or available < day.end:
             raise Unavailable(
                 f"{total} conversations are more than the query can page, and jobs reach no further than {available}",
@@ -259,10 +261,10 @@ class _Listing:
         """All of a job, and of the query for the days that turn out not to be in the data lake yet."""
         available = None
         ids: set[str] = set()
-        async with aclosing(self._platform.job(interval, self._wanted)) as pages:
+        async with aclosing(self._platform.job(interval, self._filters)) as pages:
             async for page in pages:
                 available = page.available or available
-                yield self._read(page, ids)
+                yield self._conversations_of_page(page, ids)
         known = interval.end if available is None else midnight(available - margin)
         if known < interval.end:
             for day in days(Interval(max(known, interval.start), interval.end)):
@@ -270,22 +272,22 @@ class _Listing:
                     async for found in rest:
                         yield found
 
-    def _read(self, page: DetailsPage, ids: set[str]) -> list[Discovered]:
+    def _conversations_of_page(self, page: DetailsPage, ids: set[str]) -> list[Discovered]:
         """A page's conversations; ``ids`` learns of them, and of the elements that are none."""
         found, rejected = read_elements(page, self._listener)
         new = {one.conversation for one in found} | rejected.keys()
         ids |= new
         for key in rejected.keys() - self._seen:
-            self._reject(rejected[key])
+            self._note_rejected(rejected[key])
         self._seen |= new
         self._result.distinct = len(self._seen)
         return found
 
-    def _reject(self, element: RejectedElement) -> None:
+    def _note_rejected(self, element: RejectedElement) -> None:
         self._result.rejected.append(element)
         self._listener(Noted(note=f"a conversation in the listing is refused: {element.reason} ({element.shown})"))
 
-    def _short(self, day: Interval, total: int, came: int) -> None:
+    def _note_missing(self, day: Interval, total: int, came: int) -> None:
         self._result.missing += total - came
         self._listener(
             Noted(
@@ -300,18 +302,18 @@ def read_elements(page: DetailsPage, listener: Listener) -> tuple[list[Discovere
     found: dict[str, Discovered] = {}
     rejected: dict[str, RejectedElement] = {}
     for body in page.conversations:
-        details = _understood(body, listener)
+        details = _details_of_element(body, listener)
         if is_id(details.conversation):
             kept = None if body in page.censored else body
             found[details.conversation] = Discovered(details.conversation, kept, details)
         else:
             # Not the id itself: it may have any length, and be that of another element.
             key = f"\0{hashlib.sha256(body).hexdigest()}"
-            rejected[key] = _rejected(details.conversation)
+            rejected[key] = _rejected_element(details.conversation)
     return list(found.values()), rejected
 
 
-def _understood(body: bytes, listener: Listener) -> Details:
+def _details_of_element(body: bytes, listener: Listener) -> Details:
     """One element read; what cannot be read is still a conversation whose bytes are kept, if it says which."""
     try:
         return read_details(body)
@@ -330,7 +332,7 @@ def _id_in(body: bytes) -> str:
         return ""
 
 
-def _rejected(conversation: str) -> RejectedElement:
+def _rejected_element(conversation: str) -> RejectedElement:
     if not conversation:
         return RejectedElement("without an id", "it does not say which conversation it is")
     return RejectedElement(plain(repr(conversation), 80), "its id is none, so it can be no key in an archive")
@@ -354,7 +356,7 @@ async def with_listed(platform: Genesys, found: Sequence[Discovered]) -> Sequenc
     if not starts or len(starts) < len(found):
         return found
     span = Interval(moment_of(min(starts)), moment_of(max(starts)) + timedelta(milliseconds=1))
-    listed = await platform.listed(span, worth=max(1, len(found) // _WORTH))
+    listed = await platform.listed(span, worth=max(1, len(found) // _PAGES_WORTH))
     if listed is None or not listed.complete:
         return found
     return [replace(one, listed=listed.of(one.conversation)) for one in found]

@@ -22,8 +22,9 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.estimate import RequestEstimate, estimate_requests
 from turnkeeper.exporter.ledger import Ledger, ledger_path
+from turnkeeper.exporter.pipeline import claim_archive
 from turnkeeper.exporter.range import Follow, Range
-from turnkeeper.exporter.run import Run, by_id, claimed
+from turnkeeper.exporter.run import Run, by_id
 from turnkeeper.exporter.run_report import RunReport
 from turnkeeper.exporter.shutdown import stoppable
 from turnkeeper.genesys.client import Genesys
@@ -87,7 +88,7 @@ def export(
     with single conversations is in the report.
     """
     clock = clock or SystemClock()
-    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    asked = _single_range(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
     if asked is None and not retry:
         raise Misconfigured("nothing was asked for", hint=_NOTHING)
     settings = settings or ExportSettings()
@@ -101,10 +102,10 @@ def export(
     async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
-            if await stoppable(partial(claimed, door, archive), stop) is None:
+            if await stoppable(partial(claim_archive, door, archive), stop) is None:
                 return RunReport(ended="interrupted")
             begun, ended = _RETRY if retry else _EXPORT
-            await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_what(asked)))
+            await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_audit_of_request(asked)))
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
                 if retry:
@@ -115,7 +116,7 @@ def export(
                 report = await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
                 book.close()
-            await anyio.to_thread.run_sync(partial(archive.audit.record, ended, **_came_of(asked, report)))
+            await anyio.to_thread.run_sync(partial(archive.audit.record, ended, **_audit_of_result(asked, report)))
             return report
 
     with foreign_as_defect("export", ""):
@@ -139,7 +140,7 @@ def estimate(
     Raises what asking the platform raises.
     """
     clock = clock or SystemClock()
-    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    asked = _single_range(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
     if asked is None:
         raise Misconfigured("nothing was asked for", hint=_NOTHING)
 
@@ -161,7 +162,7 @@ def estimate(
         return run(verb)
 
 
-def _what(asked: Range | Follow | None) -> dict[str, Any]:
+def _audit_of_request(asked: Range | Follow | None) -> dict[str, Any]:
     """What the audit says of a run that begins: never the words of a filter."""
     if isinstance(asked, Follow):
         return {"follow": True, "filtered": bool(asked.filters)}
@@ -173,7 +174,7 @@ def _what(asked: Range | Follow | None) -> dict[str, Any]:
     return stretch | {"filtered": bool(asked.filters)}
 
 
-def _came_of(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
+def _audit_of_result(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
     """What the audit says at the end: the run's report, and its counts. One that followed has many reports."""
     if isinstance(asked, Follow):
         return {"follow": True, "ended": report.ended}
@@ -181,7 +182,7 @@ def _came_of(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
     return {"run": keys.run(report.started_at, report.ended_at), "ended": report.ended} | counts
 
 
-def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
+def _single_range(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
     if wanted is not None and said is not None:
         hint = "Leave out since, until, last and ids, or the Range."
         raise Misconfigured("a range was given twice", hint=hint)

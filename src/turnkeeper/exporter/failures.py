@@ -8,7 +8,7 @@ from turnkeeper.errors import Defect, TurnkeeperError
 from turnkeeper.exporter.ledger import Outstanding
 from turnkeeper.exporter.run_report import Failure
 
-__all__ = ["earlier_failure", "failure_of", "unreadable"]
+__all__ = ["earlier_failure", "failure_of", "unreadable_failure"]
 
 
 def failure_of(conversation: str, cause: TurnkeeperError, prefix: str = "") -> Failure:
@@ -25,16 +25,16 @@ def failure_of(conversation: str, cause: TurnkeeperError, prefix: str = "") -> F
 def earlier_failure(one: Outstanding) -> Failure:
     """A failure that an earlier run saw, in the words that the ledger holds of it."""
     said = one.call.reason if one.call.state == "failed" else _first_failure(one.call)
-    return _noted(one, said, earlier=True)
+    return _failure_of_outstanding(one, said, earlier=True)
 
 
-def unreadable(one: Outstanding) -> Failure:
+def unreadable_failure(one: Outstanding) -> Failure:
     """A conversation that is kept and cannot be read, or one recording of it."""
     audio = next((leg.reason for leg in one.call.legs if leg.id == AUDIO), "")
-    return _noted(one, one.call.reason if one.call.state == "unread" else f"Unread: {audio}")
+    return _failure_of_outstanding(one, one.call.reason if one.call.state == "unread" else f"Unread: {audio}")
 
 
-def _noted(one: Outstanding, said: str, *, earlier: bool = False) -> Failure:
+def _failure_of_outstanding(one: Outstanding, said: str, *, earlier: bool = False) -> Failure:
     error, colon, message = said.partition(": ")
     return Failure(
         conversation=one.call.conversation,

@@ -53,7 +53,7 @@ def restore(
             except Unread as cause:
                 damaged(cause)
                 continue
-            ledger.restore(day, ((call, _due(call)) for call in calls))
+            ledger.restore(day, ((call, _due_of_call(call)) for call in calls))
             taken += len(calls)
     return taken
 
@@ -63,7 +63,7 @@ def epoch_ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _due(call: CallState) -> int | None:
+def _due_of_call(call: CallState) -> int | None:
     if call.state == "erased":
         return None
     if call.state in ("pending", "failed"):
