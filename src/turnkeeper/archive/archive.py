@@ -23,7 +23,7 @@ from turnkeeper.archive.removal import remove_conversation
 from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
-from turnkeeper.archive.views.builder import Reading
+from turnkeeper.archive.views.builder import ReadOptions
 from turnkeeper.audio.containers import content_type
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import NotFound, Skippable, TurnkeeperError, Unread
@@ -135,7 +135,7 @@ class Archive:
             check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, use_cache=new)
         request = CommitRequest(conversation, fetched, states, selections, notes, recordings, sync_mode)
-        kept = self._committer.commit(request, Reading(names=self._names, details=details), new=new)
+        kept = self._committer.commit(request, ReadOptions(names=self._names, details=details), new=new)
         return self._settled(kept, new=new, publish=publish)
 
     def keep(self, conversation: str, arrived: Sequence[FetchedBody], **options: Any) -> CommitResult:
@@ -155,13 +155,13 @@ class Archive:
             self._tombstones.refuse(conversation)
 
     def rebuild(
-        self, conversation: str, reading: Reading | None = None, *, move: bool = False, publish: bool = True
+        self, conversation: str, reading: ReadOptions | None = None, *, move: bool = False, publish: bool = True
     ) -> CommitResult:
         """Build the views again from the archived inputs alone. ``move`` also stores the views of an archive of version
         1 under keys of this version. Raises ``NotFound`` for an unknown conversation, ``Erased`` for an erased one."""
         self._check(write=True)
         self._tombstones.refuse(conversation)
-        kept = self._committer.commit(CommitRequest(conversation, {}, move=move), reading or Reading())
+        kept = self._committer.commit(CommitRequest(conversation, {}, move=move), reading or ReadOptions())
         return self._settled(kept, new=False, publish=publish)
 
     def publish(self, manifests: Iterable[Manifest]) -> None:

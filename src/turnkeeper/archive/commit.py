@@ -1,7 +1,7 @@
 """Write a generation of one conversation: its inputs, its views, and its manifest last.
 
-Inputs and views have their own hash in their keys, so a writer that dies, or loses the race for a generation, has
-changed nothing that any manifest names.
+The keys of inputs and views contain the hash of their content. So a writer that is killed, or loses the race for a
+generation, has changed nothing that any manifest names.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ from pathlib import Path
 
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.generations import current_manifest
-from turnkeeper.archive.known_details import known_details, without_known_details
-from turnkeeper.archive.known_recordings import without_known_recordings
 from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, View, encode
-from turnkeeper.archive.name_lists import NameCache, relevant_ids
+from turnkeeper.archive.name_lists import NameCache
 from turnkeeper.archive.superseded_views import SupersededViews
-from turnkeeper.archive.views.builder import Built, Reading
-from turnkeeper.archive.views.reuse import Made, carried, chosen, make
+from turnkeeper.archive.unchanged_inputs import UnchangedInputs
+from turnkeeper.archive.views.builder import BuiltViews, ReadOptions
+from turnkeeper.archive.views.reuse import BuildRequest, build_or_reuse, reusable_views, selections_to_build
 from turnkeeper.audio.containers import HEAD, content_type
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
 from turnkeeper.model import RecordingState, Summary
 from turnkeeper.payloads.details import Details
-from turnkeeper.payloads.directory import read_names
 from turnkeeper.spool import Source, Spool
 from turnkeeper.storage.store import Store
 from turnkeeper.transcript.select import Selection
@@ -38,15 +36,15 @@ __all__ = ["CommitRequest", "CommitResult", "Committer", "FetchedBody"]
 PRODUCER = f"turnkeeper/{__version__}"
 ATTEMPTS = 8
 BLOCK = 1 << 20
-_LISTS = "directory/"
-"""How a note about a list of names begins."""
+_NAME_LIST_NOTE = "directory/"
+"""The beginning of each note about a list of names that cannot be read."""
 
 
 @dataclass(frozen=True)
 class FetchedBody:
-    """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
-    ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``. The body's ``withheld`` goes
-    into the manifest.
+    """A body that was fetched completely. ``source`` says what it is: ``speech/{communication}``, ``media``,
+    ``media/metadata``, ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``. The body's
+    ``withheld`` goes into the manifest.
     """
 
     body: Spool
@@ -56,11 +54,11 @@ class FetchedBody:
 
 @dataclass(frozen=True)
 class CommitResult:
-    """What the archive holds now. ``changed`` is False where nothing had to be written.
+    """What the archive holds now. ``changed`` is False if nothing had to be written.
 
-    ``key`` is the transcript's, or the manifest's where the inputs cannot be read: then ``summary`` is None and
-    ``manifest.unread`` says why. ``selected`` counts the turns of each selection, by its slug. ``notes`` are
-    remarks of this reading. ``details`` is what the archived details say, None where there are none to be read.
+    ``key`` is the transcript's. If the inputs cannot be read, it is the manifest's, ``summary`` is None and
+    ``manifest.unread`` says why. ``selected`` counts the turns of each selection, by its slug. ``notes`` are remarks
+    from building the views. ``details`` is what the archived details say, None if there are none that can be read.
     """
 
     manifest: Manifest
@@ -74,11 +72,11 @@ class CommitResult:
 
 @dataclass(frozen=True)
 class CommitRequest:
-    """What is to be kept: the inputs by what they are, and what is said about them. ``move`` asks for a new generation
-    where a view still stands under a key of version 1."""
+    """What to commit: the fetched bodies, and what is known about them. ``move`` requests a new generation if a view is
+    still stored under a key of version 1."""
 
     conversation: str
-    arrived: Mapping[Input, Source]
+    fetched: Mapping[Input, Source]
     states: Sequence[CommunicationState] = ()
     selections: Sequence[Selection] = ()
     notes: Sequence[str] = ()
@@ -87,24 +85,24 @@ class CommitRequest:
     move: bool = False
 
 
-def as_input(conversation: str, arrived: FetchedBody) -> Input:
-    """What an arrived body is, and where it goes. Raises ``Misconfigured`` for ids that cannot become keys."""
-    body, head = arrived.body.seal(), b""
-    if inputs.recording_of(arrived.source):
+def as_input(conversation: str, fetched: FetchedBody) -> Input:
+    """The manifest's entry of a fetched body. Raises ``Misconfigured`` for ids that cannot become keys."""
+    body, head = fetched.body.seal(), b""
+    if inputs.recording_of(fetched.source):
         with body.open() as reader:
             head = reader.read(HEAD)
     sha256 = body.sha256
     return Input(
-        key=inputs.key_of(conversation, arrived.source, arrived.communication, sha256, head),
+        key=inputs.key_of(conversation, fetched.source, fetched.communication, sha256, head),
         size=body.size,
         sha256=sha256,
-        source=arrived.source,
+        source=fetched.source,
         withheld=body.withheld,
     )
 
 
 class Committer:
-    """Commits generations to one store. Safe to use from several threads. ``names`` remembers lists of names."""
+    """Commits generations to one store. Safe to use from several threads. ``names`` caches parsed lists of names."""
 
     def __init__(
         self,
@@ -121,112 +119,106 @@ class Committer:
         self._listener = listener
         self._spool_folder = spool_folder
         self._superseded = SupersededViews(store, clock)
-        self._shared: set[str] = set()
+        self._stored_lists: set[str] = set()
+        """The keys of lists of names that are known to be in the archive."""
 
-    def commit(self, request: CommitRequest, reading: Reading, *, new: bool = False) -> CommitResult:
+    def commit(self, request: CommitRequest, reading: ReadOptions, *, new: bool = False) -> CommitResult:
         """Store what is new, and the manifest that names it, if anything changed.
 
-        ``new`` says that the conversation is believed not to be here: then one look at its first manifest is enough.
-        Without it, an unchanged call would leave the bytes of its other spelling here, which no manifest names.
+        ``new`` says that the conversation is believed not to be in the archive. Then one request for its first manifest
+        makes sure.
         """
         first = keys.manifest(request.conversation, 1)
         for attempt in range(ATTEMPTS):
-            absent = new and not attempt and self._store.size(first) is None
-            current = None if absent else current_manifest(self._store, request.conversation)
+            is_absent = new and not attempt and self._store.size(first) is None
+            current = None if is_absent else current_manifest(self._store, request.conversation)
             with contextlib.ExitStack() as open_spools:
                 try:
-                    return self._attempt(request, reading, current, open_spools, anew=attempt > 0)
+                    return self._commit_after(request, reading, current, open_spools, is_retry=attempt > 0)
                 except Conflict:
-                    continue  # somebody else wrote this generation: look at it and build the next one
+                    continue  # another writer committed this generation: read it, and build the next one
         raise Unavailable(f"{ATTEMPTS} times another writer was first", operation="keep", key=request.conversation)
 
-    def _attempt(
+    def _commit_after(
         self,
         request: CommitRequest,
-        reading: Reading,
+        reading: ReadOptions,
         current: Manifest | None,
         open_spools: contextlib.ExitStack,
         *,
-        anew: bool,
+        is_retry: bool,
     ) -> CommitResult:
+        """Build and store the generation after ``current``. Raises ``Conflict`` if another writer was first."""
         earlier = current.inputs if current else ()
         archived: dict[Input, Spool] = {}
 
-        def back(taken: Input) -> Spool:
-            if taken not in archived:
-                archived[taken] = self._back(taken, open_spools)
-            return archived[taken]
+        def read_back(body: Input) -> Spool:
+            if body not in archived:
+                archived[body] = self._read_back(body, open_spools)
+            return archived[body]
 
-        arrived, reading = self._news(request, reading, current, back)
-        composed = inputs.compose(earlier, list(arrived))
-        if not any(inputs.is_transcript(taken.source) for taken in composed):
+        unchanged = UnchangedInputs(earlier, read_back, self._names, self._is_list_stored)
+        new, details = unchanged.remove_from(request.fetched, reading.details)
+        composed = inputs.compose(earlier, list(new))
+        if not any(inputs.is_transcript(body.source) for body in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=request.conversation)
-        self._put_inputs(request.arrived, arrived, earlier)
-        selections = chosen(current, request.selections)
+        self._put_inputs(request.fetched, new, earlier)
         mode = request.sync_mode or (current.sync_mode if current else None)
-        made = Made(
+        build = BuildRequest(
             request.conversation,
             composed,
-            lambda taken: arrived.get(taken) or back(taken),
-            selections,
-            reading,
+            lambda body: new.get(body) or read_back(body),
+            selections_to_build(current, request.selections),
+            replace(reading, details=details),
             mode or "report",
         )
-        # A rebuild, and what follows a lost race, makes everything again.
-        carry = carried(self._is_whole, current, composed, made.mode, PRODUCER) if request.arrived and not anew else ()
-        built = make(made, carry, current)
+        # A rebuild, and a retry after a lost race, build every view.
+        may_reuse = request.fetched and not is_retry
+        reusable = reusable_views(self._is_whole, current, composed, build.mode, PRODUCER) if may_reuse else ()
+        built = build_or_reuse(build, reusable, current)
         open_spools.callback(built.close)
-        manifest = self._manifest(request, current, composed, selections, built, mode)
-        return self._stored(request, manifest, built, current)
+        manifest = self._new_manifest(request, current, build, built, mode)
+        return self._store_generation(request, manifest, built, current)
 
-    def _news(
-        self, request: CommitRequest, reading: Reading, current: Manifest | None, back: inputs.Back
-    ) -> tuple[dict[Input, Source], Reading]:
-        """What arrived, less what says nothing new, and the reading with the details that hold."""
-        earlier = current.inputs if current else ()
-        arrived = without_known_details(request.arrived, earlier, back, reading.details)
-        if reading.details is None and any(inputs.is_directory(taken.source) for taken in arrived):
-            reading = replace(reading, details=known_details(arrived, earlier, back))
-        arrived = self._without_known_names(arrived, current, reading, back)
-        return without_known_recordings(arrived, earlier, back), reading
-
-    def _stored(
-        self, request: CommitRequest, manifest: Manifest, built: Built, current: Manifest | None
+    def _store_generation(
+        self, request: CommitRequest, manifest: Manifest, built: BuiltViews, current: Manifest | None
     ) -> CommitResult:
+        """Store views and manifest if anything changed. Otherwise only replace views that are missing or damaged."""
         moves = request.move and current is not None and any(view.has_legacy_key for view in current.views)
         if current and not moves and current.says_the_same(manifest):
             self._put_views(built, current.views, current, thorough=True)
-            self._listener(_archived(current, changed=False))
+            self._listener(_archived_event(current, changed=False))
             return _result(current, built, changed=False)
         self._put_views(built, manifest.views, current)
         key = keys.manifest(manifest.conversation, manifest.generation)
         self._store.put(key, encode(manifest), create=True)
         if current is not None:
-            self._supersede(built, current, manifest)
-        self._listener(_archived(manifest, changed=True))
+            self._note_superseded(built, current, manifest)
+        self._listener(_archived_event(manifest, changed=True))
         return _result(manifest, built, changed=True)
 
-    def _supersede(self, built: Built, current: Manifest, manifest: Manifest) -> None:
-        named = {view.key for view in manifest.views}
-        if any(view.key not in named for view in current.views):
+    def _note_superseded(self, built: BuiltViews, current: Manifest, manifest: Manifest) -> None:
+        keys_in_use = {view.key for view in manifest.views}
+        if any(view.key not in keys_in_use for view in current.views):
             self._superseded.note(manifest.conversation)
         if manifest.generation > 2:
-            # A view may equal one of a generation long superseded, and be swept while this manifest was written.
+            # A view may equal one of a long superseded generation, and a sweep may have deleted it before this manifest
+            # named it. So make sure that all views are there.
             self._put_views(built, manifest.views, manifest)
 
-    def _manifest(
+    def _new_manifest(
         self,
         request: CommitRequest,
         current: Manifest | None,
-        composed: tuple[Input, ...],
-        selections: Sequence[Selection],
-        built: Built,
+        build: BuildRequest,
+        built: BuiltViews,
         mode: SyncMode | None,
     ) -> Manifest:
         earlier = current.communications if current else ()
-        # Lists of names are looked at again.
-        earlier_notes = [note for note in current.notes if not note.startswith(_LISTS)] if current else []
-        remarks = request.notes if request.arrived or not current else earlier_notes
+        # A rebuild keeps the notes of the fetch. It reads the lists of names again, so it replaces the notes on those.
+        earlier_notes = [note for note in current.notes if not note.startswith(_NAME_LIST_NOTE)] if current else []
+        notes = request.notes if request.fetched or not current else earlier_notes
+        composed = tuple(build.inputs)
         return Manifest(
             format=FORMAT,
             conversation=request.conversation,
@@ -237,8 +229,8 @@ class Committer:
             communications=inputs.merge_states(earlier, request.states, composed),
             inputs=composed,
             views=built.views,
-            selections=tuple(selection.slug for selection in selections),
-            notes=tuple(dict.fromkeys([*remarks, *built.notes])),
+            selections=tuple(selection.slug for selection in build.selections),
+            notes=tuple(dict.fromkeys([*notes, *built.notes])),
             unread=built.unread,
             summary=built.summary,
             recordings=inputs.merge_recordings(
@@ -254,76 +246,51 @@ class Committer:
             defects=built.summary.defects if built.summary else 0,
         )
 
-    def _without_known_names(
-        self, arrived: Mapping[Input, Source], current: Manifest | None, reading: Reading, back: inputs.Back
-    ) -> dict[Input, Source]:
-        """What arrived, less lists of names that tell this conversation nothing new.
-
-        One way of fetching lists everybody, another only those who took part: what counts is whom a list names of
-        those who took part.
-        """
-        if current is None:
-            return dict(arrived)
-        known = {taken.source: taken for taken in current.inputs if inputs.is_directory(taken.source)}
-
-        def names_nobody_new(taken: Input, body: Source) -> bool:
-            if not inputs.is_directory(taken.source):
-                return False
-            before = known.get(taken.source)
-            if before == taken or (before and not self._is_there(before)):
-                return False
-            ids = relevant_ids(taken.source, reading.details)
-            if before is None:
-                return ids is not None and not self._names.names_any(taken.sha256, body, ids)
-            return self._names.adds_nothing(taken.sha256, body, before.sha256, lambda: read_names(back(before)), ids)
-
-        return {taken: body for taken, body in arrived.items() if not names_nobody_new(taken, body)}
-
     def _put_inputs(
-        self, fetched: Mapping[Input, Source], news: Mapping[Input, Source], earlier: Sequence[Input]
+        self, fetched: Mapping[Input, Source], new: Mapping[Input, Source], earlier: Sequence[Input]
     ) -> None:
-        """Store what is new, and again what was archived before and is missing or damaged in the archive."""
-        held = {taken.key for taken in earlier}
-        for taken, body in fetched.items():
-            if taken.key in self._shared or not (taken in news or taken.key in held):
+        """Store the new bodies, and those that were archived before and are missing or damaged in the archive."""
+        earlier_keys = {body.key for body in earlier}
+        for body, source in fetched.items():
+            if body.key in self._stored_lists or not (body in new or body.key in earlier_keys):
                 continue
-            kind = content_type(taken.key.rpartition(".")[2])
-            if inputs.is_directory(taken.source):
-                # A list of names is shared by many conversations, and looked at once.
-                if not self._is_there(taken):
-                    self._store.put_stream(taken.key, body, content_type=kind)
-                    self._shared.add(taken.key)
-            elif taken.key not in held or not self._is_whole(taken):
-                self._store.put_stream(taken.key, body, content_type=kind)
+            kind = content_type(body.key.rpartition(".")[2])
+            if inputs.is_directory(body.source):
+                # Many conversations share a list of names, so each list is checked once.
+                if not self._is_list_stored(body):
+                    self._store.put_stream(body.key, source, content_type=kind)
+                    self._stored_lists.add(body.key)
+            elif body.key not in earlier_keys or not self._is_whole(body):
+                self._store.put_stream(body.key, source, content_type=kind)
 
-    def _is_there(self, taken: Input) -> bool:
-        """Whether a list of names is in the archive. It is asked for once."""
-        if taken.key not in self._shared and self._store.size(taken.key) == taken.size and self._is_whole(taken):
-            self._shared.add(taken.key)
-        return taken.key in self._shared
+    def _is_list_stored(self, body: Input) -> bool:
+        """Whether a list of names is in the archive. The store is asked only until the answer is yes."""
+        if body.key not in self._stored_lists and self._store.size(body.key) == body.size and self._is_whole(body):
+            self._stored_lists.add(body.key)
+        return body.key in self._stored_lists
 
-    def _is_whole(self, taken: Input | View) -> bool:
-        """Whether the archived object has the bytes that its manifest names."""
+    def _is_whole(self, listed: Input | View) -> bool:
+        """Whether the archived object has the SHA-256 that its manifest gives."""
         digest = hashlib.sha256()
         try:
-            with self._store.open(taken.key) as body:
+            with self._store.open(listed.key) as body:
                 while block := body.read(BLOCK):
                     digest.update(block)
         except NotFound:
             return False
-        return digest.hexdigest() == taken.sha256
+        return digest.hexdigest() == listed.sha256
 
     def _put_views(
-        self, built: Built, views: Sequence[View], current: Manifest | None, *, thorough: bool = False
+        self, built: BuiltViews, views: Sequence[View], current: Manifest | None, *, thorough: bool = False
     ) -> None:
-        """Store the views that ``current`` does not name, and those that it names and that are not there.
+        """Store the views that ``current`` does not name, and those that it names and that are missing in the archive.
 
         ``thorough`` also compares the bytes of those that are there.
         """
-        named = {view.key for view in current.views} if current else set()
+        current_keys = {view.key for view in current.views} if current else set()
 
         def is_stored(view: View) -> bool:
-            if view.key not in named or self._store.size(view.key) != view.size:
+            if view.key not in current_keys or self._store.size(view.key) != view.size:
                 return False
             return not thorough or self._is_whole(view)
 
@@ -332,34 +299,34 @@ class Committer:
             if spool is not None and not is_stored(view):
                 self._store.put_stream(view.key, spool, content_type=content_type(view.key.rpartition(".")[2]))
 
-    def _back(self, taken: Input, open_spools: contextlib.ExitStack) -> Spool:
-        """An archived input in a spool. Raises ``Unread`` when its bytes are not the ones that were archived."""
+    def _read_back(self, listed: Input, open_spools: contextlib.ExitStack) -> Spool:
+        """Read an archived input into a spool. Raises ``Unread`` if its bytes are not the ones that were archived."""
         spool = open_spools.enter_context(Spool(self._spool_folder))
         hint = "The object was removed, changed or damaged since: restore it from a version or a copy."
         try:
-            with self._store.open(taken.key) as body:
+            with self._store.open(listed.key) as body:
                 while block := body.read(BLOCK):
                     spool.write(block)
         except NotFound:
-            raise Unread("it was archived and is not there", operation="read", key=taken.key, hint=hint) from None
-        if spool.sha256 != taken.sha256:
-            raise Unread("its bytes are not the ones archived", operation="read", key=taken.key, hint=hint)
+            raise Unread("it was archived and is not there", operation="read", key=listed.key, hint=hint) from None
+        if spool.sha256 != listed.sha256:
+            raise Unread("its bytes are not the ones archived", operation="read", key=listed.key, hint=hint)
         return spool.seal()
 
 
-def _key(manifest: Manifest) -> str:
-    """The transcript's key; the manifest's own where there is none."""
+def _transcript_key(manifest: Manifest) -> str:
+    """The transcript's key; the manifest's own if there is no transcript."""
     view = manifest.view(keys.transcript(manifest.conversation))
     return view.key if view else keys.manifest(manifest.conversation, manifest.generation)
 
 
-def _result(manifest: Manifest, built: Built, *, changed: bool) -> CommitResult:
+def _result(manifest: Manifest, built: BuiltViews, *, changed: bool) -> CommitResult:
     return CommitResult(
-        manifest, built.summary, _key(manifest), changed, built.selected, tuple(built.notes), built.details
+        manifest, built.summary, _transcript_key(manifest), changed, built.selected, tuple(built.notes), built.details
     )
 
 
-def _archived(manifest: Manifest, *, changed: bool) -> Archived:
+def _archived_event(manifest: Manifest, *, changed: bool) -> Archived:
     return Archived(
         conversation=manifest.conversation, generation=manifest.generation, state=manifest.state, changed=changed
     )

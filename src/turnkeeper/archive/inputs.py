@@ -13,7 +13,7 @@ from turnkeeper.spool import Source
 __all__ = [
     "CONVERSATION",
     "RECORDINGS",
-    "Back",
+    "ReadBack",
     "audio_keys",
     "communication_of",
     "compose",
@@ -27,7 +27,7 @@ __all__ = [
     "recording_of",
 ]
 
-Back = Callable[[Input], Source]
+ReadBack = Callable[[Input], Source]
 """Reads the archived bytes of an input back. Raises ``Unread`` if they are gone or changed."""
 
 CONVERSATION = "conversation"

@@ -10,7 +10,7 @@ import msgspec
 
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.archive.views.builder import Reading
+from turnkeeper.archive.views.builder import ReadOptions
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Defect, Erased, Fatal, NotFound, TurnkeeperError
 
@@ -54,7 +54,7 @@ def reread(
         for conversation in archive.conversations() if selected is None else selected:
             before = _state_before(archive, conversation)
             if before == "unread" or every or selected is not None:
-                result, manifest = _reread_one(archive, conversation, before, Reading(options), move=every)
+                result, manifest = _reread_one(archive, conversation, before, ReadOptions(options), move=every)
                 manifests += [manifest] if manifest else []
                 if len(manifests) >= _PUBLISHED_AT_ONCE:
                     archive.publish(manifests)
@@ -80,7 +80,7 @@ def _state_before(archive: Archive, conversation: str) -> str:
 
 
 def _reread_one(
-    archive: Archive, conversation: str, before: str, reading: Reading, *, move: bool
+    archive: Archive, conversation: str, before: str, reading: ReadOptions, *, move: bool
 ) -> tuple[RereadResult, Manifest | None]:
     try:
         kept = archive.rebuild(conversation, reading, move=move, publish=False)

@@ -23,7 +23,7 @@ from turnkeeper.archive.manifest import Input, Manifest, View, foreign_objects, 
 from turnkeeper.archive.metadata import FORMAT_1, read_metadata
 from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.archive.views.builder import Reading, build
+from turnkeeper.archive.views.builder import ReadOptions, build_views
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
 from turnkeeper.storage.folder import FolderStore
@@ -270,7 +270,7 @@ class Verification:
             key = keys.manifest(manifest.conversation, manifest.generation)
             yield Finding("unreadable", key, manifest.conversation, f"its selections: {cause.message}")
             return
-        built = build(manifest.conversation, bodies, selections, Reading(spool_folder=self._spool_folder))
+        built = build_views(manifest.conversation, bodies, selections, ReadOptions(spool_folder=self._spool_folder))
         try:
             for view in built.views:
                 listed = manifest.view(view.name)

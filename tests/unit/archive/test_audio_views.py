@@ -20,7 +20,7 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import Input, Manifest
 from turnkeeper.archive.views.audio import AudioTask, build_audio_views
-from turnkeeper.archive.views.builder import Reading
+from turnkeeper.archive.views.builder import ReadOptions
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.model import RecordingState, Turn
@@ -237,7 +237,7 @@ class Late(SpeechDialect):
 def test_a_transcript_read_by_another_reader_has_its_own_alignment(watched: tuple[Archive, Watched]) -> None:
     archive, door = watched
     before = alignment(archive)
-    archive.rebuild(CALL, Reading({"shapes": (Late(),)}))
+    archive.rebuild(CALL, ReadOptions({"shapes": (Late(),)}))
     assert alignment(archive) != before
     door.opened.clear()
     kept(archive)

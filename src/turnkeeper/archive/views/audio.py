@@ -1,6 +1,6 @@
-"""The views of a conversation's audio: a waveform per recording, and which samples each turn is.
+"""Build the views of a conversation's audio: a waveform for each recording, and the samples of each turn.
 
-Audio that cannot be read costs its own views and nothing else: the reason is given back.
+Audio that cannot be read costs its own views and nothing else. The result says why.
 """
 
 from __future__ import annotations
@@ -32,18 +32,20 @@ __all__ = ["PEAKS_ZOOM", "AudioTask", "AudioViews", "build_audio_views"]
 PEAKS_ZOOM = 256
 """Samples per pixel of the stored waveform: 32 ms at 8 kHz."""
 
-View = Callable[[str], AbstractContextManager[BinaryIO]]
+OpenView = Callable[[str], AbstractContextManager[BinaryIO]]
+"""Opens a view of this name for writing."""
 
 
 @dataclass(frozen=True)
 class AudioTask:
-    """What to build from. ``files`` are the audio inputs by recording, in channel order; ``told`` what the platform
-    says of the recordings; ``turns`` gives the transcript afresh; ``base`` is its time zero in epoch milliseconds.
+    """What to build from. ``files`` are the audio inputs by recording, in channel order; ``recordings`` are the
+    platform's entries of the recordings; ``turns`` iterates over the transcript from its start; ``base`` is its time
+    zero in epoch milliseconds.
     """
 
     conversation: str
     files: Mapping[str, Sequence[tuple[Input, Source]]]
-    told: Mapping[str, Recording]
+    recordings: Mapping[str, Recording]
     turns: Callable[[], Iterator[Turn]]
     base: int | None
     mode: SyncMode
@@ -51,8 +53,8 @@ class AudioTask:
 
 @dataclass
 class AudioViews:
-    """What came of it, by recording: the compact verdict for the manifest, why it could not be read, remarks about a
-    file that could, and ``incomplete``: what is missing in its sound."""
+    """The results by recording: ``sync`` is the short verdict for the manifest, ``unread`` why it cannot be read,
+    ``remarks`` what is odd about it, and ``incomplete`` what its sound lacks."""
 
     sync: dict[str, dict[str, object]] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
@@ -60,115 +62,117 @@ class AudioViews:
     incomplete: dict[str, str] = field(default_factory=dict)
 
 
-def build_audio_views(task: AudioTask, view: View) -> AudioViews:
+def build_audio_views(task: AudioTask, view: OpenView) -> AudioViews:
     """Write ``peaks/…`` of every recording that can be read, and ``alignment/…`` over all of them."""
-    sound = AudioViews()
+    result = AudioViews()
     aligned = []
-    for recording in _in_time(task):
+    for recording in _by_start(task):
         try:
-            aligned.append(_one(task, recording, sound, view))
+            aligned.append(_build_recording(task, recording, result, view))
         except (Unread, Misconfigured) as cause:
-            sound.unread[recording] = f"{cause.message}. {cause.hint}" if cause.hint else cause.message
+            result.unread[recording] = f"{cause.message}. {cause.hint}" if cause.hint else cause.message
         except (TurnkeeperError, OSError, MemoryError):
             raise
         except Exception as defect:
-            # A decoder or a measurement that breaks must not cost the transcript, nor the other recordings.
-            said_so = f"{type(defect).__name__}: {str(defect)[:200]}"
-            sound.unread[recording] = f"turnkeeper broke while reading it ({said_so}); please report this"
+            # A bug in a decoder or a measurement must not cost the transcript, nor the other recordings.
+            reason = f"{type(defect).__name__}: {str(defect)[:200]}"
+            result.unread[recording] = f"turnkeeper broke while reading it ({reason}); please report this"
     if aligned:
         times = ((turn.start_ms, turn.end_ms) for turn in task.turns())
         with view(keys.alignment(task.conversation)) as out:
             write_alignment(task.conversation, aligned, times, out)
-    return sound
+    return result
 
 
-def _in_time(task: AudioTask) -> list[str]:
-    """The recordings in the order of their start, so that the document does not depend on the platform's order."""
-    return sorted(task.files, key=lambda name: (task.told.get(name, Recording(id=name)).start or 0, name))
+def _by_start(task: AudioTask) -> list[str]:
+    """The recordings in the order of their start, so that the views do not depend on the order of the platform."""
+    return sorted(task.files, key=lambda name: (task.recordings.get(name, Recording(id=name)).start or 0, name))
 
 
-def _one(task: AudioTask, name: str, sound: AudioViews, view: View) -> AlignedRecording:
+def _build_recording(task: AudioTask, name: str, result: AudioViews, view: OpenView) -> AlignedRecording:
     files = task.files[name]
-    told = task.told.get(name, Recording(id=name))
-    with _opened(name, files) as audio:
+    recording = task.recordings.get(name, Recording(id=name))
+    with _open_recording(name, files) as audio:
+        # Sync compares at most two channels with the speakers of the transcript.
         mode: SyncMode = task.mode if audio.channels <= 2 else "off"
-        pyramid, heard = _listened(audio, mode)
+        pyramid, loudness_curve = _measure(audio, mode)
         with pyramid:
             frames = pyramid.frames
             if not frames:
                 raise Unread("; ".join(["it holds no samples", *audio.notes]), operation="decode audio", key=name)
             with view(keys.peaks(task.conversation, name)) as out:
                 pyramid.write_dat(out, PEAKS_ZOOM, 8)
-        said = account(told, frames * 1000 / audio.rate)
-        notes = [*audio.notes, *said.notes]
-        if told.start is None or task.base is None:
+        expected = account(recording, frames * 1000 / audio.rate)
+        notes = [*audio.notes, *expected.notes]
+        if recording.start is None or task.base is None:
             notes.append("when it starts is not known: taken as the conversation's start")
-        timeline = _timeline(told, task.base, audio.rate, frames, said.cuts)
+        timeline = _make_timeline(recording, task.base, audio.rate, frames, expected.cuts)
         if mode != task.mode:
             notes.append(f"not compared with the transcript: {audio.channels} channels")
 
         def losses(sync: Sync | None = None) -> tuple[str, ...]:
-            cut = sum(one.end_ms - one.start_ms for one in sync.cuts) if sync else 0
-            return (*audio.losses, *said.losses(cut))
+            cut_ms = sum(cut.end_ms - cut.start_ms for cut in sync.cuts) if sync else 0
+            return (*audio.losses, *expected.losses(cut_ms))
 
-        found = match(audio, timeline, task.turns(), mode, heard=heard, losses=losses)
-        incomplete = found.sync.incomplete if found.sync else losses()
+        matched = match(audio, timeline, task.turns(), mode, heard=loudness_curve, losses=losses)
+        incomplete = matched.sync.incomplete if matched.sync else losses()
         if incomplete:
-            sound.incomplete[name] = "; ".join(dict.fromkeys([*incomplete, *audio.notes]))
+            result.incomplete[name] = "; ".join(dict.fromkeys([*incomplete, *audio.notes]))
         elif audio.notes:
-            sound.remarks[name] = "; ".join(audio.notes)
-        if found.sync is not None:
-            sound.sync[name] = _compact(found.sync, applied=found.applied)
+            result.remarks[name] = "; ".join(audio.notes)
+        if matched.sync is not None:
+            result.sync[name] = _sync_verdict(matched.sync, applied=matched.applied)
         return AlignedRecording(
             id=name,
             codec=audio.codec,
             channels=audio.channels,
-            timeline=found.timeline,
-            channel_roles=found.channel_roles,
+            timeline=matched.timeline,
+            channel_roles=matched.channel_roles,
             key=files[0][0].key,
-            pauses=_announced(told, timeline.start_ms),
+            pauses=_announced_pauses(recording, timeline.start_ms),
             mode=task.mode,
-            applied=found.applied,
-            sync=found.sync,
+            applied=matched.applied,
+            sync=matched.sync,
             notes=tuple(dict.fromkeys(notes)),
             incomplete=incomplete,
         )
 
 
-def _listened(audio: Audio, mode: SyncMode) -> tuple[Pyramid, Loudness | None]:
-    """The waveform and, where it is to be compared, the loudness: both while the audio is decoded once."""
+def _measure(audio: Audio, mode: SyncMode) -> tuple[Pyramid, Loudness | None]:
+    """Draw the waveform and, unless ``mode`` is ``off``, measure the loudness, while the audio is decoded once."""
     drawing = Drawing(audio.rate, audio.channels, zooms=(PEAKS_ZOOM,))
-    passing = drawing.passing(audio.blocks())
+    blocks = drawing.passing(audio.blocks())
     if mode != "off":
-        heard = loudness(passing, audio.rate, audio.channels)
-        return drawing.finish(), heard
-    for _ in passing:
+        curve = loudness(blocks, audio.rate, audio.channels)
+        return drawing.finish(), curve
+    for _ in blocks:
         pass
     return drawing.finish(), None
 
 
-def _opened(name: str, files: Sequence[tuple[Input, Source]]) -> Audio:
+def _open_recording(name: str, files: Sequence[tuple[Input, Source]]) -> Audio:
     if len(files) > 2:
         raise Unread(f"it consists of {len(files)} files", operation="decode audio", key=name)
-    opened = [source.open() for _, source in files]
-    return open_audio(opened[0], second=opened[1] if len(opened) == 2 else None)
+    readers = [source.open() for _, source in files]
+    return open_audio(readers[0], second=readers[1] if len(readers) == 2 else None)
 
 
-def _timeline(told: Recording, base: int | None, rate: int, frames: int, cut_out: Sequence[Pause]) -> Timeline:
-    start = told.start - base if told.start is not None and base is not None else 0
-    cuts = tuple((start + one.start_ms, start + one.end_ms) for one in cut_out)
+def _make_timeline(recording: Recording, base: int | None, rate: int, frames: int, pauses: Sequence[Pause]) -> Timeline:
+    start = recording.start - base if recording.start is not None and base is not None else 0
+    cuts = tuple((start + pause.start_ms, start + pause.end_ms) for pause in pauses)
     return Timeline(rate, frames, start, cuts)
 
 
-def _announced(told: Recording, start_ms: int) -> tuple[Announced, ...]:
+def _announced_pauses(recording: Recording, start_ms: int) -> tuple[Announced, ...]:
     return tuple(
-        Announced(start_ms=start_ms + one.start_ms, end_ms=start_ms + one.end_ms, reason=one.reason)
-        for one in told.pauses
+        Announced(start_ms=start_ms + pause.start_ms, end_ms=start_ms + pause.end_ms, reason=pause.reason)
+        for pause in recording.pauses
     )
 
 
-def _compact(sync: Sync, *, applied: bool) -> dict[str, object]:
-    told: dict[str, object] = {
+def _sync_verdict(sync: Sync, *, applied: bool) -> dict[str, object]:
+    """The timing of a recording as the manifest stores it, without the fields that are empty."""
+    verdict: dict[str, object] = {
         "verdict": sync.verdict,
         "offset_ms": sync.offset_ms,
         "drift_ppm": sync.drift_ppm,
@@ -176,5 +180,5 @@ def _compact(sync: Sync, *, applied: bool) -> dict[str, object]:
         "applied": applied,
     }
     if sync.incomplete:
-        told["incomplete"] = list(sync.incomplete)
-    return told | ({"swapped": True} if sync.swapped else {}) | ({"cuts": len(sync.cuts)} if sync.cuts else {})
+        verdict["incomplete"] = list(sync.incomplete)
+    return verdict | ({"swapped": True} if sync.swapped else {}) | ({"cuts": len(sync.cuts)} if sync.cuts else {})

@@ -1,6 +1,6 @@
-"""Views: deterministic functions of a conversation's inputs, built into spools before anything is stored.
+"""Build the views of a conversation from its inputs, into spools, before anything is stored.
 
-No clock, no address and no run enters a view: the same inputs and the same format give the same bytes.
+A view does not depend on a clock, an address or a run: the same inputs and the same format give the same bytes.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from turnkeeper.transcript.assemble import Assembly, Body, assemble
 from turnkeeper.transcript.formats import summary_document, write_selection, write_transcript
 from turnkeeper.transcript.select import Selection
 
-__all__ = ["Built", "Reading", "build"]
+__all__ = ["BuiltViews", "ReadOptions", "build_views"]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How inputs are read: the shapes known beyond the built-in ones, where spools may spill to, and what was read
-    before: the names in lists, and the conversation's details."""
+class ReadOptions:
+    """How inputs are read. ``options`` (shapes, limits) are passed to the reader of transcripts; ``spool_folder`` is
+    for large spools; ``names`` and ``details`` are what was parsed before."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     spool_folder: Path | None = None
@@ -39,13 +39,13 @@ class Reading:
 
 
 @dataclass
-class Built:
-    """Views in spools by name, what they amount to, or why there are none. ``selected`` counts turns per filter.
+class BuiltViews:
+    """Views in spools by name, with their summary, or the reason (``unread``) why there are none.
 
-    By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd,
-    ``incomplete_audio`` what is missing in the sound.
-    ``carried`` are views that are stored already, and not in ``spools``. ``details`` is what the conversation's details
-    say, where they can be read: whoever writes the index next need not parse them again.
+    ``selected`` counts the turns of each filter. By recording, ``sync`` is its timing, ``unread_audio`` why it cannot
+    be read, ``audio_remarks`` what is odd about it, and ``incomplete_audio`` what its sound lacks. ``reused`` are views
+    that are stored already, and not in ``spools``. ``details`` are the conversation's parsed details, if they can be
+    read, so that the index can be updated without parsing them again.
     """
 
     spools: dict[str, Spool] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Built:
     unread_audio: dict[str, str] = field(default_factory=dict)
     audio_remarks: dict[str, str] = field(default_factory=dict)
     incomplete_audio: dict[str, str] = field(default_factory=dict)
-    carried: tuple[View, ...] = ()
+    reused: tuple[View, ...] = ()
     details: Details | None = None
 
     @property
@@ -66,81 +66,80 @@ class Built:
             View(key=keys.stored_view(name, spool.sha256), size=spool.size, sha256=spool.sha256)
             for name, spool in self.spools.items()
         ]
-        return tuple(sorted([*built, *self.carried], key=lambda view: view.key))
+        return tuple(sorted([*built, *self.reused], key=lambda view: view.key))
 
     def close(self) -> None:
         for spool in self.spools.values():
             spool.close()
 
 
-def build(
+def build_views(
     conversation: str,
     bodies: Mapping[Input, Source],
     selections: Sequence[Selection] = (),
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     sync_mode: SyncMode = "report",
-) -> Built:
-    """Build every view of a conversation; ``sync_mode`` is for those of its audio.
+) -> BuiltViews:
+    """Build every view of a conversation. ``sync_mode`` is for the views of its audio.
 
-    What cannot be read is no error here: ``Built.unread`` says why.
-
-    Raises ``DiskFull`` when the spool has no room.
+    Inputs that cannot be read are not an error: ``BuiltViews.unread`` says why. Raises ``DiskFull`` if there is no room
+    for a spool.
     """
-    built = Built()
+    built = BuiltViews()
     try:
-        _build(built, conversation, bodies, selections, reading or Reading(), sync_mode)
+        _build_all(built, conversation, bodies, selections, reading or ReadOptions(), sync_mode)
     except Unread as cause:
         built.close()
-        return Built(unread=_reason(cause), notes=built.notes, details=built.details)
+        return BuiltViews(unread=_unread_reason(cause), notes=built.notes, details=built.details)
     except (TurnkeeperError, OSError, MemoryError):
         built.close()
         raise
     except Exception as defect:
-        # A reader that breaks must not cost the bytes: they are kept, and read again when it is mended.
+        # A bug in a reader must not cost the bytes. They are stored, and read again by a version without the bug.
         built.close()
         words = f"turnkeeper broke while reading it ({type(defect).__name__}: {str(defect)[:200]}); please report this"
-        return Built(unread=UnreadReason(error="Defect", message=words), notes=built.notes, details=built.details)
+        return BuiltViews(unread=UnreadReason(error="Defect", message=words), notes=built.notes, details=built.details)
     return built
 
 
-def _build(
-    built: Built,
+def _build_all(
+    built: BuiltViews,
     conversation: str,
     bodies: Mapping[Input, Source],
     selections: Sequence[Selection],
-    reading: Reading,
+    reading: ReadOptions,
     sync_mode: SyncMode,
 ) -> None:
-    names = _names(built, bodies, reading.names)
-    built.details = details = reading.details or _details(built, bodies)
-    read = [_body(taken, source) for taken, source in bodies.items() if _has_turns(taken)]
+    names = _read_names(built, bodies, reading.names)
+    built.details = details = reading.details or _parse_details(built, bodies)
+    read = [_transcript_body(body, source) for body, source in bodies.items() if _has_turns(body)]
     assembly = assemble(read, conversation=conversation, details=details, names=names, **reading.options)
     if assembly.repaired_surrogates:
         built.notes.append(f"{assembly.repaired_surrogates} broken characters were read as U+FFFD")
-    with _view(built, keys.transcript(conversation), reading) as out:
+    with _open_view(built, keys.transcript(conversation), reading) as out:
         built.summary = write_transcript(assembly, out)
-    with _view(built, keys.summary(conversation), reading) as out:
+    with _open_view(built, keys.summary(conversation), reading) as out:
         out.write(summary_document(built.summary))
     for selection in selections:
-        with _view(built, keys.selection(conversation, selection.slug), reading) as out:
+        with _open_view(built, keys.selection(conversation, selection.slug), reading) as out:
             built.selected[selection.slug] = write_selection(assembly, selection, out)
-    _sound(built, bodies, assembly, details, reading, sync_mode)
+    _build_audio(built, bodies, assembly, details, reading, sync_mode)
 
 
-def _sound(
-    built: Built,
+def _build_audio(
+    built: BuiltViews,
     bodies: Mapping[Input, Source],
     assembly: Assembly,
     details: Details | None,
-    reading: Reading,
+    reading: ReadOptions,
     sync_mode: SyncMode,
 ) -> None:
-    """The views of the audio, where there is any: only then are the decoders and numpy loaded."""
-    told = {one.id: one for one in _recordings(built, bodies)}
+    """Build the views of the audio, if there is any. Only then are the decoders and numpy loaded."""
+    recordings = {recording.id: recording for recording in _read_recordings(built, bodies)}
     files: dict[str, list[tuple[Input, Source]]] = {}
-    for taken, source in sorted(bodies.items(), key=lambda pair: pair[0].source):
-        if recording := inputs.recording_of(taken.source):
-            files.setdefault(recording, []).append((taken, source))
+    for body, source in sorted(bodies.items(), key=lambda pair: pair[0].source):
+        if recording := inputs.recording_of(body.source):
+            files.setdefault(recording, []).append((body, source))
     if not files:
         return
     from turnkeeper.archive.views.audio import AudioTask, build_audio_views
@@ -149,72 +148,72 @@ def _sound(
     task = AudioTask(
         conversation=assembly.conversation,
         files=files,
-        told=told,
+        recordings=recordings,
         turns=assembly.turns,
         base=details.start if base is None and details else base,
         mode=sync_mode,
     )
-    sound = build_audio_views(task, lambda name: _view(built, name, reading))
-    built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
-    built.incomplete_audio = sound.incomplete
+    audio = build_audio_views(task, lambda name: _open_view(built, name, reading))
+    built.sync, built.unread_audio, built.audio_remarks = audio.sync, audio.unread, audio.remarks
+    built.incomplete_audio = audio.incomplete
 
 
-def _recordings(built: Built, bodies: Mapping[Input, Source]) -> tuple[Recording, ...]:
-    for taken, source in bodies.items():
-        if taken.source == inputs.RECORDINGS:
+def _read_recordings(built: BuiltViews, bodies: Mapping[Input, Source]) -> tuple[Recording, ...]:
+    for body, source in bodies.items():
+        if body.source == inputs.RECORDINGS:
             try:
-                with source.open() as body:
-                    return read_recordings(body.read())
+                with source.open() as reader:
+                    return read_recordings(reader.read())
             except Unread as cause:
                 built.notes.append(f"the platform's list of recordings cannot be read: {cause.message}")
     return ()
 
 
-def _has_turns(taken: Input) -> bool:
-    return taken.source == inputs.METADATA or inputs.is_transcript(taken.source)
+def _has_turns(body: Input) -> bool:
+    return body.source == inputs.METADATA or inputs.is_transcript(body.source)
 
 
-def _body(taken: Input, source: Source) -> Body:
-    return Body(source, inputs.communication_of(taken), taken.source == inputs.METADATA)
+def _transcript_body(body: Input, source: Source) -> Body:
+    return Body(source, inputs.communication_of(body), body.source == inputs.METADATA)
 
 
 @contextlib.contextmanager
-def _view(built: Built, name: str, reading: Reading) -> Iterator[BinaryIO]:
+def _open_view(built: BuiltViews, name: str, reading: ReadOptions) -> Iterator[BinaryIO]:
     spool = built.spools[name] = Spool(reading.spool_folder)
-    yield cast(BinaryIO, spool)  # it is written to and nothing else
+    yield cast(BinaryIO, spool)  # a spool can be written, and nothing else is done with it here
     spool.seal()
 
 
-def _names(built: Built, bodies: Mapping[Input, Source], known: NameCache) -> Mapping[str, str]:
-    """All names. A list that cannot be read costs the names, not the transcript."""
-    lists = {taken.sha256: source for taken, source in bodies.items() if inputs.is_directory(taken.source)}
+def _read_names(built: BuiltViews, bodies: Mapping[Input, Source], known: NameCache) -> Mapping[str, str]:
+    """The names in all lists. A list that cannot be read costs its names, not the transcript."""
+    lists = {body.sha256: source for body, source in bodies.items() if inputs.is_directory(body.source)}
     try:
         return known.joined(lists)
     except Unread:
-        return _readable_names(built, bodies)
+        return _read_names_one_by_one(built, bodies)
 
 
-def _readable_names(built: Built, bodies: Mapping[Input, Source]) -> dict[str, str]:
+def _read_names_one_by_one(built: BuiltViews, bodies: Mapping[Input, Source]) -> dict[str, str]:
     names: dict[str, str] = {}
-    for taken, source in bodies.items():
-        if inputs.is_directory(taken.source):
+    for body, source in bodies.items():
+        if inputs.is_directory(body.source):
             try:
                 names |= read_names(source)
             except Unread as cause:
-                built.notes.append(f"{taken.source} cannot be read: {cause.message}")
+                built.notes.append(f"{body.source} cannot be read: {cause.message}")
     return names
 
 
-def _details(built: Built, bodies: Mapping[Input, Source]) -> Details | None:
-    for taken, source in bodies.items():
-        if taken.source == inputs.CONVERSATION:
+def _parse_details(built: BuiltViews, bodies: Mapping[Input, Source]) -> Details | None:
+    for body, source in bodies.items():
+        if body.source == inputs.CONVERSATION:
             try:
-                with source.open() as body:
-                    return read_details(body.read())
+                with source.open() as reader:
+                    return read_details(reader.read())
             except Unread as cause:
                 built.notes.append(f"the conversation's details cannot be read: {cause.message}")
     return None
 
 
-def _reason(cause: Unread) -> UnreadReason:
+def _unread_reason(cause: Unread) -> UnreadReason:
     return UnreadReason(error=type(cause).__name__, message=cause.message, offset=cause.offset, field=cause.field)
