@@ -1,4 +1,4 @@
-"""Where a finished file may be put: on nothing or on a regular file, outside any archive. And how it gets there."""
+"""Write a file so that it appears complete or not at all, and only where a file may be replaced."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from turnkeeper.errors import DiskFull, Misconfigured
 
 __all__ = ["disk_full", "output_path", "replace_atomically", "write_atomically"]
 
-_ARCHIVE = Path("_turnkeeper/archive.json")
+_ARCHIVE_MARKER = Path("_turnkeeper/archive.json")
+"""The file in a folder that shows that it is an archive."""
 
 
 def output_path(path: Path) -> Path:
     """The path that a finished file is moved to: ``path``, or what a link there points to.
 
-    A move onto a device, a pipe or a socket would replace it for every program. A file inside an archive is one that
-    the archive does not know. Raises ``Misconfigured`` for both. A folder is let through, since no move replaces one.
+    Raises ``Misconfigured`` for a device, a pipe or a socket, because the move would replace it for every program, and
+    for a path inside an archive, which would not know the file. A folder is accepted here, since no move replaces one.
     """
     place = Path(os.path.realpath(path)) if path.is_symlink() else path
     for folder in Path(os.path.realpath(place)).parents:
-        if (folder / _ARCHIVE).is_file():
+        if (folder / _ARCHIVE_MARKER).is_file():
             hint = "Choose a place outside the archive."
             raise Misconfigured("is inside an archive", operation="write", key=str(path), hint=hint)
     try:
@@ -40,9 +41,10 @@ def output_path(path: Path) -> Path:
 
 @contextmanager
 def replace_atomically(path: Path, operation: str) -> Iterator[Path]:
-    """A file to write beside ``path`` that takes its place when the block ends, and is removed when it fails.
+    """The path of a temporary file beside ``path``. It replaces ``path`` at the end of the block, or is deleted if the
+    block raises.
 
-    Raises ``DiskFull`` where there is no room, ``Misconfigured`` for a bad folder and for what ``output_path`` refuses.
+    Raises ``DiskFull`` if there is no room, ``Misconfigured`` for a bad folder and for what ``output_path`` refuses.
     """
     part: Path | None = None
     try:
@@ -52,16 +54,16 @@ def replace_atomically(path: Path, operation: str) -> Iterator[Path]:
         part.replace(place)
     except BaseException as cause:
         if part is not None:
-            with suppress(OSError):  # not even its folder may be there
+            with suppress(OSError):  # its folder may not exist
                 part.unlink()
         if isinstance(cause, OSError):
-            raise _refused(cause, path, operation) from None
+            raise _write_error(cause, path, operation) from None
         raise
 
 
 @contextmanager
 def write_atomically(path: Path, operation: str = "write") -> Iterator[BinaryIO]:
-    """Write beside ``path``, and move there at the end if the file then holds as many bytes as were written.
+    """Write a file beside ``path``, and move it there at the end if it then has as many bytes as were written.
 
     Raises what ``replace_atomically`` raises.
     """
@@ -69,17 +71,18 @@ def write_atomically(path: Path, operation: str = "write") -> Iterator[BinaryIO]
         with part.open("wb") as file:
             yield file
             size = file.tell()
-        if (held := part.stat().st_size) != size:
-            raise disk_full(path, operation, f"holds {held} bytes of the {size} that were written")
+        # Some network file systems report a full disk only by a file that is too short.
+        if (stored := part.stat().st_size) != size:
+            raise disk_full(path, operation, f"holds {stored} bytes of the {size} that were written")
 
 
 def disk_full(path: Path, operation: str, message: str = "no room left") -> DiskFull:
-    """The error for a file that could not be written to its end."""
+    """The error for a file that could not be written completely."""
     return DiskFull(message, operation=operation, key=str(path), hint="Free some space, or write to another disk.")
 
 
-def _refused(cause: OSError, path: Path, operation: str) -> DiskFull | Misconfigured:
+def _write_error(cause: OSError, path: Path, operation: str) -> DiskFull | Misconfigured:
     if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return disk_full(path, operation)
-    said = f"cannot be written ({cause.strerror})"
-    return Misconfigured(said, operation=operation, key=str(path), hint="Check the folder.")
+    message = f"cannot be written ({cause.strerror})"
+    return Misconfigured(message, operation=operation, key=str(path), hint="Check the folder.")

@@ -1,4 +1,4 @@
-"""What may stand as an id of a conversation, a communication or a recording: it becomes part of keys and addresses."""
+"""Check ids of conversations, communications and recordings, which become part of keys and web addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def check_id(value: str, name: str = "conversation") -> str:
-    """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
+    """Return the id if it can become part of a key. Raises ``Misconfigured``, which names it, escaped and shortened."""
     if is_id(value):
         return value
     shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
@@ -26,5 +26,5 @@ def check_id(value: str, name: str = "conversation") -> str:
 
 
 def is_id(value: str) -> bool:
-    """Whether it can become part of a key as it is."""
+    """Whether it can become part of a key unchanged."""
     return bool(_id.fullmatch(value)) and ".." not in f"{value}."

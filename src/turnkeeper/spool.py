@@ -1,6 +1,6 @@
-"""Where every body goes before anyone believes it: an unlinked temporary file with a running SHA-256.
+"""Spools: where each fetched body waits until it is checked, with a running SHA-256.
 
-Memory up to 1 MiB, then a file that has no name, so a crash leaves nothing behind. Knows no network and no format.
+A spool is in memory up to 1 MiB, then in a temporary file without a name, so that a crash leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ IN_MEMORY = 1 << 20
 
 
 class Source(Protocol):
-    """Bytes that can be read as often as needed: ``size`` in bytes, ``open`` gives an independent reader at byte 0."""
+    """Bytes that can be read any number of times. ``size`` is in bytes; ``open`` returns an independent reader at the
+    start."""
 
     @property
     def size(self) -> int: ...
@@ -46,14 +47,14 @@ class BytesSource:
 
 
 class PositionalReader(io.RawIOBase):
-    """A reader of ``size`` bytes that keeps its own place in them; ``fill`` says how bytes are had from anywhere."""
+    """A seekable reader of ``size`` bytes. Subclasses define ``fill``, which reads bytes at any position."""
 
     def __init__(self, size: int) -> None:
         self._size, self._at = size, 0
 
     @abstractmethod
     def fill(self, view: memoryview, at: int) -> int:
-        """Put bytes from ``at`` on into the view, at least one; how many."""
+        """Read bytes from position ``at`` into the view. Returns their number, which is at least one."""
 
     def readable(self) -> bool:
         return True
@@ -76,12 +77,12 @@ class PositionalReader(io.RawIOBase):
         return count
 
 
-class _Slice(PositionalReader):
-    """An independent reader of a shared file: positional reads, so several readers never disturb each other."""
+class _SpoolReader(PositionalReader):
+    """A reader of a spool's file. It reads by position, so several readers of one file do not disturb each other."""
 
     def __init__(self, descriptor: int, size: int) -> None:
         super().__init__(size)
-        # Its own descriptor: the spool's number may be another file's once the spool is closed.
+        # Its own descriptor: after the spool is closed, the number of the spool's may be another file's.
         self._descriptor = os.dup(descriptor)
 
     def fill(self, view: memoryview, at: int) -> int:
@@ -94,11 +95,12 @@ class _Slice(PositionalReader):
 
 
 class Spool:
-    """A body on its way. Write it, ``seal`` it, then ``open`` it as often as needed; closing forgets it.
+    """A body that is being fetched or built. ``write`` it, ``seal`` it, then ``open`` it any number of times; ``close``
+    deletes it.
 
-    Raises ``DiskFull`` when the spool's disk has no room (the hint names ``TMPDIR``), ``Misconfigured`` when the folder
-    cannot be written, or no more files can be opened. ``withheld`` names what was taken out of the body before it was
-    written.
+    Raises ``DiskFull`` if the spool's disk has no room (the hint names ``TMPDIR``), ``Misconfigured`` if the folder
+    cannot be written, or no more files can be opened. ``withheld`` names the fields whose secrets were removed from the
+    body before it was written.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -110,13 +112,13 @@ class Spool:
         self._size = 0
 
     def write(self, data: bytes | memoryview) -> int:
-        """Append; returns the number of bytes."""
+        """Append bytes, and return their number."""
         if self._memory is not None and self._size + len(data) > IN_MEMORY:
             self._spill()
         if self._memory is not None:
             self._memory += data
         else:
-            self._to_file(data)
+            self._write_to_file(data)
         self._hash.update(data)
         self._size += len(data)
         return len(data)
@@ -127,7 +129,7 @@ class Spool:
 
     @property
     def sha256(self) -> str:
-        """Hex digest of what was written so far."""
+        """The hex digest of the bytes written so far."""
         return self._hash.hexdigest()
 
     def seal(self) -> Self:
@@ -136,7 +138,7 @@ class Spool:
             try:
                 self._file.flush()
             except OSError as cause:
-                raise _no_room(cause, self._where()) from cause
+                raise _spool_error(cause, self._folder_name()) from cause
         return self
 
     def open(self) -> BinaryIO:
@@ -146,14 +148,14 @@ class Spool:
             return io.BytesIO(bytes(self._memory))
         assert self._file is not None, "the spool was closed"  # noqa: S101 - a programming mistake, not a user's
         try:
-            part = _Slice(self._file.fileno(), self._size)
+            reader = _SpoolReader(self._file.fileno(), self._size)
         except OSError as cause:
-            raise _no_room(cause, self._where()) from cause
-        return cast(BinaryIO, io.BufferedReader(part, 1 << 18))
+            raise _spool_error(cause, self._folder_name()) from cause
+        return cast(BinaryIO, io.BufferedReader(reader, 1 << 18))
 
     def close(self) -> None:
         if self._file is not None:
-            # After DiskFull the rest of the buffer has nowhere to go; that was said already, and nobody wants it now.
+            # After DiskFull, closing fails again for the rest of the buffer. The error was raised already.
             with contextlib.suppress(OSError):
                 self._file.close()
         self._file, self._memory = None, None
@@ -168,25 +170,25 @@ class Spool:
         try:
             file = tempfile.TemporaryFile(dir=self._folder, prefix="turnkeeper-")  # noqa: SIM115 - it lives as long as the spool
         except OSError as cause:
-            raise _no_room(cause, self._where()) from cause
+            raise _spool_error(cause, self._folder_name()) from cause
         self._file = cast(BinaryIO, file)
-        held, self._memory = self._memory, None
-        self._to_file(bytes(held or b""))
+        content, self._memory = self._memory, None
+        self._write_to_file(bytes(content or b""))
 
-    def _to_file(self, data: bytes | memoryview) -> None:
+    def _write_to_file(self, data: bytes | memoryview) -> None:
         assert self._file is not None, "the spool was closed"  # noqa: S101
         try:
             self._file.write(data)
         except OSError as cause:
-            raise _no_room(cause, self._where()) from cause
+            raise _spool_error(cause, self._folder_name()) from cause
 
-    def _where(self) -> str:
+    def _folder_name(self) -> str:
         with contextlib.suppress(OSError):
             return str(self._folder or tempfile.gettempdir())
         return "the temporary folder"
 
 
-def _no_room(cause: OSError, where: str) -> DiskFull | Misconfigured:
+def _spool_error(cause: OSError, where: str) -> DiskFull | Misconfigured:
     if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFull(
             "no room left for a body on its way",

@@ -82,8 +82,8 @@ def _killed(scratch: Path, name: str, nth: int) -> Iterator[str]:
     manifests = {one.conversation: one for one in Archive(store).manifests()}
     old = [view.key for one in manifests.values() for view in one.views if view.has_legacy_key]
     yield from (f"not brought forward: {key}" for key in old)
-    states = Index(store)
-    indexed = {call.conversation: call.generation for day in states.days() for call in states.read(day).calls}
+    index = Index(store)
+    indexed = {call.conversation: call.generation for day in index.days() for call in index.read(day).calls}
     if indexed != {name: one.generation for name, one in manifests.items()}:
         yield f"the index says {indexed}"
 

@@ -47,12 +47,12 @@ class Holding:
 
 def holding(store: Store) -> Holding:
     """Read a whole archive."""
-    states = Index(store)
+    index = Index(store)
     views = {view.key for manifest in Archive(store).manifests() for view in manifest.views}
     kept = [key for key in store.list("") if not key.startswith(_APART) or key in views]
     objects = {key: _digest(key, store.get(key)) for key in kept}
-    outcomes = {call.conversation: _outcome(call) for day in states.days() for call in states.read(day).calls}
-    windows = {f"{one.filter} {one.start}--{one.end}": one.complete for one in states.windows()}
+    outcomes = {call.conversation: _outcome(call) for day in index.days() for call in index.read(day).calls}
+    windows = {f"{one.filter} {one.start}--{one.end}": one.complete for one in index.windows()}
     return Holding(objects, outcomes, windows)
 
 

@@ -84,11 +84,11 @@ class Archive:
 
     def prepare(self) -> None:
         """Make sure that the archive can be written, before anything is fetched for it. Writes do it anyway."""
-        self._check(write=True)
+        self._check_format(write=True)
 
     def require(self) -> None:
         """Raise ``NotFound`` if there is no archive at this address. Writes nothing."""
-        self._check_there()
+        self._require_archive()
 
     def claim(self, organisation: str) -> None:
         """Record whose archive this is. Raises ``StoreRefused`` if it is another organisation's already."""
@@ -111,8 +111,8 @@ class Archive:
         """Store the bodies, build the views, and commit both with the next manifest, if anything changed.
 
         Bytes that cannot be read are stored all the same, and the manifest says why. Inputs of earlier generations
-        still count where no newer body replaces them (see ``inputs.compose``). Selections that were asked for once are
-        rebuilt with every generation, and so are the views of the audio in the ``sync_mode`` named last.
+        still count where no newer body replaces them (see ``inputs.compose``). Selections that were requested once are
+        built again with every generation, and so are the views of the audio, in the last ``sync_mode``.
         ``recordings`` gives the state of each recording. The call returns only when everything is stored; a crash
         before that leaves the previous generation as it was.
 
@@ -130,26 +130,27 @@ class Archive:
             keys.selection(conversation, selection.slug)
         for state in states:
             check_id(state.id, "communication")
-        self._check(write=True)
+        self._check_format(write=True)
         for recording in recordings:
             check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, use_cache=new)
         request = CommitRequest(conversation, fetched, states, selections, notes, recordings, sync_mode)
-        kept = self._committer.commit(request, ReadOptions(names=self._names, details=details), new=new)
-        return self._settled(kept, new=new, publish=publish)
+        result = self._committer.commit(request, ReadOptions(names=self._names, details=details), new=new)
+        return self._finish_commit(result, new=new, publish=publish)
 
     def keep(self, conversation: str, arrived: Sequence[FetchedBody], **options: Any) -> CommitResult:
         """The former name of ``commit``; it goes with the next release."""
         return self.commit(conversation, arrived, **options)
 
     def undo_if_erased(self, conversation: str) -> None:
-        """Remove what was committed while somebody erased it. Raises ``Erased`` where that was so.
+        """Remove what was committed while another process erased it. Raises ``Erased`` if that happened.
 
         ``commit`` does it by itself, except for conversations that are ``new``: a caller that commits many of those
         does it for the few that have a tombstone by then.
         """
         if self._tombstones.has(conversation):
-            # The tombstone stood before this look, so nothing may stay.
+            # The tombstone may be older than the commit, whose objects the erasure then did not see. Versions cannot be
+            # removed here, so the erasure is recorded as not finished.
             PendingErasures(self.store).put(conversation, self._clock.now(), "request")
             remove_conversation(self.store, Versioning(keeps_versions=None), conversation)
             self._tombstones.refuse(conversation)
@@ -159,23 +160,25 @@ class Archive:
     ) -> CommitResult:
         """Build the views again from the archived inputs alone. ``move`` also stores the views of an archive of version
         1 under keys of this version. Raises ``NotFound`` for an unknown conversation, ``Erased`` for an erased one."""
-        self._check(write=True)
+        self._check_format(write=True)
         self._tombstones.refuse(conversation)
-        kept = self._committer.commit(CommitRequest(conversation, {}, move=move), reading or ReadOptions())
-        return self._settled(kept, new=False, publish=publish)
+        result = self._committer.commit(CommitRequest(conversation, {}, move=move), reading or ReadOptions())
+        return self._finish_commit(result, new=False, publish=publish)
 
     def publish(self, manifests: Iterable[Manifest]) -> None:
-        """Tell the index of these generations, each in the day of its conversation's start.
+        """Update the index by these generations, each in the day on which its conversation started.
 
-        Where a day of the index cannot be read, the others are told first, then its ``Unread`` is raised.
+        If a day of the index cannot be read, the other days are updated before its ``Unread`` is raised.
         """
-        self._publish(entry_from_manifest(manifest, archived_details(self.store, manifest)) for manifest in manifests)
+        self._update_index(
+            entry_from_manifest(manifest, archived_details(self.store, manifest)) for manifest in manifests
+        )
 
     def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> ReindexResult:
         """Build the index again from the manifests. ``on_error`` is called for each conversation and each day that
         cannot be read. See ``turnkeeper.archive.reindex`` for what stays of the old index."""
-        self._check_there()
-        self._check(write=True)
+        self._require_archive()
+        self._check_format(write=True)
         return reindex(self.store, on_error)
 
     def sweep(self) -> int:
@@ -186,7 +189,7 @@ class Archive:
     def manifest(self, conversation: str) -> Manifest | None:
         """The current generation; None for a conversation that the archive does not hold. Raises ``Unread`` if it
         cannot be read, or lists objects of another conversation."""
-        self._check()
+        self._check_format()
         return current_manifest(self.store, conversation)
 
     def manifests(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Iterator[Manifest]:
@@ -210,7 +213,7 @@ class Archive:
 
     def conversations(self) -> Iterator[str]:
         """The ids of all conversations that have a manifest, sorted. Raises ``NotFound`` if there is no archive."""
-        self._check_there()
+        self._require_archive()
         yield from list_conversations(self.store)
 
     def unread(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Iterator[Manifest]:
@@ -287,7 +290,7 @@ class Archive:
         ``sample`` is the share of conversations to check, chosen by ``seed`` (a new one each time if it is empty).
         ``views`` also builds the views again and compares them. Writes nothing.
         """
-        self._check_there()
+        self._require_archive()
         return Verification(
             self.store, self._clock, sample=sample, seed=seed, views=views, spool_folder=self._spool_folder
         )
@@ -305,7 +308,7 @@ class Archive:
     def names(self, kind: str, on_error: Callable[[TurnkeeperError], None] = _ignore) -> dict[str, str]:
         """Names by id of ``users``, ``queues`` or ``wrapups``, from all archived lists. ``on_error`` is called for each
         list that cannot be read."""
-        self._check()
+        self._check_format()
         names: dict[str, str] = {}
         for key in self.store.list(keys.directories(kind)):
             try:
@@ -331,10 +334,10 @@ class Archive:
             )
         return manifest
 
-    def _check_there(self) -> None:
+    def _require_archive(self) -> None:
         """Raise ``NotFound`` if there is no archive. Otherwise a mistyped address would look like an archive without
         faults, or without anything to erase."""
-        self._check()
+        self._check_format()
         if metadata.read_metadata(self.store) is None and not self._holds_objects():
             hint = "Check the address."
             raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
@@ -343,7 +346,7 @@ class Archive:
         """Whether the store holds any object of an archive. A folder of other files is not an archive."""
         return any(next(self.store.list(prefix), None) is not None for prefix in (keys.MANIFESTS, "_turnkeeper/"))
 
-    def _check(self, *, write: bool = False) -> None:
+    def _check_format(self, *, write: bool = False) -> None:
         """Check the archive's metadata once, and create it before the first write."""
         with self._lock:
             if write and not self._write_checked:
@@ -353,15 +356,15 @@ class Archive:
                 metadata.read_metadata(self.store)
                 self._read_checked = True
 
-    def _settled(self, kept: CommitResult, *, new: bool, publish: bool) -> CommitResult:
-        """What is kept stays only if nobody erased it meanwhile, and is then told to the index."""
+    def _finish_commit(self, result: CommitResult, *, new: bool, publish: bool) -> CommitResult:
+        """Undo the commit if the conversation was erased in the meantime. Otherwise update the index."""
         if not new:
-            self.undo_if_erased(kept.manifest.conversation)
+            self.undo_if_erased(result.manifest.conversation)
         if publish:
-            self._publish([entry_from_manifest(kept.manifest, kept.details)])
-        return kept
+            self._update_index([entry_from_manifest(result.manifest, result.details)])
+        return result
 
-    def _publish(self, entries: Iterable[CallState]) -> None:
+    def _update_index(self, entries: Iterable[CallState]) -> None:
         days: dict[str, list[CallState]] = {}
         for entry in entries:
             days.setdefault(day_of(entry), []).append(entry)

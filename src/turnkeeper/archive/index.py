@@ -196,9 +196,9 @@ class Index:
             # After an erasure the whole generation that changes refer to must not stay: it names the erased call.
             is_erasure = any(call.state == "erased" for call in changes.values())
             if is_erasure or _should_write_whole(known | raw, changed_before | raw, generation + 1 - since):
-                written = self._write(day, generation, known | raw)
+                written = self._write_generation(day, generation, known | raw)
             else:
-                written = self._write(day, generation, changed_before | raw, since)
+                written = self._write_generation(day, generation, changed_before | raw, since)
             if written:
                 return len(changes)
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
@@ -216,11 +216,11 @@ class Index:
     def reset(self, day: str) -> None:
         """Start a day again from nothing, because its newest generation cannot be read."""
         for _ in range(_ATTEMPTS):
-            if self._write(day, max(self._generations(day), default=0), {}):
+            if self._write_generation(day, max(self._generations(day), default=0), {}):
                 return
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
-    def _write(self, day: str, generation: int, raw: Mapping[str, msgspec.Raw], since: int = 0) -> bool:
+    def _write_generation(self, day: str, generation: int, raw: Mapping[str, msgspec.Raw], since: int = 0) -> bool:
         """Write the generation after this one; False if another exporter was first."""
         calls = tuple(raw[name] for name in sorted(raw))
         form = CHANGES_FORMAT if since else FORMAT

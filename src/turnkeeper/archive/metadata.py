@@ -70,7 +70,7 @@ def claim(store: Store, clock: Clock, organisation: str = "") -> ArchiveMetadata
         first = ArchiveMetadata(
             format=FORMAT, created=rfc3339(clock.now()), organisation=organisation, id=secrets.token_hex(16)
         )
-        stored = _create(store, first)
+        stored = _create_metadata(store, first)
     metadata = stored
     if organisation and not metadata.organisation:
         metadata = msgspec.structs.replace(metadata, organisation=organisation)
@@ -121,7 +121,7 @@ def _agreed_id(store: Store) -> str:
     return hashlib.sha256(token).hexdigest()[:32]
 
 
-def _create(store: Store, metadata: ArchiveMetadata) -> ArchiveMetadata:
+def _create_metadata(store: Store, metadata: ArchiveMetadata) -> ArchiveMetadata:
     try:
         store.put(MARKER, msgspec.json.encode(metadata), create=True)
     except Conflict:

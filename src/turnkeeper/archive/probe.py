@@ -42,7 +42,7 @@ def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator
     An attempt that fails is a result, not an exception. After a failed write, nothing else is tried.
     """
     key = keys.probe(secrets.token_hex(8))
-    write = _attempt("write", lambda: _write(store, key))
+    write = _attempt("write", lambda: _write_probe(store, key))
     if write.state == "fail":
         option = _find_option(store, settings) if settings and store.url.startswith("s3://") else ""
         yield replace(write, mend=f"It is allowed with {option}: give that to every command.") if option else write
@@ -54,7 +54,7 @@ def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator
     yield _attempt("format", lambda: _format_of(store))
     if (folder := local_path(store.url)) is not None:
         yield _permissions(folder, settings or StoreSettings())
-    delete = _attempt("delete", lambda: _delete(store, key))
+    delete = _attempt("delete", lambda: _delete_probe(store, key))
     yield delete if delete.state == "ok" else _needed_to_erase(delete)
     if store.url.startswith("s3://"):
         yield from _bucket_settings(store, settings or StoreSettings())
@@ -73,9 +73,9 @@ def _find_option(store: Store, settings: StoreSettings) -> str:
     for option, changes in _OTHER_OPTIONS:
         other, key = open_store(store.url, settings.but(**changes)), keys.probe(secrets.token_hex(8))
         with contextlib.suppress(TurnkeeperError):
-            _write(other, key)
+            _write_probe(other, key)
             with contextlib.suppress(TurnkeeperError):
-                _delete(other, key)
+                _delete_probe(other, key)
             return option
     return ""
 
@@ -87,7 +87,7 @@ def _attempt(name: str, action: Callable[[], str]) -> ProbeResult:
         return ProbeResult(name, "fail", error.message, error.hint or f"The identity needs {POLICY}.")
 
 
-def _write(store: Store, key: str) -> str:
+def _write_probe(store: Store, key: str) -> str:
     store.put(key, b'{"probe":1}\n', create=True)
     return "allowed"
 
@@ -125,7 +125,7 @@ def _permissions(folder: Path, settings: StoreSettings) -> ProbeResult:
     return ProbeResult("permissions", "warn", f"{mode:04o}: {who} may look at it", mend)
 
 
-def _delete(store: Store, key: str) -> str:
+def _delete_probe(store: Store, key: str) -> str:
     store.delete(key)
     return "allowed"
 

@@ -79,7 +79,7 @@ class SupersededViews:
 
     def _sweep_conversation(self, note: str, conversation: str, rebuild: Callable[[str], object]) -> int:
         try:
-            manifests = self._manifests(conversation)
+            manifests = self._all_manifests(conversation)
             unused = _unused_views(manifests, self._clock.now() - GRACE)
             for key in sorted(unused):
                 self._store.delete(key)
@@ -91,7 +91,7 @@ class SupersededViews:
         self._store.delete(note)
         return len(unused)
 
-    def _manifests(self, conversation: str) -> list[Manifest]:
+    def _all_manifests(self, conversation: str) -> list[Manifest]:
         manifest_keys = [keys.manifest(conversation, number) for number in generations(self._store, conversation)]
         return [decode(self._store.get(key), key) for key in manifest_keys]
 

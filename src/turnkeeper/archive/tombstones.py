@@ -87,7 +87,7 @@ class Tombstones:
         ``use_cache`` looks it up in a list that is at most half a minute old, for runs over many conversations. If
         there are many tombstones, the store is asked all the same.
         """
-        recent = self._recent() if use_cache else None
+        recent = self._recent_list() if use_cache else None
         if self.has(conversation) if recent is None else conversation in recent:
             raise Erased(
                 "it was erased from this archive and is not kept again",
@@ -112,7 +112,7 @@ class Tombstones:
                 return found
         return None
 
-    def _recent(self) -> frozenset[str] | None:
+    def _recent_list(self) -> frozenset[str] | None:
         with self._lock:
             # The machine's own clock, not the archive's: this is only the age of the cached list.
             if not self._many and (self._listed is None or time.monotonic() - self._listed[0] > _CACHE_SECONDS):

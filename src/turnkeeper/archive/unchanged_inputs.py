@@ -66,7 +66,7 @@ class UnchangedInputs:
         if new is None or known is None or new == known:
             return dict(fetched)
         try:
-            is_same = _facts(fetched[new], details) == _facts(self._read_back(known))
+            is_same = _comparable_facts(fetched[new], details) == _comparable_facts(self._read_back(known))
         except Unread:
             is_same = False  # one of them cannot be read: store the new bytes
         return _without(fetched, new) if is_same else dict(fetched)
@@ -135,7 +135,7 @@ def _without(fetched: Mapping[Input, Source], unchanged: Input) -> dict[Input, S
     return {body: source for body, source in fetched.items() if body != unchanged}
 
 
-def _facts(source: Source, details: Details | None = None) -> tuple[object, object]:
+def _comparable_facts(source: Source, details: Details | None = None) -> tuple[object, object]:
     with source.open() as body:
         data = body.read()
     return details or read_details(data), read_customers(data)

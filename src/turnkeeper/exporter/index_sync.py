@@ -12,7 +12,7 @@ from turnkeeper.exporter.ledger import Ledger
 __all__ = ["commit", "epoch_ms", "restore"]
 
 
-def commit(ledger: Ledger, states: Index) -> int:
+def commit(ledger: Ledger, index: Index) -> int:
     """Bring the archive's index up to date; how many calls were told.
 
     A day that cannot be read stays to be told. The others are told first, then its ``Unread`` is raised.
@@ -22,7 +22,7 @@ def commit(ledger: Ledger, states: Index) -> int:
     for day in ledger.dirty():
         calls = ledger.changes(day)
         try:
-            states.commit(day, calls)
+            index.commit(day, calls)
         except Unread as cause:
             unread = unread or cause
             continue
@@ -34,7 +34,7 @@ def commit(ledger: Ledger, states: Index) -> int:
 
 
 def restore(
-    ledger: Ledger, states: Index, damaged: Callable[[Unread], None], stopped: Callable[[], bool] = lambda: False
+    ledger: Ledger, index: Index, damaged: Callable[[Unread], None], stopped: Callable[[], bool] = lambda: False
 ) -> int:
     """Take over the days that this ledger has not seen; how many calls they hold.
 
@@ -44,12 +44,12 @@ def restore(
     """
     known = ledger.restored()
     taken = 0
-    for day in states.days():
+    for day in index.days():
         if stopped():
             break
         if day not in known:
             try:
-                calls = states.read(day).calls
+                calls = index.read(day).calls
             except Unread as cause:
                 damaged(cause)
                 continue

@@ -164,10 +164,8 @@ class Run:
 
     async def _restore_ledger(self, publication: Publication) -> None:
         damaged: list[Unread] = []
-        states = Index(self.archive.store)
-        taken = await anyio.to_thread.run_sync(
-            index_sync.restore, self.ledger, states, damaged.append, self.stop.is_set
-        )
+        index = Index(self.archive.store)
+        taken = await anyio.to_thread.run_sync(index_sync.restore, self.ledger, index, damaged.append, self.stop.is_set)
         publication.report.unreadable_days = len(damaged)
         for cause in damaged:
             publication.failed(failure_of("", cause, f"{cause.key}: "))

@@ -40,11 +40,11 @@ class Period:
         return (self._first is None or start >= self._first) and (self._last is None or start < self._last)
 
 
-def _dated(states: Index) -> dict[str, int]:
+def _dated(index: Index) -> dict[str, int]:
     starts: dict[str, int] = {}
-    for day in states.days():
+    for day in index.days():
         try:
-            known = states.read(day)
+            known = index.read(day)
         except Unread:
             continue  # verify says which day is damaged; a report reads its calls' manifests instead
         starts |= {call.conversation: start for call in known.calls if (start := epoch_ms(call.started_at)) is not None}

@@ -66,7 +66,7 @@ class FolderStore:
         return self._root.as_uri()
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:  # noqa: ARG002 - files have no type
-        target = self._path(key, write=True)
+        target = self._path_of(key, write=True)
         with self._translated_errors("write", key), self._temporary(iter([data])) as temporary:
             if create:
                 self._create(temporary, target, data, key)
@@ -75,7 +75,7 @@ class FolderStore:
             self._disk.sync_folder(target.parent)
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:  # noqa: ARG002 - files have no type
-        target = self._path(key, write=True)
+        target = self._path_of(key, write=True)
         with self._translated_errors("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
             if temporary.stat().st_size != source.size:
                 raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
@@ -87,7 +87,7 @@ class FolderStore:
             return body.read()
 
     def open(self, key: str) -> BinaryIO:
-        path = self._path(key)
+        path = self._path_of(key)
         with self._translated_errors("read", key):
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise NotFound("not in the archive", operation="read", key=key)
@@ -96,21 +96,21 @@ class FolderStore:
     def size(self, key: str) -> int | None:
         with self._translated_errors("look for", key):
             try:
-                status = self._path(key).lstat()
+                status = self._path_of(key).lstat()
             except (FileNotFoundError, NotADirectoryError, Unread):
                 return None
             return status.st_size if stat.S_ISREG(status.st_mode) else None
 
     def list(self, prefix: str) -> Iterator[str]:
         folder = prefix.rstrip("/")
-        start = self._path(folder) if folder else self._root
+        start = self._path_of(folder) if folder else self._root
         with self._translated_errors("list", prefix):
             if not start.is_symlink() or start == self._root:
                 yield from (key for key, is_file in self._entries(start, folder) if is_file and is_key(key))
 
     def folders(self, prefix: str = "") -> Sequence[str]:
         name = prefix.rstrip("/")
-        path = self._path(name) if name else self._root
+        path = self._path_of(name) if name else self._root
         with self._translated_errors("list", prefix):
             try:
                 with os.scandir(path) as scanned:
@@ -123,7 +123,7 @@ class FolderStore:
     def links(self, place: str = "") -> Iterator[str]:
         """The links, pipes and devices at a key, or below a folder (empty: in the whole archive), as keys."""
         name = place.rstrip("/")
-        path = self._path(name) if name else self._root
+        path = self._path_of(name) if name else self._root
         with self._translated_errors("list", place):
             if name and path.is_symlink():
                 yield name
@@ -140,7 +140,7 @@ class FolderStore:
 
     def delete(self, key: str) -> None:
         """Remove the object, or a link at its key, but not what the link leads to."""
-        path = self._path(key)
+        path = self._path_of(key)
         with self._translated_errors("delete", key):
             try:
                 path.unlink()
@@ -176,7 +176,7 @@ class FolderStore:
 
     def prune(self, folder: str) -> None:
         """Remove a folder of objects and the folders inside it, as far as they are empty."""
-        path = self._path(folder.rstrip("/"))
+        path = self._path_of(folder.rstrip("/"))
         with self._translated_errors("delete", folder):
             if path.is_symlink():
                 return
@@ -187,7 +187,7 @@ class FolderStore:
                     if cause.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                         raise
 
-    def _path(self, key: str, *, write: bool = False) -> Path:
+    def _path_of(self, key: str, *, write: bool = False) -> Path:
         """The path of an object. Raises ``Unread`` if a folder on it is a link, or ``StoreRefused`` if that link stops
         writes for every conversation."""
         path = self._root / check_key(key)
@@ -234,7 +234,7 @@ class FolderStore:
     @contextlib.contextmanager
     def _temporary(self, blocks: Iterator[bytes]) -> Iterator[Path]:
         """Write the blocks to a file in ``incoming`` and sync it. The file is deleted at the end of the block."""
-        incoming = self._path(f"{INCOMING}/new", write=True).parent
+        incoming = self._path_of(f"{INCOMING}/new", write=True).parent
         self._make_folders(incoming)
         path = incoming / f"{self._host}.{os.getpid()}.{secrets.token_hex(8)}"
         descriptor = self._disk.create(path)

@@ -109,10 +109,10 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/json", create: bool = False) -> None:
         if not create:
-            self._retry_while_busy(lambda: self._write(key, data, content_type))
+            self._retry_while_busy(lambda: self._write_once(key, data, content_type))
             return
         for wait in (*self._waits(), 0.0):
-            if self._retry_while_busy(lambda: self._create(key, data, content_type)):
+            if self._retry_while_busy(lambda: self._create_once(key, data, content_type)):
                 self._gave_up = False
                 return
             # The client retries requests. The object that exists may be from our own first attempt, so its content
@@ -214,11 +214,11 @@ class ObjectStore:
     def _waits(self) -> tuple[float, ...]:
         return () if self._gave_up else _BUSY_WAITS
 
-    def _write(self, key: str, data: bytes, content_type: str) -> None:
+    def _write_once(self, key: str, data: bytes, content_type: str) -> None:
         with self._translated_errors("write", key):
             self._put_in_one_request(key, data, content_type)
 
-    def _create(self, key: str, data: bytes, content_type: str) -> bool:
+    def _create_once(self, key: str, data: bytes, content_type: str) -> bool:
         """Put an object unless there is one; False if there is one."""
         try:
             with self._translated_errors("create", key):

@@ -36,8 +36,8 @@ def archive_of(store: Store) -> Archive:
 
 def index(store: Store) -> dict[str, int]:
     """What a consumer keeps of an index: each conversation's generation."""
-    states = Index(store)
-    return {call.conversation: call.generation for day in states.days() for call in states.read(day).calls}
+    index = Index(store)
+    return {call.conversation: call.generation for day in index.days() for call in index.read(day).calls}
 
 
 def days(store: Store) -> dict[str, bytes]:

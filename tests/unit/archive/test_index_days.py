@@ -73,12 +73,12 @@ def call(name: str, state: Any = "done", **more: Any) -> CallState:
 
 
 def test_a_day_is_committed_read_and_merged(tmp_path: Path) -> None:
-    states = Index(open_store(str(tmp_path)))
-    states.commit(DAY, [call("b"), call("a", "pending")])
-    states.commit(DAY, [call("a", "absent")])
-    states.commit(DAY, [call("a", "absent")])
-    assert [(one.conversation, one.state) for one in states.read(DAY).calls] == [("a", "absent"), ("b", "done")]
-    assert list(states.days()) == [DAY]
+    index = Index(open_store(str(tmp_path)))
+    index.commit(DAY, [call("b"), call("a", "pending")])
+    index.commit(DAY, [call("a", "absent")])
+    index.commit(DAY, [call("a", "absent")])
+    assert [(one.conversation, one.state) for one in index.read(DAY).calls] == [("a", "absent"), ("b", "done")]
+    assert list(index.days()) == [DAY]
     assert sorted(path.name for path in (tmp_path / "_turnkeeper/states" / DAY).iterdir()) == [
         "000001.json",
         "000002.json",
@@ -110,8 +110,8 @@ def test_two_exporters_that_commit_at_once_lose_nothing(tmp_path: Path) -> None:
 
 def test_the_loser_of_a_create_only_write_is_told(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
-    states = Index(store)
-    states.commit(DAY, [call("a")])
+    index = Index(store)
+    index.commit(DAY, [call("a")])
     with pytest.raises(Conflict):
         store.put(f"_turnkeeper/states/{DAY}/000001.json", b"{}", create=True)
 
@@ -165,33 +165,33 @@ def window(day: str, version: int = 2, **facts: Any) -> ListedWindow:
 
 
 def test_windows_are_kept_and_listed(tmp_path: Path) -> None:
-    states = Index(open_store(str(tmp_path)))
+    index = Index(open_store(str(tmp_path)))
     one = window(DAY, found=3, proven=True)
-    states.commit_window(one, "all")
-    assert list(states.windows()) == [one]
+    index.commit_window(one, "all")
+    assert list(index.windows()) == [one]
     assert one.complete
     assert one.proven
 
 
 def test_a_window_of_an_older_version_is_open_until_it_is_listed_again(tmp_path: Path) -> None:
     """K8: a day that was closed by an answer without its shape is listed once more."""
-    states = Index(open_store(str(tmp_path)))
-    states.commit_window(window(DAY, version=1, found=3), "all")
-    assert [one.proven for one in states.windows()] == [False]
-    states.commit_window(window(DAY, proven=True), "all")
-    assert [one.proven for one in states.windows()] == [True]
+    index = Index(open_store(str(tmp_path)))
+    index.commit_window(window(DAY, version=1, found=3), "all")
+    assert [one.proven for one in index.windows()] == [False]
+    index.commit_window(window(DAY, proven=True), "all")
+    assert [one.proven for one in index.windows()] == [True]
 
 
 def test_a_damaged_window_is_reported_and_the_others_are_listed(tmp_path: Path) -> None:
     """K2: one odd item never stops the whole."""
     store = open_store(str(tmp_path))
-    states = Index(store)
-    states.commit_window(window("2026-10-04", proven=True), "all")
-    states.commit_window(window("2026-10-05", version=99), "all")
-    states.commit_window(window("2026-10-06", proven=True), "all")
+    index = Index(store)
+    index.commit_window(window("2026-10-04", proven=True), "all")
+    index.commit_window(window("2026-10-05", version=99), "all")
+    index.commit_window(window("2026-10-06", proven=True), "all")
     store.put("_turnkeeper/windows/all/2026-10-05T10--2026-10-05T11.json", b'{"format": "turnk')
     damaged: list[Unread] = []
-    assert [one.start[:10] for one in states.windows(damaged.append)] == ["2026-10-04", "2026-10-06"]
+    assert [one.start[:10] for one in index.windows(damaged.append)] == ["2026-10-04", "2026-10-06"]
     assert [("Upgrade" in one.hint, one.message) for one in damaged] == [
         (True, "has the format 'turnkeeper.window/99'"),
         (False, "not a window"),
@@ -220,40 +220,40 @@ def full_day(count: int) -> dict[str, CallState]:
 def test_a_large_day_is_written_for_what_changes_in_it() -> None:
     """K6: 5,000 calls archived, 309 asks: 680 MB of index, the whole day each time."""
     store: Any = Weighed(open_store("memory://"))
-    states, told = Index(store), full_day(2000)
-    states.commit(DAY, told.values())
+    index, known = Index(store), full_day(2000)
+    index.commit(DAY, known.values())
     whole, store.written = store.written, 0
     for number in range(300):
-        told[f"c{number:04}"] = call(f"c{number:04}", "done", generation=1)
-        assert states.commit(DAY, [told[f"c{number:04}"]]) == 1
+        known[f"c{number:04}"] = call(f"c{number:04}", "done", generation=1)
+        assert index.commit(DAY, [known[f"c{number:04}"]]) == 1
         assert len(list(store.list("_turnkeeper/states/"))) <= 3
     assert store.written < 30 * whole
-    assert {one.conversation: one for one in states.read(DAY).calls} == told
+    assert {one.conversation: one for one in index.read(DAY).calls} == known
 
 
 @given(some.lists(some.lists(some.tuples(some.integers(0, 399), calls), max_size=30), max_size=12))
 @settings(max_examples=25, deadline=None)
 def test_a_day_in_layers_is_the_day_as_a_whole(rounds: list[list[tuple[int, CallState]]]) -> None:
-    states, expected = Index(open_store("memory://")), full_day(400)
-    states.commit(DAY, expected.values())
+    index, expected = Index(open_store("memory://")), full_day(400)
+    index.commit(DAY, expected.values())
     for commit in rounds:
-        told = {f"c{n:04}": msgspec.structs.replace(one, conversation=f"c{n:04}") for n, one in commit}
-        states.commit(DAY, told.values())
-        expected |= {name: merge_calls(expected[name], one) for name, one in told.items()}
-    assert list(states.read(DAY).calls) == [expected[name] for name in sorted(expected)]
+        known = {f"c{n:04}": msgspec.structs.replace(one, conversation=f"c{n:04}") for n, one in commit}
+        index.commit(DAY, known.values())
+        expected |= {name: merge_calls(expected[name], one) for name, one in known.items()}
+    assert list(index.read(DAY).calls) == [expected[name] for name in sorted(expected)]
 
 
 def test_nothing_of_an_erased_call_stands_in_the_newest_generation() -> None:
     store = open_store("memory://")
-    states = Index(store)
-    states.commit(DAY, full_day(400).values())
-    states.commit(DAY, [call("c0001", "absent", reason="hush-hush", legs=(LegState(id="leg-1", state="absent"),))])
+    index = Index(store)
+    index.commit(DAY, full_day(400).values())
+    index.commit(DAY, [call("c0001", "absent", reason="hush-hush", legs=(LegState(id="leg-1", state="absent"),))])
     assert b"states/2" in store.get(f"_turnkeeper/states/{DAY}/000002.json")
-    states.commit(DAY, [call("c0001", "erased")])
+    index.commit(DAY, [call("c0001", "erased")])
     newest = store.get(f"_turnkeeper/states/{DAY}/000003.json")
     assert b"hush-hush" not in newest
     assert b"since" not in newest
-    assert len(states.read(DAY).calls) == 400
+    assert len(index.read(DAY).calls) == 400
 
 
 def test_versions_that_know_whole_days_only_refuse_changes() -> None:

@@ -217,8 +217,8 @@ def test_what_is_left_of_an_erased_conversation(quick: Store) -> None:
 def test_the_index_is_compared(quick: Store) -> None:
     keep(quick, "call-1")
     Tombstones(quick).put("call-3", NOW)
-    states = Index(quick)
-    states.commit(
+    index = Index(quick)
+    index.commit(
         "2026-09-21",
         [
             CallState(conversation="call-1", state="done", generation=1),
