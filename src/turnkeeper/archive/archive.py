@@ -125,6 +125,7 @@ class Archive:
         Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` where there is no transcript at all,
         ``Erased`` for a conversation that was erased, also while it was being committed.
         """
+        # All ids become parts of keys, so they are checked before anything is stored.
         fetched = {as_input(conversation, body): body.body for body in bodies}
         for selection in selections:
             keys.selection(conversation, selection.slug)
@@ -274,6 +275,7 @@ class Archive:
         does not hold. Raises what either store raises.
         """
         target = open_store(address, settings)
+        # Sorting is stable: the keys stay in order, with the manifests after all others.
         copied = sorted(self.store.list(""), key=lambda key: key.startswith(keys.MANIFESTS))
         for key in copied:
             source = StoredObject(self.store, key, self.store.size(key) or 0)
@@ -348,6 +350,7 @@ class Archive:
 
     def _check_format(self, *, write: bool = False) -> None:
         """Check the archive's metadata once, and create it before the first write."""
+        # Under the lock, because several threads may make their first call at once.
         with self._lock:
             if write and not self._write_checked:
                 metadata.claim(self.store, self._clock)

@@ -144,6 +144,7 @@ class Audit:
         """Write one line. ``facts`` are counts and options, and never a customer's number or words. Raises what the
         store raises: an action that changes an archive must not be done if it cannot be recorded.
         """
+        # What a person typed instead of an id could be a customer's number, which must not get into the audit.
         names = sorted({name for name in conversations if is_id(name)})
         if len(names) > MAX_NAMES:
             names, facts = [], facts | {"conversations": len(names)}
@@ -158,6 +159,7 @@ class Audit:
                     producer=f"turnkeeper/{__version__}",
                     facts={name: fact[:LONGEST] if isinstance(fact, str) else fact for name, fact in facts.items()},
                     conversations=tuple(names),
+                    # Storing identical bytes twice counts as success, so two equal actions must differ.
                     nonce=secrets.token_hex(8),
                 )
             )
@@ -197,6 +199,7 @@ class Audit:
             key = keys.audit(number + 1)
             line = msgspec.structs.replace(line, number=number + 1, previous=previous)
             data = _seal(line)
+            # The number is in the key, so of two writers at the same number only one succeeds.
             try:
                 self._store.put(key, data, create=True)
             except Conflict:

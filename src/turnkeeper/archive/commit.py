@@ -160,6 +160,7 @@ class Committer:
         unchanged = UnchangedInputs(earlier, read_back, self._names, self._is_list_stored)
         new, details = unchanged.remove_from(request.fetched, reading.details)
         composed = inputs.compose(earlier, list(new))
+        # Details or recordings alone are not a conversation that anybody could read.
         if not any(inputs.is_transcript(body.source) for body in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=request.conversation)
         self._put_inputs(request.fetched, new, earlier)
@@ -186,9 +187,11 @@ class Committer:
         """Store views and manifest if anything changed. Otherwise only replace views that are missing or damaged."""
         moves = request.move and current is not None and any(view.has_legacy_key for view in current.views)
         if current and not moves and current.says_the_same(manifest):
+            # A damaged archive is repaired by fetching the same conversation again.
             self._put_views(built, current.views, current, thorough=True)
             self._listener(_archived_event(current, changed=False))
             return _result(current, built, changed=False)
+        # The manifest comes last and create-only: it is what commits the generation.
         self._put_views(built, manifest.views, current)
         key = keys.manifest(manifest.conversation, manifest.generation)
         self._store.put(key, encode(manifest), create=True)

@@ -182,6 +182,7 @@ class Index:
         ``combine`` merges the call in the index with the new one (default: ``merge_calls``).
         """
         new_calls = {call.conversation: call for call in calls}
+        # Each attempt reads the day again, because another exporter may have written it since.
         for _ in range(_ATTEMPTS):
             generation, layers = self._layers(day, _RAW_DAY)
             try:
@@ -192,6 +193,7 @@ class Index:
             if not changes:
                 return 0
             raw = {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in changes.items()}
+            # Changes always refer to the last whole generation, so a reader never needs more than two objects.
             since = (layers[-1].since or generation) if layers else 0
             # After an erasure the whole generation that changes refer to must not stay: it names the erased call.
             is_erasure = any(call.state == "erased" for call in changes.values())
@@ -225,6 +227,7 @@ class Index:
         calls = tuple(raw[name] for name in sorted(raw))
         form = CHANGES_FORMAT if since else FORMAT
         layer = _RawDay(format=form, day=_check_day(day), since=since, calls=calls)
+        # Create-only: of two exporters that read the same generation, only one may write the next one.
         try:
             self._store.put(_key(day, generation + 1), _ENCODER.encode(layer) + b"\n", create=True)
         except Conflict:
@@ -275,17 +278,17 @@ class Index:
 
     def _read_generation(self, key: str, day: str, decoder: msgspec.json.Decoder[D]) -> D:
         try:
-            found = decoder.decode(self._store.get(key))
+            layer = decoder.decode(self._store.get(key))
         except msgspec.DecodeError:
             raise _damaged(key) from None
-        if found.format != (CHANGES_FORMAT if found.since else FORMAT):
+        if layer.format != (CHANGES_FORMAT if layer.since else FORMAT):
             raise StoreRefused(
-                f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=upgrade_hint()
+                f"has the format {layer.format[:60]!a}", operation="read states", key=key, hint=upgrade_hint()
             )
-        if found.day != day:
+        if layer.day != day:
             # The next commit would carry on another day's calls, and lose this day's.
             raise _damaged(key)
-        return found
+        return layer
 
     def _generations(self, day: str) -> Sequence[int]:
         listed = self._store.list(f"{keys.STATES}{_check_day(day)}/")
@@ -344,6 +347,7 @@ def merge_calls(first: CallState, second: CallState) -> CallState:
 
     Commutative, so that two exporters leave the same index in whichever order they commit.
     """
+    # An exporter that has not heard of an erasure must not bring the call back.
     if "erased" in (first.state, second.state):
         return first if first.state == "erased" else second
     legs = {leg.id: leg for leg in first.legs}

@@ -173,8 +173,8 @@ def stored_view(name: str, sha256: str) -> str:
 
 def view_name(key: str) -> str:
     """The name of the view that is stored under a key. A key of version 1 is a name already."""
-    found = _view.fullmatch(key)
-    return f"{found[1]}{found[2]}" if found else key
+    match = _view.fullmatch(key)
+    return f"{match[1]}{match[2]}" if match else key
 
 
 def places(conversation: str) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator
 
     An attempt that fails is a result, not an exception. After a failed write, nothing else is tried.
     """
+    # A random key, so that several probes at once do not disturb each other.
     key = keys.probe(secrets.token_hex(8))
     write = _attempt("write", lambda: _write_probe(store, key))
     if write.state == "fail":
@@ -97,6 +98,7 @@ def _write_again(store: Store, key: str) -> str:
         store.put(key, b'{"probe":2}\n', create=True)
     except Conflict:
         return "honoured"
+    # The store may only be slow to notice the first object. The archive's own probe is older, and decides.
     metadata.refuse_ignored_conditions(store)
     return "honoured, but not at once"
 

@@ -44,19 +44,20 @@ def visible_keys(store: Store, conversation: str) -> Iterator[str]:
 
 def find_objects(store: Store, versioning: Versioning, conversation: str) -> Removal:
     """What ``remove_conversation`` would remove. Changes nothing. Locks are not found: only a deletion shows them."""
-    found = Removal(set(visible_keys(store, conversation)))
+    objects = Removal(set(visible_keys(store, conversation)))
     if not (versioning.keeps_versions and versioning.bucket):
-        found.versions = len(found.keys)
-        return found
+        objects.versions = len(objects.keys)
+        return objects
     for version in _versions_of(versioning.bucket, conversation):
-        found.keys.add(version.key)
-        found.versions += not version.marker
-    return found
+        objects.keys.add(version.key)
+        objects.versions += not version.marker
+    return objects
 
 
 def remove_conversation(store: Store, versioning: Versioning, conversation: str) -> Removal:
     """Remove everything of a conversation. Raises what the store raises; what was removed until then stays removed."""
     removal = Removal()
+    # Links first: behind one, the objects of the conversation cannot be listed.
     if isinstance(store, FolderStore):
         _remove_links(store, conversation, removal)
     if versioning.keeps_versions and versioning.bucket:
@@ -89,6 +90,7 @@ def _versions_of(bucket: VersionedBucket, conversation: str) -> Iterator[ObjectV
 
 def _remove_versions(store: Store, bucket: VersionedBucket, conversation: str, removal: Removal) -> None:
     """Delete versions until only those that locks hold are listed."""
+    # Another process may be writing the conversation, so one round may not be enough.
     for _ in range(ROUNDS):
         held = {(lock.version.key, lock.version.id) for lock in removal.locks}
         held_keys = {key for key, _ in held}

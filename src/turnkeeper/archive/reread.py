@@ -83,7 +83,7 @@ def _reread_one(
     archive: Archive, conversation: str, before: str, reading: ReadOptions, *, move: bool
 ) -> tuple[RereadResult, Manifest | None]:
     try:
-        kept = archive.rebuild(conversation, reading, move=move, publish=False)
+        result = archive.rebuild(conversation, reading, move=move, publish=False)
     except (Erased, NotFound) as cause:
         return RereadResult(conversation=conversation, before=before, after="absent", reason=cause.message), None
     except Fatal:
@@ -93,8 +93,10 @@ def _reread_one(
     except Exception as cause:
         reason = str(Defect.of(cause, operation="reread", key=conversation))
         return RereadResult(conversation=conversation, before=before, after="unread", reason=reason), None
-    now = kept.manifest
-    why = now.unread.message if now.unread else "; ".join(note for note in kept.notes if note.startswith("directory/"))
+    now = result.manifest
+    why = (
+        now.unread.message if now.unread else "; ".join(note for note in result.notes if note.startswith("directory/"))
+    )
     return RereadResult(
-        conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why
+        conversation=conversation, before=before, after=now.state, changed=result.changed, reason=why
     ), now

@@ -106,16 +106,17 @@ class Tombstones:
     def all_if_few(self) -> frozenset[str] | None:
         """The ids of all erased conversations; None if there are too many to list them again and again."""
         if not self._many:
-            found = frozenset(islice(self.all(), _FEW + 1))
-            self._many = len(found) > _FEW  # they never become fewer
+            erased = frozenset(islice(self.all(), _FEW + 1))
+            # Remembered for ever, because tombstones are never deleted.
+            self._many = len(erased) > _FEW
             if not self._many:
-                return found
+                return erased
         return None
 
     def _recent_list(self) -> frozenset[str] | None:
         with self._lock:
             # The machine's own clock, not the archive's: this is only the age of the cached list.
             if not self._many and (self._listed is None or time.monotonic() - self._listed[0] > _CACHE_SECONDS):
-                found = self.all_if_few()
-                self._listed = None if found is None else (time.monotonic(), found)
+                erased = self.all_if_few()
+                self._listed = None if erased is None else (time.monotonic(), erased)
             return None if self._many or self._listed is None else self._listed[1]

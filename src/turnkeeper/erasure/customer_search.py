@@ -59,6 +59,7 @@ def _search_details(store: Store, query: CustomerQuery, conversation: str, detai
         except (NotFound, Unread):
             continue
         searched = True
+        # One certain match is enough. A similar one does not end the search: another generation may be certain.
         if query.is_in(customers):
             return CustomerMatch(conversation, "found")
         similar = similar or query.resembles(customers)

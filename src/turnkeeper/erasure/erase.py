@@ -96,26 +96,29 @@ class Eraser:
         deleted. What was done until then stays done, and the next call goes on.
         """
         resolved = self._resolve(conversations, by)
-        absent = [one for one in resolved.values() if one.how == "absent"]
-        requested: dict[str, Reason] = {name: reason for name, one in resolved.items() if one.how != "absent"}
+        absent = [target for target in resolved.values() if target.how == "absent"]
+        requested: dict[str, Reason] = {name: reason for name, target in resolved.items() if target.how != "absent"}
         if by == "unfinished":
             requested |= dict.fromkeys(self._stored_despite_tombstones(), reason)
         pending = list(self._pending.all())
-        earlier: dict[str, Reason] = {one.conversation: one.reason for one in pending if self._is_due(one)}
+        earlier: dict[str, Reason] = {record.conversation: record.reason for record in pending if self._is_due(record)}
         todo = earlier | requested
-        ids = {*todo, *(one.conversation for one in absent)}
+        # Reports and the index may name an id that has no objects.
+        ids = {*todo, *(target.conversation for target in absent)}
 
         audit = Audit(self._store, self._clock)
         begun: Literal["erase begun", "expire begun"] = "erase begun" if reason == "request" else "expire begun"
+        # Before anything is removed: what cannot be recorded must not be done.
         audit.record(begun, conversations=ids, by=by, earlier=len(earlier))
         # The days of what earlier erasures left, and of ids without objects, are not known.
         cleared = self._clear_all_places(todo, ids, None if earlier or absent else days)
+        # A day of the index that cannot be read may name any of them, so none of the erasures is finished.
         if not cleared.unread:
             for erasure in cleared.erasures:
                 self._conclude(erasure, todo[erasure.conversation])
-        erasures = tuple(with_request(one, resolved.get(one.conversation)) for one in cleared.erasures)
-        erasures += tuple(self._bar(one, reason) for one in absent)
-        waiting = sum(one.conversation not in todo for one in pending)
+        erasures = tuple(with_request(erasure, resolved.get(erasure.conversation)) for erasure in cleared.erasures)
+        erasures += tuple(self._bar(target, reason) for target in absent)
+        waiting = sum(record.conversation not in todo for record in pending)
         proven = all(erasure.state == "erased" for erasure in erasures) and bool(erasures or not waiting)
         proof = self._proof(erasures, by, reason, proven=proven, cleared=cleared, waiting=waiting)
         done: Literal["erase", "expire"] = "erase" if reason == "request" else "expire"
@@ -136,6 +139,7 @@ class Eraser:
         self._drop_leftovers()
         SupersededViews(self._store, self._clock).forget(ids)
         reports = scrub_reports(self._store, ids) if ids else 0
+        # The rewritten reports have earlier versions that still name the conversations.
         locks += self._remove_noncurrent(keys.RUNS, ids)
         return _Cleared(with_locks(erasures, locks), unread, reports)
 
@@ -162,8 +166,8 @@ class Eraser:
         except (Denied, StoreRefused) as cause:
             why = f"whether parts of broken uploads are left cannot be known ({cause.message})"
             return tuple(
-                msgspec.structs.replace(one, state="unproven", why=why) if one.state == "erased" else one
-                for one in erasures
+                msgspec.structs.replace(erasure, state="unproven", why=why) if erasure.state == "erased" else erasure
+                for erasure in erasures
             )
         return erasures
 
@@ -198,7 +202,8 @@ class Eraser:
     def _resolve(self, conversations: Iterable[str], by: By) -> dict[str, ResolvedId]:
         """The conversations by id. Only ids that a person typed may have other capital letters than the archive's."""
         if by == "conversation":
-            return {one.conversation: one for one in resolve_ids(self._store, self._versioning, conversations)}
+            targets = resolve_ids(self._store, self._versioning, conversations)
+            return {target.conversation: target for target in targets}
         return {check_id(name): ResolvedId(name, name, "held") for name in conversations}
 
     def _stored_despite_tombstones(self) -> Iterator[str]:

@@ -65,6 +65,7 @@ def store_error(kind: str, text: str, place: StorePlace, operation: str, key: st
     # The client reports a missing bucket and a missing object with the same class.
     if kind == "FileNotFoundError" and code != "NoSuchBucket":
         return NotFound("not in the archive", operation=operation, key=key)
+    # The most specific first: a code says more than a status.
     error = (
         _bucket_error(code, place)
         or _credentials_error(kind, code, text, place, operation)

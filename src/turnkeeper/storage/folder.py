@@ -72,11 +72,13 @@ class FolderStore:
                 self._create(temporary, target, data, key)
             else:
                 self._with_parents(target, lambda: self._disk.replace(temporary, target))
+            # The file was synced before it got its name. The name is durable only after its folder is synced too.
             self._disk.sync_folder(target.parent)
 
     def put_stream(self, key: str, source: Source, *, content_type: str = "application/json") -> None:  # noqa: ARG002 - files have no type
         target = self._path_of(key, write=True)
         with self._translated_errors("write", key), source.open() as body, self._temporary(_blocks(body)) as temporary:
+            # A reader can end early without an error, for example when a spool's file was cut.
             if temporary.stat().st_size != source.size:
                 raise Incomplete("the body ended early on its way to the archive", operation="write", key=key)
             self._with_parents(target, lambda: self._disk.replace(temporary, target))
@@ -89,6 +91,7 @@ class FolderStore:
     def open(self, key: str) -> BinaryIO:
         path = self._path_of(key)
         with self._translated_errors("read", key):
+            # lstat, because stat would follow a link.
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise NotFound("not in the archive", operation="read", key=key)
             return io.BufferedReader(_ObjectFile(path, lambda: self._translated_errors("read", key)), READ)
@@ -118,7 +121,7 @@ class FolderStore:
             except OSError as cause:
                 _raise_unless_absent(cause)
                 return []
-        return [f"{name}/{one}" if name else one for one in names]
+        return [f"{name}/{child}" if name else child for child in names]
 
     def links(self, place: str = "") -> Iterator[str]:
         """The links, pipes and devices at a key, or below a folder (empty: in the whole archive), as keys."""
@@ -146,6 +149,7 @@ class FolderStore:
                 path.unlink()
             except (FileNotFoundError, NotADirectoryError):
                 return
+            # Otherwise a crash could bring an erased object back.
             self._disk.sync_folder(path.parent)
 
     def leftovers(self) -> Iterator[str]:
@@ -180,6 +184,7 @@ class FolderStore:
         with self._translated_errors("delete", folder):
             if path.is_symlink():
                 return
+            # Innermost folders first. One that is not empty, or gets a new object meanwhile, stays.
             for inside, _, _ in os.walk(path, topdown=False, onerror=_raise_unless_absent):
                 try:
                     Path(inside).rmdir()
@@ -236,6 +241,7 @@ class FolderStore:
         """Write the blocks to a file in ``incoming`` and sync it. The file is deleted at the end of the block."""
         incoming = self._path_of(f"{INCOMING}/new", write=True).parent
         self._make_folders(incoming)
+        # Host and process are in the name, so that another process can tell whether this writer is running.
         path = incoming / f"{self._host}.{os.getpid()}.{secrets.token_hex(8)}"
         descriptor = self._disk.create(path)
         try:
@@ -302,6 +308,7 @@ class FolderStore:
         else:
             folder.parent.mkdir(parents=True, exist_ok=True)
         self._disk.make_folder(folder)
+        # Without this, a crash could lose the folder although the objects in it were synced.
         self._disk.sync_folder(folder.parent)
 
     def _sweep(self, now: float) -> None:
@@ -376,7 +383,7 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True
+        return True  # it is another user's
     return True
 
 

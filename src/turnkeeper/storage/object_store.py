@@ -136,6 +136,7 @@ class ObjectStore:
                 self._put_in_one_request(key, data, content_type)
             else:
                 self._write_parts(key, body, source, content_type)
+                # The ETag of an upload in parts is not a hash of the content, so the size is all that can be checked.
                 self._check_stored(key, source.size)
 
     def get(self, key: str) -> bytes:
@@ -356,6 +357,7 @@ def _open_s3(address: Address, settings: StoreSettings) -> Any:
     from obstore.store import S3Store
 
     signing = aws.find_credentials(settings)
+    # Not every server that speaks S3 knows the request that deletes several objects.
     config: dict[str, Any] = {"disable_bulk_delete": True, **signing.config}
     if settings.checksum != "off":
         config["checksum_algorithm"] = settings.checksum

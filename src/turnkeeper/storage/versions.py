@@ -122,6 +122,7 @@ class VersionedBucket:
             head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + version.key, VersionId=version.id)
         until = head.get("ObjectLockRetainUntilDate")
         legal_hold = head.get("ObjectLockLegalHoldStatus") == "ON"
+        # No lock, so the identity lacks a permission.
         if until is None and not legal_hold:
             raise _error_of_code(code, "delete versions", version.key)
         return VersionLock(version, head.get("ObjectLockMode", ""), rfc3339(until) if until else "", legal_hold)
