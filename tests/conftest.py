@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from tools.parts import missing
 
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.simulator import Running, Simulation, serve
@@ -28,13 +29,36 @@ def pytest_configure() -> None:
         logging.basicConfig(filename=Path(place) / f"log-{worker}.txt", level=logging.DEBUG)
 
 
+OF_FIXTURE = {"s3": ["seaweedfs"], "local_s3": ["seaweedfs"], "chromium": ["chromium", "pages"]}
+"""The parts of ``tools/parts.py`` that a test needs because of a fixture; other tests are marked."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for part in OF_FIXTURE.get(fixture, ()):
+                item.add_marker(pytest.mark.needs(part=part))
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures meet what is missing
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A missing part fails the test with the command that brings it; nothing is skipped."""
+    lacks = [said for mark in item.iter_markers("needs") if (said := missing(mark.kwargs["part"]))]
+    if lacks:
+        pytest.fail("\n".join(lacks), pytrace=False)
+
+
 # hypothesis would fail an example that takes 200 ms of wall time, which any does now and then beside other work.
 hypothesis.settings.register_profile("suite", deadline=None)
 # `make check` is run after every change; `make test` searches further.
 hypothesis.settings.register_profile("check", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("suite")
 
-OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_")
+OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_", "COVERAGE_")
+TRACED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""How coverage starts in a process. The ``cli`` fixture hands it on; a test's own processes, which are often killed,
+starved or measured, are not traced."""
 PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
@@ -81,7 +105,7 @@ def cli(tmp_path: Path) -> Cli:
             input=stdin,
             capture_output=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
+            env={**os.environ, **TRACED, "PYTHONFAULTHANDLER": "1", **(env or {})},
             timeout=timeout,
             check=False,
         )

@@ -14,6 +14,8 @@ from tests.unit.transcript.elements import CASES, LONG, SIX, Case, agreed, decod
 from tests.unit.transcript.spelling import damaged, spelled
 from turnkeeper.transcript.native import native
 
+pytestmark = pytest.mark.needs(part="native")
+
 edge = Edge()
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 

@@ -8,6 +8,8 @@ import pytest
 
 from turnkeeper.transcript import native
 
+pytestmark = pytest.mark.needs(part="native")
+
 
 class _Refusing:
     """As if its reader took other arguments."""

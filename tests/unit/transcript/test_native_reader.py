@@ -20,6 +20,8 @@ from tests.unit.transcript.spelling import spelled
 from turnkeeper.transcript.dialects import phrases
 from turnkeeper.transcript.native import Columns, Field, Table, native
 
+pytestmark = pytest.mark.needs(part="native")
+
 ROOT = Path(__file__).parents[3]
 every_case = pytest.mark.parametrize("case", CASES, ids=repr)
 

@@ -26,6 +26,8 @@ from turnkeeper.transcript.skeleton import Path
 from turnkeeper.transcript.small import Small
 from turnkeeper.transcript.stream import Kind
 
+pytestmark = pytest.mark.needs(part="native")
+
 
 class PythonMedia(media.Media):
     """The dialect as it is where nothing was built."""

@@ -16,6 +16,8 @@ from tests.unit.transcript.elements import told
 from turnkeeper.transcript.native import Field, Table
 from turnkeeper.transcript.numbers import LONGEST, milliseconds
 
+pytestmark = pytest.mark.needs(part="native")
+
 MILLIS = Table(Field("at", "millis"))
 TEXT = Table(Field("said", "text"))
 NAME = Table(Field("said", "name"))

@@ -24,6 +24,8 @@ from turnkeeper.events import Event, Paged
 from turnkeeper.viewer.journal import NAME, Journal
 from turnkeeper.viewer.records import Gap
 
+pytestmark = pytest.mark.needs(part="pages")
+
 DAY = 86_400_000
 
 
