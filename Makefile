@@ -33,16 +33,14 @@ test: lint types $(VENV)/.parts $(VENV)/.group-test $(VENV)/.native $(PAGES) ## 
 floors: $(VENV)/.group-test ## after `make test`: raise each room's floor of coverage to what was measured
 	$(BIN)/python -m tools.coverage_rooms --raise
 
-test-pages: $(VENV)/.group-test $(PAGES) ## the pages of `turnkeeper report`: their types, and in Chromium
-	$(BIN)/python -m tools.parts chromium ffmpeg
+test-pages: part-chromium part-ffmpeg $(VENV)/.group-test $(PAGES) ## the pages of `turnkeeper report`: their types, and in Chromium
 	cd web && npm run --silent types
 	$(BIN)/pytest -n 2 tests/unit/viewer tests/browser
 
 test-native: $(VENV)/.group-test $(VENV)/.native ## the part in C, beside its twin in Python and under sanitizers
 	$(BIN)/pytest -n 2 -m "needs(part='native') or needs(part='gcc')" tests/unit
 
-test-sound: $(VENV)/.group-test ## recordings, judged by ffmpeg
-	$(BIN)/python -m tools.parts ffmpeg
+test-sound: part-ffmpeg $(VENV)/.group-test ## recordings, judged by ffmpeg
 	$(BIN)/pytest -n 2 $(SOUND)
 
 lint: $(VENV)/.group-check
@@ -56,8 +54,7 @@ types: $(VENV)/.group-check
 unit: $(VENV)/.group-check
 	$(BIN)/pytest -q -n auto -m "not slow and not needs" --hypothesis-profile=check tests/unit
 
-bench: $(VENV)/.group-test $(VENV)/.group-bench $(VENV)/.native $(PAGES) ## the comparisons with peers, in one run
-	$(BIN)/python -m tools.parts $(PARTS) jq
+bench: $(PARTS:%=part-%) part-jq $(VENV)/.group-test $(VENV)/.group-bench $(VENV)/.native $(PAGES) ## the comparisons with peers, in one run
 	$(BIN)/python -m benchmarks
 
 help: $(VENV)/.group-check ## what `turnkeeper VERB --help` prints, after a change of options
@@ -88,8 +85,11 @@ $(VENV)/.parts: $(VENV)/bin/python tools/parts.py
 	$(BIN)/python -m tools.parts --install $(PARTS)
 	touch $@
 
-$(VENV)/.native: $(VENV)/.group-check $(NATIVE)
-	$(BIN)/python -m tools.parts gcc
+# Says how to get what is missing, and stops.
+part-%: $(VENV)/bin/python
+	@$(BIN)/python -m tools.parts $*
+
+$(VENV)/.native: $(VENV)/.group-check $(NATIVE) | part-gcc
 	$(BIN)/python native/build.py
 	touch $@
 
