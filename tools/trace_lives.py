@@ -34,7 +34,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ["LIVES", "Life", "lives"]
+__all__ = ["LIVES", "Life", "lives", "platform"]
 
 LIVES = ("get", "export", "audio", "turns")
 COMMANDS = {
@@ -110,9 +110,9 @@ def _spelled(code: CodeType) -> str:
 
 
 @contextmanager
-def platform(*, conversations: int = 3) -> Iterator[dict[str, Any]]:
-    """A simulated platform in a process of its own; yields what it says of itself when it is ready."""
-    call = [sys.executable, "-m", "turnkeeper", "simulate", "--conversations", str(conversations)]
+def platform(*options: str) -> Iterator[dict[str, Any]]:
+    """``turnkeeper simulate`` in a process of its own; yields what it says of itself when it is ready."""
+    call = [sys.executable, "-m", "turnkeeper", "simulate", *options]
     with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -123,7 +123,7 @@ def platform(*, conversations: int = 3) -> Iterator[dict[str, Any]]:
 
 def lives(names: Sequence[str]) -> Iterator[Life]:
     """Trace some of the four lives, in their order."""
-    with platform() as running, tempfile.TemporaryDirectory() as place:
+    with platform("--conversations", "3") as running, tempfile.TemporaryDirectory() as place:
         home = Path(place)
         conversation = running["conversation_ids"][0]
         (home / "ids.txt").write_text(f"{conversation}\n")
