@@ -162,7 +162,9 @@ def _described(value: object) -> dict[str, Any]:
     names = sorted(name for name in {*dir(value), *fields} if not name.startswith("_"))
     methods = {name: parameters(inspect.getattr_static(value, name, None)) for name in names}
     calls = {name: given for name, given in methods.items() if given is not None}
-    return {"parameters": parameters(value), "attributes": names, "methods": calls}
+    code = getattr(value, "exit_code", None)
+    exits = {"exit_code": code} if isinstance(code, int) else {}
+    return {"parameters": parameters(value), "attributes": names, "methods": calls, **exits}
 
 
 def parameters(value: object) -> dict[str, str] | None:
