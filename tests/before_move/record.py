@@ -15,7 +15,7 @@ documents.json      by verb the keys of its JSON, the fields of its events, and 
 metrics.json        the names of ``status --openmetrics``
 public.json         the names of ``import turnkeeper``: attributes, methods, parameters
 exit-codes.json     by code what docs/cli.md says it means
-docs/               every block of code of README.md and docs/, by page
+docs/               the blocks of code of README.md and docs/, by page
 ==================  ================================================================================================
 """
 
@@ -112,10 +112,11 @@ def _record_promises(checkout: Path) -> None:
 
 
 def _record_pages(checkout: Path) -> None:
-    """The blocks of code of each page, in their order; prose is not kept."""
+    """The blocks of code of each page, in their order, without prose and without what makes a checkout's own venv."""
     (DATA / "docs").mkdir()
     for page in [checkout / "README.md", *sorted((checkout / "docs").glob("*.md"))]:
-        blocks = re.findall(r"^```(?:bash|sh|python|crontab|ini|toml|json)\n.*?^```$", page.read_text(), re.M | re.S)
+        text = re.sub(r"^(?:make |python3 -m venv|\.venv/|\. \.venv/).*\n", "", page.read_text(), flags=re.M)
+        blocks = re.findall(r"^```(?:bash|sh|python|crontab|ini|toml|json)\n.*?^```$", text, re.M | re.S)
         if blocks:
             (DATA / "docs" / page.name).write_text("\n\n".join(blocks) + "\n")
 

@@ -143,7 +143,9 @@ def test_a_variable_is_read(name: str, command: Command) -> None:
         value = "zork://x" if name == "TURNKEEPER_ARCHIVE" else "zork"
         code, said = command(*REFUSED[name], **{name: value})
         assert code in (1, 2, 4), said
-        assert "zork" in said or name in said or (name == "TURNKEEPER_ORG" and "profiles" in said)
+        # Hints name variables too, so only a message that begins with the name is about it.
+        told = "read profiles" if name == "TURNKEEPER_ORG" else f"{name}:"
+        assert "zork" in said or said.startswith(f"turnkeeper: {told}"), said
 
 
 def test_metrics_and_json_keep_their_names(tmp_path: Path) -> None:
@@ -200,6 +202,21 @@ def _placed(parameters: Mapping[str, str]) -> list[str]:
 
 def _moved(before: Sequence[str], now: Sequence[str]) -> list[str]:
     return [name for place, name in enumerate(before) if list(now[place : place + 1]) != [name]]
+
+
+@pytest.mark.parametrize(
+    ("now", "broken"),
+    [
+        ({"call": "either", "to": "keyword"}, []),
+        ({"call": "either", "to": "either?", "more": "keyword?"}, []),
+        ({"call": "either", "target": "keyword"}, ["to", "target"]),
+        ({"call": "positional", "to": "keyword"}, ["call"]),
+        ({"more": "either?", "call": "either", "to": "keyword"}, ["call"]),
+        ({"call": "either", "to": "keyword", "more": "keyword"}, ["more"]),
+    ],
+)
+def test_what_breaks_a_call_is_found(now: dict[str, str], broken: list[str]) -> None:
+    assert _broken({"call": "either", "to": "keyword"}, now) == broken
 
 
 @pytest.mark.parametrize("code", recorded("exit-codes"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tools.trace_lives import Life, lives
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def traced() -> dict[str, Life]:
