@@ -149,15 +149,16 @@ def test_a_variable_is_read(name: str, command: Command) -> None:
 
 
 def test_metrics_and_json_keep_their_names(tmp_path: Path) -> None:
-    found = promises.documents(tmp_path)
-    for name, before in recorded("documents").items():
-        now = found[name]
-        assert now["code"] == before["code"], name
-        assert not set(before["keys"]) - set(now["keys"]), name
-        for event, fields in before.get("events", {}).items():
-            assert not set(fields) - set(now["events"][event]), f"{name}: {event}"
-    metrics = promises.metrics((tmp_path / "metrics.prom").read_text())
-    assert not set(recorded("metrics")) - set(metrics)
+    found, before = promises.documents(tmp_path), recorded("documents")
+    assert {name: found[name]["code"] for name in before} == {name: one["code"] for name, one in before.items()}
+    lost = {name: set(one["keys"]) - set(found[name]["keys"]) for name, one in before.items()}
+    lost |= {
+        f"{name}, event {event!r}": set(fields) - set(found[name].get("events", {}).get(event, []))
+        for name, one in before.items()
+        for event, fields in one.get("events", {}).items()
+    }
+    lost["metrics"] = set(recorded("metrics")) - set(promises.metrics((tmp_path / "metrics.prom").read_text()))
+    assert {name: sorted(keys) for name, keys in lost.items() if keys} == {}
 
 
 PUBLIC = recorded("public")
@@ -170,6 +171,7 @@ def public() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_is_what_it_was(name: str, public: dict[str, dict[str, Any]]) -> None:
+    assert name in public
     before, now = PUBLIC[name], public[name]
     assert not set(before.get("attributes", [])) - set(now.get("attributes", []))
     assert now.get("exit_code") == before.get("exit_code")
