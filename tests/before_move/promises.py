@@ -148,12 +148,13 @@ def metrics(text: str) -> list[str]:
 
 def public() -> dict[str, dict[str, Any]]:
     """The names of ``import turnkeeper`` and of its errors: attributes of classes, parameters of what can be called."""
-    found = {name: _described(getattr(tk, name)) for name in sorted(tk.__all__) if name != "errors"}
+    found = {name: described(getattr(tk, name)) for name in sorted(tk.__all__) if name != "errors"}
     errors = {name: value for name, value in vars(tk.errors).items() if isinstance(value, type) and name[0] != "_"}
-    return found | {f"errors.{name}": _described(errors[name]) for name in sorted(errors)}
+    return found | {f"errors.{name}": described(errors[name]) for name in sorted(errors)}
 
 
-def _described(value: object) -> dict[str, Any]:
+def described(value: object) -> dict[str, Any]:
+    """Attributes, methods and parameters of what a public name stands for."""
     if not callable(value):
         return {}
     if not isinstance(value, type):
