@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 OUT    := build/suite
 
-PAGES  := src/turnkeeper/viewer/static/call.html
+PAGES  := src/turnkeeper/pages/static/call.html
 NATIVE := $(wildcard native/*.c native/*.h native/*.py)
 PARTS  := chromium ffmpeg gcc zsh
 SOUND  := tests/unit/audio $(addprefix tests/e2e/test_,align.py audio.py clip.py damaged_sound.py)
@@ -35,7 +35,7 @@ floors: $(VENV)/.group-test ## after `make test`: raise each room's floor of cov
 
 test-pages: part-chromium part-ffmpeg $(VENV)/.group-test $(PAGES) ## the pages of `turnkeeper report`: their types, and in Chromium
 	cd web && npm run --silent types
-	$(BIN)/pytest -n 2 tests/unit/viewer tests/browser
+	$(BIN)/pytest -n 2 tests/unit/pages tests/browser
 
 test-native: $(VENV)/.group-test $(VENV)/.native ## the part in C, beside its twin in Python and under sanitizers
 	$(BIN)/pytest -n 2 -m "needs(part='native') or needs(part='gcc')" tests/unit

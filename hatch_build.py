@@ -21,8 +21,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-STATIC = "src/turnkeeper/viewer/static"
-NATIVE = "src/turnkeeper/transcript"
+STATIC = "src/turnkeeper/pages/static"
+NATIVE = "src/turnkeeper/jsonstream"
 MEND = "Install Node.js 20 or newer with npm (on Debian: apt-get install nodejs npm), then run the same command again."
 
 COMPILER = "Install a C compiler and Python's headers (on Debian: apt-get install gcc libc6-dev python3-dev)."

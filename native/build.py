@@ -1,4 +1,4 @@
-"""Builds ``turnkeeper.transcript._native`` from the C beside this file.
+"""Builds ``turnkeeper.jsonstream._native`` from the C beside this file.
 
 ``python native/build.py [--into FOLDER] [FLAG …]``: without ``--into`` it lands beside the package's Python. Flags go
 to the compiler and the linker (sanitizers, say). Needs setuptools, a C compiler and Python's headers. Without this
@@ -16,8 +16,8 @@ from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
-NAME = "turnkeeper.transcript._native"
-PLACE = HERE.parent / "src/turnkeeper/transcript"
+NAME = "turnkeeper.jsonstream._native"
+PLACE = HERE.parent / "src/turnkeeper/jsonstream"
 
 
 def build(into: Path = PLACE, flags: tuple[str, ...] = ()) -> Path:

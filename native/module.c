@@ -1,4 +1,4 @@
-/* turnkeeper.transcript._native: what is read again and again, in C. Everything here has a twin in Python, which does the
+/* turnkeeper.jsonstream._native: what is read again and again, in C. Everything here has a twin in Python, which does the
    same where this was not built, and all that is not of the usual form. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -40,7 +40,7 @@ static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}}
 
 static PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "turnkeeper.transcript._native",
+    .m_name = "turnkeeper.jsonstream._native",
     .m_doc = "Arrays of JSON objects as columns.",
     .m_methods = module_methods,
     .m_slots = module_slots,

@@ -293,7 +293,7 @@ static PyType_Slot reader_slots[] = {
 };
 
 PyType_Spec reader_spec = {
-    .name = "turnkeeper.transcript._native.Reader",
+    .name = "turnkeeper.jsonstream._native.Reader",
     .basicsize = sizeof(Reader),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = reader_slots,

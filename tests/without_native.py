@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 
 assert "turnkeeper" not in sys.modules, "this comes before turnkeeper, or what is there has the part in C already"
-sys.modules["turnkeeper.transcript._native"] = None  # type: ignore[assignment] # so Python says that there is none
+sys.modules["turnkeeper.jsonstream._native"] = None  # type: ignore[assignment] # so Python says that there is none
 
 
 def pytest_sessionfinish() -> None:
     """That all of it really ran without."""
-    from turnkeeper.transcript.native import native
+    from turnkeeper.jsonstream.native import native
 
     assert native is None

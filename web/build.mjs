@@ -1,4 +1,4 @@
-// Makes src/turnkeeper/viewer/static/: call.html with its script and style inlined and their hashes in its policy, and
+// Makes src/turnkeeper/pages/static/: call.html with its script and style inlined and their hashes in its policy, and
 // folder/: pages that load both from the report's assets/, under names that hold their hashes.
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const target = join(here, "../src/turnkeeper/viewer/static");
+const target = join(here, "../src/turnkeeper/pages/static");
 // The height of one channel, in pixels: wavesurfer writes it into its style, whose hash the policy names.
 const CHANNEL_HEIGHT = 60;
 

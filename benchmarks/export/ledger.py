@@ -16,9 +16,9 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from turnkeeper.archive.states import CallState, LegState
+from turnkeeper.archive.index import CallState, LegState
 from turnkeeper.clock import ManualClock, rfc3339_ms
-from turnkeeper.runs.ledger import Ledger, Settlement, Wanted
+from turnkeeper.exporter.ledger import Ledger, NewConversation, Settlement
 
 __all__ = ["asked", "filled", "told"]
 
@@ -59,7 +59,7 @@ def filled(path: Path, rows: int, clock: ManualClock) -> Ledger:
     calls = told(rows, int(clock.now().timestamp() * 1000))
     while batch := list(islice(calls, BATCH)):
         ledger.restore(batch[0][0].started_at[:10], batch)
-        ledger.add([Wanted(call, b"d" * 1500) for call, due in batch if due is not None])
+        ledger.add([NewConversation(call, b"d" * 1500) for call, due in batch if due is not None])
     return ledger
 
 

@@ -8,9 +8,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from turnkeeper.exporter.export import export
+from turnkeeper.exporter.range import Range
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.export import export
-from turnkeeper.runs.range import Range
 
 SINCE = datetime(2026, 10, 5, tzinfo=UTC)
 UNTIL = datetime(2026, 11, 20, tzinfo=UTC)

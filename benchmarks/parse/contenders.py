@@ -127,7 +127,7 @@ def in_python(run: Callable[[str, Path, Sums], None]) -> Callable[[str, Path, Su
     """The same without the part in C, as it is where no compiler was at hand. Imports of turnkeeper come later."""
 
     def without(shape: str, path: Path, sums: Sums) -> None:
-        sys.modules["turnkeeper.transcript._native"] = None  # type: ignore[assignment] # the import fails
+        sys.modules["turnkeeper.jsonstream._native"] = None  # type: ignore[assignment] # the import fails
         run(shape, path, sums)
 
     return without

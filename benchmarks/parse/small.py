@@ -12,7 +12,7 @@ from benchmarks.parse import typed, whole
 from benchmarks.parse.documents import Document
 from benchmarks.parse.foreign import Foreign
 from benchmarks.parse.work import Turn
-from turnkeeper.runs.turns import read_batches
+from turnkeeper.calls.turns import read_batches
 
 FOLDER = Path(__file__).parents[2] / "build/bench"
 COUNT, SIZE, ROUNDS = 5000, 35_000, 5

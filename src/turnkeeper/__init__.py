@@ -1,13 +1,14 @@
 """Export Genesys Cloud conversation transcripts into an archive you own.
 
 >>> import turnkeeper as tk                                                   # doctest: +SKIP
->>> got = tk.get("4d3c…", to="s3://calls/genesys")                            # doctest: +SKIP
+>>> result = tk.get("4d3c…", to="s3://calls/genesys")                         # doctest: +SKIP
 
 Names are loaded when they are first used, so ``import turnkeeper`` is cheap and reading a local file loads no network.
 """
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from turnkeeper.version import __version__
 
 if TYPE_CHECKING:
     from turnkeeper import errors as errors
-    from turnkeeper.archive.bundle import Archive as Archive
     from turnkeeper.archive.manifest import Manifest as Manifest
     from turnkeeper.archive.reread import reread as reread
     from turnkeeper.audio.alignment import Alignment as Alignment
@@ -24,65 +24,70 @@ if TYPE_CHECKING:
     from turnkeeper.audio.peaks import build_peaks as build_peaks
     from turnkeeper.audio.timeline import Timeline as Timeline
     from turnkeeper.audio.timeline import span as span
+    from turnkeeper.calls.align import align as align
+    from turnkeeper.calls.clips import Clip as Clip
+    from turnkeeper.calls.clips import clip as clip
+    from turnkeeper.calls.repair_ends import Repair as Repair
+    from turnkeeper.calls.repair_ends import repair_ends as repair_ends
+    from turnkeeper.calls.turns import read_batches as read_batches
+    from turnkeeper.calls.turns import read_turns as read_turns
     from turnkeeper.clock import ManualClock as ManualClock
+    from turnkeeper.diagnosis import Check as Check
+    from turnkeeper.diagnosis import doctor as doctor
+    from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
+    from turnkeeper.exporter.engine import ExportSettings as ExportSettings
+    from turnkeeper.exporter.export import Estimate as Estimate
+    from turnkeeper.exporter.export import estimate as estimate
+    from turnkeeper.exporter.export import export as export
+    from turnkeeper.exporter.get import GetResult as GetResult
+    from turnkeeper.exporter.get import export_conversation as export_conversation
+    from turnkeeper.exporter.get import get as get
+    from turnkeeper.exporter.range import Follow as Follow
+    from turnkeeper.exporter.range import Range as Range
+    from turnkeeper.exporter.recordings import RecordingOptions as RecordingOptions
+    from turnkeeper.exporter.run_report import RunReport as RunReport
+    from turnkeeper.exporter.schedule import Schedule as Schedule
+    from turnkeeper.exporter.status import Status as Status
+    from turnkeeper.exporter.status import status as status
+    from turnkeeper.genesys.client import Genesys as Genesys
     from turnkeeper.genesys.filters import Filters as Filters
     from turnkeeper.genesys.interval import Interval as Interval
-    from turnkeeper.genesys.platform import Genesys as Genesys
     from turnkeeper.model import Participant as Participant
     from turnkeeper.model import Recording as Recording
     from turnkeeper.model import Summary as Summary
     from turnkeeper.model import Turn as Turn
     from turnkeeper.model import Word as Word
+    from turnkeeper.pages.report import Report as Report
+    from turnkeeper.pages.report import report as report
+    from turnkeeper.payloads.turn_batch import TurnBatch as TurnBatch
     from turnkeeper.profiles import Profile as Profile
     from turnkeeper.profiles import read_profile as read_profile
-    from turnkeeper.runs.audio import align as align
-    from turnkeeper.runs.clips import Clip as Clip
-    from turnkeeper.runs.clips import clip as clip
-    from turnkeeper.runs.completeness import Completeness as Completeness
-    from turnkeeper.runs.completeness import status as status
-    from turnkeeper.runs.conversation import Got as Got
-    from turnkeeper.runs.conversation import export_conversation as export_conversation
-    from turnkeeper.runs.conversation import get as get
-    from turnkeeper.runs.doctor import Check as Check
-    from turnkeeper.runs.doctor import doctor as doctor
-    from turnkeeper.runs.ends import Repair as Repair
-    from turnkeeper.runs.ends import repair_ends as repair_ends
-    from turnkeeper.runs.export import Foreseen as Foreseen
-    from turnkeeper.runs.export import export as export
-    from turnkeeper.runs.export import foresee as foresee
-    from turnkeeper.runs.exporter import ExportSettings as ExportSettings
-    from turnkeeper.runs.range import Follow as Follow
-    from turnkeeper.runs.range import Range as Range
-    from turnkeeper.runs.report import RunReport as RunReport
-    from turnkeeper.runs.schedule import Schedule as Schedule
-    from turnkeeper.runs.sound import AudioWanted as AudioWanted
-    from turnkeeper.runs.turns import read_batches as read_batches
-    from turnkeeper.runs.turns import read_turns as read_turns
     from turnkeeper.settings import ClientSettings as ClientSettings
     from turnkeeper.settings import JwtSettings as JwtSettings
     from turnkeeper.settings import PlatformSettings as PlatformSettings
     from turnkeeper.settings import RetrySettings as RetrySettings
     from turnkeeper.settings import StoreSettings as StoreSettings
-    from turnkeeper.transcript.columns import TurnBatch as TurnBatch
     from turnkeeper.transcript.select import Selection as Selection
-    from turnkeeper.viewer.report import Report as Report
-    from turnkeeper.viewer.report import report as report
+
+    AudioWanted = RecordingOptions
+    Completeness = Status
+    Foreseen = Estimate
+    Got = GetResult
+    foresee = estimate
 
 _HOMES = {
     "Alignment": "turnkeeper.audio.alignment",
-    "Archive": "turnkeeper.archive.bundle",
+    "Archive": "turnkeeper.erasure.erasable_archive:ErasableArchive",
     "Audio": "turnkeeper.audio.decode",
-    "AudioWanted": "turnkeeper.runs.sound",
-    "Check": "turnkeeper.runs.doctor",
+    "Check": "turnkeeper.diagnosis",
     "ClientSettings": "turnkeeper.settings",
-    "Clip": "turnkeeper.runs.clips",
-    "Completeness": "turnkeeper.runs.completeness",
-    "ExportSettings": "turnkeeper.runs.exporter",
+    "Clip": "turnkeeper.calls.clips",
+    "Estimate": "turnkeeper.exporter.export",
+    "ExportSettings": "turnkeeper.exporter.engine",
     "Filters": "turnkeeper.genesys.filters",
-    "Follow": "turnkeeper.runs.range",
-    "Foreseen": "turnkeeper.runs.export",
-    "Genesys": "turnkeeper.genesys.platform",
-    "Got": "turnkeeper.runs.conversation",
+    "Follow": "turnkeeper.exporter.range",
+    "Genesys": "turnkeeper.genesys.client",
+    "GetResult": "turnkeeper.exporter.get",
     "Interval": "turnkeeper.genesys.interval",
     "JwtSettings": "turnkeeper.settings",
     "Manifest": "turnkeeper.archive.manifest",
@@ -90,54 +95,64 @@ _HOMES = {
     "Participant": "turnkeeper.model",
     "PlatformSettings": "turnkeeper.settings",
     "Profile": "turnkeeper.profiles",
-    "Range": "turnkeeper.runs.range",
+    "Range": "turnkeeper.exporter.range",
     "Recording": "turnkeeper.model",
-    "Repair": "turnkeeper.runs.ends",
-    "Report": "turnkeeper.viewer.report",
+    "RecordingOptions": "turnkeeper.exporter.recordings",
+    "Repair": "turnkeeper.calls.repair_ends",
+    "Report": "turnkeeper.pages.report",
     "RetrySettings": "turnkeeper.settings",
-    "RunReport": "turnkeeper.runs.report",
-    "Schedule": "turnkeeper.runs.schedule",
+    "RunReport": "turnkeeper.exporter.run_report",
+    "Schedule": "turnkeeper.exporter.schedule",
     "Selection": "turnkeeper.transcript.select",
+    "Status": "turnkeeper.exporter.status",
     "StoreSettings": "turnkeeper.settings",
     "Summary": "turnkeeper.model",
     "Timeline": "turnkeeper.audio.timeline",
     "Turn": "turnkeeper.model",
-    "TurnBatch": "turnkeeper.transcript.columns",
+    "TurnBatch": "turnkeeper.payloads.turn_batch",
     "Word": "turnkeeper.model",
-    "align": "turnkeeper.runs.audio",
+    "align": "turnkeeper.calls.align",
     "build_peaks": "turnkeeper.audio.peaks",
-    "clip": "turnkeeper.runs.clips",
-    "doctor": "turnkeeper.runs.doctor",
-    "export": "turnkeeper.runs.export",
-    "export_conversation": "turnkeeper.runs.conversation",
-    "foresee": "turnkeeper.runs.export",
-    "get": "turnkeeper.runs.conversation",
+    "clip": "turnkeeper.calls.clips",
+    "doctor": "turnkeeper.diagnosis",
+    "estimate": "turnkeeper.exporter.export",
+    "export": "turnkeeper.exporter.export",
+    "export_conversation": "turnkeeper.exporter.get",
+    "get": "turnkeeper.exporter.get",
     "open_audio": "turnkeeper.audio.decode",
-    "read_batches": "turnkeeper.runs.turns",
+    "read_batches": "turnkeeper.calls.turns",
     "read_profile": "turnkeeper.profiles",
-    "read_turns": "turnkeeper.runs.turns",
-    "repair_ends": "turnkeeper.runs.ends",
-    "report": "turnkeeper.viewer.report",
+    "read_turns": "turnkeeper.calls.turns",
+    "repair_ends": "turnkeeper.calls.repair_ends",
+    "report": "turnkeeper.pages.report",
     "reread": "turnkeeper.archive.reread",
     "span": "turnkeeper.audio.timeline",
-    "status": "turnkeeper.runs.completeness",
+    "status": "turnkeeper.exporter.status",
 }
+"""Where each public name is defined, and what it is called there if that differs."""
+
+_FORMER = {
+    "AudioWanted": "RecordingOptions",
+    "Completeness": "Status",
+    "Foreseen": "Estimate",
+    "Got": "GetResult",
+    "foresee": "estimate",
+}
+"""Names of the release before. They work until the next release, with a ``DeprecationWarning``."""
 
 __all__ = [
     "Alignment",
     "Archive",
     "Audio",
-    "AudioWanted",
     "Check",
     "ClientSettings",
     "Clip",
-    "Completeness",
+    "Estimate",
     "ExportSettings",
     "Filters",
     "Follow",
-    "Foreseen",
     "Genesys",
-    "Got",
+    "GetResult",
     "Interval",
     "JwtSettings",
     "Manifest",
@@ -147,12 +162,14 @@ __all__ = [
     "Profile",
     "Range",
     "Recording",
+    "RecordingOptions",
     "Repair",
     "Report",
     "RetrySettings",
     "RunReport",
     "Schedule",
     "Selection",
+    "Status",
     "StoreSettings",
     "Summary",
     "Timeline",
@@ -165,9 +182,9 @@ __all__ = [
     "clip",
     "doctor",
     "errors",
+    "estimate",
     "export",
     "export_conversation",
-    "foresee",
     "get",
     "open_audio",
     "read_batches",
@@ -182,13 +199,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name from the room it lives in (PEP 562)."""
+    """Load a public name from the module that defines it (PEP 562)."""
     if name == "errors":
         return import_module("turnkeeper.errors")
-    home = _HOMES.get(name)
-    if home is None:
+    if name in _FORMER:
+        message = f"turnkeeper.{name} is now turnkeeper.{_FORMER[name]}; the old name goes with the next release"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return __getattr__(_FORMER[name])
+    home, _, symbol = _HOMES.get(name, "").partition(":")
+    if not home:
         raise AttributeError(f"module 'turnkeeper' has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(home), name)
+    globals()[name] = found = getattr(import_module(home), symbol or name)
     return found
 
 

@@ -181,8 +181,8 @@ class Erased(Skippable):
 class Defect(Skippable):
     """turnkeeper itself failed on this item. The cause is an exception that no room expected; other items go on.
 
-    ``places`` are the lines of this package that the exception passed, outermost first (``runs/visit.py:96``). Neither
-    they nor the message hold a value: exceptions of libraries may quote a transcript.
+    ``places`` are the lines of this package that the exception passed, outermost first (``exporter/worker.py:96``).
+    Neither they nor the message hold a value: exceptions of libraries may quote a transcript.
     """
 
     exit_code = 3

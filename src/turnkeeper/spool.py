@@ -13,13 +13,22 @@ import os
 import tempfile
 from abc import abstractmethod
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["BytesSource", "Positional", "Spool"]
+__all__ = ["BytesSource", "Positional", "Source", "Spool"]
 
 IN_MEMORY = 1 << 20
+
+
+class Source(Protocol):
+    """Bytes that can be read as often as needed: ``size`` in bytes, ``open`` gives an independent reader at byte 0."""
+
+    @property
+    def size(self) -> int: ...
+
+    def open(self) -> BinaryIO: ...
 
 
 class BytesSource:

@@ -20,7 +20,7 @@ from tests.browser.conftest import Open, report
 from tests.browser.made import Made
 from turnkeeper.model import Participant, TranscriptHeader, Turn, Word
 from turnkeeper.transcript.captions import columns
-from turnkeeper.transcript.lines import Format, turn_writer
+from turnkeeper.transcript.turn_lines import Format, turn_writer
 
 pytestmark = pytest.mark.needs(part="ffmpeg")
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, expect
 import turnkeeper as tk
 from tests.browser.conftest import Open, findings, until
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, write
-from turnkeeper.viewer.built import shell
-from turnkeeper.viewer.listing import Listed, write_assets, write_index
-from turnkeeper.viewer.records import Facts, Gap
+from turnkeeper.pages.assets import shell
+from turnkeeper.pages.call_list import ListedCall, write_assets, write_index
+from turnkeeper.pages.page_data import CallFacts, Gap
 
 DAY = 86_400_000
 EVIL = '<img src=x onerror="window.ran=1"></script><script>window.ran=1</script>'
@@ -123,7 +123,7 @@ def test_what_is_missing_is_said_in_words_with_the_cause_behind_them(tmp_path: P
     """K7: `transcripts[0].phrases[1].startTimeMs: expected int` stood in front of a QA lead."""
     write_assets(tmp_path / "assets")
     gap = Gap("The transcript cannot be read", "transcripts[0].phrases[1].startTimeMs: expected int")
-    bare = Listed(conversation="c-1", facts=Facts(start=STARTED), missing=[gap], page=False)
+    bare = ListedCall(conversation="c-1", facts=CallFacts(start=STARTED), missing=[gap], page=False)
     write_index([bare], shell("folder/index"), tmp_path / "index.html")
     page = browse(tmp_path / "index.html")
     cause = page.get_by_text("startTimeMs")
@@ -172,9 +172,9 @@ def test_the_policy_of_a_folder_runs_no_script_inside_a_page(listed: Path, chrom
 
 def test_thousands_of_calls_are_a_small_page_that_filters_at_once(tmp_path: Path, browse: Open) -> None:
     calls = [
-        Listed(
+        ListedCall(
             conversation=f"00000000-0000-4000-8000-{n:012}",
-            facts=Facts(
+            facts=CallFacts(
                 start=STARTED + n * 60_000, customers=[f"Customer {n}"], agents=[f"Agent {n % 50}"], queues=["Q"]
             ),
             seconds=n % 900,

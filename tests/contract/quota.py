@@ -21,8 +21,8 @@ from typing import Any
 
 import anyio
 
-from turnkeeper.genesys.pace import Pacer
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.client import Genesys
+from turnkeeper.genesys.rate_limit import Pacer
 
 WINDOWS = 3
 

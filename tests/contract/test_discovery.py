@@ -14,14 +14,14 @@ import pytest
 
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.events import Event, Noted
+from turnkeeper.exporter.discovery import Discovered, Unknown, discover, discover_ids, planned
+from turnkeeper.exporter.estimate import estimate_requests
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval, moment_of
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.discovery import Discovered, Unknown, discover, discover_ids, planned
-from turnkeeper.runs.estimate import estimate
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.simulator import Simulation, serve
-from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.shelf import ShelfPlace
 
 pytestmark = pytest.mark.anyio
 # A Thursday after the simulation's first days: Monday 2026-10-05 to Wednesday.
@@ -80,7 +80,7 @@ class World:
         """The truth: which communications have a file by now."""
         script = self.simulation.find(conversation)
         assert script is not None
-        ready = [leg for n, leg in enumerate(script.legs) if self.simulation.shelf.ready(Place(script, n))]
+        ready = [leg for n, leg in enumerate(script.legs) if self.simulation.shelf.ready(ShelfPlace(script, n))]
         return {script.parties[leg.party].communication for leg in ready}
 
     def count(self, kind: str) -> int:
@@ -349,7 +349,7 @@ async def test_a_directory_that_may_not_be_read_is_a_note() -> None:
 async def test_an_estimate_comes_near_and_costs_little() -> None:
     async with world(conversations=720) as here:
         days = Interval(MONDAY, MONDAY + 3 * DAY)
-        told = await estimate(here.door, days, ALL, clock=here.clock)
+        told = await estimate_requests(here.door, days, ALL, clock=here.clock)
         spent = here.count("details_query") + here.count("search")
         assert spent <= 5
         assert told.conversations == len(here.ids(days)) == 432
@@ -363,7 +363,7 @@ async def test_an_estimate_comes_near_and_costs_little() -> None:
 
 async def test_an_estimate_of_nothing_is_nothing() -> None:
     async with world() as here:
-        told = await estimate(here.door, Interval(MONDAY - DAY, MONDAY), ALL, clock=here.clock)
+        told = await estimate_requests(here.door, Interval(MONDAY - DAY, MONDAY), ALL, clock=here.clock)
         assert (told.conversations, told.transcript_requests) == (0, 0)
 
 

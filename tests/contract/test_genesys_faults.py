@@ -15,11 +15,11 @@ import pytest
 
 from turnkeeper.errors import Denied, LinkExpired, Misconfigured, NotFound, NotReady, Throttled, TurnkeeperError
 from turnkeeper.events import Event, Renewed, Retried, Waiting
-from turnkeeper.genesys.found import Found, TranscriptBody
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.client import Genesys
+from turnkeeper.genesys.results import FoundTranscripts, TranscriptBody
+from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.settings import JwtSettings, PlatformSettings
 from turnkeeper.simulator import Running, Simulation, serve
-from turnkeeper.transcript.details import Details, read_details
 
 pytestmark = pytest.mark.anyio
 # The simulation's conversations are over for days by then.
@@ -59,7 +59,7 @@ class World:
         with await self.door.details(self.running.conversation_ids[index]) as body, body.open() as reader:
             return read_details(reader.read())
 
-    async def get(self, index: int, api: Any = None, **more: Any) -> Found:
+    async def get(self, index: int, api: Any = None, **more: Any) -> FoundTranscripts:
         found = await self.door.transcripts(
             self.running.conversation_ids[index], await self.details(index), api=api, **more
         )

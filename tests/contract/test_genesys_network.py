@@ -16,7 +16,7 @@ import trustme
 
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured, Unavailable
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
 
 pytestmark = pytest.mark.anyio

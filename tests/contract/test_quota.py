@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.quota import used
 from tests.contract.test_genesys_faults import SimulatedClock
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.simulator import Simulation, serve
 

@@ -14,11 +14,11 @@ import pytest
 from tests.contract.sdk_documents import Json, made
 from tests.field.spoiled import Answer, Request
 from tests.field.world import SPAN, World
-from turnkeeper.audio.recordings import read_recordings
 from turnkeeper.errors import TurnkeeperError
-from turnkeeper.genesys.details_page import read_page, read_results
+from turnkeeper.genesys.endpoints.details_page import read_page, read_results
+from turnkeeper.payloads.details import read_details
+from turnkeeper.payloads.recordings import read_recordings
 from turnkeeper.spool import Spool
-from turnkeeper.transcript.details import read_details
 
 CALL = "5a0e6d1c-93b7-4c1d-8e52-7f6a1b0c9d3{}"
 COUNT = 150

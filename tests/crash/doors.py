@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.disk import Disk
-from turnkeeper.archive.states import CallState
+from turnkeeper.archive.index import CallState
 from turnkeeper.clock import Clock
 from turnkeeper.events import Event, Fetched
-from turnkeeper.runs.ledger import Ledger, Settlement, Taken, Wanted
+from turnkeeper.exporter.ledger import DueConversation, Ledger, NewConversation, Settlement
+from turnkeeper.spool import Source
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.disk import Disk
 
 __all__ = ["CrashDisk", "CrashLedger", "CrashStore", "Points"]
 
@@ -133,11 +134,11 @@ class CrashLedger(Ledger):
         with points.around("ledger open"):
             super().__init__(path, clock)
 
-    def add(self, wanted: Iterable[Wanted]) -> int:
+    def add(self, wanted: Iterable[NewConversation]) -> int:
         with self._points.around("ledger add"):
             return super().add(wanted)
 
-    def take(self, most: int) -> list[Taken]:
+    def take(self, most: int) -> list[DueConversation]:
         with self._points.around("ledger take"):
             return super().take(most)
 

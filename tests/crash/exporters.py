@@ -22,7 +22,7 @@ from typing import Any
 from tests.conftest import credentials
 from tests.crash.job import opened
 from tests.crash.judge import holding
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.simulator import Running, Simulation, serve
 

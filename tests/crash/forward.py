@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.crash.doors import CrashStore, Points
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.folder import FolderStore
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.index import Index
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.states import States
-from turnkeeper.archive.store import Store
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.object_store import Store
 
 __all__ = ["instants", "main"]
 
@@ -82,7 +82,7 @@ def _killed(scratch: Path, name: str, nth: int) -> Iterator[str]:
     manifests = {one.conversation: one for one in Archive(store).manifests()}
     old = [view.key for one in manifests.values() for view in one.views if view.has_legacy_key]
     yield from (f"not brought forward: {key}" for key in old)
-    states = States(store)
+    states = Index(store)
     indexed = {call.conversation: call.generation for day in states.days() for call in states.read(day).calls}
     if indexed != {name: one.generation for name, one in manifests.items()}:
         yield f"the index says {indexed}"

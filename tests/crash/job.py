@@ -13,17 +13,17 @@ from pathlib import Path
 import anyio
 
 from tests.crash.doors import CrashDisk, CrashLedger, CrashStore, Points
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.store import open_store
+from turnkeeper.archive.archive import Archive
 from turnkeeper.clock import Clock, RemoteClock
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.range import Range
+from turnkeeper.exporter.run import Run, claimed
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.range import Range
-from turnkeeper.runs.run import Run, claimed
 from turnkeeper.settings import PlatformSettings, StoreSettings
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.object_store import open_store
 
 __all__ = ["Job", "Phase", "opened"]
 

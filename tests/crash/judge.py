@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.states import CallState, States
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.index import CallState, Index
+from turnkeeper.storage.contract import Store
 
 __all__ = ["Holding", "holding"]
 
@@ -47,7 +47,7 @@ class Holding:
 
 def holding(store: Store) -> Holding:
     """Read a whole archive."""
-    states = States(store)
+    states = Index(store)
     views = {view.key for manifest in Archive(store).manifests() for view in manifest.views}
     kept = [key for key in store.list("") if not key.startswith(_APART) or key in views]
     objects = {key: _digest(key, store.get(key)) for key in kept}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.crash.judge import holding
-from tests.unit.archive.kept import keep, view_key
+from tests.unit.small_calls import keep, view_key
 from turnkeeper.archive import keys
-from turnkeeper.archive.store import open_store
+from turnkeeper.storage.object_store import open_store
 
 
 def test_a_current_view_that_is_missing_is_a_difference(tmp_path: Path) -> None:

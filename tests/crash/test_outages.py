@@ -21,21 +21,22 @@ from tests.crash.doors import CrashStore, Points
 from tests.crash.job import Phase, opened
 from tests.crash.judge import holding
 from tests.crash.small_disk import SmallDisk
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.store import open_store
+from turnkeeper.archive.archive import Archive
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock
 from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.events import Committed, Event, Noted
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.ledger import Ledger
+from turnkeeper.exporter.range import Follow, Range
+from turnkeeper.exporter.run import Run, claimed
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.ledger import Ledger
-from turnkeeper.runs.range import Follow, Range
-from turnkeeper.runs.run import Run, claimed
 from turnkeeper.settings import PlatformSettings
+from turnkeeper.spool import Source
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.object_store import open_store
 
 SINCE, UNTIL, NOW = "2026-10-05T00:00:00Z", "2026-10-07T00:00:00Z", "2026-10-09T00:00:00Z"
 LATER = ("2026-10-09T00:10:00Z", "2026-10-09T02:00:00Z")
@@ -152,7 +153,7 @@ def test_what_ends_a_run_is_what_its_user_hears(platform: Platform, tmp_path: Pa
 def test_a_ledger_without_room_for_its_shared_memory_says_so(tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", "24k") as small:
         code = "import sys; from pathlib import Path; from turnkeeper.clock import SystemClock\n"
-        code += "from turnkeeper.runs.ledger import Ledger\n"
+        code += "from turnkeeper.exporter.ledger import Ledger\n"
         code += f"Ledger(Path({str(small.folder / 'ledger.sqlite3')!r}), SystemClock())"
         ran = small.run([sys.executable, "-c", code])
     assert "turnkeeper.errors.DiskFull: " in ran.stderr

@@ -27,18 +27,19 @@ import anyio.to_thread
 import msgspec
 
 from tests.crash.truth import START, move, simulated
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.folder import FolderStore
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.clock import ManualClock, rfc3339
+from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.errors import Unavailable
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.ledger import Ledger
-from turnkeeper.runs.range import Follow
-from turnkeeper.runs.run import Run, claimed
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.ledger import Ledger
+from turnkeeper.exporter.range import Follow
+from turnkeeper.exporter.run import Run, claimed
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
+from turnkeeper.spool import Source
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.folder import FolderStore
 
 __all__ = ["Sample", "Year", "lived", "table"]
 
@@ -139,7 +140,7 @@ class Year:
     """One process's life, sampled every day. ``stop`` ends it; ``others`` is how somebody else opens the archive."""
 
     door: Genesys
-    others: Archive
+    others: ErasableArchive
     store: CountingStore
     ledger: Ledger
     days: int
@@ -210,11 +211,11 @@ async def _lived(folder: Path, platform: Any, days: int, every: timedelta) -> li
         await year.midnight(day)
 
     clock = SharedClock(datetime.fromisoformat(START), platform, midnight)
-    archive = Archive(store, clock=clock)
+    archive = ErasableArchive(store, clock=clock)
     async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
         await claimed(door, archive)
         with closing(Ledger(folder / "ledger.sqlite3", clock)) as ledger:
-            others = Archive(FolderStore(folder / "archive"), clock=clock)
+            others = ErasableArchive(FolderStore(folder / "archive"), clock=clock)
             year = Year(door, others, store, ledger, days)
             run = Run(door, archive, ledger, ExportSettings(), clock, stop=year.stop, look=0.05)
             await run.follow(Follow(every=every))

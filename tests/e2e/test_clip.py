@@ -21,7 +21,7 @@ from tests.conftest import Cli, Platform, credentials
 from tests.unit.audio.sounds import RATE, bursts, write_media, write_sound
 from tests.unit.audio.test_clips import data_of
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.manifest import View, encode
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
 from turnkeeper.audio.timeline import Timeline

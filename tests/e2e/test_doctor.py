@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from tests.conftest import Cli, Platform, credentials
-from turnkeeper.archive.store import open_store
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import open_store
 
 
 def _states(out: str) -> dict[str, str]:

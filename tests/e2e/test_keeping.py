@@ -11,11 +11,11 @@ import pytest
 
 from tests.conftest import Cli, Platform, credentials
 from tests.views import view_path
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.unfinished import Unfinished
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import RemoteClock, rfc3339
+from turnkeeper.storage.folder import FolderStore
 
 CUSTOMER = "+34600000000"
 
@@ -117,7 +117,7 @@ def test_exports_do_not_bring_an_erased_call_back_with_or_without_their_ledger(
 def test_what_must_not_choose_anything(cli: Cli, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Last round: an empty variable chooses nothing and finishes nothing."""
     Archive(str(tmp_path / "archive")).prepare()
-    Unfinished(FolderStore(tmp_path / "archive")).put("call-1", datetime.now(UTC), "request")
+    PendingErasures(FolderStore(tmp_path / "archive")).put("call-1", datetime.now(UTC), "request")
     before = files(tmp_path / "archive")
     ran = cli("erase", "archive", *arguments, code=2)
     assert "\x1b" not in ran.err

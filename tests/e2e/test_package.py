@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STATIC = "src/turnkeeper/viewer/static"
+STATIC = "src/turnkeeper/pages/static"
 
 pytestmark = pytest.mark.slow
 
@@ -48,11 +48,11 @@ def test_the_wheel_holds_the_pages_and_their_licences(tmp_path: Path) -> None:
     done = wheel(checkout(tmp_path / "source", pages=True), tmp_path / "out", bare(tmp_path / "bin"))
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next((tmp_path / "out").glob("*.whl"))) as made:
-        held = {name.removeprefix("turnkeeper/viewer/static/") for name in made.namelist() if "viewer/static" in name}
+        held = {name.removeprefix("turnkeeper/pages/static/") for name in made.namelist() if "pages/static" in name}
         pages = {name for name in held if not name.startswith("folder/assets/")}
         assert pages == {"call.html", "folder/call.html", "folder/index.html", "THIRD-PARTY.txt"}
         assert len(held - pages) == 4
-        assert b"wavesurfer.js 8" in made.read("turnkeeper/viewer/static/THIRD-PARTY.txt")
+        assert b"wavesurfer.js 8" in made.read("turnkeeper/pages/static/THIRD-PARTY.txt")
 
 
 def test_without_npm_the_mend_is_said(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import msgspec
 import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from tests.views import content, view_path
+from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Turn
-from turnkeeper.transcript.dialect import Context, Facts, Survey
-from turnkeeper.transcript.dialects import SHAPES
-from turnkeeper.transcript.stream import Batch
+from turnkeeper.payloads.dialect import Context, DocumentFacts, Survey
+from turnkeeper.payloads.dialects import SHAPES
 
 
 def test_the_command_lists_what_is_still_unread(platform: Platform, cli: Cli) -> None:
@@ -68,8 +68,8 @@ class Future:
     def matches(self, survey: Survey) -> bool:
         return isinstance(survey.skeleton, dict) and survey.skeleton.get("schemaVersion") == 9
 
-    def facts(self, survey: Survey) -> Facts:
-        return Facts(dialect="legacy", relative=True)
+    def facts(self, survey: Survey) -> DocumentFacts:
+        return DocumentFacts(dialect="legacy", relative=True)
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
         return [

@@ -20,7 +20,7 @@ import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from tests.views import view_path
 from turnkeeper.clock import RemoteClock
-from turnkeeper.runs.ledger import Ledger
+from turnkeeper.exporter.ledger import Ledger
 from turnkeeper.simulator import Running
 
 DATA = Path(__file__).parents[1] / "data"

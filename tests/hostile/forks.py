@@ -25,8 +25,8 @@ LOADED = (
     "turnkeeper.cli.status",
     "turnkeeper.cli.turns",
     "turnkeeper.cli.verify",
-    "turnkeeper.runs.export",
-    "turnkeeper.runs.conversation",
+    "turnkeeper.exporter.export",
+    "turnkeeper.exporter.get",
 )
 
 

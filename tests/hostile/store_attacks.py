@@ -171,7 +171,7 @@ STORE_ATTACKS: tuple[StoreAttack, ...] = (
         "export",
         _where(_is_put, _instead(_SLOW), 10),
     ),
-    # For half a minute, and for ever: tests/unit/archive/test_faults.py, where nobody has to wait.
+    # For half a minute, and for ever: tests/unit/storage/test_faults.py, where nobody has to wait.
     StoreAttack("409 ConditionalRequestConflict, three times", "export", _where(_creates, _instead(_CONFLICT), 3)),
     StoreAttack(
         "inputs are answered 200 with an XML error, and not kept",

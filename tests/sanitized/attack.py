@@ -28,7 +28,7 @@ STRICT = True
 
 def placed(module: Path) -> ModuleType:
     """The built module in place of the installed one; before anything of turnkeeper is imported."""
-    spec = importlib.util.spec_from_file_location("turnkeeper.transcript._native", module)
+    spec = importlib.util.spec_from_file_location("turnkeeper.jsonstream._native", module)
     assert spec is not None
     assert spec.loader is not None
     found = importlib.util.module_from_spec(spec)

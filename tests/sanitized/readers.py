@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 
 from tests.sanitized.hostile import Member
-from tests.unit.transcript.elements import CASES, Case
-from turnkeeper.transcript.dialects import media, phrases
-from turnkeeper.transcript.native import Field, Table
-from turnkeeper.transcript.numbers import milliseconds
+from tests.unit.jsonstream.elements import CASES, Case
+from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.payloads.dialects import media, phrases
+from turnkeeper.payloads.times import milliseconds
 
 __all__ = ["READERS", "Attacked", "Wrong"]
 

@@ -14,7 +14,7 @@ from turnkeeper.model import Span
 
 def verbs() -> None:
     got = tk.get("id", to="archive", selections=[tk.Selection()], sample_rate=8000)
-    assert_type(got, tk.Got)
+    assert_type(got, tk.GetResult)
     assert_type(got.document, dict[str, object])
     assert_type(got.kept.summary, tk.Summary | None)
     assert_type(got.kept.manifest, tk.Manifest)
@@ -37,10 +37,10 @@ def bulk() -> None:
     tk.export(tk.Range(tk.Interval(start, start + timedelta(days=1)), by="jobs"), to="archive")
     tk.export(tk.Follow(every=timedelta(minutes=5)), to="archive", stop=threading.Event())
     tk.export(to="archive", retry=True)
-    assert_type(tk.foresee(last="30d"), tk.Foreseen)
-    assert_type(tk.foresee(ids=["id"]).hours, float)
+    assert_type(tk.estimate(last="30d"), tk.Estimate)
+    assert_type(tk.estimate(ids=["id"]).hours, float)
     assert_type(tk.status("archive", since=start).done, int)
-    assert_type(tk.status(tk.Archive("archive"), platform=tk.PlatformSettings.from_environment()), tk.Completeness)
+    assert_type(tk.status(tk.Archive("archive"), platform=tk.PlatformSettings.from_environment()), tk.Status)
     assert_type(tk.Schedule(window=3_600_000).absent(0, 0, 1), int | None)
 
 

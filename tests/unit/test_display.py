@@ -16,8 +16,8 @@ RESULTS = [
     TURN,
     tk.Check("clock", "ok", "differs by 3 ms"),
     tk.RunReport(done=3),
-    tk.Foreseen(conversations=1, requests=4, requests_per_minute=300.0, hours=0.1),
-    tk.Completeness(archive="s3://calls", done=31, reasons={"failed": {"x" * 50: 1, "y" * 50: 2}}),
+    tk.Estimate(conversations=1, requests=4, requests_per_minute=300.0, hours=0.1),
+    tk.Status(archive="s3://calls", done=31, reasons={"failed": {"x" * 50: 1, "y" * 50: 2}}),
 ]
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.transcript.sources import Bytes
+from tests.unit.payloads.sources import Bytes
 from turnkeeper.errors import Unread
-from turnkeeper.transcript.assembly import Body, assemble
-from turnkeeper.transcript.dialect import Mode
+from turnkeeper.payloads.dialect import Mode
+from turnkeeper.transcript.assemble import Body, assemble
 
 T0 = 1_700_000_000_000
 HUGE = 10**30

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import turnkeeper as tk
 from turnkeeper import errors
+from turnkeeper.atomic_file import written
 from turnkeeper.audio.timeline import sample, span
 from turnkeeper.cli.console import printable
 from turnkeeper.clock import ManualClock, RemoteClock, rfc3339
-from turnkeeper.outfile import written
 from turnkeeper.settings import PlatformSettings, StoreSettings
 from turnkeeper.simulator import Simulation, serve
 

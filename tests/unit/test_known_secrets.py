@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import turnkeeper as tk
-from turnkeeper.archive.refusals import Place
-from turnkeeper.archive.refusals import refusal as store_refusal
 from turnkeeper.errors import UnknownShape
-from turnkeeper.genesys.refusals import error_body, refusal
-from turnkeeper.genesys.scrub import plain
+from turnkeeper.genesys.errors import error_body, refusal
+from turnkeeper.genesys.redaction import plain
 from turnkeeper.known_secrets import KnownSecrets, hidden
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.errors import StorePlace
+from turnkeeper.storage.errors import refusal as store_refusal
 
 SECRET = "s3cr/et+Value=of~a_test"
 
@@ -150,7 +150,7 @@ def test_a_store_that_echoes_the_request_gives_nothing_away() -> None:
     )
     echo = "aws-secret-of-a-test aws-session-of-a-test X-Amz-Signature=feed Credential=feed"
     said = f"status code: 418 <Message>no {echo}</Message>"
-    text = str(store_refusal("GenericError", said, Place("b"), "write", "k"))
+    text = str(store_refusal("GenericError", said, StorePlace("b"), "write", "k"))
     assert "418 no" in text
     assert not [part for part in ("aws-secret", "aws-session", "feed") if part in text]
 
@@ -158,7 +158,7 @@ def test_a_store_that_echoes_the_request_gives_nothing_away() -> None:
 def test_an_endpoint_is_named_without_its_user() -> None:
     text = str(
         store_refusal(
-            "GenericError", "error sending request", Place("b", "https://me:pass@s3.local:9000/?x=1"), "write", "k"
+            "GenericError", "error sending request", StorePlace("b", "https://me:pass@s3.local:9000/?x=1"), "write", "k"
         )
     )
     assert "at https://s3.local:9000/" in text

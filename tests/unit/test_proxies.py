@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Misconfigured
 from turnkeeper.proxies import checked_proxies, proxy_for
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import open_store
 
 PLAIN = set(string.ascii_letters + string.digits)
 WORDS = st.text(st.characters(codec="utf-8"), min_size=6, max_size=30)

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 CROWD = """
 import json, sys, threading
 sys.setswitchinterval(1e-6)
-from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.store import open_store
+from turnkeeper.archive.archive import Archive, Arrived
+from turnkeeper.storage.object_store import open_store
 from turnkeeper.spool import Spool
 
 PHRASE = {"text": "hi", "startTimeMs": 1791180970000, "duration": {"milliseconds": 900}, "phraseIndex": 0,

@@ -1,4 +1,4 @@
-// What Python wrote into the page; src/turnkeeper/viewer/records.py is its other side. Absent means left out.
+// What Python wrote into the page; src/turnkeeper/pages/records.py is its other side. Absent means left out.
 
 export type Role = "customer" | "agent" | "ivr" | "acd" | "bot" | "system" | "unknown";
 

@@ -20,13 +20,25 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.parallel import each
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, Denied, DiskFull, NotFound, StoreRefused, Unavailable, Unread
+from turnkeeper.ids import is_id
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.parallel import each
 from turnkeeper.version import __version__
 
-__all__ = ["FORMAT", "HEAD_FORMAT", "Action", "Audit", "AuditCheck", "AuditWarning", "Breach", "Fact", "Head", "Line"]
+__all__ = [
+    "FORMAT",
+    "HEAD_FORMAT",
+    "Action",
+    "Audit",
+    "AuditCheck",
+    "AuditLine",
+    "AuditWarning",
+    "Breach",
+    "Fact",
+    "Head",
+]
 
 FORMAT = "turnkeeper.audit/2"
 HEAD_FORMAT = "turnkeeper.audit-head/1"
@@ -62,7 +74,7 @@ class AuditWarning(UserWarning):
     """An archive that could not be written was read: its audit has no line of this reading."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One action. ``at`` is RFC 3339 in UTC; ``facts`` are counts and plain words; ``conversations`` are named where
     they were known and not more than a thousand. ``number`` counts from 1, ``previous`` is the SHA-256 of the object
     before, ``sha256`` that of this one without its last field. All three are absent in version 1.
@@ -105,7 +117,7 @@ class Breach(msgspec.Struct, frozen=True):
     detail: str
 
 
-_LINE = msgspec.json.Decoder(Line)
+_LINE = msgspec.json.Decoder(AuditLine)
 
 
 class Audit:
@@ -125,16 +137,16 @@ class Audit:
         self._lock = threading.Lock()
         self._newest: tuple[int, str] | None = None
 
-    def record(self, action: Action, *, conversations: Collection[str] = (), **facts: Fact) -> Line:
+    def record(self, action: Action, *, conversations: Collection[str] = (), **facts: Fact) -> AuditLine:
         """Write one line. ``facts`` are for counts and options; never for a customer's number or words. Raises what the
         store raises: what changes an archive and cannot be recorded should not be done.
         """
-        names = sorted({name for name in conversations if keys.is_id(name)})
+        names = sorted({name for name in conversations if is_id(name)})
         if len(names) > NAMED:
             names, facts = [], facts | {"conversations": len(names)}
         with self._lock:
             return self._append(
-                Line(
+                AuditLine(
                     format=FORMAT,
                     at=rfc3339(self._clock.now()),
                     action=action,
@@ -164,7 +176,7 @@ class Audit:
         if said := self.record_reading(action, conversations=conversations, **facts):
             warnings.warn(said, AuditWarning, stacklevel=2)
 
-    def lines(self) -> Iterator[tuple[str, Line]]:
+    def lines(self) -> Iterator[tuple[str, AuditLine]]:
         """The lines with their keys, those of version 1 first, then the chain. Raises ``Unread`` for what is none."""
         for key, data in _objects(self._store):
             try:
@@ -176,7 +188,7 @@ class Audit:
         """Read the audit and check its chain, against a head that was kept apart where there is one."""
         return AuditCheck(self._store, head)
 
-    def _append(self, line: Line) -> Line:
+    def _append(self, line: AuditLine) -> AuditLine:
         number, previous = self._newest or self._found_newest()
         for _ in range(ATTEMPTS):
             key = keys.audit(number + 1)
@@ -238,15 +250,15 @@ class AuditCheck:
         self.lines = self.unchained = self.breaches = 0
         self.newest = (0, "")
 
-    def __iter__(self) -> Iterator[Line | Breach]:
+    def __iter__(self) -> Iterator[AuditLine | Breach]:
         self.lines = self.unchained = self.breaches = 0
         self.newest = (0, "")
         for one in self._walk():
             self.breaches += isinstance(one, Breach)
-            self.lines += isinstance(one, Line)
+            self.lines += isinstance(one, AuditLine)
             yield one
 
-    def _walk(self) -> Iterator[Line | Breach]:
+    def _walk(self) -> Iterator[AuditLine | Breach]:
         for key, data in _objects(self._store):
             number = keys.parse_audit(key)
             line = _decoded(data)
@@ -265,7 +277,7 @@ class AuditCheck:
                 f"{_lines(last + 1, head.number)} gone: the head kept apart names line {head.number}",
             )
 
-    def _linked(self, number: int, line: Line | None, data: bytes) -> Iterator[Breach]:
+    def _linked(self, number: int, line: AuditLine | None, data: bytes) -> Iterator[Breach]:
         last, digest = self.newest
         self.newest = number, _digest(data)
         if number > last + 1:
@@ -293,14 +305,14 @@ def _objects(store: Store) -> Iterator[tuple[str, bytes]]:
     yield from filter(None, each(fetched, sorted(store.list(keys.AUDIT))))
 
 
-def _decoded(data: bytes) -> Line | None:
+def _decoded(data: bytes) -> AuditLine | None:
     try:
         return _LINE.decode(data)
     except msgspec.DecodeError:
         return None
 
 
-def _sealed(line: Line) -> bytes:
+def _sealed(line: AuditLine) -> bytes:
     body = msgspec.json.encode(line)
     return body[:-1] + _SEAL + _digest(body).encode() + b'"}\n'
 

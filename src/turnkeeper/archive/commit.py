@@ -13,25 +13,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from turnkeeper.archive import inputs, keys
-from turnkeeper.archive.carried import Made, carried, chosen, make
-from turnkeeper.archive.contract import Source, Store
-from turnkeeper.archive.details import known_details, without_known_details
 from turnkeeper.archive.generations import current_manifest
+from turnkeeper.archive.known_details import known_details, without_known_details
+from turnkeeper.archive.known_recordings import without_known_recordings
 from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, View, encode
-from turnkeeper.archive.names import KnownNames, read_names, relevant_ids
-from turnkeeper.archive.recordings import without_known_recordings
-from turnkeeper.archive.superseded import Superseded
-from turnkeeper.archive.views import Built, Reading
+from turnkeeper.archive.name_lists import KnownNames, relevant_ids
+from turnkeeper.archive.superseded_views import SupersededViews
+from turnkeeper.archive.views.builder import Built, Reading
+from turnkeeper.archive.views.reuse import Made, carried, chosen, make
 from turnkeeper.audio.containers import HEAD, content_type
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
 from turnkeeper.model import RecordingState, Summary
-from turnkeeper.spool import Spool
+from turnkeeper.payloads.directory import read_names
+from turnkeeper.spool import Source, Spool
+from turnkeeper.storage.contract import Store
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
-__all__ = ["Arrived", "CommitRequest", "Committer", "Kept"]
+__all__ = ["CommitRequest", "CommitResult", "Committer", "FetchedBody"]
 
 PRODUCER = f"turnkeeper/{__version__}"
 ATTEMPTS = 8
@@ -41,7 +42,7 @@ _LISTS = "directory/"
 
 
 @dataclass(frozen=True)
-class Arrived:
+class FetchedBody:
     """A body that arrived whole. ``source`` says what it is: ``speech/{communication}``, ``media``, ``media/metadata``,
     ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``. The body's ``withheld`` goes
     into the manifest.
@@ -53,7 +54,7 @@ class Arrived:
 
 
 @dataclass(frozen=True)
-class Kept:
+class CommitResult:
     """What the archive holds now. ``changed`` is False where nothing had to be written.
 
     ``key`` is the transcript's, or the manifest's where the inputs cannot be read: then ``summary`` is None and
@@ -84,7 +85,7 @@ class CommitRequest:
     move: bool = False
 
 
-def as_input(conversation: str, arrived: Arrived) -> Input:
+def as_input(conversation: str, arrived: FetchedBody) -> Input:
     """What an arrived body is, and where it goes. Raises ``Misconfigured`` for ids that cannot become keys."""
     body, head = arrived.body.seal(), b""
     if inputs.recording_of(arrived.source):
@@ -117,10 +118,10 @@ class Committer:
         self._names = names
         self._listener = listener
         self._spool_folder = spool_folder
-        self._superseded = Superseded(store, clock)
+        self._superseded = SupersededViews(store, clock)
         self._shared: set[str] = set()
 
-    def commit(self, request: CommitRequest, reading: Reading, *, new: bool = False) -> Kept:
+    def commit(self, request: CommitRequest, reading: Reading, *, new: bool = False) -> CommitResult:
         """Store what is new, and the manifest that names it, if anything changed.
 
         ``new`` says that the conversation is believed not to be here: then one look at its first manifest is enough.
@@ -145,7 +146,7 @@ class Committer:
         open_spools: contextlib.ExitStack,
         *,
         anew: bool,
-    ) -> Kept:
+    ) -> CommitResult:
         earlier = current.inputs if current else ()
         archived: dict[Input, Spool] = {}
 
@@ -187,20 +188,24 @@ class Committer:
         arrived = self._without_known_names(arrived, current, reading, back)
         return without_known_recordings(arrived, earlier, back), reading
 
-    def _stored(self, request: CommitRequest, manifest: Manifest, built: Built, current: Manifest | None) -> Kept:
+    def _stored(
+        self, request: CommitRequest, manifest: Manifest, built: Built, current: Manifest | None
+    ) -> CommitResult:
         notes = tuple(built.notes)
         moves = request.move and current is not None and any(view.has_legacy_key for view in current.views)
         if current and not moves and current.says_the_same(manifest):
             self._put_views(built, current.views, current, thorough=True)
             self._listener(_archived(current, changed=False))
-            return Kept(current, built.summary, _key(current), changed=False, selected=built.selected, notes=notes)
+            return CommitResult(
+                current, built.summary, _key(current), changed=False, selected=built.selected, notes=notes
+            )
         self._put_views(built, manifest.views, current)
         key = keys.manifest(manifest.conversation, manifest.generation)
         self._store.put(key, encode(manifest), create=True)
         if current is not None:
             self._supersede(built, current, manifest)
         self._listener(_archived(manifest, changed=True))
-        return Kept(manifest, built.summary, _key(manifest), changed=True, selected=built.selected, notes=notes)
+        return CommitResult(manifest, built.summary, _key(manifest), changed=True, selected=built.selected, notes=notes)
 
     def _supersede(self, built: Built, current: Manifest, manifest: Manifest) -> None:
         named = {view.key for view in manifest.views}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.contract import Stored
-from turnkeeper.archive.store import open_store
+from turnkeeper.archive.archive import Archive
 from turnkeeper.audio.containers import content_type
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.contract import Stored
+from turnkeeper.storage.object_store import open_store
 
 __all__ = ["copy"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.contract import Store
 from turnkeeper.archive.manifest import Manifest, decode
 from turnkeeper.errors import NotFound
+from turnkeeper.storage.contract import Store
 
 __all__ = ["current_manifest", "generations"]
 

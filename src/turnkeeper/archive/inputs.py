@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.contract import Source
 from turnkeeper.archive.manifest import CommunicationState, Input
 from turnkeeper.audio.containers import extension
 from turnkeeper.model import RecordingState
+from turnkeeper.spool import Source
 
 __all__ = [
     "CONVERSATION",

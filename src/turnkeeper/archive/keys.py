@@ -17,16 +17,15 @@ from __future__ import annotations
 import re
 
 from turnkeeper.errors import Misconfigured
+from turnkeeper.ids import check_id, is_id
+from turnkeeper.storage.keys import check_key
 
 __all__ = [
-    "ARCHIVE",
     "AUDIT",
     "AUDIT_BLOCK",
     "ERASING",
     "FOLDERS",
-    "INCOMING",
     "LEGACY_VIEWS",
-    "LOCK",
     "MANIFESTS",
     "OWN_FOLDERS",
     "PROBE",
@@ -40,15 +39,10 @@ __all__ = [
     "audio",
     "audit",
     "audit_block",
-    "check_id",
-    "check_key",
-    "check_prefix",
     "conversation_of",
     "directories",
     "directory",
     "erasing",
-    "is_id",
-    "is_key",
     "is_reserved",
     "manifest",
     "manifests",
@@ -72,9 +66,6 @@ __all__ = [
     "window",
 ]
 
-ARCHIVE = "_turnkeeper/archive.json"
-INCOMING = "_turnkeeper/incoming"
-LOCK = "_turnkeeper/lock"
 PROBE = "_turnkeeper/probe.json"
 MANIFESTS = "manifests/"
 RUNS = "_turnkeeper/runs/"
@@ -104,8 +95,6 @@ OWN_FOLDERS = ("_turnkeeper/notes", "_turnkeeper/holds")
 LEGACY_VIEWS = ("transcripts", "summaries", "alignment")
 """The folders in which a view of version 1 stands directly, under the conversation's id."""
 
-_id = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_segment = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,249}")
 _manifest = re.compile(r"manifests/([^/]+)/([0-9]{6}|[1-9][0-9]{6,})\.json")
 _raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
 _of_conversation = re.compile(rf"(?:(?:{'|'.join(FOLDERS)})/([^/]+)/.+|(?:{'|'.join(LEGACY_VIEWS)})/([^/]+)\.json)")
@@ -117,41 +106,6 @@ _view = re.compile(
 )
 _superseded = re.compile(r"_turnkeeper/superseded/([0-9]{4}-[0-9]{2}-[0-9]{2})/([^/]+)\.json")
 _reserved = re.compile(r"raw/[^/]+/_(?:digital|context|bots)/.+|attachments/[^/]+/.+")
-
-
-def check_id(value: str, name: str = "conversation") -> str:
-    """The id itself if it can become part of a key. Raises ``Misconfigured`` naming it, escaped and shortened."""
-    if is_id(value):
-        return value
-    shown = ascii(value[:40]) + ("…" if len(value) > 40 else "")
-    raise Misconfigured(
-        f"{shown} cannot be an id",
-        operation="name an object",
-        key=name,
-        hint="An id has up to 128 letters, digits, dots, hyphens and underscores, "
-        "starts with a letter or digit, and does not end with a dot.",
-    )
-
-
-def check_key(key: str) -> str:
-    """The key itself if every segment is harmless, whatever made it. Raises ``Misconfigured``."""
-    if is_key(key):
-        return key
-    raise Misconfigured(f"{key[:80]!a} cannot be an object's key", operation="name an object")
-
-
-def check_prefix(prefix: str) -> str:
-    """The part of an archive's address below its bucket, if no segment of it could lead elsewhere."""
-    segments = prefix.split("/") if prefix else []
-    if all(segment not in ("", ".", "..") and segment.isprintable() for segment in segments):
-        return prefix
-    raise Misconfigured(f"{prefix[:80]!a} cannot be an archive's prefix", operation="open the archive")
-
-
-def is_key(key: str) -> bool:
-    """Whether every segment is harmless; what a person or a desktop left in the folder is not an object."""
-    segments = key.split("/")
-    return key != LOCK and all(_segment.fullmatch(segment) and ".." not in segment for segment in segments)
 
 
 def raw(conversation: str, part: str, sha256: str) -> str:
@@ -328,11 +282,6 @@ def _parsed(form: re.Pattern[str], key: str) -> re.Match[str] | None:
     and nobody else must be asked about it: ``check_id`` would end a whole verification."""
     found = form.fullmatch(key)
     return found if found and is_id(found[1] or found[2]) else None
-
-
-def is_id(value: str) -> bool:
-    """Whether it can become part of a key as it is."""
-    return bool(_id.fullmatch(value)) and ".." not in f"{value}."
 
 
 def _short(sha256: str) -> str:

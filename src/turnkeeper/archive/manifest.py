@@ -12,6 +12,7 @@ from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.installation import upgrade_hint
 from turnkeeper.model import RecordingState, Summary
+from turnkeeper.storage.keys import is_key
 
 __all__ = [
     "FORMAT",
@@ -171,7 +172,7 @@ def foreign_objects(manifest: Manifest) -> Iterator[Input | View]:
 
 
 def _belongs(key: str, conversation: str) -> bool:
-    return keys.is_key(key) and keys.conversation_of(key) == conversation and not key.startswith(keys.MANIFESTS)
+    return is_key(key) and keys.conversation_of(key) == conversation and not key.startswith(keys.MANIFESTS)
 
 
 def _misplaced(found: Manifest, conversation: str, key: str) -> WrongConversation:

@@ -12,21 +12,22 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from turnkeeper.archive import aws, keys, layout
-from turnkeeper.archive.address import local_path, parse_address
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.refusals import POLICY
-from turnkeeper.archive.store import open_store
+from turnkeeper.archive import keys, metadata
 from turnkeeper.errors import Conflict, TurnkeeperError
 from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage import aws
+from turnkeeper.storage.address import local_path, parse_address
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.errors import POLICY
+from turnkeeper.storage.object_store import open_store
 
-__all__ = ["Finding", "probe_store"]
+__all__ = ["ProbeResult", "probe_store"]
 
 State = Literal["ok", "warn", "fail"]
 
 
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProbeResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing tried: ``found`` says what happened, ``mend`` what to do about it (empty where nothing is)."""
 
     name: str
@@ -35,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     mend: str = ""
 
 
-def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator[Finding]:
+def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator[ProbeResult]:
     """Write, write again on condition, read, list, delete; on S3 with ``[aws]`` also versioning and object lock.
 
     Never raises for what it tries. After a write that failed, nothing else is tried.
@@ -79,11 +80,11 @@ def _helpful(store: Store, settings: StoreSettings) -> str:
     return ""
 
 
-def _tried(name: str, attempt: Callable[[], str]) -> Finding:
+def _tried(name: str, attempt: Callable[[], str]) -> ProbeResult:
     try:
-        return Finding(name, "ok", attempt())
+        return ProbeResult(name, "ok", attempt())
     except TurnkeeperError as error:
-        return Finding(name, "fail", error.message, error.hint or f"The identity needs {POLICY}.")
+        return ProbeResult(name, "fail", error.message, error.hint or f"The identity needs {POLICY}.")
 
 
 def _write(store: Store, key: str) -> str:
@@ -96,7 +97,7 @@ def _write_again(store: Store, key: str) -> str:
         store.put(key, b'{"probe":2}\n', create=True)
     except Conflict:
         return "honoured"
-    layout.refuse_ignored_conditions(store)
+    metadata.refuse_ignored_conditions(store)
     return "honoured, but not at once"
 
 
@@ -110,18 +111,18 @@ def _list(store: Store, key: str) -> str:
 
 
 def _format(store: Store) -> str:
-    found = layout.read_layout(store)
+    found = metadata.read_layout(store)
     return f"{found.format}, since {found.created}" if found else "a new archive"
 
 
-def _permissions(folder: Path, settings: StoreSettings) -> Finding:
+def _permissions(folder: Path, settings: StoreSettings) -> ProbeResult:
     mode = stat.S_IMODE(folder.stat().st_mode)
     others = mode & (0o007 if settings.shared else 0o077)
     if not others:
-        return Finding("permissions", "ok", f"{mode:04o}")
+        return ProbeResult("permissions", "ok", f"{mode:04o}")
     who = "everybody on this machine" if mode & 0o007 else "the folder's group"
     mend = f"chmod -R {'o=' if settings.shared else 'go='} {folder}{'' if mode & 0o007 else '; or say --shared'}"
-    return Finding("permissions", "warn", f"{mode:04o}: {who} may look at it", mend)
+    return ProbeResult("permissions", "warn", f"{mode:04o}: {who} may look at it", mend)
 
 
 def _delete(store: Store, key: str) -> str:
@@ -129,23 +130,23 @@ def _delete(store: Store, key: str) -> str:
     return "allowed"
 
 
-def _only_for_erasing(finding: Finding) -> Finding:
-    return Finding(finding.name, "warn", finding.found, f"Only erasing needs it. {finding.mend}")
+def _only_for_erasing(finding: ProbeResult) -> ProbeResult:
+    return ProbeResult(finding.name, "warn", finding.found, f"Only erasing needs it. {finding.mend}")
 
 
-def _protection(store: Store, settings: StoreSettings) -> Iterator[Finding]:
+def _protection(store: Store, settings: StoreSettings) -> Iterator[ProbeResult]:
     found = aws.protection(settings, parse_address(store.url).bucket)
     if found is None:
-        yield Finding("versioning", "warn", "not looked at", install_hint("aws"))
+        yield ProbeResult("versioning", "warn", "not looked at", install_hint("aws"))
         return
     yield _switch("versioning", found.versioning, "Views are replaced in place; versioning keeps their history.")
     yield _switch("object lock", found.object_lock, "Without it whoever may delete objects may delete transcripts.")
 
 
-def _switch(name: str, on: bool | None, why: str) -> Finding:
+def _switch(name: str, on: bool | None, why: str) -> ProbeResult:
     if on is None:
-        return Finding(name, "warn", "this identity may not know", f"To see it, allow s3:GetBucket{_action(name)}.")
-    return Finding(name, "ok", "on") if on else Finding(name, "warn", "off", why)
+        return ProbeResult(name, "warn", "this identity may not know", f"To see it, allow s3:GetBucket{_action(name)}.")
+    return ProbeResult(name, "ok", "on") if on else ProbeResult(name, "warn", "off", why)
 
 
 def _action(name: str) -> str:

@@ -15,15 +15,15 @@ from typing import Final
 import msgspec
 
 from turnkeeper.archive import inputs, keys
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.entries import day_of, entry_of, restated
 from turnkeeper.archive.generations import current_manifest
+from turnkeeper.archive.index import CallState, Index
+from turnkeeper.archive.index_entries import day_of, entry_of, restated
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.archive.parallel import each
-from turnkeeper.archive.states import CallState, States
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.errors import NotFound, Skippable, TurnkeeperError, Unread
-from turnkeeper.transcript.details import Details, read_details
+from turnkeeper.payloads.details import Details, read_details
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.parallel import each
 
 __all__ = ["Reindexed", "reindex"]
 
@@ -43,7 +43,7 @@ class Reindexed(msgspec.Struct, frozen=True, kw_only=True):
 def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reindexed:
     """Rebuild the index. ``on_error`` is told of each manifest and each day that cannot be read; such a day is written
     anew from the manifests alone. Memory: some 150 bytes a conversation, for the day that each is in."""
-    states = States(store)
+    states = Index(store)
     days = _known_days(states, on_error)
     erased = frozenset(Tombstones(store).all())
     batch: dict[str, list[CallState]] = {}
@@ -64,7 +64,7 @@ def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reinde
     return Reindexed(conversations=looked_at, changed=changed, unread=unread)
 
 
-def _known_days(states: States, on_error: Callable[[TurnkeeperError], None]) -> dict[str, str]:
+def _known_days(states: Index, on_error: Callable[[TurnkeeperError], None]) -> dict[str, str]:
     """The day that the index has each conversation in."""
     days: dict[str, str] = {}
     for day in states.days():
@@ -102,7 +102,7 @@ def _details(store: Store, manifest: Manifest) -> Details | None:
     return None
 
 
-def _commit(states: States, store: Store, batch: dict[str, list[CallState]]) -> int:
+def _commit(states: Index, store: Store, batch: dict[str, list[CallState]]) -> int:
     def corrected(known: CallState, entry: CallState) -> CallState:
         if known.generation > entry.generation:
             newer = keys.manifest(known.conversation, known.generation)
@@ -113,7 +113,7 @@ def _commit(states: States, store: Store, batch: dict[str, list[CallState]]) -> 
     return sum(states.commit(day, entries, combine=corrected) for day, entries in sorted(batch.items()))
 
 
-def _correct_others(states: States, days: dict[str, str], erased: Collection[str]) -> int:
+def _correct_others(states: Index, days: dict[str, str], erased: Collection[str]) -> int:
     """What the index says of conversations that have no manifest: nothing is archived of them."""
     by_day: dict[str, list[str]] = {}
     for name, day in days.items():

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.contract import Store
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.versions import Bucket, History, Lock, Version
+from turnkeeper.storage.contract import Store
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.versions import Bucket, History, Lock, Version
 
 __all__ = ["Removed", "held_keys", "remove", "remove_earlier", "survey"]
 

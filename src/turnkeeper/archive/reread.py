@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.archive.views import Reading
+from turnkeeper.archive.views.builder import Reading
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Defect, Erased, Fatal, NotFound, TurnkeeperError
 

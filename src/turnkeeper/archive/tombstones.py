@@ -15,9 +15,9 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.contract import Store
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Conflict, Erased, NotFound
+from turnkeeper.storage.contract import Store
 
 __all__ = ["FORMAT", "Reason", "Tombstone", "Tombstones"]
 

@@ -18,18 +18,19 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive import inputs, keys
-from turnkeeper.archive.contract import Store, Stored
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.layout import FORMAT_1, read_layout
+from turnkeeper.archive.index import CallState, Index
 from turnkeeper.archive.manifest import Input, Manifest, View, foreign_objects, parse
-from turnkeeper.archive.parallel import each
-from turnkeeper.archive.states import CallState, States
-from turnkeeper.archive.store import ObjectStore
+from turnkeeper.archive.metadata import FORMAT_1, read_layout
+from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.archive.unfinished import Unfinished
-from turnkeeper.archive.views import Reading, build
+from turnkeeper.archive.views.builder import Reading, build
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
+from turnkeeper.storage.contract import Store, Stored
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.keys import ARCHIVE, is_key
+from turnkeeper.storage.object_store import ObjectStore
+from turnkeeper.storage.parallel import each
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Finding", "Kind", "Verification"]
@@ -240,7 +241,7 @@ class Verification:
         current = {one.key for one in manifests[-1].inputs}
         for manifest in manifests[:-1]:
             for one in manifest.inputs:
-                if one.key not in current and keys.is_key(one.key) and self._store.size(one.key) != one.size:
+                if one.key not in current and is_key(one.key) and self._store.size(one.key) != one.size:
                     current.add(one.key)
                     detail = f"input of generation {manifest.generation}"
                     yield Finding("earlier", one.key, manifest.conversation, detail)
@@ -267,7 +268,7 @@ class Verification:
 
     def _calls(self) -> Iterator[CallState | Finding]:
         """What the index says of each conversation (of the sample)."""
-        states = States(self._store)
+        states = Index(self._store)
         for day in states.days():
             try:
                 calls = states.read(day).calls
@@ -322,7 +323,7 @@ class Verification:
 
     def _unfinished(self) -> Iterator[Finding]:
         try:
-            for note in Unfinished(self._store).all():
+            for note in PendingErasures(self._store).all():
                 until = f" until {note.until}" if note.until else ""
                 detail = f"erasure {note.state}{until}; run turnkeeper erase on the archive"
                 yield Finding("unfinished", keys.erasing(note.conversation), note.conversation, detail)
@@ -331,8 +332,8 @@ class Verification:
 
     def _elsewhere(self) -> Iterator[Finding]:
         """The archive's own note, leftovers of writers, and objects that stand in no folder of an archive."""
-        if self._store.size(keys.ARCHIVE) is None and self.conversations:
-            yield Finding("missing", keys.ARCHIVE, "", "the archive's own note; the next export writes it")
+        if self._store.size(ARCHIVE) is None and self.conversations:
+            yield Finding("missing", ARCHIVE, "", "the archive's own note; the next export writes it")
         if isinstance(self._store, FolderStore):
             yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.leftovers())
             yield from (Finding("link", key, "", _LINK) for key in self._store.links())

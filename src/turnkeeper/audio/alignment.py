@@ -16,9 +16,9 @@ from turnkeeper.model import Span
 
 __all__ = [
     "FORMAT",
+    "AlignedPause",
     "AlignedRecording",
     "Alignment",
-    "Pause",
     "RecordingView",
     "SyncMode",
     "TurnView",
@@ -37,7 +37,7 @@ SyncMode = Literal["report", "correct", "off"]
 _BATCH = 512
 
 
-class Pause(msgspec.Struct, frozen=True, kw_only=True):
+class AlignedPause(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of conversation time that the platform calls a hold or a pause; ``reason`` in its words."""
 
     start_ms: int
@@ -61,7 +61,7 @@ class AlignedRecording:
     timeline: Timeline
     channel_roles: tuple[str, ...]
     key: str | None = None
-    pauses: tuple[Pause, ...] = ()
+    pauses: tuple[AlignedPause, ...] = ()
     mode: SyncMode = "off"
     applied: bool = False
     sync: Mapping[str, Any] | msgspec.Struct | None = None
@@ -92,7 +92,7 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...]
     sync: dict[str, Any]
     key: str | None = None
-    pauses: tuple[Pause, ...] = ()
+    pauses: tuple[AlignedPause, ...] = ()
     notes: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from turnkeeper.atomic_file import emerging, no_room
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
 from turnkeeper.errors import Misconfigured, Unread
-from turnkeeper.outfile import emerging, no_room
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Cut", "Stretch", "check_clip_name", "write_clips"]
+__all__ = ["ClipCut", "Stretch", "check_clip_name", "write_clips"]
 
 Stretch = tuple[int, int]
 """Samples ``[start, end)`` of every channel."""
@@ -36,7 +36,7 @@ _LONGEST_WAV = (1 << 32) - 1024
 
 
 @dataclass(frozen=True)
-class Cut:
+class ClipCut:
     """One file to write: the ``stretches`` stand in it one behind the other, in the order of time."""
 
     out: Path
@@ -61,7 +61,7 @@ def check_clip_name(out: Path) -> Path:
 
 
 def write_clips(
-    source: Path | BinaryIO, cuts: Sequence[Cut], *, second: Path | BinaryIO | None = None
+    source: Path | BinaryIO, cuts: Sequence[ClipCut], *, second: Path | BinaryIO | None = None
 ) -> tuple[str, list[int]]:
     """Write every cut; returns the codec of the files, and how many samples per channel each of them holds.
 
@@ -82,7 +82,7 @@ def write_clips(
         return _copied(source, wav, cuts) if wav else _decoded(source, second, cuts)
 
 
-def _all_wav(cuts: Sequence[Cut]) -> bool:
+def _all_wav(cuts: Sequence[ClipCut]) -> bool:
     return all(cut.out.suffix.lower() == ".wav" for cut in cuts)
 
 
@@ -95,7 +95,7 @@ def _plain_wav(source: Path | BinaryIO) -> Wav | None:
     return found if found and found.copyable and found.rate else None
 
 
-def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> tuple[str, list[int]]:
+def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
     held = []
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
@@ -107,7 +107,7 @@ def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[Cut]) -> tuple[str
     return wav.codec, held
 
 
-def _copy(file: BinaryIO, wav: Wav, cut: Cut, out: BinaryIO) -> int:
+def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
     """Write one cut; returns its samples per channel."""
     size, written = cut.frames * wav.frame_bytes, 0
     if size > _LONGEST_WAV:
@@ -145,7 +145,7 @@ def _read_again(part: Path, frames: int, out: Path) -> int:
     return held
 
 
-def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[Cut]) -> tuple[str, list[int]]:
+def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
     marks = sorted((stretch, number) for number, cut in enumerate(cuts) for stretch in cut.stretches)
     left = [len(cut.stretches) for cut in cuts]
     formats = {_FORMATS[cut.out.suffix.lower()][1] for cut in cuts}

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Line", "fit"]
+__all__ = ["ClockLine", "fit"]
 
 Values = NDArray[np.float64]
 
@@ -15,7 +15,7 @@ _ROUNDS = 12
 _PAIRS = 600
 
 
-class Line(msgspec.Struct, frozen=True):
+class ClockLine(msgspec.Struct, frozen=True):
     """``y = levels[group] + slope * x``. Errors are standard errors; ``scale`` is the residuals' robust spread."""
 
     levels: Values
@@ -30,7 +30,7 @@ class Line(msgspec.Struct, frozen=True):
         return np.asarray(self.levels[group] + self.slope * x, dtype=np.float64)
 
 
-def fit(x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float) -> Line:
+def fit(x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float) -> ClockLine:
     """Fit one slope (0 unless ``sloped``) and one level for each of ``groups``, every one of which has points.
 
     ``spread`` is the least robust spread assumed, so that a few points that agree by chance do not outvote the rest.
@@ -73,10 +73,10 @@ def _weighted(
 
 def _with_errors(
     x: Values, group: NDArray[np.int64], levels: Values, slope: float, weights: Values, scale: float, *, sloped: bool
-) -> Line:  # fmt: skip
+) -> ClockLine:  # fmt: skip
     total = np.maximum(np.bincount(group, weights, len(levels)), 1e-9)
     mean_x = np.bincount(group, weights * x, len(levels)) / total
     apart = float((weights * (x - mean_x[group]) ** 2).sum())
     slope_error = scale / np.sqrt(apart) if sloped and apart > 0 else 0.0
     level_errors = np.sqrt(scale**2 / total + (slope_error * mean_x) ** 2)
-    return Line(levels, slope, level_errors, float(slope_error), scale, weights)
+    return ClockLine(levels, slope, level_errors, float(slope_error), scale, weights)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from turnkeeper.audio.activity import Activity
 from turnkeeper.audio.correlation import Position, position
 from turnkeeper.audio.cuts import shifts
-from turnkeeper.audio.line import Line, fit
+from turnkeeper.audio.line import ClockLine, fit
 from turnkeeper.audio.onsets import onsets
 from turnkeeper.audio.parts import Parts
 
@@ -35,7 +35,7 @@ class Measurement(msgspec.Struct, frozen=True):
     """
 
     position: Position
-    line: Line
+    line: ClockLine
     segment: Groups
     heard: NDArray[np.bool_]
     used: NDArray[np.bool_]
@@ -72,10 +72,10 @@ def _begins(audio: Activity, rough: Position) -> tuple[Values, Values]:
 
 def _refined(
     said: Parts, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
-) -> tuple[Line, NDArray[np.bool_]]:
+) -> tuple[ClockLine, NDArray[np.bool_]]:
     """Pair each start with the nearest onset on its channel, fit, and pair again more closely."""
     segments = int(segment[-1]) + 1
-    line = Line(
+    line = ClockLine(
         np.array([np.median(shift[segment == one]) for one in range(segments)]), 0.0, np.zeros(segments),
         0.0, 0.0, np.zeros(0),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from turnkeeper.cli.renamed import renamed
+from turnkeeper.cli.former_options import renamed
 
 __all__ = ["main"]
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     given = renamed(sys.argv[1:] if arguments is None else list(arguments))
     if (short := _help(given) or _turns(given)) is not None:
-        from turnkeeper.cli.ending import guarded
+        from turnkeeper.cli.exit_codes import guarded
 
         sys.exit(guarded(short))
     from turnkeeper.cli.app import start

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 
 import cyclopts
 
-from turnkeeper.cli.ending import guarded
+from turnkeeper.cli.exit_codes import guarded
 from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.version import __version__

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from turnkeeper.audio.alignment import sync_fields
+from turnkeeper.calls.align import audio_facts, write_lhotse, write_local_alignment, write_peaks
+from turnkeeper.calls.repair_ends import repair_ends as repaired_ends
+from turnkeeper.calls.repair_ends import write_repaired
 from turnkeeper.cli.console import printable, say, show
 from turnkeeper.cli.options import milliseconds
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.audio import audio_facts, write_lhotse, write_local_alignment, write_peaks
-from turnkeeper.runs.ends import repair_ends as repaired_ends
-from turnkeeper.runs.ends import write_repaired
 
 if TYPE_CHECKING:
     from turnkeeper.audio.sync import Sync

@@ -11,15 +11,15 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.archive.audit import HEAD_FORMAT, AuditCheck, Breach, Head, Line
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.audit import HEAD_FORMAT, AuditCheck, AuditLine, Breach, Head
+from turnkeeper.atomic_file import written
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
-from turnkeeper.cli.own_file import refuse_foreign_file
+from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Misconfigured
-from turnkeeper.outfile import written
-from turnkeeper.runs.windows import range_of
+from turnkeeper.exporter.windows import range_of
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["audit"]
@@ -91,7 +91,7 @@ class _Shown:
         self._since, self._conversation, self._who, self._as_json = since, conversation, who, as_json
         self.count = 0
 
-    def show(self, one: Line | Breach) -> None:
+    def show(self, one: AuditLine | Breach) -> None:
         """Print a line if it was asked for, a breach in any case."""
         if isinstance(one, Breach):
             if self._as_json:
@@ -105,7 +105,7 @@ class _Shown:
             else:
                 sys.stdout.write(printable(_sentence(one)) + "\n")
 
-    def _is_wanted(self, line: Line) -> bool:
+    def _is_wanted(self, line: AuditLine) -> bool:
         if self._who and self._who not in (line.user, line.host, f"{line.user}@{line.host}"):
             return False
         if self._conversation and line.concerns(self._conversation) is False:
@@ -124,7 +124,7 @@ class _Shown:
         say(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
 
 
-def _sentence(line: Line) -> str:
+def _sentence(line: AuditLine) -> str:
     facts = dict(line.facts)
     named = list(line.conversations) or [str(facts.pop(name)) for name in ("conversation",) if name in facts]
     more = [f"and {len(named) - SHOWN:,} more"] * (len(named) > SHOWN)

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from turnkeeper.calls.clips import Clip
+from turnkeeper.calls.clips import clip as cut
 from turnkeeper.cli.console import say, show
 from turnkeeper.cli.options import Choice, Destination, milliseconds, selection, store_settings
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.clips import Clip
-from turnkeeper.runs.clips import clip as cut
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["clip"]

@@ -13,7 +13,7 @@ import anyio
 from cyclopts import Parameter
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Kept
+from turnkeeper.archive.archive import Archive, CommitResult
 from turnkeeper.cli.console import complain, listener, say
 from turnkeeper.cli.demo_folder import DemoFolder
 from turnkeeper.cli.demo_screen import show_demo
@@ -21,18 +21,18 @@ from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
 from turnkeeper.events import Listener
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.exporter.get import export_conversation
+from turnkeeper.exporter.recordings import RecordingOptions
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.installation import install_hint
-from turnkeeper.runs.conversation import export_conversation
-from turnkeeper.runs.portal import run
-from turnkeeper.runs.sound import AudioWanted
+from turnkeeper.pages.report import report
+from turnkeeper.portal import run
 from turnkeeper.settings import PlatformSettings, StoreSettings, environment
-from turnkeeper.viewer.report import report
 
 __all__ = ["demo"]
 
 CONVERSATIONS = 25
-WITH_AUDIO = AudioWanted(sync="correct", wait_seconds=120)
+WITH_AUDIO = RecordingOptions(sync="correct", wait_seconds=120)
 FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry=20"})
 BUCKET = "calls"
 SHOWN = "ivr-hold"
@@ -43,11 +43,11 @@ DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Line:
+class DemoLine:
     """What became of one conversation: ``kept`` or the ``error`` that stopped it."""
 
     conversation: str
-    kept: Kept | None = None
+    kept: CommitResult | None = None
     error: TurnkeeperError | None = None
 
 
@@ -126,10 +126,10 @@ async def _export(
     archive: Archive,
     clock: Clock,
     hear: Listener,
-    audio: AudioWanted | None = None,
-) -> list[Line]:
+    audio: RecordingOptions | None = None,
+) -> list[DemoLine]:
     """A small export: four conversations at a time, each outcome kept in the order asked."""
-    lines: dict[str, Line] = {}
+    lines: dict[str, DemoLine] = {}
     limit = anyio.CapacityLimiter(4)
 
     async with Genesys(settings, clock=clock, listener=hear) as door, anyio.create_task_group() as group:
@@ -138,16 +138,16 @@ async def _export(
             async with limit:
                 try:
                     kept = await export_conversation(door, archive, conversation, audio=audio, listener=hear)
-                    lines[conversation] = Line(conversation, kept)
+                    lines[conversation] = DemoLine(conversation, kept)
                 except TurnkeeperError as error:
-                    lines[conversation] = Line(conversation, error=error)
+                    lines[conversation] = DemoLine(conversation, error=error)
 
         for conversation in ids:
             group.start_soon(one, conversation)
     return [lines[conversation] for conversation in ids]
 
 
-def _counts(lines: Sequence[Line]) -> dict[str, int]:
+def _counts(lines: Sequence[DemoLine]) -> dict[str, int]:
     """How many calls are in which state."""
     return {
         "done": sum(bool(line.kept and line.kept.summary) for line in lines),
@@ -157,7 +157,7 @@ def _counts(lines: Sequence[Line]) -> dict[str, int]:
     }
 
 
-def _first_page(lines: Sequence[Line], index: Path, shown: str) -> Path:
+def _first_page(lines: Sequence[DemoLine], index: Path, shown: str) -> Path:
     """The page to open first: the sample call's, or where that failed another one's that can be heard."""
     readable = {line.conversation: line.kept for line in lines if line.kept and line.kept.summary}
     heard = [name for name, kept in readable.items() if kept.manifest.view(keys.alignment(name))]

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.copying import copy
 from turnkeeper.errors import Misconfigured
 

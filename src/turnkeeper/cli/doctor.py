@@ -12,8 +12,8 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, printable, say, show
 from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
-from turnkeeper.runs.doctor import BUCKET_POLICY, LEAST_ROLE, Check, file_shape, payload_shape
-from turnkeeper.runs.doctor import doctor as examine
+from turnkeeper.diagnosis import BUCKET_POLICY, LEAST_ROLE, Check, file_shape, payload_shape
+from turnkeeper.diagnosis import doctor as examine
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["doctor"]

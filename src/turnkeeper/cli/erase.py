@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.erase import By
 from turnkeeper.cli.console import say
 from turnkeeper.cli.erasure import confirm, refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.erasure.erasable_archive import ErasableArchive
+from turnkeeper.erasure.erase import By
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.erasure import erase_from_queue
+from turnkeeper.exporter.queue_erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["erase"]
@@ -71,7 +71,7 @@ def erase(
     if bool(named) + bool(ani) + bool(external_contact) > 1:
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
     clock = clock_from_environment()
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)
     by, chosen, open_questions = _chosen(opened, named, ani or "", external_contact or "")
     if dry_run:
         planned = opened.erase(chosen, by=by, dry_run=True)
@@ -93,7 +93,7 @@ def _refuse_empty(option: str, value: str | None) -> None:
         raise Misconfigured("has no value", operation="erase", key=option, hint=hint)
 
 
-def _chosen(archive: Archive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
+def _chosen(archive: ErasableArchive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
     """How they were chosen, which, and how many more a person has to look at."""
     if not ani and not contact:
         return ("conversation" if named else "unfinished"), named, 0

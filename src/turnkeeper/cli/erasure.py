@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from turnkeeper.archive.erase import FORMAT, Erasure, Proof
-from turnkeeper.archive.keys import INCOMING, STATES
+from turnkeeper.archive.keys import STATES
 from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.own_file import refuse_foreign_file, set_aside
+from turnkeeper.cli.output_file import refuse_foreign_file, set_aside
+from turnkeeper.erasure.erase import FORMAT, Erasure, Proof
 from turnkeeper.errors import Misconfigured
+from turnkeeper.storage.keys import INCOMING
 
 __all__ = ["confirm", "document", "listed", "refuse_foreign_proof", "tell", "write_proof"]
 

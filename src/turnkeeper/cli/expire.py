@@ -7,12 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.expire import read_age
 from turnkeeper.cli.console import say
 from turnkeeper.cli.erasure import refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
-from turnkeeper.runs.erasure import erase_from_queue
+from turnkeeper.erasure.erasable_archive import ErasableArchive
+from turnkeeper.erasure.expire import read_age
+from turnkeeper.exporter.queue_erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["expire"]
@@ -53,7 +53,7 @@ def expire(
     age = read_age(older_than)
     refuse_foreign_proof(proof)
     clock = clock_from_environment()
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)
     done = opened.expire(age, dry_run=dry_run)
     if not dry_run:
         done = erase_from_queue(opened.url, done, clock)

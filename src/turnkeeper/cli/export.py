@@ -16,13 +16,12 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.archive.exported import PlatformExport
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.health import Health
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.log import service_log
 from turnkeeper.cli.options import (
-    Audio,
+    AudioOptions,
     Destination,
     Platform,
     archive_address,
@@ -30,18 +29,19 @@ from turnkeeper.cli.options import (
     platform_settings,
     store_settings,
 )
-from turnkeeper.cli.pulse import Pulse
-from turnkeeper.cli.wanted import Wanted, asked
+from turnkeeper.cli.run_progress import RunProgress
+from turnkeeper.cli.selection_options import SelectionOptions, asked
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
-from turnkeeper.runs.export import export as run_export
-from turnkeeper.runs.export import foresee
-from turnkeeper.runs.exporter import ExportSettings
-from turnkeeper.runs.range import Follow, Range
-from turnkeeper.runs.report import Failure, RunReport
-from turnkeeper.runs.schedule import Schedule
-from turnkeeper.runs.sound import AudioWanted, needs_audio_packages
-from turnkeeper.runs.windows import length_of
+from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.export import estimate
+from turnkeeper.exporter.export import export as run_export
+from turnkeeper.exporter.range import Follow, Range
+from turnkeeper.exporter.recordings import RecordingOptions, needs_audio_packages
+from turnkeeper.exporter.run_report import Failure, RunReport
+from turnkeeper.exporter.schedule import Schedule
+from turnkeeper.exporter.windows import length_of
+from turnkeeper.genesys.platform_export import PlatformExport
 from turnkeeper.settings import StoreSettings, clock_from_environment, environment
 
 __all__ = ["ended", "export", "heard", "politely_stopped"]
@@ -50,13 +50,13 @@ __all__ = ["ended", "export", "heard", "politely_stopped"]
 def export(
     *,
     to: str = "",
-    wanted: Wanted | None = None,
+    wanted: SelectionOptions | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     follow: Annotated[bool, Parameter(negative="")] = False,
     every: str = "15m",
     health_file: Path | None = None,
     absent_window: str = "7d",
-    audio: Audio | None = None,
+    audio: AudioOptions | None = None,
     concurrency: int = 24,
     platform: Platform | None = None,
     destination: Destination | None = None,
@@ -106,9 +106,9 @@ def export(
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
     platform, destination = platform or Platform(), destination or Destination()
     clock = clock_from_environment()
-    range_ = asked(wanted or Wanted(), clock.now(), follow=follow)
+    range_ = asked(wanted or SelectionOptions(), clock.now(), follow=follow)
     if dry_run:
-        show(asdict(foresee(_given(range_), platform=platform_settings(platform), clock=clock)))
+        show(asdict(estimate(_given(range_), platform=platform_settings(platform), clock=clock)))
         return 0
     stores = store_settings(destination, platform.ca)
     pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
@@ -116,7 +116,7 @@ def export(
     lean_heap()
     with politely_stopped() as stop:
         report = run_export(
-            _following(range_, pause, wanted or Wanted()) if follow else _given(range_),
+            _following(range_, pause, wanted or SelectionOptions()) if follow else _given(range_),
             to=to,
             platform=platform_settings(platform),
             store=stores,
@@ -136,13 +136,13 @@ def _given(range_: Range | None) -> Range:
     return range_
 
 
-def _sound(audio: Audio | None, stores: StoreSettings, wait: float | None) -> AudioWanted | None:
+def _sound(audio: AudioOptions | None, stores: StoreSettings, wait: float | None) -> RecordingOptions | None:
     """What was asked of recordings, if anything. Raises ``Misconfigured`` where packages are missing."""
     if audio is None or not (audio.audio or audio.audio_from):
         return None
     needs_audio_packages()
     source = PlatformExport(audio.audio_from, stores) if audio.audio_from else None
-    return AudioWanted(audio.sync, audio.audio_format, source, wait_seconds=wait)
+    return RecordingOptions(audio.sync, audio.audio_format, source, wait_seconds=wait)
 
 
 def _every(text: str) -> timedelta:
@@ -153,7 +153,7 @@ def _every(text: str) -> timedelta:
     return length
 
 
-def _following(first: Range | None, every: timedelta, wanted: Wanted) -> Follow:
+def _following(first: Range | None, every: timedelta, wanted: SelectionOptions) -> Follow:
     return Follow(every=every, first=first, filters=wanted.filters())
 
 
@@ -208,7 +208,7 @@ def _failed_words(report: RunReport) -> Iterator[str]:
 def heard(*, as_json: bool, quiet: bool, health_file: Path | None = None) -> Listener:
     """Who hears of a run over many conversations. Raises what ``Health`` raises."""
     told = listener(as_json=as_json, quiet=quiet)
-    pulse = told if quiet or service_log() else Pulse(sys.stderr)
+    pulse = told if quiet or service_log() else RunProgress(sys.stderr)
     return Health(pulse, health_file, environment().get("NOTIFY_SOCKET", ""))
 
 

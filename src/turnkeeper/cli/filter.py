@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from turnkeeper.calls.turns import Findings, is_archive, open_transcripts, refuse_unready, spooled
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError, UnknownShape
-from turnkeeper.runs.turns import Findings, is_archive, open_transcripts, refuse_unready, spooled
-from turnkeeper.transcript.dialect import Mode
-from turnkeeper.transcript.lines import FORMATS, Format, TurnWriter, turn_writer
+from turnkeeper.payloads.dialect import Mode
 from turnkeeper.transcript.select import Selection
+from turnkeeper.transcript.turn_lines import FORMATS, Format, TurnWriter, turn_writer
 
 if TYPE_CHECKING:
     from turnkeeper.model import Turn
     from turnkeeper.settings import PlatformSettings, StoreSettings
-    from turnkeeper.transcript.assembly import Assembly
+    from turnkeeper.transcript.assemble import Assembly
 
 __all__ = ["PLAIN", "Request", "names_in", "plain_request", "write_turns"]
 
@@ -220,9 +220,9 @@ def _watched(place: str) -> Iterator[Any]:
         with spooled(sys.stdin.buffer) as body:
             yield body
     elif sys.stderr.isatty() and not sys.stdout.isatty():
-        from turnkeeper.cli.progress import Progress
+        from turnkeeper.cli.read_progress import ReadProgress
 
-        with Progress(place) as seen:
+        with ReadProgress(place) as seen:
             yield seen
     else:
         yield place

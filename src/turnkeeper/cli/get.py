@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.console import listener, say, show
 from turnkeeper.cli.options import (
-    Audio,
+    AudioOptions,
     Choice,
     Destination,
     Platform,
@@ -18,8 +18,8 @@ from turnkeeper.cli.options import (
     store_settings,
 )
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.conversation import Got
-from turnkeeper.runs.conversation import get as fetch
+from turnkeeper.exporter.get import GetResult
+from turnkeeper.exporter.get import get as fetch
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["get"]
@@ -36,7 +36,7 @@ def get(
     destination: Destination | None = None,
     choice: Choice | None = None,
     sample_rate: int = 48_000,
-    audio: Audio | None = None,
+    audio: AudioOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -76,7 +76,7 @@ def get(
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
     platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
-    audio = audio or Audio()
+    audio = audio or AudioOptions()
     chosen = selection(choice)
     to = archive_address(to, platform)
     if not to and not quiet:
@@ -102,7 +102,7 @@ def get(
     return _audio_code(got)
 
 
-def _audio_code(got: Got) -> int:
+def _audio_code(got: GetResult) -> int:
     """What is the matter with the recordings, if anything: 5 where waiting helps, else 3."""
     if not got.audio:
         return 0

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from turnkeeper.atomic_file import written
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Alive, Event, Listed, Listener, Paused, Progressed
-from turnkeeper.outfile import written
 
 __all__ = ["Health"]
 

@@ -16,7 +16,7 @@ from turnkeeper.version import __version__
 
 __all__ = ["COLUMNS", "PAGES", "ROOT", "help_text"]
 
-PAGES = Path(__file__).with_name("pages")
+PAGES = Path(__file__).with_name("help_pages")
 ROOT = "all-verbs"
 """The name of the page about turnkeeper itself. No word of a command line is taken for it."""
 COLUMNS = 80

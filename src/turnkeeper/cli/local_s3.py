@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from turnkeeper.archive.store import open_store
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
 from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings, environment
+from turnkeeper.storage.object_store import open_store
 
 __all__ = ["LocalS3"]
 

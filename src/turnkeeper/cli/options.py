@@ -11,9 +11,9 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from turnkeeper.archive.manifest import SyncMode
-from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.cli.filter import names_in
 from turnkeeper.errors import Misconfigured
+from turnkeeper.payloads.recordings import AudioFormat
 from turnkeeper.profiles import Profile, read_profile
 from turnkeeper.settings import (
     Api,
@@ -28,7 +28,7 @@ from turnkeeper.settings import (
 from turnkeeper.transcript.select import Selection
 
 __all__ = [
-    "Audio",
+    "AudioOptions",
     "Choice",
     "Destination",
     "Platform",
@@ -141,7 +141,7 @@ def archive_named(archive: str, platform: Platform) -> str:
 
 @Parameter(name="*", group=AUDIO)
 @dataclass(frozen=True)
-class Audio:
+class AudioOptions:
     """Recordings too, and how."""
 
     audio: Annotated[bool, Parameter(negative="")] = False

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.errors import TurnkeeperError

@@ -9,15 +9,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
-from turnkeeper.cli.pulse import Pulse
+from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.windows import range_of
+from turnkeeper.exporter.windows import range_of
+from turnkeeper.pages.report import Report
+from turnkeeper.pages.report import report as make
 from turnkeeper.settings import clock_from_environment
-from turnkeeper.viewer.report import Report
-from turnkeeper.viewer.report import report as make
 
 __all__ = ["report"]
 
@@ -67,7 +67,9 @@ def report(
     clock = clock_from_environment()
     start, end = _period(clock.now(), since, until, last)
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
-    made = make(opened, conversation or None, out=out, since=start, until=end, embed=embed, listener=Pulse(sys.stderr))
+    made = make(
+        opened, conversation or None, out=out, since=start, until=end, embed=embed, listener=RunProgress(sys.stderr)
+    )
     sys.stdout.write(f"{made.path}\n")
     for note in made.notes:
         say(printable(note))

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.reread import Reread
 from turnkeeper.archive.reread import reread as rebuild
 from turnkeeper.cli.console import say

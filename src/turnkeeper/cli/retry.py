@@ -11,8 +11,8 @@ from turnkeeper.cli.console import show
 from turnkeeper.cli.export import ended, heard, politely_stopped
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
-from turnkeeper.runs.export import export as run_export
-from turnkeeper.runs.range import Range
+from turnkeeper.exporter.export import export as run_export
+from turnkeeper.exporter.range import Range
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["retry"]

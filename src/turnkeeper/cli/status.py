@@ -11,14 +11,14 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from turnkeeper.atomic_file import written
 from turnkeeper.cli.console import lasting, printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
-from turnkeeper.cli.own_file import refuse_foreign_file
+from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
-from turnkeeper.outfile import written
-from turnkeeper.runs.completeness import Completeness
-from turnkeeper.runs.completeness import status as look
-from turnkeeper.runs.windows import length_of, range_of
+from turnkeeper.exporter.status import Status
+from turnkeeper.exporter.status import status as look
+from turnkeeper.exporter.windows import length_of, range_of
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["status"]
@@ -96,7 +96,7 @@ def status(
     return _judged(found, max_lag)
 
 
-def _judged(found: Completeness, max_lag: str) -> int:
+def _judged(found: Status, max_lag: str) -> int:
     if max_lag:
         allowed = length_of(max_lag, "--max-lag").total_seconds()
         if found.lag_seconds is None or found.lag_seconds > allowed:
@@ -115,7 +115,7 @@ def _write(path: Path, text: str) -> None:
         out.write(text.encode())
 
 
-def _print(found: Completeness) -> None:
+def _print(found: Status) -> None:
     head = ("day", "platform", "done", "absent", "unread", "failed", "pending", "erased", "missing")
     rows: list[tuple[str, ...]] = [head]
     for day in found.days:
@@ -140,7 +140,7 @@ def _print(found: Completeness) -> None:
         sys.stdout.write(f"{lasting(found.lag_seconds)} behind ({until})\n")
 
 
-def _remarks(found: Completeness) -> Iterator[str]:
+def _remarks(found: Status) -> Iterator[str]:
     """What the table has no column for, and what it does not cover."""
     if found.defects:
         yield f"{found.defects:,} turns have a field that cannot be right (they name it in defects)"

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from turnkeeper.cli.filter import Request, write_turns
 from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
-from turnkeeper.transcript.lines import Format
+from turnkeeper.transcript.turn_lines import Format
 
 __all__ = ["turns"]
 

@@ -20,18 +20,18 @@ import msgspec
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, TurnkeeperError, Unavailable
-from turnkeeper.genesys.answers import document_in
 from turnkeeper.genesys.download import Downloads, too_large
+from turnkeeper.genesys.errors import ErrorBody, error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.pool import Pool, Seat
-from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
+from turnkeeper.genesys.redaction import plain, where
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import plain, where
+from turnkeeper.payloads.decode_json import document_in
 from turnkeeper.settings import BodyLimits
 from turnkeeper.spool import Spool
 
-__all__ = ["SMALL", "Api", "Call", "Probe", "decoded"]
+__all__ = ["SMALL", "Api", "ApiCall", "PermissionProbe", "decoded"]
 
 _HOPS = 5
 _ERROR_LIMIT = 1 << 16
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """One request to the platform. ``operation`` and ``key`` name it in errors; ``path`` begins with ``/api``.
 
     ``statuses`` are those of a successful answer. A 202 ``means_pending`` where the platform answers so while it is
@@ -79,7 +79,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Probe:
+class PermissionProbe:
     """What one request met, without judging it: ``headers`` holds Date, Retry-After and the rate limit's figures."""
 
     status: int
@@ -135,7 +135,7 @@ class Api:
         self._folder = folder
         self.requests = 0
 
-    async def fetch(self, call: Call) -> Spool:
+    async def fetch(self, call: ApiCall) -> Spool:
         """The body of a successful answer, whole and sealed.
 
         Raises ``Denied`` (naming the permission), ``NotFound``, ``Throttled``, ``Unavailable``, ``DiskFull``,
@@ -149,7 +149,7 @@ class Api:
                 moved.url, partial(self._moved_again, call), key=call.key, limit=call.limit
             )
 
-    async def read(self, call: Call, reader: Callable[[Spool], T]) -> T:
+    async def read(self, call: ApiCall, reader: Callable[[Spool], T]) -> T:
         """What ``reader`` makes of a successful answer; asked again where it says ``Unavailable``, because the answer
         has not the platform's shape. Raises as ``fetch`` does."""
         try:
@@ -162,14 +162,14 @@ class Api:
             )
             return await _made(reader, body)
 
-    async def json(self, call: Call) -> object:
+    async def json(self, call: ApiCall) -> object:
         """A successful answer, decoded; for small answers. Raises as ``fetch`` does; no JSON is ``Unavailable``."""
         return await self.read(call, lambda body: decoded(body, call.operation, call.key))
 
-    async def _read_once(self, call: Call, reader: Callable[[Spool], T]) -> T:
+    async def _read_once(self, call: ApiCall, reader: Callable[[Spool], T]) -> T:
         return await _made(reader, await self._renewing(call))
 
-    async def probe(self, call: Call) -> Probe:
+    async def probe(self, call: ApiCall) -> PermissionProbe:
         """One request, sent once; any answer is a result. Raises for the token and for a network that fails."""
         try:
             async with self._sent(call, call.url(self._hosts.api)) as (answer, _):
@@ -177,22 +177,22 @@ class Api:
         except _NoToken as none:
             raise none.error from None
         shown = {name: plain(answer.headers[name], 64) for name in _PROBED if name in answer.headers}
-        return Probe(answer.status, said.code, said.message, shown, said.limit_key)
+        return PermissionProbe(answer.status, said.code, said.message, shown, said.limit_key)
 
-    async def _moved_again(self, call: Call) -> str:
+    async def _moved_again(self, call: ApiCall) -> str:
         try:
             (await self._patiently(call)).close()
         except _Elsewhere as moved:
             return moved.url
         raise Unavailable("no longer redirects to storage", operation=call.operation, key=call.key)
 
-    async def _patiently(self, call: Call) -> Spool:
+    async def _patiently(self, call: ApiCall) -> Spool:
         try:
             return await self._patience.run(partial(self._renewing, call), call.url(self._hosts.api))
         except _NoToken as none:
             raise none.error from None
 
-    async def _renewing(self, call: Call) -> Spool:
+    async def _renewing(self, call: ApiCall) -> Spool:
         """One attempt. Tokens that are refused are replaced; a client whose fresh token is refused too is put aside."""
         renewals: Counter[str] = Counter()
         while True:
@@ -209,7 +209,7 @@ class Api:
                 if not self._pool.put_aside(seat, denied):
                     raise denied
 
-    async def _follow(self, call: Call) -> Spool:
+    async def _follow(self, call: ApiCall) -> Spool:
         url = call.url(self._hosts.api)
         until = self._http.deadline(self._body.seconds) if call.limit is None else self._http.deadline()
         for _ in range(_HOPS + 1):
@@ -229,7 +229,7 @@ class Api:
                 raise _Elsewhere(url)
         raise Unavailable("redirected in circles", operation=call.operation, key=call.key)
 
-    async def _kept(self, call: Call, answer: Answer) -> Spool:
+    async def _kept(self, call: ApiCall, answer: Answer) -> Spool:
         spool = Spool(self._folder)
         if answer.status == 202 and call.means_pending:
             return spool.seal()
@@ -249,7 +249,7 @@ class Api:
             raise
         return spool.seal()
 
-    async def _refused(self, call: Call, answer: Answer, seat: Seat) -> TurnkeeperError | _Unauthorised:
+    async def _refused(self, call: ApiCall, answer: Answer, seat: Seat) -> TurnkeeperError | _Unauthorised:
         said = error_body(await answer.text(_ERROR_LIMIT))
         if answer.status == 401:
             return _Unauthorised(seat, said)
@@ -259,7 +259,7 @@ class Api:
         return refusal(answer.status, said, operation=call.operation, key=call.key, wait=wait)
 
     @asynccontextmanager
-    async def _sent(self, call: Call, url: str, until: float | None = None) -> AsyncIterator[tuple[Answer, Seat]]:
+    async def _sent(self, call: ApiCall, url: str, until: float | None = None) -> AsyncIterator[tuple[Answer, Seat]]:
         headers = {"Accept": "application/json"}
         content = call.content
         if content is not None:

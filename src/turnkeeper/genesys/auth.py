@@ -21,13 +21,13 @@ from joserfc.jwk import Key, import_key
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, TurnkeeperError
 from turnkeeper.events import Listener, Renewed
-from turnkeeper.genesys.answers import document_in
+from turnkeeper.genesys.errors import ErrorBody, error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
-from turnkeeper.genesys.refusals import ErrorBody, error_body, refusal
+from turnkeeper.genesys.redaction import plain, where
 from turnkeeper.genesys.regions import Hosts
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import plain, where
 from turnkeeper.known_secrets import remember, remember_client
+from turnkeeper.payloads.decode_json import document_in
 from turnkeeper.settings import ClientSettings, JwtSettings
 
 __all__ = ["Tokens"]

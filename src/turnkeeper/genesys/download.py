@@ -16,12 +16,12 @@ from pathlib import Path
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Incomplete, LinkExpired, NotFound, Skippable, TooLarge, Unavailable
 from turnkeeper.events import Listener, Renewed
+from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.links import LinkRules
-from turnkeeper.genesys.partial import Partial
-from turnkeeper.genesys.refusals import error_body, refusal
+from turnkeeper.genesys.redaction import where
+from turnkeeper.genesys.resumable_download import Partial
 from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.genesys.scrub import where
 from turnkeeper.settings import BodyLimits, RetrySettings
 from turnkeeper.spool import Spool
 

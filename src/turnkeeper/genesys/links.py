@@ -11,7 +11,7 @@ import socket
 from collections.abc import Collection
 
 from turnkeeper.genesys.http import host_of
-from turnkeeper.genesys.scrub import where
+from turnkeeper.genesys.redaction import where
 
 __all__ = ["LinkRules", "is_loopback"]
 

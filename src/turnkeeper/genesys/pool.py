@@ -14,7 +14,7 @@ from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.auth import Tokens
-from turnkeeper.genesys.pace import Pacer, Ticket, is_tenant_limit
+from turnkeeper.genesys.rate_limit import Pacer, Ticket, is_tenant_limit
 
 __all__ = ["Pool", "Quota", "Seat"]
 

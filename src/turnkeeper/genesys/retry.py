@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Retriable, Throttled, Unavailable
 from turnkeeper.events import Listener, Retried
-from turnkeeper.genesys.scrub import where
+from turnkeeper.genesys.redaction import where
 from turnkeeper.settings import RetrySettings
 
 __all__ = ["Patience", "retry_after"]

@@ -11,15 +11,15 @@ from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, NotFound, NotReady
 from turnkeeper.events import Listener, Waiting
 from turnkeeper.genesys.api import Api
-from turnkeeper.genesys.conversations import checked_id
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.found import Found, Pending, TranscriptBody
-from turnkeeper.genesys.media import Media
-from turnkeeper.genesys.speech import Speech
+from turnkeeper.genesys.endpoints.conversations import checked_id
+from turnkeeper.genesys.endpoints.media_transcripts import MediaTranscripts
+from turnkeeper.genesys.endpoints.speech_transcripts import SpeechTranscripts
+from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts, TranscriptBody
+from turnkeeper.payloads.details import Details
 from turnkeeper.settings import Api as ApiChoice
-from turnkeeper.transcript.details import Details
 
-__all__ = ["Dialects", "Found", "TranscriptBody", "Transcripts"]
+__all__ = ["Dialects", "FoundTranscripts", "TranscriptBody", "Transcripts"]
 
 Spoken = Literal["speech", "media"]
 
@@ -59,8 +59,8 @@ class Transcripts:
         listener: Listener,
         folder: Path | None = None,
     ) -> None:
-        self._speech = Speech(api, downloads, listener, folder)
-        self._media = Media(api, downloads, listener, folder)
+        self._speech = SpeechTranscripts(api, downloads, listener, folder)
+        self._media = MediaTranscripts(api, downloads, listener, folder)
         self._dialects = dialects
         self._clock = clock
         self._listener = listener
@@ -73,7 +73,7 @@ class Transcripts:
         api: ApiChoice,
         wait_seconds: float | None,
         poll_seconds: float,
-    ) -> Found:
+    ) -> FoundTranscripts:
         """Every transcript there is of one conversation.
 
         Asked again every ``poll_seconds`` for up to ``wait_seconds``. Where that is None, for up to two minutes, while
@@ -90,7 +90,7 @@ class Transcripts:
         pauses = 0
         while True:
             met = await self._round(conversation, details, api, fresh=fresh)
-            if isinstance(met, Found):
+            if isinstance(met, FoundTranscripts):
                 return met
             if details is None and not met.answered:
                 why = "the platform knows no such conversation"
@@ -111,7 +111,7 @@ class Transcripts:
         api: ApiChoice,
         communications: Collection[str] | None = None,
         last: bool = False,
-    ) -> Found | Pending:
+    ) -> FoundTranscripts | PendingTranscripts:
         """One ask, no waiting: for those who come back later by a plan of their own.
 
         ``communications`` limits the speech dialect to these. An empty transcript, however old the conversation is, may
@@ -129,9 +129,9 @@ class Transcripts:
         only: Collection[str] | None = None,
         *,
         fresh: bool,
-    ) -> Found | Pending:
+    ) -> FoundTranscripts | PendingTranscripts:
         """Ask the dialects in turn until one answers, or one that is known to be spoken here says no."""
-        last: Found | Pending = Pending("no transcript", answered=False)
+        last: FoundTranscripts | PendingTranscripts = PendingTranscripts("no transcript", answered=False)
         denied: Denied | None = None
         for dialect in self._dialects.order(api):
             try:
@@ -144,7 +144,7 @@ class Transcripts:
                 if dialect == "speech" or self._dialects.gateway:
                     denied = denied or cause
                 continue
-            if isinstance(last, Found) or last.answered:
+            if isinstance(last, FoundTranscripts) or last.answered:
                 self._dialects.known.add(dialect)
                 return last
             if dialect in self._dialects.known:
@@ -161,11 +161,11 @@ class Transcripts:
         only: Collection[str] | None,
         *,
         fresh: bool,
-    ) -> Found | Pending:
+    ) -> FoundTranscripts | PendingTranscripts:
         if dialect == "media":
             return await self._media.ask(conversation, fresh=fresh)
         if details is None:
-            return Pending("no details", answered=False)
+            return PendingTranscripts("no details", answered=False)
         return await self._speech.ask(conversation, details, only)
 
     def _fresh(self, details: Details | None) -> bool:
@@ -174,7 +174,7 @@ class Transcripts:
         return self._clock.now().timestamp() * 1000 - details.end < _FRESH_MS
 
 
-def _not_ready(conversation: str, met: Pending, waited: float, poll_seconds: float) -> NotReady:
+def _not_ready(conversation: str, met: PendingTranscripts, waited: float, poll_seconds: float) -> NotReady:
     after = f" after {waited:.0f} s" if waited else ""
     message = (
         f"not ready: still {met.status}{after}" if met.answered else f"not ready: no transcript{after or ' (yet)'}"

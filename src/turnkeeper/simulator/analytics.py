@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from turnkeeper.simulator.clock import iso
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
 from turnkeeper.simulator.script import Party, Script
 
 Json = dict[str, Any]
 
 
-class Details:
+class DetailsEndpoint:
     """Writes conversation details."""
 
     def __init__(self, ids: Ids, people: People) -> None:
@@ -44,7 +44,7 @@ class Details:
         if party.external or party.purpose in ("ivr", "acd"):
             entry["participantName"] = party.name
         if party.user:
-            entry |= {"userId": party.user, "teamId": self._ids.make(Kind.TEAM, 1)}
+            entry |= {"userId": party.user, "teamId": self._ids.make(IdKind.TEAM, 1)}
         return entry
 
     def _session(self, script: Script, party: Party) -> Json:
@@ -59,12 +59,12 @@ class Details:
             session["peerId"] = script.parties[0].communication
         if script.media_type == "message":
             return session | {"messageType": "webmessaging", "provider": "PureCloud Webmessaging v2"}
-        session |= {"provider": "Edge", "edgeId": self._ids.make(Kind.EDGE, 1), "remote": party.name}
+        session |= {"provider": "Edge", "edgeId": self._ids.make(IdKind.EDGE, 1), "remote": party.name}
         session |= {"ani": "tel:+34600000000", "dnis": "tel:+18005550100"}
         if party.external or party.user:
             session["recording"] = True
         if party.purpose == "ivr":
-            session["flow"] = {"flowId": self._ids.make(Kind.FLOW, 1), "flowName": "Main flow", "flowVersion": "12.0"}
+            session["flow"] = {"flowId": self._ids.make(IdKind.FLOW, 1), "flowName": "Main flow", "flowVersion": "12.0"}
         return session
 
     def _segments(self, script: Script, party: Party) -> list[Json]:

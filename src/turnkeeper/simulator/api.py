@@ -8,32 +8,32 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from turnkeeper.simulator import refusals
-from turnkeeper.simulator.batches import Batches
+from turnkeeper.simulator.batches import BatchEndpoint
 from turnkeeper.simulator.control import Control
-from turnkeeper.simulator.conversations import Conversations
-from turnkeeper.simulator.directory import Directory
+from turnkeeper.simulator.conversations import ConversationPlan
+from turnkeeper.simulator.directory import DirectoryEndpoint
 from turnkeeper.simulator.gate import Gate, Stamp
 from turnkeeper.simulator.login import Login
-from turnkeeper.simulator.recordings import Recordings
+from turnkeeper.simulator.recordings import RecordingEndpoint
 from turnkeeper.simulator.refusals import Refusal
-from turnkeeper.simulator.search import Search
+from turnkeeper.simulator.search import SearchEndpoint
 from turnkeeper.simulator.simulation import Simulation
 from turnkeeper.simulator.storage import Storage
-from turnkeeper.simulator.transcripts import Transcripts
+from turnkeeper.simulator.transcripts import TranscriptEndpoint
 
 
 def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
     """The application of the API port; links it hands out point at storage_url."""
-    recordings = Recordings(simulation, storage_url)
+    recordings = RecordingEndpoint(simulation, storage_url)
     rooms = (
         Login(simulation),
         Control(simulation),
-        Conversations(simulation),
-        Transcripts(simulation, storage_url),
+        ConversationPlan(simulation),
+        TranscriptEndpoint(simulation, storage_url),
         recordings,
-        Batches(simulation, recordings),
-        Directory(simulation),
-        Search(simulation),
+        BatchEndpoint(simulation, recordings),
+        DirectoryEndpoint(simulation),
+        SearchEndpoint(simulation),
     )
     routes = [route for room in rooms for route in room.routes()]
     app = Starlette(routes=routes, exception_handlers={Refusal: _refuse, 404: _missing, 405: _not_allowed})

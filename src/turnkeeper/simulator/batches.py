@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from turnkeeper.simulator import refusals
-from turnkeeper.simulator.ids import Kind
-from turnkeeper.simulator.recordings import PERMISSIONS, Recordings
+from turnkeeper.simulator.ids import IdKind
+from turnkeeper.simulator.recordings import PERMISSIONS, RecordingEndpoint
 from turnkeeper.simulator.simulation import Simulation
 from turnkeeper.simulator.tapes import ORIGINAL, Tape
 
@@ -33,7 +33,7 @@ _GONE = {
 
 
 @dataclass
-class Batch:
+class SimulatedBatch:
     """One batch: whose it is, what was asked for, and how often it was looked at."""
 
     client: str
@@ -41,13 +41,13 @@ class Batch:
     looks: int = field(default=0)
 
 
-class Batches:
+class BatchEndpoint:
     """Batch endpoints of one simulation."""
 
-    def __init__(self, simulation: Simulation, recordings: Recordings) -> None:
+    def __init__(self, simulation: Simulation, recordings: RecordingEndpoint) -> None:
         self._simulation = simulation
         self._recordings = recordings
-        self._batches: list[Batch] = []
+        self._batches: list[SimulatedBatch] = []
 
     def routes(self) -> list[Route]:
         """Submit and read."""
@@ -63,13 +63,13 @@ class Batches:
         if self._simulation.switches.on("denied-recordings"):
             raise refusals.denied(*PERMISSIONS)
         wanted = _wanted(await request.body())
-        self._batches.append(Batch(self._client(request), wanted))
-        batch = self._simulation.ids.make(Kind.BATCH, len(self._batches) - 1)
+        self._batches.append(SimulatedBatch(self._client(request), wanted))
+        batch = self._simulation.ids.make(IdKind.BATCH, len(self._batches) - 1)
         return JSONResponse({"id": batch, "selfUri": f"{_HOME}/{batch}"})
 
     async def read(self, request: Request) -> Response:
         """GET: how far it is; complete at the second look (batch-slow: later, or never)."""
-        number = self._simulation.ids.index(Kind.BATCH, request.path_params["batch"])
+        number = self._simulation.ids.index(IdKind.BATCH, request.path_params["batch"])
         if number is None or number >= len(self._batches) or self._batches[number].client != self._client(request):
             raise refusals.missing(request.path_params["batch"])
         batch, name = self._batches[number], request.path_params["batch"]

@@ -12,7 +12,7 @@ from typing import Protocol
 PIECE = 64 * 1024
 
 
-class Body(Protocol):
+class SimulatedBody(Protocol):
     """Something to deliver."""
 
     @property

@@ -35,7 +35,7 @@ def to_epoch_ms(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
-class Clock:
+class SimulatorClock:
     """Now, in epoch milliseconds. Moving it by hand freezes it until somebody asks it to run."""
 
     def __init__(self, now: datetime | None = None) -> None:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from turnkeeper.simulator import query, refusals
 from turnkeeper.simulator.clock import iso
-from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.ids import IdKind
 from turnkeeper.simulator.query import Query
 from turnkeeper.simulator.simulation import Simulation
 
@@ -37,7 +37,7 @@ _STAGES = ("QUEUED", "PENDING", "FULFILLED")
 _JOB_LIFE_MS = 7 * _DAY_MS
 
 
-class Conversations:
+class ConversationPlan:
     """Analytics endpoints of one simulation."""
 
     def __init__(self, simulation: Simulation) -> None:
@@ -102,7 +102,7 @@ class Conversations:
             self._ends[number] = "FAILED"
         elif self._simulation.switches.strikes("job-expired", "jobs"):
             self._ends[number] = "EXPIRED"
-        return JSONResponse({"jobId": self._simulation.ids.make(Kind.JOB, number)}, 202)
+        return JSONResponse({"jobId": self._simulation.ids.make(IdKind.JOB, number)}, 202)
 
     async def job(self, request: Request) -> Response:
         """GET: a job's state; each look brings it one stage further."""
@@ -175,7 +175,7 @@ class Conversations:
         return body
 
     def _job(self, request: Request) -> tuple[int, int]:
-        number = self._simulation.ids.index(Kind.JOB, request.path_params["job"])
+        number = self._simulation.ids.index(IdKind.JOB, request.path_params["job"])
         if number is None or number >= len(self._jobs):
             raise refusals.missing(request.path_params["job"])
         return number, self._jobs[number][1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
-from turnkeeper.simulator.bodies import Body
+from turnkeeper.simulator.bodies import SimulatedBody
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _DRIP_PIECES = 24
@@ -20,7 +20,7 @@ _DRIP_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteSpan:
     """What will be sent: status and half-open range. 416 where nothing can be."""
 
     status: int
@@ -28,9 +28,9 @@ class Span:
     stop: int
 
 
-def span_of(headers: Mapping[str, str], body: Body) -> Span:
+def span_of(headers: Mapping[str, str], body: SimulatedBody) -> ByteSpan:
     """Which part of a body a request wants; a range that is no single range means all of it."""
-    whole = Span(200, 0, body.size)
+    whole = ByteSpan(200, 0, body.size)
     found = _RANGE.fullmatch(headers.get("range", ""))
     if found is None or found[0] == "bytes=-" or headers.get("if-range", body.tag) != body.tag:
         return whole
@@ -39,8 +39,8 @@ def span_of(headers: Mapping[str, str], body: Body) -> Span:
     else:
         start, stop = int(found[1]), min(body.size, int(found[2] or body.size - 1) + 1)
     if start >= body.size or (found[2] and found[1] and int(found[2]) < start):
-        return Span(416, 0, 0)
-    return Span(206, start, stop)
+        return ByteSpan(416, 0, 0)
+    return ByteSpan(206, start, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Manner:
 class Delivery:
     """An ASGI answer that sends one span of a body."""
 
-    def __init__(self, body: Body, span: Span, manner: Manner) -> None:
+    def __init__(self, body: SimulatedBody, span: ByteSpan, manner: Manner) -> None:
         self._body = body
         self._span = span
         self._manner = manner

@@ -26,7 +26,7 @@ _PERMISSIONS = {
 }
 
 
-class Listing:
+class SimulatedListing:
     """One kind of entity: a paged list and a read by id."""
 
     def __init__(self, simulation: Simulation, home: str, entities: Sequence[Named]) -> None:
@@ -77,16 +77,16 @@ class Listing:
         return told
 
 
-class Directory:
+class DirectoryEndpoint:
     """All of these endpoints of one simulation."""
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         people, calls = simulation.people, simulation.samples
         self._listings = [
-            Listing(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
-            Listing(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
-            Listing(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
+            SimulatedListing(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
+            SimulatedListing(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
+            SimulatedListing(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
         ]
 
     def routes(self) -> list[Route]:

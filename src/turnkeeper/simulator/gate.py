@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turnkeeper.simulator import refusals
-from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.ids import IdKind
 from turnkeeper.simulator.refusals import Refusal
 from turnkeeper.simulator.simulation import Simulation
 from turnkeeper.simulator.tally import kind_of
@@ -70,7 +70,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        correlation = self._simulation.ids.make(Kind.CORRELATION, next(self._numbers))
+        correlation = self._simulation.ids.make(IdKind.CORRELATION, next(self._numbers))
         headers = {"ININ-Correlation-Id": correlation, "Cache-Control": "no-cache, no-store, must-revalidate"}
         scope["correlation"] = correlation
         refused = self._refused(request, headers)

@@ -15,7 +15,7 @@ from typing import Any
 from turnkeeper.simulator import media, truth
 from turnkeeper.simulator.bodies import Rows
 from turnkeeper.simulator.phrases import EN
-from turnkeeper.simulator.script import Leg, Passage, Script
+from turnkeeper.simulator.script import Passage, Script, ScriptLeg
 from turnkeeper.simulator.speech import SpeechFile
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ def giant_script(plain: Script, megabytes: int) -> Script:
     lasting = max(1, megabytes * 1_048_576 // _MEDIA_WIDTH) * _STEP_MS
     parties = [party for party in plain.parties if party.role in ("customer", "agent")]
     present = tuple(replace(party, spans=((0, lasting),)) for party in parties)
-    whole = Leg(0, 0, lasting, (Passage(EN, ()),))
+    whole = ScriptLeg(0, 0, lasting, (Passage(EN, ()),))
     return replace(plain, lasting=lasting, parties=present, lines=(), legs=(whole,), holds=())
 
 

@@ -18,7 +18,7 @@ _ROUNDS = 6
 _REMEMBERED = 8192
 
 
-class Kind(IntEnum):
+class IdKind(IntEnum):
     """What an id names; part of the id itself, so that one kind is never taken for another."""
 
     CONVERSATION = 1
@@ -49,14 +49,14 @@ class Ids:
         self.make = lru_cache(_REMEMBERED)(self._make)
         self._key = hashlib.sha256(f"turnkeeper-simulator:{seed}".encode()).digest()
 
-    def _make(self, kind: Kind, index: int = 0, ordinal: int = 0) -> str:
+    def _make(self, kind: IdKind, index: int = 0, ordinal: int = 0) -> str:
         """The id of one thing; always the same for the same seed."""
         left, right = index & _MASK, (kind << 16) | ordinal
         for turn in range(_ROUNDS):
             left, right = right, left ^ self._round(turn, right)
         return _dress((left << _HALF) | right)
 
-    def read(self, text: str) -> tuple[Kind, int, int] | None:
+    def read(self, text: str) -> tuple[IdKind, int, int] | None:
         """What an id names, or None where it was not made with this seed."""
         bits = _undress(text)
         if bits is None:
@@ -66,11 +66,11 @@ class Ids:
             left, right = right ^ self._round(turn, left), left
         # 45 bits have to come out as one of a few kinds: a made-up id never passes.
         kind = right >> 16
-        if kind not in Kind.__members__.values():
+        if kind not in IdKind.__members__.values():
             return None
-        return Kind(kind), left, right & 0xFFFF
+        return IdKind(kind), left, right & 0xFFFF
 
-    def index(self, kind: Kind, text: str) -> int | None:
+    def index(self, kind: IdKind, text: str) -> int | None:
         """The index behind an id of the kind asked for, else None."""
         found = self.read(text)
         return found[1] if found is not None and found[0] is kind else None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-from turnkeeper.simulator.clock import Clock, iso, to_epoch_ms
+from turnkeeper.simulator.clock import SimulatorClock, iso, to_epoch_ms
 
 _SIGNATURE = "X-Amz-Signature"
 
@@ -21,7 +21,7 @@ _SIGNATURE = "X-Amz-Signature"
 class Links:
     """Issues and checks the presigned URLs of one simulation."""
 
-    def __init__(self, seed: int, clock: Clock, seconds: float) -> None:
+    def __init__(self, seed: int, clock: SimulatorClock, seconds: float) -> None:
         self._key = hashlib.sha256(f"{seed}:storage-key".encode()).digest()
         self._clock = clock
         self._seconds = max(1, round(seconds))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from turnkeeper.simulator import scenarios
-from turnkeeper.simulator.script import Line, Party, Script
+from turnkeeper.simulator.script import Party, Script, ScriptLine
 
 Json = dict[str, Any]
 
@@ -61,7 +61,7 @@ def _role(script: Script, party: Party) -> str:
     return party.role
 
 
-def _turn(script: Script, line: Line) -> Json:
+def _turn(script: Script, line: ScriptLine) -> Json:
     turn: Json = {}
     if line.start is not None and line.end is not None:
         turn |= {"start_time": line.start / 1000, "end_time": line.end / 1000}

@@ -9,7 +9,7 @@ import hashlib
 import threading
 from dataclasses import dataclass
 
-from turnkeeper.simulator.clock import Clock
+from turnkeeper.simulator.clock import SimulatorClock
 
 _REMEMBERED = 1000
 
@@ -36,10 +36,10 @@ class Standing:
         }
 
 
-class Pace:
+class RequestQuota:
     """One window per token, and a memory of the windows before."""
 
-    def __init__(self, clock: Clock, allowed: int, window_s: float) -> None:
+    def __init__(self, clock: SimulatorClock, allowed: int, window_s: float) -> None:
         self._clock = clock
         self.allowed = allowed
         self._window_ms = max(1, round(window_s * 1000))

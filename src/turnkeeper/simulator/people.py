@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 
 _USERS = (
     "Maya Okafor", "Tomás Rivera", "Ingrid Solheim", "Devon Clarke", "Priya Raman", "Łukasz Nowak",
@@ -33,9 +33,9 @@ class People:
     """The directory of one seed, in a fixed order."""
 
     def __init__(self, ids: Ids) -> None:
-        self.organization = Named(ids.make(Kind.ORGANIZATION), "Harbour Lane Retail")
-        self.division = Named(ids.make(Kind.DIVISION), "Home")
-        self.users = tuple(Named(ids.make(Kind.USER, n), name) for n, name in enumerate(_USERS))
-        self.queues = tuple(Named(ids.make(Kind.QUEUE, n), name) for n, name in enumerate(_QUEUES))
-        self.wrapups = tuple(Named(ids.make(Kind.WRAPUP, n), name) for n, name in enumerate(_WRAPUPS))
+        self.organization = Named(ids.make(IdKind.ORGANIZATION), "Harbour Lane Retail")
+        self.division = Named(ids.make(IdKind.DIVISION), "Home")
+        self.users = tuple(Named(ids.make(IdKind.USER, n), name) for n, name in enumerate(_USERS))
+        self.queues = tuple(Named(ids.make(IdKind.QUEUE, n), name) for n, name in enumerate(_QUEUES))
+        self.wrapups = tuple(Named(ids.make(IdKind.WRAPUP, n), name) for n, name in enumerate(_WRAPUPS))
         self.customers = _CUSTOMERS

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from turnkeeper.simulator import refusals
 from turnkeeper.simulator.clock import iso
-from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.ids import IdKind
 from turnkeeper.simulator.samples import Break
 from turnkeeper.simulator.script import Script
 from turnkeeper.simulator.simulation import Simulation
@@ -33,7 +33,7 @@ _STATES = {
 }
 
 
-class Recordings:
+class RecordingEndpoint:
     """Recording endpoints of one simulation; links point at its storage port."""
 
     def __init__(self, simulation: Simulation, storage_url: str) -> None:
@@ -147,7 +147,7 @@ class Recordings:
         heard = 0 if one.cut else lasting
         return {
             # A new id at every request, as the platform gives.
-            "id": self._simulation.ids.make(Kind.CORRELATION, next(self._annotations), 1),
+            "id": self._simulation.ids.make(IdKind.CORRELATION, next(self._annotations), 1),
             "type": "hold" if one.reason == "Hold" else "pause",
             "reason": one.reason,
             "location": real - paused,
@@ -168,7 +168,7 @@ class Recordings:
         """A digital conversation has a recording too, of its messages: there is nothing to hear."""
         if script.media_type == "voice" or not script.legs:
             return []
-        recording = self._simulation.ids.make(Kind.RECORDING, script.index, script.legs[0].party)
+        recording = self._simulation.ids.make(IdKind.RECORDING, script.index, script.legs[0].party)
         told = {"id": recording, "conversationId": script.id, "media": "messaging", "fileState": "AVAILABLE"}
         return [told | {"startTime": iso(script.began), "endTime": iso(script.ended), "messagingTranscript": []}]
 

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import Named, People
 from turnkeeper.simulator.scenarios import Casting
-from turnkeeper.simulator.script import Leg, Line, Party, Passage, Script, Word
+from turnkeeper.simulator.script import Party, Passage, Script, ScriptLeg, ScriptLine, ScriptWord
 
 Json = dict[str, Any]
 
@@ -89,8 +89,8 @@ class Samples:
         self.calls = tuple(Sample(one, folder) for one in told)
         people_told = [person for call in told for person in call["people"]]
         agents = [person["name"] for person in people_told if person["role"] == "agent"]
-        self.users = self._named(Kind.USER, agents, people.users)
-        self.queues = self._named(Kind.QUEUE, [person.get("queue", "") for person in people_told], people.queues)
+        self.users = self._named(IdKind.USER, agents, people.users)
+        self.queues = self._named(IdKind.QUEUE, [person.get("queue", "") for person in people_told], people.queues)
 
     def write(self, number: int, index: int, began: int) -> Script:
         """The script of one call, as the conversation of an index."""
@@ -100,7 +100,7 @@ class Samples:
         last = max((party.end for party in parties), default=0)
         return Script(
             index=index,
-            id=self._ids.make(Kind.CONVERSATION, index),
+            id=self._ids.make(IdKind.CONVERSATION, index),
             casting=Casting(f"call-{sample.name}", 0),
             began=began,
             lasting=max([last, *(line.end or 0 for line in lines)]),
@@ -108,12 +108,12 @@ class Samples:
             direction="inbound",
             parties=parties,
             lines=lines,
-            legs=(Leg(0, parties[0].start, last, (Passage(str(sample.told.get("language", "en-us")), lines),)),),
+            legs=(ScriptLeg(0, parties[0].start, last, (Passage(str(sample.told.get("language", "en-us")), lines),)),),
             holds=tuple((one.start, one.end) for one in sample.breaks if one.reason == "Hold"),
             wrapup=self._people.wrapups[0].id,
         )
 
-    def _named(self, kind: Kind, names: list[str], known: tuple[Named, ...]) -> tuple[Named, ...]:
+    def _named(self, kind: IdKind, names: list[str], known: tuple[Named, ...]) -> tuple[Named, ...]:
         there = {one.name for one in known} | {""}
         new = [name for name in dict.fromkeys(names) if name not in there]
         return tuple(Named(self._ids.make(kind, GUESTS + n), name) for n, name in enumerate(new))
@@ -127,19 +127,19 @@ class Samples:
             ordinal=ordinal,
             purpose=_PURPOSES[role],
             name=told["name"],
-            id=self._ids.make(Kind.PARTICIPANT, index, ordinal),
-            communication=self._ids.make(Kind.COMMUNICATION, index, ordinal),
+            id=self._ids.make(IdKind.PARTICIPANT, index, ordinal),
+            communication=self._ids.make(IdKind.COMMUNICATION, index, ordinal),
             user=users[told["name"]] if role == "agent" else None,
             queue=queue,
             spans=((told["start_ms"], told["end_ms"]),),
         )
 
-    def _lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[Line]:
+    def _lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[ScriptLine]:
         dice = random.Random(f"{self._seed}:{sample.name}:jitter")
         lines = [_line(sample.told, turn, parties) for turn in sample.told["turns"]]
         return [self._jittered(line, dice) for line in lines] if self._jitter_ms else lines
 
-    def _jittered(self, line: Line, dice: random.Random) -> Line:
+    def _jittered(self, line: ScriptLine, dice: random.Random) -> ScriptLine:
         """A real recogniser's starts scatter around the truth."""
         start = min((line.start or 0) + round(dice.gauss(0, self._jitter_ms)), (line.end or 0) - 1)
         spoken = tuple(replace(word, start=max(word.start, start), end=max(word.end, start)) for word in line.spoken)
@@ -151,12 +151,13 @@ def _people(told: Json) -> list[Json]:
     return sorted(told["people"], key=lambda one: (one["role"] != "customer", one["start_ms"]))
 
 
-def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> Line:
+def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
     spoken = tuple(
-        Word(one["word"].lower().strip(".,!?"), one["start_ms"], one["end_ms"], 0.93) for one in turn.get("words", ())
+        ScriptWord(one["word"].lower().strip(".,!?"), one["start_ms"], one["end_ms"], 0.93)
+        for one in turn.get("words", ())
     )
     start, end = int(turn["start_ms"]), int(turn["end_ms"])
-    return Line(
+    return ScriptLine(
         start=start,
         end=end,
         text=" ".join(word.text for word in spoken) or turn["text"].lower(),

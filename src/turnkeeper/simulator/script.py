@@ -12,7 +12,7 @@ from turnkeeper.simulator.scenarios import Casting
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ScriptWord:
     """One recognised word."""
 
     text: str
@@ -56,7 +56,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ScriptLine:
     """One turn. start and end are None in digital conversations; ``spoken`` are words whose times are known."""
 
     start: int | None
@@ -68,17 +68,17 @@ class Line:
     language: str
     pace: int
     word_ms: int
-    spoken: tuple[Word, ...] = ()
+    spoken: tuple[ScriptWord, ...] = ()
 
     @property
-    def words(self) -> tuple[Word, ...]:
+    def words(self) -> tuple[ScriptWord, ...]:
         """The words with their times; none where the line has no time."""
         if self.spoken:
             return self.spoken
         if self.start is None or self.confidence is None:
             return ()
         return tuple(
-            Word(text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._sureness(n))
+            ScriptWord(text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._sureness(n))
             for n, text in enumerate(self.text.split())
         )
 
@@ -91,11 +91,11 @@ class Passage:
     """One entry of a file's transcripts[]: a language and the lines heard in it."""
 
     language: str
-    lines: tuple[Line, ...]
+    lines: tuple[ScriptLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class ScriptLeg:
     """One communication that has a transcript file of its own."""
 
     party: int
@@ -116,8 +116,8 @@ class Script:
     media_type: str
     direction: str
     parties: tuple[Party, ...]
-    lines: tuple[Line, ...]
-    legs: tuple[Leg, ...]
+    lines: tuple[ScriptLine, ...]
+    legs: tuple[ScriptLeg, ...]
     holds: tuple[tuple[int, int], ...]
     wrapup: str | None
 

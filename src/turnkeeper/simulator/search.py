@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from turnkeeper.simulator import refusals
 from turnkeeper.simulator.clock import from_iso, iso
-from turnkeeper.simulator.script import Leg, Script
-from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.script import Script, ScriptLeg
+from turnkeeper.simulator.shelf import ShelfPlace
 from turnkeeper.simulator.simulation import Simulation
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ _REMEMBERED = 1 << 16
 _STARTED = "conversationStartTime"
 
 
-class Search:
+class SearchEndpoint:
     """The search endpoint of one simulation."""
 
     def __init__(self, simulation: Simulation) -> None:
@@ -91,13 +91,13 @@ class Search:
                 self._known.clear()
             script = self._simulation.script(index)
             rows = self._known[index] = [
-                (_row(script, leg), self._simulation.shelf.ready_at(Place(script, ordinal)))
+                (_row(script, leg), self._simulation.shelf.ready_at(ShelfPlace(script, ordinal)))
                 for ordinal, leg in enumerate(script.legs)
             ]
         return rows
 
 
-def _row(script: Script, leg: Leg) -> Json:
+def _row(script: Script, leg: ScriptLeg) -> Json:
     return {
         "conversationId": script.id,
         "communicationId": script.parties[leg.party].communication,

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnkeeper.simulator import media, scenarios, spoil
-from turnkeeper.simulator.bodies import Body, Whole
-from turnkeeper.simulator.clock import Clock
+from turnkeeper.simulator.bodies import SimulatedBody, Whole
+from turnkeeper.simulator.clock import SimulatorClock
 from turnkeeper.simulator.faults import DOCUMENT_FAULTS, Switches
 from turnkeeper.simulator.giant import Giant
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
 from turnkeeper.simulator.script import Script
 from turnkeeper.simulator.speech import SpeechFile
@@ -28,7 +28,7 @@ _MEDIA = re.compile(r"/mediaTranscripts/[0-9a-f-]+/([0-9a-f-]+)\.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShelfPlace:
     """One document: a leg's speech file, or the media document where leg is None."""
 
     script: Script
@@ -42,7 +42,7 @@ class Shelf:
         self,
         ids: Ids,
         people: People,
-        clock: Clock,
+        clock: SimulatorClock,
         switches: Switches,
         find: Callable[[str], Script | None],
         giant: Giant | None,
@@ -55,7 +55,7 @@ class Shelf:
         self._giant = giant
         self._opened_ms = clock.epoch_ms()
 
-    def path(self, place: Place) -> str:
+    def path(self, place: ShelfPlace) -> str:
         """Where in storage a document lies."""
         organization, script = self._people.organization.id, place.script
         if place.leg is None:
@@ -63,18 +63,18 @@ class Shelf:
         communication = script.parties[script.legs[place.leg].party].communication
         return f"/transcriptsCache/{organization}/{script.id}/{communication}-transcripts"
 
-    def place(self, path: str) -> Place | None:
+    def place(self, path: str) -> ShelfPlace | None:
         """Which document lies at a path."""
         found = _SPEECH.fullmatch(path) or _MEDIA.fullmatch(path)
         script = self._find(found[1]) if found else None
         if found is None or script is None or not script.legs:
             return None
         if found.re is _MEDIA:
-            return Place(script)
+            return ShelfPlace(script)
         leg = script.leg_of(found[2])
-        return None if leg is None else Place(script, leg)
+        return None if leg is None else ShelfPlace(script, leg)
 
-    def ready_at(self, place: Place) -> int:
+    def ready_at(self, place: ShelfPlace) -> int:
         """From when on a document exists, in epoch milliseconds."""
         ready = 0
         if place.script.casting.lateness_ms:
@@ -86,7 +86,7 @@ class Shelf:
             ready = max(ready, self._opened_ms + _HOUR_MS)
         return ready
 
-    def ready(self, place: Place) -> bool:
+    def ready(self, place: ShelfPlace) -> bool:
         """Whether a document exists by now."""
         return self._clock.epoch_ms() >= self.ready_at(place)
 
@@ -98,13 +98,13 @@ class Shelf:
             return True
         return len(spoil.encode(media.document(script))) > INLINE_LIMIT
 
-    def body(self, place: Place) -> Body:
+    def body(self, place: ShelfPlace) -> SimulatedBody:
         """A document's bytes, spoiled where a scenario or a fault says so."""
         if self._giant is not None and self._is_giant(place.script):
             return self._giant.media() if place.leg is None else self._giant.speech()
         return Whole(self.spoiled(place, self._document(place)))
 
-    def spoiled(self, place: Place, document: Any) -> bytes:
+    def spoiled(self, place: ShelfPlace, document: Any) -> bytes:
         """The bytes of a document after whatever happens to it."""
         script = place.script
         if self._switches.on("changed-transcript") and self._clock.epoch_ms() >= self._opened_ms + _DAY_MS:
@@ -112,15 +112,15 @@ class Shelf:
         kind = script.casting.breakage or self._fault(place)
         if kind is None:
             return spoil.encode(document)
-        other = self._ids.make(Kind.CONVERSATION, script.index + 1)
+        other = self._ids.make(IdKind.CONVERSATION, script.index + 1)
         return spoil.spoil(document, kind, other=other, size=self._switches.argument("huge-string", 64))
 
-    def _document(self, place: Place) -> Any:
+    def _document(self, place: ShelfPlace) -> Any:
         if place.leg is None:
             return media.document(place.script)
         return SpeechFile(self._ids, self._people, place.script, place.leg).document()
 
-    def _fault(self, place: Place) -> str | None:
+    def _fault(self, place: ShelfPlace) -> str | None:
         path = self.path(place)
         for name in DOCUMENT_FAULTS:
             if name in ("html-body", "empty-body"):

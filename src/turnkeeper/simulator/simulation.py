@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from turnkeeper.simulator import query, truth
-from turnkeeper.simulator.analytics import Details
-from turnkeeper.simulator.clock import Clock
+from turnkeeper.simulator.analytics import DetailsEndpoint
+from turnkeeper.simulator.clock import SimulatorClock
 from turnkeeper.simulator.faults import Switches
 from turnkeeper.simulator.giant import Giant, giant_script
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.links import Links
-from turnkeeper.simulator.pace import Pace
+from turnkeeper.simulator.pace import RequestQuota
 from turnkeeper.simulator.people import People
 from turnkeeper.simulator.samples import FOLDER, Sample, Samples
-from turnkeeper.simulator.schedule import FIRST, Schedule
+from turnkeeper.simulator.schedule import FIRST, TranscriptSchedule
 from turnkeeper.simulator.script import Script
 from turnkeeper.simulator.shelf import Shelf
 from turnkeeper.simulator.speech import SpeechFile
 from turnkeeper.simulator.stage import Playwright
-from turnkeeper.simulator.tally import Tally
+from turnkeeper.simulator.tally import RequestTally
 from turnkeeper.simulator.tapes import Tapes
-from turnkeeper.simulator.tokens import Tokens
+from turnkeeper.simulator.tokens import TokenEndpoint
 
 _REMEMBERED = 512
 
@@ -68,13 +68,13 @@ class Simulation:
         self.rate_limit = rate_limit
         self.query_depth = query_depth
         self.switches = Switches(faults)
-        self.clock = Clock(now)
+        self.clock = SimulatorClock(now)
         opening = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
-        self.schedule = Schedule(seed, self.total, opening, per_day)
-        self.details = Details(self.ids, self.people)
-        self.tally = Tally()
-        self.pace = Pace(self.clock, rate_limit, rate_window)
-        self.tokens = Tokens(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
+        self.schedule = TranscriptSchedule(seed, self.total, opening, per_day)
+        self.details = DetailsEndpoint(self.ids, self.people)
+        self.tally = RequestTally()
+        self.pace = RequestQuota(self.clock, rate_limit, rate_window)
+        self.tokens = TokenEndpoint(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
         self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
         self.script = lru_cache(_REMEMBERED)(self._write)
@@ -84,11 +84,11 @@ class Simulation:
 
     def id_of(self, index: int) -> str:
         """The conversation id of an index."""
-        return self.ids.make(Kind.CONVERSATION, index)
+        return self.ids.make(IdKind.CONVERSATION, index)
 
     def index_of(self, conversation: str) -> int | None:
         """The index of a conversation id, None where there is no such conversation (yet)."""
-        index = self.ids.index(Kind.CONVERSATION, conversation)
+        index = self.ids.index(IdKind.CONVERSATION, conversation)
         return index if index is not None and index < self.total and self.begun(index) else None
 
     def find(self, conversation: str) -> Script | None:

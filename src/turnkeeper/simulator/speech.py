@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from turnkeeper.simulator import scenarios
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
-from turnkeeper.simulator.script import Leg, Line, Party, Passage, Script, Word
+from turnkeeper.simulator.script import Party, Passage, Script, ScriptLeg, ScriptLine, ScriptWord
 
 Json = dict[str, Any]
 
@@ -22,7 +22,7 @@ class SpeechFile:
         self._ids = ids
         self._people = people
         self._script = script
-        self._leg: Leg = script.legs[ordinal]
+        self._leg: ScriptLeg = script.legs[ordinal]
         self._ordinal = ordinal
         self._offsets = script.scenario == scenarios.OFFSETS
         self._novel = script.scenario == scenarios.NOVEL
@@ -44,7 +44,7 @@ class SpeechFile:
             "uri": f"/transcripts/{script.id}",
         }
         if not self._digital:
-            file["recordingId"] = self._ids.make(Kind.RECORDING, script.index, leg.party)
+            file["recordingId"] = self._ids.make(IdKind.RECORDING, script.index, leg.party)
         if self._novel:
             file["schemaRevision"] = {"major": 4, "tags": ["beta", None, 1.5e3]}
         return file
@@ -66,11 +66,11 @@ class SpeechFile:
             "endTimeMs": self._time(span[1]),
         }
         if party.user:
-            entry |= {"userId": party.user, "teamId": self._ids.make(Kind.TEAM, 1)}
+            entry |= {"userId": party.user, "teamId": self._ids.make(IdKind.TEAM, 1)}
         if party.queue:
             entry["queueId"] = party.queue
         if party.purpose == "ivr":
-            entry |= {"flowId": self._ids.make(Kind.FLOW, 1), "flowVersion": "12.0"}
+            entry |= {"flowId": self._ids.make(IdKind.FLOW, 1), "flowVersion": "12.0"}
         if self._digital:
             entry["messageType"] = "webmessaging"
         elif party.external:
@@ -83,9 +83,9 @@ class SpeechFile:
         # With offset times there is one zero point for the whole file: the conversation's start.
         start = 0 if self._offsets or first is None else first
         entry: Json = {
-            "transcriptId": self._ids.make(Kind.TRANSCRIPT, self._script.index, self._ordinal * 16 + number),
+            "transcriptId": self._ids.make(IdKind.TRANSCRIPT, self._script.index, self._ordinal * 16 + number),
             "language": passage.language,
-            "programId": self._ids.make(Kind.PROGRAM, 1),
+            "programId": self._ids.make(IdKind.PROGRAM, 1),
             "engineId": "r2d2",
             "engineProvider": "GENESYS",
             "startTime": self._script.began + start,
@@ -99,7 +99,7 @@ class SpeechFile:
             entry["diarization"] = [{"speaker": 0, "spans": [[0, 1], [2, 3]]}]
         return entry
 
-    def _phrase(self, number: int, line: Line) -> Json:
+    def _phrase(self, number: int, line: ScriptLine) -> Json:
         side = "external" if self._script.parties[line.party].external else "internal"
         phrase: Json = {"phraseIndex": number, "participantPurpose": side, "text": line.text}
         if line.decorated is not None:
@@ -116,7 +116,7 @@ class SpeechFile:
             phrase["emotion"] = {"label": "calm", "scores": {"calm": 0.91, "tense": 0.09}}
         return phrase | {"alternatives": [], "type": "speech"}
 
-    def _word(self, word: Word) -> Json:
+    def _word(self, word: ScriptWord) -> Json:
         entry: Json = {
             "word": word.text,
             "confidence": word.confidence,
@@ -129,7 +129,7 @@ class SpeechFile:
         felt = [self._feeling(n, line) for n, line in enumerate(passage.lines) if len(line.text) % 4 == 0]
         return {"sentiment": felt, "topics": [], "acoustic": []}
 
-    def _feeling(self, number: int, line: Line) -> Json:
+    def _feeling(self, number: int, line: ScriptLine) -> Json:
         side = "external" if self._script.parties[line.party].external else "internal"
         feeling: Json = {"participant": side, "phrase": line.text, "phraseIndex": number}
         if line.start is not None and line.end is not None:

@@ -9,11 +9,11 @@ import random
 from dataclasses import dataclass, replace
 
 from turnkeeper.simulator import phrases, scenarios
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
 from turnkeeper.simulator.scenarios import Casting
-from turnkeeper.simulator.schedule import Schedule
-from turnkeeper.simulator.script import Leg, Line, Party, Passage, Script
+from turnkeeper.simulator.schedule import TranscriptSchedule
+from turnkeeper.simulator.script import Party, Passage, Script, ScriptLeg, ScriptLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ _PLOTS = {
 class Playwright:
     """Writes the script of any index of one simulation."""
 
-    def __init__(self, seed: int, ids: Ids, people: People, schedule: Schedule) -> None:
+    def __init__(self, seed: int, ids: Ids, people: People, schedule: TranscriptSchedule) -> None:
         self._seed = seed
         self._ids = ids
         self._people = people
@@ -83,7 +83,7 @@ class _Stage:
         self._now = -dice.randrange(37, 53) if self._plot.early else 0
         self._language = self._plot.flow_language or self._plot.language
         self._parties: list[Party] = []
-        self._lines: list[Line] = []
+        self._lines: list[ScriptLine] = []
         self._holds: list[tuple[int, int]] = []
         self._handover: int | None = None
 
@@ -158,8 +158,8 @@ class _Stage:
 
     def _enter(self, purpose: str, name: str, user: str | None = None, queue: str | None = None) -> int:
         ordinal = len(self._parties)
-        who = self._ids.make(Kind.PARTICIPANT, self._index, ordinal)
-        communication = self._ids.make(Kind.COMMUNICATION, self._index, ordinal)
+        who = self._ids.make(IdKind.PARTICIPANT, self._index, ordinal)
+        communication = self._ids.make(IdKind.COMMUNICATION, self._index, ordinal)
         span = (self._now, self._now)
         self._parties.append(Party(ordinal, purpose, name, who, communication, user, queue, (span,)))
         return ordinal
@@ -178,7 +178,7 @@ class _Stage:
         word_ms = 80 if self._plot.stamped else pace - 20
         start = self._start_of(ordinal)
         end = start + (len(text.split()) - 1) * pace + word_ms
-        line = Line(start, end, text, decorated, ordinal, self._sureness(), self._language, pace, word_ms)
+        line = ScriptLine(start, end, text, decorated, ordinal, self._sureness(), self._language, pace, word_ms)
         self._lines.append(self._fitted(line))
         # Presences are half-open and abut: the next party enters after this line has ended.
         self._now = max(self._now, end) + 20
@@ -202,7 +202,7 @@ class _Stage:
     def _sureness(self) -> float:
         return round(self._dice.uniform(0.55, 0.995), self._dice.choice((3, 4)))
 
-    def _fitted(self, line: Line) -> Line:
+    def _fitted(self, line: ScriptLine) -> ScriptLine:
         if not self._plot.decorated:
             line = replace(line, decorated=None)
         if not self._plot.timed:
@@ -216,7 +216,7 @@ class _Stage:
         lines = () if quiet else tuple(self._lines)
         return Script(
             index=self._index,
-            id=self._ids.make(Kind.CONVERSATION, self._index),
+            id=self._ids.make(IdKind.CONVERSATION, self._index),
             casting=self._casting,
             began=began,
             lasting=lasting,
@@ -229,26 +229,26 @@ class _Stage:
             wrapup=self._dice.choice(self._people.wrapups).id if self._plot.agents else None,
         )
 
-    def _legs(self, lines: tuple[Line, ...]) -> tuple[Leg, ...]:
+    def _legs(self, lines: tuple[ScriptLine, ...]) -> tuple[ScriptLeg, ...]:
         if self._casting.scenario == scenarios.ABSENT:
             return ()
         first, last = self._parties[0].start, self._now
         if self._handover is not None:
             second = self._parties[-1]
             before, after = lines[: self._handover], lines[self._handover :]
-            own = Leg(second.ordinal, second.start, last, _passages(after))
-            return Leg(0, first, second.start, _passages(before)), own
-        whole = Leg(0, first, last, _passages(lines))
+            own = ScriptLeg(second.ordinal, second.start, last, _passages(after))
+            return ScriptLeg(0, first, second.start, _passages(before)), own
+        whole = ScriptLeg(0, first, last, _passages(lines))
         if self._casting.scenario == scenarios.DUPLICATED:
             agent = self._parties[-1]
             heard = tuple(line for line in lines if line.start is not None and line.start >= agent.start)
-            return whole, Leg(agent.ordinal, agent.start, last, _passages(heard))
+            return whole, ScriptLeg(agent.ordinal, agent.start, last, _passages(heard))
         return (whole,)
 
 
-def _passages(lines: tuple[Line, ...]) -> tuple[Passage, ...]:
+def _passages(lines: tuple[ScriptLine, ...]) -> tuple[Passage, ...]:
     """Neighbouring lines of one language share an entry of transcripts[]."""
-    runs: list[list[Line]] = []
+    runs: list[list[ScriptLine]] = []
     for line in lines:
         if not runs or runs[-1][-1].language != line.language:
             runs.append([])

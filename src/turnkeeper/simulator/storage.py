@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from turnkeeper.simulator.bodies import Body, Whole
+from turnkeeper.simulator.bodies import SimulatedBody, Whole
 from turnkeeper.simulator.clock import iso
-from turnkeeper.simulator.delivery import Delivery, Manner, Span, span_of
+from turnkeeper.simulator.delivery import ByteSpan, Delivery, Manner, span_of
 from turnkeeper.simulator.simulation import Simulation
 
 _MOVED = "/moved"
@@ -87,18 +87,18 @@ class Storage:
         if encoding and isinstance(body, Whole):
             body = Whole(gzip.compress(body.content, mtime=0))
         ranges = not switches.on("no-range")
-        span = span_of(request.headers, body) if ranges else Span(200, 0, body.size)
+        span = span_of(request.headers, body) if ranges else ByteSpan(200, 0, body.size)
         return Delivery(body, span, Manner(ranges, self._cuts(path), switches.on("slow-drip"), encoding))
 
-    def _play(self, request: Request, path: str, audio: Body) -> ASGIApp:
+    def _play(self, request: Request, path: str, audio: SimulatedBody) -> ASGIApp:
         """A recording's file: as it is, by range, or cut short."""
         ranges = not self._simulation.switches.on("no-range")
-        span = span_of(request.headers, audio) if ranges else Span(200, 0, audio.size)
+        span = span_of(request.headers, audio) if ranges else ByteSpan(200, 0, audio.size)
         kind = self._simulation.tapes.content_type(path)
         manner = Manner(ranges, self._cuts(path), self._simulation.switches.on("slow-drip"), content_type=kind)
         return Delivery(audio, span, manner)
 
-    def _changed(self, path: str, body: Body) -> Body:
+    def _changed(self, path: str, body: SimulatedBody) -> SimulatedBody:
         """After a cut the document may be another: the same JSON with white space behind it."""
         if path in self._cut and self._simulation.switches.on("cut-body-changed") and isinstance(body, Whole):
             return Whole(body.content + b"\n")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turnkeeper.simulator import damage, tones
-from turnkeeper.simulator.bodies import Body, Whole
+from turnkeeper.simulator.bodies import SimulatedBody, Whole
 from turnkeeper.simulator.faults import AUDIO_FAULTS, Switches
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
 from turnkeeper.simulator.samples import Break, Sample
-from turnkeeper.simulator.script import Leg, Script
+from turnkeeper.simulator.script import Script, ScriptLeg
 
 FORMATS = ("WAV", "WEBM", "WAV_ULAW", "OGG_VORBIS", "OGG_OPUS", "MP3", "NONE")
 ORIGINAL = "original"
@@ -90,7 +90,7 @@ class Tapes:
         """What storage says a file is."""
         return _TYPES[path.rpartition(".")[2]]
 
-    def body(self, path: str) -> Body | None:
+    def body(self, path: str) -> SimulatedBody | None:
         """The bytes at a path, damaged where a fault says so; None where no recording lies there."""
         found = _PATH.fullmatch(path)
         script = self._find(found[1]) if found else None
@@ -101,13 +101,13 @@ class Tapes:
             return None
         return self._damaged(self._file(tape, found[3], found[4]), path)
 
-    def _damaged(self, body: Body, path: str) -> Body:
+    def _damaged(self, body: SimulatedBody, path: str) -> SimulatedBody:
         for fault in AUDIO_FAULTS:
             if self._switches.spoils(fault, path):
                 return Whole(damage.damage(b"".join(body.read(0, body.size)), fault))
         return body
 
-    def _file(self, tape: Tape, kind: str, key: str) -> Body:
+    def _file(self, tape: Tape, kind: str, key: str) -> SimulatedBody:
         sample = self._sample_of(tape.script)
         if self.sensitive(tape.script) and kind != ORIGINAL:
             return self._tones(tape, hidden=(tape.duration_ms // 3, 2 * tape.duration_ms // 3))
@@ -116,7 +116,7 @@ class Tapes:
         content = sample.files[tape.keys.index(key)].read_bytes()
         return Whole((tones.to_pcm(content) if kind == "WAV" else None) or content)
 
-    def _tones(self, tape: Tape, hidden: tuple[int, int] = (0, 0)) -> Body:
+    def _tones(self, tape: Tape, hidden: tuple[int, int] = (0, 0)) -> SimulatedBody:
         """A side sounds where its lines are; nothing does in the hidden stretch."""
         sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
         for line in tape.script.lines:
@@ -129,7 +129,7 @@ class Tapes:
     def _extension(self, tape: Tape, kind: str) -> str:
         return "wav" if self.sensitive(tape.script) and kind != ORIGINAL else tape.extension
 
-    def _toned(self, script: Script, leg: Leg) -> Tape:
+    def _toned(self, script: Script, leg: ScriptLeg) -> Tape:
         # The recorder never starts with the conversation to the millisecond.
         start = leg.start + 37 + script.index % 16
         # Whether holds are recorded is the organisation's choice; both exist.
@@ -149,8 +149,8 @@ class Tapes:
         named = self._named(script, script.legs[0])
         return Tape(script, *named, sample.start_ms, duration, sample.breaks, keys, files[0].suffix[1:])
 
-    def _named(self, script: Script, leg: Leg) -> tuple[str, str]:
-        recording = self._ids.make(Kind.RECORDING, script.index, leg.party)
+    def _named(self, script: Script, leg: ScriptLeg) -> tuple[str, str]:
+        recording = self._ids.make(IdKind.RECORDING, script.index, leg.party)
         return recording, script.parties[leg.party].communication
 
 

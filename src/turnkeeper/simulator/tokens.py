@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from turnkeeper.simulator.clock import Clock
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.clock import SimulatorClock
+from turnkeeper.simulator.ids import IdKind, Ids
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST_ASSERTION_S = 3600
@@ -57,13 +57,13 @@ class Token:
     uses: int = 0
 
 
-class Tokens:
+class TokenEndpoint:
     """Issues and recognises bearer tokens.
 
     ``again`` answers a client's living token once more instead of a new one, as some gateways do.
     """
 
-    def __init__(self, seed: int, ids: Ids, clock: Clock, lifetime_s: int, *, again: bool = False) -> None:
+    def __init__(self, seed: int, ids: Ids, clock: SimulatorClock, lifetime_s: int, *, again: bool = False) -> None:
         self._seed = seed
         self._clock = clock
         self._lock = threading.Lock()
@@ -72,10 +72,10 @@ class Tokens:
         self._spent: set[str] = set()
         self.lifetime_s = lifetime_s
         self._again = again
-        self.client_id = ids.make(Kind.CLIENT, 1)
-        self.key_client_id = ids.make(Kind.CLIENT, _KEY_CLIENT)
+        self.client_id = ids.make(IdKind.CLIENT, 1)
+        self.key_client_id = ids.make(IdKind.CLIENT, _KEY_CLIENT)
         self._secrets = {self.client_id: _scramble(f"{seed}:client-secret")} | {
-            ids.make(Kind.CLIENT, number): _scramble(f"{seed}:client-secret:{number}") for number in _MORE_CLIENTS
+            ids.make(IdKind.CLIENT, number): _scramble(f"{seed}:client-secret:{number}") for number in _MORE_CLIENTS
         }
 
     @property

@@ -12,9 +12,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from turnkeeper.simulator import media, refusals
-from turnkeeper.simulator.ids import Kind
+from turnkeeper.simulator.ids import IdKind
 from turnkeeper.simulator.script import Script
-from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.shelf import ShelfPlace
 from turnkeeper.simulator.simulation import Simulation
 
 _STA = "/api/v2/speechandtextanalytics/conversations/{conversation}"
@@ -22,7 +22,7 @@ _PERMISSIONS = ("recording:recording:view", "speechAndTextAnalytics:data:view")
 _DOOMS = (("expired-link", "expired"), ("expired-token-link", "expired-token"), ("gone-link", "gone"))
 
 
-class Transcripts:
+class TranscriptEndpoint:
     """Transcript endpoints of one simulation; links point at its storage port."""
 
     def __init__(self, simulation: Simulation, storage_url: str) -> None:
@@ -49,7 +49,7 @@ class Transcripts:
         """One presigned URL per recording segment of one communication."""
         place = self._speech(request)
         script = place.script
-        recording = self._simulation.ids.make(Kind.RECORDING, script.index, script.legs[place.leg or 0].party)
+        recording = self._simulation.ids.make(IdKind.RECORDING, script.index, script.legs[place.leg or 0].party)
         home = f"/api/v2/conversations/{script.id}"
         segment = {
             "recording": {"id": recording, "selfUri": f"{home}/recordings/{recording}"},
@@ -93,14 +93,14 @@ class Transcripts:
         status = self._status(script)
         if status != "completed":
             return _json(media.head(script, status))
-        place = Place(script)
+        place = ShelfPlace(script)
         if switches.on("bearer-leak-bait"):
             return RedirectResponse(self._link(place), 302)
         if switches.strikes("empty-first", script.id):
             return _json(media.head(script) | {"participants": media.participants(script), "transcript": []})
         return self._told(place)
 
-    def _told(self, place: Place) -> Response:
+    def _told(self, place: ShelfPlace) -> Response:
         script, shelf = place.script, self._simulation.shelf
         giant = self._simulation.giant
         if self._simulation.switches.on("legacy") and (giant is None or giant.script.index != script.index):
@@ -117,12 +117,12 @@ class Transcripts:
         asked = switches.nth("not-ready", script.id)
         if 1 <= asked <= switches.argument("not-ready", 2):
             return "queued" if asked == 1 else "processing"
-        left = self._simulation.shelf.ready_at(Place(script)) - clock.epoch_ms()
+        left = self._simulation.shelf.ready_at(ShelfPlace(script)) - clock.epoch_ms()
         if left <= 0:
             return "completed"
         return "queued" if left > script.casting.lateness_ms // 2 else "processing"
 
-    def _speech(self, request: Request) -> Place:
+    def _speech(self, request: Request) -> ShelfPlace:
         """The document a speech request means, once it is ready."""
         switches = self._simulation.switches
         if switches.on("speech-missing"):
@@ -132,7 +132,7 @@ class Transcripts:
         leg = script.leg_of(communication)
         if leg is None or switches.on("forever-processing"):
             raise refusals.missing(communication)
-        place = Place(script, leg)
+        place = ShelfPlace(script, leg)
         if not self._simulation.shelf.ready(place) or switches.strikes("not-ready", communication, default=2):
             raise refusals.missing(communication)
         return place
@@ -146,7 +146,7 @@ class Transcripts:
             raise refusals.missing(conversation)
         return script
 
-    def _link(self, place: Place) -> str:
+    def _link(self, place: ShelfPlace) -> str:
         path = self._simulation.shelf.path(place)
         return self._storage_url + self._simulation.links.issue(path, self._doom(path))
 

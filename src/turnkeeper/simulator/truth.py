@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from turnkeeper.simulator.script import Line, Script
+from turnkeeper.simulator.script import Script, ScriptLine
 
 Json = dict[str, Any]
 
@@ -48,7 +48,7 @@ def mean(values: Iterable[float]) -> Fraction | None:
     return sum(exact, Fraction(0)) / len(exact) if exact else None
 
 
-def _summarise(script: Script, lines: Sequence[Line]) -> Json:
+def _summarise(script: Script, lines: Sequence[ScriptLine]) -> Json:
     roles: dict[str, int] = {}
     for line in lines:
         role = script.parties[line.party].role

@@ -1,1 +1,1 @@
-"""Bytes in, facts out: pure, synchronous, and without any knowledge of networks or stores."""
+"""Turns: who spoke, one timeline, selections, summaries and formats. Pure."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from turnkeeper.model import Word
 from turnkeeper.transcript.word_places import find_words
 
-__all__ = ["COLUMNS", "FAST", "LINES", "Caption", "Pace", "captions", "columns"]
+__all__ = ["COLUMNS", "FAST", "LINES", "Caption", "ReadingSpeed", "captions", "columns"]
 
 COLUMNS = 42
 LINES = 2
@@ -31,7 +31,7 @@ class Caption(NamedTuple):
     lines: tuple[str, ...]
 
 
-class Pace:
+class ReadingSpeed:
     """How fast captions have to be read, in columns a second."""
 
     def __init__(self) -> None:

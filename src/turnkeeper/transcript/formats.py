@@ -8,12 +8,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from turnkeeper.model import Summary, TranscriptHeader, Turn, Word
-from turnkeeper.transcript.assembly import Assembly
-from turnkeeper.transcript.dialects.own import FORMAT
-from turnkeeper.transcript.lines import TurnWriter, turn_record, turn_writer
+from turnkeeper.payloads.dialects.own import FORMAT
+from turnkeeper.transcript.assemble import Assembly
 from turnkeeper.transcript.merge import batched
 from turnkeeper.transcript.select import Selection
-from turnkeeper.transcript.summary import Tally
+from turnkeeper.transcript.summary import SummaryTally
+from turnkeeper.transcript.turn_lines import TurnWriter, turn_record, turn_writer
 
 __all__ = ["TurnWriter", "summary_document", "turn_record", "turn_writer", "write_selection", "write_transcript"]
 
@@ -46,14 +46,14 @@ def write_transcript(assembly: Assembly, out: BinaryIO) -> Summary:
 
     UTF-8, one line, a newline at the end. Raises what ``Assembly.turns`` raises; what was written is then void.
     """
-    tally = Tally(assembly.header.conversation, assembly.header.dialect)
+    tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
     _write(assembly.header, assembly.batches(), tally, out, {})
     return tally.summary()
 
 
 def write_selection(assembly: Assembly, selection: Selection, out: BinaryIO) -> int:
     """Write the turns that ``selection`` matches, the same document with ``selection`` in it; returns how many."""
-    tally = Tally(assembly.header.conversation, assembly.header.dialect)
+    tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
     chosen = batched(selection.apply(assembly.turns(), assembly.header.conversation))
     _write(assembly.header, chosen, tally, out, {"selection": selection.slug})
     return tally.summary().total_turns
@@ -69,7 +69,7 @@ def summary_document(summary: Summary) -> bytes:
 
 
 def _write(
-    header: TranscriptHeader, batches: Iterable[list[Turn]], tally: Tally, out: BinaryIO, more: dict[str, Any]
+    header: TranscriptHeader, batches: Iterable[list[Turn]], tally: SummaryTally, out: BinaryIO, more: dict[str, Any]
 ) -> None:
     encode = msgspec.json.Encoder().encode
     head = encode(_head(header) | more | {"participants": header.participants})

@@ -14,7 +14,7 @@ from typing import Final, TextIO
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Role, TranscriptHeader, Turn, roles
-from turnkeeper.transcript.captions import Caption, Pace, captions, columns
+from turnkeeper.transcript.captions import Caption, ReadingSpeed, captions, columns
 from turnkeeper.transcript.escape import one_line
 
 __all__ = ["LABELS", "Audacity", "Rttm", "SubRip", "TextGrid", "WebVtt"]
@@ -74,7 +74,7 @@ class _Captions(_Labels):
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
-        self._pace = Pace()
+        self._pace = ReadingSpeed()
 
     @property
     def pace(self) -> str:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from turnkeeper.model import Dialect, Role, Summary, Turn
 
-__all__ = ["Tally"]
+__all__ = ["SummaryTally"]
 
 _SCALE = 2.0**80
 _SMALL = 2.0**-27
@@ -16,7 +16,7 @@ _SMALL = 2.0**-27
 integers add such doubles exactly, and fast."""
 
 
-class Tally:
+class SummaryTally:
     """Feed it every turn once; ``summary`` gives the facts so far. Constant memory.
 
     The mean confidence is exact before it is rounded: turns in any order, in any batches, give the same digits.

@@ -9,16 +9,16 @@ from datetime import UTC, date, datetime
 import pytest
 
 from turnkeeper.simulator import Simulation
-from turnkeeper.simulator.ids import Ids, Kind
+from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.scenarios import SCENARIOS, cast
-from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.shelf import ShelfPlace
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 def everything(simulation: Simulation, index: int) -> bytes:
     script = simulation.script(index)
-    places = [Place(script), *(Place(script, leg) for leg in range(len(script.legs)))]
+    places = [ShelfPlace(script), *(ShelfPlace(script, leg) for leg in range(len(script.legs)))]
     bodies = [simulation.shelf.body(place) for place in places]
     content = b"".join(piece for body in bodies for piece in body.read(0, body.size))
     return content + json.dumps([simulation.detail(index), simulation.verdict(index)]).encode()
@@ -35,11 +35,11 @@ def test_same_seed_gives_same_bytes_in_any_order(index: int) -> None:
 def test_ids_are_read_back_and_strangers_refused() -> None:
     ids = Ids(7)
     for index in (0, 1, 199, 999_999, 2**40):
-        text = ids.make(Kind.COMMUNICATION, index, 3)
-        assert ids.read(text) == (Kind.COMMUNICATION, index, 3)
-        assert ids.index(Kind.CONVERSATION, text) is None
+        text = ids.make(IdKind.COMMUNICATION, index, 3)
+        assert ids.read(text) == (IdKind.COMMUNICATION, index, 3)
+        assert ids.index(IdKind.CONVERSATION, text) is None
         assert Ids(8).read(text) is None
-    for stranger in ("", "nonsense", "00000000-0000-4000-8000-000000000000", ids.make(Kind.USER).upper()):
+    for stranger in ("", "nonsense", "00000000-0000-4000-8000-000000000000", ids.make(IdKind.USER).upper()):
         assert ids.read(stranger) is None
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from turnkeeper.simulator import FAULTS, Simulation
 from turnkeeper.simulator.bodies import Whole
-from turnkeeper.simulator.shelf import Place
+from turnkeeper.simulator.shelf import ShelfPlace
 
 if TYPE_CHECKING:
     from tests.contract.simulator.conftest import Reply, Start, Wire
@@ -25,7 +25,7 @@ USERS = "/api/v2/users"
 def clean_body(index: int = 0) -> bytes:
     """The bytes of an index's first speech file as they are without any fault."""
     simulation = Simulation(conversations=30)
-    body = simulation.shelf.body(Place(simulation.script(index), 0))
+    body = simulation.shelf.body(ShelfPlace(simulation.script(index), 0))
     return b"".join(body.read(0, body.size))
 
 

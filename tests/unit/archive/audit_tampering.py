@@ -14,9 +14,9 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.audit import HEAD_FORMAT, Audit, Breach, Head
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.clock import ManualClock
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import Store, open_store
 
 __all__ = ["audited", "breaches", "head_of", "undetected"]
 

@@ -10,17 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 from tests.unit.archive.audit_tampering import audited, breaches, head_of, undetected
-from tests.unit.archive.kept import contents, keep
+from tests.unit.small_calls import contents, keep
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.audit import Audit, AuditWarning, Breach, Line
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.audit import Audit, AuditLine, AuditWarning, Breach
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.calls.turns import open_transcripts
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import Conflict, DiskFull, StoreRefused, Unavailable
-from turnkeeper.runs.turns import open_transcripts
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import Store, open_store
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_lines_of_an_earlier_version_are_read_and_counted_as_not_chained(quick: 
     quick.put("_turnkeeper/audit/2026-01-02/20260102T030405.000Z-0badcafe.json", msgspec.json.encode(old))
     audited(quick, 2)
     check = Audit(quick, ManualClock()).check()
-    lines = [one for one in check if isinstance(one, Line)]
+    lines = [one for one in check if isinstance(one, AuditLine)]
     assert (len(lines), check.unchained, check.breaches, check.newest[0]) == (3, 1, 0, 2)
     assert [line.concerns("call-1") for line in lines] == [True, False, True]
     assert lines[1].concerns("nobody") is False

@@ -7,18 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.archive.kept import SECRET, contents, details, keep, spool, transcript, view_key
+from tests.unit.small_calls import SECRET, contents, details, keep, spool, transcript, view_key
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.hashed_reader import HashedReader
+from turnkeeper.archive.archive import FetchedBody
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.store import Store, open_store
-from turnkeeper.archive.superseded import Superseded
+from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import NotFound, TurnkeeperError, Unread
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.hashed_reader import HashedReader
+from turnkeeper.storage.object_store import Store, open_store
 
 CALL = "call-1"
 
@@ -55,7 +56,7 @@ def test_a_list_of_names_that_is_gone_is_replaced_by_another(quick: Store) -> No
     lost = next(one.key for one in kept.manifest.inputs if one.source == "directory/users")
     quick.delete(lost)
     archive = Archive(quick, clock=ManualClock())
-    newer = Arrived(spool({"entities": [{"id": "user-1", "name": "Ada"}], "page": 2}), "directory/users")
+    newer = FetchedBody(spool({"entities": [{"id": "user-1", "name": "Ada"}], "page": 2}), "directory/users")
     assert archive.keep(CALL, [transcript(CALL), details(CALL), newer]).changed
     assert [kind for kind, _ in kinds(quick)] == ["earlier"]
 
@@ -100,7 +101,7 @@ def test_a_reader_that_jumps_about_gets_what_is_there(quick: Store) -> None:
         assert right.read() == good
 
 
-def from_get(words: str = SECRET) -> list[Arrived]:
+def from_get(words: str = SECRET) -> list[FetchedBody]:
     """As ``get`` keeps a call: the details' own document, and the names of those who took part."""
     return [
         transcript(CALL, words),
@@ -110,26 +111,26 @@ def from_get(words: str = SECRET) -> list[Arrived]:
     ]
 
 
-def from_export() -> list[Arrived]:
+def from_export() -> list[FetchedBody]:
     """As ``export`` does: an element of a query, and everybody's names."""
     everybody = [lists("users", u1="Ada", u2="Bob"), lists("queues", q2="R", q1="Q"), lists("wrapups", w1="Sale")]
     return [transcript(CALL), described(), *everybody]
 
 
-def lists(kind: str, **names: str) -> Arrived:
-    return Arrived(
+def lists(kind: str, **names: str) -> FetchedBody:
+    return FetchedBody(
         spool({"entities": [{"id": name, "name": shown} for name, shown in names.items()]}), f"directory/{kind}"
     )
 
 
-def described(**more: Any) -> Arrived:
+def described(**more: Any) -> FetchedBody:
     session = {"sessionId": "leg-a", "mediaType": "voice", "segments": [{"queueId": "q1"}]}
     people = [
         {"participantId": "p1", "purpose": "customer", "sessions": [session]} | more,
         {"participantId": "p2", "purpose": "agent", "userId": "u1", "sessions": [session]},
     ]
     document = {"conversationId": CALL, "conversationStart": "2026-09-21T13:33:20.000Z", "participants": people}
-    return Arrived(spool(document), "conversation")
+    return FetchedBody(spool(document), "conversation")
 
 
 @pytest.mark.parametrize("order", ["geg", "ege", "gge", "eeg"])
@@ -151,7 +152,7 @@ def test_get_export_get_of_one_unchanged_call_are_one_generation(order: str, qui
     ],
     ids=["renamed", "wrapups", "queue"],
 )
-def test_names_of_those_who_took_part_are_news(news: Arrived, quick: Store) -> None:
+def test_names_of_those_who_took_part_are_news(news: FetchedBody, quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
     archive.keep(CALL, from_get())
     expected = 1 if news.source == "directory/wrapups" else 2
@@ -236,7 +237,7 @@ def test_a_generation_committed_while_it_is_swept_keeps_its_views(quick: Store) 
             quick.delete(key)
 
     store: Any = Racing()
-    swept = Superseded(store, clock).sweep(lambda name: Archive(quick, clock=clock).rebuild(name, publish=False))
+    swept = SupersededViews(store, clock).sweep(lambda name: Archive(quick, clock=clock).rebuild(name, publish=False))
     assert swept == 1
     assert kinds(quick) == []
     assert b"first words" in Archive(quick).transcript(CALL).read()

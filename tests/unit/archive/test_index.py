@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.archive.kept import details, keep, transcript
+from tests.unit.small_calls import details, keep, transcript
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive
-from turnkeeper.archive.entries import day_of, entry_of, restated, with_manifest
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.index import AUDIO, CallState, Index, LegState
+from turnkeeper.archive.index_entries import day_of, entry_of, restated, with_manifest
 from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.states import AUDIO, CallState, LegState, States
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.model import RecordingState
+from turnkeeper.payloads.details import Details
 from turnkeeper.settings import StoreSettings
-from turnkeeper.transcript.details import Details
+from turnkeeper.storage.object_store import Store, open_store
 
 DAY = "2026-09-21"
 
@@ -35,7 +36,7 @@ def archive_of(store: Store) -> Archive:
 
 def index(store: Store) -> dict[str, int]:
     """What a consumer keeps of an index: each conversation's generation."""
-    states = States(store)
+    states = Index(store)
     return {call.conversation: call.generation for day in states.days() for call in states.read(day).calls}
 
 
@@ -48,7 +49,7 @@ def test_the_index_knows_what_was_kept_one_by_one(store: Store) -> None:
     keep(store, "call-1")
     keep(store, "call-2")
     assert index(store) == {"call-1": 1, "call-2": 1}
-    [call, _] = States(store).read(DAY).calls
+    [call, _] = Index(store).read(DAY).calls
     assert (call.state, call.started_at) == ("done", "2026-09-21T13:33:20.000Z")
     assert [(leg.id, leg.state, leg.final) for leg in call.legs] == [("leg-a", "done", True)]
     before = days(store)
@@ -61,7 +62,7 @@ def test_the_index_knows_what_was_kept_one_by_one(store: Store) -> None:
 def test_a_leg_that_did_not_come_is_to_be_asked_for_again(quick: Store) -> None:
     states = [CommunicationState("leg-b", "absent", "404")]
     archive_of(quick).keep("call-1", [transcript("call-1"), details("call-1")], states=states)
-    [call] = States(quick).read(DAY).calls
+    [call] = Index(quick).read(DAY).calls
     assert [(leg.id, leg.state, leg.reason, bool(leg.next_ask)) for leg in call.legs] == [
         ("leg-a", "done", "", False),
         ("leg-b", "absent", "404", True),
@@ -70,14 +71,14 @@ def test_a_leg_that_did_not_come_is_to_be_asked_for_again(quick: Store) -> None:
 
 def test_a_call_without_details_is_of_no_day(quick: Store) -> None:
     archive_of(quick).keep("call-1", [transcript("call-1")])
-    assert [call.conversation for call in States(quick).read("undated").calls] == ["call-1"]
+    assert [call.conversation for call in Index(quick).read("undated").calls] == ["call-1"]
 
 
 def test_an_erased_call_stays_in_the_index_and_nothing_else_of_it(quick: Store) -> None:
     keep(quick, "call-1")
     keep(quick, "call-2")
-    archive_of(quick).erase(["call-1"])
-    [erased, _] = States(quick).read(DAY).calls
+    ErasableArchive(quick, clock=ManualClock()).erase(["call-1"])
+    [erased, _] = Index(quick).read(DAY).calls
     assert (erased.conversation, erased.state, erased.legs, erased.reason) == ("call-1", "erased", (), "")
     assert all(b"leg-a" not in data or b"call-2" in data for data in days(quick).values())
     assert list(Verification(quick)) == []
@@ -107,7 +108,7 @@ def with_schedule(store: Store) -> None:
     waiting = LegState(id="leg-b", state="absent", reason="404", next_ask="2026-09-22T14:00:00.000Z", asks=2)
     call = CallState(conversation="call-1", state="done", generation=1, legs=(known, waiting))
     open_call = CallState(conversation="call-8", state="absent", reason="404", started_at="2026-09-21T13:00:00.000Z")
-    States(store).commit(DAY, [call, open_call])
+    Index(store).commit(DAY, [call, open_call])
 
 
 def test_reindex_of_a_sound_index_changes_nothing(quick: Store) -> None:
@@ -123,11 +124,11 @@ def test_reindex_gives_what_the_runs_gave(quick: Store) -> None:
     for name in ("call-1", "call-2", "call-3"):
         keep(quick, name)
     keep(quick, "call-2", "other words")
-    before = States(quick).read(DAY)
+    before = Index(quick).read(DAY)
     for key in list(quick.list(keys.STATES)):
         quick.delete(key)
     assert archive_of(quick).reindex().changed == 3
-    assert States(quick).read(DAY) == before
+    assert Index(quick).read(DAY) == before
 
 
 def test_reindex_corrects_what_manifests_tell_and_keeps_what_only_runs_know(quick: Store) -> None:
@@ -138,10 +139,10 @@ def test_reindex_corrects_what_manifests_tell_and_keeps_what_only_runs_know(quic
         CallState(conversation="call-5", state="done", generation=1),
         CallState(conversation="call-6", state="done", generation=1),
     ]
-    States(quick).commit(DAY, wrong)
+    Index(quick).commit(DAY, wrong)
     Tombstones(quick).put("call-6", ManualClock().now())
     assert archive_of(quick).reindex().changed == 3
-    calls = {call.conversation: call for call in States(quick).read(DAY).calls}
+    calls = {call.conversation: call for call in Index(quick).read(DAY).calls}
     assert {name: (call.state, call.generation) for name, call in calls.items()} == {
         "call-1": ("done", 1),
         "call-5": ("pending", 0),
@@ -227,7 +228,7 @@ def test_an_entry_never_takes_back_what_is_newer_or_erased() -> None:
 def test_a_call_that_began_outside_the_calendar_has_a_place_in_the_index(start: int, quick: Store) -> None:
     """K8: a conversation of the year 10000."""
     entry = entry_of(manifest(), Details(conversation="c", start=start, end=start + 1))
-    States(quick).commit(day_of(entry), [entry])
+    Index(quick).commit(day_of(entry), [entry])
     assert index(quick) == {"c": 2}
 
 
@@ -245,7 +246,7 @@ def test_a_damaged_day_stops_no_other_day_and_reindex_builds_it_again(text: byte
     with pytest.raises(Unread, match="not a day of states") as caught:
         archive_of(quick).publish([first, other])
     assert "turnkeeper reindex" in caught.value.hint
-    assert [call.conversation for call in States(quick).read("undated").calls] == ["call-9"]
+    assert [call.conversation for call in Index(quick).read("undated").calls] == ["call-9"]
     assert [one.kind for one in Verification(quick)] == ["unreadable", "index"]
     told: list[TurnkeeperError] = []
     archive_of(quick).reindex(told.append)

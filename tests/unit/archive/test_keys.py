@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from turnkeeper.archive import keys
 from turnkeeper.errors import Misconfigured
+from turnkeeper.ids import check_id
 
 SHA = "0123456789abcdef" * 4
 
@@ -52,7 +53,7 @@ BAD = ["", ".", "..", "a..b", "-a", "_a", "a/b", "a\\b", "a\0", "é", "a b", "x"
 @pytest.mark.parametrize("value", BAD)
 def test_an_id_that_could_lead_elsewhere_is_refused_by_name(value: str) -> None:
     with pytest.raises(Misconfigured) as caught:
-        keys.check_id(value)
+        check_id(value)
     assert caught.value.key == "conversation"
     assert str(caught.value).isascii() or "…" in str(caught.value)
     assert len(str(caught.value)) < 300

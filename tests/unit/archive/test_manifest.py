@@ -10,16 +10,7 @@ import jsonschema
 import pytest
 
 from turnkeeper.archive import inputs
-from turnkeeper.archive.manifest import (
-    FORMAT,
-    CommunicationState,
-    Input,
-    Manifest,
-    UnreadReason,
-    View,
-    decode,
-    encode,
-)
+from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, UnreadReason, View, decode, encode
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Summary
 

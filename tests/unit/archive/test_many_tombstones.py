@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.errors import Erased
+from turnkeeper.storage.object_store import Store, open_store
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 

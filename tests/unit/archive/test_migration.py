@@ -15,13 +15,14 @@ import pytest
 
 import turnkeeper as tk
 from turnkeeper.archive import keys
-from turnkeeper.archive.bundle import Archive, Arrived
-from turnkeeper.archive.layout import FORMAT, FORMAT_1, read_layout
+from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import Input, Manifest
+from turnkeeper.archive.metadata import FORMAT, FORMAT_1, read_layout
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
 from turnkeeper.spool import Spool
+from turnkeeper.storage.keys import ARCHIVE
 
 DATA = Path(__file__).parents[2] / "data"
 EARLIER = ["archive-1", "archive-1b"]
@@ -65,14 +66,14 @@ def _summed(archive: Archive) -> list[Manifest]:
     return [one for one in archive.manifests() if one.summary]
 
 
-def bodies(folder: Path, manifest: Manifest) -> list[Arrived]:
+def bodies(folder: Path, manifest: Manifest) -> list[FetchedBody]:
     """The same bytes once more, as if they had just been fetched."""
 
-    def arrived(one: Input) -> Arrived:
+    def arrived(one: Input) -> FetchedBody:
         spool = Spool()
         spool.write((folder / one.key).read_bytes())
         spool.withheld = one.withheld
-        return Arrived(spool.seal(), one.source)
+        return FetchedBody(spool.seal(), one.source)
 
     return [arrived(one) for one in manifest.inputs]
 
@@ -86,8 +87,8 @@ def test_an_unchanged_call_stays_where_it_is_and_the_archive_is_marked(folder: P
         assert not kept.changed
         assert kept.key == f"transcripts/{manifest.conversation}.json"
     after = files(folder)
-    note = json.loads(after.pop(keys.ARCHIVE))
-    old = json.loads(before.pop(keys.ARCHIVE))
+    note = json.loads(after.pop(ARCHIVE))
+    old = json.loads(before.pop(ARCHIVE))
     assert (note["format"], note["created"], len(note["id"])) == (FORMAT, old["created"], 32)
     assert {key: data for key, data in after.items() if not key.startswith(keys.STATES)} == {
         key: data for key, data in before.items() if not key.startswith(keys.STATES)
@@ -99,7 +100,7 @@ def test_a_call_moves_when_it_changes_and_the_others_stay(folder: Path) -> None:
     first = next(iter(archive.conversations()))
     spool = Spool()
     spool.write(b'{"status": "unknown"}')
-    archive.keep(first, [Arrived(spool.seal(), "media")])
+    archive.keep(first, [FetchedBody(spool.seal(), "media")])
     manifest = archive.manifest(first)
     assert manifest
     archive.keep(first, bodies(folder, next(one for one in _generations(folder, first) if one.state == "done")))

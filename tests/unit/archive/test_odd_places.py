@@ -11,18 +11,18 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.unit.archive.kept import contents, keep, transcript, view_key
+from tests.unit.small_calls import contents, keep, transcript, view_key
 
-from turnkeeper.archive.bundle import Archive
 from turnkeeper.archive.copying import copy
-from turnkeeper.archive.folder import FolderStore
-from turnkeeper.archive.listing import BadKey, KeyListing, ListDeadline, Listed
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.key_listing import BadKey, KeyListing, ListDeadline, Listed
+from turnkeeper.storage.object_store import Store, open_store
 
 
 def found(store: Store) -> list[tuple[str, str]]:

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.unit.archive.kept import SECRET, contents, keep, outside, transcript
+from tests.unit.small_calls import SECRET, contents, keep, outside, transcript
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.reread import reread
-from turnkeeper.archive.store import Store, open_store
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import Erased, Misconfigured
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import Store, open_store
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def test_a_tombstone_is_written_once_and_holds_no_content(store: Store) -> None:
 
 @pytest.mark.parametrize("hostile", ["../etc", "a/b", "", "-x", "a" * 200, "a\n", "..", "call\u202e"])
 def test_a_hostile_id_becomes_no_key(quick: Store, hostile: str) -> None:
-    for call in (Tombstones(quick).has, Unfinished(quick).remove, Archive(quick).refuse_erased):
+    for call in (Tombstones(quick).has, PendingErasures(quick).remove, Archive(quick).refuse_erased):
         with pytest.raises(Misconfigured):
             call(hostile)
     with pytest.raises(Misconfigured):
@@ -87,7 +87,7 @@ def test_a_conversation_erased_while_it_is_kept_is_undone(quick: Store) -> None:
     with pytest.raises(Erased):
         keep(Meanwhile(), "call-1")  # type: ignore[arg-type]
     assert [key for key in outside(quick) if "call-1" in key] == []
-    assert [note.conversation for note in Unfinished(quick).all()] == ["call-1"]
+    assert [note.conversation for note in PendingErasures(quick).all()] == ["call-1"]
 
 
 def test_the_secret_of_these_tests_is_where_it_should_be(quick: Store) -> None:

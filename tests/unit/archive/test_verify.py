@@ -16,18 +16,18 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.archive.kept import contents, keep, outside, view_key
+from tests.unit.small_calls import contents, keep, outside, view_key
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.index import CallState, Index
 from turnkeeper.archive.manifest import encode
-from turnkeeper.archive.states import CallState, States
-from turnkeeper.archive.store import Store, open_store
+from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
-from turnkeeper.archive.unfinished import Unfinished
 from turnkeeper.archive.verify import Finding, Verification
 from turnkeeper.clock import ManualClock
+from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.settings import StoreSettings
+from turnkeeper.storage.object_store import Store, open_store
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -207,7 +207,7 @@ def test_what_is_left_of_an_erased_conversation(quick: Store) -> None:
     keep(quick, "call-1")
     keep(quick, "call-2")
     Tombstones(quick).put("call-1", NOW)
-    Unfinished(quick).put("call-1", NOW, "request", "held", "2027-01-01T00:00:00.000Z")
+    PendingErasures(quick).put("call-1", NOW, "request", "held", "2027-01-01T00:00:00.000Z")
     kinds = {finding.kind for finding in findings(quick)}
     assert kinds == {"erased", "unfinished", "index"}
     assert {finding.conversation for finding in findings(quick)} == {"call-1"}
@@ -217,7 +217,7 @@ def test_what_is_left_of_an_erased_conversation(quick: Store) -> None:
 def test_the_index_is_compared(quick: Store) -> None:
     keep(quick, "call-1")
     Tombstones(quick).put("call-3", NOW)
-    states = States(quick)
+    states = Index(quick)
     states.commit(
         "2026-09-21",
         [
@@ -237,7 +237,7 @@ def test_the_index_is_compared(quick: Store) -> None:
 
 def test_a_generation_the_archive_lost_is_missed_by_the_index(quick: Store) -> None:
     keep(quick, "call-1")
-    States(quick).commit("2026-09-21", [CallState(conversation="call-1", state="done", generation=2)])
+    Index(quick).commit("2026-09-21", [CallState(conversation="call-1", state="done", generation=2)])
     assert [finding.kind for finding in findings(quick)] == ["index"]
 
 

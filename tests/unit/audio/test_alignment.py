@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import turnkeeper.audio
-from turnkeeper.audio.alignment import AlignedRecording, Pause, align_turn, write_alignment
+from turnkeeper.audio.alignment import AlignedPause, AlignedRecording, align_turn, write_alignment
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured
 
@@ -47,7 +47,7 @@ def test_the_whole_document() -> None:
     one = recording(
         key="audio/c-1/r-1.0123456789abcdef.wav",
         cuts=((10_037, 20_037),),
-        pauses=(Pause(start_ms=10_037, end_ms=20_037, reason="SecurePause"),),
+        pauses=(AlignedPause(start_ms=10_037, end_ms=20_037, reason="SecurePause"),),
         mode="correct",
         sync={"verdict": "verified", "offset_ms": 1.2, "evidence": {"score": 0.7, "reason": None}, "cuts": None},
         notes=("a remark",),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.audio.sounds import RATE, bursts, write_media, write_sound
 from tests.unit.audio.test_decode import everything
-from turnkeeper.audio.clips import Cut, Stretch, write_clips
+from turnkeeper.audio.clips import ClipCut, Stretch, write_clips
 from turnkeeper.audio.riff import read_wav
 from turnkeeper.errors import DiskFull, Misconfigured, Unread
 
@@ -46,7 +46,7 @@ def test_wav_to_wav_keeps_its_bytes(
     source = write_sound(folder / "call.wav", bursts(3, channels) / np.float32(32_768), subtype=subtype)
     whole = data_of(source)
     frame = len(whole) // FRAMES
-    codec, _ = write_clips(source, [Cut(folder / "clip.wav", tuple(wanted))])
+    codec, _ = write_clips(source, [ClipCut(folder / "clip.wav", tuple(wanted))])
     assert data_of(folder / "clip.wav") == b"".join(whole[start * frame : end * frame] for start, end in wanted)
     with soundfile.SoundFile(folder / "clip.wav") as found, soundfile.SoundFile(source) as before:
         assert (found.subtype, found.samplerate, found.channels) == (before.subtype, RATE, channels)
@@ -68,7 +68,7 @@ def test_everything_else_is_cut_from_the_decoded_samples(
         how = {"format": "OGG", "subtype": "OPUS"} if kind == "opus" else {}
         source = write_sound(folder / f"call.{kind}", CALL, **how)
     whole = everything(source)
-    cuts = [Cut(folder / f"{number}.wav", tuple(sorted(ones))) for number, ones in enumerate(wanted)]
+    cuts = [ClipCut(folder / f"{number}.wav", tuple(sorted(ones))) for number, ones in enumerate(wanted)]
     assert write_clips(source, cuts)[0] == "pcm_s16"
     for cut in cuts:
         samples = soundfile.read(cut.out, dtype="int16", always_2d=True)[0].T
@@ -80,7 +80,7 @@ def test_everything_else_is_cut_from_the_decoded_samples(
 @pytest.mark.parametrize(("name", "said"), [("c.flac", "pcm_s16"), ("c.opus", "opus"), ("c.ogg", "vorbis")])
 def test_the_extension_chooses_the_format(name: str, said: str, tmp_path: Path) -> None:
     source = write_sound(tmp_path / "call.wav", CALL, subtype="ULAW")
-    assert write_clips(source, [Cut(tmp_path / name, ((100, 8_100),))]) == (said, [8_000])
+    assert write_clips(source, [ClipCut(tmp_path / name, ((100, 8_100),))]) == (said, [8_000])
     with soundfile.SoundFile(tmp_path / name) as found:
         assert (found.samplerate, found.channels, found.frames) == (RATE, 2, 8_000)
     if said == "pcm_s16":
@@ -90,7 +90,7 @@ def test_the_extension_chooses_the_format(name: str, said: str, tmp_path: Path) 
 def test_two_mono_files_are_cut_together(tmp_path: Path) -> None:
     left = write_sound(tmp_path / "l.wav", CALL[:1], subtype="PCM_16")
     right = write_sound(tmp_path / "r.wav", CALL[1:], subtype="PCM_16")
-    write_clips(left, [Cut(tmp_path / "c.wav", ((10, 20), (30, 35)))], second=right)
+    write_clips(left, [ClipCut(tmp_path / "c.wav", ((10, 20), (30, 35)))], second=right)
     assert np.array_equal(everything(tmp_path / "c.wav"), CALL[:, [*range(10, 20), *range(30, 35)]])
 
 
@@ -98,7 +98,7 @@ def test_an_open_file_is_cut_and_closed(tmp_path: Path) -> None:
     source = write_sound(tmp_path / "call.wav", CALL, subtype="ULAW")
     for out in ("c.wav", "c.flac"):
         file = source.open("rb")
-        write_clips(file, [Cut(tmp_path / out, ((7, 1_007),))])
+        write_clips(file, [ClipCut(tmp_path / out, ((7, 1_007),))])
         assert file.closed
         assert np.array_equal(everything(tmp_path / out), everything(source)[:, 7:1_007])
 
@@ -112,11 +112,11 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> No
         ("no/c.flac", "11025 Hz"),
     ]:
         with pytest.raises(Misconfigured, match=said):
-            write_clips(source, [Cut(tmp_path / out, ((0, 10),))])
+            write_clips(source, [ClipCut(tmp_path / out, ((0, 10),))])
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"<html>")
     with pytest.raises(Unread):
-        write_clips(broken, [Cut(tmp_path / "c.wav", ((0, 10),))])
+        write_clips(broken, [ClipCut(tmp_path / "c.wav", ((0, 10),))])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.wav", "call.wav"]
 
 
@@ -139,6 +139,6 @@ def test_a_clip_is_read_again_before_it_has_its_name(tmp_path: Path) -> None:
     out = tmp_path / "c.flac"
     out.write_bytes(b"earlier")
     with pytest.raises(DiskFull, match="samples that were written"):
-        write_clips(Spoiling(source, tmp_path / "c.flac.part"), [Cut(out, ((0, 240_000),))])
+        write_clips(Spoiling(source, tmp_path / "c.flac.part"), [ClipCut(out, ((0, 240_000),))])
     assert out.read_bytes() == b"earlier"
     assert not list(tmp_path.glob("*.part"))

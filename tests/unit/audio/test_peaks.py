@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.unit.audio.sounds import bursts, write_sound
 from turnkeeper.audio.peaks import ZOOMS, build_peaks
+from turnkeeper.calls.align import write_peaks
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.audio import write_peaks
 
 Frames = list[tuple[int, ...]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from turnkeeper.archive.bundle import Archive
+from turnkeeper.archive.archive import Archive
 from turnkeeper.cli.demo_folder import DemoFolder
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured

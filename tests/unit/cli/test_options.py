@@ -10,9 +10,9 @@ from cyclopts import CycloptsError
 from turnkeeper.cli.app import VERBS, command_line
 from turnkeeper.cli.filter import Request, names_in
 from turnkeeper.cli.options import Choice, Platform, checked_count, platform_settings, selection
-from turnkeeper.cli.wanted import Wanted
+from turnkeeper.cli.selection_options import SelectionOptions
 from turnkeeper.errors import Misconfigured
-from turnkeeper.runs.windows import range_of
+from turnkeeper.exporter.windows import range_of
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ def test_an_empty_name_chooses_nothing(option: str, value: str) -> None:
 def test_an_empty_filter_is_no_filter_for_everything(option: str) -> None:
     """K1: --queue "" exported everything."""
     with pytest.raises(Misconfigured, match="is empty"):
-        Wanted(**{option: ("",)}).filters()  # type: ignore[arg-type]
+        SelectionOptions(**{option: ("",)}).filters()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

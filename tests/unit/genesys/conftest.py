@@ -9,7 +9,7 @@ import pytest
 
 from turnkeeper.clock import ManualClock
 from turnkeeper.events import Event
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
 
 TOKEN = {"access_token": "token-1", "token_type": "bearer", "expires_in": 86399}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from math import ceil, floor
 
-from turnkeeper.genesys.pace import Pacer, Ticket
+from turnkeeper.genesys.rate_limit import Pacer, Ticket
 
 
 @dataclass

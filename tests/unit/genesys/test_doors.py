@@ -14,11 +14,11 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, Fatal, TurnkeeperError
 from turnkeeper.events import silent
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.genesys.platform import Genesys
+from turnkeeper.payloads.details import DetailParticipant, Details, DetailSession
 from turnkeeper.settings import PlatformSettings, RetrySettings
-from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession
 
 pytestmark = pytest.mark.anyio
 NOW = datetime.fromisoformat("2026-11-02T09:00:00+00:00")

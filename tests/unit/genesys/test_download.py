@@ -24,7 +24,7 @@ from turnkeeper.errors import (
 from turnkeeper.events import Event, Renewed
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.http import Http
-from turnkeeper.genesys.partial import Partial
+from turnkeeper.genesys.resumable_download import Partial
 from turnkeeper.genesys.retry import Patience
 from turnkeeper.settings import PlatformSettings, RetrySettings
 from turnkeeper.spool import Spool

@@ -13,10 +13,10 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, Misconfigured, Unavailable
 from turnkeeper.events import Noted
+from turnkeeper.exporter.discovery import Discovered, Unknown, discover, discover_ids
+from turnkeeper.exporter.windows import By
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.discovery import Discovered, Unknown, discover, discover_ids
-from turnkeeper.runs.windows import By
 
 pytestmark = pytest.mark.anyio
 DAY = Interval(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))

@@ -12,8 +12,8 @@ from turnkeeper.cli.options import Platform, platform_settings
 from turnkeeper.errors import Unavailable
 from turnkeeper.events import Noted
 from turnkeeper.genesys.links import LinkRules, is_loopback
+from turnkeeper.payloads.details import DetailParticipant, Details, DetailSession
 from turnkeeper.settings import PlatformSettings
-from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession
 
 pytestmark = pytest.mark.anyio
 World = Any

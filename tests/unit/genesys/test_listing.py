@@ -12,10 +12,10 @@ import pytest
 
 from turnkeeper.errors import Unavailable
 from turnkeeper.events import Noted
+from turnkeeper.exporter.discovery import ListingResult, Unknown, discover_ids, discover_window, planned
+from turnkeeper.exporter.windows import Window
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.runs.discovery import ListingResult, Unknown, discover_ids, discover_window, planned
-from turnkeeper.runs.windows import Window
 
 pytestmark = pytest.mark.anyio
 DAY = Interval(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))

@@ -14,8 +14,8 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, StoreRefused, Throttled, Unavailable
 from turnkeeper.events import Event, Noted, Renewed
-from turnkeeper.genesys.platform import Genesys
-from turnkeeper.runs.conversation import get
+from turnkeeper.exporter.get import get
+from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import ClientSettings, PlatformSettings, StoreSettings
 
 pytestmark = pytest.mark.anyio

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from turnkeeper.audio.recordings import AudioFormat
 from turnkeeper.errors import Denied, NotFound, Unavailable
 from turnkeeper.events import Fetched, Noted, Waiting
-from turnkeeper.genesys.recordings import Recorded
+from turnkeeper.genesys.endpoints.recordings import Recorded
+from turnkeeper.payloads.recordings import AudioFormat
 
 pytestmark = pytest.mark.anyio
 AUDIO = b"RIFF\x00\x00\x00\x00WAVE" + bytes(100)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from turnkeeper.clock import ManualClock, rfc3339_ms
 from turnkeeper.errors import Denied, NotReady, Unavailable
-from turnkeeper.genesys.found import Found, Pending
 from turnkeeper.genesys.interval import moment_of
-from turnkeeper.surrogates import without_lone_surrogates
-from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession, read_details
+from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
+from turnkeeper.jsonstream.surrogates import without_lone_surrogates
+from turnkeeper.payloads.details import DetailParticipant, Details, DetailSession, read_details
 
 pytestmark = pytest.mark.anyio
 World = Any
@@ -144,7 +144,7 @@ async def test_an_empty_file_of_a_fresh_call_is_not_ready(world: Make, clock: Ma
     """K8: ``{"transcripts":[]}``, ``null``, ``[]`` behind a fresh speech link: asked again while fresh."""
     here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
     found = await here.door.ask("c1", details(clock))
-    assert isinstance(found, Pending)
+    assert isinstance(found, PendingTranscripts)
     assert found.absent == (("leg", "the transcript is empty"),)
     with pytest.raises(NotReady):
         await here.door.transcripts("c1", details(clock), api="speech")
@@ -155,13 +155,13 @@ async def test_an_empty_file_of_a_fresh_call_is_not_ready(world: Make, clock: Ma
 async def test_a_file_without_any_transcript_is_never_believed(world: Make, clock: ManualClock, nothing: Any) -> None:
     """K8: ``{"transcripts":[]}``, ``null``, ``[]`` behind a link of an old call were done without a word."""
     here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": nothing}))
-    assert isinstance(await here.door.ask("c1", details(clock, hours=2500)), Pending)
+    assert isinstance(await here.door.ask("c1", details(clock, hours=2500)), PendingTranscripts)
 
 
 async def test_a_transcript_without_a_phrase_is_what_there_is(world: Make, clock: ManualClock) -> None:
     silent = {"transcripts": [{"phrases": []}]}
     here = world(answering({"/transcripturl": {"url": "https://store.example/file?sig=1"}, "/file": silent}))
-    assert isinstance(await here.door.ask("c1", details(clock, hours=25)), Found)
+    assert isinstance(await here.door.ask("c1", details(clock, hours=25)), FoundTranscripts)
 
 
 async def test_an_empty_file_that_fills_is_taken(world: Make, clock: ManualClock) -> None:
@@ -178,7 +178,7 @@ async def test_an_empty_file_that_fills_is_taken(world: Make, clock: ManualClock
 async def test_a_link_that_is_being_made_is_not_ready(world: Make, clock: ManualClock, link: httpx2.Response) -> None:
     """K8: 3xx and 202 handling of the speech link."""
     found = await world(answering({"/transcripturl": link})).door.ask("c1", details(clock))
-    assert isinstance(found, Pending)
+    assert isinstance(found, PendingTranscripts)
     assert "still making its link" in found.absent[0][1]
 
 
@@ -194,7 +194,7 @@ async def test_media_that_is_accepted_is_waited_for(world: Make) -> None:
     """K8: 202 handling of the media dialect."""
     answers = (httpx2.Response(202, json={"anything": 1}), {"status": "completed", "transcript": [{"text": "x"}]})
     here = world(answering({"/transcripts": answers}), base_url="https://gate.example")
-    assert isinstance(await here.door.transcripts("c1", None, api="media"), Found)
+    assert isinstance(await here.door.transcripts("c1", None, api="media"), FoundTranscripts)
     assert here.clock.slept
 
 

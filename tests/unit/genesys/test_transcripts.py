@@ -8,8 +8,8 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, LinkExpired, NotFound, NotReady, Unavailable
 from turnkeeper.events import Absent, Fetched, Waiting
-from turnkeeper.genesys.found import Found
-from turnkeeper.transcript.details import DetailParticipant, Details, DetailSession
+from turnkeeper.genesys.results import FoundTranscripts
+from turnkeeper.payloads.details import DetailParticipant, Details, DetailSession
 
 pytestmark = pytest.mark.anyio
 GATE = "http://gate.local"
@@ -63,7 +63,7 @@ def url(name: str) -> dict[str, str]:
     return {"url": f"https://store/{name}?X-Amz-Signature=secret"}
 
 
-def summary(found: Found) -> list[tuple[str, str | None]]:
+def summary(found: FoundTranscripts) -> list[tuple[str, str | None]]:
     for body in found.bodies:
         body.spool.close()
     return [(body.source, body.communication) for body in found.bodies]

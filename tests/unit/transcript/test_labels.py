@@ -21,7 +21,7 @@ from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Participant, Role, TranscriptHeader, Turn, Word
 from turnkeeper.transcript.captions import captions, columns
 from turnkeeper.transcript.escape import one_line
-from turnkeeper.transcript.lines import turn_writer
+from turnkeeper.transcript.turn_lines import turn_writer
 
 NASTY = [
     "",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from turnkeeper.transcript.native import native
+from turnkeeper.jsonstream.native import native
 
 pytestmark = pytest.mark.slow
 
@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[3]
 START = "" if native else "import tests.without_native\n"
 START += """
 import itertools, resource, sys
-from tests.unit.transcript.sources import Endless
+from tests.unit.payloads.sources import Endless
 from turnkeeper.errors import TooLarge
-from turnkeeper.transcript.assembly import Body, assemble
+from turnkeeper.transcript.assemble import Body, assemble
 from turnkeeper.transcript.formats import write_transcript
 
 def megabytes():
@@ -82,6 +82,6 @@ def test_a_string_of_a_gigabyte_is_refused_in_bounded_memory(head: str, most: in
 
 
 def test_importing_the_room_loads_no_network_no_store_and_no_arrays() -> None:
-    code = "import sys, turnkeeper.transcript.formats, turnkeeper.transcript.shape; print(*sys.modules)"
+    code = "import sys, turnkeeper.transcript.formats, turnkeeper.payloads.shape; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"httpx2", "obstore", "numpy", "authlib", "anyio"} & set(done.stdout.split())

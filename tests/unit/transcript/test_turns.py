@@ -17,17 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.transcript.sources import Bytes, body, data, read, written
-from tests.unit.transcript.test_dialects import MEDIA, SCHEMAS, T0, phrase, speech
+from tests.unit.payloads.sources import Bytes, body, data, read, written
+from tests.unit.payloads.test_dialects import MEDIA, SCHEMAS, T0, phrase, speech
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Participant, Role, TranscriptHeader, Turn, roles
+from turnkeeper.payloads.shape import describe
+from turnkeeper.speakers import Intervals, Speakers, role_of
 from turnkeeper.transcript import merge
 from turnkeeper.transcript.formats import summary_document, turn_writer, write_selection, write_transcript
 from turnkeeper.transcript.metrics import measure
-from turnkeeper.transcript.roles import Cast, Intervals, role_of
 from turnkeeper.transcript.select import Selection
-from turnkeeper.transcript.shape import describe
-from turnkeeper.transcript.summary import Tally
+from turnkeeper.transcript.summary import SummaryTally
 
 HEADER = TranscriptHeader(
     conversation="c1", dialect="media", participants=(Participant(id="a", role="agent", name="Ann"),)
@@ -124,7 +124,7 @@ def test_intervals_agree_with_the_slow_way(spans: list[tuple[int | None, int | N
 def test_the_file_has_the_say_before_the_details() -> None:
     file = [Participant(id="f", role="agent", start_ms=0, end_ms=10)]
     details = [Participant(id="d", role="ivr", start_ms=0, end_ms=100), Participant(id="c", role="customer")]
-    cast = Cast(file, details)
+    cast = Speakers(file, details)
     assert cast.speaks("internal", 0, 100) == ("agent", "f", "internal")
     assert cast.speaks("internal", 50, 60) == ("ivr", "d", "internal")
     assert cast.speaks("external", 50, 60) == ("customer", "c", "external")
@@ -134,7 +134,7 @@ def test_the_file_has_the_say_before_the_details() -> None:
 
 @given(people, people, st.integers(0, 50), st.integers(0, 20))
 def test_in_a_stretch_everybody_speaks_as_at_any_time_of_it(file: Any, details: Any, start: int, length: int) -> None:
-    cast = Cast(
+    cast = Speakers(
         *(
             [
                 Participant(id=f"{name}{n}", role=roles[n % len(roles)], start_ms=a, end_ms=b)
@@ -227,7 +227,7 @@ def test_the_mean_is_exact_in_any_order(values: list[float | None], dice: random
     turns = [turn(confidence=value) for value in values]
     # As the decimals that a payload spells: their doubles add up to a hair beside a half.
     known = [Fraction(str(value)) for value in values if value is not None]
-    first, second = Tally("c", "media"), Tally("c", "media")
+    first, second = SummaryTally("c", "media"), SummaryTally("c", "media")
     first.add_all(turns)
     dice.shuffle(turns)
     for one in turns:

@@ -1,0 +1,1 @@
+"""Views of one conversation, built from its inputs alone."""

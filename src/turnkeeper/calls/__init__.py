@@ -1,0 +1,1 @@
+"""One call read back from anywhere: turns, audio, clips."""

@@ -1,0 +1,74 @@
+"""How far a long read has come, on a terminal: one line that is rewritten, at most ten times a second."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from turnkeeper.cli.console import fitted
+from turnkeeper.storage.address import local_path
+
+__all__ = ["ReadProgress"]
+
+_LARGE = 16 << 20
+
+
+class ReadProgress:
+    """A place as a source that says how much of it was read. Addresses and archives pass through as they are."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._path = local_path(place) or Path()
+        self._shown = 0.0
+        self._passes = 0
+
+    def __enter__(self) -> Self | str:
+        large = os.path.isfile(self._path)  # noqa: PTH113 - of a name that is too long, Path.is_file raises
+        large = large and self._path.stat().st_size >= _LARGE
+        return self if large else self._place
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    @property
+    def size(self) -> int:
+        return self._path.stat().st_size
+
+    def open(self) -> BinaryIO:
+        self._passes += 1
+        return cast(BinaryIO, _Counted(self._path.open("rb"), self))
+
+    def report(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < 0.1:
+            return
+        self._shown = now
+        doing = "looking" if self._passes < 3 else "reading"
+        sys.stderr.write("\r\x1b[K" + fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
+        sys.stderr.flush()
+
+
+class _Counted:
+    """A reader that reports each block."""
+
+    def __init__(self, reader: BinaryIO, progress: ReadProgress) -> None:
+        self._reader, self._progress = reader, progress
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._reader.read(size)
+        self._progress.report(self._reader.tell())
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._reader.close()

@@ -1,0 +1,1 @@
+"""Conversations from the platform into the archive, one or many."""

@@ -1,0 +1,360 @@
+"""Which conversations there are, each once, with what is known of their transcripts before anything is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+
+import msgspec
+
+from turnkeeper.clock import Clock
+from turnkeeper.errors import Denied, Misconfigured, NotFound, Skippable, TurnkeeperError, Unavailable, Unread
+from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.exporter.windows import By, Rules, Window, days, midnight, plan, wants_jobs
+from turnkeeper.genesys.client import Genesys
+from turnkeeper.genesys.endpoints.conversations import checked_id, is_id
+from turnkeeper.genesys.endpoints.details_page import DetailsPage
+from turnkeeper.genesys.endpoints.details_query import BATCH
+from turnkeeper.genesys.filters import Filters
+from turnkeeper.genesys.interval import Interval, moment_of
+from turnkeeper.genesys.redaction import plain
+from turnkeeper.payloads.details import Details, read_details
+
+__all__ = [
+    "Discovered",
+    "ListingResult",
+    "RejectedElement",
+    "Unknown",
+    "discover",
+    "discover_ids",
+    "discover_window",
+    "planned",
+    "read_elements",
+    "with_listed",
+]
+
+# A search page costs as much as asking one communication for nothing, so it is worth half a page of guesses.
+_WORTH = 2
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """One conversation. ``body`` is its element exactly as it stood in the platform's page; None where something was
+    withheld from it: then it is fetched when it is kept, so that its manifest can say what.
+
+    ``listed`` holds the communications that transcripts/search lists for it (none: it has no transcript yet); None
+    where the search was not asked or cannot be.
+    """
+
+    conversation: str
+    body: bytes | None
+    details: Details
+    listed: frozenset[str] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it was still going on (or its end is not known yet): to be visited again."""
+        return self.details.end is None
+
+
+@dataclass(frozen=True)
+class RejectedElement:
+    """An element of a listing that is no conversation: its id is none, or it has none.
+
+    ``shown`` is the id as far as it can be shown, on one line.
+    """
+
+    shown: str
+    reason: str
+
+
+@dataclass
+class ListingResult:
+    """What the listing of one window came to; filled in while its conversations are read.
+
+    ``distinct`` counts the conversations (and rejected elements) that came, each once; ``missing`` how many fewer those
+    of a day are than the platform's own total for it. ``ended`` is True when everything was read.
+    """
+
+    distinct: int = 0
+    missing: int = 0
+    rejected: list[RejectedElement] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether the window holds what the platform says that it holds; otherwise it has to be listed again."""
+        return self.ended and not self.missing and not self.rejected
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """An id that analytics does not know: mistyped, deleted, in a division this client may not see, or on a gateway
+    without analytics."""
+
+    conversation: str
+
+
+async def planned(
+    platform: Genesys, interval: Interval, *, by: By = "auto", clock: Clock, rules: Rules | None = None
+) -> list[Window]:
+    """The windows of a range, oldest first. Asks for the availability date where jobs may be used.
+
+    Where jobs are not offered or not permitted, ``auto`` goes without; ``jobs`` raises ``Denied`` or ``Misconfigured``.
+    """
+    available = None
+    if wants_jobs(interval, by, rules):
+        try:
+            available = await platform.available()
+        except (Denied, Skippable) as cause:
+            if by == "jobs":
+                raise _without_jobs(cause) from cause
+        except Unavailable:
+            # What jobs do faster the query does as well.
+            if by == "jobs":
+                raise
+    return list(plan(interval, clock.now(), by=by, available=available, rules=rules))
+
+
+async def discover(
+    platform: Genesys,
+    interval: Interval,
+    wanted: Filters,
+    *,
+    by: By = "auto",
+    clock: Clock,
+    listener: Listener = silent,
+    rules: Rules | None = None,
+) -> AsyncGenerator[Discovered, None]:
+    """The conversations that started in the interval and pass the filters; each once, oldest window first.
+
+    ``by`` is ``query``, ``jobs`` (as far as the data lake reaches, the query after it) or ``auto``. Constant memory but
+    for the ids of one window. Raises ``Denied`` naming the permission, and what the platform's door raises.
+    """
+    for window in await planned(platform, interval, by=by, clock=clock, rules=rules):
+        async with aclosing(discover_window(platform, window, wanted, listener=listener, rules=rules)) as found:
+            async for one in found:
+                yield one
+
+
+def discover_window(
+    platform: Genesys,
+    window: Window,
+    wanted: Filters,
+    *,
+    listener: Listener = silent,
+    rules: Rules | None = None,
+    result: ListingResult | None = None,
+) -> AsyncGenerator[Discovered, None]:
+    """The conversations of one window of a plan; see ``discover``. ``result`` is told whether they are all."""
+    listing = _Listing(platform, wanted, listener, result or ListingResult())
+    return listing.fresh(window, (rules or Rules()).job_margin)
+
+
+async def discover_ids(
+    platform: Genesys, ids: Iterable[str], *, listener: Listener = silent
+) -> AsyncGenerator[Discovered | Unknown, None]:
+    """The conversations behind ids, in their order, each once; a hundred a request.
+
+    Raises ``Misconfigured`` for a malformed id, before anything is asked with it.
+    """
+    wanted = iter(dict.fromkeys(checked_id(one) for one in ids))
+    while batch := list(islice(wanted, BATCH)):
+        elements, _ = read_elements(DetailsPage(await _several(platform, batch)), listener)
+        found = {one.conversation: one for one in await with_listed(platform, elements)}
+        for conversation in batch:
+            yield found.get(conversation) or Unknown(conversation)
+
+
+async def _several(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
+    """The elements behind ids. An id that the platform does not accept must not cost the others theirs."""
+    try:
+        return (await platform.several(ids)).conversations
+    except NotFound:
+        # A gateway without analytics: it may still have their transcripts.
+        return ()
+    except Skippable:
+        if len(ids) == 1:
+            return ()
+    half = len(ids) // 2
+    return await _several(platform, ids[:half]) + await _several(platform, ids[half:])
+
+
+def _without_jobs(cause: TurnkeeperError) -> TurnkeeperError:
+    if isinstance(cause, Denied):
+        return cause
+    return Misconfigured("jobs are not offered here", operation=cause.operation, hint="Leave out --by jobs.")
+
+
+class _Listing:
+    """One window being listed. Its methods give conversations page by page, and hold what came against the totals."""
+
+    def __init__(self, platform: Genesys, wanted: Filters, listener: Listener, result: ListingResult) -> None:
+        self._platform = platform
+        self._wanted = wanted
+        self._listener = listener
+        self._result = result
+        self._seen: set[str] = set()
+
+    async def fresh(self, window: Window, margin: timedelta) -> AsyncGenerator[Discovered, None]:
+        """What the window holds, each once, without what started outside it."""
+        interval = window.interval
+        pages = self._by_query(interval) if window.by == "query" else self._by_job(interval, margin)
+        given: set[str] = set()
+        async with aclosing(pages):
+            async for found in pages:
+                fresh = [one for one in found if one.conversation not in given]
+                given.update(one.conversation for one in fresh)
+                inside = [one for one in fresh if _starts_in(one.details, interval)]
+                for one in await with_listed(self._platform, inside):
+                    yield one
+        self._result.ended = True
+
+    async def _by_query(self, day: Interval) -> AsyncGenerator[list[Discovered], None]:
+        """All of a day. Where fewer came than the platform counts (because it has more than can be paged, or a page
+        came short), the rest is read from its other end, and of a very full day by a job.
+
+        A narrower interval would not help: the query matches whole days.
+        """
+        ids: set[str] = set()
+        total: int | None = None
+        paged = 0
+        for descending in (False, True):
+            async with aclosing(self._platform.conversations(day, self._wanted, descending=descending)) as pages:
+                async for page in pages:
+                    paged += BATCH
+                    total = page.total if total is None else max(total, page.total or 0)
+                    yield self._read(page, ids)
+                    if descending and len(ids) >= (total or 0):
+                        return
+            if total is None or len(ids) >= total:
+                return
+        if total is not None and total > paged:
+            async with aclosing(self._beyond(day, total, ids)) as rest:
+                async for found in rest:
+                    yield found
+        if total is not None and len(ids) < total:
+            self._short(day, total, len(ids))
+
+    async def _beyond(self, day: Interval, total: int, ids: set[str]) -> AsyncGenerator[list[Discovered], None]:
+        """A day with more than twice the query's depth: only a job goes that far, once the data lake holds the day."""
+        available = None
+        async with aclosing(self._platform.job(day, self._wanted)) as pages:
+            async for page in pages:
+                available = page.available or available
+                yield self._read(page, ids)
+        if available is None or available < day.end:
+            raise Unavailable(
+                f"{total} conversations are more than the query can page, and jobs reach no further than {available}",
+                operation="details query",
+                key=str(day),
+                hint="Run it again when the data lake holds the whole day, or narrow it (--queue, --media-type).",
+            )
+
+    async def _by_job(self, interval: Interval, margin: timedelta) -> AsyncGenerator[list[Discovered], None]:
+        """All of a job, and of the query for the days that turn out not to be in the data lake yet."""
+        available = None
+        ids: set[str] = set()
+        async with aclosing(self._platform.job(interval, self._wanted)) as pages:
+            async for page in pages:
+                available = page.available or available
+                yield self._read(page, ids)
+        known = interval.end if available is None else midnight(available - margin)
+        if known < interval.end:
+            for day in days(Interval(max(known, interval.start), interval.end)):
+                async with aclosing(self._by_query(day)) as rest:
+                    async for found in rest:
+                        yield found
+
+    def _read(self, page: DetailsPage, ids: set[str]) -> list[Discovered]:
+        """A page's conversations; ``ids`` learns of them, and of the elements that are none."""
+        found, rejected = read_elements(page, self._listener)
+        new = {one.conversation for one in found} | rejected.keys()
+        ids |= new
+        for key in rejected.keys() - self._seen:
+            self._reject(rejected[key])
+        self._seen |= new
+        self._result.distinct = len(self._seen)
+        return found
+
+    def _reject(self, element: RejectedElement) -> None:
+        self._result.rejected.append(element)
+        self._listener(Noted(note=f"a conversation in the listing is refused: {element.reason} ({element.shown})"))
+
+    def _short(self, day: Interval, total: int, came: int) -> None:
+        self._result.missing += total - came
+        self._listener(
+            Noted(
+                note=f"the platform counts {total} conversations in {day} and gave {came} of them: "
+                "that day stays open, and the next run lists it again"
+            )
+        )
+
+
+def read_elements(page: DetailsPage, listener: Listener) -> tuple[list[Discovered], dict[str, RejectedElement]]:
+    """A page's conversations, each once; and what cannot be one, by a key of its own."""
+    found: dict[str, Discovered] = {}
+    rejected: dict[str, RejectedElement] = {}
+    for body in page.conversations:
+        details = _understood(body, listener)
+        if is_id(details.conversation):
+            kept = None if body in page.censored else body
+            found[details.conversation] = Discovered(details.conversation, kept, details)
+        else:
+            # Not the id itself: it may have any length, and be that of another element.
+            key = f"\0{hashlib.sha256(body).hexdigest()}"
+            rejected[key] = _rejected(details.conversation)
+    return list(found.values()), rejected
+
+
+def _understood(body: bytes, listener: Listener) -> Details:
+    """One element read; what cannot be read is still a conversation whose bytes are kept, if it says which."""
+    try:
+        return read_details(body)
+    except Unread as cause:
+        details = Details(conversation=_id_in(body))
+        if is_id(details.conversation):
+            listener(Noted(conversation=details.conversation, note=f"its details cannot be read: {cause.message}"))
+        return details
+
+
+def _id_in(body: bytes) -> str:
+    """The id of an element that cannot be read otherwise; empty where it has none."""
+    try:
+        return _BARE.decode(body).conversation_id
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _rejected(conversation: str) -> RejectedElement:
+    if not conversation:
+        return RejectedElement("without an id", "it does not say which conversation it is")
+    return RejectedElement(plain(repr(conversation), 80), "its id is none, so it can be no key in an archive")
+
+
+class _Bare(msgspec.Struct, rename="camel"):
+    conversation_id: str
+
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_BARE = msgspec.json.Decoder(_Bare)
+
+
+def _starts_in(details: Details, interval: Interval) -> bool:
+    return details.start is None or interval.holds(details.start)
+
+
+async def with_listed(platform: Genesys, found: Sequence[Discovered]) -> Sequence[Discovered]:
+    """The same with what the search says of them, where it says anything and the answer is worth its requests."""
+    starts = [one.details.start for one in found if one.details.start is not None]
+    if not starts or len(starts) < len(found):
+        return found
+    span = Interval(moment_of(min(starts)), moment_of(max(starts)) + timedelta(milliseconds=1))
+    listed = await platform.listed(span, worth=max(1, len(found) // _WORTH))
+    if listed is None or not listed.complete:
+        return found
+    return [replace(one, listed=listed.of(one.conversation)) for one in found]

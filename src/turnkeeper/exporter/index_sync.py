@@ -1,0 +1,72 @@
+"""Between the ledger and the archive's index: what is known goes up, and what a lost ledger knew comes back down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from turnkeeper.archive.index import CallState, Index
+from turnkeeper.errors import Unread
+from turnkeeper.exporter.ledger import Ledger
+
+__all__ = ["commit", "epoch_ms", "restore"]
+
+
+def commit(ledger: Ledger, states: Index) -> int:
+    """Bring the archive's index up to date; how many calls were told.
+
+    A day that cannot be read stays to be told. The others are told first, then its ``Unread`` is raised.
+    """
+    told = 0
+    unread: Unread | None = None
+    for day in ledger.dirty():
+        calls = ledger.changes(day)
+        try:
+            states.commit(day, calls)
+        except Unread as cause:
+            unread = unread or cause
+            continue
+        ledger.committed(day, calls)
+        told += len(calls)
+    if unread is not None:
+        raise unread
+    return told
+
+
+def restore(
+    ledger: Ledger, states: Index, damaged: Callable[[Unread], None], stopped: Callable[[], bool] = lambda: False
+) -> int:
+    """Take over the days that this ledger has not seen; how many calls they hold.
+
+    What is done costs nothing again, and what was absent is asked again when its schedule says so. A day that cannot be
+    read is passed to ``damaged``: its calls are listed and fetched as if they were new. Where ``stopped`` says so, the
+    next run goes on with the days that are left.
+    """
+    known = ledger.restored()
+    taken = 0
+    for day in states.days():
+        if stopped():
+            break
+        if day not in known:
+            try:
+                calls = states.read(day).calls
+            except Unread as cause:
+                damaged(cause)
+                continue
+            ledger.restore(day, ((call, _due(call)) for call in calls))
+            taken += len(calls)
+    return taken
+
+
+def epoch_ms(text: str) -> int:
+    """RFC 3339 as epoch milliseconds."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _due(call: CallState) -> int | None:
+    if call.state == "erased":
+        return None
+    if call.state in ("pending", "failed"):
+        return 0
+    waiting = [epoch_ms(leg.next_ask) for leg in call.legs if leg.next_ask and not leg.final]
+    return min(waiting, default=None)

@@ -1,0 +1,269 @@
+"""The platform's door: everything else here, put together for one organisation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from turnkeeper.clock import Clock, SystemClock
+from turnkeeper.errors import Defect, Denied, Skippable, foreign_as_defect
+from turnkeeper.events import Listener, Noted, silent
+from turnkeeper.genesys.api import Api, ApiCall, PermissionProbe, decoded
+from turnkeeper.genesys.auth import Tokens
+from turnkeeper.genesys.download import Downloads
+from turnkeeper.genesys.endpoints.conversations import Conversations, Kind, Names
+from turnkeeper.genesys.endpoints.details_jobs import Jobs
+from turnkeeper.genesys.endpoints.details_page import DetailsPage
+from turnkeeper.genesys.endpoints.details_query import DetailsQuery
+from turnkeeper.genesys.endpoints.directory import Directory, DirectoryListing
+from turnkeeper.genesys.endpoints.recordings import RecordingFetcher
+from turnkeeper.genesys.endpoints.transcript_search import ListedTranscript, Search
+from turnkeeper.genesys.filters import Filters
+from turnkeeper.genesys.http import Http, Transport
+from turnkeeper.genesys.interval import Interval
+from turnkeeper.genesys.links import LinkRules, is_loopback
+from turnkeeper.genesys.pool import Pool, Quota
+from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
+from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
+from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.transcripts import Dialects, Transcripts
+from turnkeeper.payloads.decode_json import not_the_platforms
+from turnkeeper.payloads.details import Details
+from turnkeeper.settings import Api as ApiChoice
+from turnkeeper.settings import ClientSettings, PlatformSettings
+from turnkeeper.spool import Spool
+
+__all__ = ["Genesys"]
+
+_ORGANISATION = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class Genesys:
+    """One organisation of Genesys Cloud, or a gateway that speaks like it. Use it as a context manager.
+
+    ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
+    in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
+    system's). ``hosts`` says where it asks, ``recordings`` fetches audio (see ``Recordings.fetch``).
+
+    Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; what else is
+    said with each. Spools that are given out are the caller's to close.
+    """
+
+    def __init__(
+        self,
+        settings: PlatformSettings | None = None,
+        *,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        listener: Listener = silent,
+        spool_folder: Path | None = None,
+    ) -> None:
+        self._settings = settings or PlatformSettings.from_environment()
+        self.hosts = _hosts(self._settings, listener)
+        clock = clock or SystemClock()
+        retry = self._settings.retry
+        patience = Patience(retry, clock, listener)
+        self._http = Http(self._settings, transport)
+        # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
+        self._storage = Http(self._settings, transport)
+        self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
+        body, links = self._settings.body, LinkRules(self.hosts.api, self._settings.allow_hosts)
+        self._downloads = Downloads(
+            self._storage, patience, retry, clock, listener, spool_folder, body=body, links=links
+        )
+        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder, body)
+        self._conversations = Conversations(self._api, spool_folder)
+        self._query = DetailsQuery(self._api)
+        self._jobs = Jobs(self._api, clock, listener)
+        self._directory = Directory(self._api, clock)
+        self._search = Search(self._api, clock, listener)
+        self._transcripts = Transcripts(
+            self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
+        )
+        self.recordings = RecordingFetcher(self._api, self._downloads, clock, listener, spool_folder)
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far to the API and for tokens, repeats included."""
+        return self._api.requests + self._pool.requests
+
+    @property
+    def downloads(self) -> int:
+        """Requests sent so far to storage, repeats included; they count against no quota."""
+        return self._downloads.requests
+
+    @property
+    def quota(self) -> Quota | None:
+        """The rate limits of all clients together; None before the platform has named one."""
+        return self._pool.quota
+
+    async def rest(self) -> None:
+        """Close the connections that are idle now: nothing will be asked for a while."""
+        await self._http.close_idle()
+        await self._storage.close_idle()
+
+    async def organisation(self) -> str:
+        """The id of the organisation that the clients belong to; empty where a gateway does not say.
+
+        Raises ``Unavailable`` where the platform itself answers without one.
+        """
+        call = ApiCall("organisation", "/api/v2/organizations/me")
+
+        def read(body: Spool) -> str:
+            found = decoded(body, call.operation, "")
+            name = found.get("id") if isinstance(found, dict) else None
+            if isinstance(name, str) and _ORGANISATION.fullmatch(name):
+                return name
+            if self.hosts.gateway and isinstance(found, dict) and name is None:
+                return ""
+            raise not_the_platforms("the answer names no organisation", call.operation, "")
+
+        try:
+            with foreign_as_defect(call.operation):
+                return await self._api.read(call, read)
+        except Defect:
+            raise
+        except (Denied, Skippable):
+            return ""
+
+    async def details(self, conversation: str) -> Spool:
+        """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
+        with foreign_as_defect("details", conversation):
+            return await self._conversations.details(conversation)
+
+    async def conversations(
+        self, interval: Interval, wanted: Filters, *, descending: bool = False
+    ) -> AsyncGenerator[DetailsPage, None]:
+        """Pages of the conversations that started on a day that the interval touches; see ``DetailsQuery.pages``."""
+        with foreign_as_defect("details query", str(interval)):
+            async with aclosing(self._query.pages(interval, wanted, descending=descending)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[DetailsPage, None]:
+        """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
+        with foreign_as_defect("details job", str(interval)):
+            async with aclosing(self._jobs.pages(interval, wanted)) as pages:
+                async for page in pages:
+                    yield page
+
+    async def available(self) -> datetime:
+        """Up to when jobs are complete; see ``Jobs.available``."""
+        with foreign_as_defect("job availability"):
+            return await self._jobs.available()
+
+    async def conversation_page(self, interval: Interval, wanted: Filters, size: int) -> DetailsPage:
+        """The first so many conversations and how many there are in all."""
+        with foreign_as_defect("details query", str(interval)):
+            return await self._query.page(interval, wanted, size=size)
+
+    async def several(self, ids: Sequence[str]) -> DetailsPage:
+        """The conversations behind at most a hundred ids; unknown ones are left out."""
+        with foreign_as_defect("details by id", f"{len(ids)} ids"):
+            return await self._query.several(ids)
+
+    async def listed(self, interval: Interval, worth: int) -> ListedTranscript | None:
+        """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
+        with foreign_as_defect("transcript search", str(interval)):
+            return await self._search.listed(interval, worth)
+
+    async def transcripts(
+        self,
+        conversation: str,
+        details: Details | None = None,
+        *,
+        api: ApiChoice | None = None,
+        wait_seconds: float | None = None,
+    ) -> FoundTranscripts:
+        """Every transcript there is of one conversation; see ``Transcripts.fetch`` for waiting and errors.
+
+        Without ``details`` only the media dialect can be asked: the speech one needs the communications' ids.
+        """
+        settings = self._settings
+        with foreign_as_defect("get", conversation):
+            return await self._transcripts.fetch(
+                conversation,
+                details,
+                api=api or settings.api,
+                wait_seconds=settings.wait_seconds if wait_seconds is None else wait_seconds,
+                poll_seconds=settings.poll_seconds,
+            )
+
+    async def ask(
+        self,
+        conversation: str,
+        details: Details | None,
+        communications: Collection[str] | None = None,
+        *,
+        last: bool = False,
+    ) -> FoundTranscripts | PendingTranscripts:
+        """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
+        api = self._settings.api
+        with foreign_as_defect("ask", conversation):
+            return await self._transcripts.ask(conversation, details, api=api, communications=communications, last=last)
+
+    async def names(self, kind: Kind, ids: Collection[str]) -> Names:
+        """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
+        with foreign_as_defect(f"names of {kind}"):
+            return await self._conversations.names(kind, ids)
+
+    async def directory(self, kind: Kind) -> DirectoryListing:
+        """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
+        with foreign_as_defect(f"names of {kind}"):
+            return await self._directory.listing(kind)
+
+    async def probe(self, path: str, method: str = "GET", json: object = None) -> PermissionProbe:
+        """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
+        with foreign_as_defect("probe", path.split("?", maxsplit=1)[0]):
+            return await self._api.probe(
+                ApiCall("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json)
+            )
+
+    async def token_probe(self) -> None:
+        """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where none can be had."""
+        with foreign_as_defect("get a token"):
+            await self._pool.sign_in()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.close()
+        await self._storage.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
+    if settings.base_url:
+        hosts = from_base_url(settings.base_url)
+        if hosts.api.startswith("http://") and not is_loopback(hosts.domain):
+            note = f"{hosts.api} is asked by plain http: credentials, tokens and transcripts can be read on the way"
+            listener(Noted(note=note))
+        return hosts
+    if not settings.region:
+        listener(Noted(note=f"no region was named: using {DEFAULT_REGION} (set GENESYS_REGION or --region)"))
+    return resolve(settings.region)
+
+
+def _pool(
+    settings: PlatformSettings, hosts: Hosts, http: Http, patience: Patience, clock: Clock, listener: Listener
+) -> Pool:
+    clients = [
+        Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
+        for number, client in enumerate(settings.every_client)
+    ]
+    return Pool(clients, clock, listener)
+
+
+def _reread(source: Callable[[], PlatformSettings] | None, number: int) -> ClientSettings | None:
+    """The same client's credentials as their source holds them now."""
+    found = source().every_client if source is not None else ()
+    return found[number] if number < len(found) else None

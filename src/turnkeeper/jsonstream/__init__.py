@@ -1,0 +1,1 @@
+"""Any JSON in any chunking, read in constant memory. Knows no vendor."""

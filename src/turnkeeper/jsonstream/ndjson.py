@@ -1,0 +1,143 @@
+"""Several JSON documents in one body: one a line, or simply one behind the other. Constant memory. Knows no vendor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.limits import Limits
+from turnkeeper.jsonstream.outline import byte_of, truncated
+from turnkeeper.jsonstream.salvage import salvaged
+from turnkeeper.jsonstream.scan import closing_quote, too_deep
+from turnkeeper.jsonstream.stream import CHUNK, Batch
+from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
+
+__all__ = ["Records", "record_batches"]
+
+_BETWEEN = b" \t\r\n\0\x1a"
+_TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\]]')
+_SOLID = re.compile(rb"[^ \t\r\n\0\x1a]")
+
+
+class Records:
+    """A push parser of objects one behind the other. ``feed`` gives a batch per document; path and parents are empty,
+    ``first`` counts the documents. Raises ``Unread`` and ``TooLarge`` with the offset in the body."""
+
+    def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True, salvage: bool = False) -> None:
+        self._decoder = decoder(kind)
+        self._kind, self._salvage = kind, salvage
+        self._limits = limits or Limits()
+        self._intake = TextReader(strict=strict)
+        self._text = bytearray()
+        self._origin = 0
+        self._at = self._depth = 0
+        self._in_string = False
+        self._count = 0
+
+    @property
+    def repaired(self) -> int:
+        return self._intake.repaired
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded body so far."""
+        return self._intake.offset
+
+    def feed(self, data: bytes) -> list[Batch]:
+        """The documents that end in ``data``."""
+        return self._take(self._intake.feed(data))
+
+    def finish(self) -> list[Batch]:
+        """The end. Raises ``Unread`` where the last document is not whole."""
+        found = self._take(self._intake.finish())
+        if self._depth or self._in_string or _SOLID.search(self._text):
+            raise truncated(self._intake.offset)
+        return found
+
+    def _take(self, data: bytes) -> list[Batch]:
+        if not self._text:
+            self._origin = self._intake.offset - len(data)
+        self._text += data
+        found = []
+        begin = 0
+        while (end := self._next_end()) >= 0:
+            found.append(self._one(begin, end))
+            begin = end
+        del self._text[:begin]
+        self._at -= begin
+        self._origin += begin
+        if len(self._text) > self._limits.element:
+            raise TooLarge(
+                f"one document is larger than {self._limits.element} bytes, from byte {self._origin}",
+                offset=self._origin,
+                hint="Raise Limits.element if this document is genuine.",
+            )
+        return found
+
+    def _one(self, begin: int, end: int) -> Batch:
+        solid = _SOLID.search(self._text, begin)
+        offset = self._origin + (solid.start() if solid else begin)
+        try:
+            item = self._decode(bytes(self._text[begin:end]).lstrip(_BETWEEN))
+        except RecursionError:
+            raise too_deep(offset, self._limits.nesting) from None
+        except msgspec.ValidationError as cause:
+            said = str(cause).replace("`", "").replace("Expected", "expected")
+            raise Unread(f"document {self._count}: {said}, at byte {offset}", offset=offset) from None
+        except msgspec.DecodeError as cause:
+            bad = offset + (byte_of(cause) or 0)
+            raise Unread(f"not JSON at byte {bad}", offset=bad, hint="The body is damaged.") from None
+        except UnicodeDecodeError:
+            raise not_utf8(self._text[begin:end], self._origin + begin) from None
+        self._count += 1
+        return Batch((), (), self._count - 1, offset, [item])
+
+    def _decode(self, text: bytes) -> Any:
+        try:
+            return self._decoder.decode(text)
+        except msgspec.ValidationError:
+            if not self._salvage:
+                raise
+            return salvaged(msgspec.json.decode(text), self._kind, [])
+
+    def _next_end(self) -> int:
+        """Where the document in progress ends, -1 while that is not here."""
+        text = self._text
+        while self._at < len(text):
+            if self._in_string:
+                quote = closing_quote(text, self._at)
+                self._in_string = quote < 0
+                self._at = len(text) if quote < 0 else quote + 1
+                continue
+            match = _TOKEN.search(text, self._at)
+            if match is None:
+                self._at = len(text)
+                break
+            self._at = match.end()
+            if match.end() - match.start() == 1 and self._closes(text[match.start()], match.start()):
+                return self._at
+        return -1
+
+    def _closes(self, byte: int, at: int) -> bool:
+        if byte == 0x22:
+            self._in_string = True
+        elif byte in b"{[":
+            self._depth += 1
+            if self._depth > self._limits.nesting:
+                raise too_deep(self._origin + at, self._limits.nesting)
+        else:
+            self._depth -= 1
+            return self._depth <= 0
+        return False
+
+
+def record_batches(records: Records, source: BinaryIO) -> Iterator[Batch]:
+    """Read a body to its end through ``records``."""
+    while data := source.read(CHUNK):
+        yield from records.feed(data)
+    yield from records.finish()

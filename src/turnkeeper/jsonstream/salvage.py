@@ -1,0 +1,107 @@
+"""One element or document as a type although some of its fields are of another one: those cost only themselves.
+
+Knows no vendor. What could not be used is listed with its place, so that a reader can mark what it damaged.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from turnkeeper.jsonstream.decoders import converted
+
+__all__ = ["Flaw", "salvaged"]
+
+T = TypeVar("T")
+
+
+class Flaw(NamedTuple):
+    """A value that is not what its field takes: the field's path within the element (empty for the element itself)."""
+
+    field: str
+    said: str
+
+
+def salvaged(value: object, kind: type[T], flaws: list[Flaw], path: str = "") -> T:
+    """``value`` as the Struct ``kind``, every field that cannot be read at its default and listed in ``flaws``.
+
+    Every field of ``kind`` must have a default.
+    """
+    if not isinstance(value, dict):
+        flaws.append(Flaw(path, f"expected `object`, got `{_name(value)}`"))
+        return kind()
+    found: dict[str, Any] = {}
+    for field in _fields(kind):  # type: ignore[arg-type] # a type is hashable
+        if field.encode_name in value:
+            place = f"{path}.{field.encode_name}" if path else field.encode_name
+            got = _value(value[field.encode_name], field.type, flaws, place)
+            if got is not msgspec.UNSET:
+                found[field.name] = got
+    return kind(**found)
+
+
+def _value(value: object, kind: Any, flaws: list[Flaw], path: str) -> Any:
+    """The value of one field, UNSET where there is nothing to be had of it."""
+    try:
+        return converted(value, kind)
+    except msgspec.ValidationError as cause:
+        said = str(cause).partition(" - at `$")[0]
+    choices = _choices(kind)
+    for choice in choices:
+        if isinstance(value, list) and get_origin(choice) in (list, tuple):
+            return _items(value, choice, flaws, path)
+        if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, msgspec.Struct):
+            try:
+                return salvaged(value, choice, flaws, path)
+            except TypeError:  # a field that has to be there is not
+                said = "a required field is missing"
+    number = _number(value) if float in choices else None
+    if number is not None:
+        return number
+    flaws.append(Flaw(path, said))
+    if str in choices and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return msgspec.UNSET
+
+
+def _items(values: list[Any], kind: Any, flaws: list[Flaw], path: str) -> Any:
+    item = get_args(kind)[0]
+    found = [_value(one, item, flaws, f"{path}[{at}]") for at, one in enumerate(values)]
+    blank = None if type(None) in _choices(item) else msgspec.UNSET
+    kept = [blank if one is msgspec.UNSET else one for one in found]
+    kept = [one for one in kept if one is not msgspec.UNSET]
+    return tuple(kept) if get_origin(kind) is tuple else kept
+
+
+def _number(value: object) -> float | None:
+    """A number that was written as a string."""
+    if not isinstance(value, str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+@cache
+def _fields(kind: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The members of a union, or the type itself."""
+    if get_origin(kind) is Annotated:
+        return _choices(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return tuple(inner for one in get_args(kind) for inner in _choices(one))
+    return (kind,)
+
+
+def _name(value: object) -> str:
+    names = {str: "str", bool: "bool", int: "int", float: "float", list: "array", type(None): "null"}
+    return names.get(type(value), "object")

@@ -1,0 +1,424 @@
+"""Any JSON, any chunking -> batches of the elements of chosen arrays, and the rest. Constant memory. Knows no vendor.
+
+How it is fast: inside a chosen array the separator between two elements is learned from the first two, for example
+``},{"start_time"``. One ``rfind`` in the newest chunk finds a cut, and a typed decoder reads all before it in one
+call. The decoder is also the verifier: JSON reads from left to right, so ``[`` + text + ``]`` parses only when the cut
+stands between two elements of this array. A wrong guess is refused and the next one tried, then the exact scan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, BinaryIO
+
+import msgspec
+
+from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.limits import Limits
+from turnkeeper.jsonstream.native import Table
+from turnkeeper.jsonstream.outline import Outline, Path, byte_of, truncated
+from turnkeeper.jsonstream.salvage import Flaw, salvaged
+from turnkeeper.jsonstream.scan import ElementScan, elements_before, nesting_within, too_deep
+from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
+
+__all__ = ["Batch", "ElementType", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
+
+CHUNK = 80 << 10
+"""80 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 96 KiB and more cost a fifteenth
+more, 32 KiB as well."""
+
+_PATIENCE = 4
+"""Chunks without a learned separator before the exact scan is asked; batches that the native reader may refuse."""
+
+_NEXT = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,64}"')
+_CLOSERS = re.compile(rb"[\]}\" \t\r\n]{1,8}$")
+_TYPED = re.compile(r"(.*?)(?: - at `\$(?:\[(\d+)\])?(.*)`)?$", re.DOTALL)
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Some elements of one array. ``first`` is the index of the first of them, ``parents`` the indices of the arrays
+    around theirs (``transcripts[2].phrases`` has ``(2,)``), ``offset`` the body's byte where the batch begins.
+    ``flaws`` lists what could not be read, by the index within the batch."""
+
+    path: Path
+    parents: tuple[int, ...]
+    first: int
+    offset: int
+    items: Sequence[Any]
+    flaws: Mapping[int, Sequence[Flaw]] = {}
+
+
+def place(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:
+    """How an element is named in an error: ``transcripts[0].phrases[3].text``."""
+    around, name = iter(parents), ""
+    for step in path:
+        name += f"[{next(around)}]" if step == "[]" else f".{step}" if name else step
+    name = f"{name}[{index}]"
+    return name + (f".{member}" if member and not member.startswith("[") else member)
+
+
+class ElementType:
+    """How the elements of an array are decoded: into columns as ``table`` says, where that can be; else a batch as
+    ``narrow``, which is fast, where all of it is of that type, else as ``wide``. Where it is of neither, the elements
+    of a document that need not be exact are salvaged as ``wide``, field by field.
+    """
+
+    def __init__(self, narrow: Any, wide: Any = None, *, table: Table | None = None) -> None:
+        self.narrow = narrow
+        self.table = table if table is not None and table.native else None
+        self._wide = narrow if wide is None else wide
+        self._decoders = [_decoder(kind).decode for kind in (narrow, wide) if kind is not None]
+        self._salvageable = isinstance(self._wide, type) and issubclass(self._wide, msgspec.Struct)
+
+    def decode(self, text: bytes | memoryview) -> list[Any]:
+        """Raises ``ValidationError`` where an element is of another type."""
+        for decode in self._decoders[:-1]:
+            try:
+                return decode(text)  # type: ignore[no-any-return]
+            except msgspec.ValidationError:
+                continue
+        return self._decoders[-1](text)  # type: ignore[no-any-return]
+
+    def salvage(self, text: bytes | memoryview) -> tuple[list[Any], dict[int, list[Flaw]]] | None:
+        """The elements as far as they can be read, and what could not be; None where the type cannot be salvaged."""
+        if not self._salvageable:
+            return None
+        items, found = [], {}
+        for index, value in enumerate(_decoder(Any).decode(text)):
+            flaws: list[Flaw] = []
+            items.append(salvaged(value, self._wide, flaws))
+            if flaws:
+                found[index] = flaws
+        return items, found
+
+
+class _Elements:
+    """The array being read. ``text[0]`` is its ``[``, or the comma before the next element, overwritten.
+
+    ``opened_at`` is the body offset of the ``[``, ``origin`` that of ``text[0]``, ``count`` the elements given so far.
+    """
+
+    def __init__(
+        self, path: Path, parents: tuple[int, ...], opened_at: int, scan: ElementScan, kind: ElementType
+    ) -> None:
+        self.path, self.parents = path, parents
+        self.kind, self.table, self.refusals = kind, kind.table, 0
+        self.flaws: Mapping[int, Sequence[Flaw]] = {}
+        self.opened_at = self.origin = opened_at
+        self.count = 0
+        self.text = bytearray(b"[")
+        self.scan = scan
+        self.after_comma = False
+
+    def refuse(self) -> None:
+        """What the native reader refused could be read: after a few of those it is not asked any more."""
+        self.refusals += 1
+        if self.refusals >= _PATIENCE:
+            self.table = None
+
+    def advance(self, comma: int, count: int) -> None:
+        self.text = self.text[comma:]
+        self.text[0] = 0x5B
+        self.origin += comma
+        self.count += count
+        self.after_comma = True
+        self.scan.restart()
+
+
+class Stream:
+    """A push parser. ``feed`` bytes and take the batches; ``finish`` gives the last ones; then ``skeleton`` is the rest
+    of the document with the target arrays empty, and ``repaired`` the count of lone surrogates read as U+FFFD.
+
+    ``targets`` maps each array's path to the type of its elements. Raises ``Unread`` and ``TooLarge`` with offset and
+    field; never gives wrong data. Without ``strict`` it does not look into what no type asks for: UTF-8 is checked in
+    the strings that are decoded and in the skeleton, and within an element the decoder's own bound on nesting holds.
+    With ``salvage`` an element of another type costs only the fields that are wrong (see ``Batch.flaws``).
+    """
+
+    def __init__(
+        self,
+        targets: Mapping[Path, Any],
+        limits: Limits | None = None,
+        *,
+        chunk: int = CHUNK,
+        strict: bool = True,
+        salvage: bool = False,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._kinds = dict(targets)
+        self._salvage = salvage
+        self._separators: dict[Path, list[tuple[bytes, int]]] = {}
+        self._skeleton = Outline(targets, self._limits)
+        self._elements: _Elements | None = None
+        self._intake = TextReader(strict=strict)
+        self._strict = strict
+        self._chunk = chunk
+        self._waiting: list[bytes] = []
+        self._waits = 0
+        self._given = -1
+        self.skeleton: object = None
+
+    @property
+    def repaired(self) -> int:
+        return self._intake.repaired
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded body so far."""
+        return self._intake.offset
+
+    def feed(self, data: bytes) -> list[Batch]:
+        """Take bytes as they come. Small pieces are gathered first; big ones cut up."""
+        return list(self.batches(data))
+
+    def batches(self, data: bytes) -> Iterator[Batch]:
+        """``feed``, lazily: exhaust it before the next call."""
+        for piece in self._intake.pieces(data):
+            self._waiting.append(piece)
+            self._waits += len(piece)
+            if self._waits >= self._chunk // 2:
+                yield from self._drain()
+
+    def finish(self) -> list[Batch]:
+        """The end of the body. Raises ``Unread`` where it ends in the middle, or where the rest is not JSON."""
+        self._waiting.append(self._intake.finish())
+        found = list(self._drain())
+        while (elements := self._elements) is not None:
+            found += self._exact(elements)
+            if self._elements is elements:
+                raise truncated(self._intake.offset)
+            found += self._settle(1)
+        self.skeleton = self._skeleton.finish(self._intake.offset)
+        return found
+
+    def _drain(self) -> Iterator[Batch]:
+        data = b"".join(self._waiting)
+        self._waiting, self._waits = [], 0
+        begin = self._intake.offset - len(data)
+        if self._given < 0 and data:
+            self._skeleton.start_at(begin)
+        for start in range(0, len(data), self._chunk):
+            piece = data[start : start + self._chunk]
+            self._given = begin + start + len(piece)
+            yield from self._piece(piece)
+
+    def _piece(self, data: bytes) -> Iterator[Batch]:
+        old = 1
+        if self._elements is None:
+            self._skeleton.feed(data)
+        else:
+            old = len(self._elements.text)
+            self._elements.text += data
+        yield from self._settle(old)
+
+    def _settle(self, old: int) -> Iterator[Batch]:
+        """Go on through arrays and what is between them until more bytes are needed. What is new begins at ``old``."""
+        while (elements := self._elements or self._opened()) is not None:
+            yield from self._within(elements, old)
+            if self._elements is elements:
+                return
+            old = 1
+
+    def _opened(self) -> _Elements | None:
+        """The target array that just opened, with the text behind its bracket, if one did."""
+        path = self._skeleton.opened
+        if path is None:
+            return None
+        rest = self._skeleton.take()
+        scan = ElementScan(self._skeleton.depth, self._limits.nesting)
+        parents, opened_at = self._skeleton.parents[:-1], self._given - len(rest) - 1
+        kind = self._kinds[path]
+        self._elements = _Elements(
+            path, parents, opened_at, scan, kind if isinstance(kind, ElementType) else ElementType(kind)
+        )
+        self._elements.text += rest
+        return self._elements
+
+    def _within(self, elements: _Elements, old: int) -> Iterator[Batch]:
+        if elements.path not in self._separators:
+            elements.scan.run(elements.text, elements.origin, stop_at_comma=True)
+            self._learn(elements)
+            old = 1
+        batch = self._quick(elements, old)
+        if batch is not None:
+            yield batch
+        elif elements.path not in self._separators or len(elements.text) > _PATIENCE * self._chunk:
+            yield from self._exact(elements)
+
+    def _learn(self, elements: _Elements) -> None:
+        """Take the text around the comma just found as the separator, with and without the closers to its left."""
+        comma, text = elements.scan.comma, elements.text
+        following = _NEXT.match(text, comma + 1) if comma > 0 else None
+        if following is None:
+            return
+        closers = _CLOSERS.search(text[max(comma - 8, 1) : comma])
+        left = closers[0] if closers else b""
+        right = bytes(text[comma : following.end()])
+        known = {left + right: len(left), left[-1:] + right: len(left[-1:])}
+        self._separators[elements.path] = list(known.items())
+
+    def _quick(self, elements: _Elements, old: int) -> Batch | None:
+        """A batch cut at the last learned separator in what is new, or None: unknown, not there, or a wrong guess."""
+        for separator, shift in self._separators.get(elements.path, ()):
+            found, end = 0, len(elements.text)
+            for _ in range(2):
+                found = elements.text.rfind(separator, max(old - len(separator) + 1, 1), end)
+                if found < 0:
+                    break
+                end = found + len(separator) - 1
+                items = self._guess(elements, found + shift)
+                if items:
+                    return self._batch(elements, found + shift, items)
+        return None
+
+    def _guess(self, elements: _Elements, comma: int) -> Sequence[Any] | None:
+        try:
+            return self._decode(elements, comma)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            elements.text[comma] = 0x2C
+            return None
+
+    def _decode(self, elements: _Elements, cut: int) -> Sequence[Any]:
+        elements.text[cut] = 0x5D
+        elements.flaws = {}
+        if elements.table is None:
+            return self._decode_typed(elements, cut)
+        found = elements.table.read(elements.text, 0, strict=self._strict)
+        if found is not None and found[1] == cut + 1:
+            return found[0]
+        items = self._decode_typed(elements, cut)
+        elements.refuse()
+        return items
+
+    def _decode_typed(self, elements: _Elements, cut: int) -> Sequence[Any]:
+        with memoryview(elements.text) as whole, whole[: cut + 1] as part:
+            # Raw elements are views of what they were decoded from, and this buffer goes on changing.
+            text = bytes(part) if elements.kind.narrow is msgspec.Raw else part
+            try:
+                return elements.kind.decode(text)
+            except msgspec.ValidationError:
+                found = elements.kind.salvage(text) if self._salvage else None
+                if found is None:
+                    raise
+            items, elements.flaws = found
+            return items
+
+    def _batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
+        self._check(elements, cut, items)
+        batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items, elements.flaws)
+        elements.advance(cut, len(items))
+        return batch
+
+    def _exact(self, elements: _Elements) -> Iterator[Batch]:
+        """All whole elements of the buffer, cut by the exact scan; and on behind the array where it ended."""
+        scan = elements.scan
+        scan.run(elements.text, elements.origin)
+        cut = scan.end if scan.end >= 0 else scan.comma
+        if cut < 0:
+            if len(elements.text) > self._limits.element:
+                raise self._too_large(elements, 0, elements.origin + 1)
+            return
+        ended = scan.end >= 0
+        items = self._sure(elements, cut)
+        if not items and (elements.after_comma or not ended):
+            offset = elements.origin + cut
+            raise Unread(f"a value is missing before byte {offset}", offset=offset, field=self._name(elements, 0))
+        rest = elements.text[cut + 1 :]
+        excised = elements.origin + cut - elements.opened_at - 1
+        if items:
+            yield self._batch(elements, cut, items)
+        if ended:
+            self._elements = None
+            self._skeleton.close(excised, rest)
+
+    def _sure(self, elements: _Elements, cut: int) -> Sequence[Any]:
+        """Decode up to a cut that is right. What the decoder refuses now is the document's fault."""
+        try:
+            return self._decode(elements, cut)
+        except RecursionError:
+            raise too_deep(elements.origin, self._limits.nesting) from None
+        except msgspec.ValidationError as cause:
+            raise self._mistyped(elements, cause) from None
+        except msgspec.DecodeError as cause:
+            offset = elements.origin + (byte_of(cause) or cut)
+            raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+        except UnicodeDecodeError:
+            raise not_utf8(elements.text[:cut], elements.origin) from None
+
+    def _mistyped(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
+        match = _TYPED.match(str(cause))
+        said, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
+        offset = elements.origin + elements_before(elements.text, index)
+        name = self._name(elements, index, field.lstrip("."))
+        said = said.replace("`", "").replace("Expected", "expected")
+        raise Unread(f"{name}: {said}, in the element at byte {offset}", offset=offset, field=name)
+
+    def _name(self, elements: _Elements, index: int, field: str = "") -> str:
+        return place(elements.path, elements.parents, elements.count + index, field)
+
+    def _check(self, elements: _Elements, cut: int, items: Sequence[Any]) -> None:
+        if cut > self._limits.element:
+            self._check_sizes(elements, cut)
+        if not self._strict:
+            return
+        above = self._skeleton.depth
+        count = len(items) if _is_struct(elements.kind.narrow) else 0
+        # The text behind the cut is looked at too: that costs less than a copy, and can only ask for the exact scan.
+        if not nesting_within(elements.text, count, self._limits.nesting - above):
+            ElementScan(above, self._limits.nesting).run(elements.text[: cut + 1], elements.origin)
+
+    def _check_sizes(self, elements: _Elements, cut: int) -> None:
+        scan, before, index = ElementScan(0, 1 << 62), 0, 0
+        while before < cut:
+            scan.comma = -1
+            scan.run(elements.text, 0, stop_at_comma=True)
+            after = scan.comma if scan.comma >= 0 else cut
+            if after - before > self._limits.element:
+                raise self._too_large(elements, index, elements.origin + before + 1)
+            before, index = after, index + 1
+
+    def _too_large(self, elements: _Elements, index: int, offset: int) -> TooLarge:
+        return TooLarge(
+            f"one element is larger than {self._limits.element} bytes, from byte {offset}",
+            offset=offset,
+            field=self._name(elements, index),
+            hint="Raise Limits.element if this document is genuine.",
+        )
+
+
+def stream_batches(stream: Stream, source: BinaryIO) -> Iterator[Batch]:
+    """Read a body to its end through a stream."""
+    # A buffered file's ``read1`` goes past its buffer, which is worth a tenth of the whole.
+    read = getattr(source, "read1", source.read)
+    while data := read(CHUNK):
+        yield from stream.batches(data)
+    yield from stream.finish()
+
+
+def batches_of(stream: Stream, pieces: Iterable[bytes]) -> Iterator[Batch]:
+    """Read what an iterator of bytes brings through a stream."""
+    for data in pieces:
+        yield from stream.batches(data)
+    yield from stream.finish()
+
+
+async def async_batches(stream: Stream, pieces: AsyncIterable[bytes]) -> AsyncIterator[Batch]:
+    """The same of an asynchronous iterator (a response's body, say); nothing else in it waits."""
+    async for data in pieces:
+        for batch in stream.batches(data):
+            yield batch
+    for batch in stream.finish():
+        yield batch
+
+
+@cache
+def _decoder(kind: Any) -> Any:
+    """One decoder of lists per type: making one costs more than a small body."""
+    return decoder(list[kind])
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

@@ -1,0 +1,270 @@
+"""One conversation of an archive as what its page is told."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import msgspec
+
+from turnkeeper.archive import inputs, keys
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.manifest import CommunicationState, Manifest
+from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
+from turnkeeper.audio.containers import content_type
+from turnkeeper.errors import NotFound, TooLarge, Unread
+from turnkeeper.model import Participant, RecordingState, TranscriptHeader, Turn
+from turnkeeper.pages.call_names import CallNames, facts
+from turnkeeper.pages.marks import covered, overtalk, silences, union
+from turnkeeper.pages.page_data import Gap, Mark, PageCall, PagePerson, PageRecording, PageTurn
+from turnkeeper.pages.words import place_words
+from turnkeeper.transcript.summary import SummaryTally
+
+__all__ = ["LARGEST", "CallPage", "PageAudio", "missing", "read_call"]
+
+LARGEST = 64 << 20
+"""A transcript view beyond this many bytes has no page: no browser would show it."""
+
+
+@dataclass(frozen=True)
+class PageAudio:
+    """One recording in the archive: the keys of its audio's files; ``peaks`` is its id, empty where it has none."""
+
+    audio: tuple[str, ...]
+    peaks: str
+
+
+@dataclass(frozen=True)
+class CallPage:
+    """What a page shows, and the objects that go with it: ``sounds`` in the order of ``page.recordings``."""
+
+    page: PageCall
+    sounds: list[PageAudio] = field(default_factory=list)
+
+
+class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True):
+    transcript: tuple[Turn, ...]
+
+
+_WITH_AUDIO = ("done", "redacted", "incomplete")
+_LEGS = {
+    "absent": "There is no transcript",
+    "failed": "A transcript could not be fetched",
+    "unread": "A transcript cannot be read",
+}
+_RECORDINGS = {
+    "archived": "The recording must be restored by the platform first",
+    "deleted": "The recording was deleted on the platform",
+    "failed": "The recording could not be fetched",
+    "incomplete": "Sound is missing in the recording",
+    "waiting": "The recording is not ready yet",
+}
+
+# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+_DOCUMENT = msgspec.json.Decoder(_Document)
+
+
+def read_call(archive: Archive, manifest: Manifest, naming: CallNames) -> CallPage:
+    """Everything the page of a conversation shows. ``manifest`` must be ``done``.
+
+    Raises ``TooLarge`` for a transcript beyond ``LARGEST``, ``Unread`` for a damaged view, ``NotFound`` where a view is
+    gone.
+    """
+    conversation = manifest.conversation
+    document = _document(archive, manifest)
+    alignment = _alignment(archive, manifest)
+    sounds, recordings = _recordings(archive, manifest, alignment)
+    turns = document.transcript
+    heard = bool(recordings) or document.media_type not in (None, "voice")
+    names = naming.of(manifest)
+    overlaps = overtalk(turns)
+    pauses = _pauses(alignment) if recordings else []
+    paused = [(one.start, one.end) for one in pauses]
+    tally = SummaryTally(conversation, document.dialect)
+    tally.add_all(turns)
+    summary = manifest.summary or tally.summary()
+    ends = [turn.end_ms for turn in turns if turn.end_ms is not None]
+    ends += [segment[1] for recording in recordings for segment in recording.segments]
+    page = PageCall(
+        conversation=conversation,
+        facts=facts(document, naming.details(manifest), names),
+        summary=summary,
+        length=max([*ends, round(summary.total_duration_seconds * 1000)]),
+        people=_people(document.participants, turns, names),
+        turns=_turns(document, overlaps, alignment, recordings),
+        marks=sorted([*overlaps, *silences(turns, paused), *pauses], key=lambda mark: mark.start),
+        recordings=recordings,
+        talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
+        overtalk=covered((mark.start, mark.end) for mark in overlaps),
+        missing=missing(manifest, heard=heard),
+        notes=[*manifest.notes, *_unasked(manifest, heard=heard)],
+        archived=manifest.archived_at,
+        producer=manifest.producer,
+    )
+    return CallPage(page, sounds)
+
+
+def missing(manifest: Manifest, *, heard: bool) -> list[Gap]:
+    """What an archive lacks of a conversation; ``heard``: audio is there, or none is to be expected."""
+    legs = manifest.communications
+    lacking = [leg for leg in legs if leg.state not in ("done", "absent")]
+    if not any(leg.state == "done" for leg in legs):
+        lacking += [leg for leg in legs if leg.state == "absent"]
+    gaps = [Gap(_LEGS.get(leg.state, "A transcript is missing"), _detail("leg", leg)) for leg in lacking]
+    if manifest.unread:
+        gaps.append(Gap("The transcript cannot be read", manifest.unread.message))
+    gaps += [
+        Gap(_RECORDINGS.get(one.state, "A recording is missing"), _detail("recording", one))
+        for one in manifest.recordings
+        if one.state not in _WITH_AUDIO or one.state == "incomplete"
+    ]
+    silent = any(one.state not in _WITH_AUDIO for one in manifest.recordings)
+    return gaps if heard or silent or not manifest.sync_mode else [*gaps, Gap("There is no recording")]
+
+
+def _detail(kind: str, one: CommunicationState | RecordingState) -> str:
+    return f"{kind} {one.id}: {one.state}{f', {one.reason}' if one.reason else ''}"
+
+
+def _unasked(manifest: Manifest, *, heard: bool) -> list[str]:
+    """Why a page has no sound, where that is no loss: nobody asked for it."""
+    if heard or manifest.recordings or manifest.sync_mode:
+        return []
+    return ["no recording was asked for (turnkeeper get --audio)"]
+
+
+def _document(archive: Archive, manifest: Manifest) -> _Document:
+    conversation = manifest.conversation
+    with archive.open_view(manifest, keys.transcript(conversation)) as view:
+        data = view.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        hint = "Read it with turnkeeper turns."
+        said = f"more than {LARGEST >> 20} MiB of transcript make no page"
+        raise TooLarge(said, operation="report", key=conversation, hint=hint)
+    try:
+        return _DOCUMENT.decode(data)
+    except msgspec.DecodeError as cause:
+        hint = "Run turnkeeper reread --all."
+        raise Unread(f"not a transcript ({cause})", operation="report", key=conversation, hint=hint) from None
+
+
+def _alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
+    name = keys.alignment(manifest.conversation)
+    if manifest.view(name) is None:
+        return None
+    return read_alignment(archive.read_view(manifest, name), name)
+
+
+def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
+    said: dict[str, list[Turn]] = {}
+    for turn in turns:
+        said.setdefault(turn.speaker_id or "", []).append(turn)
+    return [
+        PagePerson(
+            role=person.role,
+            name=person.name or "",
+            queue=names.get(person.queue_id or "", ""),
+            start=person.start_ms,
+            end=person.end_ms,
+            turns=len(said.get(person.id, ())),
+            talk=covered(union(said.get(person.id, ()))),
+        )
+        for person in people
+    ]
+
+
+def _turns(
+    document: _Document, overlaps: Sequence[Mark], alignment: Alignment | None, recordings: Sequence[PageRecording]
+) -> list[PageTurn]:
+    places = {person.id: place for place, person in enumerate(document.participants)}
+    order = {recording.id: place for place, recording in enumerate(alignment.recordings)} if alignment else {}
+    aligned = {turn.index: turn for turn in alignment.turns} if alignment and recordings else {}
+    shown = []
+    for index, turn in enumerate(document.transcript):
+        words, low = place_words(turn.text, turn.words)
+        found = aligned.get(index)
+        shown.append(
+            PageTurn(
+                role=turn.role,
+                text=turn.text,
+                start=turn.start_ms,
+                end=turn.end_ms,
+                who=places.get(turn.speaker_id or ""),
+                conf=turn.confidence,
+                mood=turn.sentiment,
+                dup=turn.duplicate_of is not None,
+                over=_overlapped(turn, overlaps),
+                words=words,
+                low=low,
+                rec=order.get(found.recording, 0) if found else 0,
+                at=found.spans[0][0] if found and found.spans else None,
+                flags=list(found.flags) if found else [],
+                defects=list(turn.defects),
+            )
+        )
+    return shown
+
+
+def _overlapped(turn: Turn, overlaps: Sequence[Mark]) -> bool:
+    if turn.start_ms is None or turn.end_ms is None:
+        return False
+    # Marks are apart and in order: the last that starts before the turn's end is the only one that can matter.
+    place = bisect_left(overlaps, turn.end_ms, key=lambda mark: mark.start)
+    return place > 0 and turn.start_ms < overlaps[place - 1].end
+
+
+def _recordings(
+    archive: Archive, manifest: Manifest, alignment: Alignment | None
+) -> tuple[list[PageAudio], list[PageRecording]]:
+    """All recordings with their bytes, or none at all: places in the lists must agree with the alignment's."""
+    files = inputs.audio_keys(manifest.inputs)
+    found = alignment.recordings if alignment else ()
+    if not all(one.id in files for one in found):
+        return [], []
+    sounds = [PageAudio(files[one.id], _peaks(archive, manifest.conversation, one.id)) for one in found]
+    reasons = {state.id: state.reason for state in manifest.recordings}
+    return sounds, [_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
+
+
+def _peaks(archive: Archive, conversation: str, recording: str) -> str:
+    """The recording's id, if there is a waveform of it."""
+    try:
+        archive.peaks(conversation, recording).close()
+    except NotFound:
+        return ""
+    return recording
+
+
+def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
+    # The manifest repeats the remarks; of a recording that is redacted, or gone at the platform, it says more.
+    known = reason in "; ".join(recording.notes) or any(reason.startswith(said) for said in recording.incomplete)
+    notes = [note for note in recording.notes if note not in recording.incomplete]
+    return PageRecording(
+        rate=recording.rate,
+        frames=recording.frames,
+        type=content_type(key.rpartition(".")[2]),
+        src=[],
+        codec=recording.codec,
+        roles=list(recording.channel_roles),
+        segments=[[s.start_ms, s.end_ms, s.start_sample, s.end_sample] for s in recording.segments],
+        sync=recording.sync,
+        notes=notes if known else [*notes, reason],
+        incomplete=list(recording.incomplete),
+    )
+
+
+def _pauses(alignment: Alignment | None) -> list[Mark]:
+    """Holds and pauses by the platform's own words: a ``cut`` where the audio lacks the stretch, else a ``pause``."""
+    marks: dict[tuple[int, int], Mark] = {}
+    for recording in alignment.recordings if alignment else ():
+        gaps = [(one.end_ms, other.start_ms) for one, other in pairwise(recording.segments)]
+        for start, end in gaps:
+            reasons = [pause.reason for pause in recording.pauses if pause.start_ms < end and start < pause.end_ms]
+            marks[start, end] = Mark("cut", start, end, next(iter(reasons), ""))
+        for pause in recording.pauses:
+            if not any(start < pause.end_ms and pause.start_ms < end for start, end in gaps):
+                stretch = (pause.start_ms, pause.end_ms)
+                marks.setdefault(stretch, Mark("pause", *stretch, pause.reason))
+    return [marks[stretch] for stretch in sorted(marks) if stretch[0] < stretch[1]]

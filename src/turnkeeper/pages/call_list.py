@@ -1,0 +1,131 @@
+"""The list of a report's calls: the page with filters, and the same as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from turnkeeper.pages.assets import Shell, assets
+from turnkeeper.pages.page import embedded, replaced
+from turnkeeper.pages.page_data import CallFacts, Gap
+from turnkeeper.transcript.escape import plain
+
+__all__ = ["ListedCall", "write_assets", "write_csv", "write_index"]
+
+_HEADINGS = (
+    "conversation",
+    "started_at",
+    "seconds",
+    "customer",
+    "agent",
+    "queue",
+    "wrap_up",
+    "direction",
+    "media",
+    "language",
+    "turns",
+    "confidence",
+    "verdict",
+    "missing",
+    "page",
+)
+_MEASURED = {"remarked": "verified", "differs": "corrected"}
+"""What was measured where the list says more: remarks about the file, and that the difference was not put right."""
+
+# Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class ListedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One call as the list knows it. ``page`` is False for what has no page; ``missing`` says why, in words."""
+
+    conversation: str
+    facts: CallFacts
+    seconds: float = 0.0
+    turns: int = 0
+    confidence: float | None = None
+    verdict: str = ""
+    missing: list[Gap] = []
+    page: bool = True
+
+
+def write_index(calls: Sequence[ListedCall], shell: Shell, path: Path) -> None:
+    """The page that lists the calls: columns, with each name once, so that thousands of calls stay small."""
+    names: dict[str, int] = {}
+
+    def places(values: Iterable[str]) -> list[int]:
+        return [names.setdefault(value, len(names)) for value in values]
+
+    columns: dict[str, object] = {
+        "id": [call.conversation for call in calls],
+        "start": [call.facts.start for call in calls],
+        "length": [round(call.seconds, 1) for call in calls],
+        "turns": [call.turns for call in calls],
+        "confidence": [None if call.confidence is None else round(call.confidence, 3) for call in calls],
+        "customers": [places(call.facts.customers) for call in calls],
+        "agents": [places(call.facts.agents) for call in calls],
+        "queues": [places(call.facts.queues) for call in calls],
+        "wrapups": [places(call.facts.wrapups) for call in calls],
+        "verdict": [call.verdict for call in calls],
+        "missing": [call.missing for call in calls],
+        "page": [int(call.page) for call in calls],
+    }
+    parts = shell.parts({"media": "", "title": "Calls"})
+    with replaced(path) as out:
+        out.write(parts[0])
+        out.write(embedded("calls-data", {"names": list(names), **columns}))
+        out.write(b"".join(parts[1:]))
+
+
+def write_assets(folder: Path) -> None:
+    """The script and style of all pages of a report, once; they go before the pages that need them."""
+    for name, content in assets().items():
+        if not (folder / name).exists():
+            with replaced(folder / name) as out:
+                out.write(content)
+
+
+def write_csv(calls: Sequence[ListedCall], path: Path) -> None:
+    """The same as a table, RFC 4180. A cell that a spreadsheet would run gets an apostrophe in front; controls and
+    characters that reorder text are spelled out, for a terminal would obey them."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\r\n")
+    rows.writerow(_HEADINGS)
+    for call in calls:
+        rows.writerow([_cell(value) for value in _row(call)])
+    with replaced(path) as out:
+        out.write(text.getvalue().encode())
+
+
+def _row(call: ListedCall) -> list[object]:
+    from turnkeeper.payloads.times import rfc3339_ms
+
+    facts = call.facts
+    return [
+        call.conversation,
+        rfc3339_ms(facts.start),
+        call.seconds,
+        "; ".join(facts.customers),
+        "; ".join(facts.agents),
+        "; ".join(facts.queues),
+        "; ".join(facts.wrapups),
+        facts.direction,
+        facts.media,
+        facts.language,
+        call.turns,
+        call.confidence,
+        _MEASURED.get(call.verdict, call.verdict),
+        "; ".join(map(str, call.missing)),
+        f"calls/{call.conversation}.html" if call.page else None,
+    ]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = plain(str(value))
+    return "'" + text if isinstance(value, str) and value.startswith(_FORMULA) else text

@@ -1,0 +1,88 @@
+"""What the platform's details and lists of names say of a call: who, which queue, which wrap-up, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.manifest import Manifest
+from turnkeeper.errors import NotFound, Unread
+from turnkeeper.model import Participant, TranscriptHeader
+from turnkeeper.pages.page_data import CallFacts
+from turnkeeper.payloads.details import Details, read_details
+from turnkeeper.payloads.directory import read_names
+from turnkeeper.spool import BytesSource
+
+__all__ = ["CallNames", "facts"]
+
+REMEMBERED = 256
+
+
+class CallNames:
+    """Names by id, list by list; lists are remembered, because the calls of an archive share them."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._lists: dict[str, dict[str, str]] = {}
+
+    def of(self, manifest: Manifest) -> dict[str, str]:
+        """All names that belong to a conversation. A list that cannot be read costs its names, nothing else."""
+        names: dict[str, str] = {}
+        for taken in manifest.inputs:
+            if taken.source.startswith("directory/"):
+                names |= self._list(taken.key)
+        return names
+
+    def details(self, manifest: Manifest) -> Details | None:
+        """The platform's details of the conversation; None where the archive has none that can be read."""
+        for taken in manifest.inputs:
+            if taken.source == "conversation":
+                try:
+                    return read_details(self._archive.store.get(taken.key))
+                except (NotFound, Unread):
+                    return None
+        return None
+
+    def _list(self, key: str) -> dict[str, str]:
+        if key not in self._lists:
+            while len(self._lists) >= REMEMBERED:
+                self._lists.pop(next(iter(self._lists)))
+            try:
+                self._lists[key] = read_names(BytesSource(self._archive.store.get(key)))
+            except (NotFound, Unread):
+                self._lists[key] = {}
+        return self._lists[key]
+
+
+def facts(header: TranscriptHeader | None, details: Details | None, names: dict[str, str]) -> CallFacts:
+    """Who and what a call was, from its transcript and its details. Something without a name shows its id."""
+    people = header.participants if header else ()
+    base = header.time_base.epoch_ms if header else None
+    languages = _unique(leg.language for leg in header.communications) if header else []
+    return CallFacts(
+        start=details.start if details and details.start is not None else base,
+        direction=(details.direction or "") if details else "",
+        media=(header.media_type or "") if header else "",
+        language=", ".join(languages),
+        customers=_people(people, "customer") or _detailed(details, ("customer", "external"), names),
+        agents=_people(people, "agent") or _detailed(details, ("agent", "user"), names),
+        queues=_named([p.queue_id for p in people] + list(details.queue_ids if details else ()), names),
+        wrapups=_named(details.wrap_up_codes if details else (), names),
+    )
+
+
+def _people(people: Sequence[Participant], role: str) -> list[str]:
+    return _unique(person.name for person in people if person.role == role)
+
+
+def _detailed(details: Details | None, purposes: tuple[str, ...], names: dict[str, str]) -> list[str]:
+    found = [person for person in details.participants if person.purpose in purposes] if details else []
+    return _unique(names.get(person.user_id or "", person.name or "") for person in found)
+
+
+def _named(ids: Iterable[str | None], names: dict[str, str]) -> list[str]:
+    return _unique(names.get(each, each) for each in ids if each)
+
+
+def _unique(values: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(value for value in values if value))

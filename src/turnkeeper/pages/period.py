@@ -1,0 +1,58 @@
+"""Which calls of an archive started in a period, found with as few reads as the archive's index allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from turnkeeper.archive.archive import Archive
+from turnkeeper.archive.index import Index
+from turnkeeper.errors import Unread
+from turnkeeper.payloads.times import epoch_ms
+
+__all__ = ["Period"]
+
+
+class Period:
+    """``[since, until)``, of the moments at which calls start; None leaves an end open, naive times are UTC."""
+
+    def __init__(self, since: datetime | None, until: datetime | None) -> None:
+        self._first, self._last = _epoch(since), _epoch(until)
+
+    def conversations(self, archive: Archive, start_of: Callable[[str], int | None]) -> Iterator[str]:
+        """The archive's conversations that started in it, sorted.
+
+        The index is one read a day. ``start_of`` (epoch milliseconds) is asked of those that the index does not date:
+        kept one by one, or in a day that cannot be read. What nothing dates belongs only to a period without ends.
+        """
+        if self._first is None and self._last is None:
+            yield from archive.conversations()
+            return
+        dated = _dated(Index(archive.store))
+        for conversation in archive.conversations():
+            start = dated.get(conversation)
+            if self._holds(start if start is not None else start_of(conversation)):
+                yield conversation
+
+    def _holds(self, start: int | None) -> bool:
+        if start is None:
+            return False
+        return (self._first is None or start >= self._first) and (self._last is None or start < self._last)
+
+
+def _dated(states: Index) -> dict[str, int]:
+    starts: dict[str, int] = {}
+    for day in states.days():
+        try:
+            known = states.read(day)
+        except Unread:
+            continue  # verify says which day is damaged; a report reads its calls' manifests instead
+        starts |= {call.conversation: start for call in known.calls if (start := epoch_ms(call.started_at)) is not None}
+    return starts
+
+
+def _epoch(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1000)

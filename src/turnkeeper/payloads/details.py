@@ -1,0 +1,265 @@
+"""An analytics conversation-details document: who was there, when, on which communications. Tolerant: what is absent is
+left out. Also used to choose which communications to ask transcripts of."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import msgspec
+
+from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.jsonstream.salvage import salvaged
+from turnkeeper.jsonstream.text_reader import TextReader
+from turnkeeper.payloads.times import EPOCH, LAST, Time, ms_of
+from turnkeeper.spool import Source
+
+__all__ = ["LARGEST", "DetailParticipant", "DetailSession", "Details", "read_details"]
+
+
+class DetailSession(msgspec.Struct, frozen=True, kw_only=True):
+    """One communication of one participant. ``id`` is the sessionId, which is the communicationId; times are epoch ms;
+    ``recorded`` is the platform's own flag."""
+
+    id: str
+    media_type: str | None = None
+    direction: str | None = None
+    recorded: bool = False
+    purpose: str | None = None
+    participant_id: str | None = None
+    user_id: str | None = None
+    queue_id: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+class DetailParticipant(msgspec.Struct, frozen=True, kw_only=True):
+    """One participant; ``start`` and ``end`` (epoch ms) span its segments, ``queue_id`` is the first among theirs."""
+
+    id: str
+    purpose: str | None = None
+    name: str | None = None
+    user_id: str | None = None
+    queue_id: str | None = None
+    external_contact_id: str | None = None
+    start: int | None = None
+    end: int | None = None
+    sessions: tuple[DetailSession, ...] = ()
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversation; times are epoch ms, ``end`` is None while it is still open. ``repaired_surrogates`` counts the
+    halves of surrogate pairs that were read as U+FFFD."""
+
+    conversation: str
+    start: int | None = None
+    end: int | None = None
+    direction: str | None = None
+    division_ids: tuple[str, ...] = ()
+    participants: tuple[DetailParticipant, ...] = ()
+    wrap_up_codes: tuple[str, ...] = ()
+    repaired_surrogates: int = 0
+
+    @property
+    def sessions(self) -> tuple[DetailSession, ...]:
+        """All sessions, in file order; one id may stand under several participants."""
+        return tuple(session for person in self.participants for session in person.sessions)
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The media of all sessions, each once, in order of appearance."""
+        return _unique(session.media_type for session in self.sessions)
+
+    @property
+    def user_ids(self) -> tuple[str, ...]:
+        return _unique(person.user_id for person in self.participants)
+
+    @property
+    def queue_ids(self) -> tuple[str, ...]:
+        return _unique(
+            queue for person in self.participants for queue in (person.queue_id, *(s.queue_id for s in person.sessions))
+        )
+
+    def communications(self) -> tuple[DetailSession, ...]:
+        """The sessions to ask transcripts of, likeliest first, each id once.
+
+        First the customer's recorded voice sessions, then other recorded voice sessions, then all others: nothing in
+        analytics says which one has a transcript, and a wrong guess costs a request of the platform's 300 a minute.
+        """
+        found: dict[str, DetailSession] = {}
+        for session in sorted(self.sessions, key=_rank):
+            found.setdefault(session.id, session)
+        return tuple(found.values())
+
+
+class _Segment(msgspec.Struct, rename="camel"):
+    segment_start: Time = None
+    segment_end: Time = None
+    queue_id: str | None = None
+    wrap_up_code: str | None = None
+
+
+class _Session(msgspec.Struct, rename="camel"):
+    session_id: str | None = None
+    media_type: str | None = None
+    direction: str | None = None
+    recording: bool | None = None
+    segments: list[_Segment | None] | None = None
+
+
+class _Participant(msgspec.Struct, rename="camel"):
+    participant_id: str | None = None
+    participant_name: str | None = None
+    purpose: str | None = None
+    user_id: str | None = None
+    external_contact_id: str | None = None
+    sessions: list[_Session | None] | None = None
+
+
+class _Conversation(msgspec.Struct, rename="camel"):
+    conversation_id: str | None = None
+    conversation_start: Time = None
+    conversation_end: Time = None
+    originating_direction: str | None = None
+    division_ids: list[str] | None = None
+    participants: list[_Participant | None] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Conversation)
+
+LARGEST = 16 << 20
+OBJECTS = 200_000
+VALUES = 1_000_000
+"""Bounds on one document, which is held in memory: bytes unpacked, objects, and values in lists and objects. A day of
+transfers and conferences is some hundred kilobytes."""
+
+
+def read_details(data: bytes | dict[str, Any] | Source, *, largest: int = LARGEST) -> Details:
+    """Details from JSON bytes, a source of them, or one conversation already decoded.
+
+    A field of another type costs that field; half a surrogate pair is read as U+FFFD and counted in
+    ``Details.repaired_surrogates``. Raises ``Unread`` for what is no such document, ``TooLarge`` beyond ``largest``
+    bytes or beyond what a conversation can hold: reading takes some ten times ``largest`` of memory at most.
+    """
+    text, repaired = (b"", 0) if isinstance(data, dict) else _text(data, largest)
+    try:
+        raw = _conversation(data if isinstance(data, dict) else text)
+    except RecursionError:
+        raise Unread("conversation details nested too deep", operation="read details") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        said = "not UTF-8" if isinstance(cause, UnicodeDecodeError) else str(cause).replace("`", "")
+        raise Unread(f"conversation details: {said}", operation="read details") from None
+    if not raw.conversation_id:
+        raise Unread("conversation details without conversationId", operation="read details", field="conversationId")
+    given = [person for person in raw.participants or () if person is not None]
+    segments = [segment for person in given for segment in _segments(person)]
+    return Details(
+        conversation=raw.conversation_id,
+        start=_epoch(raw.conversation_start),
+        end=_epoch(raw.conversation_end),
+        direction=raw.originating_direction,
+        division_ids=tuple(raw.division_ids or ()),
+        participants=tuple(_participant(person, place) for place, person in enumerate(given)),
+        wrap_up_codes=_unique(segment.wrap_up_code for segment in segments),
+        repaired_surrogates=repaired,
+    )
+
+
+def _conversation(data: bytes | dict[str, Any]) -> _Conversation:
+    try:
+        return msgspec.convert(data, _Conversation) if isinstance(data, dict) else _DECODER.decode(data)
+    except msgspec.ValidationError:
+        found = data if isinstance(data, dict) else msgspec.json.decode(data)
+        if not isinstance(found, dict):
+            raise
+        return salvaged(found, _Conversation, [])
+
+
+def _text(data: bytes | Source, largest: int) -> tuple[bytes, int]:
+    """The text unpacked, and how many halves of surrogate pairs were mended in it."""
+    intake, found = TextReader(strict=False), bytearray()
+    with io.BytesIO(data) if isinstance(data, bytes) else data.open() as reader:
+        while block := reader.read(1 << 18):
+            for piece in intake.pieces(block):
+                found += piece
+                _refuse(len(found), largest, "bytes")
+    found += intake.finish()
+    _refuse(found.count(b"{"), OBJECTS, "objects")
+    _refuse(found.count(b","), VALUES, "values")
+    return bytes(found), intake.repaired
+
+
+def _refuse(size: int, most: int, what: str) -> None:
+    if size > most:
+        hint = "Such a document does not come from the platform."
+        raise TooLarge(f"conversation details of more than {most:,} {what}", operation="read details", hint=hint)
+
+
+def _epoch(value: Time) -> int | None:
+    """Epoch milliseconds of a time in any spelling; None for what is no time of this world."""
+    try:
+        moment = ms_of(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment is not None and EPOCH < moment < LAST else None
+
+
+def _participant(raw: _Participant, place: int) -> DetailParticipant:
+    sessions = tuple(_session(session, raw) for session in raw.sessions or () if session and session.session_id)
+    segments = _segments(raw)
+    start, end = _span(segments)
+    return DetailParticipant(
+        id=raw.participant_id or f"{raw.purpose or 'participant'}-{place + 1}",
+        purpose=raw.purpose,
+        name=raw.participant_name,
+        user_id=raw.user_id,
+        queue_id=next((segment.queue_id for segment in segments if segment.queue_id), None),
+        external_contact_id=raw.external_contact_id,
+        start=start,
+        end=end,
+        sessions=sessions,
+    )
+
+
+def _session(raw: _Session, person: _Participant) -> DetailSession:
+    start, end = _span([segment for segment in raw.segments or () if segment])
+    return DetailSession(
+        id=raw.session_id or "",
+        media_type=raw.media_type,
+        direction=raw.direction,
+        recorded=bool(raw.recording),
+        purpose=person.purpose,
+        participant_id=person.participant_id,
+        user_id=person.user_id,
+        queue_id=next((segment.queue_id for segment in raw.segments or () if segment and segment.queue_id), None),
+        start=start,
+        end=end,
+    )
+
+
+def _segments(person: _Participant) -> list[_Segment]:
+    return [
+        segment
+        for session in person.sessions or ()
+        if session
+        for segment in session.segments or ()
+        if segment is not None
+    ]
+
+
+def _span(segments: list[_Segment]) -> tuple[int | None, int | None]:
+    """From the first start to the last end; the end is open while any segment is."""
+    starts = [moment for segment in segments if (moment := _epoch(segment.segment_start)) is not None]
+    ends = [_epoch(segment.segment_end) for segment in segments]
+    known = [end for end in ends if end is not None]
+    return min(starts, default=None), max(known) if known and len(known) == len(ends) else None
+
+
+def _rank(session: DetailSession) -> int:
+    if session.recorded and session.media_type == "voice":
+        return 0 if session.purpose in ("customer", "external") else 1
+    return 2
+
+
+def _unique(values: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))

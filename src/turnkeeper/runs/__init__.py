@@ -1,1 +1,0 @@
-"""What the verbs do, driving data one way: platform, spool, transcript, archive."""

@@ -1,0 +1,148 @@
+"""Who spoke: purpose -> role, and channel x participants' intervals -> role and participant. Knows no payload."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+from turnkeeper.model import Participant, Role
+
+__all__ = ["Answer", "Intervals", "Speakers", "Stretch", "role_of"]
+
+_FOREVER: Final = 1 << 62
+_FEW: Final = 8
+_INTERNAL: Final = "internal"
+_OUTSIDE: Final = frozenset({"customer", "unknown"})
+
+_ROLES: Final[dict[str, Role]] = {
+    "customer": "customer",
+    "external": "customer",
+    "agent": "agent",
+    "user": "agent",
+    "ivr": "ivr",
+    "acd": "acd",
+    "bot": "bot",
+    "botflow": "bot",
+    "system": "system",
+    "workflow": "system",
+    "voicemail": "system",
+    "fax": "system",
+    "dialer": "system",
+    "campaign": "system",
+}
+
+
+def role_of(purpose: str | None) -> Role:
+    """The role of a participant's purpose (or of a role word), any case; ``unknown`` for every other word."""
+    word = purpose or ""
+    return _ROLES.get(word) or _ROLES.get(word.lower(), "unknown")
+
+
+Answer = tuple[Role, str | None, str | None]
+"""Role, participant id, and the channel as turns have it."""
+
+
+class Intervals:
+    """Participants by time. ``best`` takes O(log n + overlapping); a few are just looked at: sorting costs more."""
+
+    def __init__(self, people: Sequence[Participant]) -> None:
+        self._people = people
+        self._starts: list[int] = []
+        if len(people) > _FEW:
+            self._people = sorted(people, key=lambda person: (*_span(person), person.id))
+            spans = list(map(_span, self._people))
+            self._starts = [start for start, _ in spans]
+            self._latest = list(accumulate([end for _, end in spans], max))
+
+    def best(self, start: int | None, end: int | None) -> Sequence[Participant]:
+        """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
+
+        A stretch without length counts as a point: it lies in ``[a, b)`` where a <= start < b. Without a start it may
+        be anybody. One participant present twice with the same overlap is no tie.
+        """
+        if start is None:
+            return self._people
+        last = start + 1 if end is None else max(end, start + 1)
+        most, found = 0, list[Participant]()
+        for person in self._around(start, last) if self._starts else self._people:
+            begin, finish = _span(person)
+            overlap = min(finish, last) - max(begin, start)
+            if overlap > most:
+                most, found = overlap, [person]
+            elif overlap == most and overlap > 0 and person not in found:
+                found.append(person)
+        return found
+
+    def _around(self, start: int, last: int) -> Sequence[Participant]:
+        """Everybody who may overlap ``[start, last)``."""
+        until = since = bisect_left(self._starts, last)
+        while since and self._latest[since - 1] > start:
+            since -= 1
+        return self._people[since:until]
+
+
+def _span(person: Participant) -> tuple[int, int]:
+    start, end = person.start_ms, person.end_ms
+    return -_FOREVER if start is None else start, _FOREVER if end is None else end
+
+
+class Speakers:
+    """Everybody in a conversation. ``file`` are the participants that the transcript itself names, ``details`` those of
+    the analytics document; the first have the say."""
+
+    def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:
+        self.roles: dict[str, Role] = {person.id: person.role for people in (details, file) for person in people}
+        self._people = [people for people in (file, details) if people]
+        # Made when first asked for: a flat transcript names its speakers, and never asks.
+        self._on: dict[str, list[Intervals]] = {}
+        self._edges: list[int] = []
+
+    def speaks(self, word: str | None, start: int | None, end: int | None) -> Answer:
+        """Who spoke between two times (ms, half-open) on the channel that a payload calls ``word``, in any case.
+
+        ``internal`` goes to the internal participant whose interval overlaps most, the file's first; a tie or none is
+        ``unknown``. ``external`` is the customer. A role word as channel is taken at its word.
+        """
+        channel = word.lower() if word else ""
+        role = role_of(channel)
+        for people in self._speakers(channel, role) if role != "unknown" or channel == _INTERNAL else ():
+            best = people.best(start, end)
+            if best:
+                return (best[0].role, best[0].id, channel) if len(best) == 1 else (role, None, channel)
+        return role, None, channel or None
+
+    def stretch(self, start: int) -> Stretch:
+        """The stretch that a time lies in."""
+        edges = self._edges = self._edges or self._comings_and_goings()
+        at = bisect_right(edges, start)
+        return Stretch(self, edges[at - 1], edges[at])
+
+    def _speakers(self, channel: str, role: Role) -> list[Intervals]:
+        """Those who may speak on a channel; everybody on our side on the internal one."""
+        found = self._on.get(channel)
+        if found is None:
+            inside = channel == _INTERNAL
+            found = [
+                Intervals([one for one in people if (one.role not in _OUTSIDE if inside else one.role == role)])
+                for people in self._people
+            ]
+            self._on[channel] = found
+        return found
+
+    def _comings_and_goings(self) -> list[int]:
+        times = [time for people in self._people for one in people for time in (one.start_ms, one.end_ms)]
+        return sorted({-_FOREVER, _FOREVER, *[time for time in times if time is not None]})
+
+
+class Stretch(dict[str | None, Answer]):
+    """Who speaks on each channel in ``[since, until)``, in which nobody comes or goes: found when first asked for, and
+    the same for every turn that begins and ends in it."""
+
+    def __init__(self, cast: Speakers, since: int, until: int) -> None:
+        self.since, self.until, self._cast = since, until, cast
+
+    def __missing__(self, channel: str | None) -> Answer:
+        answer = self[channel] = self._cast.speaks(channel, self.since, self.until)
+        return answer
