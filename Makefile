@@ -11,7 +11,7 @@ NATIVE := $(wildcard native/*.c native/*.h native/*.py)
 PARTS  := chromium ffmpeg gcc zsh
 SOUND  := tests/unit/audio $(addprefix tests/e2e/test_,align.py audio.py clip.py damaged_sound.py)
 
-# Coverage counts lines: branches would cost the suite a fifth more. Files land in one folder, wherever a process stands.
+# Every traced process leaves a file here, wherever it stands.
 export COVERAGE_FILE = $(CURDIR)/build/coverage/data
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 SHELL := /bin/bash
