@@ -1,4 +1,4 @@
-"""Alias of ``turnkeeper.jsonstream.stream``, whose documented path this was until 0.1. It goes with the next release."""
+"""Alias of ``turnkeeper.jsonstream.stream``: its documented path until 0.1, kept for one release."""
 
 from __future__ import annotations
 
