@@ -210,8 +210,11 @@ class Ledger(LedgerFile):
         """Make everything that failed or is unread due at once. Returns how many conversations that are. An archived
         call of which another leg or a recording failed is still archived: only its tries say so."""
         with self._transaction() as db:
-            failed = "state IN ('failed', 'unread') OR (tries > 0 AND state <> 'erased')"
-            done = db.execute(f"UPDATE calls SET due = ?, tries = 0 WHERE {failed}", (self._now_ms(),))  # noqa: S608
+            done = db.execute(
+                "UPDATE calls SET due = ?, tries = 0"
+                " WHERE state IN ('failed', 'unread') OR (tries > 0 AND state <> 'erased')",
+                (self._now_ms(),),
+            )
         return done.rowcount
 
     def reopen_audio(self) -> int:
@@ -395,10 +398,11 @@ class Ledger(LedgerFile):
         both = merged(known, call)
         if both != known:
             # The index has another exporter's progress. Our own due time stays unless there is nothing left to do.
-            done = "NULL" if due is None and both.state in ("done", "unread", "erased") else "due"
+            is_done = due is None and both.state in ("done", "unread", "erased")
             db.execute(
-                f"UPDATE calls SET facts = ?, state = ?, due = {done}, audio = ? WHERE conversation = ?",  # noqa: S608
-                (_ENCODER.encode(both), both.state, _audio_of(both), call.conversation),
+                "UPDATE calls SET facts = ?, state = ?, due = CASE WHEN ? THEN NULL ELSE due END, audio = ?"
+                " WHERE conversation = ?",
+                (_ENCODER.encode(both), both.state, is_done, _audio_of(both), call.conversation),
             )
 
 
