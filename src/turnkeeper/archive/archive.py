@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -95,10 +95,10 @@ class Archive:
         """Say whose archive this is. Raises ``StoreRefused`` when it already is another organisation's."""
         metadata.claim(self.store, self._clock, organisation)
 
-    def keep(
+    def commit(
         self,
         conversation: str,
-        arrived: Sequence[FetchedBody],
+        bodies: Sequence[FetchedBody],
         *,
         states: Sequence[CommunicationState] = (),
         selections: Sequence[Selection] = (),
@@ -109,21 +109,24 @@ class Archive:
         details: Details | None = None,
         publish: bool = True,
     ) -> CommitResult:
-        """Keep what arrived, build the views, and commit both with the next manifest, if anything changed.
+        """Store the bodies, build the views, and commit both with the next manifest, if anything changed.
 
-        Bytes that cannot be read are kept all the same and the manifest says why. What arrived earlier and not now
-        still counts (see ``inputs.compose``); selections asked for once are rebuilt ever after, and views of the audio
-        in the ``sync_mode`` named last. ``recordings`` says what became of each. The call returns only when everything
-        is stored; a crash before leaves the previous generation as it was. ``new`` says that the conversation is
-        believed not to be here yet: one small request makes sure; whether it was erased is looked up in a list half a
-        minute old (see ``undo_if_erased``). ``details`` is what the body ``conversation`` among those that arrived
-        says, for callers who have read it already. ``publish`` brings the index up to date; whoever keeps many
-        conversations does that for all of them (see ``publish``).
+        Bytes that cannot be read are stored all the same, and the manifest says why. Inputs of earlier generations
+        still count where no newer body replaces them (see ``inputs.compose``). Selections that were asked for once are
+        rebuilt with every generation, and so are the views of the audio in the ``sync_mode`` named last.
+        ``recordings`` gives the state of each recording. The call returns only when everything is stored; a crash
+        before that leaves the previous generation as it was.
 
-        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` when there is no transcript at all,
-        ``Erased`` for a conversation that was erased, also while it was being kept.
+        ``new`` says that the archive is believed not to hold the conversation yet. Then one small request makes sure,
+        and whether the conversation was erased is looked up in a list that is up to half a minute old (see
+        ``undo_if_erased``). ``details`` is what the body with the source ``conversation`` says, for callers who have
+        parsed it already. ``publish`` brings the index up to date; a caller that commits many conversations does that
+        once for all of them (see ``publish``).
+
+        Raises ``Misconfigured`` for an id that cannot become a key, ``NotFound`` where there is no transcript at all,
+        ``Erased`` for a conversation that was erased, also while it was being committed.
         """
-        bodies = {as_input(conversation, one): one.body for one in arrived}
+        fetched = {as_input(conversation, body): body.body for body in bodies}
         for selection in selections:
             keys.selection(conversation, selection.slug)
         for state in states:
@@ -132,15 +135,19 @@ class Archive:
         for recording in recordings:
             check_id(recording.id, "recording")
         self._tombstones.refuse(conversation, believed=new)
-        request = CommitRequest(conversation, bodies, states, selections, notes, recordings, sync_mode)
+        request = CommitRequest(conversation, fetched, states, selections, notes, recordings, sync_mode)
         kept = self._committer.commit(request, Reading(names=self._names, details=details), new=new)
         return self._settled(kept, new=new, publish=publish)
 
-    def undo_if_erased(self, conversation: str) -> None:
-        """Take back what was kept while somebody erased it. Raises ``Erased`` where that was so.
+    def keep(self, conversation: str, arrived: Sequence[FetchedBody], **options: Any) -> CommitResult:
+        """The former name of ``commit``; it goes with the next release."""
+        return self.commit(conversation, arrived, **options)
 
-        ``keep`` does it by itself, except for conversations that are ``new``: whoever keeps many of those does it for
-        the few that have a tombstone by then.
+    def undo_if_erased(self, conversation: str) -> None:
+        """Remove what was committed while somebody erased it. Raises ``Erased`` where that was so.
+
+        ``commit`` does it by itself, except for conversations that are ``new``: a caller that commits many of those
+        does it for the few that have a tombstone by then.
         """
         if self._tombstones.has(conversation):
             # The tombstone stood before this look, so nothing may stay.
@@ -163,19 +170,7 @@ class Archive:
 
         Where a day of the index cannot be read, the others are told first, then its ``Unread`` is raised.
         """
-        days: dict[str, list[CallState]] = {}
-        for manifest in manifests:
-            entry = entry_of(manifest, self._details_of(manifest))
-            days.setdefault(day_of(entry), []).append(entry)
-        states = Index(self.store)
-        unread: Unread | None = None
-        for day, entries in sorted(days.items()):
-            try:
-                states.commit(day, entries, combine=with_manifest)
-            except Unread as cause:
-                unread = unread or cause
-        if unread is not None:
-            raise unread
+        self._publish(entry_of(manifest, self._details_of(manifest)) for manifest in manifests)
 
     def reindex(self, on_error: Callable[[TurnkeeperError], None] = _ignore) -> Reindexed:
         """Build the index again from the manifests. ``on_error`` is told of each conversation and each day that cannot
@@ -349,8 +344,22 @@ class Archive:
         if not new:
             self.undo_if_erased(kept.manifest.conversation)
         if publish:
-            self.publish([kept.manifest])
+            self._publish([entry_of(kept.manifest, kept.details)])
         return kept
+
+    def _publish(self, entries: Iterable[CallState]) -> None:
+        days: dict[str, list[CallState]] = {}
+        for entry in entries:
+            days.setdefault(day_of(entry), []).append(entry)
+        index = Index(self.store)
+        unread: Unread | None = None
+        for day, calls in sorted(days.items()):
+            try:
+                index.commit(day, calls, combine=with_manifest)
+            except Unread as cause:
+                unread = unread or cause
+        if unread is not None:
+            raise unread
 
     def _rebuild_views(self, conversation: str) -> None:
         self.rebuild(conversation, publish=False)

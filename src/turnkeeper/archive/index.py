@@ -56,7 +56,7 @@ _SMALL = 1 << 16
 
 class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them.
-    ``spare`` is one that is asked for only where the likelier ones gave nothing."""
+    ``fallback`` says that it is asked for only where the likelier ones gave nothing (stored as ``spare``)."""
 
     id: str
     state: State
@@ -66,7 +66,7 @@ class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     next_ask: str = ""
     asks: int = 0
     final: bool = False
-    spare: bool = False
+    fallback: bool = msgspec.field(default=False, name="spare")
 
 
 class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -346,11 +346,11 @@ def merged(known: CallState, told: CallState) -> CallState:
 
 
 def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
-    """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
-    ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other dialect
-    than the one that answered: until one did, nobody could know which it would be."""
+    """The legs that count, sorted. A fallback leg that is absent does no more once a likely one is there: whether it
+    was ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other
+    dialect than the one that answered: until one did, nobody could know which it would be."""
     there = [leg for leg in legs.values() if not _is_open(leg) and leg.id != AUDIO]
-    likely = any(not leg.spare for leg in there)
+    likely = any(not leg.fallback for leg in there)
     spoken = {leg.id == WHOLE for leg in there}
 
     def counts(leg: LegState) -> bool:
@@ -358,7 +358,7 @@ def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
             return True
         if spoken and leg.id == WHOLE:
             return spoken == {True}
-        return not (likely and leg.spare) and spoken != {True}
+        return not (likely and leg.fallback) and spoken != {True}
 
     return tuple(legs[name] for name in sorted(legs) if counts(legs[name]))
 
@@ -372,10 +372,10 @@ def _standing(call: CallState) -> tuple[int, bool, int, bytes]:
 
 
 def _later(one: LegState, other: LegState) -> LegState:
-    """What arrived stays, read before unread; else the newer answer. The leg is spare only where both accounts say so:
-    whoever knew more of the call counts it."""
+    """What arrived stays, read before unread; else the newer answer. The leg is a fallback only where both accounts say
+    so: whoever knew more of the call counts it."""
     newer = max(one, other, key=_weight)
-    return msgspec.structs.replace(newer, spare=one.spare and other.spare)
+    return msgspec.structs.replace(newer, fallback=one.fallback and other.fallback)
 
 
 def _weight(leg: LegState) -> tuple[int, str, int, int, bytes]:

@@ -1,4 +1,4 @@
-"""What the platform lists as transcribed, by day, asked once for all the conversations of a day that wait for it."""
+"""The transcripts that the platform lists, by day, asked for once for all conversations of a day that wait for one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAGES = 1000
 
 
 class Listings:
-    """A small memory of searches; ``forget`` it when time has passed."""
+    """A cache of the searches of the last few days asked for."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -41,7 +41,3 @@ class Listings:
                     self._days.popitem(last=False)
         listed = self._days.get(day)
         return listed.of(call.conversation) if listed is not None and listed.complete else None
-
-    def forget(self) -> None:
-        """Ask anew the next time."""
-        self._days.clear()

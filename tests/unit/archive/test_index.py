@@ -61,7 +61,7 @@ def test_the_index_knows_what_was_kept_one_by_one(store: Store) -> None:
 
 def test_a_leg_that_did_not_come_is_to_be_asked_for_again(quick: Store) -> None:
     states = [CommunicationState("leg-b", "absent", "404")]
-    archive_of(quick).keep("call-1", [transcript("call-1"), details("call-1")], states=states)
+    archive_of(quick).commit("call-1", [transcript("call-1"), details("call-1")], states=states)
     [call] = Index(quick).read(DAY).calls
     assert [(leg.id, leg.state, leg.reason, bool(leg.next_ask)) for leg in call.legs] == [
         ("leg-a", "done", "", False),
@@ -70,7 +70,7 @@ def test_a_leg_that_did_not_come_is_to_be_asked_for_again(quick: Store) -> None:
 
 
 def test_a_call_without_details_is_of_no_day(quick: Store) -> None:
-    archive_of(quick).keep("call-1", [transcript("call-1")])
+    archive_of(quick).commit("call-1", [transcript("call-1")])
     assert [call.conversation for call in Index(quick).read("undated").calls] == ["call-1"]
 
 
@@ -95,7 +95,9 @@ def test_reread_tells_the_index_before_it_ends(quick: Store) -> None:
 
 def test_a_library_may_tell_the_index_of_many_at_once(quick: Store) -> None:
     archive = archive_of(quick)
-    arrived = [archive.keep(f"call-{n}", [transcript(f"call-{n}"), details(f"call-{n}")], publish=False) for n in "123"]
+    arrived = [
+        archive.commit(f"call-{n}", [transcript(f"call-{n}"), details(f"call-{n}")], publish=False) for n in "123"
+    ]
     assert index(quick) == {}
     archive.publish(kept.manifest for kept in arrived)
     assert index(quick) == {"call-1": 1, "call-2": 1, "call-3": 1}
@@ -172,9 +174,9 @@ def test_reindex_lists_what_cannot_be_read_and_does_the_rest(quick: Store) -> No
 
 def test_verify_finds_an_index_that_lags_behind(quick: Store) -> None:
     archive = archive_of(quick)
-    archive.keep("call-1", [transcript("call-1"), details("call-1")])
-    archive.keep("call-1", [transcript("call-1", "other words")], publish=False)
-    archive.keep("call-2", [transcript("call-2"), details("call-2")], publish=False)
+    archive.commit("call-1", [transcript("call-1"), details("call-1")])
+    archive.commit("call-1", [transcript("call-1", "other words")], publish=False)
+    archive.commit("call-2", [transcript("call-2"), details("call-2")], publish=False)
     # As long as a run may still be going on, it is none.
     assert list(Verification(quick, ManualClock())) == []
     later = ManualClock()
@@ -238,7 +240,7 @@ def test_a_damaged_day_stops_no_other_day_and_reindex_builds_it_again(text: byte
     first = keep(quick, "call-1").manifest
     [key] = days(quick)
     quick.put(key, text)
-    archive_of(quick).keep("call-9", [transcript("call-9")])
+    archive_of(quick).commit("call-9", [transcript("call-9")])
     other = archive_of(quick).manifest("call-9")
     assert other is not None
     for one in [one for one in days(quick) if "/undated/" in one]:

@@ -25,7 +25,7 @@ legs = some.builds(
     state=states,
     last_asked=moments,
     asks=some.integers(0, 3),
-    spare=some.booleans(),
+    fallback=some.booleans(),
 )
 calls = some.builds(
     CallState,
@@ -57,12 +57,12 @@ def test_what_is_done_stays_done_and_what_is_erased_stays_erased(one: CallState,
 
 
 def test_a_spare_leg_counts_only_until_a_likely_one_is_there() -> None:
-    likely, spare = LegState(id="likely", state="absent"), LegState(id="spare", state="absent", spare=True)
+    likely, spare = LegState(id="likely", state="absent"), LegState(id="spare", state="absent", fallback=True)
     nothing = call("c", "absent", legs=(likely, spare))
     there = call("c", legs=(LegState(id="likely", state="done", last_asked="2026-10-06T10:00:00.000Z"),), generation=1)
     assert [leg.id for leg in merged(nothing, nothing).legs] == ["likely", "spare"]
     assert [leg.id for leg in merged(nothing, there).legs] == ["likely"]
-    found = call("c", legs=(likely, LegState(id="spare", state="done", spare=True)), generation=1)
+    found = call("c", legs=(likely, LegState(id="spare", state="done", fallback=True)), generation=1)
     assert [leg.id for leg in merged(nothing, found).legs] == ["likely", "spare"]
     heard = call("c", "absent", legs=(LegState(id=AUDIO, state="done"), spare))
     assert [leg.id for leg in merged(nothing, heard).legs] == [AUDIO, "likely", "spare"]

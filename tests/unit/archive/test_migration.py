@@ -83,7 +83,7 @@ def test_an_unchanged_call_stays_where_it_is_and_the_archive_is_marked(folder: P
     before = files(folder)
     archive = Archive(str(folder), clock=ManualClock())
     for manifest in list(archive.manifests()):
-        kept = archive.keep(manifest.conversation, bodies(folder, manifest), new=new)
+        kept = archive.commit(manifest.conversation, bodies(folder, manifest), new=new)
         assert not kept.changed
         assert kept.key == f"transcripts/{manifest.conversation}.json"
     after = files(folder)
@@ -100,10 +100,10 @@ def test_a_call_moves_when_it_changes_and_the_others_stay(folder: Path) -> None:
     first = next(iter(archive.conversations()))
     spool = Spool()
     spool.write(b'{"status": "unknown"}')
-    archive.keep(first, [FetchedBody(spool.seal(), "media")])
+    archive.commit(first, [FetchedBody(spool.seal(), "media")])
     manifest = archive.manifest(first)
     assert manifest
-    archive.keep(first, bodies(folder, next(one for one in _generations(folder, first) if one.state == "done")))
+    archive.commit(first, bodies(folder, next(one for one in _generations(folder, first) if one.state == "done")))
     assert [moved for _, moved in sorted(legacy(archive).items())] == [False, True, True, True]
     assert archive.transcript(first).read() == (folder / f"transcripts/{first}.json").read_bytes()
     assert list(Verification(archive.store)) == []

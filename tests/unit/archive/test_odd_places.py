@@ -362,7 +362,7 @@ def test_ids_that_differ_by_case_are_found_where_the_store_ignores_it(*, new: bo
     kept = keep(store, "call-a")
     archive = Archive(store, clock=ManualClock())
     with pytest.raises(Unread, match="capital letters") as caught:
-        archive.keep("CALL-A", [transcript("CALL-A", "other words")], new=new)
+        archive.commit("CALL-A", [transcript("CALL-A", "other words")], new=new)
     assert caught.value.hint
     assert archive.manifest("call-a") == kept.manifest
     with pytest.raises(Unread):

@@ -288,7 +288,7 @@ def test_what_was_kept_while_it_was_erased_goes_when_erasures_are_finished(store
 def test_an_expiry_that_finishes_another_erasure_tells_the_index_of_both(quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
     for name, day in (("old", "2025-11-01"), ("asked", "2026-10-30")):
-        archive.keep(name, [transcript(name), details(name, f"{day}T10:00:00.000Z")])
+        archive.commit(name, [transcript(name), details(name, f"{day}T10:00:00.000Z")])
         Index(quick).commit(day, [CallState(conversation=name, state="done", generation=1)])
     PendingErasures(quick).put("asked", ManualClock().now(), "request")
     proof = archive.expire(timedelta(days=365))
@@ -396,7 +396,7 @@ def test_a_customers_calls_are_found_and_only_those(store: Store) -> None:
     keep(store, "call-3", direction="outbound", ani="tel:+18005550100", dnis="tel:+49 170 12345678")
     keep(store, "call-4", ani="tel:017012345678")
     archive = Archive(store, clock=ManualClock())
-    archive.keep("call-5", [transcript("call-5")])
+    archive.commit("call-5", [transcript("call-5")])
     found = {match.conversation: match.how for match in archive.matches(ani="0049 170 123456-78")}
     assert found == {"call-1": "found", "call-3": "found", "call-4": "similar", "call-5": "unsearched"}
     contact = {match.conversation: match.how for match in archive.matches(external_contact="contact-1")}
@@ -414,7 +414,7 @@ def test_calls_expire_by_their_own_day(store: Store) -> None:
     clock = ManualClock()  # 2026-11-02
     archive = Archive(store, clock=clock)
     for name, started in (("old", "2025-11-01T23:59:59.000Z"), ("edge", "2025-11-02T00:00:00.000Z")):
-        archive.keep(name, [transcript(name), details(name, started)])
+        archive.commit(name, [transcript(name), details(name, started)])
     keep(store, "young")
     plan = archive.expire(timedelta(days=365), dry_run=True)
     assert [erasure.conversation for erasure in plan.erasures] == ["old"]
@@ -429,11 +429,11 @@ def test_calls_expire_by_their_own_day(store: Store) -> None:
 
 def test_the_index_and_the_transcript_know_the_day_too(quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
-    archive.keep("bare", [transcript("bare")])  # its own times: 2026-09-21
+    archive.commit("bare", [transcript("bare")])  # its own times: 2026-09-21
     turn = {"start_time": 0.1, "end_time": 1.5, "text": "x", "speaker_id": "p1", "confidence": 0.9}
     for name in ("indexed", "undated"):
         body = spool({"conversation": name, "participants": [{"id": "p1", "role": "agent"}], "transcript": [turn]})
-        archive.keep(name, [FetchedBody(body, "media")])
+        archive.commit(name, [FetchedBody(body, "media")])
     Index(quick).commit("2026-09-20", [CallState(conversation="indexed", state="done", generation=1)])
     proof = archive.expire(timedelta(days=30))
     assert sorted(erasure.conversation for erasure in proof.erasures) == ["bare", "indexed"]
