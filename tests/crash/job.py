@@ -22,9 +22,9 @@ from turnkeeper.exporter.run import Run
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.settings import PlatformSettings, StoreSettings
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 __all__ = ["Job", "Phase", "opened"]
 

@@ -35,9 +35,9 @@ from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.spool import Source
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 SINCE, UNTIL, NOW = "2026-10-05T00:00:00Z", "2026-10-07T00:00:00Z", "2026-10-09T00:00:00Z"
 LATER = ("2026-10-09T00:10:00Z", "2026-10-09T02:00:00Z")

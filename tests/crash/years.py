@@ -39,8 +39,8 @@ from turnkeeper.exporter.run import Run
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.spool import Source
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.store import Store
 
 __all__ = ["Sample", "Year", "lived", "table"]
 

@@ -17,7 +17,7 @@ from turnkeeper.archive.generations import current_manifest
 from turnkeeper.archive.known_details import known_details, without_known_details
 from turnkeeper.archive.known_recordings import without_known_recordings
 from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, View, encode
-from turnkeeper.archive.name_lists import KnownNames, relevant_ids
+from turnkeeper.archive.name_lists import NameCache, relevant_ids
 from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.views.builder import Built, Reading
 from turnkeeper.archive.views.reuse import Made, carried, chosen, make
@@ -29,7 +29,7 @@ from turnkeeper.model import RecordingState, Summary
 from turnkeeper.payloads.details import Details
 from turnkeeper.payloads.directory import read_names
 from turnkeeper.spool import Source, Spool
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
@@ -110,7 +110,7 @@ class Committer:
         self,
         store: Store,
         clock: Clock,
-        names: KnownNames,
+        names: NameCache,
         *,
         listener: Listener = silent,
         spool_folder: Path | None = None,

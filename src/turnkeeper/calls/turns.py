@@ -347,9 +347,9 @@ def _archived(
 
 
 def _refuse_no_archive(archive: Archive) -> None:
-    from turnkeeper.archive.metadata import read_layout
+    from turnkeeper.archive.metadata import read_metadata
 
-    if read_layout(archive.store) is None:
+    if read_metadata(archive.store) is None:
         hint = "Name an archive's folder or address, or a file."
         raise Misconfigured("there is no archive here", operation="read", key=archive.url, hint=hint)
 

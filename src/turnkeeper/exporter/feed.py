@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from turnkeeper.archive.index import CallState
-from turnkeeper.archive.index_entries import described
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.errors import Retriable
 from turnkeeper.exporter.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.exporter.ledger import NewConversation
@@ -106,7 +106,7 @@ def failure_of_rejected(element: RejectedElement) -> Failure:
 def _new_conversation(one: Discovered | Unknown) -> NewConversation:
     call = CallState(conversation=one.conversation, state="pending")
     return (
-        NewConversation(described(call, one.details), one.body, one.listed)
+        NewConversation(with_details(call, one.details), one.body, one.listed)
         if isinstance(one, Discovered)
         else NewConversation(call)
     )

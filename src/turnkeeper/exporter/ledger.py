@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState, merged
+from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState, merge_calls
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Unavailable
 from turnkeeper.exporter.ledger_file import LedgerFile, sqlite_errors_of
@@ -395,7 +395,7 @@ class Ledger(LedgerFile):
             )
             return
         known = _FACTS.decode(row[0])
-        both = merged(known, call)
+        both = merge_calls(known, call)
         if both != known:
             # The index has another exporter's progress. Our own due time stays unless there is nothing left to do.
             is_done = due is None and both.state in ("done", "unread", "erased")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState, State, counting
+from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState, State, relevant_legs
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.clock import rfc3339_ms
 from turnkeeper.exporter.index_sync import epoch_ms
@@ -67,7 +67,7 @@ class Legs:
             state=state,
             reason=reason,
             generation=manifest.generation,
-            legs=counting(legs),
+            legs=relevant_legs(legs),
             defects=manifest.summary.defects if manifest.summary else 0,
         )
 
@@ -79,13 +79,13 @@ class Legs:
         self._note_absences(call, legs, absent, _likely_legs(details))
         if not call.generation:
             call = msgspec.structs.replace(call, state="absent", reason=absent[0][1])
-        return msgspec.structs.replace(call, legs=counting(legs))
+        return msgspec.structs.replace(call, legs=relevant_legs(legs))
 
     def unlisted(self, call: CallState) -> CallState:
         """The platform's list holds nothing new. That is as good as asking for each leg, and much cheaper."""
         legs = {leg.id: leg for leg in call.legs}
         self._note_absences(call, legs, (), None)
-        return msgspec.structs.replace(call, legs=counting(legs))
+        return msgspec.structs.replace(call, legs=relevant_legs(legs))
 
     def with_recordings(self, call: CallState, states: Iterable[RecordingState], notes: Sequence[str]) -> CallState:
         """The recordings were asked for. They are asked for again while any of them may still come; one that arrived
@@ -103,7 +103,7 @@ class Legs:
             legs[AUDIO] = self._answered_leg(legs.get(AUDIO), AUDIO, "unread", why, None)
         else:
             legs[AUDIO] = self._answered_leg(legs.get(AUDIO), AUDIO, "done", "", None)
-        return msgspec.structs.replace(call, legs=counting(legs))
+        return msgspec.structs.replace(call, legs=relevant_legs(legs))
 
     def due(self, call: CallState) -> int | None:
         """When to process the call again: never at once, or one call would be processed for ever."""

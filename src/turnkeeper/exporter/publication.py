@@ -162,7 +162,7 @@ class Publication:
                 await anyio.to_thread.run_sync(self._archive.sweep)
 
     def _undo_erased(self, conversations: Collection[str]) -> None:
-        erased = self._tombstones.among(conversations)
+        erased = self._tombstones.erased_among(conversations)
         for conversation in erased:
             with suppress(Erased):
                 self._archive.undo_if_erased(conversation)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.clock import Clock
-from turnkeeper.erasure.erase import QUEUES, Proof
+from turnkeeper.erasure.proof import QUEUES, Proof
 from turnkeeper.errors import Fatal, Misconfigured, Retriable
 from turnkeeper.exporter.ledger import Ledger, ledger_path
 

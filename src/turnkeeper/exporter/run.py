@@ -180,7 +180,7 @@ class Run:
         """Remove from the queue what was erased. Where there are many tombstones, they are listed for a new queue and
         once a day; in between, a call is looked up when it is due."""
         stones = Tombstones(self.archive.store)
-        few = stones.few()
+        few = stones.all_if_few()
         if few is None and not (every or self.ledger.is_first("tombstones", self.clock.now().date().isoformat())):
             return
         erased = iter(stones.all() if few is None else few)

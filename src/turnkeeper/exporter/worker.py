@@ -10,7 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from turnkeeper.archive.index import AUDIO, WHOLE, CallState
-from turnkeeper.archive.index_entries import described
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Defect, Denied, Erased, Fatal, Misconfigured, NotFound, TurnkeeperError, Unread
 from turnkeeper.exporter.index_sync import epoch_ms
@@ -98,7 +98,7 @@ class Worker:
         with self._denied_alone(due):
             fetched = await self._due_details(due, spools)
         details = fetched.details
-        call = described(due.call, details) if details else due.call
+        call = with_details(due.call, details) if details else due.call
         if details is not None and details.end is None:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
         communications = await self._communications(due, call, details, legs)

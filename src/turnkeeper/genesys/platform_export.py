@@ -20,8 +20,8 @@ from turnkeeper.ids import check_id, is_id
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
 from turnkeeper.storage.address import local_path
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 __all__ = ["Exported", "PlatformExport"]
 

@@ -24,7 +24,7 @@ from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.dialects.media import MediaDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.keys import MARKER
 from turnkeeper.storage.object_store import Store, open_store
 from turnkeeper.transcript.select import Selection
 
@@ -491,7 +491,7 @@ def test_what_happened_is_told(quick: Archive) -> None:
 
 
 def test_a_newer_archive_is_not_touched(quick: Archive) -> None:
-    quick.store.put(ARCHIVE, b'{"format":"turnkeeper.archive/9","created":"x"}')
+    quick.store.put(MARKER, b'{"format":"turnkeeper.archive/9","created":"x"}')
     for use in (
         lambda: quick.commit(CALL, [media()]),
         lambda: quick.manifest(CALL),
@@ -499,7 +499,7 @@ def test_a_newer_archive_is_not_touched(quick: Archive) -> None:
     ):
         with pytest.raises(StoreRefused):
             use()
-    assert list(quick.store.list("")) == [ARCHIVE]
+    assert list(quick.store.list("")) == [MARKER]
 
 
 def test_reading_an_empty_place_writes_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import turnkeeper.audio
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import Input, Manifest
-from turnkeeper.archive.views.audio import Task, build_sound
+from turnkeeper.archive.views.audio import AudioTask, build_audio_views
 from turnkeeper.archive.views.builder import Reading
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured, NotFound
@@ -28,8 +28,8 @@ from turnkeeper.payloads.dialects.speech import SpeechDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.simulator import tones
 from turnkeeper.spool import BytesSource
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 from turnkeeper.transcript.select import Selection
 
 SCHEMA = json.loads((Path(turnkeeper.audio.__file__).parent / "schemas/alignment.json").read_text())
@@ -342,7 +342,7 @@ def test_a_defect_costs_its_own_recording_alone() -> None:
     def view(key: str) -> AbstractContextManager[BinaryIO]:
         return nullcontext(written.setdefault(key, io.BytesIO()))
 
-    sound = build_sound(Task(CALL, files, {}, lambda: iter(()), None, "off"), view)
+    sound = build_audio_views(AudioTask(CALL, files, {}, lambda: iter(()), None, "off"), view)
     assert "ZeroDivisionError" in sound.unread["r1"]
     assert set(written) == {keys.peaks(CALL, "r2"), keys.alignment(CALL)}
 

@@ -9,7 +9,7 @@ from tests.unit.small_calls import details, keep, transcript
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.index import AUDIO, CallState, Index, LegState
-from turnkeeper.archive.index_entries import day_of, entry_of, restated, with_manifest
+from turnkeeper.archive.index_entries import apply_commit, correct_entry, day_of, entry_from_manifest
 from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.tombstones import Tombstones
@@ -207,7 +207,7 @@ def manifest(**more: object) -> Manifest:
 def test_an_entry_sums_up_the_recordings() -> None:
     def audio(*states: str) -> list[tuple[str, str, bool]]:
         recordings = [msgspec.to_builtins(RecordingState(f"r{n}", state, "why")) for n, state in enumerate(states)]
-        entry = entry_of(manifest(sync_mode="report", recordings=recordings), None)
+        entry = entry_from_manifest(manifest(sync_mode="report", recordings=recordings), None)
         return [(leg.state, leg.reason, leg.final) for leg in entry.legs if leg.id == AUDIO]
 
     assert audio() == []
@@ -217,19 +217,19 @@ def test_an_entry_sums_up_the_recordings() -> None:
 
 
 def test_an_entry_never_takes_back_what_is_newer_or_erased() -> None:
-    entry = entry_of(manifest(defects=2), None)
+    entry = entry_from_manifest(manifest(defects=2), None)
     assert (entry.generation, entry.defects) == (2, 2)
     newer = CallState(conversation="c", state="done", generation=3)
     erased = CallState(conversation="c", state="erased")
-    assert with_manifest(newer, entry) == newer
-    assert with_manifest(erased, entry) == erased
-    assert restated(newer, entry).generation == 2
+    assert apply_commit(newer, entry) == newer
+    assert apply_commit(erased, entry) == erased
+    assert correct_entry(newer, entry).generation == 2
 
 
 @pytest.mark.parametrize("start", [10**15, -(10**15), 10**30])
 def test_a_call_that_began_outside_the_calendar_has_a_place_in_the_index(start: int, quick: Store) -> None:
     """K8: a conversation of the year 10000."""
-    entry = entry_of(manifest(), Details(conversation="c", start=start, end=start + 1))
+    entry = entry_from_manifest(manifest(), Details(conversation="c", start=start, end=start + 1))
     Index(quick).commit(day_of(entry), [entry])
     assert index(quick) == {"c": 2}
 

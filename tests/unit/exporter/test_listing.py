@@ -12,7 +12,7 @@ import pytest
 from tests.unit.exporter.test_worker import CALL, Here, Platform, exported
 
 from turnkeeper.archive.index import CallState, Index
-from turnkeeper.archive.index_entries import described
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.errors import Unavailable
 from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.feed import WindowBatch
@@ -146,7 +146,7 @@ def test_what_stands_failed_counts_where_it_belongs_to_the_range() -> None:
 @pytest.mark.parametrize("end", [253_402_300_800_000, -(10**18), 10**30])
 def test_a_time_outside_the_calendar_is_as_if_absent(end: int) -> None:
     """K8: conversation end in year 9999 with an offset: traceback, archive stuck."""
-    call = described(CALL, Details(conversation="c1", start=end, end=end))
+    call = with_details(CALL, Details(conversation="c1", start=end, end=end))
     assert (call.started_at, call.ended_at) == ("", "")
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.manifest import Input, SyncMode, UnreadReason, View
-from turnkeeper.archive.name_lists import KnownNames
+from turnkeeper.archive.name_lists import NameCache
 from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.model import Recording, Summary
 from turnkeeper.payloads.details import Details, read_details
@@ -34,7 +34,7 @@ class Reading:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     spool_folder: Path | None = None
-    names: KnownNames = field(default_factory=KnownNames)
+    names: NameCache = field(default_factory=NameCache)
     details: Details | None = None
 
 
@@ -143,10 +143,10 @@ def _sound(
             files.setdefault(recording, []).append((taken, source))
     if not files:
         return
-    from turnkeeper.archive.views.audio import Task, build_sound
+    from turnkeeper.archive.views.audio import AudioTask, build_audio_views
 
     base = assembly.header.time_base.epoch_ms
-    task = Task(
+    task = AudioTask(
         conversation=assembly.conversation,
         files=files,
         told=told,
@@ -154,7 +154,7 @@ def _sound(
         base=details.start if base is None and details else base,
         mode=sync_mode,
     )
-    sound = build_sound(task, lambda name: _view(built, name, reading))
+    sound = build_audio_views(task, lambda name: _view(built, name, reading))
     built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
     built.incomplete_audio = sound.incomplete
 
@@ -185,7 +185,7 @@ def _view(built: Built, name: str, reading: Reading) -> Iterator[BinaryIO]:
     spool.seal()
 
 
-def _names(built: Built, bodies: Mapping[Input, Source], known: KnownNames) -> Mapping[str, str]:
+def _names(built: Built, bodies: Mapping[Input, Source], known: NameCache) -> Mapping[str, str]:
     """All names. A list that cannot be read costs the names, not the transcript."""
     lists = {taken.sha256: source for taken, source in bodies.items() if inputs.is_directory(taken.source)}
     try:
