@@ -9,13 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 import anyio
+import anyio.to_thread
 
 from turnkeeper.archive.archive import FetchedBody
 from turnkeeper.errors import Defect, Denied, Fatal, TurnkeeperError
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import Kind
-from turnkeeper.genesys.withheld import kept_form
+from turnkeeper.genesys.endpoints.directory import DirectoryKind
 from turnkeeper.payloads.details import Details
+from turnkeeper.payloads.document_secrets import spool_without_secrets
 from turnkeeper.spool import Spool
 
 __all__ = ["DirectoryCache", "Names", "ids_of", "names_of", "no_names"]
@@ -23,10 +24,10 @@ __all__ = ["DirectoryCache", "Names", "ids_of", "names_of", "no_names"]
 Names = tuple[Sequence[FetchedBody], Sequence[str]]
 """Lists of names to keep, and notes about those that are missing."""
 
-_KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
+_KINDS: tuple[DirectoryKind, ...] = ("users", "queues", "wrapups")
 
 
-def ids_of(details: Details | None) -> Mapping[Kind, Collection[str]]:
+def ids_of(details: Details | None) -> Mapping[DirectoryKind, Collection[str]]:
     """Whose names one conversation needs."""
     if details is None:
         return {}
@@ -34,7 +35,7 @@ def ids_of(details: Details | None) -> Mapping[Kind, Collection[str]]:
 
 
 async def names_of(
-    platform: Genesys, ids: Mapping[Kind, Collection[str]] | None, spools: ExitStack
+    platform: Genesys, ids: Mapping[DirectoryKind, Collection[str]] | None, spools: ExitStack
 ) -> tuple[list[FetchedBody], list[str]]:
     """Lists of names to keep, and notes about those that are missing.
 
@@ -92,7 +93,7 @@ class DirectoryCache:
         self._spools.close()
 
 
-async def _listed(platform: Genesys, kind: Kind, ids: Collection[str] | None) -> tuple[Spool | None, str]:
+async def _listed(platform: Genesys, kind: DirectoryKind, ids: Collection[str] | None) -> tuple[Spool | None, str]:
     """One list of names as a body, or a note why there is none."""
     if ids is not None:
         return (await platform.names(kind, ids)).body, ""
@@ -101,4 +102,4 @@ async def _listed(platform: Genesys, kind: Kind, ids: Collection[str] | None) ->
         return None, listing.note
     spool = Spool()
     spool.write(listing.body)
-    return await kept_form(spool.seal()), listing.note
+    return await anyio.to_thread.run_sync(spool_without_secrets, spool.seal()), listing.note

@@ -12,7 +12,7 @@ from turnkeeper.exporter.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.exporter.ledger import NewConversation
 from turnkeeper.exporter.run_report import Failure
 from turnkeeper.exporter.worker import described
-from turnkeeper.genesys.endpoints.conversations import is_id
+from turnkeeper.ids import is_id
 
 __all__ = ["LISTED_AGAIN", "PAGE", "Feed", "ListingProgress", "WindowBatch", "no_id", "paged", "rejected"]
 

@@ -11,7 +11,7 @@ import msgspec
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import Kind
+from turnkeeper.genesys.endpoints.directory import DirectoryKind
 from turnkeeper.genesys.filters import Filters
 
 __all__ = ["resolved"]
@@ -38,7 +38,9 @@ async def resolved(platform: Genesys, filters: Filters, listener: Listener) -> F
     return msgspec.structs.replace(filters, queues=queues, users=users)
 
 
-async def _ids(platform: Genesys, kind: Kind, what: str, values: Sequence[str], listener: Listener) -> tuple[str, ...]:
+async def _ids(
+    platform: Genesys, kind: DirectoryKind, what: str, values: Sequence[str], listener: Listener
+) -> tuple[str, ...]:
     if not values:
         return ()
     listing = await platform.directory(kind)

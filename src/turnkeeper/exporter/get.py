@@ -29,10 +29,9 @@ from turnkeeper.exporter.recordings import (
     sync_of,
 )
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.platform_export import PlatformExport
 from turnkeeper.genesys.results import FoundTranscripts
-from turnkeeper.ids import check_id
+from turnkeeper.ids import check_id, is_id
 from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.payloads.recordings import AudioFormat
 from turnkeeper.portal import run

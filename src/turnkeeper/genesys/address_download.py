@@ -10,7 +10,7 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.http import Http
 from turnkeeper.genesys.redaction import where
-from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.retry import RetryPolicy
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.spool import Spool
 
@@ -42,7 +42,7 @@ async def download(
 
     http = Http(settings)
     try:
-        patience = Patience(settings.retry, clock, listener)
+        patience = RetryPolicy(settings.retry, clock, listener)
         downloads = Downloads(http, patience, settings.retry, clock, listener, spool_folder, body=settings.body)
         return await downloads.fetch(url, renew, key=where(url))
     finally:

@@ -21,23 +21,24 @@ import msgspec
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, TurnkeeperError, Unavailable
 from turnkeeper.genesys.download import Downloads, too_large
-from turnkeeper.genesys.errors import ErrorBody, error_body, refusal
+from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.pool import Pool, Seat
 from turnkeeper.genesys.redaction import plain, where
 from turnkeeper.genesys.regions import Hosts
-from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.payloads.decode_json import document_in
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
+from turnkeeper.payloads.decode_json import foreign_answer
+from turnkeeper.payloads.error_body import ErrorBody
 from turnkeeper.settings import BodyLimits
 from turnkeeper.spool import Spool
 
-__all__ = ["SMALL", "Api", "ApiCall", "PermissionProbe", "decoded"]
+__all__ = ["SMALL", "Api", "ApiCall", "PermissionProbe", "off_the_loop"]
 
 _HOPS = 5
 _ERROR_LIMIT = 1 << 16
 SMALL = 16 << 20
 """Bytes of an answer that is decoded as a whole: some hundred times the usual one, and little memory."""
-_OFF_THE_LOOP = 1 << 20
+_OFF_THE_LOOP = 1 << 18
 _PROBED = ("date", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset", "retry-after")
 
 _REFUSED_TWICE = (
@@ -119,7 +120,7 @@ class Api:
         http: Http,
         pool: Pool,
         hosts: Hosts,
-        patience: Patience,
+        patience: RetryPolicy,
         downloads: Downloads,
         clock: Clock,
         folder: Path | None = None,
@@ -160,14 +161,10 @@ class Api:
             body = await self._downloads.fetch(
                 moved.url, partial(self._moved_again, call), key=call.key, limit=call.limit
             )
-            return await _made(reader, body)
-
-    async def json(self, call: ApiCall) -> object:
-        """A successful answer, decoded; for small answers. Raises as ``fetch`` does; no JSON is ``Unavailable``."""
-        return await self.read(call, lambda body: decoded(body, call.operation, call.key))
+            return await _read_and_close(reader, body)
 
     async def _read_once(self, call: ApiCall, reader: Callable[[Spool], T]) -> T:
-        return await _made(reader, await self._renewing(call))
+        return await _read_and_close(reader, await self._renewing(call))
 
     async def probe(self, call: ApiCall) -> PermissionProbe:
         """One request, sent once; any answer is a result. Raises for the token and for a network that fails."""
@@ -224,8 +221,7 @@ class Api:
             if not _same_origin(url, self._hosts.api):
                 if call.method != "GET":
                     # Fetching that address with GET would ask another question there.
-                    said = f"a {call.method} was redirected to {where(url)}"
-                    raise Unavailable(said, operation=call.operation, key=call.key, hint=_PAGE)
+                    raise foreign_answer(f"a {call.method} was redirected to {where(url)}", call.operation, call.key)
                 raise _Elsewhere(url)
         raise Unavailable("redirected in circles", operation=call.operation, key=call.key)
 
@@ -235,8 +231,7 @@ class Api:
             return spool.seal()
         if answer.status not in call.statuses:
             spool.close()
-            said = f"answered {answer.status}, which is no result"
-            raise Unavailable(said, operation=call.operation, key=call.key, hint=_PAGE)
+            raise foreign_answer(f"answered {answer.status}, which is no result", call.operation, call.key)
         limit = self._downloads.largest if call.limit is None else call.limit
         try:
             async with aclosing(answer.pieces()) as pieces:
@@ -287,25 +282,14 @@ def _without_repeats() -> Iterator[None]:
         raise _NoToken(error) from None
 
 
-async def _made(reader: Callable[[Spool], T], body: Spool) -> T:
+async def off_the_loop(size: int, work: Callable[[], T]) -> T:
+    """Do work on ``size`` bytes: in a thread where it would hold up the event loop, else at once."""
+    return work() if size <= _OFF_THE_LOOP else await anyio.to_thread.run_sync(work)
+
+
+async def _read_and_close(reader: Callable[[Spool], T], body: Spool) -> T:
     with body:
-        if body.size <= _OFF_THE_LOOP:
-            return reader(body)
-        # Not on the loop that everybody else waits on.
-        return await anyio.to_thread.run_sync(reader, body)
-
-
-def decoded(body: Spool, operation: str, key: str) -> object:
-    """A body as plain data. Raises ``Unavailable`` where it is no JSON (a proxy's page)."""
-    with body.open() as reader:
-        data = reader.read()
-    try:
-        return document_in(data)
-    except ValueError:
-        raise Unavailable("the answer is not JSON", operation=operation, key=key, hint=_PAGE) from None
-
-
-_PAGE = "A proxy or a sign-in page may be answering in the platform's place."
+        return await off_the_loop(body.size, partial(reader, body))
 
 
 def _same_origin(url: str, base: str) -> bool:

@@ -21,13 +21,14 @@ from joserfc.jwk import Key, import_key
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, TurnkeeperError
 from turnkeeper.events import Listener, Renewed
-from turnkeeper.genesys.errors import ErrorBody, error_body, refusal
+from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.redaction import plain, where
 from turnkeeper.genesys.regions import Hosts
-from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
 from turnkeeper.known_secrets import remember, remember_client
-from turnkeeper.payloads.decode_json import document_in
+from turnkeeper.payloads.error_body import ErrorBody
+from turnkeeper.payloads.token import read_token
 from turnkeeper.settings import ClientSettings, JwtSettings
 
 __all__ = ["Tokens"]
@@ -36,7 +37,6 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _ANSWER_LIMIT = 1 << 16
 _OPERATION = "get a token"
-_USUAL_LIFE_S, _LONGEST_LIFE_S = 3600.0, 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Tokens:
         client: ClientSettings,
         hosts: Hosts,
         http: Http,
-        patience: Patience,
+        patience: RetryPolicy,
         clock: Clock,
         listener: Listener,
         reread: Callable[[], ClientSettings | None] = lambda: None,
@@ -191,17 +191,14 @@ class Tokens:
 
     def _token_in(self, body: bytes) -> _Token:
         try:
-            found = document_in(body)
+            answer = read_token(body)
         except ValueError:
             raise self._no_endpoint("its answer is no token") from None
-        found = found if isinstance(found, dict) else {}
-        bearer = found.get("access_token")
-        if not isinstance(bearer, str) or not bearer or not bearer.isascii() or not bearer.isprintable():
+        if not answer.bearer:
             raise self._no_endpoint("its answer holds no token")
-        remember(bearer, token=True)
-        seconds = _life(found.get("expires_in"))
-        # Renewed a minute early, or at nine tenths of a short life.
-        return _Token(bearer, self._clock.monotonic() + seconds - min(60.0, seconds / 10))
+        remember(answer.bearer, token=True)
+        # Renewed a minute early, or at nine tenths of a short life, so that no request meets an expired token.
+        return _Token(answer.bearer, self._clock.monotonic() + answer.seconds - min(60.0, answer.seconds / 10))
 
     def _proof(self, url: str) -> tuple[Mapping[str, str], bytes]:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
@@ -270,13 +267,6 @@ _CREDENTIALS = (
     "Set GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET; for a gateway that takes a key pair, GENESYS_CLIENT_ID and "
     "GENESYS_PRIVATE_KEY or GENESYS_JWT_CONFIG."
 )
-
-
-def _life(told: object) -> float:
-    """Seconds that a token lives; an hour where the answer does not say, or says what cannot be."""
-    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told <= _LONGEST_LIFE_S:
-        return float(told)
-    return _USUAL_LIFE_S
 
 
 def _remember(client: ClientSettings) -> None:

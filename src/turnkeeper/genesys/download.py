@@ -21,7 +21,7 @@ from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.links import LinkRules
 from turnkeeper.genesys.redaction import where
 from turnkeeper.genesys.resumable_download import Partial
-from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
 from turnkeeper.settings import BodyLimits, RetrySettings
 from turnkeeper.spool import Spool
 
@@ -58,7 +58,7 @@ class Downloads:
     def __init__(
         self,
         http: Http,
-        patience: Patience,
+        patience: RetryPolicy,
         retry: RetrySettings,
         clock: Clock,
         listener: Listener,

@@ -20,7 +20,7 @@ import anyio
 import httpx2
 
 from turnkeeper.errors import Incomplete, Misconfigured, TurnkeeperError, Unavailable
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
+from turnkeeper.genesys.content_encoding import BrokenEncoding, Decoder, announced
 from turnkeeper.genesys.redaction import WithoutQueries, plain, where
 from turnkeeper.proxies import checked_proxies, proxy_for, refused_by_proxy
 from turnkeeper.settings import PlatformSettings, environment

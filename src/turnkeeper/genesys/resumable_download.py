@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
+from turnkeeper.genesys.content_encoding import BrokenEncoding, Decoder, announced
 from turnkeeper.spool import Spool
 
 __all__ = ["Partial"]

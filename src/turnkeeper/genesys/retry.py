@@ -20,7 +20,7 @@ from turnkeeper.events import Listener, Retried
 from turnkeeper.genesys.redaction import where
 from turnkeeper.settings import RetrySettings
 
-__all__ = ["Patience", "retry_after"]
+__all__ = ["RetryPolicy", "retry_after"]
 
 _YEAR = 366 * 86400.0
 _SECONDS = re.compile(r"([0-9]{1,400})(?:\.([0-9]{1,9}))?[0-9]*", re.ASCII)
@@ -28,7 +28,7 @@ _SECONDS = re.compile(r"([0-9]{1,400})(?:\.([0-9]{1,9}))?[0-9]*", re.ASCII)
 T = TypeVar("T")
 
 
-class Patience:
+class RetryPolicy:
     """Repeats what fails with ``Throttled`` or ``Unavailable``; everything else passes through at once."""
 
     def __init__(self, settings: RetrySettings, clock: Clock, listener: Listener) -> None:

@@ -25,7 +25,7 @@ from turnkeeper.events import Event, Renewed
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.http import Http
 from turnkeeper.genesys.resumable_download import Partial
-from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.retry import RetryPolicy
 from turnkeeper.settings import PlatformSettings, RetrySettings
 from turnkeeper.spool import Spool
 
@@ -57,7 +57,7 @@ class Storage:
     async def fetch(self, renew: Callable[[], object] | None = None) -> bytes:
         retry = RetrySettings()
         http = Http(PlatformSettings(), httpx2.MockTransport(self.handle))
-        patience = Patience(retry, self.clock, self.events.append)
+        patience = RetryPolicy(retry, self.clock, self.events.append)
         downloads = Downloads(http, patience, retry, self.clock, self.events.append, self.folder)
         spool: Spool = await downloads.fetch("https://store/1?sig=secret", renew or self.renew, key="c1")  # type: ignore[arg-type]
         await http.close()
