@@ -356,7 +356,7 @@ def _refuse_no_archive(archive: Archive) -> None:
 
 
 def _download(url: str, platform: PlatformSettings | None) -> Spool:
-    from turnkeeper.genesys.address_download import download
+    from turnkeeper.genesys.download import download
     from turnkeeper.portal import run
 
     async def verb() -> Spool:

@@ -64,16 +64,14 @@ class Genesys:
         self.hosts = _hosts(self._settings, listener)
         clock = clock or SystemClock()
         retry = self._settings.retry
-        patience = RetryPolicy(retry, clock, listener)
+        policy = RetryPolicy(retry, clock, listener)
         self._http = Http(self._settings, transport)
         # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
         self._storage = Http(self._settings, transport)
-        self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
+        self._pool = _pool(self._settings, self.hosts, self._http, policy, clock, listener)
         body, links = self._settings.body, LinkRules(self.hosts.api, self._settings.allow_hosts)
-        self._downloads = Downloads(
-            self._storage, patience, retry, clock, listener, spool_folder, body=body, links=links
-        )
-        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder, body)
+        self._downloads = Downloads(self._storage, policy, retry, clock, listener, spool_folder, body=body, links=links)
+        self._api = Api(self._http, self._pool, self.hosts, policy, self._downloads, clock, spool_folder, body)
         self._by_id = DetailsById(self._api, spool_folder)
         self._query = DetailsQuery(self._api)
         self._jobs = DetailsJobs(self._api, clock, listener)
@@ -242,10 +240,10 @@ def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
 
 
 def _pool(
-    settings: PlatformSettings, hosts: Hosts, http: Http, patience: RetryPolicy, clock: Clock, listener: Listener
+    settings: PlatformSettings, hosts: Hosts, http: Http, policy: RetryPolicy, clock: Clock, listener: Listener
 ) -> Pool:
     clients = [
-        Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
+        Tokens(client, hosts, http, policy, clock, listener, partial(_reread, settings.reread, number))
         for number, client in enumerate(settings.every_client)
     ]
     return Pool(clients, clock, listener)
