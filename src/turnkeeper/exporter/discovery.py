@@ -9,20 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 
-import msgspec
-
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, NotFound, Skippable, TurnkeeperError, Unavailable, Unread
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.exporter.windows import By, Rules, Window, days, midnight, plan, wants_jobs
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import checked_id, is_id
-from turnkeeper.genesys.endpoints.details_page import DetailsPage
 from turnkeeper.genesys.endpoints.details_query import BATCH
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval, moment_of
 from turnkeeper.genesys.redaction import plain
-from turnkeeper.payloads.details import Details, read_details
+from turnkeeper.ids import check_id, is_id
+from turnkeeper.payloads.details import Details, conversation_id_in, read_details
+from turnkeeper.payloads.details_page import DetailsPage
 
 __all__ = [
     "Discovered",
@@ -162,7 +160,7 @@ async def discover_ids(
 
     Raises ``Misconfigured`` for a malformed id, before anything is asked with it.
     """
-    wanted = iter(dict.fromkeys(checked_id(one) for one in ids))
+    wanted = iter(dict.fromkeys(check_id(one) for one in ids))
     while batch := list(islice(wanted, BATCH)):
         elements, _ = read_elements(DetailsPage(await _elements_by_id(platform, batch)), listener)
         found = {one.conversation: one for one in await with_listed(platform, elements)}
@@ -319,32 +317,16 @@ def _details_of_element(body: bytes, listener: Listener) -> Details:
     try:
         return read_details(body)
     except Unread as cause:
-        details = Details(conversation=_id_in(body))
+        details = Details(conversation=conversation_id_in(body))
         if is_id(details.conversation):
             listener(Noted(conversation=details.conversation, note=f"its details cannot be read: {cause.message}"))
         return details
-
-
-def _id_in(body: bytes) -> str:
-    """The id of an element that cannot be read otherwise; empty where it has none."""
-    try:
-        return _BARE.decode(body).conversation_id
-    except (ValueError, RecursionError):
-        return ""
 
 
 def _rejected_element(conversation: str) -> RejectedElement:
     if not conversation:
         return RejectedElement("without an id", "it does not say which conversation it is")
     return RejectedElement(plain(repr(conversation), 80), "its id is none, so it can be no key in an archive")
-
-
-class _Bare(msgspec.Struct, rename="camel"):
-    conversation_id: str
-
-
-# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_BARE = msgspec.json.Decoder(_Bare)
 
 
 def _starts_in(details: Details, interval: Interval) -> bool:

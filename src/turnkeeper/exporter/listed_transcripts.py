@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from turnkeeper.archive.index import CallState
-from turnkeeper.genesys.endpoints.transcript_search import ListedTranscript
+from turnkeeper.genesys.endpoints.transcript_search import TranscriptListing
 from turnkeeper.genesys.interval import Interval
 
 __all__ = ["Listings"]
 
-Ask = Callable[[Interval, int], Awaitable[ListedTranscript | None]]
+Ask = Callable[[Interval, int], Awaitable[TranscriptListing | None]]
 
 _DAYS = 4
 _PAGES = 1000
@@ -25,7 +25,7 @@ class Listings:
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._days: OrderedDict[str, ListedTranscript | None] = OrderedDict()
+        self._days: OrderedDict[str, TranscriptListing | None] = OrderedDict()
         self._lock = anyio.Lock()
 
     async def of(self, call: CallState) -> frozenset[str] | None:

@@ -34,8 +34,8 @@ from turnkeeper.exporter.run_report import RunReport
 from turnkeeper.exporter.shutdown import GRACE_S, LOOK_S, stoppable, stopped
 from turnkeeper.exporter.windows import midnight
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.interval import Interval
+from turnkeeper.ids import is_id
 
 __all__ = ["Run", "by_id"]
 
