@@ -11,6 +11,7 @@ import msgspec
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.client import Genesys
+from turnkeeper.genesys.endpoints.directory import DirectoryKind
 from turnkeeper.genesys.filters import Filters
 
 __all__ = ["resolve_names"]
