@@ -188,5 +188,5 @@ _KINDS = {
     inspect.Parameter.POSITIONAL_OR_KEYWORD: "either",
     inspect.Parameter.VAR_POSITIONAL: "positional?",
     inspect.Parameter.KEYWORD_ONLY: "keyword",
-    inspect.Parameter.VAR_KEYWORD: "keyword?",
+    inspect.Parameter.VAR_KEYWORD: "keywords?",
 }
