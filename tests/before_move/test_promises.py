@@ -161,7 +161,7 @@ def test_metrics_and_json_keep_their_names(tmp_path: Path) -> None:
     assert {name: sorted(keys) for name, keys in lost.items() if keys} == {}
 
 
-PUBLIC = recorded("public")
+PUBLIC = {name: value for name, value in recorded("public").items() if name != "errors.Path"}  # pathlib's
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def _broken(before: Mapping[str, str] | None, now: Mapping[str, str] | None) -> 
 
 def _takes(now: str, before: str) -> bool:
     """Whether what was given so can be given so, and what could be left out can be left out."""
-    kinds = (now.rstrip("?"), before.rstrip("?"))
+    kinds = (now.replace("keywords", "keyword").rstrip("?"), before.rstrip("?"))
     return (kinds[0] == kinds[1] or kinds == ("either", "keyword")) and (now.endswith("?") or not before.endswith("?"))
 
 
