@@ -74,7 +74,7 @@ async def _ask_about_each(ask: Callable[[_Item], Awaitable[None]], items: Sequen
 
 
 async def _count_between(door: Genesys, first: str, last: str) -> int | None:
-    """How many conversations began on these days (both included); None where the platform does not say."""
+    """How many conversations began on these days (both included); None where the platform gives no total."""
     interval = Interval(_midnight_of(first), _midnight_of(last) + DAY)
     return (await door.conversation_page(interval, Filters(), 1)).total
 

@@ -10,18 +10,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import anyio
+import anyio.to_thread
 
 from turnkeeper.archive.archive import FetchedBody
 from turnkeeper.errors import Defect, Denied, Fatal, TurnkeeperError
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import Kind
-from turnkeeper.genesys.withheld import kept_form
+from turnkeeper.genesys.endpoints.directory import DirectoryKind
 from turnkeeper.payloads.details import Details
+from turnkeeper.payloads.document_secrets import spool_without_secrets
 from turnkeeper.spool import Spool
 
 __all__ = ["DirectoryCache", "NameLists", "ids_of", "names_of"]
 
-_KINDS: tuple[Kind, ...] = ("users", "queues", "wrapups")
+_KINDS: tuple[DirectoryKind, ...] = ("users", "queues", "wrapups")
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,16 @@ class NameLists:
     notes: Sequence[str] = ()
 
 
-def ids_of(details: Details | None) -> Mapping[Kind, Collection[str]]:
+def ids_of(details: Details | None) -> Mapping[DirectoryKind, Collection[str]]:
     """The ids whose names one conversation needs; none where its details are not known."""
     if details is None:
         return {}
     return {"users": details.user_ids, "queues": details.queue_ids, "wrapups": details.wrap_up_codes}
 
 
-async def names_of(platform: Genesys, ids: Mapping[Kind, Collection[str]] | None, spools: ExitStack) -> NameLists:
+async def names_of(
+    platform: Genesys, ids: Mapping[DirectoryKind, Collection[str]] | None, spools: ExitStack
+) -> NameLists:
     """Fetch the lists of names.
 
     ``ids`` says whose names are asked for. None asks for the whole directories, which is cheaper for many
@@ -92,7 +95,9 @@ class DirectoryCache:
         self._spools.close()
 
 
-async def _list_of_names(platform: Genesys, kind: Kind, ids: Collection[str] | None) -> tuple[Spool | None, str]:
+async def _list_of_names(
+    platform: Genesys, kind: DirectoryKind, ids: Collection[str] | None
+) -> tuple[Spool | None, str]:
     """One list of names as a body, or a note that says why there is none."""
     if ids is not None:
         return (await platform.names(kind, ids)).body, ""
@@ -101,4 +106,4 @@ async def _list_of_names(platform: Genesys, kind: Kind, ids: Collection[str] | N
         return None, listing.note
     spool = Spool()
     spool.write(listing.body)
-    return await kept_form(spool.seal()), listing.note
+    return await anyio.to_thread.run_sync(spool_without_secrets, spool.seal()), listing.note

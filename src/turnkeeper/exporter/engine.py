@@ -69,6 +69,10 @@ class ExportSettings:
             object.__setattr__(self, "concurrency", visitors)
 
 
+# The former name can be read too. In the class body a property would become the default of the parameter.
+ExportSettings.visitors = property(lambda settings: settings.concurrency)  # type: ignore[attr-defined]
+
+
 @dataclass
 class _Pass:
     """The state of one pass: conversations ``taken`` from the ledger and not begun, and how many are under way.

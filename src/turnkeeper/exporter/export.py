@@ -37,7 +37,7 @@ __all__ = ["Estimate", "estimate", "export"]
 _EXPORT: tuple[Action, Action] = ("export begun", "export")
 _RETRY: tuple[Action, Action] = ("retry begun", "retry")
 _USUAL_QUOTA = 300.0
-"""Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
+"""Requests a minute and token where the platform names no limit (client.credentials.token.rate.per.minute)."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ def export(
     stop: threading.Event | None = None,
     retry: bool = False,
 ) -> RunReport:
-    """Export everything wanted into the archive at ``to``; what is there already costs nothing.
+    """Export conversations into the archive at ``to``. What the archive holds already costs nothing.
 
-    What is wanted is said in words (``since`` … ``filters``, as in ``Range.of``), or is a ``Range`` or a ``Follow``.
+    The conversations are given in words (``since`` … ``filters``, as in ``Range.of``), or as a ``Range`` or ``Follow``.
 
     Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
     schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
-    run politely: what is under way is finished. ``retry`` makes everything that failed due at once; alone, it looks for
-    nothing new, and raises ``NotFound`` where there is no archive.
+    run politely: what is under way is finished first. ``retry`` makes everything that failed due at once; alone, it
+    looks for nothing new, and raises ``NotFound`` where there is no archive.
 
     Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
     with single conversations is in the report.
@@ -149,7 +149,7 @@ def estimate(
             await door.token_probe()
             wanted = await by_id(door, asked, listener)
             if wanted.interval is None:
-                # Each id is asked for in vain at worst; a hundred details cost one request.
+                # At worst each id costs one ask without a result. The details of a hundred cost one request.
                 found = RequestEstimate(len(wanted.ids), -(-len(wanted.ids) // 100), len(wanted.ids), 1.0, 0)
             else:
                 filters, by = wanted.filters, wanted.by
@@ -163,7 +163,7 @@ def estimate(
 
 
 def _audit_of_request(asked: Range | Follow | None) -> dict[str, Any]:
-    """What the audit says of a run that begins: never the words of a filter."""
+    """The audit's facts of a run that begins. They never hold the words of a filter."""
     if isinstance(asked, Follow):
         return {"follow": True, "filtered": bool(asked.filters)}
     if asked is None or (asked.interval is None and not asked.ids):
@@ -175,15 +175,15 @@ def _audit_of_request(asked: Range | Follow | None) -> dict[str, Any]:
 
 
 def _audit_of_result(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
-    """What the audit says at the end: the run's report, and its counts. One that followed has many reports."""
+    """The audit's facts at the end: the run's report and its counts. A run that followed has many reports."""
     if isinstance(asked, Follow):
         return {"follow": True, "ended": report.ended}
     counts = {name: getattr(report, name) for name in ("found", "visited", "done", "unread", "absent", "failed")}
     return {"run": keys.run(report.started_at, report.ended_at), "ended": report.ended} | counts
 
 
-def _single_range(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
-    if wanted is not None and said is not None:
+def _single_range(wanted: _Asked | None, in_words: Range | None) -> _Asked | Range | None:
+    if wanted is not None and in_words is not None:
         hint = "Leave out since, until, last and ids, or the Range."
         raise Misconfigured("a range was given twice", hint=hint)
-    return wanted or said
+    return wanted or in_words

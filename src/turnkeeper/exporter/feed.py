@@ -12,7 +12,7 @@ from turnkeeper.errors import Retriable
 from turnkeeper.exporter.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.exporter.ledger import NewConversation
 from turnkeeper.exporter.run_report import Failure
-from turnkeeper.genesys.endpoints.conversations import is_id
+from turnkeeper.ids import is_id
 
 __all__ = [
     "LISTED_AGAIN",

@@ -11,7 +11,7 @@ import msgspec
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import Kind
+from turnkeeper.genesys.endpoints.directory import DirectoryKind
 from turnkeeper.genesys.filters import Filters
 
 __all__ = ["resolve_names"]
@@ -39,7 +39,7 @@ async def resolve_names(platform: Genesys, filters: Filters, listener: Listener)
 
 
 async def _ids_of_kind(
-    platform: Genesys, kind: Kind, what: str, values: Sequence[str], listener: Listener
+    platform: Genesys, kind: DirectoryKind, what: str, values: Sequence[str], listener: Listener
 ) -> tuple[str, ...]:
     if not values:
         return ()

@@ -34,7 +34,7 @@ __all__ = ["GetResult", "export_conversation", "get"]
 
 @dataclass(frozen=True)
 class GetResult:
-    """What ``get`` did: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
+    """The result of ``get``: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
 
     ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
     ``troubles`` says why recordings that were asked for could not even be listed.
@@ -53,7 +53,7 @@ class GetResult:
 
     @property
     def document(self) -> dict[str, object]:
-        """The eight fields of the brief first, then what else is known. Plain data, ready for JSON."""
+        """The eight fields that scripts rely on first, then everything else. Plain data, ready for JSON."""
         manifest, summary = self.kept.manifest, self.kept.summary
         place = {"archived_at": manifest.archived_at, "storage_location": f"{self.archive}/{self.kept.key}"}
         sound = sync_of(manifest) if self.audio else {}

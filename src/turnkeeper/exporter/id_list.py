@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.genesys.endpoints.conversations import is_id
+from turnkeeper.ids import is_id
+from turnkeeper.payloads.details import CONVERSATION_ID
 
 __all__ = ["read_ids"]
 
@@ -88,5 +89,6 @@ def _ids_in(number: int, row: Sequence[str]) -> list[str]:
     if found or len(words) < 2:
         return found or words
     raise Misconfigured(
-        f"row {number} holds several values, none of them a UUID", hint="One id a line, or a heading conversationId."
+        f"row {number} holds several values, none of them a UUID",
+        hint=f"One id a line, or a heading {CONVERSATION_ID}.",
     )

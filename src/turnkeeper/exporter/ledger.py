@@ -1,4 +1,4 @@
-"""The local queue of an archive: what is wanted, who is at it, and when each thing is due again.
+"""The local queue of an archive: which conversations to export, which process has each, and when each is due again.
 
 Several processes on one machine share it: taking is one ``UPDATE … RETURNING``, and a lease says until when the process
 that took a conversation is believed to be alive. It is only a queue: the archive's
@@ -19,11 +19,11 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from turnkeeper.archive.index import AUDIO, CallState, LegState, merge_calls
+from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState, merge_calls
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Unavailable
 from turnkeeper.exporter.ledger_file import LedgerFile, sqlite_errors_of
-from turnkeeper.exporter.liveness import Presence
+from turnkeeper.exporter.liveness import Liveness
 from turnkeeper.settings import state_folder
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 LEASE_S = 600.0
-"""How long a taker is believed to be alive without saying so; it says so with every commit of its work."""
+"""How long a process is believed to be alive without renewing its lease. It renews it while it works."""
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
 _FACTS = msgspec.msgpack.Decoder(CallState)
@@ -48,7 +48,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 @dataclass(frozen=True)
 class NewConversation:
-    """A conversation to be kept: what is known of it, its details' own bytes, and the communications that the platform
+    """A conversation to export: what is known of it, the bytes of its details, and the communications that the platform
     lists as transcribed (None where it was not asked)."""
 
     call: CallState
@@ -58,7 +58,7 @@ class NewConversation:
 
 @dataclass(frozen=True)
 class DueConversation:
-    """A conversation that this process is at; ``tries`` counts the failures in a row so far."""
+    """A conversation that this process has taken; ``tries`` counts the failures in a row so far."""
 
     call: CallState
     day: str
@@ -69,7 +69,7 @@ class DueConversation:
 
 @dataclass(frozen=True, eq=False)
 class Settlement:
-    """What came of a conversation that was taken, and when it is due again (epoch ms; None: never)."""
+    """The result for a conversation that was ``taken``, and when it is due again (epoch ms; None: never)."""
 
     taken: DueConversation
     call: CallState
@@ -79,7 +79,7 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Outstanding:
-    """A conversation that stands failed or unread, or of which a leg failed or a recording is unread.
+    """A conversation that failed or is unread, or of which a leg failed or a recording is unread.
 
     ``due`` is when it is tried again (epoch ms; None: never), ``failed`` whether the last try failed,
     ``unread_audio`` whether a recording is unread.
@@ -103,7 +103,7 @@ class Due:
 
 
 def ledger_path(archive_url: str) -> Path:
-    """Where the queue of an archive stands on this machine."""
+    """The path of an archive's queue on this machine."""
     return state_folder() / f"{hashlib.sha256(archive_url.encode()).hexdigest()[:16]}.sqlite3"
 
 
@@ -120,9 +120,9 @@ class Ledger(LedgerFile):
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
         with sqlite_errors_of(path), ExitStack() as opened:
-            self._presence = Presence(path.parent / f"{path.stem}.exporters")
-            opened.callback(self._presence.close)
-            self._owner = self._presence.name
+            self._liveness = Liveness(path.parent / f"{path.stem}.exporters")
+            opened.callback(self._liveness.close)
+            self._owner = self._liveness.name
             super().__init__(path)
             opened.callback(super().close)
             self.free_the_dead()
@@ -133,31 +133,31 @@ class Ledger(LedgerFile):
         with self._transaction() as db:
             db.execute("UPDATE calls SET owner = NULL, leased = NULL WHERE owner = ?", (self._owner,))
         super().close()
-        self._presence.close()
+        self._liveness.close()
 
     def free_the_dead(self) -> None:
-        """What processes that are no more had taken is due for everybody again."""
+        """Give back what processes that ended had taken."""
         with self._transaction() as db:
             owners = [name for (name,) in db.execute("SELECT DISTINCT owner FROM calls WHERE owner IS NOT NULL")]
             for name in owners:
-                if not self._presence.alive(name):
+                if not self._liveness.alive(name):
                     db.execute("UPDATE calls SET owner = NULL, leased = NULL WHERE owner = ?", (name,))
 
-    def add(self, wanted: Iterable[NewConversation]) -> int:
-        """Put conversations in the queue; how many of them were new.
+    def add(self, conversations: Iterable[NewConversation]) -> int:
+        """Put conversations in the queue. Returns how many of them were new.
 
-        One that is known stays as it is, except that an open one takes its newer details, and one whose legs gained
-        transcripts since (``listed``) is due again.
+        A conversation that is known stays as it is, with two exceptions: one that has ended since takes its newer
+        details, and one for which more transcripts are ``listed`` now is due again.
         """
         new = 0
         now = self._now_ms()
         with self._transaction() as db:
-            for one in wanted:
-                new += self._add_conversation(db, one, now)
+            for conversation in conversations:
+                new += self._add_conversation(db, conversation, now)
         return new
 
     def take(self, most: int) -> list[DueConversation]:
-        """Up to so many conversations that are due and nobody is at; they are ours until the lease ends."""
+        """Take up to so many conversations that are due and that no process has. They are ours until the lease ends."""
         now = self._now_ms()
         with self._transaction() as db:
             rows = db.execute(
@@ -169,12 +169,12 @@ class Ledger(LedgerFile):
         return [_due_conversation(row) for row in rows]
 
     def settle(self, settlements: Sequence[Settlement]) -> int:
-        """Say what came of these; how many were still ours (a lease may have been lost to another)."""
+        """Store the results. Returns how many conversations were still ours (a lease may have been lost to another)."""
         rows = [
             (
                 one.call.state,
                 _ENCODER.encode(one.call),
-                # What the listing told is needed until the first transcript is archived.
+                # The details of the listing are needed until the first transcript is archived.
                 one.taken.details if one.due is not None and not one.call.generation else None,
                 one.due,
                 one.taken.tries + 1 if one.failed else 0,
@@ -193,7 +193,7 @@ class Ledger(LedgerFile):
         return done.rowcount
 
     def give_back(self, taken: DueConversation) -> None:
-        """It was not done after all: it is due for everybody again, at once."""
+        """Make a conversation that was taken and not processed due again, at once and for every process."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE calls SET owner = NULL, leased = NULL WHERE conversation = ? AND owner = ?",
@@ -201,22 +201,25 @@ class Ledger(LedgerFile):
             )
 
     def renew(self) -> None:
-        """Say that this process is alive: everything it has taken stays its own."""
+        """Renew the lease: everything that this process has taken stays its own."""
         until = self._now_ms() + int(LEASE_S * 1000)
         with self._transaction() as db:
             db.execute("UPDATE calls SET leased = ? WHERE owner = ?", (until, self._owner))
 
     def retry(self) -> int:
-        """Make everything that failed due at once, and what arrived and cannot be read; how many there are. An archived
+        """Make everything that failed or is unread due at once. Returns how many conversations that are. An archived
         call of which another leg or a recording failed is still archived: only its tries say so."""
         with self._transaction() as db:
-            failed = "state IN ('failed', 'unread') OR (tries > 0 AND state <> 'erased')"
-            done = db.execute(f"UPDATE calls SET due = ?, tries = 0 WHERE {failed}", (self._now_ms(),))  # noqa: S608
+            done = db.execute(
+                "UPDATE calls SET due = ?, tries = 0"
+                " WHERE state IN ('failed', 'unread') OR (tries > 0 AND state <> 'erased')",
+                (self._now_ms(),),
+            )
         return done.rowcount
 
     def reopen_audio(self) -> int:
-        """Make archived conversations that lack their recordings due at once; how many there are. Recordings may have
-        been asked for and left open, by runs that did not want them and saw their time go by."""
+        """Make archived conversations that lack their recordings due at once. Returns how many there are. Recordings
+        may have been asked for once and left open, while later runs without audio let their window end."""
         with self._transaction() as db:
             done = db.execute(
                 "UPDATE calls SET due = ? WHERE state IN ('done', 'unread') AND owner IS NULL"
@@ -226,7 +229,7 @@ class Ledger(LedgerFile):
         return done.rowcount
 
     def due(self) -> Due:
-        """What is left to do."""
+        """How much is left to do."""
         now = self._now_ms()
         with self._connection() as db:
             found = db.execute(
@@ -238,7 +241,7 @@ class Ledger(LedgerFile):
         return Due(*found)
 
     def next_due(self) -> int | None:
-        """When the next conversation is due that is not due yet (epoch ms)."""
+        """When the next conversation that is not due yet becomes due (epoch ms)."""
         with self._connection() as db:
             found = db.execute("SELECT min(due) FROM calls WHERE due > ?", (self._now_ms(),)).fetchone()
         return None if found is None else found[0]
@@ -249,18 +252,18 @@ class Ledger(LedgerFile):
             return dict(db.execute("SELECT state, count(*) FROM calls GROUP BY state"))
 
     def dirty(self) -> list[str]:
-        """The days that hold what the archive's index does not say yet."""
+        """The days with changes that the archive's index does not have yet."""
         with self._connection() as db:
             return [day for (day,) in db.execute("SELECT DISTINCT day FROM calls WHERE dirty ORDER BY day")]
 
     def changes(self, day: str) -> list[CallState]:
-        """The calls of a day that the archive's index does not know yet."""
+        """The calls of a day that have changed since the archive's index was written."""
         with self._connection() as db:
             rows = db.execute("SELECT facts FROM calls WHERE day = ? AND dirty", (day,))
             return [_FACTS.decode(facts) for (facts,) in rows]
 
     def committed(self, day: str, calls: Sequence[CallState]) -> None:
-        """These stand in the archive's index now; one that changed meanwhile stays to be committed."""
+        """Note that the archive's index has these calls. One that has changed meanwhile stays to be committed."""
         with self._transaction() as db:
             db.executemany(
                 "UPDATE calls SET dirty = 0 WHERE conversation = ? AND facts = ?",
@@ -269,7 +272,7 @@ class Ledger(LedgerFile):
             db.execute("INSERT OR IGNORE INTO days VALUES (?)", (day,))
 
     def restore(self, day: str, calls: Iterable[tuple[CallState, int | None]]) -> None:
-        """Take over what the archive's index says of a day, each call with its due time; what is here stays."""
+        """Take over a day of the archive's index, each call with its due time. What the queue knows stays."""
         with self._transaction() as db:
             for call, due in calls:
                 self._restore_call(db, day, call, due)
@@ -281,7 +284,7 @@ class Ledger(LedgerFile):
             return frozenset(day for (day,) in db.execute("SELECT day FROM days"))
 
     def erase(self, conversations: Iterable[str]) -> None:
-        """Forget everything about these except that they are erased; the archive's index is told so too."""
+        """Forget everything about these except that they are erased. The archive's index gets that too."""
         with self._transaction() as db:
             before = db.total_changes
             for conversation in conversations:
@@ -293,7 +296,7 @@ class Ledger(LedgerFile):
                 )
             changed = db.total_changes > before
         if changed:
-            with suppress(Unavailable):  # whoever holds the file now cleans it with the next commit
+            with suppress(Unavailable):  # the process that holds the file cleans it with its next commit
                 self.clean()
 
     def clean(self) -> None:
@@ -307,7 +310,7 @@ class Ledger(LedgerFile):
                 raise Unavailable(words, operation="erase", key=str(self.path), hint=hint)
 
     def is_first(self, chore: str, day: str) -> bool:
-        """Whether this is to be done on a day (ISO 8601), because it was not yet."""
+        """Whether a chore was not done yet on a day (ISO 8601). It counts as done from now on."""
         with self._transaction() as db:
             done = db.execute(
                 "INSERT INTO chores VALUES (?1, ?2) ON CONFLICT DO UPDATE SET day = ?2 WHERE day <> ?2", (chore, day)
@@ -315,18 +318,18 @@ class Ledger(LedgerFile):
         return done.rowcount > 0
 
     def close_window(self, name: str, start: str, stop: str) -> None:
-        """This stretch was listed to its end and the platform adds no more to it."""
+        """Note that a window was listed to its end and that the platform adds no more to it."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO windows VALUES (?, ?, ?)", (name, start, stop))
 
     def window_closed(self, name: str, start: str, stop: str) -> bool:
-        """Whether a stretch needs no listing any more."""
+        """Whether a window need not be listed again."""
         with self._connection() as db:
             query = "SELECT 1 FROM windows WHERE name = ? AND start = ? AND stop = ?"
             return db.execute(query, (name, start, stop)).fetchone() is not None
 
     def outstanding(self) -> list[Outstanding]:
-        """Every conversation that failed the last time, or that is kept and cannot be read in full."""
+        """Every conversation that failed at the last try, or that is archived and cannot be read in full."""
         with self._connection() as db:
             rows = db.execute(
                 "SELECT facts, due, state = 'failed' OR tries > 0, audio = 'unread' FROM calls WHERE conversation IN"
@@ -369,7 +372,7 @@ class Ledger(LedgerFile):
             return 0
         if not ((one.call.ended_at and not known.ended_at) or missing):
             if row[1] and one.details and not known.generation:
-                # Taken over from the archive's index: what the listing tells need not be asked for again.
+                # It was taken over from the archive's index, which has no details: those of the listing save a request.
                 db.execute(
                     "UPDATE calls SET details = ?, hint = ? WHERE conversation = ?",
                     (one.details, hint, one.call.conversation),
@@ -394,11 +397,12 @@ class Ledger(LedgerFile):
         known = _FACTS.decode(row[0])
         both = merge_calls(known, call)
         if both != known:
-            # Somebody else's progress; our own due time stands unless there is nothing left to do.
-            done = "NULL" if due is None and both.state in ("done", "unread", "erased") else "due"
+            # The index has another exporter's progress. Our own due time stays unless there is nothing left to do.
+            is_done = due is None and both.state in ("done", "unread", "erased")
             db.execute(
-                f"UPDATE calls SET facts = ?, state = ?, due = {done}, audio = ? WHERE conversation = ?",  # noqa: S608
-                (_ENCODER.encode(both), both.state, _audio_of(both), call.conversation),
+                "UPDATE calls SET facts = ?, state = ?, due = CASE WHEN ? THEN NULL ELSE due END, audio = ?"
+                " WHERE conversation = ?",
+                (_ENCODER.encode(both), both.state, is_done, _audio_of(both), call.conversation),
             )
 
 
@@ -438,8 +442,8 @@ def _day_of_call(call: CallState) -> str:
 
 
 def _audio_of(call: CallState) -> str:
-    """How the recordings stand: ``open`` while they may still come, ``unread``, ``settled``; empty where nobody asked
-    for them."""
+    """The state of the recordings: ``open`` while they may still come, ``unread``, ``settled``; empty where they were
+    never asked for."""
     leg = next((leg for leg in call.legs if leg.id == AUDIO), None)
     if leg is None:
         return ""
@@ -449,19 +453,19 @@ def _audio_of(call: CallState) -> str:
 
 
 def _lists_more(known: CallState, listed: frozenset[str]) -> bool:
-    # One whose link or file was not ready is listed too: it has its next ask already.
-    held = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed") or _is_unready(leg)}
-    return bool(known.legs) and "_media" not in held and not listed <= held
+    # A leg whose link or file was not ready is listed too. It has its next ask already.
+    known_legs = {leg.id for leg in known.legs if leg.state in ("done", "unread", "failed") or _is_unready(leg)}
+    return bool(known.legs) and WHOLE not in known_legs and not listed <= known_legs
 
 
 def _is_unready(leg: LegState) -> bool:
     return leg.state == "absent" and leg.reason.startswith("not ready")
 
 
-def _with_newer_facts(known: CallState, told: CallState) -> CallState:
-    """The newer account of who and when, with what had come of it so far."""
+def _with_newer_facts(known: CallState, listed: CallState) -> CallState:
+    """The newer facts of a listing, with the results so far."""
     return msgspec.structs.replace(
-        told,
+        listed,
         state=known.state,
         legs=known.legs,
         generation=known.generation,

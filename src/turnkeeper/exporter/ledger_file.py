@@ -60,7 +60,7 @@ class LedgerFile:
             for name, function in self.functions.items():
                 self._db.create_function(name, 1, function, deterministic=True)
             with self._transaction() as db:
-                # Another process may have been quicker.
+                # Another process may have taken them since the version was read.
                 for step in self.steps[self._version() :]:
                     for statement in filter(str.strip, step.split(";")):
                         db.execute(statement)
@@ -110,14 +110,14 @@ def sqlite_errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as cause:
-        said = str(cause)
+        message = str(cause)
         # Where its shared memory finds no room, SQLite knows of an I/O error only.
-        if "full" in said or ("I/O" in said and _free(path) < _ROOM):
+        if "full" in message or ("I/O" in message and _free(path) < _ROOM):
             hint = "Make room, or set XDG_STATE_HOME to a folder with more."
-            raise DiskFull(said, operation="write the ledger", key=str(path), hint=hint) from None
-        if "locked" in said or "busy" in said:
-            raise Unavailable(said, operation="write the ledger", key=str(path)) from None
-        raise Misconfigured(said, operation="open the ledger", key=str(path), hint=_WHERE) from None
+            raise DiskFull(message, operation="write the ledger", key=str(path), hint=hint) from None
+        if "locked" in message or "busy" in message:
+            raise Unavailable(message, operation="write the ledger", key=str(path)) from None
+        raise Misconfigured(message, operation="open the ledger", key=str(path), hint=_WHERE) from None
     except sqlite3.DatabaseError as cause:
         raise StoreRefused(str(cause), operation="open the ledger", key=str(path), hint=_REMOVE) from None
     except OSError as cause:

@@ -35,8 +35,8 @@ from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.exporter.directories import DirectoryCache, NameLists, ids_of, names_of
 from turnkeeper.exporter.recordings import FetchedRecordings, RecordingOptions, fetch_audio
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
+from turnkeeper.ids import is_id
 from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.select import Selection

@@ -1,6 +1,6 @@
 """The audio of one conversation: from the platform, or from where the platform's own export already put it.
 
-What goes wrong with audio is said beside the transcript and never costs it.
+An error of the audio is noted in the manifest and never costs the transcript.
 """
 
 from __future__ import annotations

@@ -34,14 +34,14 @@ from turnkeeper.exporter.run_report import RunReport
 from turnkeeper.exporter.shutdown import GRACE_S, LOOK_S, stoppable, stopped
 from turnkeeper.exporter.windows import midnight
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.interval import Interval
+from turnkeeper.ids import is_id
 
 __all__ = ["Run", "by_id"]
 
 T = TypeVar("T")
 _DIRECTORY_AGE = timedelta(minutes=15)
-"""A run that follows asks for the names of people and queues no more often, and only where something is to be kept."""
+"""A run that follows fetches the names of people and queues no more often, and only when it archives something."""
 
 
 async def by_id(door: Genesys, asked: Range, listener: Listener) -> Range:
@@ -51,7 +51,7 @@ async def by_id(door: Genesys, asked: Range, listener: Listener) -> Range:
 
 @dataclass
 class Run:
-    """One process's work on one archive, through doors that are open already: ``export`` opens the usual ones.
+    """One process's work on one archive, with a platform and an archive that are open already.
 
     ``grace`` and ``look`` say how ``stop`` ends it (``stoppable``).
     """
