@@ -1,4 +1,4 @@
-"""Small calls in an archive, for the tests of keeping, checking and erasing."""
+"""Small calls in an archive, for the tests of committing, checking and erasing."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ def details(conversation: str, started: str = "2026-09-21T13:33:20.000Z", **sess
     return FetchedBody(spool(document), "conversation")
 
 
-def keep(
+def commit_call(
     store: Store, conversation: str, words: str = SECRET, clock: ManualClock | None = None, **session: str
 ) -> CommitResult:
-    """One call of one leg with its details and names, as ``get`` keeps it."""
+    """Commit one call of one leg with its details and names, as ``get`` does."""
     archive = Archive(store, clock=clock or ManualClock())
-    arrived = [
+    bodies = [
         transcript(conversation, words),
         details(conversation, **session),
         FetchedBody(spool(USERS), "directory/users"),
     ]
-    return archive.commit(conversation, arrived)
+    return archive.commit(conversation, bodies)
 
 
 def view_key(store: Store, name: str) -> str:
-    """Where the current view of that name stands (``transcripts/call-1.json``)."""
+    """The key of the current view of that name (``transcripts/call-1.json``)."""
     manifest = current_manifest(store, keys.conversation_of(name) or "")
     view = manifest.view(name) if manifest else None
     assert view, name
@@ -80,13 +80,13 @@ def contents(store: Store) -> Mapping[str, bytes]:
     return {key: store.get(key) for key in store.list("")}
 
 
-def outside(store: Store) -> Mapping[str, bytes]:
-    """Everything but the archive's own notes."""
+def conversation_objects(store: Store) -> Mapping[str, bytes]:
+    """All objects except the archive's own notes."""
     return {key: data for key, data in contents(store).items() if not key.startswith("_turnkeeper/")}
 
 
 class Failing:
-    """A store whose ``operation`` fails after ``calls`` of it went well: the process is killed there."""
+    """A store whose ``operation`` raises ``Killed`` after it succeeded ``calls`` times, as if it were killed."""
 
     def __init__(self, store: Store, operation: str, calls: int) -> None:
         self._store, self._operation, self._left = store, operation, calls

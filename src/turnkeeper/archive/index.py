@@ -56,8 +56,9 @@ _SMALL = 1 << 16
 
 
 class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them.
-    ``fallback`` says that it is asked for only where the likelier ones gave nothing (stored as ``spare``)."""
+    """The transcript of one communication. Times are RFC 3339; ``asks`` counts the requests so far. A ``final`` leg is
+    not requested again.
+    ``fallback`` legs are requested only if no likelier leg has a transcript (stored as ``spare``)."""
 
     id: str
     state: State

@@ -140,10 +140,10 @@ def merge_recordings(
     before = {state.id: state for state in earlier}
     states = before | {state.id: state for state in given}
     merged = [_merge_recording(name, states[name], before.get(name), held, unread) for name in sorted(states)]
-    lacking = incomplete or {}
+    gaps = incomplete or {}
     return tuple(
-        RecordingState(state.id, "incomplete", lacking[state.id], state.format)
-        if state.state in _WITH_AUDIO and state.id in lacking
+        RecordingState(state.id, "incomplete", gaps[state.id], state.format)
+        if state.state in _WITH_AUDIO and state.id in gaps
         else RecordingState(state.id, state.state, remarks[state.id], state.format)
         if state.state == "done" and state.id in remarks
         else state

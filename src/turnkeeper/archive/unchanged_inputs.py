@@ -85,7 +85,7 @@ class UnchangedInputs:
             return None
 
     def _without_names(self, fetched: Mapping[Input, Source], details: Details | None) -> dict[Input, Source]:
-        """Leave out lists of names that name nobody new who took part in this conversation.
+        """Leave out lists that add no name of a person or a queue of this conversation.
 
         One way of fetching lists everybody, another only those who took part. So the lists are compared only by the ids
         that this conversation needs.
@@ -95,7 +95,7 @@ class UnchangedInputs:
             return dict(fetched)
         known = {body.source: body for body in self._earlier if inputs.is_directory(body.source)}
 
-        def names_nobody_new(body: Input, source: Source) -> bool:
+        def adds_no_name(body: Input, source: Source) -> bool:
             if not inputs.is_directory(body.source):
                 return False
             before = known.get(body.source)
@@ -108,7 +108,7 @@ class UnchangedInputs:
                 body.sha256, source, before.sha256, lambda: read_names(self._read_back(before)), ids
             )
 
-        return {body: source for body, source in fetched.items() if not names_nobody_new(body, source)}
+        return {body: source for body, source in fetched.items() if not adds_no_name(body, source)}
 
     def _without_recordings(self, fetched: Mapping[Input, Source]) -> dict[Input, Source]:
         """Leave out a list of recordings that says nothing new.

@@ -46,7 +46,7 @@ Kind = Literal[
     "changed",  # there, with other bytes than listed
     "stray",  # there, and listed by no manifest
     "link",  # a link, pipe or device in the archive's folder: never followed, never opened
-    "leftover",  # what a writer that is gone left behind
+    "leftover",  # a file that a writer left behind when it ended
     "foreign",  # a manifest lists another conversation's object
     "unreadable",  # a manifest, or a note, cannot be read
     "earlier",  # an input of an earlier generation is gone
@@ -70,9 +70,9 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class _Objects:
-    """The keys of one conversation's manifests and of its other objects, as far as the listings came to them together.
+    """The keys of one conversation's manifests and of its other objects, as far as the listings show them together.
 
-    Without ``manifests`` the others may be of a conversation that has some: stores list in slightly different orders.
+    If ``manifests`` is empty, the conversation may have some all the same: folders are not always listed in one order.
     """
 
     conversation: str

@@ -47,7 +47,7 @@ def parse_address(text: str) -> Address:
     if match is None:
         _refuse_half_address(text)
         return Address(path=_expand_home(text))
-    # What stands before an @ is credentials: they are not part of the address, and must not be shown.
+    # The part before an @ is credentials, which are not part of the address and must not be shown.
     scheme, authority, path = match[1].lower(), match[2].rpartition("@")[2], match[3]
     if scheme == "file":
         return Address(path=_decode_file_address(text, authority, path))

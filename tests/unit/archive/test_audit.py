@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.unit.archive.audit_tampering import audited, breaches, head_of, undetected
-from tests.unit.small_calls import contents, keep
+from tests.unit.small_calls import commit_call, contents
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.audit import Audit, AuditLine, AuditWarning, Breach
@@ -225,7 +225,7 @@ def test_what_only_reads_goes_on_without_a_line_and_says_so(error: type[Exceptio
 
 
 def test_what_changes_an_archive_does_not_without_its_line(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     before = contents(quick)
     archive = Archive(Guarded(quick, keys.AUDIT, StoreRefused), clock=ManualClock())  # type: ignore[arg-type]
     for change in (lambda: archive.erase(["call-1"]), lambda: list(reread(archive, every=True))):
@@ -237,7 +237,7 @@ def test_what_changes_an_archive_does_not_without_its_line(quick: Store) -> None
 def test_reading_an_archive_is_one_line_whatever_is_read(tmp_path: Any) -> None:
     archive = Archive(str(tmp_path))
     for name in ("call-1", "call-2"):
-        keep(archive.store, name)
+        commit_call(archive.store, name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(open_transcripts(str(tmp_path)))) == 2

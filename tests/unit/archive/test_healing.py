@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.small_calls import SECRET, contents, details, keep, spool, transcript, view_key
+from tests.unit.small_calls import SECRET, commit_call, contents, details, spool, transcript, view_key
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import FetchedBody
@@ -36,7 +36,7 @@ def kinds(store: Store) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("damage", ["missing", "changed", "grown"])
 def test_an_input_that_is_missing_or_changed_is_stored_again(damage: str, store: Store) -> None:
     """K8: an input missing or changed in ``raw/``; running again heals."""
-    manifest = keep(store, CALL).manifest
+    manifest = commit_call(store, CALL).manifest
     before = contents(store)
     for one in manifest.inputs:
         if damage == "missing":
@@ -45,14 +45,14 @@ def test_an_input_that_is_missing_or_changed_is_stored_again(damage: str, store:
             data = before[one.key]
             store.put(one.key, data + b" " if damage == "grown" else data.replace(b"a", b"b"))
     assert {kind for kind, _ in kinds(store)} == {"missing" if damage == "missing" else "changed"}
-    again = keep(store, CALL)
+    again = commit_call(store, CALL)
     assert not again.changed
     assert kinds(store) == []
     assert contents(store) == before
 
 
 def test_a_list_of_names_that_is_gone_is_replaced_by_another(quick: Store) -> None:
-    kept = keep(quick, CALL)
+    kept = commit_call(quick, CALL)
     lost = next(one.key for one in kept.manifest.inputs if one.source == "directory/users")
     quick.delete(lost)
     archive = Archive(quick, clock=ManualClock())
@@ -63,7 +63,7 @@ def test_a_list_of_names_that_is_gone_is_replaced_by_another(quick: Store) -> No
 
 def test_a_view_whose_hash_is_wrong_is_not_shown_and_reread_builds_it_again(store: Store) -> None:
     """K8: a view whose hash is wrong."""
-    keep(store, CALL)
+    commit_call(store, CALL)
     key = view_key(store, keys.transcript(CALL))
     good = store.get(key)
     store.put(key, good.replace(b"four", b"five"))
@@ -78,7 +78,7 @@ def test_a_view_whose_hash_is_wrong_is_not_shown_and_reread_builds_it_again(stor
 
 
 def test_a_reader_that_jumps_about_gets_what_is_there(quick: Store) -> None:
-    keep(quick, CALL)
+    commit_call(quick, CALL)
     key = view_key(quick, keys.transcript(CALL))
     good = quick.get(key)
 
@@ -171,7 +171,7 @@ def test_details_that_say_more_are_news(quick: Store) -> None:
 def test_one_manifest_that_cannot_be_read_costs_its_own_conversation(damage: bytes, quick: Store) -> None:
     """K8: one truncated or newer manifest, a key ``../../etc/passwd`` in one: the other three, and a finding."""
     for number in range(4):
-        keep(quick, f"call-{number}")
+        commit_call(quick, f"call-{number}")
     place = "manifests/call-2/000001.json"
     if damage.startswith(b".."):
         document = json.loads(quick.get(place))
@@ -186,7 +186,7 @@ def test_one_manifest_that_cannot_be_read_costs_its_own_conversation(damage: byt
     named = ("foreign", "../../etc/passwd") if damage.endswith(b"}\n") or b"etc" in damage else ("unreadable", place)
     assert named in kinds(quick)
     with pytest.raises(Unread):
-        keep(quick, "call-2")
+        commit_call(quick, "call-2")
     assert quick.get(place) == damage
     assert archive.expire(timedelta(days=1)).proven
 
@@ -194,15 +194,15 @@ def test_one_manifest_that_cannot_be_read_costs_its_own_conversation(damage: byt
 def test_superseded_views_stay_a_day_and_are_then_swept(store: Store) -> None:
     clock = ManualClock()
     archive = Archive(store, clock=clock)
-    keep(store, CALL, "first words", clock)
+    commit_call(store, CALL, "first words", clock)
     old = view_key(store, keys.transcript(CALL))
     reader = archive.transcript(CALL)
-    keep(store, CALL, "other words", clock)
+    commit_call(store, CALL, "other words", clock)
     new = view_key(store, keys.transcript(CALL))
     assert b"first words" in reader.read()
     clock.advance(timedelta(hours=47).total_seconds())
     # A third generation names the first one's view again.
-    keep(store, CALL, "first words", clock)
+    commit_call(store, CALL, "first words", clock)
     assert view_key(store, keys.transcript(CALL)) == old
     clock.advance(timedelta(hours=2).total_seconds())
     assert archive.sweep() == 0
@@ -219,7 +219,7 @@ def test_superseded_views_stay_a_day_and_are_then_swept(store: Store) -> None:
 def test_a_generation_committed_while_it_is_swept_keeps_its_views(quick: Store) -> None:
     clock = ManualClock()
     for words in ("first words", "other words"):
-        keep(quick, CALL, words, clock)
+        commit_call(quick, CALL, words, clock)
     clock.advance(timedelta(days=3).total_seconds())
 
     class Racing:
@@ -233,7 +233,7 @@ def test_a_generation_committed_while_it_is_swept_keeps_its_views(quick: Store) 
         def delete(self, key: str) -> None:
             if not self.raced:
                 self.raced = True
-                keep(quick, CALL, "first words", clock)
+                commit_call(quick, CALL, "first words", clock)
             quick.delete(key)
 
     store: Any = Racing()
@@ -244,8 +244,8 @@ def test_a_generation_committed_while_it_is_swept_keeps_its_views(quick: Store) 
 
 
 def test_erasing_covers_reserved_places_and_notes(quick: Store) -> None:
-    keep(quick, CALL, "first words")
-    keep(quick, CALL, "other words")
+    commit_call(quick, CALL, "first words")
+    commit_call(quick, CALL, "other words")
     mine = [
         f"attachments/{CALL}/0123456789abcdef.png",
         f"raw/{CALL}/_digital/0123456789abcdef.json",
@@ -265,7 +265,7 @@ def test_erasing_covers_reserved_places_and_notes(quick: Store) -> None:
 
 
 def test_a_conversation_without_a_view_says_so(quick: Store) -> None:
-    keep(quick, CALL)
+    commit_call(quick, CALL)
     with pytest.raises(NotFound, match="no such view"):
         Archive(quick).alignment(CALL)
 
@@ -273,7 +273,7 @@ def test_a_conversation_without_a_view_says_so(quick: Store) -> None:
 @pytest.mark.parametrize("damage", ["missing", "changed", "cut", "no list"])
 def test_names_that_are_lost_cost_the_names_and_nothing_else(damage: str, store: Store) -> None:
     """Last round: ``reread --all`` refused every call where a list of names was lost."""
-    before = keep(store, CALL)
+    before = commit_call(store, CALL)
     lost = next(one for one in before.manifest.inputs if one.source == "directory/users")
     data = store.get(lost.key)
     good = store.get(view_key(store, keys.transcript(CALL)))
@@ -286,7 +286,7 @@ def test_names_that_are_lost_cost_the_names_and_nothing_else(damage: str, store:
     assert (result.before, result.after) == ("done", "done")
     assert result.reason.startswith("directory/users cannot be read: ")
     assert "four" in archive.transcript(CALL).read().decode()
-    keep(store, CALL)
+    commit_call(store, CALL)
     assert kinds(store) == []
     [result] = reread(archive, every=True)
     assert (result.after, result.reason) == ("done", "")
@@ -297,7 +297,7 @@ def test_names_that_are_lost_cost_the_names_and_nothing_else(damage: str, store:
 @pytest.mark.parametrize("name", [keys.transcript(CALL), keys.summary(CALL)])
 def test_getting_a_call_again_builds_its_damaged_views_again(name: str, damage: str, store: Store) -> None:
     """Last round: a second ``get`` left a changed view as it was."""
-    keep(store, CALL)
+    commit_call(store, CALL)
     key = view_key(store, name)
     good = store.get(key)
     if damage == "missing":
@@ -307,15 +307,15 @@ def test_getting_a_call_again_builds_its_damaged_views_again(name: str, damage: 
     [finding] = Verification(store)
     assert "turnkeeper reread --all" in finding.detail
     assert "turnkeeper get ID" in finding.detail
-    assert not keep(store, CALL).changed
+    assert not commit_call(store, CALL).changed
     assert store.get(key) == good
     assert kinds(store) == []
 
 
 def test_a_list_of_names_with_other_bytes_is_stored_again(store: Store) -> None:
-    kept = keep(store, CALL)
+    kept = commit_call(store, CALL)
     key = next(one.key for one in kept.manifest.inputs if one.source == "directory/users")
     good = store.get(key)
     store.put(key, good.replace(b"Ada", b"Bob"))
-    keep(store, CALL)
+    commit_call(store, CALL)
     assert store.get(key) == good

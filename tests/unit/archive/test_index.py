@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.unit.small_calls import details, keep, transcript
+from tests.unit.small_calls import commit_call, details, transcript
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
@@ -46,16 +46,16 @@ def days(store: Store) -> dict[str, bytes]:
 
 def test_the_index_knows_what_was_kept_one_by_one(store: Store) -> None:
     """K1: status of an archive that get made counts."""
-    keep(store, "call-1")
-    keep(store, "call-2")
+    commit_call(store, "call-1")
+    commit_call(store, "call-2")
     assert index(store) == {"call-1": 1, "call-2": 1}
     [call, _] = Index(store).read(DAY).calls
     assert (call.state, call.started_at) == ("done", "2026-09-21T13:33:20.000Z")
     assert [(leg.id, leg.state, leg.final) for leg in call.legs] == [("leg-a", "done", True)]
     before = days(store)
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     assert days(store) == before
-    keep(store, "call-1", "other words")
+    commit_call(store, "call-1", "other words")
     assert index(store) == {"call-1": 2, "call-2": 1}
 
 
@@ -75,8 +75,8 @@ def test_a_call_without_details_is_of_no_day(quick: Store) -> None:
 
 
 def test_an_erased_call_stays_in_the_index_and_nothing_else_of_it(quick: Store) -> None:
-    keep(quick, "call-1")
-    keep(quick, "call-2")
+    commit_call(quick, "call-1")
+    commit_call(quick, "call-2")
     ErasableArchive(quick, clock=ManualClock()).erase(["call-1"])
     [erased, _] = Index(quick).read(DAY).calls
     assert (erased.conversation, erased.state, erased.legs, erased.reason) == ("call-1", "erased", (), "")
@@ -85,8 +85,8 @@ def test_an_erased_call_stays_in_the_index_and_nothing_else_of_it(quick: Store) 
 
 
 def test_reread_tells_the_index_before_it_ends(quick: Store) -> None:
-    keep(quick, "call-1")
-    keep(quick, "call-2")
+    commit_call(quick, "call-1")
+    commit_call(quick, "call-2")
     for key in list(quick.list(keys.STATES)):
         quick.delete(key)
     assert [result.changed for result in reread(archive_of(quick), every=True)] == [False, False]
@@ -114,7 +114,7 @@ def with_schedule(store: Store) -> None:
 
 
 def test_reindex_of_a_sound_index_changes_nothing(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     with_schedule(quick)
     before = days(quick)
     done = archive_of(quick).reindex()
@@ -124,8 +124,8 @@ def test_reindex_of_a_sound_index_changes_nothing(quick: Store) -> None:
 
 def test_reindex_gives_what_the_runs_gave(quick: Store) -> None:
     for name in ("call-1", "call-2", "call-3"):
-        keep(quick, name)
-    keep(quick, "call-2", "other words")
+        commit_call(quick, name)
+    commit_call(quick, "call-2", "other words")
     before = Index(quick).read(DAY)
     for key in list(quick.list(keys.STATES)):
         quick.delete(key)
@@ -134,7 +134,7 @@ def test_reindex_gives_what_the_runs_gave(quick: Store) -> None:
 
 
 def test_reindex_corrects_what_manifests_tell_and_keeps_what_only_runs_know(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     with_schedule(quick)
     wrong = [
         CallState(conversation="call-1", state="done", generation=7),
@@ -161,7 +161,7 @@ def test_reindex_corrects_what_manifests_tell_and_keeps_what_only_runs_know(quic
 def test_reindex_lists_what_cannot_be_read_and_does_the_rest(quick: Store) -> None:
     """K8: one truncated manifest; one damaged day of the index."""
     for name in ("call-1", "call-2", "call-3"):
-        keep(quick, name)
+        commit_call(quick, name)
     quick.put("manifests/call-2/000002.json", b'{"format": "turn')
     newest = max(days(quick))
     quick.put(newest, b"{")
@@ -237,7 +237,7 @@ def test_a_call_that_began_outside_the_calendar_has_a_place_in_the_index(start: 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[", b'{"calls": [{}]}'])
 def test_a_damaged_day_stops_no_other_day_and_reindex_builds_it_again(text: bytes, quick: Store) -> None:
     """Last round: a damaged day stayed red after an export."""
-    first = keep(quick, "call-1").manifest
+    first = commit_call(quick, "call-1").manifest
     [key] = days(quick)
     quick.put(key, text)
     archive_of(quick).commit("call-9", [transcript("call-9")])

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.unit.small_calls import contents, keep, transcript, view_key
+from tests.unit.small_calls import commit_call, contents, transcript, view_key
 
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.verify import Verification
@@ -48,7 +48,7 @@ def tree(folder: Path) -> list[str]:
 def test_nothing_behind_a_link_is_read_or_deleted(place: str, outside: Path, tmp_path: Path) -> None:
     """K8: a symlink inside the archive folder."""
     root, before = tmp_path / "archive", tree(outside)
-    keep(FolderStore(root), "call-1")
+    commit_call(FolderStore(root), "call-1")
     if (root / place).exists():
         (root / place).rename(tmp_path / "was there")
     (root / place).symlink_to(outside)
@@ -77,14 +77,14 @@ def test_a_link_for_all_of_a_kind_refuses_writing(outside: Path, tmp_path: Path)
     root.mkdir()
     (root / "raw").symlink_to(outside)
     with pytest.raises(StoreRefused, match="raw is a link"):
-        keep(FolderStore(root), "call-1")
+        commit_call(FolderStore(root), "call-1")
     assert not (outside / "call-1").exists()
 
 
 def test_no_sweep_follows_a_link(outside: Path, tmp_path: Path) -> None:
     """K8: _turnkeeper/incoming is a link."""
     root, before = tmp_path / "archive", tree(outside)
-    keep(FolderStore(root), "call-1")
+    commit_call(FolderStore(root), "call-1")
     (root / "_turnkeeper/incoming").rmdir()
     (root / "_turnkeeper/incoming").symlink_to(outside)
     store = FolderStore(root)
@@ -100,14 +100,14 @@ def test_the_archives_own_folder_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "archive").symlink_to(tmp_path / "disk")
     store = FolderStore(tmp_path / "archive")
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     assert found(store) == []
 
 
 def test_a_link_to_a_file_and_one_that_leads_back_are_no_objects(tmp_path: Path) -> None:
     root = tmp_path / "archive"
     store = FolderStore(root)
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     keys = list(store.list(""))
     (root / "raw/call-1/up").symlink_to("..")
     (root / "raw/call-1/leg-a/fedcba9876543210.json").symlink_to("/etc/hostname")
@@ -123,7 +123,7 @@ def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
     root = tmp_path / "archive"
     store = FolderStore(root)
     for name in ("call-1", "call-2", "call-3"):
-        keep(store, name)
+        commit_call(store, name)
     view = view_key(store, "transcripts/call-1.json")
     for key in (view, "manifests/call-2/000001.json", "manifests/call-4/000001.json"):
         (root / key).unlink(missing_ok=True)
@@ -186,7 +186,7 @@ def test_two_queues_with_a_number_sign_are_two_archives(moto: Moto) -> None:
         address = f"s3://calls/Queue #{number}"
         store = open_store(address, moto.settings)
         assert store.url == address
-        keep(store, f"call-{number}")
+        commit_call(store, f"call-{number}")
     assert {key.partition("/")[0] for key in moto.listed()} == {"Queue #1", "Queue #2"}
     Archive("s3://calls/Queue #1", moto.settings, clock=ManualClock()).erase(["call-1"])
     assert not [key for key in moto.listed() if key.startswith("Queue #1/manifests")]
@@ -202,7 +202,7 @@ def test_stray_keys_and_markers_stop_nothing(moto: Moto, tmp_path: Path) -> None
     """K2: one stray key, a dotted key, a zero-byte folder marker."""
     store = open_store("s3://calls/odd", moto.settings)
     for name in ("call-1", "call-2"):
-        keep(store, name)
+        commit_call(store, name)
     clean = list(store.list(""))
     for key in ODD:
         moto.put(f"odd/{key}", b"" if key.endswith("/") else b"x")
@@ -216,7 +216,7 @@ def test_stray_keys_and_markers_stop_nothing(moto: Moto, tmp_path: Path) -> None
     assert archive.transcript("call-2").read()
     # Of those in one folder that cannot be listed, the first is named.
     assert found(store) == sorted(("stray", key) for key in ODD if key != "raw//")
-    keep(store, "call-3")
+    commit_call(store, "call-3")
     assert archive.copy_to(str(tmp_path / "copy")) == len(list(store.list("")))
     assert archive.erase(["call-1"]).erasures[0].keys == 5
     assert [key for key in moto.listed() if key.startswith("odd/") and "//" in key]
@@ -358,7 +358,7 @@ class Caseless:
 def test_ids_that_differ_by_case_are_found_where_the_store_ignores_it(*, new: bool) -> None:
     """K8: the second does not take over the first."""
     store: Any = Caseless(open_store("memory://", StoreSettings()))
-    kept = keep(store, "call-a")
+    kept = commit_call(store, "call-a")
     archive = Archive(store, clock=ManualClock())
     with pytest.raises(Unread, match="capital letters") as caught:
         archive.commit("CALL-A", [transcript("CALL-A", "other words")], new=new)
@@ -372,7 +372,7 @@ def test_ids_that_differ_by_case_are_found_where_the_store_ignores_it(*, new: bo
 def test_names_of_manifests_that_are_none_are_found(tmp_path: Path) -> None:
     """K8: manifest ``0000007.json``."""
     store = open_store(str(tmp_path / "archive"))
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     before = contents(store)
     data = store.get("manifests/call-1/000001.json")
     odd = ["manifests/call-1/0000007.json", "manifests/call-1/1.json", "manifests/call-2/7.json"]
@@ -381,14 +381,14 @@ def test_names_of_manifests_that_are_none_are_found(tmp_path: Path) -> None:
     assert found(store) == sorted(("stray", key) for key in odd)
     archive = Archive(store, clock=ManualClock())
     assert [one.generation for one in archive.manifests()] == [1]
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     assert {key: data for key, data in contents(store).items() if key not in odd} == before
 
 
 def test_an_archives_own_note_that_is_a_pipe_is_never_opened(tmp_path: Path) -> None:
     """Last round: ``archive.json`` is a FIFO."""
     root = tmp_path / "archive"
-    keep(FolderStore(root), "call-1")
+    commit_call(FolderStore(root), "call-1")
     note = next(path for path in root.rglob("archive.json"))
     note.unlink()
     os.mkfifo(note)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.unit.small_calls import SECRET, contents, keep, outside, transcript
+from tests.unit.small_calls import SECRET, commit_call, contents, conversation_objects, transcript
 
 from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.reread import reread
@@ -62,7 +62,7 @@ def test_an_erased_conversation_is_not_kept_again_nor_rebuilt(store: Store) -> N
     assert "tombstones" in caught.value.hint
     with pytest.raises(Erased):
         archive.rebuild("call-1")
-    assert not outside(store)
+    assert not conversation_objects(store)
 
 
 def test_rereading_an_erased_conversation_says_so(quick: Store) -> None:
@@ -85,11 +85,11 @@ def test_a_conversation_erased_while_it_is_kept_is_undone(quick: Store) -> None:
             quick.put(key, data, **more)
 
     with pytest.raises(Erased):
-        keep(Meanwhile(), "call-1")  # type: ignore[arg-type]
-    assert [key for key in outside(quick) if "call-1" in key] == []
+        commit_call(Meanwhile(), "call-1")  # type: ignore[arg-type]
+    assert [key for key in conversation_objects(quick) if "call-1" in key] == []
     assert [note.conversation for note in PendingErasures(quick).all()] == ["call-1"]
 
 
 def test_the_secret_of_these_tests_is_where_it_should_be(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     assert sum(SECRET.encode() in data for data in contents(quick).values()) == 2

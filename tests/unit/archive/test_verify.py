@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.small_calls import contents, keep, outside, view_key
+from tests.unit.small_calls import commit_call, contents, conversation_objects, view_key
 
 from turnkeeper.archive.index import CallState, Index
 from turnkeeper.archive.manifest import encode
@@ -52,13 +52,15 @@ def raw(store: Store, conversation: str = "call-1") -> str:
 
 def test_a_sound_archive_has_no_findings_and_is_not_touched(store: Store) -> None:
     for number in range(5):
-        keep(store, f"call-{number}")
+        commit_call(store, f"call-{number}")
     before = contents(store)
     checking = Verification(store, views=True)
     assert list(checking) == []
     # Four objects a call (two inputs, two views), and one list of names for all.
     assert (checking.conversations, checking.objects) == (5, 5 * 4 + 1)
-    assert checking.size == sum(len(data) for key, data in outside(store).items() if not key.startswith("manifests/"))
+    assert checking.size == sum(
+        len(data) for key, data in conversation_objects(store).items() if not key.startswith("manifests/")
+    )
     assert contents(store) == before
 
 
@@ -68,7 +70,7 @@ def test_an_empty_place_has_no_findings(store: Store) -> None:
 
 def test_missing_changed_and_grown(store: Store) -> None:
     for number in (1, 2, 3):
-        keep(store, f"call-{number}")
+        commit_call(store, f"call-{number}")
     lost, damaged = view_key(store, "transcripts/call-1.json"), view_key(store, "summaries/call-2.json")
     store.delete(lost)
     store.put(damaged, store.get(damaged).replace(b"speech", b"SPEECH"))
@@ -82,8 +84,8 @@ def test_missing_changed_and_grown(store: Store) -> None:
 
 
 def test_one_flipped_bit_is_found(quick: Store) -> None:
-    keep(quick, "call-1")
-    for key in list(outside(quick)):
+    commit_call(quick, "call-1")
+    for key in list(conversation_objects(quick)):
         if key.startswith("manifests/"):
             continue
         whole = quick.get(key)
@@ -94,7 +96,7 @@ def test_one_flipped_bit_is_found(quick: Store) -> None:
 
 
 def test_strays_of_known_and_of_unknown_conversations(store: Store) -> None:
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     strays = [
         "raw/call-1/leg-z/0123456789abcdef.json",
         "raw/call-0/leg-a/0123456789abcdef.json",
@@ -110,20 +112,20 @@ def test_strays_of_known_and_of_unknown_conversations(store: Store) -> None:
 
 
 def test_a_crash_before_the_manifest_leaves_strays_and_the_next_run_takes_them_up(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     manifest = quick.get("manifests/call-1/000001.json")
     quick.delete("manifests/call-1/000001.json")
     # The index has it as done; of a run that crashed, the index knows nothing yet.
     assert {kind for kind, _ in found(quick)} == {"stray", "index"}
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     assert quick.get("manifests/call-1/000001.json") == manifest
     assert findings(quick) == []
 
 
 def test_an_earlier_generation_whose_input_is_gone(quick: Store) -> None:
-    keep(quick, "call-1", "first words")
+    commit_call(quick, "call-1", "first words")
     first = raw(quick)
-    keep(quick, "call-1", "other words")
+    commit_call(quick, "call-1", "other words")
     assert findings(quick) == []
     quick.delete(first)
     [finding] = findings(quick)
@@ -132,13 +134,13 @@ def test_an_earlier_generation_whose_input_is_gone(quick: Store) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"format":"turnkeeper.manifest/9"}', b"\xff\xfe", b"[]"])
 def test_an_unreadable_manifest_is_named_and_accuses_nobody(quick: Store, content: bytes) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     quick.put("manifests/call-1/000001.json", content)
     assert found(quick) == [("unreadable", "manifests/call-1/000001.json")]
 
 
 def test_a_manifest_in_the_wrong_place(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     quick.put("manifests/call-2/000001.json", quick.get("manifests/call-1/000001.json"))
     assert found(quick) == [("unreadable", "manifests/call-2/000001.json")]
 
@@ -146,8 +148,8 @@ def test_a_manifest_in_the_wrong_place(quick: Store) -> None:
 def test_a_hostile_manifest_reaches_nothing_outside_its_conversation(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "archive"), StoreSettings())
     (tmp_path / "secret").write_text("x")
-    kept = keep(store, "call-1")
-    keep(store, "call-2")
+    kept = commit_call(store, "call-1")
+    commit_call(store, "call-2")
     view = kept.manifest.views[0]
     lists = next(one for one in kept.manifest.inputs if one.source.startswith("directory/"))
     hostile = msgspec.structs.replace(
@@ -170,8 +172,8 @@ def test_a_hostile_manifest_reaches_nothing_outside_its_conversation(tmp_path: P
 
 
 def test_what_cannot_be_a_key_is_a_finding_and_ends_nothing(quick: Store) -> None:
-    kept = keep(quick, "call-1")
-    keep(quick, "call-2")
+    kept = commit_call(quick, "call-1")
+    commit_call(quick, "call-2")
     bad = msgspec.structs.replace(kept.manifest.inputs[0], key="raw/call-1/leg-a/a b.json", source="speech/leg-b")
     lists = next(one for one in kept.manifest.inputs if one.source.startswith("directory/"))
     inputs = (*kept.manifest.inputs, bad, msgspec.structs.replace(lists, sha256="none"))
@@ -183,7 +185,7 @@ def test_what_cannot_be_a_key_is_a_finding_and_ends_nothing(quick: Store) -> Non
 
 
 def test_selections_of_another_version_are_a_finding(quick: Store) -> None:
-    kept = keep(quick, "call-1")
+    kept = commit_call(quick, "call-1")
     odd = msgspec.structs.replace(kept.manifest, generation=2, selections=("mood.sad",))
     quick.put("manifests/call-1/000002.json", encode(odd))
     Archive(quick, clock=ManualClock()).reindex()
@@ -193,7 +195,7 @@ def test_selections_of_another_version_are_a_finding(quick: Store) -> None:
 
 def test_what_a_person_left_in_the_folders_is_stray_and_ends_nothing(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "archive"), StoreSettings())
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     for place in ("raw/_tmp/a.json", "manifests/_old/000001.json"):
         (tmp_path / "archive" / place).parent.mkdir(parents=True)
         (tmp_path / "archive" / place).write_text("x")
@@ -204,8 +206,8 @@ def test_what_a_person_left_in_the_folders_is_stray_and_ends_nothing(tmp_path: P
 
 
 def test_what_is_left_of_an_erased_conversation(quick: Store) -> None:
-    keep(quick, "call-1")
-    keep(quick, "call-2")
+    commit_call(quick, "call-1")
+    commit_call(quick, "call-2")
     Tombstones(quick).put("call-1", NOW)
     PendingErasures(quick).put("call-1", NOW, "request", "held", "2027-01-01T00:00:00.000Z")
     kinds = {finding.kind for finding in findings(quick)}
@@ -215,7 +217,7 @@ def test_what_is_left_of_an_erased_conversation(quick: Store) -> None:
 
 
 def test_the_index_is_compared(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     Tombstones(quick).put("call-3", NOW)
     index = Index(quick)
     index.commit(
@@ -236,13 +238,13 @@ def test_the_index_is_compared(quick: Store) -> None:
 
 
 def test_a_generation_the_archive_lost_is_missed_by_the_index(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     Index(quick).commit("2026-09-21", [CallState(conversation="call-1", state="done", generation=2)])
     assert [finding.kind for finding in findings(quick)] == ["index"]
 
 
 def test_a_view_that_is_built_otherwise_today(quick: Store) -> None:
-    kept = keep(quick, "call-1")
+    kept = commit_call(quick, "call-1")
     key = view_key(quick, "summaries/call-1.json")
     data = quick.get(key).replace(b"speech", b"legacy")
     quick.put(key, data)
@@ -260,7 +262,7 @@ def test_a_view_that_is_built_otherwise_today(quick: Store) -> None:
 def test_a_sample_is_the_same_for_a_seed_and_finds_what_it_looks_at(quick: Store) -> None:
     names = [f"call-{number:03}" for number in range(120)]
     for name in names:
-        keep(quick, name)
+        commit_call(quick, name)
         quick.delete(view_key(quick, f"summaries/{name}.json"))
     first = {finding.conversation for finding in findings(quick, sample=0.25, seed="a")}
     assert first == {finding.conversation for finding in findings(quick, sample=0.25, seed="a")}
@@ -281,7 +283,7 @@ def test_a_share_that_is_none(quick: Store, share: float) -> None:
 
 def test_files_of_a_crashed_writer_are_leftovers(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "archive"), StoreSettings())
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     incoming = tmp_path / "archive/_turnkeeper/incoming"
     own = f"{store._host}.{os.getpid()}.ab"  # type: ignore[attr-defined]
     gone = f"{store._host}.999999999.ab"  # type: ignore[attr-defined]
@@ -307,7 +309,7 @@ class Flaky:
 
 def test_what_the_store_does_not_answer_is_unchecked_and_the_rest_goes_on(quick: Store) -> None:
     for number in (1, 2, 3):
-        keep(quick, f"call-{number}")
+        commit_call(quick, f"call-{number}")
     lost = view_key(quick, "summaries/call-3.json")
     quick.delete(lost)
     flaky: Any = Flaky(quick, Unavailable("later", key="raw/call-2"), "raw/call-2")
@@ -327,7 +329,7 @@ def test_any_ids_in_any_order_give_no_false_findings(names: list[str], lost: int
     names = [name for name in names if ".." not in f"{name}."]
     store = open_store("memory://", StoreSettings())
     for name in names:
-        keep(store, name)
+        commit_call(store, name)
     assert findings(store) == []
     if names:
         key = view_key(store, f"transcripts/{names[lost % len(names)]}.json")
@@ -342,7 +344,7 @@ class Listing:
     url = "memory://"
 
     def __init__(self, store: Store, count: int) -> None:
-        self._keys = list(outside(store))
+        self._keys = list(conversation_objects(store))
         self._store, self._count = store, count
 
     def _name(self, number: int) -> str:
@@ -372,7 +374,7 @@ class Listing:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_archive(quick: Store) -> None:
-    keep(quick, "call-0000000")
+    commit_call(quick, "call-0000000")
 
     def peak(count: int) -> int:
         tracemalloc.start()

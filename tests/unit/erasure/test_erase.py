@@ -16,10 +16,10 @@ from tests.unit.small_calls import (
     SECRET,
     Failing,
     Killed,
+    commit_call,
     contents,
+    conversation_objects,
     details,
-    keep,
-    outside,
     spool,
     transcript,
 )
@@ -57,12 +57,12 @@ def erase(store: Store, *conversations: str) -> Proof:
 
 def test_everything_of_a_conversation_goes_and_nothing_of_another(store: Store) -> None:
     for name in ("call-1", "call-2", "call-1.json", "call-10"):
-        keep(store, name)
-    keep(store, "call-1", "a second generation")
-    others = {key: data for key, data in outside(store).items() if keys.conversation_of(key) != "call-1"}
-    mine = sorted(set(outside(store)) - set(others))
+        commit_call(store, name)
+    commit_call(store, "call-1", "a second generation")
+    others = {key: data for key, data in conversation_objects(store).items() if keys.conversation_of(key) != "call-1"}
+    mine = sorted(set(conversation_objects(store)) - set(others))
     proof = erase(store, "call-1")
-    assert outside(store) == others
+    assert conversation_objects(store) == others
     assert any(key.startswith("directory/") for key in others)
     [erasure] = proof.erasures
     assert (proof.proven, erasure.state, erasure.keys, proof.versioning) == (True, "erased", len(mine), "none")
@@ -71,11 +71,11 @@ def test_everything_of_a_conversation_goes_and_nothing_of_another(store: Store) 
     assert not list(PendingErasures(store).all())
     assert list(Verification(store)) == []
     with pytest.raises(Erased):
-        keep(store, "call-1")
+        commit_call(store, "call-1")
 
 
 def test_no_trace_of_content_is_left_in_notes_audit_or_proof(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     proof = erase(quick, "call-1")
     left = {key: data for key, data in contents(quick).items() if not key.startswith("directory/")}
     for data in (*left.values(), msgspec.json.encode(proof)):
@@ -90,7 +90,7 @@ def test_no_trace_of_content_is_left_in_notes_audit_or_proof(quick: Store) -> No
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(store: Store) -> None:
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     before = contents(store)
     plan = Archive(store, clock=ManualClock()).erase(["call-1"], dry_run=True)
     assert contents(store) == before
@@ -100,20 +100,20 @@ def test_a_dry_run_says_the_same_and_changes_nothing(store: Store) -> None:
 
 
 def test_a_conversation_nobody_archived_gets_a_tombstone_too(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     proof = erase(quick, "never-seen")
     assert (proof.erasures[0].state, proof.erasures[0].keys, proof.proven) == ("absent", 0, False)
     assert erase(quick, "never-seen").erasures == proof.erasures
     with pytest.raises(Erased):
-        keep(quick, "never-seen")
+        commit_call(quick, "never-seen")
 
 
 @pytest.mark.parametrize("how", ["objects", "index"])
 def test_an_id_in_other_capitals_is_the_one_that_the_archive_holds(how: str, quick: Store) -> None:
     """Last round: ``--conversation ID_IN_CAPITALS`` erases the call."""
-    keep(quick, "call-2")
+    commit_call(quick, "call-2")
     if how == "objects":
-        keep(quick, "call-1a")
+        commit_call(quick, "call-1a")
     else:
         Index(quick).commit("2026-09-21", [CallState(conversation="call-1a", state="pending")])
     [plan] = Archive(quick, clock=ManualClock()).erase(["CALL-1A"], dry_run=True).erasures
@@ -122,7 +122,7 @@ def test_an_id_in_other_capitals_is_the_one_that_the_archive_holds(how: str, qui
     [one] = proof.erasures
     assert (one.conversation, one.state, one.asked, proof.proven) == ("call-1a", "erased", "CALL-1A", True)
     assert list(Tombstones(quick).all()) == ["call-1a"]
-    assert not [key for key in outside(quick) if keys.conversation_of(key) == "call-1a"]
+    assert not [key for key in conversation_objects(quick) if keys.conversation_of(key) == "call-1a"]
     for spelled in ("call-1a", "Call-1a"):
         again = erase(quick, spelled)
         assert (again.proven, again.erasures[0].conversation, again.erasures[0].again) == (True, "call-1a", True)
@@ -130,23 +130,23 @@ def test_an_id_in_other_capitals_is_the_one_that_the_archive_holds(how: str, qui
 
 
 def test_an_id_in_capitals_that_an_earlier_version_barred_is_looked_for(quick: Store) -> None:
-    keep(quick, "call-1a")
+    commit_call(quick, "call-1a")
     Tombstones(quick).put("CALL-1A", ManualClock().now())
     assert erase(quick, "CALL-1A").erasures[0].conversation == "call-1a"
 
 
 def test_two_ids_that_differ_in_capitals_are_not_chosen_between(quick: Store) -> None:
     for name in ("call-1a", "Call-1A"):
-        keep(quick, name)
-    before = outside(quick)
+        commit_call(quick, name)
+    before = conversation_objects(quick)
     [one] = erase(quick, "CALL-1A").erasures
     assert (one.state, one.why) == ("absent", "not in the archive: 2 ids differ from it in capital letters only")
-    assert outside(quick) == before
+    assert conversation_objects(quick) == before
     assert erase(quick, "Call-1A").erasures[0].keys > 0
 
 
 def test_a_customer_who_is_nobody_is_refused(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     for nobody in ({"ani": ""}, {"external_contact": " "}, dict[str, str]()):
         with pytest.raises(Misconfigured, match="nobody is named"):
             list(Archive(quick).matches(**nobody))
@@ -155,8 +155,8 @@ def test_a_customer_who_is_nobody_is_refused(quick: Store) -> None:
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1", b'{"format": "turnkeeper.states/1"}'])
 def test_a_damaged_day_of_the_index_stops_no_erasure_and_is_said(text: bytes, quick: Store) -> None:
     """Last round: other days go on, ``reindex`` and another erasure finish it."""
-    keep(quick, "call-1")
-    keep(quick, "call-2")
+    commit_call(quick, "call-1")
+    commit_call(quick, "call-2")
     damaged = "_turnkeeper/states/2026-09-01/000001.json"
     quick.put(damaged, text)
     proof = erase(quick, "call-1")
@@ -186,7 +186,7 @@ def test_a_mistyped_address_is_no_archive(store: Store) -> None:
 
 
 def test_erasing_again_is_safe(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     erase(quick, "call-1")
     stone = quick.get("_turnkeeper/tombstones/call-1.json")
     again = erase(quick, "call-1")
@@ -196,8 +196,8 @@ def test_erasing_again_is_safe(quick: Store) -> None:
 
 @pytest.mark.parametrize("hostile", ["../call", "a/b", "", "raw", "*", "call-1/../call-2", "\x1b[2J"])
 def test_hostile_ids_are_refused_before_anything_is_done(quick: Store, hostile: str) -> None:
-    keep(quick, "call-1")
-    before = outside(quick)
+    commit_call(quick, "call-1")
+    before = conversation_objects(quick)
     if hostile == "raw":
         erase(quick, hostile)
     else:
@@ -205,7 +205,7 @@ def test_hostile_ids_are_refused_before_anything_is_done(quick: Store, hostile: 
             erase(quick, "call-1", hostile)
         assert "\x1b" not in str(caught.value)
         assert not list(Tombstones(quick).all())
-    assert outside(quick) == before
+    assert conversation_objects(quick) == before
 
 
 def test_strays_and_parts_without_a_manifest_go_too(quick: Store) -> None:
@@ -215,12 +215,12 @@ def test_strays_and_parts_without_a_manifest_go_too(quick: Store) -> None:
     quick.put("peaks/call-1/recording.dat", b"x")
     quick.put("alignment/call-1.json", b"x")
     assert erase(quick, "call-1").erasures[0].keys == 4
-    assert not outside(quick)
+    assert not conversation_objects(quick)
 
 
 def test_a_file_of_a_writer_that_nobody_can_ask_for_leaves_a_doubt(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "archive"), StoreSettings())
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     other = tmp_path / "archive/_turnkeeper/incoming/0badcafe.12.ab"
     other.write_text(SECRET)
     proof = erase(store, "call-1")
@@ -231,7 +231,7 @@ def test_a_file_of_a_writer_that_nobody_can_ask_for_leaves_a_doubt(tmp_path: Pat
 
 def test_neither_the_index_nor_its_generation_before_tells_of_an_erased_call(store: Store) -> None:
     """K6: the index held leg ids and reasons, also those of a call that was never archived."""
-    keep(store, "call-1")
+    commit_call(store, "call-1")
     leg = LegState(id="leg-of-it", state="failed", reason="words of it")
     for name in ("call-1", "call-3"):
         call = CallState(conversation=name, state="failed", queues=("queue-of-it",), reason="why of it", legs=(leg,))
@@ -245,8 +245,8 @@ def test_neither_the_index_nor_its_generation_before_tells_of_an_erased_call(sto
 
 def test_a_folder_keeps_no_empty_folders_and_no_leftovers(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "archive"), StoreSettings())
-    keep(store, "call-1")
-    keep(store, "call-2")
+    commit_call(store, "call-1")
+    commit_call(store, "call-2")
     gone = tmp_path / f"archive/_turnkeeper/incoming/{store._host}.999999999.ab"  # type: ignore[attr-defined]
     gone.write_text(SECRET)
     erase(store, "call-1")
@@ -260,7 +260,7 @@ def test_a_folder_keeps_no_empty_folders_and_no_leftovers(tmp_path: Path) -> Non
 
 
 def test_states_say_erased_and_nothing_else_of_the_call(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     leg = LegState(id="leg-a", state="done")
     call = CallState(conversation="call-1", state="done", started_at="2026-09-21T13:33:20Z", generation=1, legs=(leg,))
     Index(quick).commit(
@@ -273,9 +273,9 @@ def test_states_say_erased_and_nothing_else_of_the_call(quick: Store) -> None:
 
 
 def test_what_was_kept_while_it_was_erased_goes_when_erasures_are_finished(store: Store) -> None:
-    keep(store, "call-1")
-    keep(store, "call-2")
-    late = {key: data for key, data in outside(store).items() if keys.conversation_of(key) == "call-1"}
+    commit_call(store, "call-1")
+    commit_call(store, "call-2")
+    late = {key: data for key, data in conversation_objects(store).items() if keys.conversation_of(key) == "call-1"}
     erase(store, "call-1")
     for key, data in late.items():
         store.put(key, data)  # a writer that was killed before it looked whether this was still wanted
@@ -347,27 +347,27 @@ def test_no_document_names_it_afterwards(document: object) -> None:
 
 
 def test_tables_are_said_to_be_not_covered(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     quick.put("tables/turns/date=2026-09-21/part.parquet", b"PAR1")
     proof = erase(quick, "call-1")
     assert (proof.proven, proof.not_covered) == (False, ("tables/",))
 
 
 def test_a_store_that_cannot_be_asked_gives_no_proof(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     proof = Eraser(quick, ManualClock(), Versioning(None, "cannot be asked", "Ask.")).erase(["call-1"], "conversation")
     assert (proof.proven, proof.versioning, proof.erasures[0].state) == (False, "unknown", "unproven")
     assert proof.erasures[0].why == "cannot be asked"
-    assert not [key for key in outside(quick) if "call-1" in key]
+    assert not [key for key in conversation_objects(quick) if "call-1" in key]
 
 
 @pytest.mark.parametrize("operation", ["put", "delete", "list", "size"])
 @pytest.mark.parametrize("calls", range(26))
 def test_a_crash_at_any_call_is_finished_by_the_next_erasure(quick: Store, operation: str, calls: int) -> None:
-    keep(quick, "call-1")
-    keep(quick, "call-2")
+    commit_call(quick, "call-1")
+    commit_call(quick, "call-2")
     Index(quick).commit("2026-09-21", [CallState(conversation="call-1", state="done", generation=1)])
-    other = {key: data for key, data in outside(quick).items() if keys.conversation_of(key) == "call-2"}
+    other = {key: data for key, data in conversation_objects(quick).items() if keys.conversation_of(key) == "call-2"}
     clock = ManualClock()
     dying = Failing(quick, operation, calls)
     try:
@@ -377,25 +377,25 @@ def test_a_crash_at_any_call_is_finished_by_the_next_erasure(quick: Store, opera
         finished = False
     begun = quick.size("_turnkeeper/erasing/call-1.json") is not None
     stone = quick.size("_turnkeeper/tombstones/call-1.json") is not None
-    gone = not [key for key in outside(quick) if keys.conversation_of(key) == "call-1"]
+    gone = not [key for key in conversation_objects(quick) if keys.conversation_of(key) == "call-1"]
     assert not gone or stone, "content must not go before the tombstone stands"
     if stone:
         with pytest.raises(Erased):
-            keep(quick, "call-1")
+            commit_call(quick, "call-1")
     # Without naming it again, unless it was not begun at all.
     proof = Eraser(quick, clock, NOTHING_KEPT).erase([] if begun or finished else ["call-1"], "unfinished")
     assert proof.proven
-    assert not [key for key in outside(quick) if keys.conversation_of(key) == "call-1"]
-    assert other.items() <= outside(quick).items()
+    assert not [key for key in conversation_objects(quick) if keys.conversation_of(key) == "call-1"]
+    assert other.items() <= conversation_objects(quick).items()
     assert Index(quick).read("2026-09-21").calls[0].state == "erased"
     assert list(Verification(quick)) == []
 
 
 def test_a_customers_calls_are_found_and_only_those(store: Store) -> None:
-    keep(store, "call-1")
-    keep(store, "call-2", ani="tel:+34600000000")
-    keep(store, "call-3", direction="outbound", ani="tel:+18005550100", dnis="tel:+49 170 12345678")
-    keep(store, "call-4", ani="tel:017012345678")
+    commit_call(store, "call-1")
+    commit_call(store, "call-2", ani="tel:+34600000000")
+    commit_call(store, "call-3", direction="outbound", ani="tel:+18005550100", dnis="tel:+49 170 12345678")
+    commit_call(store, "call-4", ani="tel:017012345678")
     archive = Archive(store, clock=ManualClock())
     archive.commit("call-5", [transcript("call-5")])
     found = {match.conversation: match.how for match in archive.matches(ani="0049 170 123456-78")}
@@ -405,8 +405,8 @@ def test_a_customers_calls_are_found_and_only_those(store: Store) -> None:
 
 
 def test_a_number_in_an_earlier_generation_is_found_too(quick: Store) -> None:
-    keep(quick, "call-1")
-    keep(quick, "call-1", ani="tel:anonymous")
+    commit_call(quick, "call-1")
+    commit_call(quick, "call-1", ani="tel:anonymous")
     [match] = Archive(quick).matches(ani=CUSTOMER)
     assert (match.conversation, match.how) == ("call-1", "found")
 
@@ -416,7 +416,7 @@ def test_calls_expire_by_their_own_day(store: Store) -> None:
     archive = Archive(store, clock=clock)
     for name, started in (("old", "2025-11-01T23:59:59.000Z"), ("edge", "2025-11-02T00:00:00.000Z")):
         archive.commit(name, [transcript(name), details(name, started)])
-    keep(store, "young")
+    commit_call(store, "young")
     plan = archive.expire(timedelta(days=365), dry_run=True)
     assert [erasure.conversation for erasure in plan.erasures] == ["old"]
     proof = archive.expire(timedelta(days=365))
@@ -443,12 +443,12 @@ def test_the_index_and_the_transcript_know_the_day_too(quick: Store) -> None:
 
 
 def test_what_a_crash_left_without_a_manifest_expires_too(quick: Store) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     quick.delete("manifests/call-1/000001.json")
     assert [
         erasure.conversation for erasure in Archive(quick, clock=ManualClock()).expire(timedelta(days=7)).erasures
     ] == ["call-1"]
-    assert not [key for key in outside(quick) if "call-1" in key]
+    assert not [key for key in conversation_objects(quick) if "call-1" in key]
 
 
 @pytest.mark.parametrize(("text", "days"), [("365d", 365), ("52w", 364), (" 1D ", 1)])
@@ -473,7 +473,7 @@ def test_what_each_store_keeps_of_deleted_objects_is_known(store: Store) -> None
 
 @pytest.mark.parametrize("url", ["gs://bucket/calls", "az://account/container/calls"])
 def test_what_cannot_be_asked_is_unknown_and_leaves_no_note_behind(quick: Store, url: str) -> None:
-    keep(quick, "call-1")
+    commit_call(quick, "call-1")
     quick.url = url  # type: ignore[misc]
     assert detect_versioning(quick).keeps_versions is None
     proof = Archive(quick, clock=ManualClock()).erase(["call-1"])

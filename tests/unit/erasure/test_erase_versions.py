@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
-from tests.unit.small_calls import SECRET, Failing, Killed, keep, view_key
+from tests.unit.small_calls import SECRET, Failing, Killed, commit_call, view_key
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.index import CallState, Index, LegState
@@ -88,8 +88,8 @@ def place(local_s3: LocalS3, s3_settings: StoreSettings) -> Make:
 def busy(place: Place) -> None:
     """Two calls with several generations, overwritten and deleted objects, so that there are versions of everything."""
     for name in ("call-1", "call-2"):
-        keep(place.store, name)
-        keep(place.store, name, f"{SECRET} and more")
+        commit_call(place.store, name)
+        commit_call(place.store, name, f"{SECRET} and more")
         place.store.put(f"transcripts/{name}.json", SECRET.encode())
         place.store.delete(f"summaries/{name}.json")
         place.store.put_stream(f"audio/{name}/rec.0123456789abcdef.opus", BytesSource(SECRET.encode() * 300_000))
@@ -107,7 +107,7 @@ def test_no_version_is_left_of_an_erased_call_and_every_one_of_the_other(place: 
     assert (proof.proven, proof.versioning, proof.erasures[0].versions) == (True, "kept", count)
     assert not list(PendingErasures(here.store).all())
     with pytest.raises(Erased):
-        keep(here.store, "call-1")
+        commit_call(here.store, "call-1")
     assert here.versions("call-1") == []
 
 
@@ -135,9 +135,9 @@ def test_a_dry_run_counts_versions_and_deletes_none(place: Make) -> None:
 
 def test_a_bucket_that_kept_versions_once_still_has_them(place: Make) -> None:
     here = place()
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
     here.client.put_bucket_versioning(Bucket=here.bucket, VersioningConfiguration={"Status": "Suspended"})
-    keep(here.store, "call-1", "other words")
+    commit_call(here.store, "call-1", "other words")
     assert len(here.versions("transcripts/call-1")) == 2
     assert Archive(here.store, clock=ManualClock()).erase(["call-1"]).proven
     assert here.versions("call-1") == []
@@ -145,9 +145,9 @@ def test_a_bucket_that_kept_versions_once_still_has_them(place: Make) -> None:
 
 def test_objects_from_before_versioning_go_too(place: Make) -> None:
     here = place(versions=False)
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
     here.client.put_bucket_versioning(Bucket=here.bucket, VersioningConfiguration={"Status": "Enabled"})
-    keep(here.store, "call-1", "other words")
+    commit_call(here.store, "call-1", "other words")
     assert Archive(here.store, clock=ManualClock()).erase(["call-1"]).proven
     assert here.versions("call-1") == []
 
@@ -171,13 +171,13 @@ def test_what_a_lock_holds_is_named_with_its_date_and_hidden(place: Make) -> Non
     [note] = PendingErasures(here.store).all()
     assert (note.state, note.until) == ("held", max(hold.until for hold in erasure.held))
     with pytest.raises(Erased):
-        keep(here.store, "call-1")
+        commit_call(here.store, "call-1")
     assert here.versions("call-1") == held
 
 
 def test_once_the_lock_has_ended_the_next_erasure_finishes_it(place: Make) -> None:
     here = place(lock=True)
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
     key, version = here.versions("transcripts/call-1")[0]
     until = datetime.now(UTC) + timedelta(seconds=5)
     here.client.put_object_retention(
@@ -203,7 +203,7 @@ def test_once_the_lock_has_ended_the_next_erasure_finishes_it(place: Make) -> No
 
 def test_a_legal_hold_has_no_date_and_is_tried_again_each_time(place: Make) -> None:
     here = place(lock=True)
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
     key, version = here.versions("summaries/call-1")[0]
     where = {"Bucket": here.bucket, "Key": key, "VersionId": version}
     here.client.put_object_legal_hold(**where, LegalHold={"Status": "ON"})
@@ -219,7 +219,7 @@ def test_a_legal_hold_has_no_date_and_is_tried_again_each_time(place: Make) -> N
 def test_parts_of_broken_uploads_go(place: Make) -> None:
     for versions in (True, False):
         here = place(versions=versions)
-        keep(here.store, "call-1")
+        commit_call(here.store, "call-1")
         for name in ("call-1", "call-2"):
             key = f"calls/one/audio/{name}/rec.0123456789abcdef.opus"
             upload = here.client.create_multipart_upload(Bucket=here.bucket, Key=key)["UploadId"]
@@ -285,7 +285,7 @@ def test_without_boto3_no_proof_is_given_and_with_it_later_the_rest_goes(
     place: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = place()
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
     real = builtins.__import__
 
     def without_boto(name: str, *given: object, **more: object) -> object:
@@ -323,7 +323,7 @@ class Refusing:
 
 def test_an_identity_that_may_not_delete_versions_is_told_what_it_needs(place: Make) -> None:
     here = place()
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
     known = Versioning(
         keeps_versions=True, bucket=VersionedBucket(Refusing(here.client, "delete_objects"), here.bucket, "calls/one")
     )
@@ -335,7 +335,7 @@ def test_an_identity_that_may_not_delete_versions_is_told_what_it_needs(place: M
 
 def test_a_refusal_without_a_lock_is_no_lock(place: Make) -> None:
     here = place()
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
 
     class Silent(Refusing):
         def __getattr__(self, name: str) -> Any:
@@ -361,7 +361,7 @@ def test_a_bucket_that_may_not_be_asked_is_unknown(local_s3: LocalS3, s3_setting
 def test_a_key_that_continues_another_is_not_its_version(place: Make) -> None:
     here = place()
     for name in ("call", "call.json", "call-1"):
-        keep(here.store, name)
+        commit_call(here.store, name)
     bucket = detect_versioning(here.store).bucket
     assert bucket
     key = view_key(here.store, "transcripts/call.json")
@@ -374,7 +374,7 @@ def test_a_key_that_continues_another_is_not_its_version(place: Make) -> None:
 
 def test_uploads_that_may_not_be_looked_for_leave_a_doubt(place: Make) -> None:
     here = place()
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
 
     class Blind(Refusing):
         def get_paginator(self, name: str) -> Any:
@@ -391,7 +391,7 @@ def test_uploads_that_may_not_be_looked_for_leave_a_doubt(place: Make) -> None:
 
 def test_a_writer_that_does_not_stop_leaves_a_doubt(place: Make) -> None:
     here = place()
-    keep(here.store, "call-1")
+    commit_call(here.store, "call-1")
 
     class Writing(VersionedBucket):
         def delete(self, versions: Any) -> Any:

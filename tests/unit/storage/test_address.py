@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tests.unit.small_calls import keep
+from tests.unit.small_calls import commit_call
 
 from turnkeeper.archive.archive import Archive
 from turnkeeper.errors import Misconfigured
@@ -19,7 +19,7 @@ from turnkeeper.storage.object_store import open_store
 def test_a_folder_is_the_one_that_was_named(name: str, tmp_path: Path) -> None:
     """K1: ``#`` and ``?`` in the address of a folder, plain and as ``file://``."""
     plain = open_store(f"{tmp_path}/{name}")
-    keep(plain, "call-1")
+    commit_call(plain, "call-1")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     again = open_store(plain.url)
     assert again.url == plain.url

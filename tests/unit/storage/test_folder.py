@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from tests.unit.small_calls import keep
+from tests.unit.small_calls import commit_call
 
 from turnkeeper.archive.verify import Verification
 from turnkeeper.errors import Conflict, DiskFull, StoreRefused, Unavailable
@@ -305,7 +305,7 @@ def test_a_folder_that_an_erasure_removes_is_made_again(tmp_path: Path, *, creat
 
 def test_a_disk_that_cannot_be_read_is_said_and_ends_no_verification(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
-    kept = keep(store, "call-1")
+    kept = commit_call(store, "call-1")
     [view] = [one.key for one in kept.manifest.views if one.key.startswith("transcripts/")]
     (tmp_path / view).unlink()
     # The memory of this very process: it opens, and its first bytes are an I/O error.
