@@ -1,6 +1,7 @@
 """Documentation is executed: every command and snippet of README and docs runs here, in the order of its page.
 
-Placeholders are filled in (a conversation of the simulator, a bucket of SeaweedFS); nothing else is changed.
+Placeholders are filled in (a conversation of the simulator, a bucket of SeaweedFS); nothing else is changed. The output
+that a ``console`` block shows is compared with what its commands print.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
 atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
-LANGUAGES = {"python", "bash", "sh", "json", "toml", "crontab", "ini", "dockerfile", ""}
+LANGUAGES = {"python", "bash", "sh", "console", "json", "toml", "crontab", "ini", "dockerfile", ""}
 AT_HOME = ("make ", "python3 -m venv", "python3 -m pip", ".venv/", ". .venv/")
 """Commands of somebody who stands in a checkout."""
 INSTALLED = "/opt/turnkeeper/bin/turnkeeper"
@@ -73,6 +74,8 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
             _shell(f"set -eu\n{text}", env, tmp_path)  # a script as a whole
         elif block.language == "dockerfile":
             _container(text)
+        elif block.language == "console":
+            _session(text, env, tmp_path)
         else:
             for command in _commands(block.language, text):
                 _shell(command, env, tmp_path)
@@ -150,6 +153,24 @@ def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+def _session(text: str, env: Mapping[str, str], folder: Path) -> None:
+    """A session at a prompt: each ``$ command`` prints what stands below it, where ``…`` stands for anything."""
+    for command, shown in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.M):
+        done = subprocess.run(
+            ["bash", "-c", f"{command} 2>&1"],
+            cwd=folder,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        code = re.search(r"# .*exit code (\d)", command)
+        assert done.returncode == int(code[1] if code else 0), f"{command}\n{done.stdout}"
+        pattern = ".*".join(map(re.escape, shown.strip().split("…")))
+        assert re.fullmatch(pattern, done.stdout.strip(), re.S), f"{command}\n{done.stdout}\nis not\n{shown}"
+
+
 def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
     """A server: it must print its line when it is ready, and stop when it is told to."""
     start = ["bash", "-c", f"exec {command}"]
@@ -211,5 +232,44 @@ def test_every_verb_has_its_row_in_the_librarys_table() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, heading in re.findall(r"\]\((?!http)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name}: {target}"
+            assert not heading or heading in _anchors(there), f"{page.name}: {target}#{heading}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None:
+    named = set(re.findall(r"`([\w./-]+)`", (ROOT / page).read_text()))
+    tops = ("src/", "tests/", "docs/", "native/", "web/", "tools/", "benchmarks/")
+    paths = {name for name in named if name.startswith(tops) or name in ("native", "web")}
+    assert len(paths) > 10
+    assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+
+
+def test_every_module_that_a_page_for_contributors_runs_exists() -> None:
+    modules = re.findall(r"python -m ([\w.]+)", (ROOT / "CONTRIBUTING.md").read_text())
+    places = {module: ROOT / module.replace(".", "/") for module in modules}
+    missing = [name for name, place in places.items() if not (place.with_suffix(".py").exists() or place.is_dir())]
+    assert not missing
+
+
+def test_the_map_of_the_house_names_every_room() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = [path for path in (ROOT / "src/turnkeeper").iterdir() if path.is_dir() and (path / "__init__.py").exists()]
+    assert not [room.name for room in rooms if f"`src/turnkeeper/{room.name}/`" not in page]
+
+
+def test_the_map_of_the_house_has_the_layers_that_are_checked() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [re.sub(r" ?\|? ?\(\w+\)", "", line).strip() for line in contracts[0]["layers"]]
+    rows = re.findall(r"^\| \d+ \| (.+?) \|$", page, re.M)
+    shown = [row.replace("`", "").replace("\\|", "|") for row in rows]
+    assert shown == [layer for layer in layers if layer]
