@@ -260,13 +260,13 @@ def test_every_module_that_a_page_for_contributors_runs_exists() -> None:
     assert not missing
 
 
-def test_the_map_of_the_house_names_every_room() -> None:
+def test_the_architecture_names_every_room() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
     rooms = [path for path in (ROOT / "src/turnkeeper").iterdir() if path.is_dir() and (path / "__init__.py").exists()]
     assert not [room.name for room in rooms if f"`src/turnkeeper/{room.name}/`" not in page]
 
 
-def test_the_map_of_the_house_has_the_layers_that_are_checked() -> None:
+def test_the_architecture_shows_the_layers_that_are_checked() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = [re.sub(r" ?\|? ?\(\w+\)", "", line).strip() for line in contracts[0]["layers"]]
