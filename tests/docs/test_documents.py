@@ -253,6 +253,17 @@ def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None
     assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
 
 
+def test_every_module_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    package = ROOT / "src/turnkeeper"
+    rooms = {path.name for path in package.iterdir() if path.is_dir()}
+    drawn = re.findall(r"\b([a-z_]+)/([a-z_]+)\b", "".join(block.text for block in blocks(ROOT / "ARCHITECTURE.md")))
+    named = {*drawn, *re.findall(r"`([a-z_]+)\.([a-z_]+)`", page)}
+    places = [package / room / module for room, module in named if room in rooms]
+    assert len(places) > 10
+    assert not [place.name for place in places if not (place.is_dir() or place.with_suffix(".py").exists())]
+
+
 def test_every_module_that_a_page_for_contributors_runs_exists() -> None:
     modules = re.findall(r"python -m ([\w.]+)", (ROOT / "CONTRIBUTING.md").read_text())
     places = {module: ROOT / module.replace(".", "/") for module in modules}
