@@ -5,6 +5,9 @@ source distribution holds the built pages, so whoever installs from one needs no
 
 The part in C is built where there is a compiler. Without one the package is pure Python, which reads the same, slower;
 ``TURNKEEPER_NATIVE=1`` makes that an error (for those who publish wheels), ``TURNKEEPER_NATIVE=0`` leaves it out.
+
+An editable install gets neither, so that Python alone is enough to work on turnkeeper: ``make pages`` and
+``make native`` build them in the checkout.
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ COMPILER = "Install a C compiler and Python's headers (on Debian: apt-get instal
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Runs for wheels, editable installs and source distributions alike."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatch names it
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version == "editable":
+            self.app.display_info("no pages and no part in C in an editable install: make pages, make native")
+            return
         root = Path(self.root)
         if not (root / STATIC / "call.html").exists():
             _npm(root / "web", "ci", "--omit=dev", "--no-audit", "--no-fund")

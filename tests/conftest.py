@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from tools.parts import missing
 
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.simulator import Running, Simulation, serve
@@ -28,13 +29,50 @@ def pytest_configure() -> None:
         logging.basicConfig(filename=Path(place) / f"log-{worker}.txt", level=logging.DEBUG)
 
 
+OF_FIXTURE = {"s3": ["seaweedfs"], "local_s3": ["seaweedfs"], "chromium": ["chromium", "pages"]}
+"""The parts of ``tools/parts.py`` that a test needs because of a fixture; other tests are marked."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for part in OF_FIXTURE.get(fixture, ()):
+                item.add_marker(pytest.mark.needs(part=part))
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures meet what is missing
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A missing part fails the test with the command that brings it; nothing is skipped."""
+    lacks = [said for mark in item.iter_markers("needs") if (said := missing(mark.kwargs["part"]))]
+    if lacks:
+        pytest.fail("\n".join(lacks), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Slow tests are not traced: they measure time and memory, or run the same lines many thousand times."""
+    coverage = sys.modules.get("coverage")  # loaded where it traces this process
+    tracer = coverage.Coverage.current() if coverage and item.get_closest_marker("slow") else None
+    if tracer is None:
+        return (yield)
+    tracer.stop()
+    try:
+        return (yield)
+    finally:
+        tracer.start()
+
+
 # hypothesis would fail an example that takes 200 ms of wall time, which any does now and then beside other work.
 hypothesis.settings.register_profile("suite", deadline=None)
 # `make check` is run after every change; `make test` searches further.
 hypothesis.settings.register_profile("check", deadline=None, max_examples=10)
 hypothesis.settings.load_profile("suite")
 
-OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_")
+OURS = ("GENESYS_", "AWS_", "TURNKEEPER_", "AZURE_", "GOOGLE_", "COVERAGE_")
+TRACED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""With these coverage starts in a process. Only the ``cli`` fixture hands them on: what tests start themselves is often
+killed, starved or measured."""
 PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
@@ -64,10 +102,11 @@ Cli = Callable[..., Ran]
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, request: pytest.FixtureRequest) -> Cli:
     """Run ``turnkeeper`` as a user would: a process of its own. Its output stays on disk for the secret scan."""
     runs = tmp_path / "runs"
     runs.mkdir()
+    traced = {} if request.node.get_closest_marker("slow") else TRACED
 
     def run(
         *arguments: str,
@@ -81,7 +120,7 @@ def cli(tmp_path: Path) -> Cli:
             input=stdin,
             capture_output=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
+            env={**os.environ, **traced, "PYTHONFAULTHANDLER": "1", **(env or {})},
             timeout=timeout,
             check=False,
         )

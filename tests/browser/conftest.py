@@ -23,13 +23,10 @@ Open = Callable[..., Page]
 # Not for the session: while a browser is driven, a loop runs in this thread, and the next tests need their own.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    if not found:
-        pytest.fail("Chromium is not installed: apt-get install -y chromium")
     # Sound without a device, started by the test and not by a hand.
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
         yield browser
         browser.close()
 
@@ -104,7 +101,7 @@ def minute(tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Path]:
 
 def findings(page: Page) -> list[str]:
     """What axe-core finds that is serious or critical, one line each."""
-    if not AXE.exists():
+    if not AXE.exists():  # where the pages came from elsewhere
         pytest.fail("axe-core is not installed: make pages")
     page.evaluate(AXE.read_text())
     # Without its preload, for which it fetches the style of a folder's page: the policy lets nobody fetch.

@@ -22,6 +22,8 @@ from turnkeeper.model import Participant, TranscriptHeader, Turn, Word
 from turnkeeper.transcript.captions import columns
 from turnkeeper.transcript.turn_lines import Format, turn_writer
 
+pytestmark = pytest.mark.needs(part="ffmpeg")
+
 SAID: dict[str, str] = json.loads(Path(__file__).with_name("said.json").read_text())
 """A sentence of each language. A word ends at a space, and in scripts without spaces at ``|``."""
 

@@ -220,6 +220,7 @@ console.log(JSON.stringify(all));
 """waveform-data is what peaks.js reads audiowaveform's files with."""
 
 
+@pytest.mark.needs(part="node")
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("mono", [False, True])
 def test_waveform_data_reads_both_formats(pair: Path, bits: int, mono: bool, cli: Cli) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,10 +42,9 @@ def test_bash_completes(scripts: Path, line: str, offered: set[str]) -> None:
     assert set(done.stdout.split()) == offered
 
 
+@pytest.mark.needs(part="zsh")
 @pytest.mark.parametrize(("line", "offered"), CASES)
 def test_zsh_completes(scripts: Path, line: str, offered: set[str]) -> None:
-    if not shutil.which("zsh"):
-        pytest.fail("zsh is missing: apt-get install -y zsh")
     (scripts / ".zshrc").write_text(
         f"fpath=({scripts} $fpath)\nautoload -Uz compinit && compinit -u -D\n"
         "setopt AUTO_LIST NO_LIST_AMBIGUOUS NO_LIST_BEEP\nPROMPT='READY'\n"

@@ -42,6 +42,7 @@ def bare(folder: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.needs(part="pages")
 def test_the_wheel_holds_the_pages_and_their_licences(tmp_path: Path) -> None:
     """Built pages are taken as they are: whoever installs from a source distribution needs no npm."""
     done = wheel(checkout(tmp_path / "source", pages=True), tmp_path / "out", bare(tmp_path / "bin"))
@@ -58,6 +59,26 @@ def test_without_npm_the_mend_is_said(tmp_path: Path) -> None:
     done = wheel(checkout(tmp_path / "source", pages=False), tmp_path / "out", bare(tmp_path / "bin"))
     assert done.returncode != 0
     assert "Install Node.js 20 or newer with npm" in done.stderr + done.stdout
+
+
+def test_an_editable_install_takes_python_alone(tmp_path: Path) -> None:
+    source = checkout(tmp_path / "source", pages=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--prefix",
+        str(tmp_path / "prefix"),
+        "--ignore-installed",
+        "--editable",
+    ]
+    env = {**os.environ, "PATH": bare(tmp_path / "bin")}
+    done = subprocess.run([*command, str(source)], env=env, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (source / STATIC).exists()
+    assert not [*source.rglob("_native.*.so")]
 
 
 def test_nothing_third_party_is_committed() -> None:

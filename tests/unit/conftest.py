@@ -26,7 +26,10 @@ def s3_settings(local_s3: LocalS3) -> StoreSettings:
     return StoreSettings.from_environment(local_s3.environment())
 
 
-@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=pytest.mark.slow)])
+OF_S3 = [pytest.mark.slow, pytest.mark.needs(part="seaweedfs")]
+
+
+@pytest.fixture(params=["memory", "folder", pytest.param("s3", marks=OF_S3)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """A store of each kind, empty, with a prefix of its own."""
     if request.param == "memory":

@@ -67,6 +67,7 @@ class Guarded:
         self._store.put(key, data, **more)
 
 
+@pytest.mark.slow
 def test_every_change_of_one_line_is_found() -> None:
     """1,000 lines take some minutes: ``python -m tests.unit.archive.audit_tampering``."""
     assert undetected(30) == []

@@ -41,6 +41,7 @@ def legacy(archive: Archive) -> dict[str, bool]:
     return {one.conversation: any(view.has_legacy_key for view in one.views) for one in archive.manifests()}
 
 
+@pytest.mark.needs(part="pages")
 @pytest.mark.parametrize("folder", EARLIER, indirect=True)
 def test_it_is_opened_verified_read_and_reported_as_it_is(folder: Path, tmp_path: Path) -> None:
     before = files(folder)

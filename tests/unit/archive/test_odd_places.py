@@ -180,6 +180,7 @@ def moto() -> Iterator[Moto]:
         server.stop()
 
 
+@pytest.mark.slow
 def test_two_queues_with_a_number_sign_are_two_archives(moto: Moto) -> None:
     """K1: ``s3://calls/Queue #1``, then ``#2``."""
     for number in (1, 2):
@@ -197,6 +198,7 @@ ODD = ["manifests//x.json", "raw//", "raw/./x.json", "transcripts/../x.json", "n
 MARKERS = ["transcripts/", "manifests/", "raw/call-1/", "manifests/call-1/", "summaries/call-9/"]
 
 
+@pytest.mark.slow
 def test_stray_keys_and_markers_stop_nothing(moto: Moto, tmp_path: Path) -> None:
     """K2: one stray key, a dotted key, a zero-byte folder marker."""
     store = open_store("s3://calls/odd", moto.settings)

@@ -319,6 +319,7 @@ def test_what_the_store_does_not_answer_is_unchecked_and_the_rest_goes_on(quick:
 IDS = st.lists(st.from_regex(r"\A[a-c][a-cA-C0.\-_]{0,3}\Z"), min_size=1, max_size=6, unique=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(names=IDS, lost=st.integers(0, 5))
 def test_any_ids_in_any_order_give_no_false_findings(names: list[str], lost: int) -> None:

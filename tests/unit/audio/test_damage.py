@@ -33,6 +33,7 @@ def found(path: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
         return None, (cause.message,), (cause.message,)
 
 
+@pytest.mark.needs(part="ffmpeg")
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_length_is_what_ffmpeg_decodes_or_a_note_says_why_not(case: Case, tmp_path: Path) -> None:
@@ -198,6 +199,7 @@ def test_streams_of_different_rates_are_not_read_at_one_speed(tmp_path: Path) ->
     assert any("the rate changes to 16000 Hz" in note for note in notes)
 
 
+@pytest.mark.needs(part="ffmpeg")
 @pytest.mark.slow
 def test_no_mutation_crashes_hangs_grows_or_contradicts_ffmpeg() -> None:
     """K4's kind: a few of ``python -m tests.unit.audio.mutations 5000``."""
@@ -343,6 +345,7 @@ def test_what_stands_around_an_mp3_is_no_damage_of_it(name: str, around: tuple[b
     assert notes[1:] == before
 
 
+@pytest.mark.needs(part="ffmpeg")
 def test_the_delay_of_mp3_in_matroska_is_dropped_or_said(tmp_path: Path) -> None:
     """Where the file names the delay it is no missing sound; filling named at the end only was taken for the delay."""
     path = write_media(tmp_path / "m.mkv", bursts(4), "libmp3lame", out_rate=RATE)

@@ -61,6 +61,7 @@ def test_the_library_loads_nothing_before_it_is_used() -> None:
     assert imported("import turnkeeper") == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_loads_what_it_needs(verb: str) -> None:
     assert imported(f"import turnkeeper.cli.{verb}") <= MAY_LOAD[verb]

@@ -88,6 +88,7 @@ async def followed(nth: int, folder: Path) -> tuple[Points, Here, Ledger]:
     return points, here, ledger
 
 
+@pytest.mark.slow
 async def test_a_stop_ends_it_at_every_await(tmp_path: Path) -> None:
     """K6: a polite stop waits out sleeps of 30, 120, 600 s."""
     nth, points = 0, None
@@ -140,6 +141,7 @@ async def test_errors_come_through_as_they_are() -> None:
         await stoppable(work, threading.Event())
 
 
+@pytest.mark.slow
 async def test_no_thread_stays_behind_a_pause_and_the_archive_is_told_four_times_an_hour(tmp_path: Path) -> None:
     """K6: --follow leaks a thread at every pause, and each wake-up writes a report and the day's whole index."""
     stop, clock = threading.Event(), SleepyClock()

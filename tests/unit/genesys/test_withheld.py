@@ -100,6 +100,7 @@ def test_a_known_secret_in_a_document_is_replaced_and_said() -> None:
     assert withheld == ("a known secret",)
 
 
+@pytest.mark.slow
 def test_a_large_document_is_searched_as_it_streams() -> None:
     spool = Spool()
     turn = b'{"text":"what? when? where?"},'
@@ -115,6 +116,7 @@ def test_a_large_document_is_searched_as_it_streams() -> None:
     json.loads(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [b'"', b'\\"', b" "])
 def test_a_known_secret_in_a_large_document_is_found_wherever_it_stands(between: bytes) -> None:
     """K8: also across the pieces in which the document is read."""

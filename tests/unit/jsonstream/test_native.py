@@ -14,6 +14,8 @@ from tests.unit.jsonstream.elements import CASES, LONG, SIX, Case, agreed, decod
 from tests.unit.jsonstream.spelling import damaged, spelled
 from turnkeeper.jsonstream.native import native
 
+pytestmark = pytest.mark.needs(part="native")
+
 edge = Edge()
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs(part="gcc")]
 
 ROOT = Path(__file__).parents[3]
 STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")

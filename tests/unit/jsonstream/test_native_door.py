@@ -8,6 +8,8 @@ import pytest
 
 from turnkeeper.jsonstream import native
 
+pytestmark = pytest.mark.needs(part="native")
+
 
 class _Refusing:
     """As if its reader took other arguments."""

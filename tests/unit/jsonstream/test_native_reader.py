@@ -20,6 +20,8 @@ from tests.unit.jsonstream.spelling import spelled
 from turnkeeper.jsonstream.native import Columns, Field, Table, native
 from turnkeeper.payloads.dialects import phrases
 
+pytestmark = pytest.mark.needs(part="native")
+
 ROOT = Path(__file__).parents[3]
 every_case = pytest.mark.parametrize("case", CASES, ids=repr)
 

@@ -16,6 +16,8 @@ from tests.unit.jsonstream.elements import told
 from turnkeeper.jsonstream.native import Field, Table
 from turnkeeper.payloads.times import LONGEST, milliseconds
 
+pytestmark = pytest.mark.needs(part="native")
+
 MILLIS = Table(Field("at", "millis"))
 TEXT = Table(Field("said", "text"))
 NAME = Table(Field("said", "name"))

@@ -48,6 +48,7 @@ def refused(raw: bytes, kind: type[Unread] = Unread, *, limits: Limits | None = 
     return seen[0][3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_random_documents_in_random_chunks(seed: int) -> None:
     for number in range(150):

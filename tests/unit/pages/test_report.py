@@ -24,6 +24,8 @@ from turnkeeper.pages.page_data import Gap
 from turnkeeper.pages.report_journal import NAME, Journal
 from turnkeeper.storage.folder import FolderStore
 
+pytestmark = pytest.mark.needs(part="pages")
+
 DAY = 86_400_000
 
 

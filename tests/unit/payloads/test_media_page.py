@@ -30,6 +30,7 @@ class Drip(io.BytesIO):
         return super().read(self.step)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     st.dictionaries(st.text(max_size=6), JSON, max_size=4),

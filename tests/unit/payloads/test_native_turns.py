@@ -26,6 +26,8 @@ from turnkeeper.payloads.dialects import SHAPES, media, phrases, speech
 from turnkeeper.payloads.whole_document import Small
 from turnkeeper.transcript.assemble import Body, assemble
 
+pytestmark = pytest.mark.needs(part="native")
+
 
 class PythonMedia(media.MediaDialect):
     """The dialect as it is where nothing was built."""

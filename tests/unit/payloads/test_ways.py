@@ -149,6 +149,7 @@ def test_small_bodies_are_read_as_the_stream_reads_them(document: Any, escaped: 
     assert small == large or small[0] is large[0]
 
 
+@pytest.mark.slow
 @given(calls, st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_turns_without_words_are_the_same_turns(document: Any, large: bool) -> None:

@@ -322,6 +322,7 @@ class Failing(Recorder):
         self.send_error(500)
 
 
+@pytest.mark.slow
 def test_a_server_that_always_fails_is_tried_four_times() -> None:
     handler = type("Fresh", (Failing,), {"seen": []})
     with serving(handler) as port:
@@ -548,6 +549,7 @@ def test_a_conflict_of_a_plain_write_is_waited_out() -> None:
     assert (len(handler.seen), len(slept)) == (5, 4)
 
 
+@pytest.mark.slow
 def test_a_store_that_asks_to_slow_down_is_waited_for() -> None:
     """K3: 503 SlowDown beyond the client's own attempts."""
     told = {"seen": [], "refusals": 6, "status": 503, "code": "SlowDown"}

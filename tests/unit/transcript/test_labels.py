@@ -246,6 +246,7 @@ def test_letters_of_other_scripts_stay_whole(format_: str, text: str) -> None:
     assert text in written([Turn(text=text, role="customer", start_ms=0, end_ms=900)], format_)
 
 
+@pytest.mark.needs(part="ffmpeg")
 def test_ffmpeg_shows_markup_as_it_was_said(tmp_path: Path) -> None:
     """K5: what players of SubRip would obey is shown as written. The judge is ffmpeg."""
     said = [

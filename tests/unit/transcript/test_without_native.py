@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs(part="native")]
 
 HERE = Path(__file__)
 ROOT = HERE.parents[3]
