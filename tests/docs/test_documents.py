@@ -17,6 +17,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,24 +62,31 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
     fill = {"CONVERSATION": conversation, "4d3c2b1a-…": conversation, "--port 8080": "--port 0"}
     fill |= {INSTALLED: "turnkeeper"}
     _prepare(tmp_path, env, conversation)
-    for block in blocks(page):
-        assert block.language in LANGUAGES, f"{page.name}: nobody runs {block.language} blocks"
-        text = _filled(block.text, fill)
-        if block.language == "json":
-            json.loads(text)
-        elif block.language == "toml":
-            tomllib.loads(text)
-        elif block.language == "python":
-            _python(text, env, tmp_path)
-        elif block.language == "sh":
-            _shell(f"set -eu\n{text}", env, tmp_path)  # a script as a whole
-        elif block.language == "dockerfile":
-            _container(text)
-        elif block.language == "console":
-            _session(text, env, tmp_path)
-        else:
-            for command in _commands(block.language, text):
-                _shell(command, env, tmp_path)
+    with ExitStack() as servers:
+        for block in blocks(page):
+            _run(page, block, fill, env, tmp_path, servers)
+
+
+def _run(
+    page: Path, block: Block, fill: Mapping[str, str], env: dict[str, str], tmp_path: Path, servers: ExitStack
+) -> None:
+    assert block.language in LANGUAGES, f"{page.name}: nobody runs {block.language} blocks"
+    text = _filled(block.text, fill)
+    if block.language == "json":
+        json.loads(text)
+    elif block.language == "toml":
+        tomllib.loads(text)
+    elif block.language == "python":
+        _python(text, env, tmp_path)
+    elif block.language == "sh":
+        _shell(f"set -eu\n{text}", env, tmp_path)  # a script as a whole
+    elif block.language == "dockerfile":
+        _container(text)
+    elif block.language == "console":
+        _session(text, env, tmp_path, servers)
+    else:
+        for command in _commands(block.language, text):
+            _shell(command, env, tmp_path)
 
 
 def _commands(language: str, text: str) -> list[str]:
@@ -153,22 +161,40 @@ def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def _session(text: str, env: Mapping[str, str], folder: Path) -> None:
+def _session(text: str, env: dict[str, str], folder: Path, servers: ExitStack) -> None:
     """A session at a prompt: each ``$ command`` prints what stands below it, where ``…`` stands for anything."""
     for command, shown in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.M):
-        done = subprocess.run(
-            ["bash", "-c", f"{command} 2>&1"],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        code = re.search(r"# .*exit code (\d)", command)
-        assert done.returncode == int(code[1] if code else 0), f"{command}\n{done.stdout}"
+        if command.startswith("export "):
+            continue  # credentials: they are set already
+        if command.startswith("turnkeeper simulate "):
+            printed = _simulated(command, env, folder, servers)
+        else:
+            done = subprocess.run(
+                ["bash", "-c", f"exec 2>&1; {command}"],
+                cwd=folder,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            code = re.search(r"# .*exit code (\d)", command)
+            assert done.returncode == int(code[1] if code else 0), f"{command}\n{done.stdout}"
+            printed = done.stdout
         pattern = ".*".join(map(re.escape, shown.strip().split("…")))
-        assert re.fullmatch(pattern, done.stdout.strip(), re.S), f"{command}\n{done.stdout}\nis not\n{shown}"
+        assert re.fullmatch(pattern, printed.strip(), re.S), f"{command}\n{printed}\nis not\n{shown}"
+
+
+def _simulated(command: str, env: dict[str, str], folder: Path, servers: ExitStack) -> str:
+    """A simulator that runs to the end of the page: the commands after it talk to it. Returns the line it printed."""
+    start = ["bash", "-c", f"exec {command}"]
+    process = servers.enter_context(subprocess.Popen(start, cwd=folder, env=env, stdout=subprocess.PIPE, text=True))
+    servers.callback(process.terminate)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    ready = json.loads(line)
+    env |= {f"GENESYS_{name.upper()}": ready[name] for name in ("base_url", "client_id", "client_secret")}
+    env.pop("TURNKEEPER_CLOCK_URL")
+    return line
 
 
 def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
