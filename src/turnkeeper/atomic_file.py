@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["emerging", "no_room", "outfile", "written"]
+__all__ = ["disk_full", "output_path", "replace_atomically", "write_atomically"]
 
 _ARCHIVE = Path("_turnkeeper/archive.json")
 
 
-def outfile(path: Path) -> Path:
+def output_path(path: Path) -> Path:
     """The path that a finished file is moved to: ``path``, or what a link there points to.
 
     A move onto a device, a pipe or a socket would replace it for every program. A file inside an archive is one that
@@ -39,14 +39,14 @@ def outfile(path: Path) -> Path:
 
 
 @contextmanager
-def emerging(path: Path, operation: str) -> Iterator[Path]:
+def replace_atomically(path: Path, operation: str) -> Iterator[Path]:
     """A file to write beside ``path`` that takes its place when the block ends, and is removed when it fails.
 
-    Raises ``DiskFull`` where there is no room, ``Misconfigured`` for a bad folder and for what ``outfile`` refuses.
+    Raises ``DiskFull`` where there is no room, ``Misconfigured`` for a bad folder and for what ``output_path`` refuses.
     """
     part: Path | None = None
     try:
-        place = outfile(path)
+        place = output_path(path)
         part = place.with_name(place.name + ".part")
         yield part
         part.replace(place)
@@ -60,26 +60,26 @@ def emerging(path: Path, operation: str) -> Iterator[Path]:
 
 
 @contextmanager
-def written(path: Path, operation: str = "write") -> Iterator[BinaryIO]:
+def write_atomically(path: Path, operation: str = "write") -> Iterator[BinaryIO]:
     """Write beside ``path``, and move there at the end if the file then holds as many bytes as were written.
 
-    Raises what ``emerging`` raises.
+    Raises what ``replace_atomically`` raises.
     """
-    with emerging(path, operation) as part:
+    with replace_atomically(path, operation) as part:
         with part.open("wb") as file:
             yield file
             size = file.tell()
         if (held := part.stat().st_size) != size:
-            raise no_room(path, operation, f"holds {held} bytes of the {size} that were written")
+            raise disk_full(path, operation, f"holds {held} bytes of the {size} that were written")
 
 
-def no_room(path: Path, operation: str, message: str = "no room left") -> DiskFull:
+def disk_full(path: Path, operation: str, message: str = "no room left") -> DiskFull:
     """The error for a file that could not be written to its end."""
     return DiskFull(message, operation=operation, key=str(path), hint="Free some space, or write to another disk.")
 
 
 def _refused(cause: OSError, path: Path, operation: str) -> DiskFull | Misconfigured:
     if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return no_room(path, operation)
+        return disk_full(path, operation)
     said = f"cannot be written ({cause.strerror})"
     return Misconfigured(said, operation=operation, key=str(path), hint="Check the folder.")

@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol, Self, cast
 
 from turnkeeper.errors import DiskFull, Misconfigured
 
-__all__ = ["BytesSource", "Positional", "Source", "Spool"]
+__all__ = ["BytesSource", "PositionalReader", "Source", "Spool"]
 
 IN_MEMORY = 1 << 20
 
@@ -45,7 +45,7 @@ class BytesSource:
         return io.BytesIO(self._data)
 
 
-class Positional(io.RawIOBase):
+class PositionalReader(io.RawIOBase):
     """A reader of ``size`` bytes that keeps its own place in them; ``fill`` says how bytes are had from anywhere."""
 
     def __init__(self, size: int) -> None:
@@ -76,7 +76,7 @@ class Positional(io.RawIOBase):
         return count
 
 
-class _Slice(Positional):
+class _Slice(PositionalReader):
     """An independent reader of a shared file: positional reads, so several readers never disturb each other."""
 
     def __init__(self, descriptor: int, size: int) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import anyio
 
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.rate_limit import Pacer
+from turnkeeper.genesys.rate_limit import RateLimiter
 
 WINDOWS = 3
 
@@ -118,7 +118,7 @@ def lowered(*, limit: int, to: int, window: float, workers: int) -> Used:
 
 def cost(requests: int = 20_000) -> float:
     """Microseconds of CPU for planning one request."""
-    pacer = Pacer()
+    pacer = RateLimiter()
     began = time.process_time()
     for number in range(requests):
         now = number / 1000

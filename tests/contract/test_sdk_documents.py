@@ -15,8 +15,8 @@ from tests.contract.sdk_documents import Json, made
 from tests.field.spoiled import Answer, Request
 from tests.field.world import SPAN, World
 from turnkeeper.errors import TurnkeeperError
-from turnkeeper.genesys.endpoints.details_page import read_page, read_results
 from turnkeeper.payloads.details import read_details
+from turnkeeper.payloads.details_page import read_page, read_results
 from turnkeeper.payloads.recordings import read_recordings
 from turnkeeper.spool import Spool
 

@@ -17,8 +17,8 @@ from turnkeeper.clock import Clock
 from turnkeeper.events import Event, Fetched
 from turnkeeper.exporter.ledger import DueConversation, Ledger, NewConversation, Settlement
 from turnkeeper.spool import Source
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.disk import Disk
+from turnkeeper.storage.store import Store
 
 __all__ = ["CrashDisk", "CrashLedger", "CrashStore", "Points"]
 

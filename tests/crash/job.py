@@ -16,14 +16,15 @@ from tests.crash.doors import CrashDisk, CrashLedger, CrashStore, Points
 from turnkeeper.archive.archive import Archive
 from turnkeeper.clock import Clock, RemoteClock
 from turnkeeper.exporter.engine import ExportSettings
+from turnkeeper.exporter.pipeline import claim_archive
 from turnkeeper.exporter.range import Range
-from turnkeeper.exporter.run import Run, claimed
+from turnkeeper.exporter.run import Run
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.settings import PlatformSettings, StoreSettings
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 __all__ = ["Job", "Phase", "opened"]
 
@@ -78,7 +79,7 @@ class Job:
         archive = Archive(CrashStore(_store(self.to, self.env, points), points), clock=clock)
         platform = PlatformSettings.from_environment(self.env)
         async with Genesys(platform, clock=clock, listener=points.listener) as door:
-            await claimed(door, archive)
+            await claim_archive(door, archive)
             ledger = await anyio.to_thread.run_sync(CrashLedger, folder / phase.ledger, clock, points)
             try:
                 await self._run(door, archive, ledger, clock).once(_range(phase))
@@ -87,7 +88,7 @@ class Job:
 
     def _run(self, door: Genesys, archive: Archive, ledger: CrashLedger, clock: Clock) -> Run:
         settings = ExportSettings(
-            visitors=self.visitors, writers=min(self.visitors, 8), commit_seconds=self.commit_seconds
+            concurrency=self.visitors, writers=min(self.visitors, 8), commit_seconds=self.commit_seconds
         )
         return Run(door, archive, ledger, settings, clock, stop=threading.Event())
 

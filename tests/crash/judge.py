@@ -10,7 +10,7 @@ from typing import Any
 
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.index import CallState, Index
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = ["Holding", "holding"]
 

@@ -28,15 +28,16 @@ from turnkeeper.errors import StoreRefused, Unavailable
 from turnkeeper.events import Committed, Event, Noted
 from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.ledger import Ledger
+from turnkeeper.exporter.pipeline import claim_archive
 from turnkeeper.exporter.range import Follow, Range
-from turnkeeper.exporter.run import Run, claimed
+from turnkeeper.exporter.run import Run
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.spool import Source
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 SINCE, UNTIL, NOW = "2026-10-05T00:00:00Z", "2026-10-07T00:00:00Z", "2026-10-09T00:00:00Z"
 LATER = ("2026-10-09T00:10:00Z", "2026-10-09T02:00:00Z")
@@ -140,7 +141,7 @@ def test_what_ends_a_run_is_what_its_user_hears(platform: Platform, tmp_path: Pa
         clock = RemoteClock(running.clock_url)
         archive = Archive(store, clock=clock)
         async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
-            await claimed(door, archive)
+            await claim_archive(door, archive)
             interval = Interval(datetime.fromisoformat(SINCE), datetime.fromisoformat(UNTIL))
             with closing(Ledger(tmp_path / "ledger.sqlite3", clock)) as ledger:
                 await Run(door, archive, ledger, ExportSettings(), clock).once(Range(interval))
@@ -177,7 +178,7 @@ def test_following_goes_on_when_the_store_was_down_for_a_turn(platform: Platform
         clock = RemoteClock(running.clock_url)
         archive = Archive(store, clock=clock)
         async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
-            await claimed(door, archive)
+            await claim_archive(door, archive)
             with closing(Ledger(tmp_path / "ledger.sqlite3", clock)) as ledger:
                 run = Run(door, archive, ledger, ExportSettings(), clock, listener=listener, stop=stop)
                 interval = Interval(datetime.fromisoformat(SINCE), datetime.fromisoformat(UNTIL))

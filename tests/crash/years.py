@@ -33,13 +33,14 @@ from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.errors import Unavailable
 from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.ledger import Ledger
+from turnkeeper.exporter.pipeline import claim_archive
 from turnkeeper.exporter.range import Follow
-from turnkeeper.exporter.run import Run, claimed
+from turnkeeper.exporter.run import Run
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.spool import Source
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.store import Store
 
 __all__ = ["Sample", "Year", "lived", "table"]
 
@@ -213,7 +214,7 @@ async def _lived(folder: Path, platform: Any, days: int, every: timedelta) -> li
     clock = SharedClock(datetime.fromisoformat(START), platform, midnight)
     archive = ErasableArchive(store, clock=clock)
     async with Genesys(PlatformSettings.from_environment(env), clock=clock) as door:
-        await claimed(door, archive)
+        await claim_archive(door, archive)
         with closing(Ledger(folder / "ledger.sqlite3", clock)) as ledger:
             others = ErasableArchive(FolderStore(folder / "archive"), clock=clock)
             year = Year(door, others, store, ledger, days)

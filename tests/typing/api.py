@@ -28,7 +28,7 @@ def verbs() -> None:
 
 
 def bulk() -> None:
-    report = tk.export(to="archive", since="2026-10-01", until="2026-11-01", settings=tk.ExportSettings(visitors=8))
+    report = tk.export(to="archive", since="2026-10-01", until="2026-11-01", settings=tk.ExportSettings(concurrency=8))
     assert_type(report, tk.RunReport)
     assert_type(report.failures[0].hint, str)
     filters = tk.Filters.from_options(media_types=["voice"])

@@ -65,7 +65,7 @@ def keep(
         details(conversation, **session),
         FetchedBody(spool(USERS), "directory/users"),
     ]
-    return archive.keep(conversation, arrived)
+    return archive.commit(conversation, arrived)
 
 
 def view_key(store: Store, name: str) -> str:

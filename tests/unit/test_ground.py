@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import turnkeeper as tk
 from turnkeeper import errors
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.audio.timeline import sample, span
 from turnkeeper.cli.console import printable
 from turnkeeper.clock import ManualClock, RemoteClock, rfc3339
@@ -155,7 +155,7 @@ def test_a_file_that_lost_bytes_on_the_way_does_not_get_its_name(tmp_path: Path)
     out.write_bytes(b"earlier")
 
     def shortened() -> None:
-        with written(out) as file:
+        with write_atomically(out) as file:
             file.write(b"peaks!")
             file.flush()
             os.truncate(tmp_path / "peaks.dat.part", 3)
@@ -164,6 +164,6 @@ def test_a_file_that_lost_bytes_on_the_way_does_not_get_its_name(tmp_path: Path)
         shortened()
     assert [path.name for path in tmp_path.iterdir()] == ["peaks.dat"]
     assert out.read_bytes() == b"earlier"
-    with written(out) as file:
+    with write_atomically(out) as file:
         file.write(b"whole")
     assert out.read_bytes() == b"whole"

@@ -16,8 +16,7 @@ from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.redaction import plain
 from turnkeeper.known_secrets import KnownSecrets, hidden
 from turnkeeper.settings import StoreSettings
-from turnkeeper.storage.errors import StorePlace
-from turnkeeper.storage.errors import refusal as store_refusal
+from turnkeeper.storage.errors import StorePlace, store_error
 
 SECRET = "s3cr/et+Value=of~a_test"
 
@@ -150,14 +149,14 @@ def test_a_store_that_echoes_the_request_gives_nothing_away() -> None:
     )
     echo = "aws-secret-of-a-test aws-session-of-a-test X-Amz-Signature=feed Credential=feed"
     said = f"status code: 418 <Message>no {echo}</Message>"
-    text = str(store_refusal("GenericError", said, StorePlace("b"), "write", "k"))
+    text = str(store_error("GenericError", said, StorePlace("b"), "write", "k"))
     assert "418 no" in text
     assert not [part for part in ("aws-secret", "aws-session", "feed") if part in text]
 
 
 def test_an_endpoint_is_named_without_its_user() -> None:
     text = str(
-        store_refusal(
+        store_error(
             "GenericError", "error sending request", StorePlace("b", "https://me:pass@s3.local:9000/?x=1"), "write", "k"
         )
     )

@@ -1,1 +1,1 @@
-"""The destination: the door through which everything kept goes out, and comes back."""
+"""The archive: what is stored of each conversation, how it is committed, read back, checked and repaired."""

@@ -1,8 +1,8 @@
-"""The audit: a chain of small objects, one for each action on content, written once and never changed.
+"""The audit: one small object for each action on content, written once, never changed, and chained by hash.
 
-A line says who (the process's user and host), what, when and how many, and names conversations. It holds no content,
-nothing of a customer and no words of a question. Its number is in its key and counts without a gap; it holds the
-SHA-256 of the line before. Lines of version 1 stand by day and are not chained.
+A line says who (the process's user and host), what, when and how many, and names conversations. It has no content,
+nothing about a customer and no words of a query. Its number is in its key and counts without gaps, and it has the
+SHA-256 of the line before. Lines of version 1 are stored by day and are not chained.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from turnkeeper.archive import keys
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, Denied, DiskFull, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.ids import is_id
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 from turnkeeper.version import __version__
 
 __all__ = [
@@ -43,11 +43,13 @@ __all__ = [
 FORMAT = "turnkeeper.audit/2"
 HEAD_FORMAT = "turnkeeper.audit-head/1"
 LONGEST = 200
-NAMED = 1000
-"""A line names up to so many conversations; of more it says how many."""
+"""Characters of a fact."""
+MAX_NAMES = 1000
+"""A line names up to so many conversations. If there are more, it only says how many."""
 ATTEMPTS = 64
-"""So many other writers may be first, one after the other."""
+"""How often another writer may be first before this one gives up."""
 _SEAL = b',"sha256":"'
+"""What separates a line's content from the hash at its end."""
 
 Action = Literal[
     "get",
@@ -65,19 +67,19 @@ Action = Literal[
     "expire begun",
     "expire",
 ]
-"""What was done. What takes long has two lines, so that one that did not finish is seen too."""
+"""What was done. An action that takes long has two lines, so that one that did not finish is recorded too."""
 
 Fact = bool | int | float | str
 
 
 class AuditWarning(UserWarning):
-    """An archive that could not be written was read: its audit has no line of this reading."""
+    """An archive was read that could not be written, so its audit has no line about it."""
 
 
 class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One action. ``at`` is RFC 3339 in UTC; ``facts`` are counts and plain words; ``conversations`` are named where
-    they were known and not more than a thousand. ``number`` counts from 1, ``previous`` is the SHA-256 of the object
-    before, ``sha256`` that of this one without its last field. All three are absent in version 1.
+    """One action. ``at`` is RFC 3339 in UTC; ``facts`` are counts and options; ``conversations`` are the ids, if they
+    were known and at most a thousand. ``number`` counts from 1, ``previous`` is the SHA-256 of the object before, and
+    ``sha256`` that of this object without its last field. Version 1 has none of these three.
     """
 
     format: str
@@ -94,13 +96,14 @@ class AuditLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str = ""
 
     def concerns(self, conversation: str) -> bool | None:
-        """Whether it names the conversation; None where it names none at all, as a run over many does."""
-        named = self.conversations or [self.facts[name] for name in ("conversation",) if name in self.facts]
-        return conversation in named if named else None
+        """Whether it names the conversation; None if it names none at all, as the lines of exports do."""
+        names = self.conversations or [self.facts[name] for name in ("conversation",) if name in self.facts]
+        return conversation in names if names else None
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest line of a chain, to be kept apart: its ``number`` (0: there is none) and its object's SHA-256."""
+    """The newest line of a chain, to be kept outside the archive: its ``number`` (0: there is none) and its object's
+    SHA-256."""
 
     format: str
     archive: str
@@ -110,7 +113,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Breach(msgspec.Struct, frozen=True):
-    """Something wrong with the chain, at the line of this ``number`` (0: a line that has none)."""
+    """A fault of the chain, at the line of this ``number`` (0: a line without a number)."""
 
     kind: Literal["missing", "changed", "unreadable"]
     number: int
@@ -123,8 +126,8 @@ _LINE = msgspec.json.Decoder(AuditLine)
 class Audit:
     """The audit of an archive. Safe to use from several threads, processes and machines.
 
-    ``who`` is user and host; for tests, or for a service that acts for a person. ``required`` refuses a reading of
-    which no line can be written.
+    ``who`` is user and host, for tests and for a service that acts for a person. ``required`` makes
+    ``record_reading`` raise if it cannot write its line.
     """
 
     def __init__(
@@ -132,17 +135,17 @@ class Audit:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._user, self._host = who or (_user(), socket.gethostname())
+        self._user, self._host = who or (_user_name(), socket.gethostname())
         self._required = required
         self._lock = threading.Lock()
         self._newest: tuple[int, str] | None = None
 
     def record(self, action: Action, *, conversations: Collection[str] = (), **facts: Fact) -> AuditLine:
-        """Write one line. ``facts`` are for counts and options; never for a customer's number or words. Raises what the
-        store raises: what changes an archive and cannot be recorded should not be done.
+        """Write one line. ``facts`` are counts and options, and never a customer's number or words. Raises what the
+        store raises: an action that changes an archive must not be done if it cannot be recorded.
         """
         names = sorted({name for name in conversations if is_id(name)})
-        if len(names) > NAMED:
+        if len(names) > MAX_NAMES:
             names, facts = [], facts | {"conversations": len(names)}
         with self._lock:
             return self._append(
@@ -160,8 +163,8 @@ class Audit:
             )
 
     def record_reading(self, action: Action, *, conversations: Collection[str] = (), **facts: Fact) -> str:
-        """Write the line of something that only reads. Where this identity may not write, a sentence says that there
-        is none (else it is empty), or what the store raised is raised where a line is required.
+        """Write the line of an action that only reads. If this identity may not write, return a sentence that says so
+        (else an empty text), or raise what the store raised if a line is ``required``.
         """
         try:
             self.record(action, conversations=conversations, **facts)
@@ -172,12 +175,12 @@ class Audit:
         return ""
 
     def record_or_warn(self, action: Action, *, conversations: Collection[str] = (), **facts: Fact) -> None:
-        """The same, and the sentence is an ``AuditWarning``, for functions that have no other place for it."""
-        if said := self.record_reading(action, conversations=conversations, **facts):
-            warnings.warn(said, AuditWarning, stacklevel=2)
+        """Like ``record_reading``, with an ``AuditWarning`` instead of a returned sentence."""
+        if message := self.record_reading(action, conversations=conversations, **facts):
+            warnings.warn(message, AuditWarning, stacklevel=2)
 
     def lines(self) -> Iterator[tuple[str, AuditLine]]:
-        """The lines with their keys, those of version 1 first, then the chain. Raises ``Unread`` for what is none."""
+        """The lines with their keys: those of version 1, then the chain. Raises ``Unread`` for any other object."""
         for key, data in _objects(self._store):
             try:
                 yield key, _LINE.decode(data)
@@ -185,21 +188,21 @@ class Audit:
                 raise Unread(f"not a line of the audit ({cause})", operation="read", key=key) from None
 
     def check(self, head: Head | None = None) -> AuditCheck:
-        """Read the audit and check its chain, against a head that was kept apart where there is one."""
+        """Read the audit and check its chain, also against a head that was kept outside the archive."""
         return AuditCheck(self._store, head)
 
     def _append(self, line: AuditLine) -> AuditLine:
-        number, previous = self._newest or self._found_newest()
+        number, previous = self._newest or self._find_newest()
         for _ in range(ATTEMPTS):
             key = keys.audit(number + 1)
             line = msgspec.structs.replace(line, number=number + 1, previous=previous)
-            data = _sealed(line)
+            data = _seal(line)
             try:
                 self._store.put(key, data, create=True)
             except Conflict:
-                # A listing may lag behind the refusal.
+                # A listing may not show the other writer's line yet, but the line can be read.
                 self._newest = None
-                number, previous = max(self._found_newest(), (number + 1, _digest(self._store.get(key))))
+                number, previous = max(self._find_newest(), (number + 1, _digest(self._store.get(key))))
                 continue
             self._newest = number + 1, _digest(data)
             return _LINE.decode(data)
@@ -207,41 +210,41 @@ class Audit:
             f"{ATTEMPTS} times another writer was first", operation="write the audit", hint="Run it again."
         )
 
-    def _found_newest(self) -> tuple[int, str]:
-        """The number and the hash of the newest line: one listing of at most a thousand keys, however many there are.
+    def _find_newest(self) -> tuple[int, str]:
+        """The number and the hash of the newest line. Lists at most a thousand keys, however many lines there are.
 
-        Where the first line of a folder was removed, this may stop before it. The next line then takes its place, and
-        does not fit what follows, which the check says.
+        If the first line of a folder was removed, this may find an earlier line. The next line that is written then
+        takes the removed one's place, and the check reports that it does not fit the line after it.
         """
         block = self._newest_block()
         newest = max(filter(None, map(keys.parse_audit, self._store.list(keys.audit_block(block)))), default=0)
         try:
             return (newest, _digest(self._store.get(keys.audit(newest)))) if newest else (0, "")
         except NotFound:
-            return newest, ""  # removed this moment, and the check will say so
+            return newest, ""  # removed just now, which the check will report
 
     def _newest_block(self) -> int:
-        """The last folder of the chain whose first line is there: looked for in growing steps, then by halves."""
+        """The last folder of the chain whose first line exists, found by an exponential and then a binary search."""
 
-        def begun(block: int) -> bool:
+        def exists(block: int) -> bool:
             return self._store.size(keys.audit(block * keys.AUDIT_BLOCK)) is not None
 
-        above = 1
-        while begun(above):
-            above *= 2
-        low = above // 2
-        while above - low > 1:
-            middle = (low + above) // 2
-            low, above = (middle, above) if begun(middle) else (low, middle)
+        high = 1
+        while exists(high):
+            high *= 2
+        low = high // 2
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if exists(middle) else (low, middle)
         return low
 
 
 class AuditCheck:
-    """An iterator of lines, and of what is wrong between them, in the order of the chain; lines of version 1 first.
+    """An iterator of lines and faults in the order of the chain. Lines of version 1 come first.
 
-    ``lines`` and ``unchained`` (those of version 1 among them) and ``breaches`` count what was seen so far, ``newest``
-    is the number and hash of the last line of the chain. Who may write to the archive may write the chain anew from
-    any line to its end, or remove its end: only a ``head`` that was kept apart shows that.
+    ``lines``, ``unchained`` (the lines of version 1 among them) and ``breaches`` count what was read so far; ``newest``
+    is the number and hash of the last line of the chain. Whoever may write to the archive can write the chain again
+    from any line to its end, or remove its end. Only a ``head`` that was kept outside the archive shows that.
     """
 
     def __init__(self, store: Store, head: Head | None = None) -> None:
@@ -253,17 +256,17 @@ class AuditCheck:
     def __iter__(self) -> Iterator[AuditLine | Breach]:
         self.lines = self.unchained = self.breaches = 0
         self.newest = (0, "")
-        for one in self._walk():
-            self.breaches += isinstance(one, Breach)
-            self.lines += isinstance(one, AuditLine)
-            yield one
+        for item in self._lines_and_breaches():
+            self.breaches += isinstance(item, Breach)
+            self.lines += isinstance(item, AuditLine)
+            yield item
 
-    def _walk(self) -> Iterator[AuditLine | Breach]:
+    def _lines_and_breaches(self) -> Iterator[AuditLine | Breach]:
         for key, data in _objects(self._store):
             number = keys.parse_audit(key)
-            line = _decoded(data)
+            line = _decode_or_none(data)
             if number is not None:
-                yield from self._linked(number, line, data)
+                yield from self._check_link(number, line, data)
             elif line is None:
                 yield Breach("unreadable", 0, f"{key} is no line of the audit")
             self.unchained += number is None and line is not None
@@ -274,14 +277,15 @@ class AuditCheck:
             yield Breach(
                 "missing",
                 last + 1,
-                f"{_lines(last + 1, head.number)} gone: the head kept apart names line {head.number}",
+                f"{_lines_are(last + 1, head.number)} gone: the head kept apart names line {head.number}",
             )
 
-    def _linked(self, number: int, line: AuditLine | None, data: bytes) -> Iterator[Breach]:
+    def _check_link(self, number: int, line: AuditLine | None, data: bytes) -> Iterator[Breach]:
+        """The faults of one object of the chain, compared with the object before."""
         last, digest = self.newest
         self.newest = number, _digest(data)
         if number > last + 1:
-            yield Breach("missing", last + 1, f"{_lines(last + 1, number - 1)} gone")
+            yield Breach("missing", last + 1, f"{_lines_are(last + 1, number - 1)} gone")
         if line is None:
             yield Breach("unreadable", number, f"line {number} cannot be read")
         elif line.number != number or not _is_sealed(data):
@@ -293,32 +297,33 @@ class AuditCheck:
 
 
 def _objects(store: Store) -> Iterator[tuple[str, bytes]]:
-    """What stands in the audit's folders, in order: the days of version 1, then the chain."""
+    """The objects in the audit's folders, in order: the days of version 1, then the chain."""
 
-    def fetched(key: str) -> tuple[str, bytes] | None:
+    def get_or_none(key: str) -> tuple[str, bytes] | None:
         try:
             return key, store.get(key)
         except NotFound:
             return None
 
-    # Some stores list in no order.
-    yield from filter(None, each(fetched, sorted(store.list(keys.AUDIT))))
+    # Some stores do not list in order.
+    yield from filter(None, parallel_map(get_or_none, sorted(store.list(keys.AUDIT))))
 
 
-def _decoded(data: bytes) -> AuditLine | None:
+def _decode_or_none(data: bytes) -> AuditLine | None:
     try:
         return _LINE.decode(data)
     except msgspec.DecodeError:
         return None
 
 
-def _sealed(line: AuditLine) -> bytes:
+def _seal(line: AuditLine) -> bytes:
+    """Encode a line, with the SHA-256 of the rest as its last field."""
     body = msgspec.json.encode(line)
     return body[:-1] + _SEAL + _digest(body).encode() + b'"}\n'
 
 
 def _is_sealed(data: bytes) -> bool:
-    """Whether an object is as it was written, whatever fields a newer version has put into it."""
+    """Whether an object is unchanged. Works for fields of newer versions too, because it does not decode the line."""
     body, _, seal = data.rpartition(_SEAL)
     return seal == _digest(body + b"}").encode() + b'"}\n'
 
@@ -327,12 +332,12 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _lines(first: int, last: int) -> str:
+def _lines_are(first: int, last: int) -> str:
     return f"line {first} is" if first == last else f"lines {first} to {last} are"
 
 
-def _user() -> str:
-    """The process's user by its id: variables like LOGNAME are whatever somebody set them to."""
+def _user_name() -> str:
+    """The name of the process's user id. Variables like LOGNAME can be set to anything."""
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name

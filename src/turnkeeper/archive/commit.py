@@ -17,7 +17,7 @@ from turnkeeper.archive.generations import current_manifest
 from turnkeeper.archive.known_details import known_details, without_known_details
 from turnkeeper.archive.known_recordings import without_known_recordings
 from turnkeeper.archive.manifest import FORMAT, CommunicationState, Input, Manifest, SyncMode, View, encode
-from turnkeeper.archive.name_lists import KnownNames, relevant_ids
+from turnkeeper.archive.name_lists import NameCache, relevant_ids
 from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.views.builder import Built, Reading
 from turnkeeper.archive.views.reuse import Made, carried, chosen, make
@@ -26,9 +26,10 @@ from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent
 from turnkeeper.model import RecordingState, Summary
+from turnkeeper.payloads.details import Details
 from turnkeeper.payloads.directory import read_names
 from turnkeeper.spool import Source, Spool
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 from turnkeeper.transcript.select import Selection
 from turnkeeper.version import __version__
 
@@ -59,7 +60,7 @@ class CommitResult:
 
     ``key`` is the transcript's, or the manifest's where the inputs cannot be read: then ``summary`` is None and
     ``manifest.unread`` says why. ``selected`` counts the turns of each selection, by its slug. ``notes`` are
-    remarks of this reading.
+    remarks of this reading. ``details`` is what the archived details say, None where there are none to be read.
     """
 
     manifest: Manifest
@@ -68,6 +69,7 @@ class CommitResult:
     changed: bool
     selected: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    details: Details | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Committer:
         self,
         store: Store,
         clock: Clock,
-        names: KnownNames,
+        names: NameCache,
         *,
         listener: Listener = silent,
         spool_folder: Path | None = None,
@@ -182,7 +184,7 @@ class Committer:
     ) -> tuple[dict[Input, Source], Reading]:
         """What arrived, less what says nothing new, and the reading with the details that hold."""
         earlier = current.inputs if current else ()
-        arrived = without_known_details(request.arrived, earlier, back)
+        arrived = without_known_details(request.arrived, earlier, back, reading.details)
         if reading.details is None and any(inputs.is_directory(taken.source) for taken in arrived):
             reading = replace(reading, details=known_details(arrived, earlier, back))
         arrived = self._without_known_names(arrived, current, reading, back)
@@ -191,21 +193,18 @@ class Committer:
     def _stored(
         self, request: CommitRequest, manifest: Manifest, built: Built, current: Manifest | None
     ) -> CommitResult:
-        notes = tuple(built.notes)
         moves = request.move and current is not None and any(view.has_legacy_key for view in current.views)
         if current and not moves and current.says_the_same(manifest):
             self._put_views(built, current.views, current, thorough=True)
             self._listener(_archived(current, changed=False))
-            return CommitResult(
-                current, built.summary, _key(current), changed=False, selected=built.selected, notes=notes
-            )
+            return _result(current, built, changed=False)
         self._put_views(built, manifest.views, current)
         key = keys.manifest(manifest.conversation, manifest.generation)
         self._store.put(key, encode(manifest), create=True)
         if current is not None:
             self._supersede(built, current, manifest)
         self._listener(_archived(manifest, changed=True))
-        return CommitResult(manifest, built.summary, _key(manifest), changed=True, selected=built.selected, notes=notes)
+        return _result(manifest, built, changed=True)
 
     def _supersede(self, built: Built, current: Manifest, manifest: Manifest) -> None:
         named = {view.key for view in manifest.views}
@@ -352,6 +351,12 @@ def _key(manifest: Manifest) -> str:
     """The transcript's key; the manifest's own where there is none."""
     view = manifest.view(keys.transcript(manifest.conversation))
     return view.key if view else keys.manifest(manifest.conversation, manifest.generation)
+
+
+def _result(manifest: Manifest, built: Built, *, changed: bool) -> CommitResult:
+    return CommitResult(
+        manifest, built.summary, _key(manifest), changed, built.selected, tuple(built.notes), built.details
+    )
 
 
 def _archived(manifest: Manifest, *, changed: bool) -> Archived:

@@ -1,9 +1,10 @@
-"""The index of an archive: what is known of every conversation wanted, by day, and which windows were looked through.
+"""The index of an archive: the state of every selected conversation, by day, and which time windows were listed.
 
-One object per UTC day of conversation start and generation, written create-only: the highest generation is the whole
-day, or of a large one what changed since the whole one that it names. Two exporters that commit the same day meet on
-the conditional write; the second merges and writes the next one, so neither forgets what the other knows. Questions
-about dates are answered from here, never by listing manifests.
+A day is the UTC day on which a conversation started. Each commit writes a new generation of the day as one object,
+create-only. The highest generation holds the whole day, or, for a large day, only the changes since an earlier whole
+generation that it names. If two exporters commit the same day, the conditional write fails for the second one. It
+merges both accounts and writes the next generation, so nothing is lost. Questions about dates are answered from the
+index, never by listing manifests.
 """
 
 from __future__ import annotations
@@ -18,45 +19,45 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.errors import Conflict, Misconfigured, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.installation import upgrade_hint
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = [
     "AUDIO",
     "WHOLE",
     "CallState",
-    "DayStates",
     "Index",
+    "IndexDay",
     "LegState",
     "ListedWindow",
     "State",
-    "counting",
-    "merged",
+    "merge_calls",
+    "relevant_legs",
 ]
 
 FORMAT = "turnkeeper.states/1"
 CHANGES_FORMAT = "turnkeeper.states/2"
-"""Of a generation that is no whole day: versions that would take it for one refuse it."""
+"""The format of a generation that holds only changes. Versions that know only whole days refuse it."""
 WINDOW_FORMAT = "turnkeeper.window/2"
 _WINDOW_FORMATS = ("turnkeeper.window/1", WINDOW_FORMAT)
 UNDATED = "undated"
-"""The day of conversations whose start nobody told (a gateway without analytics)."""
+"""The day of conversations whose start is not known (a gateway without analytics)."""
 
 State = Literal["pending", "done", "absent", "unread", "failed", "erased"]
-"""What a conversation or a leg of it has come to; ``absent`` is asked again until it is final."""
+"""The state of a conversation or of one leg. A leg that is ``absent`` is requested again until it is ``final``."""
 
 AUDIO = "_audio"
-"""The leg that stands for all recordings of a conversation, where they are wanted."""
+"""The leg that stands for all recordings of a conversation, if recordings are exported."""
 WHOLE = "_media"
-"""The leg of a transcript that is of the whole conversation (the media dialect)."""
+"""The leg of a transcript of the whole conversation (the media dialect)."""
 
 _ATTEMPTS = 16
 _SMALL = 1 << 16
-"""A day of so many bytes (some 150 conversations) is always written as a whole."""
+"""A day of up to so many bytes (some 150 conversations) is always written as a whole."""
 
 
 class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One communication's transcript. Times are RFC 3339; ``asks`` counts the answers so far, ``final`` ends them.
-    ``spare`` is one that is asked for only where the likelier ones gave nothing."""
+    ``fallback`` says that it is asked for only where the likelier ones gave nothing (stored as ``spare``)."""
 
     id: str
     state: State
@@ -66,12 +67,12 @@ class LegState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     next_ask: str = ""
     asks: int = 0
     final: bool = False
-    spare: bool = False
+    fallback: bool = msgspec.field(default=False, name="spare")
 
 
 class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One conversation. ``state`` sums its legs up; ``generation`` is its manifest's, 0 where there is none.
-    ``defects`` counts the turns of which a field could not be right."""
+    """One conversation in the index. ``state`` summarises its legs; ``generation`` is its manifest's, 0 without one.
+    ``defects`` counts the turns with a field that cannot be right."""
 
     conversation: str
     state: State
@@ -86,9 +87,8 @@ class CallState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     defects: int = 0
 
 
-class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """All that is known of one day, sorted by conversation; or, where ``since`` names a generation, what has changed
-    since that one."""
+class IndexDay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One generation of a day, sorted by conversation: the whole day, or the changes since generation ``since``."""
 
     format: str
     day: str
@@ -97,11 +97,12 @@ class DayStates(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class ListedWindow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A stretch of time that was listed to its end. ``complete`` is False where the platform may still add to it.
+    """A window of time that was listed to its end. ``complete`` is False if the platform may still add to it.
 
     ``found`` counts the conversations that were listed. ``proven`` says that this number was compared with the total
-    that the platform gave for the stretch, or that its job was read to the end. Documents of ``turnkeeper.window/1``
-    have no such field: the versions that wrote them closed a window on any answer, so it has to be listed again.
+    that the platform gave for the window, or that the platform's job was read to its end. Documents of
+    ``turnkeeper.window/1`` do not have that field: the versions that wrote them closed a window after any response, so
+    it has to be listed again.
     """
 
     format: str
@@ -115,8 +116,9 @@ class ListedWindow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     committed_at: str = ""
 
 
-class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """``DayStates`` whose calls nobody has looked into."""
+class _RawDay(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """An ``IndexDay`` whose calls are not decoded. A day of thousands is committed again and again during an export,
+    and most of its calls only have to be copied."""
 
     format: str
     day: str
@@ -124,19 +126,19 @@ class _DayTexts(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     calls: tuple[msgspec.Raw, ...] = ()
 
 
-class _Named(msgspec.Struct):
+class _ConversationField(msgspec.Struct):
     conversation: str
 
 
 def _ignore(_: Unread) -> None: ...
 
 
-D = TypeVar("D", DayStates, _DayTexts)
+D = TypeVar("D", IndexDay, _RawDay)
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_DAY = msgspec.json.Decoder(DayStates)
-_TEXTS = msgspec.json.Decoder(_DayTexts)
-_NAMED = msgspec.json.Decoder(_Named)
+_DAY = msgspec.json.Decoder(IndexDay)
+_RAW_DAY = msgspec.json.Decoder(_RawDay)
+_CONVERSATION = msgspec.json.Decoder(_ConversationField)
 _CALL = msgspec.json.Decoder(CallState)
 _WINDOW = msgspec.json.Decoder(ListedWindow)
 _ENCODER = msgspec.json.Encoder()
@@ -145,27 +147,28 @@ _day_key = re.compile(rf"_turnkeeper/states/([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|{U
 
 
 class Index:
-    """The index in a store. Every call may raise what the store raises; safe to use from several threads."""
+    """The index in a store. Every method may raise what the store raises. Safe to use from several threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def days(self) -> Iterator[str]:
-        """The days something is known of, sorted."""
+        """The days that the index has, sorted."""
         last = ""
         for key in self._store.list(keys.STATES):
-            found = _day_key.fullmatch(key)
-            if found and found[1] != last:
-                last = found[1]
+            match = _day_key.fullmatch(key)
+            if match and match[1] != last:
+                last = match[1]
                 yield last
 
-    def read(self, day: str) -> DayStates:
-        """What is known of a day; empty where nothing is. Raises ``Unread`` or ``StoreRefused`` for what is no day."""
+    def read(self, day: str) -> IndexDay:
+        """The whole day; empty if the index does not have it. Raises ``Unread`` if it is damaged, ``StoreRefused`` for
+        a newer format."""
         _, layers = self._layers(day, _DAY)
         if len(layers) == 1:
             return layers[0]
         calls = {call.conversation: call for layer in layers for call in layer.calls}
-        return DayStates(format=FORMAT, day=_checked(day), calls=tuple(calls[name] for name in sorted(calls)))
+        return IndexDay(format=FORMAT, day=_check_day(day), calls=tuple(calls[name] for name in sorted(calls)))
 
     def commit(
         self,
@@ -174,54 +177,54 @@ class Index:
         *,
         combine: Callable[[CallState, CallState], CallState] | None = None,
     ) -> int:
-        """Merge these calls into the day; how many of them changed it. Writes nothing where the day says so already.
+        """Merge these calls into the day, and return how many of them changed it. Writes nothing if none does.
 
-        ``combine`` makes one account of what the day says and what is told (``merged`` where none is given). What
-        nothing is told of stays text: a day of thousands is committed again and again while it is exported.
+        ``combine`` merges the call in the index with the new one (default: ``merge_calls``).
         """
-        told = {call.conversation: call for call in calls}
+        new_calls = {call.conversation: call for call in calls}
         for _ in range(_ATTEMPTS):
-            generation, layers = self._layers(day, _TEXTS)
+            generation, layers = self._layers(day, _RAW_DAY)
             try:
-                known, changed = _named(layers), _named(layers[1:])
-                news = dict(_news(known, told, combine or merged))
+                known, changed_before = _by_conversation(layers), _by_conversation(layers[1:])
+                changes = dict(_changes(known, new_calls, combine or merge_calls))
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
-            if not news:
+            if not changes:
                 return 0
-            texts = {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in news.items()}
+            raw = {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in changes.items()}
             since = (layers[-1].since or generation) if layers else 0
-            # Nothing of a call that was erased may stand in a generation that stays.
-            anew = any(call.state == "erased" for call in news.values())
-            if anew or _is_worth(known | texts, changed | texts, generation + 1 - since):
-                written = self._write(day, generation, known | texts)
+            # After an erasure the whole generation that changes refer to must not stay: it names the erased call.
+            is_erasure = any(call.state == "erased" for call in changes.values())
+            if is_erasure or _should_write_whole(known | raw, changed_before | raw, generation + 1 - since):
+                written = self._write(day, generation, known | raw)
             else:
-                written = self._write(day, generation, changed | texts, since)
+                written = self._write(day, generation, changed_before | raw, since)
             if written:
-                return len(news)
+                return len(changes)
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
-    def forget(self, day: str, conversations: Collection[str]) -> int:
-        """Say that these are erased, and nothing else of them, in no generation of the day; how many it names."""
+    def mark_erased(self, day: str, conversations: Collection[str]) -> int:
+        """Replace these conversations by an entry that only says ``erased``, and delete all other generations of the
+        day. Returns how many of them the day has."""
         known = [call.conversation for call in self.read(day).calls if call.conversation in conversations]
         erased = [CallState(conversation=name, state="erased") for name in known]
         if known:
-            self.commit(day, erased, combine=lambda _, told: told)
+            self.commit(day, erased, combine=lambda _, entry: entry)
             self._prune(day, max(self._generations(day)))
         return len(known)
 
     def reset(self, day: str) -> None:
-        """Begin a day anew whose newest generation cannot be read: nothing is known of it from now on."""
+        """Start a day again from nothing, because its newest generation cannot be read."""
         for _ in range(_ATTEMPTS):
             if self._write(day, max(self._generations(day), default=0), {}):
                 return
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
-    def _write(self, day: str, generation: int, texts: Mapping[str, msgspec.Raw], since: int = 0) -> bool:
-        """Write the generation after this one; False where another exporter was first."""
-        calls = tuple(texts[name] for name in sorted(texts))
+    def _write(self, day: str, generation: int, raw: Mapping[str, msgspec.Raw], since: int = 0) -> bool:
+        """Write the generation after this one; False if another exporter was first."""
+        calls = tuple(raw[name] for name in sorted(raw))
         form = CHANGES_FORMAT if since else FORMAT
-        layer = _DayTexts(format=form, day=_checked(day), since=since, calls=calls)
+        layer = _RawDay(format=form, day=_check_day(day), since=since, calls=calls)
         try:
             self._store.put(_key(day, generation + 1), _ENCODER.encode(layer) + b"\n", create=True)
         except Conflict:
@@ -232,45 +235,45 @@ class Index:
     def windows(self, damaged: Callable[[Unread], None] = _ignore) -> Iterator[ListedWindow]:
         """Every window that was listed, in the order of their keys.
 
-        One that cannot be read (damaged, or of a newer format) is passed to ``damaged`` and left out: its stretch
-        counts as open, so the next listing replaces it.
+        One that cannot be read (damaged, or of a newer format) is passed to ``damaged`` and left out. Its time counts
+        as not listed, so the next listing replaces it.
         """
         for key in self._store.list(keys.WINDOWS):
             try:
-                found = _WINDOW.decode(self._store.get(key))
+                window = _WINDOW.decode(self._store.get(key))
             except NotFound:
                 continue
             except msgspec.DecodeError:
                 damaged(Unread("not a window", operation="read states", key=key, hint=_LISTED_AGAIN))
                 continue
-            if found.format in _WINDOW_FORMATS:
-                yield found
+            if window.format in _WINDOW_FORMATS:
+                yield window
             else:
-                why = f"has the format {found.format[:60]!a}"
-                damaged(Unread(why, operation="read states", key=key, hint="Upgrade turnkeeper."))
+                reason = f"has the format {window.format[:60]!a}"
+                damaged(Unread(reason, operation="read states", key=key, hint="Upgrade turnkeeper."))
 
     def commit_window(self, window: ListedWindow, name: str) -> None:
-        """Say that a window was listed; ``name`` tells its filter from others (a slug)."""
+        """Record that a window was listed; ``name`` is its filter's slug."""
         key = keys.window(name, window.start, window.end)
         self._store.put(key, _ENCODER.encode(window) + b"\n")
 
     def _layers(self, day: str, decoder: msgspec.json.Decoder[D]) -> tuple[int, list[D]]:
-        """The newest generation of a day, and what it consists of: the whole day, and what changed since."""
+        """The newest generation of a day, and the one or two objects it consists of: the whole day, then changes."""
         for _ in range(_ATTEMPTS):
             generation = max(self._generations(day), default=0)
             if generation == 0:
                 return 0, []
             try:
-                newest = self._decoded(_key(day, generation), day, decoder)
+                newest = self._read_generation(_key(day, generation), day, decoder)
                 if not newest.since:
                     return generation, [newest]
-                return generation, [self._decoded(_key(day, newest.since), day, decoder), newest]
+                return generation, [self._read_generation(_key(day, newest.since), day, decoder), newest]
             except NotFound:
-                continue  # pruned between the requests: a newer one stands there
+                continue  # deleted between the requests, because there is a newer generation
         hint = "Run turnkeeper verify on the archive."
         raise Unavailable("is listed and not there", operation="read states", key=_key(day, generation), hint=hint)
 
-    def _decoded(self, key: str, day: str, decoder: msgspec.json.Decoder[D]) -> D:
+    def _read_generation(self, key: str, day: str, decoder: msgspec.json.Decoder[D]) -> D:
         try:
             found = decoder.decode(self._store.get(key))
         except msgspec.DecodeError:
@@ -280,17 +283,19 @@ class Index:
                 f"has the format {found.format[:60]!a}", operation="read states", key=key, hint=upgrade_hint()
             )
         if found.day != day:
-            # Whoever went on from another day's calls would forget this day's.
+            # The next commit would carry on another day's calls, and lose this day's.
             raise _damaged(key)
         return found
 
     def _generations(self, day: str) -> Sequence[int]:
-        listed = self._store.list(f"{keys.STATES}{_checked(day)}/")
-        return [int(found[2]) for key in listed if (found := _day_key.fullmatch(key))]
+        listed = self._store.list(f"{keys.STATES}{_check_day(day)}/")
+        return [int(match[2]) for key in listed if (match := _day_key.fullmatch(key))]
 
     def _prune(self, day: str, newest: int, since: int = 0) -> None:
-        """Older generations go; the last but one stays for whoever is reading it, and the whole day that the newest one
-        adds to."""
+        """Delete the generations before ``newest``, except ``since``, which changes refer to.
+
+        A writer calls this with the number before its own, so that another process can finish reading that one.
+        """
         for generation in self._generations(day):
             if generation < newest and generation != since:
                 self._store.delete(_key(day, generation))
@@ -306,79 +311,89 @@ def _damaged(key: str) -> Unread:
     return Unread("not a day of states", operation="read states", key=key, hint=_DAMAGED)
 
 
-def _named(layers: Iterable[_DayTexts]) -> dict[str, msgspec.Raw]:
-    """Each call as it is written, by its conversation; what changed last counts. Raises ``DecodeError``."""
-    return {_NAMED.decode(text).conversation: text for layer in layers for text in layer.calls}
+def _by_conversation(layers: Iterable[_RawDay]) -> dict[str, msgspec.Raw]:
+    """Each encoded call by its conversation; a later layer replaces an earlier one. Raises ``DecodeError``."""
+    return {_CONVERSATION.decode(raw).conversation: raw for layer in layers for raw in layer.calls}
 
 
-def _is_worth(whole: Mapping[str, msgspec.Raw], changed: Mapping[str, msgspec.Raw], generations: int) -> bool:
-    """Whether the whole day is to be written: once the changes written since come to as much. So a day is written for
-    what changes in it, not for how much it holds."""
-    sizes = [sum(memoryview(text).nbytes for text in texts.values()) for texts in (whole, changed)]
-    return sizes[0] <= _SMALL or sizes[1] * generations > sizes[0]
+def _should_write_whole(whole: Mapping[str, msgspec.Raw], changes: Mapping[str, msgspec.Raw], generations: int) -> bool:
+    """Whether to write the whole day instead of the changes.
+
+    The changes grow with each generation. Once their generations together have cost as many bytes as the whole day, the
+    whole day is written. So the bytes written depend on what changes in a day, not on how many calls it has.
+    """
+    whole_size, changes_size = (sum(memoryview(raw).nbytes for raw in calls.values()) for calls in (whole, changes))
+    return whole_size <= _SMALL or changes_size * generations > whole_size
 
 
-def _news(
+def _changes(
     known: Mapping[str, msgspec.Raw],
-    told: Mapping[str, CallState],
+    new_calls: Mapping[str, CallState],
     combine: Callable[[CallState, CallState], CallState],
 ) -> Iterator[tuple[str, CallState]]:
-    """Each call that is told something the day does not say yet, merged with what it says."""
-    for name, call in told.items():
+    """Each new call that changes the day, merged with the day's entry of it."""
+    for name, call in new_calls.items():
         before = _CALL.decode(known[name]) if name in known else None
         after = call if before is None else combine(before, call)
         if after != before:
             yield name, after
 
 
-def merged(known: CallState, told: CallState) -> CallState:
-    """Two accounts of one conversation as one: a leg's newer answer wins, what is done stays done, erased wins always.
+def merge_calls(first: CallState, second: CallState) -> CallState:
+    """Merge two accounts of one conversation. ``erased`` wins; of a leg, ``done`` wins, then the newer answer.
 
-    Commutative, so two exporters that commit in any order leave the same index.
+    Commutative, so that two exporters leave the same index in whichever order they commit.
     """
-    if "erased" in (known.state, told.state):
-        return known if known.state == "erased" else told
-    legs = {leg.id: leg for leg in known.legs}
-    for leg in told.legs:
-        legs[leg.id] = _later(legs[leg.id], leg) if leg.id in legs else leg
-    newer = max(known, told, key=_standing)
-    return msgspec.structs.replace(newer, legs=counting(legs))
+    if "erased" in (first.state, second.state):
+        return first if first.state == "erased" else second
+    legs = {leg.id: leg for leg in first.legs}
+    for leg in second.legs:
+        legs[leg.id] = _newer_leg(legs[leg.id], leg) if leg.id in legs else leg
+    newer = max(first, second, key=_call_rank)
+    return msgspec.structs.replace(newer, legs=relevant_legs(legs))
 
 
-def counting(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
-    """The legs that count, sorted. A spare one that is absent does no more once a likely one is there: whether it was
-    ever asked for depends on who came upon the call first, and nobody will ask again. Nor does one of the other dialect
-    than the one that answered: until one did, nobody could know which it would be."""
-    there = [leg for leg in legs.values() if not _is_open(leg) and leg.id != AUDIO]
-    likely = any(not leg.spare for leg in there)
-    spoken = {leg.id == WHOLE for leg in there}
+def relevant_legs(legs: Mapping[str, LegState]) -> tuple[LegState, ...]:
+    """The legs that belong into the index, sorted by id.
 
-    def counts(leg: LegState) -> bool:
-        if not _is_open(leg) or leg.id == AUDIO:
+    Once a likely leg has a transcript, a fallback leg without one is left out: whether it was ever requested depends on
+    which exporter found the call first, and it is not requested again. Once one dialect has a transcript, the legs of
+    the other without one are left out: before that, it was not known which dialect the call has.
+    """
+    archived = [leg for leg in legs.values() if _is_archived(leg) and leg.id != AUDIO]
+    has_likely = any(not leg.fallback for leg in archived)
+    # Whether the archived transcripts are of the whole conversation (media dialect), or of legs.
+    dialects = {leg.id == WHOLE for leg in archived}
+
+    def is_relevant(leg: LegState) -> bool:
+        if _is_archived(leg) or leg.id == AUDIO:
             return True
-        if spoken and leg.id == WHOLE:
-            return spoken == {True}
-        return not (likely and leg.spare) and spoken != {True}
+        if dialects and leg.id == WHOLE:
+            return dialects == {True}
+        return not (has_likely and leg.fallback) and dialects != {True}
 
-    return tuple(legs[name] for name in sorted(legs) if counts(legs[name]))
-
-
-def _is_open(leg: LegState) -> bool:
-    return leg.state not in ("done", "unread")
+    return tuple(legs[name] for name in sorted(legs) if is_relevant(legs[name]))
 
 
-def _standing(call: CallState) -> tuple[int, bool, int, bytes]:
+def _is_archived(leg: LegState) -> bool:
+    return leg.state in ("done", "unread")
+
+
+def _call_rank(call: CallState) -> tuple[int, bool, int, bytes]:
+    # The encoded call comes last: it decides between equal accounts, so that merging is commutative.
     return call.generation, bool(call.ended_at), _RANK[call.state], _ENCODER.encode(call)
 
 
-def _later(one: LegState, other: LegState) -> LegState:
-    """What arrived stays, read before unread; else the newer answer. The leg is spare only where both accounts say so:
-    whoever knew more of the call counts it."""
-    newer = max(one, other, key=_weight)
-    return msgspec.structs.replace(newer, spare=one.spare and other.spare)
+def _newer_leg(first: LegState, second: LegState) -> LegState:
+    """Merge two accounts of a leg: ``done`` before ``unread``, then the newer answer.
+
+    It is a fallback only if both accounts say so: an exporter that knew more of the call requests it as a likely one.
+    """
+    newer = max(first, second, key=_leg_rank)
+    return msgspec.structs.replace(newer, fallback=first.fallback and second.fallback)
 
 
-def _weight(leg: LegState) -> tuple[int, str, int, int, bytes]:
+def _leg_rank(leg: LegState) -> tuple[int, str, int, int, bytes]:
     return _ARRIVED.get(leg.state, 0), leg.last_asked, leg.asks, _RANK[leg.state], _ENCODER.encode(leg)
 
 
@@ -386,7 +401,7 @@ def _key(day: str, generation: int) -> str:
     return f"{keys.STATES}{day}/{generation:06d}.json"
 
 
-def _checked(day: str) -> str:
+def _check_day(day: str) -> str:
     if day == UNDATED:
         return day
     try:

@@ -1,6 +1,6 @@
-"""A conversation's entry in the index, as far as its manifest and its details tell it. Pure.
+"""Make a conversation's entry in the index from its manifest and its details. Pure.
 
-What only a run knows (when a leg was asked for, how often, and when it is asked for again) stays as the index has it.
+Only an export knows when and how often a leg was requested, and when it is due again. That stays as the index has it.
 """
 
 from __future__ import annotations
@@ -11,71 +11,74 @@ from datetime import date
 import msgspec
 
 from turnkeeper.archive import inputs
-from turnkeeper.archive.index import AUDIO, UNDATED, WHOLE, CallState, LegState, State, counting
+from turnkeeper.archive.index import AUDIO, UNDATED, WHOLE, CallState, LegState, State, relevant_legs
 from turnkeeper.archive.manifest import Manifest
 from turnkeeper.clock import rfc3339_ms
 from turnkeeper.payloads.details import Details
 
-__all__ = ["day_of", "described", "entry_of", "restated", "with_manifest"]
+__all__ = ["apply_commit", "correct_entry", "day_of", "entry_from_manifest", "with_details"]
 
-_HELD = ("done", "unread")
-_LACKING = ("waiting", "archived", "failed")
+_ARCHIVED = ("done", "unread")
+_MISSING = ("waiting", "archived", "failed")
+"""The states of recordings that the platform may still give."""
 _YEAR_2200 = 7_258_118_400_000
 
 
-def described(call: CallState, details: Details) -> CallState:
-    """The call with what analytics says of it."""
+def with_details(call: CallState, details: Details) -> CallState:
+    """The call with the times, queues, media type and direction of its analytics details."""
     return msgspec.structs.replace(
         call,
-        started_at=_moment(details.start) or call.started_at,
-        ended_at=_moment(details.end) or call.ended_at,
+        started_at=_plausible_time(details.start) or call.started_at,
+        ended_at=_plausible_time(details.end) or call.ended_at,
         queues=details.queue_ids or call.queues,
         media_type=next(iter(details.media_types), call.media_type),
         direction=details.direction or call.direction,
     )
 
 
-def _moment(ms: int | None) -> str:
-    """RFC 3339; empty for no time and for one that no call has had (the platform has sent the year 10000): a call that
-    ends in thousands of years would be asked about for as long."""
+def _plausible_time(ms: int | None) -> str:
+    """RFC 3339; empty for no time and for one that no call can have.
+
+    The platform has sent the year 10000. An export would go on asking about a call until it has ended.
+    """
     return rfc3339_ms(ms) if ms is not None and 0 < ms < _YEAR_2200 else ""
 
 
-def entry_of(manifest: Manifest, details: Details | None) -> CallState:
-    """What one generation says of its conversation. A leg that it names and does not hold is to be asked for again."""
+def entry_from_manifest(manifest: Manifest, details: Details | None) -> CallState:
+    """The entry that one generation gives. A leg that it names without a transcript is due to be requested again."""
     unread = manifest.unread
     entry = CallState(
         conversation=manifest.conversation,
         state=manifest.state,
         generation=manifest.generation,
         reason=f"{unread.error}: {unread.message}" if unread else "",
-        legs=counting({leg.id: leg for leg in _legs(manifest)}),
+        legs=relevant_legs({leg.id: leg for leg in _legs_of(manifest)}),
         defects=manifest.defects,
     )
-    return described(entry, details) if details else entry
+    return with_details(entry, details) if details else entry
 
 
 def day_of(call: CallState) -> str:
-    """The UTC day that the call belongs to in the index."""
+    """The UTC day of the index that the call belongs to."""
     try:
         return date.fromisoformat(call.started_at[:10]).isoformat()
     except ValueError:
         return UNDATED
 
 
-def with_manifest(known: CallState, entry: CallState) -> CallState:
-    """The entry of a generation that was just committed, over what the index says: a newer generation there stays, and
-    what is erased is erased."""
+def apply_commit(known: CallState, entry: CallState) -> CallState:
+    """Update the index's call by the entry of a generation that was just committed. A newer generation in the index
+    stays, and so does ``erased``."""
     if known.state == "erased" or known.generation > entry.generation:
         return known
-    return restated(known, entry)
+    return correct_entry(known, entry)
 
 
-def restated(known: CallState, entry: CallState) -> CallState:
-    """What the index says, corrected by what the current manifest says."""
+def correct_entry(known: CallState, entry: CallState) -> CallState:
+    """Correct the index's call by the entry of the current manifest."""
     legs = {leg.id: leg for leg in known.legs}
     for leg in entry.legs:
-        legs[leg.id] = _leg(legs[leg.id], leg) if leg.id in legs else leg
+        legs[leg.id] = _correct_leg(legs[leg.id], leg) if leg.id in legs else leg
     return msgspec.structs.replace(
         entry,
         started_at=entry.started_at or known.started_at,
@@ -83,44 +86,48 @@ def restated(known: CallState, entry: CallState) -> CallState:
         queues=entry.queues or known.queues,
         media_type=entry.media_type or known.media_type,
         direction=entry.direction or known.direction,
-        legs=counting(legs),
+        legs=relevant_legs(legs),
     )
 
 
-def _leg(known: LegState, found: LegState) -> LegState:
-    """A leg that is held is not asked for again. Of one that is not, the index knows more than the manifest. That a
-    conversation cannot be read is the state of those of its legs that arrived last, which only the index knows."""
-    if found.state == "done" or (found.state == "unread" and known.state not in _HELD):
-        return msgspec.structs.replace(known, state=found.state, reason=found.reason, next_ask="", final=True)
+def _correct_leg(known: LegState, entry: LegState) -> LegState:
+    """The index's leg, corrected by the manifest's.
+
+    A leg with a transcript is not requested again. Of one without, the index knows more than the manifest. ``unread``
+    in a manifest is about the legs that were fetched last, and only the index knows which those are.
+    """
+    if entry.state == "done" or (entry.state == "unread" and known.state not in _ARCHIVED):
+        return msgspec.structs.replace(known, state=entry.state, reason=entry.reason, next_ask="", final=True)
     return known
 
 
-def _legs(manifest: Manifest) -> Iterator[LegState]:
+def _legs_of(manifest: Manifest) -> Iterator[LegState]:
     unread = manifest.unread
     state: State = "unread" if unread else "done"
     reason = f"{unread.error}: {unread.message}" if unread else ""
-    named = (inputs.communication_of(one) or WHOLE for one in manifest.inputs if inputs.is_transcript(one.source))
-    held = dict.fromkeys(named)
-    yield from (LegState(id=name, state=state, reason=reason, final=True) for name in held)
-    for one in manifest.communications:
-        if one.id not in held:
-            yield _lacking(one.id, one.reason or one.state, manifest.archived_at)
-    listed = any(one.source == inputs.RECORDINGS for one in manifest.inputs)
-    if manifest.sync_mode is not None and (listed or manifest.recordings):
-        yield _recordings(manifest)
+    transcripts = [body for body in manifest.inputs if inputs.is_transcript(body.source)]
+    archived = dict.fromkeys(inputs.communication_of(body) or WHOLE for body in transcripts)
+    yield from (LegState(id=name, state=state, reason=reason, final=True) for name in archived)
+    for communication in manifest.communications:
+        if communication.id not in archived:
+            yield _absent_leg(communication.id, communication.reason or communication.state, manifest.archived_at)
+    has_list = any(body.source == inputs.RECORDINGS for body in manifest.inputs)
+    # Without a sync mode no recordings were ever requested.
+    if manifest.sync_mode is not None and (has_list or manifest.recordings):
+        yield _recordings_leg(manifest)
 
 
-def _recordings(manifest: Manifest) -> LegState:
-    """The leg that stands for all recordings."""
-    lacking = [one for one in manifest.recordings if one.state in _LACKING]
-    if lacking:
-        return _lacking(AUDIO, lacking[0].reason or lacking[0].state, manifest.archived_at)
-    unread = [one for one in manifest.recordings if one.state == "unread"]
+def _recordings_leg(manifest: Manifest) -> LegState:
+    """The leg that stands for all recordings. One that is missing or unread decides for all."""
+    missing = [recording for recording in manifest.recordings if recording.state in _MISSING]
+    if missing:
+        return _absent_leg(AUDIO, missing[0].reason or missing[0].state, manifest.archived_at)
+    unread = [recording for recording in manifest.recordings if recording.state == "unread"]
     if unread:
         return LegState(id=AUDIO, state="unread", reason=f"recording {unread[0].id}: {unread[0].reason}", final=True)
     return LegState(id=AUDIO, state="done", final=True)
 
 
-def _lacking(name: str, reason: str, at: str) -> LegState:
-    """One that was asked for once, in vain, and is due."""
+def _absent_leg(name: str, reason: str, at: str) -> LegState:
+    """A leg that was requested once without a result, and is due again."""
     return LegState(id=name, state="absent", reason=reason, first_asked=at, last_asked=at, next_ask=at, asks=1)

@@ -1,4 +1,4 @@
-"""Which inputs a new generation stands on: what arrived now, and what still holds from before. Pure."""
+"""The inputs of a generation: what each is, and which of the earlier ones still count beside the new ones. Pure."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ __all__ = [
 ]
 
 Back = Callable[[Input], Source]
-"""Gives the archived bytes of an input. Raises ``Unread`` where they are gone or changed."""
+"""Reads the archived bytes of an input back. Raises ``Unread`` if they are gone or changed."""
 
 CONVERSATION = "conversation"
 METADATA = "media/metadata"
 RECORDINGS = "recordings"
 _KEPT = "kept from before"
-_HELD = ("done", "redacted")
-_WHOLE = ("done", "redacted", "incomplete")
+_WITH_AUDIO = ("done", "redacted", "incomplete")
+"""The states of a recording whose audio was fetched."""
 _AUDIO = "audio"
 
 
 def key_of(conversation: str, source: str, communication: str | None, sha256: str, head_bytes: bytes = b"") -> str:
-    """Where an input goes; audio's extension comes from its first bytes. Raises ``Misconfigured`` for ids that cannot
-    become keys."""
+    """The key of an input. An audio file's extension comes from its first bytes. Raises ``Misconfigured`` for ids that
+    cannot become keys."""
     head, _, rest = source.partition("/")
     if head == _AUDIO:
         return keys.audio(conversation, rest.partition("/")[0], sha256, extension(head_bytes))
@@ -55,62 +55,62 @@ def is_directory(source: str) -> bool:
 
 
 def is_transcript(source: str) -> bool:
-    """Whether turns come from it (details, names, audio and the media dialect's metadata only accompany them)."""
+    """Whether turns are read from it. Details, names, audio and the media dialect's metadata only accompany them."""
     return not is_companion(source) and source != METADATA
 
 
 def is_companion(source: str) -> bool:
-    """Whether it belongs to a conversation in whatever dialect its transcript comes."""
+    """Whether it belongs to a conversation whatever the dialect of its transcript."""
     return is_directory(source) or source in (CONVERSATION, RECORDINGS) or recording_of(source) is not None
 
 
 def recording_of(source: str) -> str | None:
-    """The recording whose audio it is (``audio/{recording}/{part}``); None for everything else."""
+    """The recording whose audio it is (``audio/{recording}/{part}``); None for other inputs."""
     head, _, rest = source.partition("/")
     return rest.partition("/")[0] if head == _AUDIO else None
 
 
-def communication_of(taken: Input) -> str | None:
+def communication_of(body: Input) -> str | None:
     """The communication a body belongs to; None for bodies of the whole conversation."""
-    placed = keys.parse_raw(taken.key)
+    placed = keys.parse_raw(body.key)
     return placed[1] if placed and not placed[1].startswith("_") else None
 
 
 def audio_keys(inputs: Iterable[Input]) -> dict[str, tuple[str, ...]]:
-    """The keys of the audio by recording, its files in channel order."""
-    found: dict[str, tuple[str, ...]] = {}
-    for taken in sorted(inputs, key=lambda one: one.source):
-        if recording := recording_of(taken.source):
-            found[recording] = (*found.get(recording, ()), taken.key)
-    return found
+    """The keys of the audio files by recording, in the order of their channels."""
+    files: dict[str, tuple[str, ...]] = {}
+    for body in sorted(inputs, key=lambda body: body.source):
+        if recording := recording_of(body.source):
+            files[recording] = (*files.get(recording, ()), body.key)
+    return files
 
 
 def compose(earlier: Iterable[Input], arrived: Sequence[Input]) -> tuple[Input, ...]:
     """The newest input of each source, in the order of the sources.
 
-    Carried over: details, names and recordings that are absent now, and transcripts of communications that did not
-    arrive this time (a second leg comes later; an older one was purged upstream) as long as the dialect is the same. A
-    fetch in another dialect, and a new body of the whole conversation, replace all transcripts before; a recording's
-    files are replaced together.
+    Earlier details, names and recordings still count if no new ones arrived. So do earlier transcripts of
+    communications that did not arrive this time, if the dialect is the same: a second leg may come later, and the
+    platform may have deleted an older one. A fetch in another dialect, or a new body of the whole conversation,
+    replaces all earlier transcripts. The files of one recording are replaced together.
     """
-    newest = {taken.source: taken for taken in arrived}
+    newest = {body.source: body for body in arrived}
     dialects = {_dialect(source) for source in newest if not is_companion(source)}
-    again = {recording for source in newest if (recording := recording_of(source))}
-    for taken in earlier:
-        replaced = taken.source in newest or recording_of(taken.source) in again
-        if not replaced and _still_holds(taken, dialects):
-            newest[taken.source] = taken
+    new_recordings = {recording for source in newest if (recording := recording_of(source))}
+    for body in earlier:
+        is_replaced = body.source in newest or recording_of(body.source) in new_recordings
+        if not is_replaced and _still_counts(body, dialects):
+            newest[body.source] = body
     return tuple(newest[source] for source in sorted(newest))
 
 
 def merge_states(
     earlier: Iterable[CommunicationState], given: Iterable[CommunicationState], inputs: Iterable[Input]
 ) -> tuple[CommunicationState, ...]:
-    """The states by communication: what was said now over what was said before.
+    """Merge the states of communications: the ones given now replace earlier ones.
 
-    A transcript that the platform no longer has, or does not give now, stays done: the archive holds it.
+    A transcript that the platform no longer has, or does not give now, stays ``done``, because the archive holds it.
     """
-    held = {communication for taken in inputs if (communication := communication_of(taken))}
+    held = {communication for body in inputs if (communication := communication_of(body))}
     states = {communication: CommunicationState(communication, "done") for communication in held}
     states |= {state.id: state for state in earlier} | {state.id: state for state in given}
     return tuple(
@@ -129,39 +129,40 @@ def merge_recordings(
     remarks: Mapping[str, str],
     incomplete: Mapping[str, str] | None = None,
 ) -> tuple[RecordingState, ...]:
-    """The states by recording: now over before, ``unread`` (with the reason) over both; None where nobody looked.
-    ``remarks`` are the reason of a recording that is done all the same, ``incomplete`` says of one what is missing in
-    its sound.
+    """Merge the states of recordings: the ones given now replace earlier ones, and what reading the audio showed
+    replaces both.
 
-    A recording that the platform no longer gives stays done, as long as the archive holds its audio.
+    By recording, ``unread`` is why its audio cannot be read (None if no audio was read), ``remarks`` what is odd about
+    audio that can be read, and ``incomplete`` what its sound lacks. A recording that the platform no longer gives stays
+    ``done``, as long as the archive holds its audio.
     """
-    held = {recording for taken in inputs if (recording := recording_of(taken.source))}
+    held = {recording for body in inputs if (recording := recording_of(body.source))}
     before = {state.id: state for state in earlier}
     states = before | {state.id: state for state in given}
-    merged = [_recording(name, states[name], before.get(name), held, unread) for name in sorted(states)]
+    merged = [_merge_recording(name, states[name], before.get(name), held, unread) for name in sorted(states)]
     lacking = incomplete or {}
     return tuple(
-        RecordingState(one.id, "incomplete", lacking[one.id], one.format)
-        if one.state in _WHOLE and one.id in lacking
-        else RecordingState(one.id, one.state, remarks[one.id], one.format)
-        if one.state == "done" and one.id in remarks
-        else one
-        for one in merged
+        RecordingState(state.id, "incomplete", lacking[state.id], state.format)
+        if state.state in _WITH_AUDIO and state.id in lacking
+        else RecordingState(state.id, state.state, remarks[state.id], state.format)
+        if state.state == "done" and state.id in remarks
+        else state
+        for state in merged
     )
 
 
 def has_remarks(states: Iterable[RecordingState], inputs: Iterable[Input]) -> bool:
-    """Whether reading the archived audio told something that only reading it again would tell again."""
+    """Whether a state says something that was found by reading the audio, and could only be found again that way."""
     held = audio_keys(inputs)
     return any(
-        one.state in ("unread", "incomplete")
-        or (one.state == "done" and one.reason and not one.reason.startswith(_KEPT))
-        for one in states
-        if one.id in held
+        state.state in ("unread", "incomplete")
+        or (state.state == "done" and state.reason and not state.reason.startswith(_KEPT))
+        for state in states
+        if state.id in held
     )
 
 
-def _recording(
+def _merge_recording(
     name: str, now: RecordingState, before: RecordingState | None, held: set[str], unread: Mapping[str, str] | None
 ) -> RecordingState:
     form = now.format or (before.format if before else "")
@@ -172,8 +173,8 @@ def _recording(
     if now.state == "unread" and unread is None:
         return now
     if now.state == "unread" or (now.state == "incomplete" and unread is not None):
-        return RecordingState(name, "done", "", form)  # read again, so that is not known any more
-    if now.state not in _WHOLE:
+        return RecordingState(name, "done", "", form)  # the audio was read again, so the earlier finding is void
+    if now.state not in _WITH_AUDIO:
         reason = now.reason if now.reason.startswith(_KEPT) else f"{_KEPT}; now {now.state}: {now.reason}"
         return RecordingState(name, "done", reason, before.format if before else form)
     return now
@@ -187,7 +188,7 @@ def _dialect(source: str) -> str:
     return source.partition("/")[0]
 
 
-def _still_holds(taken: Input, dialects: set[str]) -> bool:
-    if is_companion(taken.source) or not dialects:
+def _still_counts(body: Input, dialects: set[str]) -> bool:
+    if is_companion(body.source) or not dialects:
         return True
-    return _dialect(taken.source) in dialects and communication_of(taken) is not None
+    return _dialect(body.source) in dialects and communication_of(body) is not None

@@ -1,4 +1,4 @@
-"""What goes where: the only file that knows the archive's folders. Pure.
+"""The keys of all objects of an archive. No other module knows the archive's folders. Pure.
 
 raw/{conversation}/{communication|_media|_conversation}/{sha256[:16]}.json      audio/…   inputs
 manifests/{conversation}/{generation:06d}.json                                            the commit points
@@ -8,8 +8,8 @@ directory/{kind}/{sha256[:16]}.json                                             
 _turnkeeper/{tombstones|erasing}/{conversation}.json                                      its own notes
 _turnkeeper/audit/chain/{number // 1000:06d}/{number:09d}.json
 
-A view has a name, which says what it is (``transcripts/{conversation}.json``), and a key, which also says what is in it
-(``stored_view``). In an archive of version 1 the name was the key.
+A view has a name, which says what it is (``transcripts/{conversation}.json``), and a key, which also contains the hash
+of its content (``stored_view``). In an archive of version 1 the name was the key.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ TOMBSTONES = "_turnkeeper/tombstones/"
 ERASING = "_turnkeeper/erasing/"
 AUDIT = "_turnkeeper/audit/"
 AUDIT_BLOCK = 1000
-"""So many lines of the audit stand in one folder."""
+"""Lines of the audit in one folder."""
 SUPERSEDED = "_turnkeeper/superseded/"
 TABLES = "tables/"
 FOLDERS = (
@@ -89,11 +89,11 @@ FOLDERS = (
     "attachments",
     "raw",
 )
-"""Where a conversation's objects are: what leads readers to them first, the platform's own words last."""
+"""The folders of conversations' objects. Manifests come first, since they name the others, and inputs come last."""
 OWN_FOLDERS = ("_turnkeeper/notes", "_turnkeeper/holds")
-"""Where later versions keep what people note of a conversation, and why it must not be erased."""
+"""The folders in which later versions store people's notes about a conversation, and why it must not be erased."""
 LEGACY_VIEWS = ("transcripts", "summaries", "alignment")
-"""The folders in which a view of version 1 stands directly, under the conversation's id."""
+"""The folders in which a view of version 1 is stored directly, under the conversation's id."""
 
 _manifest = re.compile(r"manifests/([^/]+)/([0-9]{6}|[1-9][0-9]{6,})\.json")
 _raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
@@ -116,12 +116,12 @@ def raw(conversation: str, part: str, sha256: str) -> str:
 
 def audio(conversation: str, recording: str, sha256: str, extension: str) -> str:
     """One recording of a conversation."""
-    named = f"{check_id(recording, 'recording')}.{_short(sha256)}.{check_id(extension, 'extension')}"
-    return f"audio/{check_id(conversation)}/{named}"
+    name = f"{check_id(recording, 'recording')}.{_short(sha256)}.{check_id(extension, 'extension')}"
+    return f"audio/{check_id(conversation)}/{name}"
 
 
 def directory(kind: str, sha256: str) -> str:
-    """Names of users, queues or wrap-up codes as they were when they were asked for."""
+    """A list of names of users, queues or wrap-up codes, as it was when it was fetched."""
     return f"directory/{check_id(kind, 'directory')}/{_short(sha256)}.json"
 
 
@@ -146,7 +146,7 @@ def transcript(conversation: str) -> str:
 
 
 def selection(conversation: str, slug: str) -> str:
-    """The name of the view of one filter; ``slug`` is the filter's own spelling of itself."""
+    """The name of the view of one filter; ``slug`` is ``Selection.slug``."""
     return check_key(f"selections/{check_id(conversation)}/{slug}.json")
 
 
@@ -156,7 +156,7 @@ def summary(conversation: str) -> str:
 
 
 def alignment(conversation: str) -> str:
-    """The name of the view of sample indices per turn."""
+    """The name of the view with the sample range of each turn."""
     return f"alignment/{check_id(conversation)}.json"
 
 
@@ -166,7 +166,7 @@ def peaks(conversation: str, recording: str) -> str:
 
 
 def stored_view(name: str, sha256: str) -> str:
-    """The key of a view with these bytes: a name never changes its bytes, so a reader never sees half an update."""
+    """The key of a view with these bytes. An object never changes its content, so no reader sees half an update."""
     stem, _, extension = name.rpartition(".")
     return check_key(f"{stem}/{_short(sha256)}.{extension}")
 
@@ -178,51 +178,51 @@ def view_name(key: str) -> str:
 
 
 def places(conversation: str) -> tuple[str, ...]:
-    """Everywhere a conversation's objects are, in the order of ``FOLDERS``: folders end with a slash, the others are
-    single keys."""
+    """Every place of a conversation's objects, in the order of ``FOLDERS``: folders, which end with a slash, and single
+    keys."""
     check_id(conversation)
-    found: list[str] = []
+    places: list[str] = []
     for folder in FOLDERS:
-        found.append(f"{folder}/{conversation}/")
+        places.append(f"{folder}/{conversation}/")
         if folder in LEGACY_VIEWS:
-            found.append(f"{folder}/{conversation}.json")
-    return (*found, f"_turnkeeper/notes/{conversation}/", f"_turnkeeper/holds/{conversation}.json")
+            places.append(f"{folder}/{conversation}.json")
+    return (*places, f"_turnkeeper/notes/{conversation}/", f"_turnkeeper/holds/{conversation}.json")
 
 
 def tombstone(conversation: str) -> str:
-    """The note that a conversation was erased."""
+    """The record that a conversation was erased."""
     return f"{TOMBSTONES}{check_id(conversation)}.json"
 
 
 def erasing(conversation: str) -> str:
-    """The note that a conversation's erasure is not finished."""
+    """The record that a conversation's erasure is not finished."""
     return f"{ERASING}{check_id(conversation)}.json"
 
 
 def superseded(day: str, conversation: str) -> str:
-    """The note that views of a conversation were superseded on a day (UTC) and are to be swept."""
+    """The note that views of a conversation were superseded on a day (UTC), to be deleted later."""
     return check_key(f"{SUPERSEDED}{day}/{check_id(conversation)}.json")
 
 
 def audit(number: int) -> str:
-    """One line of the audit; they count from 1."""
+    """One line of the audit; ``number`` counts from 1."""
     return check_key(f"{audit_block(number // AUDIT_BLOCK)}{number:09d}.json")
 
 
 def audit_block(block: int) -> str:
-    """A folder of the audit's chain, with up to a thousand lines; they count from 0."""
+    """A folder of the audit's chain, with up to a thousand lines; ``block`` counts from 0."""
     return f"{AUDIT}chain/{block:06d}/"
 
 
 def probe(name: str) -> str:
-    """A short-lived object for trying out what a store permits."""
+    """A short-lived object, to try what a store permits."""
     return f"_turnkeeper/probe/{check_id(name, 'probe')}.json"
 
 
 def window(name: str, start: str, end: str) -> str:
-    """What was found when one stretch of time was listed; ``name`` is its filter's slug, times are RFC 3339."""
-    stretch = f"{start}--{end}".replace(":", "").replace("+", "")
-    return f"{WINDOWS}{check_id(name, 'filter')}/{check_id(stretch, 'window')}.json"
+    """The record that a window of time was listed; ``name`` is its filter's slug, times are RFC 3339."""
+    window_id = f"{start}--{end}".replace(":", "").replace("+", "")
+    return f"{WINDOWS}{check_id(name, 'filter')}/{check_id(window_id, 'window')}.json"
 
 
 def run(started: str, ended: str) -> str:
@@ -231,57 +231,61 @@ def run(started: str, ended: str) -> str:
 
 
 def followed(started: str) -> str:
-    """The report of a day of a run that follows: rewritten until the day is over."""
+    """The report of one day of a ``--follow`` run, which is rewritten until the day is over."""
     return run(started, "follow")
 
 
 def parse_manifest(key: str) -> tuple[str, int] | None:
     """The conversation and generation of a manifest's key; None for any other key."""
-    found = _parsed(_manifest, key)
-    return (found[1], int(found[2])) if found else None
+    match = _match_with_id(_manifest, key)
+    return (match[1], int(match[2])) if match else None
 
 
 def parse_raw(key: str) -> tuple[str, str] | None:
     """The conversation and part of a raw input's key; None for any other key."""
-    found = _parsed(_raw, key)
-    return (found[1], found[2]) if found else None
+    match = _match_with_id(_raw, key)
+    return (match[1], match[2]) if match else None
 
 
 def conversation_of(key: str) -> str | None:
     """The conversation that an input, a view, a manifest, a note or a hold belongs to by its key; None for any other
     key."""
-    found = _parsed(_of_conversation, key) or _parsed(_own, key)
-    return (found[1] or found[2]) if found else None
+    match = _match_with_id(_of_conversation, key) or _match_with_id(_own, key)
+    return (match[1] or match[2]) if match else None
 
 
 def parse_note(key: str) -> str | None:
     """The conversation of a tombstone's or unfinished erasure's key; None for any other key."""
-    found = _parsed(_note, key)
-    return found[1] if found else None
+    match = _match_with_id(_note, key)
+    return match[1] if match else None
 
 
 def parse_audit(key: str) -> int | None:
     """The number of a line of the audit's chain; None for any other key, also for a line of version 1."""
-    found = _audit.fullmatch(key)
-    return int(found[1]) if found and audit(int(found[1])) == key else None
+    match = _audit.fullmatch(key)
+    # A line that was moved to another folder is not part of the chain.
+    return int(match[1]) if match and audit(int(match[1])) == key else None
 
 
 def parse_superseded(key: str) -> tuple[str, str] | None:
     """The day and conversation of a note of superseded views; None for any other key."""
-    found = _superseded.fullmatch(key)
-    return (found[1], found[2]) if found and is_id(found[2]) else None
+    match = _superseded.fullmatch(key)
+    return (match[1], match[2]) if match and is_id(match[2]) else None
 
 
 def is_reserved(key: str) -> bool:
-    """Whether it stands in a place that this version does not write: digital messages, context, bots, attachments."""
+    """Whether it is in a place that only later versions write: digital messages, context, bots, attachments."""
     return bool(_reserved.fullmatch(key))
 
 
-def _parsed(form: re.Pattern[str], key: str) -> re.Match[str] | None:
-    """The key in one of the forms above. What a person left in the folders has no id where a conversation's would be,
-    and nobody else must be asked about it: ``check_id`` would end a whole verification."""
-    found = form.fullmatch(key)
-    return found if found and is_id(found[1] or found[2]) else None
+def _match_with_id(pattern: re.Pattern[str], key: str) -> re.Match[str] | None:
+    """Match a key that has a valid id in the place of the conversation's.
+
+    A file that a person put into a folder may have anything there. It is no object of a conversation, and must not
+    reach ``check_id``, whose error would end a whole verification.
+    """
+    match = pattern.fullmatch(key)
+    return match if match and is_id(match[1] or match[2]) else None
 
 
 def _short(sha256: str) -> str:

@@ -15,19 +15,20 @@ __all__ = ["known_details", "without_known_details"]
 
 
 def without_known_details(
-    arrived: Mapping[Input, Source], earlier: Sequence[Input], back: inputs.Back
+    arrived: Mapping[Input, Source], earlier: Sequence[Input], back: inputs.Back, details: Details | None = None
 ) -> dict[Input, Source]:
-    """What arrived, less details that say what the archived ones say.
+    """The bodies that arrived, without details that say the same as the archived ones.
 
     The platform gives the same conversation as a document of its own, as an element of a query and as a row of a job,
-    with other bytes each time. They are compared by everything that is read from them.
+    with other bytes each time. They are compared by everything that is read from them. ``details`` is what the body
+    that arrived says, where it was parsed already.
     """
     now = _details_of(arrived)
     known = _details_of(earlier)
     if now is None or known is None or now == known:
         return dict(arrived)
     try:
-        same = _facts(arrived[now]) == _facts(back(known))
+        same = _facts(arrived[now], details) == _facts(back(known))
     except Unread:
         same = False  # one of them cannot be read: the bytes that arrived last are kept
     return {taken: body for taken, body in arrived.items() if not (same and taken == now)}
@@ -51,7 +52,7 @@ def _details_of(found: Iterable[Input]) -> Input | None:
     return next((taken for taken in found if taken.source == inputs.CONVERSATION), None)
 
 
-def _facts(source: Source) -> tuple[object, object]:
+def _facts(source: Source, details: Details | None = None) -> tuple[object, object]:
     with source.open() as body:
         data = body.read()
-    return read_details(data), read_customers(data)
+    return details or read_details(data), read_customers(data)

@@ -1,4 +1,4 @@
-"""The manifest: one generation of one conversation, the only commit point of the archive. Knows no store."""
+"""The manifest: the record of one generation of one conversation. Storing it commits the generation. Pure."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = [
 FORMAT = "turnkeeper.manifest/1"
 
 SyncMode = Literal["report", "correct", "off"]
-"""What is done about audio that is not where the platform says: say it, say and apply it, or measure nothing."""
+"""What is done if audio does not start when the platform says: report it, report and correct it, or do not measure."""
 
 
 class CommunicationState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of one leg: ``done``, ``absent``, ``waiting``, ``failed`` …, and why."""
+    """The state of one leg: ``done``, ``absent``, ``waiting``, ``failed`` …, and the reason."""
 
     id: str
     state: str
@@ -43,9 +43,11 @@ class CommunicationState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Input(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Bytes as the platform gave them. ``source`` says what they are (``speech/{communication}``, ``media``,
-    ``media/metadata``, ``conversation``, ``directory/users``, ``recordings``, ``audio/{recording}/{part}``);
-    ``withheld`` names fields that were emptied of secrets.
+    """An archived body, with the bytes that the platform sent.
+
+    ``source`` says what it is (``speech/{communication}``, ``media``, ``media/metadata``, ``conversation``,
+    ``directory/users``, ``recordings``, ``audio/{recording}/{part}``). ``withheld`` names the fields whose secrets were
+    removed before it was stored.
     """
 
     key: str
@@ -56,7 +58,7 @@ class Input(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A deterministic function of the inputs."""
+    """A document that was built from the inputs. The same inputs give the same bytes."""
 
     key: str
     size: int
@@ -64,17 +66,17 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What it is, without what is in it: ``transcripts/{conversation}.json`` (see ``keys``)."""
+        """Its key without the hash of its content: ``transcripts/{conversation}.json`` (see ``keys``)."""
         return keys.view_name(self.key)
 
     @property
     def has_legacy_key(self) -> bool:
-        """Whether it still stands where version 1 put it, under a key that names no content."""
+        """Whether it is still stored under a key of version 1, which has no hash."""
         return self.name == self.key
 
 
 class UnreadReason(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Why the inputs could not be understood: the error's name, its words, and the place in the body."""
+    """Why the inputs cannot be read: the error's name, its message, and the place in the body."""
 
     error: str
     message: str
@@ -83,13 +85,13 @@ class UnreadReason(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What the archive holds of a conversation. The highest ``generation`` (from 1) is the current one.
+    """What the archive holds of a conversation. The highest ``generation`` (they count from 1) is the current one.
 
-    ``archived_at`` is RFC 3339 in UTC, the only clock in the archive; ``producer`` the program and version that wrote
-    it. An ``unread`` generation lists its inputs, the reason, and no views. ``selections`` are the filters whose views
-    are rebuilt with every generation, as are the views of the audio with ``sync_mode``. ``recordings`` says what became
-    of each; ``sync`` is the compact verdict on each one's timing. ``defects`` counts the turns of which a field could
-    not be right.
+    ``archived_at`` is RFC 3339 in UTC, and the only time of archiving that is stored. ``producer`` is the program and
+    version that wrote it. An ``unread`` generation lists its inputs and the reason, and no views. ``selections`` are
+    the filters whose views are built again with every generation; the views of the audio are built with ``sync_mode``.
+    ``recordings`` are the states of the recordings; ``sync`` is a short verdict on the timing of each. ``defects``
+    counts the turns with a field that cannot be right.
     """
 
     __repr__ = one_line
@@ -114,73 +116,75 @@ class Manifest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     defects: int = 0
 
     def view(self, name: str) -> View | None:
-        """The view of that name (``keys.transcript`` and its kin); None where this generation has none."""
+        """The view of that name (``keys.transcript``, ``keys.summary`` and so on); None if there is none."""
         return next((view for view in self.views if view.name == name), None)
 
     def says_the_same(self, other: Manifest) -> bool:
-        """Whether a newer account says nothing that this one does not say of inputs, views and states.
+        """Whether a newer manifest says nothing new of inputs, views and states.
 
-        When, by whom, with which remarks and under which keys views are stored is no change. Nor is a leg that was
-        never mentioned and has no transcript: only some ways of fetching ask for it.
+        The time, the producer, the notes and the keys of views do not count. Nor does a leg that this manifest does not
+        mention and that has no transcript: only some ways of fetching request such a leg.
         """
-        mentioned = {one.id for one in self.communications}
-        legs = tuple(one for one in other.communications if one.id in mentioned or one.state != "absent")
+        mentioned = {leg.id for leg in self.communications}
+        legs = tuple(leg for leg in other.communications if leg.id in mentioned or leg.state != "absent")
         return _content(self) == _content(msgspec.structs.replace(other, communications=legs))
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The manifest's bytes: the same manifest gives the same ones."""
+    """Encode a manifest. The same manifest gives the same bytes."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
 def decode(data: bytes, key: str) -> Manifest:
-    """Read the manifest that stands under ``key``; unknown fields are tolerated.
+    """Decode the manifest that is stored under ``key``, and check that it belongs there. Unknown fields are ignored.
 
-    Raises ``Unread`` for damage, for a newer format and where it lists objects of somebody else, ``WrongConversation``
-    where it is the manifest of another conversation or generation.
+    Raises ``Unread`` if it is damaged, of a newer format, or lists objects of another conversation;
+    ``WrongConversation`` if it is the manifest of another conversation or generation.
     """
-    found = parse(data, key)
-    placed = keys.parse_manifest(key)
-    if placed != (found.conversation, found.generation):
-        raise _misplaced(found, placed[0] if placed else "", key)
-    foreign = next(foreign_objects(found), None)
+    manifest = parse(data, key)
+    expected = keys.parse_manifest(key)
+    if expected != (manifest.conversation, manifest.generation):
+        raise _misplaced_error(manifest, expected[0] if expected else "", key)
+    foreign = next(foreign_objects(manifest), None)
     if foreign is not None:
         hint = "Run turnkeeper verify on the archive."
         raise Unread(f"it lists {foreign.key[:120]!a}, which is not its own", operation="read", key=key, hint=hint)
-    return found
+    return manifest
 
 
 def parse(data: bytes, key: str = "") -> Manifest:
-    """Read a manifest without comparing it with its place. Raises ``Unread`` for damage and for a newer format."""
+    """Decode a manifest without checking where it is stored. Raises ``Unread`` for damage and for a newer format."""
     try:
-        named = _FORMAT.decode(data).format
-        if named == FORMAT:
+        # The format first: a newer manifest may not fit the fields of this one.
+        format_name = _FORMAT.decode(data).format
+        if format_name == FORMAT:
             return _MANIFEST.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         hint = "Restore a version or a copy of it; turnkeeper verify lists what else is damaged."
         raise Unread(f"not a manifest ({cause})", operation="read", key=key, hint=hint) from None
-    raise Unread(f"has the format {named[:60]!a}", operation="read", key=key, hint=upgrade_hint())
+    raise Unread(f"has the format {format_name[:60]!a}", operation="read", key=key, hint=upgrade_hint())
 
 
 def foreign_objects(manifest: Manifest) -> Iterator[Input | View]:
-    """What a manifest lists and what belongs to another conversation, or to nobody."""
-    for one in manifest.inputs:
-        is_list = one.source.startswith("directory/") and one.key == f"{one.source}/{one.sha256[:16]}.json"
-        if not (is_list or _belongs(one.key, manifest.conversation)):
-            yield one
-    yield from (one for one in manifest.views if not _belongs(one.key, manifest.conversation))
+    """The objects that a manifest lists although their keys are not its conversation's."""
+    for body in manifest.inputs:
+        # Lists of names are shared by all conversations.
+        is_list = body.source.startswith("directory/") and body.key == f"{body.source}/{body.sha256[:16]}.json"
+        if not (is_list or _belongs(body.key, manifest.conversation)):
+            yield body
+    yield from (view for view in manifest.views if not _belongs(view.key, manifest.conversation))
 
 
 def _belongs(key: str, conversation: str) -> bool:
     return is_key(key) and keys.conversation_of(key) == conversation and not key.startswith(keys.MANIFESTS)
 
 
-def _misplaced(found: Manifest, conversation: str, key: str) -> WrongConversation:
-    if found.conversation != conversation and found.conversation.lower() == conversation.lower():
-        words = f"stands for {found.conversation[:128]!a}: this store does not tell capital letters from small ones"
+def _misplaced_error(manifest: Manifest, conversation: str, key: str) -> WrongConversation:
+    if manifest.conversation != conversation and manifest.conversation.lower() == conversation.lower():
+        words = f"stands for {manifest.conversation[:128]!a}: this store does not tell capital letters from small ones"
         hint = "Keep the two in archives of their own, or move the archive to a store that tells them apart."
         return WrongConversation(words, operation="read", key=key, hint=hint)
-    words = f"is generation {found.generation} of {found.conversation[:128]!a}"
+    words = f"is generation {manifest.generation} of {manifest.conversation[:128]!a}"
     hint = "Run turnkeeper verify on the archive."
     return WrongConversation(words, operation="read", key=key, hint=upgrade_hint())
 
@@ -195,6 +199,7 @@ _MANIFEST = msgspec.json.Decoder(Manifest)
 
 
 def _content(manifest: Manifest) -> tuple[object, ...]:
+    """What ``says_the_same`` compares."""
     return (
         manifest.state,
         manifest.communications,

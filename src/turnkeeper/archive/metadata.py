@@ -1,7 +1,7 @@
-"""The archive's own note about itself, ``_turnkeeper/archive.json``: its format, its id, and whose it is.
+"""The archive's metadata, ``_turnkeeper/archive.json``: its format, its id, and whose it is.
 
-Version 1 is read as it is. The first write marks an archive as version 2, and versions of turnkeeper that know only
-version 1 refuse it from then on; nothing else is rewritten.
+An archive of version 1 is read as it is. The first write marks it as version 2, and rewrites nothing else. Versions of
+turnkeeper that know only version 1 refuse the archive from then on.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from turnkeeper.archive import keys
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, StoreRefused
 from turnkeeper.installation import upgrade_hint
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.store import Store
 
-__all__ = ["FORMAT", "FORMAT_1", "Layout", "claim", "read_layout", "refuse_ignored_conditions"]
+__all__ = ["FORMAT", "FORMAT_1", "ArchiveMetadata", "claim", "read_metadata", "refuse_ignored_conditions"]
 
 FORMAT = "turnkeeper.archive/2"
 FORMAT_1 = "turnkeeper.archive/1"
 
 
-class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """``created`` is RFC 3339; ``organisation`` the platform's id of the one organisation this archive is of.
+class ArchiveMetadata(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """``created`` is RFC 3339; ``organisation`` is the platform's id of the organisation whose conversations these are.
 
-    ``id`` is random (32 hexadecimal digits): what is cached of an archive elsewhere names it. A copy has the same one.
-    It is empty in version 1.
+    ``id`` is random (32 hexadecimal digits) and empty in version 1. Caches of the archive's content elsewhere are named
+    by it. A copy of the archive has the same id.
     """
 
     format: str
@@ -38,59 +38,62 @@ class Layout(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_LAYOUT = msgspec.json.Decoder(Layout)
+_METADATA = msgspec.json.Decoder(ArchiveMetadata)
 
 
-def read_layout(store: Store) -> Layout | None:
-    """The note; None for a place nothing was archived in yet. Raises ``StoreRefused`` for a newer format."""
+def read_metadata(store: Store) -> ArchiveMetadata | None:
+    """Read the metadata; None if nothing was archived here yet. Raises ``StoreRefused`` for a newer format."""
     try:
-        data = store.get(ARCHIVE)
+        data = store.get(MARKER)
     except NotFound:
         return None
     try:
-        found = _LAYOUT.decode(data)
+        metadata = _METADATA.decode(data)
     except msgspec.DecodeError:
-        raise StoreRefused("is not the note of an archive", operation="open the archive", key=ARCHIVE) from None
-    if found.format not in (FORMAT_1, FORMAT):
+        raise StoreRefused("is not the note of an archive", operation="open the archive", key=MARKER) from None
+    if metadata.format not in (FORMAT_1, FORMAT):
         raise StoreRefused(
-            f"the archive has the format {found.format[:60]!a}",
+            f"the archive has the format {metadata.format[:60]!a}",
             operation="open the archive",
             key=store.url,
             hint=f"It was written by a newer one. {upgrade_hint()}",
         )
-    return found
+    return metadata
 
 
-def claim(store: Store, clock: Clock, organisation: str = "") -> Layout:
-    """Read the note, write the first one, or mark version 1 as version 2. Raises ``StoreRefused`` when the archive is
-    another organisation's."""
-    found = read_layout(store)
-    if found is None:
+def claim(store: Store, clock: Clock, organisation: str = "") -> ArchiveMetadata:
+    """Prepare an archive for writing: create its metadata, or mark version 1 as version 2. With ``organisation``, also
+    record whose archive it is. Raises ``StoreRefused`` if it is another organisation's."""
+    stored = read_metadata(store)
+    if stored is None:
         refuse_ignored_conditions(store)
-        first = Layout(format=FORMAT, created=rfc3339(clock.now()), organisation=organisation, id=secrets.token_hex(16))
-        found = _first(store, first)
-    known = found
-    if organisation and not found.organisation:
-        found = msgspec.structs.replace(found, organisation=organisation)
-    if found.format == FORMAT_1 and organisation in ("", found.organisation):
-        found = msgspec.structs.replace(found, format=FORMAT, id=_agreed_id(store))
-    if found != known:
-        store.put(ARCHIVE, msgspec.json.encode(found))
-    if organisation and found.organisation != organisation:
+        first = ArchiveMetadata(
+            format=FORMAT, created=rfc3339(clock.now()), organisation=organisation, id=secrets.token_hex(16)
+        )
+        stored = _create(store, first)
+    metadata = stored
+    if organisation and not metadata.organisation:
+        metadata = msgspec.structs.replace(metadata, organisation=organisation)
+    if metadata.format == FORMAT_1 and organisation in ("", metadata.organisation):
+        metadata = msgspec.structs.replace(metadata, format=FORMAT, id=_agreed_id(store))
+    if metadata != stored:
+        store.put(MARKER, msgspec.json.encode(metadata))
+    if organisation and metadata.organisation != organisation:
         raise StoreRefused(
-            f"the archive is of organisation {found.organisation}, not {organisation}",
+            f"the archive is of organisation {metadata.organisation}, not {organisation}",
             operation="open the archive",
             key=store.url,
             hint="One organisation, one archive: choose another prefix.",
         )
-    return found
+    return metadata
 
 
 def refuse_ignored_conditions(store: Store) -> None:
-    """Find out a store that ignores create-only writes: two writers would overwrite each other's manifests there.
+    """Raise ``StoreRefused`` if the store ignores create-only writes: there, writers overwrite each other's manifests.
 
-    Raises ``StoreRefused``. Costs one request, or two where nobody asked before.
+    One request, or two the first time.
     """
+    # The object stays, and each attempt has other content. So the first attempt may succeed, but never the second.
     for _ in range(2):
         try:
             store.put(keys.PROBE, f'{{"probe":"{secrets.token_hex(8)}"}}\n'.encode(), create=True)
@@ -105,10 +108,10 @@ def refuse_ignored_conditions(store: Store) -> None:
 
 
 def _agreed_id(store: Store) -> str:
-    """The id of an archive that has none yet.
+    """The id for an archive of version 1.
 
-    Two processes may bring the same archive forward at once, and the note itself is replaced without a condition. The
-    probe has one writer for ever and holds a random token, so both derive the same id from it.
+    Two processes may convert the same archive at once, and both replace the metadata without a condition. The probe is
+    created once and holds a random token, so both processes derive the same id from it.
     """
     try:
         token = store.get(keys.PROBE)
@@ -118,9 +121,9 @@ def _agreed_id(store: Store) -> str:
     return hashlib.sha256(token).hexdigest()[:32]
 
 
-def _first(store: Store, layout: Layout) -> Layout:
+def _create(store: Store, metadata: ArchiveMetadata) -> ArchiveMetadata:
     try:
-        store.put(ARCHIVE, msgspec.json.encode(layout), create=True)
+        store.put(MARKER, msgspec.json.encode(metadata), create=True)
     except Conflict:
-        return read_layout(store) or layout
-    return layout
+        return read_metadata(store) or metadata  # another writer was first
+    return metadata

@@ -1,4 +1,4 @@
-"""Directory inputs: the platform's lists of users, queues and wrap-up codes -> id: name. Pure."""
+"""The names of users, queues and wrap-up codes, from the archived lists of the platform. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from turnkeeper.payloads.details import Details
 from turnkeeper.payloads.directory import read_names
 from turnkeeper.spool import Source
 
-__all__ = ["KnownNames", "relevant_ids"]
+__all__ = ["NameCache", "relevant_ids"]
 
-_REMEMBERED = 64
+_CACHED_LISTS = 64
 
 
-class KnownNames:
-    """The names in lists seen lately, by the lists' SHA-256: many conversations of a run share them."""
+class NameCache:
+    """The names in the last lists that were parsed, by the SHA-256 of each list: many conversations share a list."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, str]] = {}
@@ -25,51 +25,58 @@ class KnownNames:
         self._lock = threading.Lock()
 
     def joined(self, lists: Mapping[str, Source]) -> Mapping[str, str]:
-        """All names of these lists (their bytes by SHA-256). Raises ``Unread`` where one is no list of names."""
-        wanted = tuple(lists)
-        known, names = self._joined
-        if known != wanted:
+        """All names in these lists (bytes by SHA-256). Raises ``Unread`` if one of them is not a list of names."""
+        digests = tuple(lists)
+        cached_digests, names = self._joined
+        if cached_digests != digests:
             names = {}
             for sha256, source in lists.items():
-                names |= self._named(sha256, partial(read_names, source))
-            self._joined = wanted, names
+                names |= self._cached_names(sha256, partial(read_names, source))
+            # Assigned at once, never changed: other threads may be reading the earlier one.
+            self._joined = digests, names
         return names
 
     def adds_nothing(
-        self, one: str, body: Source, other: str, read: Callable[[], dict[str, str]], ids: Collection[str] | None
+        self,
+        new_sha256: str,
+        new_body: Source,
+        known_sha256: str,
+        read_known: Callable[[], dict[str, str]],
+        ids: Collection[str] | None,
     ) -> bool:
-        """Whether a list (its SHA-256 and its bytes) names nobody of ``ids`` otherwise than another one does, whose
-        names ``read`` gives. Without ``ids`` both have to name the same people."""
+        """Whether a new list names each of ``ids`` as a known list does, or not at all. If ``ids`` is None, both lists
+        have to be equal. ``read_known`` returns the names of the known list."""
         try:
-            new, known = self._named(one, partial(read_names, body)), self._named(other, read)
+            new = self._cached_names(new_sha256, partial(read_names, new_body))
+            known = self._cached_names(known_sha256, read_known)
         except (Unread, NotFound):
             return False
         if ids is None:
             return new == known
         return all(name not in new or new[name] == known.get(name) for name in ids)
 
-    def names_any(self, one: str, body: Source, ids: Collection[str]) -> bool:
-        """Whether a list names any of ``ids``; a list that cannot be read may."""
+    def names_any(self, sha256: str, body: Source, ids: Collection[str]) -> bool:
+        """Whether a list names any of ``ids``. True for a list that cannot be read."""
         try:
-            return not self._named(one, partial(read_names, body)).keys().isdisjoint(ids)
+            return not self._cached_names(sha256, partial(read_names, body)).keys().isdisjoint(ids)
         except Unread:
             return True
 
-    def _named(self, sha256: str, read: Callable[[], dict[str, str]]) -> dict[str, str]:
-        found = self._names.get(sha256)
-        if found is None:
-            found = read()
+    def _cached_names(self, sha256: str, read: Callable[[], dict[str, str]]) -> dict[str, str]:
+        names = self._names.get(sha256)
+        if names is None:
+            names = read()
             with self._lock:
-                while len(self._names) >= _REMEMBERED:
+                while len(self._names) >= _CACHED_LISTS:
                     self._names.pop(next(iter(self._names)))
-                self._names[sha256] = found
-        return found
+                self._names[sha256] = names
+        return names
 
 
 def relevant_ids(source: str, details: Details | None) -> Collection[str] | None:
-    """The ids that matter to one conversation in a list of names (``directory/users``); None where that is unknown.
+    """The ids of a list of names (``directory/users``) that one conversation needs; None if they are not known.
 
-    Where the details name no user or no queue, the transcript may.
+    If the details name no user or no queue, the transcript may name some, so the ids are not known.
     """
     if details is None:
         return None

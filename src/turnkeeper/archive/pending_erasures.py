@@ -1,6 +1,7 @@
-"""Erasures that are not finished: begun and interrupted, held by an object lock, or impossible to prove.
+"""Erasures that are not finished: interrupted, held by an object lock, or impossible to prove.
 
-The note is written before anything is erased and removed when nothing is left, so the next erasure knows what to do.
+The record is written before anything is erased, and deleted when nothing is left to erase. So the next erasure knows
+what to finish.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.tombstones import Reason
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import NotFound, Unread
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["FORMAT", "Note", "PendingErasures", "State"]
+__all__ = ["FORMAT", "PendingErasure", "PendingErasures", "State"]
 
 FORMAT = "turnkeeper.erasing/1"
 
 State = Literal["begun", "held", "unproven"]
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """``begun`` (RFC 3339) says when; ``until`` the date of the last lock, absent where none is known (legal hold)."""
+class PendingErasure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """``begun`` is when (RFC 3339); ``until`` is the end of the last lock, empty if it has none (a legal hold)."""
 
     format: str
     conversation: str
@@ -36,7 +37,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     until: str = ""
 
 
-_NOTE = msgspec.json.Decoder(Note)
+_RECORD = msgspec.json.Decoder(PendingErasure)
 
 
 class PendingErasures:
@@ -46,25 +47,25 @@ class PendingErasures:
         self._store = store
 
     def put(self, conversation: str, at: datetime, reason: Reason, state: State = "begun", until: str = "") -> None:
-        """Note where the erasure stands."""
-        note = Note(
+        """Record the state of an erasure."""
+        pending = PendingErasure(
             format=FORMAT, conversation=conversation, begun=rfc3339(at), state=state, reason=reason, until=until
         )
-        self._store.put(keys.erasing(conversation), msgspec.json.encode(note) + b"\n")
+        self._store.put(keys.erasing(conversation), msgspec.json.encode(pending) + b"\n")
 
     def remove(self, conversation: str) -> None:
-        """Nothing is left of the conversation."""
+        """Delete the record: nothing of the conversation is left."""
         self._store.delete(keys.erasing(conversation))
 
-    def all(self) -> Iterator[Note]:
-        """The notes. Raises ``Unread`` for one that cannot be read."""
-        yield from (note for note in each(self._read, self._store.list(keys.ERASING)) if note)
+    def all(self) -> Iterator[PendingErasure]:
+        """All records. Raises ``Unread`` for one that cannot be read."""
+        yield from (pending for pending in parallel_map(self._read_record, self._store.list(keys.ERASING)) if pending)
 
-    def _read(self, key: str) -> Note | None:
+    def _read_record(self, key: str) -> PendingErasure | None:
         try:
-            note = _NOTE.decode(self._store.get(key))
+            pending = _RECORD.decode(self._store.get(key))
         except NotFound:
             return None  # finished by another process meanwhile
         except msgspec.DecodeError as cause:
             raise Unread(f"not a note of an erasure ({cause})", operation="read", key=key) from None
-        return note if note.conversation == keys.parse_note(key) else None
+        return pending if pending.conversation == keys.parse_note(key) else None

@@ -1,4 +1,4 @@
-"""What a destination permits, tried out with one short-lived object: each finding with its mend."""
+"""Try what a store permits, with one short-lived object. Each result says how to fix what does not work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage import aws
 from turnkeeper.storage.address import local_path, parse_address
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.errors import POLICY
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
 __all__ = ["ProbeResult", "probe_store"]
 
@@ -28,7 +28,7 @@ State = Literal["ok", "warn", "fail"]
 
 
 class ProbeResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing tried: ``found`` says what happened, ``mend`` what to do about it (empty where nothing is)."""
+    """The result of one attempt: ``found`` says what happened, ``mend`` what to do about it (empty if nothing is)."""
 
     name: str
     state: State
@@ -39,38 +39,38 @@ class ProbeResult(msgspec.Struct, frozen=True, omit_defaults=True):
 def probe_store(store: Store, settings: StoreSettings | None = None) -> Iterator[ProbeResult]:
     """Write, write again on condition, read, list, delete; on S3 with ``[aws]`` also versioning and object lock.
 
-    Never raises for what it tries. After a write that failed, nothing else is tried.
+    An attempt that fails is a result, not an exception. After a failed write, nothing else is tried.
     """
     key = keys.probe(secrets.token_hex(8))
-    written = _tried("write", lambda: _write(store, key))
-    if written.state == "fail":
-        option = _helpful(store, settings) if settings and store.url.startswith("s3://") else ""
-        yield replace(written, mend=f"It is allowed with {option}: give that to every command.") if option else written
+    write = _attempt("write", lambda: _write(store, key))
+    if write.state == "fail":
+        option = _find_option(store, settings) if settings and store.url.startswith("s3://") else ""
+        yield replace(write, mend=f"It is allowed with {option}: give that to every command.") if option else write
         return
-    yield written
-    yield _tried("conditional write", lambda: _write_again(store, key))
-    yield _tried("read", lambda: _read(store, key))
-    yield _tried("list", lambda: _list(store, key))
-    yield _tried("format", lambda: _format(store))
+    yield write
+    yield _attempt("conditional write", lambda: _write_again(store, key))
+    yield _attempt("read", lambda: _read_back(store, key))
+    yield _attempt("list", lambda: _list_folder(store, key))
+    yield _attempt("format", lambda: _format_of(store))
     if (folder := local_path(store.url)) is not None:
         yield _permissions(folder, settings or StoreSettings())
-    removed = _tried("delete", lambda: _delete(store, key))
-    yield removed if removed.state == "ok" else _only_for_erasing(removed)
+    delete = _attempt("delete", lambda: _delete(store, key))
+    yield delete if delete.state == "ok" else _needed_to_erase(delete)
     if store.url.startswith("s3://"):
-        yield from _protection(store, settings or StoreSettings())
+        yield from _bucket_settings(store, settings or StoreSettings())
 
 
-_OTHER_WAYS: tuple[tuple[str, dict[str, str]], ...] = (
+_OTHER_OPTIONS: tuple[tuple[str, dict[str, str]], ...] = (
     ("--sse AES256 (TURNKEEPER_SSE)", {"sse": "AES256", "kms_key": ""}),
     ("--sse aws:kms (TURNKEEPER_SSE)", {"sse": "aws:kms", "kms_key": ""}),
     ("--checksum off (TURNKEEPER_CHECKSUM)", {"checksum": "off"}),
 )
-"""Options with which a bucket may take what it otherwise refuses."""
+"""Options with which a bucket may accept an object that it otherwise refuses."""
 
 
-def _helpful(store: Store, settings: StoreSettings) -> str:
-    """The first option with which the object can be written; empty where there is none."""
-    for option, changes in _OTHER_WAYS:
+def _find_option(store: Store, settings: StoreSettings) -> str:
+    """The first option with which the object can be written; empty if there is none."""
+    for option, changes in _OTHER_OPTIONS:
         other, key = open_store(store.url, settings.but(**changes)), keys.probe(secrets.token_hex(8))
         with contextlib.suppress(TurnkeeperError):
             _write(other, key)
@@ -80,9 +80,9 @@ def _helpful(store: Store, settings: StoreSettings) -> str:
     return ""
 
 
-def _tried(name: str, attempt: Callable[[], str]) -> ProbeResult:
+def _attempt(name: str, action: Callable[[], str]) -> ProbeResult:
     try:
-        return ProbeResult(name, "ok", attempt())
+        return ProbeResult(name, "ok", action())
     except TurnkeeperError as error:
         return ProbeResult(name, "fail", error.message, error.hint or f"The identity needs {POLICY}.")
 
@@ -101,18 +101,18 @@ def _write_again(store: Store, key: str) -> str:
     return "honoured, but not at once"
 
 
-def _read(store: Store, key: str) -> str:
+def _read_back(store: Store, key: str) -> str:
     return f"allowed ({len(store.get(key))} bytes)"
 
 
-def _list(store: Store, key: str) -> str:
+def _list_folder(store: Store, key: str) -> str:
     folder = key.rpartition("/")[0] + "/"
     return "allowed" if key in store.list(folder) else "allowed, but new objects show late"
 
 
-def _format(store: Store) -> str:
-    found = metadata.read_layout(store)
-    return f"{found.format}, since {found.created}" if found else "a new archive"
+def _format_of(store: Store) -> str:
+    archive = metadata.read_metadata(store)
+    return f"{archive.format}, since {archive.created}" if archive else "a new archive"
 
 
 def _permissions(folder: Path, settings: StoreSettings) -> ProbeResult:
@@ -130,24 +130,24 @@ def _delete(store: Store, key: str) -> str:
     return "allowed"
 
 
-def _only_for_erasing(finding: ProbeResult) -> ProbeResult:
-    return ProbeResult(finding.name, "warn", finding.found, f"Only erasing needs it. {finding.mend}")
+def _needed_to_erase(result: ProbeResult) -> ProbeResult:
+    """The result as a warning: exports work without this permission."""
+    return ProbeResult(result.name, "warn", result.found, f"Only erasing needs it. {result.mend}")
 
 
-def _protection(store: Store, settings: StoreSettings) -> Iterator[ProbeResult]:
-    found = aws.protection(settings, parse_address(store.url).bucket)
-    if found is None:
+def _bucket_settings(store: Store, settings: StoreSettings) -> Iterator[ProbeResult]:
+    protection = aws.bucket_protection(settings, parse_address(store.url).bucket)
+    if protection is None:
         yield ProbeResult("versioning", "warn", "not looked at", install_hint("aws"))
         return
-    yield _switch("versioning", found.versioning, "Views are replaced in place; versioning keeps their history.")
-    yield _switch("object lock", found.object_lock, "Without it whoever may delete objects may delete transcripts.")
+    yield _switch("versioning", protection.versioning, "Views are replaced in place; versioning keeps their history.")
+    yield _switch(
+        "object lock", protection.object_lock, "Without it whoever may delete objects may delete transcripts."
+    )
 
 
 def _switch(name: str, on: bool | None, why: str) -> ProbeResult:
     if on is None:
-        return ProbeResult(name, "warn", "this identity may not know", f"To see it, allow s3:GetBucket{_action(name)}.")
+        action = "Versioning" if name == "versioning" else "ObjectLockConfiguration"
+        return ProbeResult(name, "warn", "this identity may not know", f"To see it, allow s3:GetBucket{action}.")
     return ProbeResult(name, "ok", "on") if on else ProbeResult(name, "warn", "off", why)
-
-
-def _action(name: str) -> str:
-    return "Versioning" if name == "versioning" else "ObjectLockConfiguration"

@@ -1,6 +1,6 @@
-"""Remove every object of one conversation from a store, and every version where those are kept. Knows no reasons.
+"""Remove every object of one conversation from a store, with all versions if the store keeps them.
 
-What cannot be removed yet is said: which version, under which lock, until when. Removing again is always safe.
+The result names the versions that cannot be removed yet, each with its lock. Removing again is always safe.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from turnkeeper.archive import keys
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.versions import Bucket, History, Lock, Version
+from turnkeeper.storage.store import Store
+from turnkeeper.storage.versions import ObjectVersion, VersionedBucket, Versioning, VersionLock
 
-__all__ = ["Removed", "held_keys", "remove", "remove_earlier", "survey"]
+__all__ = ["Removal", "find_objects", "remove_conversation", "remove_noncurrent_versions", "visible_keys"]
 
 ROUNDS = 3
 LINKED = "a link stood in place of its folder: it is removed, and what it led to was not touched"
@@ -21,20 +21,20 @@ BUSY = "objects kept appearing while they were removed: something is still writi
 
 
 @dataclass
-class Removed:
-    """What was removed: the ``keys``, the number of ``versions`` (markers are none), and what ``locks`` still hold.
-
-    ``doubt`` says why something may be left.
+class Removal:
+    """What was removed: the ``keys``, and the number of ``versions`` (not counting markers). ``locks`` hold what could
+    not be removed; ``doubt`` says why something else may be left.
     """
 
     keys: set[str] = field(default_factory=set)
     versions: int = 0
-    locks: list[Lock] = field(default_factory=list)
+    locks: list[VersionLock] = field(default_factory=list)
     doubt: str = ""
 
 
-def held_keys(store: Store, conversation: str) -> Iterator[str]:
-    """The conversation's visible objects, manifests first: a removal that stops midway shows no half conversation."""
+def visible_keys(store: Store, conversation: str) -> Iterator[str]:
+    """The keys of the conversation's visible objects. Manifests come first, so that a removal that is interrupted
+    leaves no manifest that names missing objects."""
     for place in keys.places(conversation):
         if place.endswith("/"):
             yield from (key for key in store.list(place) if keys.conversation_of(key) == conversation)
@@ -42,94 +42,97 @@ def held_keys(store: Store, conversation: str) -> Iterator[str]:
             yield place
 
 
-def survey(store: Store, history: History, conversation: str) -> Removed:
-    """What ``remove`` would remove. Changes nothing; locks are found only by trying."""
-    found = Removed(set(held_keys(store, conversation)))
-    if not (history.kept and history.bucket):
+def find_objects(store: Store, versioning: Versioning, conversation: str) -> Removal:
+    """What ``remove_conversation`` would remove. Changes nothing. Locks are not found: only a deletion shows them."""
+    found = Removal(set(visible_keys(store, conversation)))
+    if not (versioning.keeps_versions and versioning.bucket):
         found.versions = len(found.keys)
         return found
-    for version in _versions(history.bucket, conversation):
+    for version in _versions_of(versioning.bucket, conversation):
         found.keys.add(version.key)
         found.versions += not version.marker
     return found
 
 
-def remove(store: Store, history: History, conversation: str) -> Removed:
-    """Remove everything that is there. Raises what the store raises; what was removed until then stays removed."""
-    removed = Removed()
+def remove_conversation(store: Store, versioning: Versioning, conversation: str) -> Removal:
+    """Remove everything of a conversation. Raises what the store raises; what was removed until then stays removed."""
+    removal = Removal()
     if isinstance(store, FolderStore):
-        _remove_links(store, conversation, removed)
-    if history.kept and history.bucket:
-        _remove_versions(store, history.bucket, conversation, removed)
+        _remove_links(store, conversation, removal)
+    if versioning.keeps_versions and versioning.bucket:
+        _remove_versions(store, versioning.bucket, conversation, removal)
     else:
-        _remove_visible(store, conversation, removed)
+        _remove_visible(store, conversation, removal)
     if isinstance(store, FolderStore):
-        _prune(store, conversation)
-    return removed
+        _remove_empty_folders(store, conversation)
+    return removal
 
 
-def _remove_visible(store: Store, conversation: str, removed: Removed) -> None:
+def _remove_visible(store: Store, conversation: str, removal: Removal) -> None:
+    # A writer may store objects in the meantime: so remove until a listing is empty.
     for _ in range(ROUNDS):
-        visible = list(held_keys(store, conversation))
+        visible = list(visible_keys(store, conversation))
         if not visible:
             break
         for key in visible:
             store.delete(key)
-        removed.keys.update(visible)
+        removal.keys.update(visible)
     else:
-        removed.doubt = BUSY
-    removed.versions = len(removed.keys)
+        removal.doubt = BUSY
+    removal.versions = len(removal.keys)
 
 
-def _versions(bucket: Bucket, conversation: str) -> Iterator[Version]:
+def _versions_of(bucket: VersionedBucket, conversation: str) -> Iterator[ObjectVersion]:
     for place in keys.places(conversation):
         yield from bucket.versions(place)
 
 
-def _remove_versions(store: Store, bucket: Bucket, conversation: str, removed: Removed) -> None:
-    """Until only what is held is listed. The newest content goes last, so that no older one comes to light; markers
-    go after what they hide, and stay where that is held."""
+def _remove_versions(store: Store, bucket: VersionedBucket, conversation: str, removal: Removal) -> None:
+    """Delete versions until only those that locks hold are listed."""
     for _ in range(ROUNDS):
-        held = {(lock.version.key, lock.version.id) for lock in removed.locks}
-        hiding = {key for key, _ in held}
-        listed = _versions(bucket, conversation)
-        found = [one for one in listed if (one.key, one.id) not in held and not _hides(one, hiding)]
-        if not found:
+        held = {(lock.version.key, lock.version.id) for lock in removal.locks}
+        held_keys = {key for key, _ in held}
+        listed = _versions_of(bucket, conversation)
+        versions = [one for one in listed if (one.key, one.id) not in held and not _hides_held(one, held_keys)]
+        if not versions:
             return
-        contents = sorted((one for one in found if not one.marker), key=lambda one: one.latest)
+        # The newest content of a key goes last: without it, an older one would become visible.
+        contents = sorted((one for one in versions if not one.marker), key=lambda one: one.latest)
         locks = bucket.delete(contents)
-        removed.locks += locks
-        removed.keys.update(one.key for one in contents)
-        removed.versions += len(contents) - len(locks)
-        hiding |= {lock.version.key for lock in locks}
-        bucket.delete([one for one in found if one.marker and not _hides(one, hiding)])
+        removal.locks += locks
+        removal.keys.update(one.key for one in contents)
+        removal.versions += len(contents) - len(locks)
+        # A marker goes after the contents that it hides, and stays if a lock holds one of them.
+        held_keys |= {lock.version.key for lock in locks}
+        bucket.delete([one for one in versions if one.marker and not _hides_held(one, held_keys)])
+        # Contents that are held but visible get a marker.
         for key in sorted({lock.version.key for lock in locks}):
             if store.size(key) is not None:
                 store.delete(key)
-    removed.doubt = BUSY
+    removal.doubt = BUSY
 
 
-def remove_earlier(bucket: Bucket, place: str) -> list[Lock]:
-    """Remove every version below a folder but what stands there now; the locks of those that are held."""
-    listed = list(bucket.versions(place))
-    locks = bucket.delete([one for one in listed if not one.marker and not one.latest])
-    held = {lock.version.key for lock in locks}
-    bucket.delete([one for one in listed if one.marker and not _hides(one, held)])
+def remove_noncurrent_versions(bucket: VersionedBucket, place: str) -> list[VersionLock]:
+    """Delete every version below a folder except the current ones. Returns the locks of those that are held."""
+    versions = list(bucket.versions(place))
+    locks = bucket.delete([one for one in versions if not one.marker and not one.latest])
+    held_keys = {lock.version.key for lock in locks}
+    bucket.delete([one for one in versions if one.marker and not _hides_held(one, held_keys)])
     return locks
 
 
-def _hides(version: Version, held: set[str]) -> bool:
-    return version.marker and version.key in held
+def _hides_held(version: ObjectVersion, held_keys: set[str]) -> bool:
+    return version.marker and version.key in held_keys
 
 
-def _remove_links(store: FolderStore, conversation: str, removed: Removed) -> None:
-    """Links in the conversation's places go first: they are not followed, and hide what they lead to."""
+def _remove_links(store: FolderStore, conversation: str, removal: Removal) -> None:
+    """Delete the links in the conversation's places. They are not followed, so what is behind one is not removed."""
     for place in keys.places(conversation):
         if store.drop_links(place):
-            removed.doubt = LINKED
+            removal.doubt = LINKED
 
 
-def _prune(store: FolderStore, conversation: str) -> None:
+def _remove_empty_folders(store: FolderStore, conversation: str) -> None:
     for place in keys.places(conversation):
         if place.endswith("/"):
             store.prune(place)

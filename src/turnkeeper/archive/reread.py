@@ -1,4 +1,4 @@
-"""Rebuild views offline: what could not be read when it was fetched may be readable after an upgrade."""
+"""Build views again from the archived inputs: after an upgrade, inputs may be readable that were not before."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from turnkeeper.archive.views.builder import Reading
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Defect, Erased, Fatal, NotFound, TurnkeeperError
 
-__all__ = ["Reread", "reread"]
+__all__ = ["RereadResult", "reread"]
 
 
 _PUBLISHED_AT_ONCE = 1000
 
 
-class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What became of one conversation: ``before`` and ``after`` are ``done``, ``unread`` or, where it is not held,
-    ``absent``; ``reason`` says why it is still unread, or which lists of names it was read without; ``changed`` that a
-    new generation was written.
+class RereadResult(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The outcome for one conversation. ``before`` and ``after`` are ``done``, ``unread`` or ``absent`` (not in the
+    archive). ``changed`` says that a new generation was written. ``reason`` says why it is still unread, or which lists
+    of names could not be read.
     """
 
     __repr__ = one_line
@@ -38,31 +38,30 @@ class Reread(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def reread(
     archive: Archive, conversations: Iterable[str] | None = None, *, every: bool = False, **options: Any
-) -> Iterator[Reread]:
+) -> Iterator[RereadResult]:
     """Read the archived inputs again and rebuild their views, without the platform.
 
-    The conversations named, or all that are unread, or with ``every`` all there are. ``options`` (``shapes``,
-    ``limits``) go to the reader of transcripts. A new generation is written only where something changed; with
-    ``every`` also where views of an archive of version 1 get the keys of this version. The index is told before the
-    end, and views superseded more than a day ago are swept. One conversation's trouble does not stop the others;
-    ``Fatal`` errors are raised.
+    Reads the given conversations, or all that are unread, or all with ``every``. ``options`` (``shapes``, ``limits``)
+    are passed to the reader of transcripts. A new generation is written only if something changed; with ``every`` also
+    if views of version 1 get keys of this version. At the end the index is updated, and views that were superseded more
+    than a day ago are deleted. An error of one conversation does not stop the others; ``Fatal`` errors are raised.
     """
-    named = None if conversations is None else list(conversations)
+    selected = None if conversations is None else list(conversations)
     archive.require()
-    archive.audit.record("reread", conversations=named or (), every=every)
+    archive.audit.record("reread", conversations=selected or (), every=every)
     manifests: list[Manifest] = []
     try:
-        for conversation in archive.conversations() if named is None else named:
-            before = _state(archive, conversation)
-            if before == "unread" or every or named is not None:
-                result, manifest = _one(archive, conversation, before, Reading(options), move=every)
+        for conversation in archive.conversations() if selected is None else selected:
+            before = _state_before(archive, conversation)
+            if before == "unread" or every or selected is not None:
+                result, manifest = _reread_one(archive, conversation, before, Reading(options), move=every)
                 manifests += [manifest] if manifest else []
                 if len(manifests) >= _PUBLISHED_AT_ONCE:
                     archive.publish(manifests)
                     manifests.clear()
                 yield result
     except BaseException:
-        # What ended it is what the caller must hear. The next reread tells the index again.
+        # An error while publishing must not replace the one that ended the loop. The next reread publishes again.
         with contextlib.suppress(TurnkeeperError):
             archive.publish(manifests)
         raise
@@ -70,30 +69,32 @@ def reread(
     archive.sweep()
 
 
-def _state(archive: Archive, conversation: str) -> str:
+def _state_before(archive: Archive, conversation: str) -> str:
     try:
-        found = archive.manifest(conversation)
+        manifest = archive.manifest(conversation)
     except Fatal:
         raise
     except Exception:
-        return "unread"  # why, says the attempt to rebuild it
-    return found.state if found else "absent"
+        return "unread"  # rebuilding it reports why
+    return manifest.state if manifest else "absent"
 
 
-def _one(
+def _reread_one(
     archive: Archive, conversation: str, before: str, reading: Reading, *, move: bool
-) -> tuple[Reread, Manifest | None]:
+) -> tuple[RereadResult, Manifest | None]:
     try:
         kept = archive.rebuild(conversation, reading, move=move, publish=False)
     except (Erased, NotFound) as cause:
-        return Reread(conversation=conversation, before=before, after="absent", reason=cause.message), None
+        return RereadResult(conversation=conversation, before=before, after="absent", reason=cause.message), None
     except Fatal:
         raise
     except TurnkeeperError as cause:
-        return Reread(conversation=conversation, before=before, after="unread", reason=str(cause)), None
+        return RereadResult(conversation=conversation, before=before, after="unread", reason=str(cause)), None
     except Exception as cause:
         reason = str(Defect.of(cause, operation="reread", key=conversation))
-        return Reread(conversation=conversation, before=before, after="unread", reason=reason), None
+        return RereadResult(conversation=conversation, before=before, after="unread", reason=reason), None
     now = kept.manifest
     why = now.unread.message if now.unread else "; ".join(note for note in kept.notes if note.startswith("directory/"))
-    return Reread(conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why), now
+    return RereadResult(
+        conversation=conversation, before=before, after=now.state, changed=kept.changed, reason=why
+    ), now

@@ -1,6 +1,7 @@
-"""Views that no current manifest names: they stay a day, for whoever is reading them, and are then swept.
+"""Delete views that no current manifest names, a day after they were superseded: a reader may still use them.
 
-A note says which conversations have such views, one object for each and day, so that sweeping asks for nothing else.
+A note records which conversations have such views, one object for each conversation and day. So a sweep has to look at
+no other conversations.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from turnkeeper.archive.generations import generations
 from turnkeeper.archive.manifest import Manifest, decode
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Skippable
-from turnkeeper.storage.contract import Store
+from turnkeeper.storage.store import Store
 
 __all__ = ["GRACE", "SupersededViews"]
 
 FORMAT = "turnkeeper.superseded/1"
 GRACE = timedelta(hours=24)
-"""How long a superseded view can still be read by whoever opened its manifest before."""
+"""How long a superseded view can still be read by a process that opened its manifest before."""
 
 
 class _Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,62 +42,66 @@ class SupersededViews:
         self._clock = clock
 
     def note(self, conversation: str) -> None:
-        """Remember that views of a conversation were superseded just now."""
+        """Record that views of a conversation were superseded just now."""
         now = self._clock.now().astimezone(UTC)
         note = _Note(format=FORMAT, conversation=conversation, at=rfc3339(now))
         key = keys.superseded(now.date().isoformat(), conversation)
         self._store.put(key, msgspec.json.encode(note) + b"\n")
 
     def sweep(self, rebuild: Callable[[str], object]) -> int:
-        """Delete the views that were superseded more than a day ago; how many. One request where there are none.
+        """Delete the views that were superseded more than a day ago, and return how many. One request if there are
+        none.
 
-        ``rebuild`` makes the views of a conversation again: for a generation that was committed while its conversation
-        was swept, and shares a view with a superseded one. A conversation whose manifests cannot be read stays as it
-        is.
+        ``rebuild`` builds the views of a conversation again. It is called if a generation was committed during the
+        sweep, because the new generation may share a view with a superseded one. A conversation whose manifests cannot
+        be read stays as it is.
         """
-        return sum(self._swept(key, conversation, rebuild) for key, conversation in list(self._due()))
+        return sum(self._sweep_conversation(key, name, rebuild) for key, name in list(self._due_notes()))
 
     def forget(self, conversations: Collection[str]) -> None:
-        """Remove the notes of conversations that were erased."""
+        """Delete the notes of conversations that were erased."""
         for key in list(self._store.list(keys.SUPERSEDED)):
-            found = keys.parse_superseded(key)
-            if found and found[1] in conversations:
+            parsed = keys.parse_superseded(key)
+            if parsed and parsed[1] in conversations:
                 self._store.delete(key)
 
-    def _due(self) -> Iterator[tuple[str, str]]:
+    def _due_notes(self) -> Iterator[tuple[str, str]]:
+        """The keys of the notes whose day ended more than a day ago, with their conversations."""
         now = self._clock.now()
         for key in self._store.list(keys.SUPERSEDED):
-            found = keys.parse_superseded(key)
-            if found is None:
+            parsed = keys.parse_superseded(key)
+            if parsed is None:
                 continue
-            day = datetime.fromisoformat(found[0]).replace(tzinfo=UTC)
+            day = datetime.fromisoformat(parsed[0]).replace(tzinfo=UTC)
             if day + timedelta(days=1) + GRACE > now:
                 return  # days are listed in order
-            yield key, found[1]
+            yield key, parsed[1]
 
-    def _swept(self, note: str, conversation: str, rebuild: Callable[[str], object]) -> int:
+    def _sweep_conversation(self, note: str, conversation: str, rebuild: Callable[[str], object]) -> int:
         try:
             manifests = self._manifests(conversation)
-            idle = _idle(manifests, self._clock.now() - GRACE)
-            for key in sorted(idle):
+            unused = _unused_views(manifests, self._clock.now() - GRACE)
+            for key in sorted(unused):
                 self._store.delete(key)
-            if idle and generations(self._store, conversation)[-1:] != [one.generation for one in manifests[-1:]]:
+            latest = [manifest.generation for manifest in manifests[-1:]]
+            if unused and generations(self._store, conversation)[-1:] != latest:
                 rebuild(conversation)
         except Skippable:
             return 0
         self._store.delete(note)
-        return len(idle)
+        return len(unused)
 
     def _manifests(self, conversation: str) -> list[Manifest]:
-        listed = [keys.manifest(conversation, number) for number in generations(self._store, conversation)]
-        return [decode(self._store.get(key), key) for key in listed]
+        manifest_keys = [keys.manifest(conversation, number) for number in generations(self._store, conversation)]
+        return [decode(self._store.get(key), key) for key in manifest_keys]
 
 
-def _idle(manifests: list[Manifest], limit: datetime) -> set[str]:
-    """The keys of the views that only generations superseded before ``limit`` name."""
-    live = {view.key for view in manifests[-1].views} if manifests else set()
-    idle: set[str] = set()
-    for one, next_one in pairwise(manifests):
-        young = datetime.fromisoformat(next_one.archived_at) > limit
-        (live if young else idle).update(view.key for view in one.views)
-    return idle - live
+def _unused_views(manifests: list[Manifest], limit: datetime) -> set[str]:
+    """The keys of the views that are named only by generations superseded before ``limit``."""
+    used = {view.key for view in manifests[-1].views} if manifests else set()
+    unused: set[str] = set()
+    for manifest, successor in pairwise(manifests):
+        # A generation is superseded when its successor is archived.
+        is_recent = datetime.fromisoformat(successor.archived_at) > limit
+        (used if is_recent else unused).update(view.key for view in manifest.views)
+    return unused - used

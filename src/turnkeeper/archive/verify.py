@@ -1,6 +1,6 @@
-"""Check an archive against itself: everything its manifests list is there byte for byte, and nothing else is.
+"""Check that an archive has everything that its manifests list, byte for byte, and nothing else.
 
-Reads, and never writes. Memory stays constant: the folders are walked side by side, conversation by conversation.
+Only reads. Memory stays constant: all folders are listed side by side, conversation by conversation.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ import msgspec
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.index import CallState, Index
 from turnkeeper.archive.manifest import Input, Manifest, View, foreign_objects, parse
-from turnkeeper.archive.metadata import FORMAT_1, read_layout
+from turnkeeper.archive.metadata import FORMAT_1, read_metadata
 from turnkeeper.archive.pending_erasures import PendingErasures
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.views.builder import Reading, build
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
-from turnkeeper.storage.contract import Store, Stored
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.keys import ARCHIVE, is_key
+from turnkeeper.storage.keys import MARKER, is_key
 from turnkeeper.storage.object_store import ObjectStore
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store, StoredObject
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["Finding", "Kind", "Verification"]
 
 BLOCK = 1 << 20
 SETTLED = timedelta(hours=1)
-"""How long after its commit a generation has to stand in the index: a run tells it every few minutes."""
-_known = {*keys.FOLDERS, "directory", "tables", "_turnkeeper"}
-_beside = tuple(folder for folder in keys.FOLDERS if folder != "manifests")
+"""The age from which a generation must be in the index: an export updates the index only every few minutes."""
+_TOP_FOLDERS = {*keys.FOLDERS, "directory", "tables", "_turnkeeper"}
+_OTHER_FOLDERS = tuple(folder for folder in keys.FOLDERS if folder != "manifests")
 
 Kind = Literal[
     "missing",  # listed, and not there
@@ -60,7 +60,7 @@ Kind = Literal[
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing found: what it is, the object it is about, and what was expected or seen."""
+    """One fault: its kind, the key of its object, and what was expected or found there."""
 
     kind: Kind
     key: str
@@ -69,20 +69,23 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One conversation: its manifests' keys, and its other objects. ``whole`` unless it turned up out of order."""
+class _Objects:
+    """The keys of one conversation's manifests and of its other objects, as far as the listings came to them together.
+
+    Without ``manifests`` the others may be of a conversation that has some: stores list in slightly different orders.
+    """
 
     conversation: str
-    generations: tuple[str, ...]
-    beside: tuple[str, ...]
+    manifests: tuple[str, ...]
+    others: tuple[str, ...]
 
 
 class Verification:
-    """An iterator of findings. ``conversations``, ``objects`` and ``size`` (bytes) count what was looked at so far.
+    """An iterator of findings. ``conversations``, ``objects`` and ``size`` (bytes) count what was checked so far.
 
-    ``sample`` is the share of conversations whose objects are read (0..1]; which ones, ``seed`` decides. What no
-    manifest lists is found in any case, except for the objects of conversations that are not in the sample. ``views``
-    builds views again and compares. Raises ``Misconfigured`` for a share that is none.
+    ``sample`` is the share of conversations whose objects are read (above 0, up to 1); ``seed`` decides which. Objects
+    that no manifest lists are always found, except those of conversations that are not in the sample. ``views`` builds
+    the views again and compares them. Raises ``Misconfigured`` for an impossible share.
     """
 
     def __init__(
@@ -111,143 +114,156 @@ class Verification:
         self._lists_lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Finding]:
-        for findings in each(self._conversation, self._cases()):
+        for findings in parallel_map(self._check_conversation, self._list_objects()):
             yield from findings
-        for findings in each(self._call, self._calls()):
+        for findings in parallel_map(self._check_index_entry, self._index_entries()):
             yield from findings
         yield from self._unindexed()
-        yield from self._unfinished()
-        yield from self._elsewhere()
+        yield from self._pending_erasures()
+        yield from self._outside_conversations()
 
-    def _cases(self) -> Iterator[_Case]:
-        """Every conversation that has objects. Each folder lists conversations in the same order, or nearly: what comes
-        out of turn makes a case of its own, which asks for its manifests itself."""
-        folders = [_Folder(self._store, name) for name in _beside]
-        for conversation, generations in _grouped(self._store, "manifests"):
+    def _list_objects(self) -> Iterator[_Objects]:
+        """The objects of every conversation.
+
+        All folders list conversations in nearly the same order, so they are read side by side. Objects that come out of
+        order are returned alone, and their check lists their manifests itself.
+        """
+        folders = [_FolderCursor(self._store, name) for name in _OTHER_FOLDERS]
+        for conversation, manifests in _by_conversation(self._store, "manifests"):
             for folder in folders:
-                yield from (_Case(early, (), group) for early, group in folder.before(conversation))
-            beside = tuple(key for folder in folders for key in folder.of(conversation))
-            if self._is_chosen(conversation):
-                yield _Case(conversation, generations, beside)
+                yield from (_Objects(earlier, (), group) for earlier, group in folder.before(conversation))
+            others = tuple(key for folder in folders for key in folder.of(conversation))
+            if self._is_in_sample(conversation):
+                yield _Objects(conversation, manifests, others)
         for folder in folders:
-            yield from (_Case(late, (), group) for late, group in folder.rest())
+            yield from (_Objects(later, (), group) for later, group in folder.rest())
 
-    def _is_chosen(self, conversation: str) -> bool:
+    def _is_in_sample(self, conversation: str) -> bool:
         if self.sample >= 1:
             return True
-        drawn = hashlib.sha256(f"{self.seed}:{conversation}".encode()).digest()[:8]
-        return int.from_bytes(drawn) < self.sample * 2**64
+        digest = hashlib.sha256(f"{self.seed}:{conversation}".encode()).digest()[:8]
+        return int.from_bytes(digest) < self.sample * 2**64
 
-    def _conversation(self, case: _Case) -> tuple[Finding, ...]:
+    def _check_conversation(self, objects: _Objects) -> tuple[Finding, ...]:
         try:
-            return tuple(self._findings(case))
+            return tuple(self._findings(objects))
         except Retriable as cause:
-            return (Finding("unchecked", cause.key, case.conversation, cause.message),)
+            return (Finding("unchecked", cause.key, objects.conversation, cause.message),)
 
-    def _findings(self, case: _Case) -> Iterator[Finding]:
-        name = case.conversation
+    def _findings(self, objects: _Objects) -> Iterator[Finding]:
+        name = objects.conversation
         if self._tombstones.has(name):
-            yield from (Finding("erased", key, name, _ERASED) for key in (*case.generations, *case.beside))
+            yield from (Finding("erased", key, name, _ERASED) for key in (*objects.manifests, *objects.others))
             return
-        listed = case.generations or tuple(self._store.list(keys.manifests(name)))
-        generations = sorted((placed, key) for key in listed if (placed := keys.parse_manifest(key)))
+        listed = objects.manifests or tuple(self._store.list(keys.manifests(name)))
+        generations = sorted((parsed, key) for key in listed if (parsed := keys.parse_manifest(key)))
         manifests: list[Manifest] = []
         for _, key in generations:
-            found = self._manifest(key, name)
-            if isinstance(found, Finding):
-                yield found
+            result = self._read_manifest(key, name)
+            if isinstance(result, Finding):
+                yield result
             else:
-                manifests.append(found)
-        if case.generations:
+                manifests.append(result)
+        if objects.manifests:
             yield from (Finding("stray", key, name, _NO_MANIFEST) for key in listed if not keys.parse_manifest(key))
-        if case.generations and manifests:
+        if objects.manifests and manifests:
             self._count(conversations=1, settled=self._is_settled(manifests[-1]))
-            yield from self._current(manifests[-1])
-            yield from self._earlier(manifests)
+            yield from self._check_current(manifests[-1])
+            yield from self._check_earlier_inputs(manifests)
+        # A manifest that cannot be read may list any object, so nothing is a stray then.
         if len(manifests) == len(generations):
-            yield from self._strays(case, manifests)
+            yield from self._strays(objects, manifests)
 
-    def _strays(self, case: _Case, manifests: list[Manifest]) -> Iterator[Finding]:
-        strays = {key for key in case.beside if not keys.is_reserved(key)} - _listed_by(manifests)
+    def _strays(self, objects: _Objects, manifests: list[Manifest]) -> Iterator[Finding]:
+        strays = {key for key in objects.others if not keys.is_reserved(key)} - _keys_listed_by(manifests)
         if strays:
-            # A generation written since the folders were listed may be theirs.
-            name = case.conversation
-            newer = [self._manifest(key, name) for key in self._store.list(keys.manifests(name))]
-            strays -= _listed_by([found for found in newer if isinstance(found, Manifest)])
-        yield from (Finding("stray", key, case.conversation, _STRAY) for key in sorted(strays))
+            # A generation that was written after the folders were listed may list them.
+            name = objects.conversation
+            newer = [self._read_manifest(key, name) for key in self._store.list(keys.manifests(name))]
+            strays -= _keys_listed_by([manifest for manifest in newer if isinstance(manifest, Manifest)])
+        yield from (Finding("stray", key, objects.conversation, _STRAY) for key in sorted(strays))
 
-    def _manifest(self, key: str, conversation: str) -> Manifest | Finding:
-        placed = keys.parse_manifest(key)
-        if placed is None:
-            return Finding("stray", key, conversation, "not a manifest's key")
+    def _read_manifest(self, key: str, conversation: str) -> Manifest | Finding:
+        expected = keys.parse_manifest(key)
+        if expected is None:
+            return Finding("stray", key, conversation, _NO_MANIFEST)
         try:
-            found = parse(self._store.get(key), key)
+            manifest = parse(self._store.get(key), key)
         except (NotFound, Unread) as cause:
             return Finding("unreadable", key, conversation, cause.message)
-        if (found.conversation, found.generation) == placed:
-            return found
+        if (manifest.conversation, manifest.generation) == expected:
+            return manifest
         detail = "is the manifest of another conversation or generation"
-        if found.conversation != conversation and found.conversation.lower() == conversation.lower():
+        if manifest.conversation != conversation and manifest.conversation.lower() == conversation.lower():
             detail = "belongs to an id that differs in capital letters only: the store does not tell them apart"
         return Finding("unreadable", key, conversation, detail)
 
-    def _current(self, manifest: Manifest) -> Iterator[Finding]:
-        sound = True
+    def _check_current(self, manifest: Manifest) -> Iterator[Finding]:
+        is_whole = True
         foreign = frozenset(foreign_objects(manifest))
-        for one in _objects(manifest):
-            for finding in self._listed(one, manifest.conversation, foreign):
-                sound = False
+        for listed in _objects_of(manifest):
+            for finding in self._check_listed(listed, manifest.conversation, foreign):
+                is_whole = False
                 yield finding
-        if self._views and sound:
-            yield from self._rebuilt(manifest)
+        # Views can only be built from inputs that are whole.
+        if self._views and is_whole:
+            yield from self._compare_views(manifest)
 
-    def _listed(self, one: Input | View, conversation: str, foreign: Collection[Input | View]) -> Iterable[Finding]:
-        if one in foreign:
-            return (Finding("foreign", one.key[:300], conversation, "a manifest lists it"),)
-        if isinstance(one, Input) and inputs.is_directory(one.source):
-            return self._list_of_names(one)
-        return self._compared(one, conversation)
+    def _check_listed(
+        self, listed: Input | View, conversation: str, foreign: Collection[Input | View]
+    ) -> Iterable[Finding]:
+        if listed in foreign:
+            return (Finding("foreign", listed.key[:300], conversation, "a manifest lists it"),)
+        if isinstance(listed, Input) and inputs.is_directory(listed.source):
+            return self._check_name_list(listed)
+        return self._compare_bytes(listed, conversation)
 
-    def _list_of_names(self, one: Input) -> Iterable[Finding]:
-        """Lists of names belong to many conversations, and are read once."""
+    def _check_name_list(self, listed: Input) -> Iterable[Finding]:
+        """Check a list of names. Many conversations share one, so each is read once."""
         with self._lists_lock:
-            if one.key not in self._lists:
-                self._lists[one.key] = tuple(self._compared(one, ""))
-            return self._lists[one.key]
+            if listed.key not in self._lists:
+                self._lists[listed.key] = tuple(self._compare_bytes(listed, ""))
+            return self._lists[listed.key]
 
-    def _compared(self, one: Input | View, conversation: str) -> Iterator[Finding]:
+    def _compare_bytes(self, listed: Input | View, conversation: str) -> Iterator[Finding]:
         digest, size = hashlib.sha256(), 0
         try:
-            with self._store.open(one.key) as body:
+            with self._store.open(listed.key) as body:
                 while block := body.read(BLOCK):
                     digest.update(block)
                     size += len(block)
         except NotFound:
-            yield Finding("missing", one.key, conversation, f"{one.size} bytes are listed{_again(one)}")
+            detail = f"{listed.size} bytes are listed{_repair_hint(listed)}"
+            yield Finding("missing", listed.key, conversation, detail)
             return
         except Unread as cause:
-            yield Finding("missing", one.key, conversation, cause.message)
+            yield Finding("missing", listed.key, conversation, cause.message)
             return
         self._count(objects=1, size=size)
-        if size != one.size:
-            yield Finding(
-                "changed", one.key, conversation, f"{one.size} bytes are listed, {size} are there{_again(one)}"
-            )
-        elif digest.hexdigest() != one.sha256:
-            yield Finding("changed", one.key, conversation, f"its SHA-256 is not the one listed{_again(one)}")
+        if size != listed.size:
+            detail = f"{listed.size} bytes are listed, {size} are there{_repair_hint(listed)}"
+            yield Finding("changed", listed.key, conversation, detail)
+        elif digest.hexdigest() != listed.sha256:
+            detail = f"its SHA-256 is not the one listed{_repair_hint(listed)}"
+            yield Finding("changed", listed.key, conversation, detail)
 
-    def _earlier(self, manifests: list[Manifest]) -> Iterator[Finding]:
-        """Inputs that only earlier generations list: the platform may no longer have them."""
-        current = {one.key for one in manifests[-1].inputs}
+    def _check_earlier_inputs(self, manifests: list[Manifest]) -> Iterator[Finding]:
+        """Check the inputs that only earlier generations list: the platform may no longer have them."""
+        checked = {body.key for body in manifests[-1].inputs}
         for manifest in manifests[:-1]:
-            for one in manifest.inputs:
-                if one.key not in current and is_key(one.key) and self._store.size(one.key) != one.size:
-                    current.add(one.key)
+            for body in manifest.inputs:
+                if body.key not in checked and is_key(body.key) and self._store.size(body.key) != body.size:
+                    checked.add(body.key)
                     detail = f"input of generation {manifest.generation}"
-                    yield Finding("earlier", one.key, manifest.conversation, detail)
+                    yield Finding("earlier", body.key, manifest.conversation, detail)
 
-    def _rebuilt(self, manifest: Manifest) -> Iterator[Finding]:
-        bodies = {one: Stored(self._store, one.key, one.size) for one in manifest.inputs if not _is_audio(one)}
+    def _compare_views(self, manifest: Manifest) -> Iterator[Finding]:
+        """Build the views again, except those of the audio, and compare them."""
+        bodies = {
+            body: StoredObject(self._store, body.key, body.size)
+            for body in manifest.inputs
+            if inputs.recording_of(body.source) is None
+        }
         try:
             selections = [Selection.parse(slug) for slug in manifest.selections]
         except Misconfigured as cause:
@@ -266,18 +282,18 @@ class Verification:
         finally:
             built.close()
 
-    def _calls(self) -> Iterator[CallState | Finding]:
-        """What the index says of each conversation (of the sample)."""
-        states = Index(self._store)
-        for day in states.days():
+    def _index_entries(self) -> Iterator[CallState | Finding]:
+        """The index's entries of the conversations in the sample, or what is wrong with a day."""
+        index = Index(self._store)
+        for day in index.days():
             try:
-                calls = states.read(day).calls
+                calls = index.read(day).calls
             except (Unread, StoreRefused) as cause:
                 yield Finding("unreadable", cause.key, "", cause.message)
                 continue
-            yield from (call for call in calls if self._is_chosen(call.conversation))
+            yield from (call for call in calls if self._is_in_sample(call.conversation))
 
-    def _call(self, call: CallState | Finding) -> tuple[Finding, ...]:
+    def _check_index_entry(self, call: CallState | Finding) -> tuple[Finding, ...]:
         if isinstance(call, Finding):
             return (call,)
         try:
@@ -302,38 +318,38 @@ class Verification:
         newer = keys.manifest(call.conversation, call.generation + 1)
         if self._store.size(newer) is None:
             return ""
-        found = self._manifest(newer, call.conversation)
-        late = isinstance(found, Manifest) and self._is_settled(found)
-        return f"the index says generation {call.generation}, and {newer} is there" if late else ""
+        manifest = self._read_manifest(newer, call.conversation)
+        is_late = isinstance(manifest, Manifest) and self._is_settled(manifest)
+        return f"the index says generation {call.generation}, and {newer} is there" if is_late else ""
 
     def _is_settled(self, manifest: Manifest) -> bool:
-        """Whether the index had time to hear of a generation."""
+        """Whether a generation is old enough that it must be in the index."""
         try:
             return datetime.fromisoformat(manifest.archived_at) <= self._now - SETTLED
         except (ValueError, TypeError):
             return False
 
     def _unindexed(self) -> Iterator[Finding]:
-        """Archives of version 1 were not indexed by every verb."""
-        found = read_layout(self._store)
+        """Report if more conversations are archived than indexed. Not for version 1, which did not index all."""
+        metadata = read_metadata(self._store)
         missing = self._settled - self._indexed
-        if found is not None and found.format != FORMAT_1 and missing > 0:
+        if metadata is not None and metadata.format != FORMAT_1 and missing > 0:
             detail = f"{missing} archived conversations are not in the index; run turnkeeper reindex on the archive"
             yield Finding("index", keys.STATES, "", detail)
 
-    def _unfinished(self) -> Iterator[Finding]:
+    def _pending_erasures(self) -> Iterator[Finding]:
         try:
-            for note in PendingErasures(self._store).all():
-                until = f" until {note.until}" if note.until else ""
-                detail = f"erasure {note.state}{until}; run turnkeeper erase on the archive"
-                yield Finding("unfinished", keys.erasing(note.conversation), note.conversation, detail)
+            for pending in PendingErasures(self._store).all():
+                until = f" until {pending.until}" if pending.until else ""
+                detail = f"erasure {pending.state}{until}; run turnkeeper erase on the archive"
+                yield Finding("unfinished", keys.erasing(pending.conversation), pending.conversation, detail)
         except Unread as cause:
             yield Finding("unreadable", cause.key, "", cause.message)
 
-    def _elsewhere(self) -> Iterator[Finding]:
-        """The archive's own note, leftovers of writers, and objects that stand in no folder of an archive."""
-        if self._store.size(ARCHIVE) is None and self.conversations:
-            yield Finding("missing", ARCHIVE, "", "the archive's own note; the next export writes it")
+    def _outside_conversations(self) -> Iterator[Finding]:
+        """Check the archive's metadata, and find leftovers of writers and objects outside an archive's folders."""
+        if self._store.size(MARKER) is None and self.conversations:
+            yield Finding("missing", MARKER, "", "the archive's own note; the next export writes it")
         if isinstance(self._store, FolderStore):
             yield from (Finding("leftover", key, "", _LEFTOVER) for key in self._store.leftovers())
             yield from (Finding("link", key, "", _LINK) for key in self._store.links())
@@ -342,7 +358,7 @@ class Verification:
             return
         for key in self._store.list(""):
             folder = key.partition("/")[0]
-            if folder not in _known or (folder in keys.FOLDERS and keys.conversation_of(key) is None):
+            if folder not in _TOP_FOLDERS or (folder in keys.FOLDERS and keys.conversation_of(key) is None):
                 yield Finding("stray", key, "", _NO_OBJECT)
         if isinstance(self._store, ObjectStore):
             yield from (Finding("stray", key[:300], "", _NO_OBJECT) for key in self._store.odd_keys())
@@ -366,48 +382,47 @@ _NO_OBJECT = "not an object of an archive"
 _LINK = "a link, a pipe or a device: it is never followed; put the files themselves there, or remove it"
 
 
-class _Folder:
-    """One folder's objects, conversation by conversation, read as far as the manifests are."""
+class _FolderCursor:
+    """Reads one folder's listing, conversation by conversation, as far as the caller asks."""
 
     def __init__(self, store: Store, name: str) -> None:
-        self._groups = _grouped(store, name)
-        self._next = next(self._groups, None)
+        self._groups = _by_conversation(store, name)
+        self._next_group = next(self._groups, None)
 
     def before(self, conversation: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-        yield from self._while(lambda name: name < conversation)
+        """The next conversations whose ids sort before this one, with their keys."""
+        yield from self._read_while(lambda name: name < conversation)
 
     def of(self, conversation: str) -> tuple[str, ...]:
-        return next((group for _, group in self._while(lambda name: name == conversation)), ())
+        """The keys of this conversation, if it is the next one."""
+        return next((group for _, group in self._read_while(lambda name: name == conversation)), ())
 
     def rest(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        yield from self._while(lambda _: True)
+        """All remaining conversations, with their keys."""
+        yield from self._read_while(lambda _: True)
 
-    def _while(self, holds: Callable[[str], bool]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        while (group := self._next) and holds(group[0]):
-            self._next = next(self._groups, None)
+    def _read_while(self, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        while (group := self._next_group) and is_wanted(group[0]):
+            self._next_group = next(self._groups, None)
             yield group
 
 
-def _grouped(store: Store, folder: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    placed = ((found, key) for key in store.list(f"{folder}/") if (found := keys.conversation_of(key)))
-    for conversation, group in groupby(placed, key=lambda one: one[0]):
+def _by_conversation(store: Store, folder: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    pairs = ((name, key) for key in store.list(f"{folder}/") if (name := keys.conversation_of(key)))
+    for conversation, group in groupby(pairs, key=lambda pair: pair[0]):
         yield conversation, tuple(key for _, key in group)
 
 
-def _listed_by(manifests: Iterable[Manifest]) -> set[str]:
-    return {one.key for manifest in manifests for one in _objects(manifest)}
+def _keys_listed_by(manifests: Iterable[Manifest]) -> set[str]:
+    return {listed.key for manifest in manifests for listed in _objects_of(manifest)}
 
 
-def _objects(manifest: Manifest) -> tuple[Input | View, ...]:
+def _objects_of(manifest: Manifest) -> tuple[Input | View, ...]:
     return (*manifest.inputs, *manifest.views)
 
 
-def _again(one: Input | View) -> str:
-    """How an object that is missing or changed comes back."""
-    if isinstance(one, View):
+def _repair_hint(listed: Input | View) -> str:
+    """How to restore an object that is missing or changed."""
+    if isinstance(listed, View):
         return "; turnkeeper reread --all builds it again, and turnkeeper get ID --to the archive does"
     return "; turnkeeper get ID --to the archive fetches it again, as long as the platform has it"
-
-
-def _is_audio(one: Input) -> bool:
-    return one.key.startswith("audio/")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from turnkeeper.audio.length import apart, clock
 from turnkeeper.model import Pause, Recording
+from turnkeeper.payloads.recordings import OUTPUT_DURATION
 
 __all__ = ["Account", "account"]
 
@@ -57,7 +58,9 @@ def account(told: Recording, lasts_ms: float) -> Account:
     confirmed = told.duration_ms is not None and not apart(told.duration_ms, lasts_ms)
     by_output = ""
     if told.duration_ms is not None and not confirmed:
-        by_output = f"the sound lasts {clock(lasts_ms)}, the platform says {clock(told.duration_ms)} (outputDurationMs)"
+        by_output = (
+            f"the sound lasts {clock(lasts_ms)}, the platform says {clock(told.duration_ms)} ({OUTPUT_DURATION})"
+        )
     usual = tuple(one for one in told.pauses if one.reason != _HOLD)
     if told.start is None or told.end is None or told.end <= told.start:
         return Account(usual, by_output=by_output, lasts_ms=lasts_ms, confirmed=confirmed)

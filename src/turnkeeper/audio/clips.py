@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from turnkeeper.atomic_file import emerging, no_room
+from turnkeeper.atomic_file import disk_full, replace_atomically
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
@@ -100,7 +100,7 @@ def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         for cut in cuts:
-            with emerging(cut.out, "cut") as part:
+            with replace_atomically(cut.out, "cut") as part:
                 with part.open("wb") as out:
                     frames = _copy(file, wav, cut, out)
                 held.append(_read_again(part, frames, cut.out))
@@ -141,7 +141,7 @@ def _read_again(part: Path, frames: int, out: Path) -> int:
     except Unread:
         held = 0
     if held != frames:
-        raise no_room(out, "cut", f"holds {held} of the {frames} samples that were written")
+        raise disk_full(out, "cut", f"holds {held} of the {frames} samples that were written")
     return held
 
 
@@ -214,7 +214,7 @@ class _Sound:
         self.frames = 0
         form, subtype = _FORMATS[out.suffix.lower()]
         with ExitStack() as stack:
-            self._part = stack.enter_context(emerging(out, "cut"))
+            self._part = stack.enter_context(replace_atomically(out, "cut"))
             try:
                 self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
             except soundfile.LibsndfileError as cause:
@@ -245,7 +245,7 @@ class _Sound:
             yield
         except self._failed as cause:  # libsndfile does not tell why
             said = f"cannot be written to its end ({cause.error_string.rstrip('.')})"
-            raise no_room(self._out, "cut", said) from None
+            raise disk_full(self._out, "cut", said) from None
 
     def __enter__(self) -> Self:
         return self

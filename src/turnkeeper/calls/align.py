@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.audio.alignment import AlignedRecording, Alignment, SyncMode, read_alignment, write_alignment
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.peaks import Bits, build_peaks
@@ -86,7 +86,7 @@ def write_local_alignment(
     """Write the alignment document of ``align`` to a file (None: only measure); returns what was measured."""
     call = local_call(audio, transcript, second=second, recording_start_ms=recording_start_ms, sync=sync)
     if out is not None:
-        with written(out) as file:
+        with write_atomically(out) as file:
             _document(call, transcript, sync, file)
     matched = call.recordings[0].matched
     return matched.sync if matched else None
@@ -131,7 +131,7 @@ def write_peaks(
     with (
         open_audio(audio, second=second) as opened,
         build_peaks(opened.blocks(), opened.rate, opened.channels, zooms=[samples_per_pixel], mono=mono) as peaks,
-        written(out) as file,
+        write_atomically(out) as file,
     ):
         write = peaks.write_dat if out.suffix == ".dat" else peaks.write_json
         write(file, samples_per_pixel, bits)
@@ -160,9 +160,9 @@ def write_lhotse(
     name, count = audio.stem, 0
     manifest = recording_manifest(name, sources, rate=timeline.rate, frames=timeline.frames, channels=channels)
     folder.mkdir(parents=True, exist_ok=True)
-    with written(folder / "recordings.jsonl") as file:
+    with write_atomically(folder / "recordings.jsonl") as file:
         file.write(_line(manifest))
-    with written(folder / "supervisions.jsonl") as file:
+    with write_atomically(folder / "supervisions.jsonl") as file:
         for one in call.spoken():
             spans = [Span(start, end) for start, end in one.spans]
             channel = _channel(one.turn.role, heard.channel_roles)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.audio.alignment import flags
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.timeline import Timeline
@@ -82,7 +82,7 @@ def repair_ends(
 def write_repaired(repair: Repair, transcript: Place, out: Path) -> None:
     """Write turns as JSON lines, as ``turnkeeper turns`` prints them, with ``"repaired": true`` on turns and words."""
     header, encode = header_of(transcript), msgspec.json.Encoder().encode
-    with written(out) as file:
+    with write_atomically(out) as file:
         for one in repair.turns:
             record = turn_record(one.turn, header)
             if one.repaired:

@@ -21,6 +21,7 @@ from turnkeeper.errors import (
     Unread,
 )
 from turnkeeper.model import Turn
+from turnkeeper.payloads.details import CONVERSATION_ID
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.payloads.turn_batch import TurnBatch
 from turnkeeper.spool import Source
@@ -138,7 +139,7 @@ def _of_body(source: Source, interactions: Collection[str], mode: Mode | None) -
     try:
         transcript = assemble([Body(source)], mode=mode)
     except Unread as cause:
-        if not interactions or cause.field != "conversationId":
+        if not interactions or cause.field != CONVERSATION_ID:
             raise
     else:
         yield transcript
@@ -347,15 +348,15 @@ def _archived(
 
 
 def _refuse_no_archive(archive: Archive) -> None:
-    from turnkeeper.archive.metadata import read_layout
+    from turnkeeper.archive.metadata import read_metadata
 
-    if read_layout(archive.store) is None:
+    if read_metadata(archive.store) is None:
         hint = "Name an archive's folder or address, or a file."
         raise Misconfigured("there is no archive here", operation="read", key=archive.url, hint=hint)
 
 
 def _download(url: str, platform: PlatformSettings | None) -> Spool:
-    from turnkeeper.genesys.address_download import download
+    from turnkeeper.genesys.download import download
     from turnkeeper.portal import run
 
     async def verb() -> Spool:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.audit import HEAD_FORMAT, AuditCheck, AuditLine, Breach, Head
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
@@ -160,5 +160,5 @@ def _read_head(file: Path) -> Head | None:
 
 def _write_head(file: Path, head: Head) -> None:
     """Whole or not at all: half a head would be none."""
-    with written(file, "write --head") as out:
+    with write_atomically(file, "write --head") as out:
         out.write(msgspec.json.format(msgspec.json.encode(head), indent=2) + b"\n")

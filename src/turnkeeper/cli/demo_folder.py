@@ -9,7 +9,6 @@ from pathlib import Path
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
-from turnkeeper.archive.copying import copy
 from turnkeeper.errors import Misconfigured
 
 __all__ = ["DemoFolder"]
@@ -44,7 +43,7 @@ class DemoFolder:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".turnkeeper-demo-") as name:
             made, earlier = Path(name) / "new", Path(name) / "earlier"
-            copy(archive, str(made))
+            archive.copy_to(str(made))
             _write(made / _MARK, sorted(conversations))
             if self.folder.exists():
                 self.folder.rename(earlier)

@@ -11,7 +11,7 @@ from turnkeeper.cli.console import say
 from turnkeeper.cli.erasure import confirm, refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
-from turnkeeper.erasure.erase import By
+from turnkeeper.erasure.proof import By
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.queue_erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment

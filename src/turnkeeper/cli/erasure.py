@@ -10,7 +10,7 @@ import msgspec
 from turnkeeper.archive.keys import STATES
 from turnkeeper.cli.console import printable, say
 from turnkeeper.cli.output_file import refuse_foreign_file, set_aside
-from turnkeeper.erasure.erase import FORMAT, Erasure, Proof
+from turnkeeper.erasure.proof import FORMAT, Erasure, Proof
 from turnkeeper.errors import Misconfigured
 from turnkeeper.storage.keys import INCOMING
 

@@ -11,7 +11,7 @@ from turnkeeper.cli.console import say
 from turnkeeper.cli.erasure import refuse_foreign_proof, tell, write_proof
 from turnkeeper.cli.options import Destination, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
-from turnkeeper.erasure.expire import read_age
+from turnkeeper.erasure.expire import parse_age
 from turnkeeper.exporter.queue_erasure import erase_from_queue
 from turnkeeper.settings import clock_from_environment
 
@@ -50,7 +50,7 @@ def expire(
     json
         The same document on standard output.
     """
-    age = read_age(older_than)
+    age = parse_age(older_than)
     refuse_foreign_proof(proof)
     clock = clock_from_environment()
     opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)

@@ -111,7 +111,7 @@ def export(
         show(asdict(estimate(_given(range_), platform=platform_settings(platform), clock=clock)))
         return 0
     stores = store_settings(destination, platform.ca)
-    pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
+    pause, at_once = _every(every), checked_count(concurrency, "--concurrency")
     schedule = Schedule(window=_ms(length_of(absent_window, "--absent-window")))
     lean_heap()
     with politely_stopped() as stop:
@@ -120,7 +120,7 @@ def export(
             to=to,
             platform=platform_settings(platform),
             store=stores,
-            settings=ExportSettings(visitors=visitors, schedule=schedule, audio=_sound(audio, stores, platform.wait)),
+            settings=ExportSettings(concurrency=at_once, schedule=schedule, audio=_sound(audio, stores, platform.wait)),
             clock=clock,
             listener=pulse,
             stop=stop,

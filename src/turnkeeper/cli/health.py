@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Alive, Event, Listed, Listener, Paused, Progressed
@@ -73,7 +73,7 @@ class Health:
         if self._file is None:
             return
         told = {"at": rfc3339(datetime.now(UTC)), "pid": os.getpid(), **self._facts}
-        with written(self._file) as out:
+        with write_atomically(self._file) as out:
             out.write(msgspec.json.encode(told) + b"\n")
 
     def _say(self, text: str) -> None:

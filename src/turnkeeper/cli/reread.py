@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.archive.reread import Reread
+from turnkeeper.archive.reread import RereadResult
 from turnkeeper.archive.reread import reread as rebuild
 from turnkeeper.cli.console import say
 from turnkeeper.cli.options import Destination, store_settings
@@ -58,7 +58,7 @@ def reread(
     return 3 if unread or absent else 0
 
 
-def _print(result: Reread, *, as_json: bool) -> None:
+def _print(result: RereadResult, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
     else:

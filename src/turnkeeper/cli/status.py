@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.cli.console import lasting, printable, say
 from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
@@ -110,7 +110,7 @@ def _judged(found: Status, max_lag: str) -> int:
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all: a collector may read at any moment."""
-    with written(path, "write metrics") as out:
+    with write_atomically(path, "write metrics") as out:
         os.fchmod(out.fileno(), 0o644)  # they hold counts only, and the collector is another user
         out.write(text.encode())
 

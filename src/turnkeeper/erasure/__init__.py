@@ -1,1 +1,1 @@
-"""What must go when a conversation goes, and the proof that it went."""
+"""Erasure: find conversations, remove everything that the archive holds of them, and prove it."""

@@ -1,4 +1,4 @@
-"""Which archived conversations are a customer's: found in their analytics details, kept beside every call."""
+"""Find the archived conversations of a customer, by the analytics details that are archived with each conversation."""
 
 from __future__ import annotations
 
@@ -11,45 +11,47 @@ import msgspec
 from turnkeeper.archive import keys
 from turnkeeper.errors import NotFound, Unread
 from turnkeeper.payloads.customers import CustomerQuery, read_customers
-from turnkeeper.storage.contract import Store
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["Match", "find"]
+__all__ = ["CustomerMatch", "find_conversations"]
 
 DETAILS = "_conversation"
 
 
-class Match(msgspec.Struct, frozen=True):
-    """``found``: the customer's. ``similar``: perhaps (the number in another spelling or another place).
-    ``unsearched``: there are no details to look into, or they cannot be read.
+class CustomerMatch(msgspec.Struct, frozen=True):
+    """A conversation, and ``how`` it matches.
+
+    ``found``: it is the customer's. ``similar``: it may be (the number is spelled differently, or in another place of
+    the details). ``unsearched``: it has no details, or they cannot be read.
     """
 
     conversation: str
     how: Literal["found", "similar", "unsearched"]
 
 
-def find(store: Store, wanted: CustomerQuery) -> Iterator[Match]:
-    """Look through every conversation's details, all generations of them. One small request for each.
+def find_conversations(store: Store, query: CustomerQuery) -> Iterator[CustomerMatch]:
+    """Search the details of every conversation, those of all its generations. One small request for each document.
 
-    Conversations that are somebody else's are not named. Memory stays constant.
+    Conversations of other customers are not returned. Uses constant memory.
     """
 
-    def look(group: tuple[str, list[str]]) -> Match | None:
-        conversation, details = group
-        return _look(store, wanted, conversation, details)
+    def search_one(conversation_details: tuple[str, list[str]]) -> CustomerMatch | None:
+        return _search_details(store, query, *conversation_details)
 
-    yield from (match for match in each(look, _details(store)) if match)
+    yield from (match for match in parallel_map(search_one, _details_by_conversation(store)) if match)
 
 
-def _details(store: Store) -> Iterator[tuple[str, list[str]]]:
-    placed = (
-        (*found, key) for key in store.list("raw/") if (found := keys.parse_raw(key)) and keys.conversation_of(key)
+def _details_by_conversation(store: Store) -> Iterator[tuple[str, list[str]]]:
+    """Each conversation that has raw inputs, with the keys of its details: none if it has no details."""
+    parsed = (
+        (*parts, key) for key in store.list("raw/") if (parts := keys.parse_raw(key)) and keys.conversation_of(key)
     )
-    for conversation, group in groupby(placed, key=lambda one: one[0]):
+    for conversation, group in groupby(parsed, key=lambda entry: entry[0]):
         yield conversation, [key for _, part, key in group if part == DETAILS]
 
 
-def _look(store: Store, wanted: CustomerQuery, conversation: str, details: list[str]) -> Match | None:
+def _search_details(store: Store, query: CustomerQuery, conversation: str, details: list[str]) -> CustomerMatch | None:
     searched = similar = False
     for key in details:
         try:
@@ -57,9 +59,9 @@ def _look(store: Store, wanted: CustomerQuery, conversation: str, details: list[
         except (NotFound, Unread):
             continue
         searched = True
-        if wanted.is_in(customers):
-            return Match(conversation, "found")
-        similar = similar or wanted.resembles(customers)
+        if query.is_in(customers):
+            return CustomerMatch(conversation, "found")
+        similar = similar or query.resembles(customers)
     if similar:
-        return Match(conversation, "similar")
-    return None if searched else Match(conversation, "unsearched")
+        return CustomerMatch(conversation, "similar")
+    return None if searched else CustomerMatch(conversation, "unsearched")

@@ -1,4 +1,4 @@
-"""Take a conversation out of the archive's own notes about earlier runs. Pure, but for ``scrub``."""
+"""Take conversations out of the archive's own reports about earlier runs. Pure, except ``scrub_reports``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.errors import NotFound
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.keys import INCOMING
-from turnkeeper.storage.parallel import each
+from turnkeeper.storage.parallel import parallel_map
+from turnkeeper.storage.store import Store
 
-__all__ = ["scrub", "without"]
+__all__ = ["scrub_document", "scrub_reports"]
 
 NOTES = "_turnkeeper/"
-_apart = (
+_SKIPPED = (
     f"{INCOMING}/",
     "_turnkeeper/probe/",
     keys.TOMBSTONES,
@@ -28,64 +28,66 @@ _apart = (
 )
 
 
-def scrub(store: Store, conversations: Collection[str]) -> int:
-    """Rewrite every run report that names one of the conversations. Returns how many were.
+def scrub_reports(store: Store, conversations: Collection[str]) -> int:
+    """Rewrite every report that names one of the conversations, and return how many did.
 
-    States have their own way of forgetting, tombstones and the audit are to remember.
+    The index is cleared by ``Index.mark_erased``. Tombstones and the audit keep the ids on purpose.
     """
 
-    def look(key: str) -> int:
+    def scrub(key: str) -> int:
         try:
             data = store.get(key)
         except NotFound:
             return 0
-        cleaned = without(data, conversations)
+        cleaned = scrub_document(data, conversations)
         if cleaned != data:
             store.put(key, cleaned)
         return cleaned != data
 
-    places = (f"{folder}/" for folder in store.folders(NOTES))
-    return sum(each(look, (key for place in places if not place.startswith(_apart) for key in store.list(place))))
+    folders = (f"{folder}/" for folder in store.folders(NOTES))
+    reports = (key for folder in folders if not folder.startswith(_SKIPPED) for key in store.list(folder))
+    return sum(parallel_map(scrub, reports))
 
 
-def without(data: bytes, conversations: Collection[str]) -> bytes:
-    """A JSON document, or JSON lines, without what names one of the conversations; unchanged where nothing does.
+def scrub_document(data: bytes, conversations: Collection[str]) -> bytes:
+    """A JSON document, or JSON lines, without the parts that name one of the conversations.
 
-    From a list goes the whole entry; a text elsewhere becomes ``erased``. What is no JSON is returned as it is.
+    In a list, the whole entry is removed; any other text becomes ``erased``. Data that names none of them, or is not
+    JSON, is returned unchanged.
     """
-    named = [name for name in conversations if name.encode() in data]
-    if not named:
+    ids = [name for name in conversations if name.encode() in data]
+    if not ids:
         return data
     try:
-        return msgspec.json.format(msgspec.json.encode(_clean(msgspec.json.decode(data), named)), indent=2) + b"\n"
+        return msgspec.json.format(msgspec.json.encode(_scrub_value(msgspec.json.decode(data), ids)), indent=2) + b"\n"
     except msgspec.DecodeError:
-        return b"".join(_lines(data, named))
+        return b"".join(_scrub_lines(data, ids))
 
 
-def _lines(data: bytes, named: Collection[str]) -> Iterator[bytes]:
+def _scrub_lines(data: bytes, ids: Collection[str]) -> Iterator[bytes]:
     for line in data.splitlines(keepends=True):
         try:
             entry = msgspec.json.decode(line)
         except msgspec.DecodeError:
             yield line
         else:
-            if not _names(entry, named):
+            if not _mentions(entry, ids):
                 yield line
 
 
-def _clean(value: object, named: Collection[str]) -> object:
+def _scrub_value(value: object, ids: Collection[str]) -> object:
     if isinstance(value, list):
-        return [_clean(entry, named) for entry in value if not _names(entry, named, deep=False)]
+        return [_scrub_value(entry, ids) for entry in value if not _mentions(entry, ids, deep=False)]
     if isinstance(value, dict):
-        return {name: _clean(entry, named) for name, entry in value.items() if not _names(name, named)}
-    return "erased" if isinstance(value, str) and _names(value, named) else value
+        return {name: _scrub_value(entry, ids) for name, entry in value.items() if not _mentions(name, ids)}
+    return "erased" if isinstance(value, str) and _mentions(value, ids) else value
 
 
-def _names(value: object, named: Collection[str], *, deep: bool = True) -> bool:
-    """Whether a value names a conversation: a text, an object's own text, or ``deep`` anything inside."""
+def _mentions(value: object, ids: Collection[str], *, deep: bool = True) -> bool:
+    """Whether a text, or a text directly in an object, contains an id; with ``deep``, a text at any depth."""
     if isinstance(value, str):
-        return any(name in value for name in named)
+        return any(name in value for name in ids)
     if isinstance(value, dict):
         inside = value.values() if deep else [entry for entry in value.values() if isinstance(entry, str)]
-        return any(_names(entry, named, deep=deep) for entry in inside)
-    return deep and isinstance(value, list) and any(_names(entry, named) for entry in value)
+        return any(_mentions(entry, ids, deep=deep) for entry in inside)
+    return deep and isinstance(value, list) and any(_mentions(entry, ids) for entry in value)

@@ -38,25 +38,25 @@ async def counted_by(
     async with Genesys(settings, clock=clock) as door:
 
         async def count(day: str) -> None:
-            total = await _total(door, day, day)
+            total = await _count_between(door, day, day)
             if total is not None:
                 counted[day] = total
 
         async def count_stretch(stretch: Sequence[str]) -> None:
-            total = await _total(door, stretch[0], stretch[-1]) if len(stretch) > 1 else None
+            total = await _count_between(door, stretch[0], stretch[-1]) if len(stretch) > 1 else None
             if total == 0:
                 counted.update(dict.fromkeys(stretch, 0))
             else:
                 for day in stretch:
                     await count(day)
 
-        stretches = list(_stretches([day for day in asked if day not in expected]))
-        await _each(count, [day for day in asked if day in expected])
-        await _each(count_stretch, stretches)
+        stretches = list(_consecutive_days([day for day in asked if day not in expected]))
+        await _ask_about_each(count, [day for day in asked if day in expected])
+        await _ask_about_each(count_stretch, stretches)
     return counted
 
 
-async def _each(ask: Callable[[_Item], Awaitable[None]], items: Sequence[_Item]) -> None:
+async def _ask_about_each(ask: Callable[[_Item], Awaitable[None]], items: Sequence[_Item]) -> None:
     """Ask about all of them, a few at once. Raises the first error of ours as it is."""
     limit = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -73,13 +73,13 @@ async def _each(ask: Callable[[_Item], Awaitable[None]], items: Sequence[_Item])
         raise (ours.exceptions[0] if ours else group) from None
 
 
-async def _total(door: Genesys, first: str, last: str) -> int | None:
-    """How many conversations began on these days (both included); None where the platform does not say."""
-    interval = Interval(_start(first), _start(last) + DAY)
+async def _count_between(door: Genesys, first: str, last: str) -> int | None:
+    """How many conversations began on these days (both included); None where the platform gives no total."""
+    interval = Interval(_midnight_of(first), _midnight_of(last) + DAY)
     return (await door.conversation_page(interval, Filters(), 1)).total
 
 
-def _stretches(days: Sequence[str]) -> Iterator[list[str]]:
+def _consecutive_days(days: Sequence[str]) -> Iterator[list[str]]:
     """Days that follow one another, at most as many as one query may cover."""
     stretch: list[str] = []
     for day in days:
@@ -92,5 +92,5 @@ def _stretches(days: Sequence[str]) -> Iterator[list[str]]:
         yield stretch
 
 
-def _start(day: str) -> datetime:
+def _midnight_of(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Which conversations there are, each once, with what is known of their transcripts before anything is asked for."""
+"""List conversations, each once, with the transcripts that the platform lists for them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 
-import msgspec
-
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, NotFound, Skippable, TurnkeeperError, Unavailable, Unread
 from turnkeeper.events import Listener, Noted, silent
 from turnkeeper.exporter.windows import By, Rules, Window, days, midnight, plan, wants_jobs
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import checked_id, is_id
-from turnkeeper.genesys.endpoints.details_page import DetailsPage
 from turnkeeper.genesys.endpoints.details_query import BATCH
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval, moment_of
 from turnkeeper.genesys.redaction import plain
-from turnkeeper.payloads.details import Details, read_details
+from turnkeeper.ids import check_id, is_id
+from turnkeeper.payloads.details import Details, conversation_id_in, read_details
+from turnkeeper.payloads.details_page import DetailsPage
 
 __all__ = [
     "Discovered",
@@ -37,14 +35,14 @@ __all__ = [
     "with_listed",
 ]
 
-# A search page costs as much as asking one communication for nothing, so it is worth half a page of guesses.
-_WORTH = 2
+# A page of the search costs as much as one ask without a result, so it is worth half a page of guesses.
+_PAGES_WORTH = 2
 
 
 @dataclass(frozen=True)
 class Discovered:
-    """One conversation. ``body`` is its element exactly as it stood in the platform's page; None where something was
-    withheld from it: then it is fetched when it is kept, so that its manifest can say what.
+    """One conversation. ``body`` is its element exactly as it stood in the platform's page. It is None where something
+    was withheld from it: then the details are fetched again when it is archived, so that its manifest can say what.
 
     ``listed`` holds the communications that transcripts/search lists for it (none: it has no transcript yet); None
     where the search was not asked or cannot be.
@@ -57,13 +55,13 @@ class Discovered:
 
     @property
     def open(self) -> bool:
-        """Whether it was still going on (or its end is not known yet): to be visited again."""
+        """Whether it was still going on, or its end is not known yet: it is processed again later."""
         return self.details.end is None
 
 
 @dataclass(frozen=True)
 class RejectedElement:
-    """An element of a listing that is no conversation: its id is none, or it has none.
+    """An element of a listing that is no conversation: it has no id, or a malformed one.
 
     ``shown`` is the id as far as it can be shown, on one line.
     """
@@ -74,10 +72,10 @@ class RejectedElement:
 
 @dataclass
 class ListingResult:
-    """What the listing of one window came to; filled in while its conversations are read.
+    """The result of listing one window, filled in while its conversations are read.
 
-    ``distinct`` counts the conversations (and rejected elements) that came, each once; ``missing`` how many fewer those
-    of a day are than the platform's own total for it. ``ended`` is True when everything was read.
+    ``distinct`` counts the conversations and rejected elements, each once; ``missing`` how many more the platform's own
+    totals count. ``ended`` is True when everything was read.
     """
 
     distinct: int = 0
@@ -87,7 +85,7 @@ class ListingResult:
 
     @property
     def proven(self) -> bool:
-        """Whether the window holds what the platform says that it holds; otherwise it has to be listed again."""
+        """Whether the listing is as complete as the platform's totals say; otherwise it has to be done again."""
         return self.ended and not self.missing and not self.rejected
 
 
@@ -114,7 +112,7 @@ async def planned(
             if by == "jobs":
                 raise _without_jobs(cause) from cause
         except Unavailable:
-            # What jobs do faster the query does as well.
+            # The query gives the same, more slowly.
             if by == "jobs":
                 raise
     return list(plan(interval, clock.now(), by=by, available=available, rules=rules))
@@ -150,7 +148,7 @@ def discover_window(
     rules: Rules | None = None,
     result: ListingResult | None = None,
 ) -> AsyncGenerator[Discovered, None]:
-    """The conversations of one window of a plan; see ``discover``. ``result`` is told whether they are all."""
+    """The conversations of one window of a plan; see ``discover``. ``result`` says at the end whether they are all."""
     listing = _Listing(platform, wanted, listener, result or ListingResult())
     return listing.fresh(window, (rules or Rules()).job_margin)
 
@@ -162,16 +160,16 @@ async def discover_ids(
 
     Raises ``Misconfigured`` for a malformed id, before anything is asked with it.
     """
-    wanted = iter(dict.fromkeys(checked_id(one) for one in ids))
+    wanted = iter(dict.fromkeys(check_id(one) for one in ids))
     while batch := list(islice(wanted, BATCH)):
-        elements, _ = read_elements(DetailsPage(await _several(platform, batch)), listener)
+        elements, _ = read_elements(DetailsPage(await _elements_by_id(platform, batch)), listener)
         found = {one.conversation: one for one in await with_listed(platform, elements)}
         for conversation in batch:
             yield found.get(conversation) or Unknown(conversation)
 
 
-async def _several(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
-    """The elements behind ids. An id that the platform does not accept must not cost the others theirs."""
+async def _elements_by_id(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
+    """The elements of these ids. An id that the platform does not accept must not cost the others theirs."""
     try:
         return (await platform.several(ids)).conversations
     except NotFound:
@@ -181,7 +179,7 @@ async def _several(platform: Genesys, ids: Sequence[str]) -> tuple[bytes, ...]:
         if len(ids) == 1:
             return ()
     half = len(ids) // 2
-    return await _several(platform, ids[:half]) + await _several(platform, ids[half:])
+    return await _elements_by_id(platform, ids[:half]) + await _elements_by_id(platform, ids[half:])
 
 
 def _without_jobs(cause: TurnkeeperError) -> TurnkeeperError:
@@ -191,17 +189,17 @@ def _without_jobs(cause: TurnkeeperError) -> TurnkeeperError:
 
 
 class _Listing:
-    """One window being listed. Its methods give conversations page by page, and hold what came against the totals."""
+    """The listing of one window: conversations page by page, compared with the platform's totals."""
 
     def __init__(self, platform: Genesys, wanted: Filters, listener: Listener, result: ListingResult) -> None:
         self._platform = platform
-        self._wanted = wanted
+        self._filters = wanted
         self._listener = listener
         self._result = result
         self._seen: set[str] = set()
 
     async def fresh(self, window: Window, margin: timedelta) -> AsyncGenerator[Discovered, None]:
-        """What the window holds, each once, without what started outside it."""
+        """The conversations that started in the window, each once."""
         interval = window.interval
         pages = self._by_query(interval) if window.by == "query" else self._by_job(interval, margin)
         given: set[str] = set()
@@ -215,8 +213,8 @@ class _Listing:
         self._result.ended = True
 
     async def _by_query(self, day: Interval) -> AsyncGenerator[list[Discovered], None]:
-        """All of a day. Where fewer came than the platform counts (because it has more than can be paged, or a page
-        came short), the rest is read from its other end, and of a very full day by a job.
+        """All conversations of a day. Where the pages give fewer than the platform counts (because there are more than
+        can be paged, or a page is short), the rest is read from the day's other end, and of a very full day by a job.
 
         A narrower interval would not help: the query matches whole days.
         """
@@ -224,29 +222,31 @@ class _Listing:
         total: int | None = None
         paged = 0
         for descending in (False, True):
-            async with aclosing(self._platform.conversations(day, self._wanted, descending=descending)) as pages:
+            async with aclosing(self._platform.conversations(day, self._filters, descending=descending)) as pages:
                 async for page in pages:
                     paged += BATCH
                     total = page.total if total is None else max(total, page.total or 0)
-                    yield self._read(page, ids)
+                    yield self._conversations_of_page(page, ids)
                     if descending and len(ids) >= (total or 0):
                         return
             if total is None or len(ids) >= total:
                 return
         if total is not None and total > paged:
-            async with aclosing(self._beyond(day, total, ids)) as rest:
+            async with aclosing(self._by_job_beyond_paging(day, total, ids)) as rest:
                 async for found in rest:
                     yield found
         if total is not None and len(ids) < total:
-            self._short(day, total, len(ids))
+            self._note_missing(day, total, len(ids))
 
-    async def _beyond(self, day: Interval, total: int, ids: set[str]) -> AsyncGenerator[list[Discovered], None]:
+    async def _by_job_beyond_paging(
+        self, day: Interval, total: int, ids: set[str]
+    ) -> AsyncGenerator[list[Discovered], None]:
         """A day with more than twice the query's depth: only a job goes that far, once the data lake holds the day."""
         available = None
-        async with aclosing(self._platform.job(day, self._wanted)) as pages:
+        async with aclosing(self._platform.job(day, self._filters)) as pages:
             async for page in pages:
                 available = page.available or available
-                yield self._read(page, ids)
+                yield self._conversations_of_page(page, ids)
         if available is None or available < day.end:
             raise Unavailable(
                 f"{total} conversations are more than the query can page, and jobs reach no further than {available}",
@@ -256,13 +256,13 @@ class _Listing:
             )
 
     async def _by_job(self, interval: Interval, margin: timedelta) -> AsyncGenerator[list[Discovered], None]:
-        """All of a job, and of the query for the days that turn out not to be in the data lake yet."""
+        """All conversations of a job, and by query those of the days that turn out not to be in the data lake yet."""
         available = None
         ids: set[str] = set()
-        async with aclosing(self._platform.job(interval, self._wanted)) as pages:
+        async with aclosing(self._platform.job(interval, self._filters)) as pages:
             async for page in pages:
                 available = page.available or available
-                yield self._read(page, ids)
+                yield self._conversations_of_page(page, ids)
         known = interval.end if available is None else midnight(available - margin)
         if known < interval.end:
             for day in days(Interval(max(known, interval.start), interval.end)):
@@ -270,78 +270,63 @@ class _Listing:
                     async for found in rest:
                         yield found
 
-    def _read(self, page: DetailsPage, ids: set[str]) -> list[Discovered]:
-        """A page's conversations; ``ids`` learns of them, and of the elements that are none."""
+    def _conversations_of_page(self, page: DetailsPage, ids: set[str]) -> list[Discovered]:
+        """The conversations of a page. Their ids, and the keys of rejected elements, are added to ``ids``."""
         found, rejected = read_elements(page, self._listener)
         new = {one.conversation for one in found} | rejected.keys()
         ids |= new
         for key in rejected.keys() - self._seen:
-            self._reject(rejected[key])
+            self._note_rejected(rejected[key])
         self._seen |= new
         self._result.distinct = len(self._seen)
         return found
 
-    def _reject(self, element: RejectedElement) -> None:
+    def _note_rejected(self, element: RejectedElement) -> None:
         self._result.rejected.append(element)
         self._listener(Noted(note=f"a conversation in the listing is refused: {element.reason} ({element.shown})"))
 
-    def _short(self, day: Interval, total: int, came: int) -> None:
-        self._result.missing += total - came
+    def _note_missing(self, day: Interval, total: int, listed: int) -> None:
+        self._result.missing += total - listed
         self._listener(
             Noted(
-                note=f"the platform counts {total} conversations in {day} and gave {came} of them: "
+                note=f"the platform counts {total} conversations in {day} and gave {listed} of them: "
                 "that day stays open, and the next run lists it again"
             )
         )
 
 
 def read_elements(page: DetailsPage, listener: Listener) -> tuple[list[Discovered], dict[str, RejectedElement]]:
-    """A page's conversations, each once; and what cannot be one, by a key of its own."""
+    """The conversations of a page, each once, and the elements that are none, each by a key of its own."""
     found: dict[str, Discovered] = {}
     rejected: dict[str, RejectedElement] = {}
     for body in page.conversations:
-        details = _understood(body, listener)
+        details = _details_of_element(body, listener)
         if is_id(details.conversation):
-            kept = None if body in page.censored else body
-            found[details.conversation] = Discovered(details.conversation, kept, details)
+            whole = None if body in page.censored else body
+            found[details.conversation] = Discovered(details.conversation, whole, details)
         else:
-            # Not the id itself: it may have any length, and be that of another element.
+            # The id itself is no key: it may have any length, and may be the same as another element's.
             key = f"\0{hashlib.sha256(body).hexdigest()}"
-            rejected[key] = _rejected(details.conversation)
+            rejected[key] = _rejected_element(details.conversation)
     return list(found.values()), rejected
 
 
-def _understood(body: bytes, listener: Listener) -> Details:
-    """One element read; what cannot be read is still a conversation whose bytes are kept, if it says which."""
+def _details_of_element(body: bytes, listener: Listener) -> Details:
+    """The details of one element. One that cannot be read is still a conversation whose bytes are archived, if it has
+    an id."""
     try:
         return read_details(body)
     except Unread as cause:
-        details = Details(conversation=_id_in(body))
+        details = Details(conversation=conversation_id_in(body))
         if is_id(details.conversation):
             listener(Noted(conversation=details.conversation, note=f"its details cannot be read: {cause.message}"))
         return details
 
 
-def _id_in(body: bytes) -> str:
-    """The id of an element that cannot be read otherwise; empty where it has none."""
-    try:
-        return _BARE.decode(body).conversation_id
-    except (ValueError, RecursionError):
-        return ""
-
-
-def _rejected(conversation: str) -> RejectedElement:
+def _rejected_element(conversation: str) -> RejectedElement:
     if not conversation:
         return RejectedElement("without an id", "it does not say which conversation it is")
     return RejectedElement(plain(repr(conversation), 80), "its id is none, so it can be no key in an archive")
-
-
-class _Bare(msgspec.Struct, rename="camel"):
-    conversation_id: str
-
-
-# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_BARE = msgspec.json.Decoder(_Bare)
 
 
 def _starts_in(details: Details, interval: Interval) -> bool:
@@ -349,12 +334,12 @@ def _starts_in(details: Details, interval: Interval) -> bool:
 
 
 async def with_listed(platform: Genesys, found: Sequence[Discovered]) -> Sequence[Discovered]:
-    """The same with what the search says of them, where it says anything and the answer is worth its requests."""
+    """The same conversations with what the search lists for them, where its answer is worth the requests."""
     starts = [one.details.start for one in found if one.details.start is not None]
     if not starts or len(starts) < len(found):
         return found
     span = Interval(moment_of(min(starts)), moment_of(max(starts)) + timedelta(milliseconds=1))
-    listed = await platform.listed(span, worth=max(1, len(found) // _WORTH))
+    listed = await platform.listed(span, worth=max(1, len(found) // _PAGES_WORTH))
     if listed is None or not listed.complete:
         return found
     return [replace(one, listed=listed.of(one.conversation)) for one in found]

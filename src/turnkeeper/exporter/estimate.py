@@ -63,14 +63,14 @@ async def estimate_requests(
         parts += [part] if there else []
     sample: list[Discovered] = []
     for part, descending in zip(dict.fromkeys((parts[0], parts[-1])) if parts else (), (False, True), strict=False):
-        sample += await _sampled(platform, part, wanted, descending, listener)
-    asks = sum(_asks(one) for one in sample) / len(sample) if sample else 1.0
+        sample += await _sample_conversations(platform, part, wanted, descending, listener)
+    asks = sum(_asks_of_conversation(one) for one in sample) / len(sample) if sample else 1.0
     windows = await planned(platform, interval, by=by, clock=clock)
-    finding = len(parts) + _finding(windows, total) + _searching(sample, total)
+    finding = len(parts) + _requests_to_list(windows, total) + _requests_to_search(sample, total)
     return RequestEstimate(total, finding, round(total * asks), round(asks, 2), len(sample))
 
 
-async def _sampled(
+async def _sample_conversations(
     platform: Genesys, part: Interval, wanted: Filters, descending: bool, listener: Listener
 ) -> Sequence[Discovered]:
     async with aclosing(platform.conversations(part, wanted, descending=descending)) as pages:
@@ -79,14 +79,14 @@ async def _sampled(
     return ()
 
 
-def _asks(one: Discovered) -> int:
+def _asks_of_conversation(one: Discovered) -> int:
     """Requests for one conversation's transcripts: a link per listed leg, else one per recorded leg, at least one."""
     if one.listed is not None:
         return len(one.listed)
     return max(1, sum(session.recorded for session in one.details.communications()))
 
 
-def _finding(windows: Sequence[Window], total: int) -> int:
+def _requests_to_list(windows: Sequence[Window], total: int) -> int:
     """Pages: the last one of each window is half full on average."""
     by_job = sum(window.by == "jobs" for window in windows)
     share = by_job / len(windows) if windows else 0.0
@@ -95,6 +95,6 @@ def _finding(windows: Sequence[Window], total: int) -> int:
     )
 
 
-def _searching(sample: Sequence[Discovered], total: int) -> int:
+def _requests_to_search(sample: Sequence[Discovered], total: int) -> int:
     listed = [len(one.listed) for one in sample if one.listed is not None]
     return round(total * (1 + sum(listed) / len(listed)) / BATCH) if listed else 0

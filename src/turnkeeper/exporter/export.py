@@ -22,8 +22,9 @@ from turnkeeper.events import Listener, silent
 from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.estimate import RequestEstimate, estimate_requests
 from turnkeeper.exporter.ledger import Ledger, ledger_path
+from turnkeeper.exporter.pipeline import claim_archive
 from turnkeeper.exporter.range import Follow, Range
-from turnkeeper.exporter.run import Run, by_id, claimed
+from turnkeeper.exporter.run import Run, by_id
 from turnkeeper.exporter.run_report import RunReport
 from turnkeeper.exporter.shutdown import stoppable
 from turnkeeper.genesys.client import Genesys
@@ -36,7 +37,7 @@ __all__ = ["Estimate", "estimate", "export"]
 _EXPORT: tuple[Action, Action] = ("export begun", "export")
 _RETRY: tuple[Action, Action] = ("retry begun", "retry")
 _USUAL_QUOTA = 300.0
-"""Requests a token may make a minute where the platform has not said so (client.credentials.token.rate.per.minute)."""
+"""Requests a minute and token where the platform names no limit (client.credentials.token.rate.per.minute)."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,20 @@ def export(
     stop: threading.Event | None = None,
     retry: bool = False,
 ) -> RunReport:
-    """Export everything wanted into the archive at ``to``; what is there already costs nothing.
+    """Export conversations into the archive at ``to``. What the archive holds already costs nothing.
 
-    What is wanted is said in words (``since`` … ``filters``, as in ``Range.of``), or is a ``Range`` or a ``Follow``.
+    The conversations are given in words (``since`` … ``filters``, as in ``Range.of``), or as a ``Range`` or ``Follow``.
 
     Transcripts that are not there yet are asked for again by later runs (or by this one, with ``Follow``) on a growing
     schedule. ``ledger`` is the local queue's file (default: below ``$XDG_STATE_HOME/turnkeeper``). ``stop`` ends the
-    run politely: what is under way is finished. ``retry`` makes everything that failed due at once; alone, it looks for
-    nothing new, and raises ``NotFound`` where there is no archive.
+    run politely: what is under way is finished first. ``retry`` makes everything that failed due at once; alone, it
+    looks for nothing new, and raises ``NotFound`` where there is no archive.
 
     Raises ``Denied``, ``Misconfigured``, ``StoreRefused``, ``DiskFull`` where nothing can go on. What is the matter
     with single conversations is in the report.
     """
     clock = clock or SystemClock()
-    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    asked = _single_range(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
     if asked is None and not retry:
         raise Misconfigured("nothing was asked for", hint=_NOTHING)
     settings = settings or ExportSettings()
@@ -101,10 +102,10 @@ def export(
     async def verb() -> RunReport:
         door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
         async with door:
-            if await stoppable(partial(claimed, door, archive), stop) is None:
+            if await stoppable(partial(claim_archive, door, archive), stop) is None:
                 return RunReport(ended="interrupted")
             begun, ended = _RETRY if retry else _EXPORT
-            await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_what(asked)))
+            await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_audit_of_request(asked)))
             book = await anyio.to_thread.run_sync(Ledger, ledger or ledger_path(archive.url), clock)
             try:
                 if retry:
@@ -115,7 +116,7 @@ def export(
                 report = await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
                 book.close()
-            await anyio.to_thread.run_sync(partial(archive.audit.record, ended, **_came_of(asked, report)))
+            await anyio.to_thread.run_sync(partial(archive.audit.record, ended, **_audit_of_result(asked, report)))
             return report
 
     with foreign_as_defect("export", ""):
@@ -139,7 +140,7 @@ def estimate(
     Raises what asking the platform raises.
     """
     clock = clock or SystemClock()
-    asked = _asked(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
+    asked = _single_range(wanted, Range.of(clock.now(), since=since, until=until, last=last, ids=ids, filters=filters))
     if asked is None:
         raise Misconfigured("nothing was asked for", hint=_NOTHING)
 
@@ -148,7 +149,7 @@ def estimate(
             await door.token_probe()
             wanted = await by_id(door, asked, listener)
             if wanted.interval is None:
-                # Each id is asked for in vain at worst; a hundred details cost one request.
+                # At worst each id costs one ask without a result. The details of a hundred cost one request.
                 found = RequestEstimate(len(wanted.ids), -(-len(wanted.ids) // 100), len(wanted.ids), 1.0, 0)
             else:
                 filters, by = wanted.filters, wanted.by
@@ -161,8 +162,8 @@ def estimate(
         return run(verb)
 
 
-def _what(asked: Range | Follow | None) -> dict[str, Any]:
-    """What the audit says of a run that begins: never the words of a filter."""
+def _audit_of_request(asked: Range | Follow | None) -> dict[str, Any]:
+    """The audit's facts of a run that begins. They never hold the words of a filter."""
     if isinstance(asked, Follow):
         return {"follow": True, "filtered": bool(asked.filters)}
     if asked is None or (asked.interval is None and not asked.ids):
@@ -173,16 +174,16 @@ def _what(asked: Range | Follow | None) -> dict[str, Any]:
     return stretch | {"filtered": bool(asked.filters)}
 
 
-def _came_of(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
-    """What the audit says at the end: the run's report, and its counts. One that followed has many reports."""
+def _audit_of_result(asked: Range | Follow | None, report: RunReport) -> dict[str, Any]:
+    """The audit's facts at the end: the run's report and its counts. A run that followed has many reports."""
     if isinstance(asked, Follow):
         return {"follow": True, "ended": report.ended}
     counts = {name: getattr(report, name) for name in ("found", "visited", "done", "unread", "absent", "failed")}
     return {"run": keys.run(report.started_at, report.ended_at), "ended": report.ended} | counts
 
 
-def _asked(wanted: _Asked | None, said: Range | None) -> _Asked | Range | None:
-    if wanted is not None and said is not None:
+def _single_range(wanted: _Asked | None, in_words: Range | None) -> _Asked | Range | None:
+    if wanted is not None and in_words is not None:
         hint = "Leave out since, until, last and ids, or the Range."
         raise Misconfigured("a range was given twice", hint=hint)
-    return wanted or said
+    return wanted or in_words

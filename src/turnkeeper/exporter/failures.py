@@ -1,4 +1,4 @@
-"""Failures as a run report lists them: those of this run, and those that the ledger holds of earlier ones. Pure."""
+"""Failures as a run report lists them: those of this run, and those of earlier runs that the ledger holds. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from turnkeeper.errors import Defect, TurnkeeperError
 from turnkeeper.exporter.ledger import Outstanding
 from turnkeeper.exporter.run_report import Failure
 
-__all__ = ["earlier_failure", "failure_of", "unreadable"]
+__all__ = ["earlier_failure", "failure_of", "unreadable_failure"]
 
 
 def failure_of(conversation: str, cause: TurnkeeperError, prefix: str = "") -> Failure:
@@ -22,30 +22,32 @@ def failure_of(conversation: str, cause: TurnkeeperError, prefix: str = "") -> F
     )
 
 
-def earlier_failure(one: Outstanding) -> Failure:
-    """A failure that an earlier run saw, in the words that the ledger holds of it."""
-    said = one.call.reason if one.call.state == "failed" else _first_failure(one.call)
-    return _noted(one, said, earlier=True)
+def earlier_failure(outstanding: Outstanding) -> Failure:
+    """A failure of an earlier run, with the reason that the ledger holds."""
+    call = outstanding.call
+    reason = call.reason if call.state == "failed" else _reason_of_absent_leg(call)
+    return _failure_of_outstanding(outstanding, reason, earlier=True)
 
 
-def unreadable(one: Outstanding) -> Failure:
-    """A conversation that is kept and cannot be read, or one recording of it."""
-    audio = next((leg.reason for leg in one.call.legs if leg.id == AUDIO), "")
-    return _noted(one, one.call.reason if one.call.state == "unread" else f"Unread: {audio}")
+def unreadable_failure(outstanding: Outstanding) -> Failure:
+    """A conversation that is archived and cannot be read, or one recording of it."""
+    call = outstanding.call
+    audio = next((leg.reason for leg in call.legs if leg.id == AUDIO), "")
+    return _failure_of_outstanding(outstanding, call.reason if call.state == "unread" else f"Unread: {audio}")
 
 
-def _noted(one: Outstanding, said: str, *, earlier: bool = False) -> Failure:
-    error, colon, message = said.partition(": ")
+def _failure_of_outstanding(outstanding: Outstanding, reason: str, *, earlier: bool = False) -> Failure:
+    error, colon, message = reason.partition(": ")
     return Failure(
-        conversation=one.call.conversation,
+        conversation=outstanding.call.conversation,
         error=error if colon else "TurnkeeperError",
-        message=message if colon else said,
+        message=message if colon else reason,
         earlier=earlier,
-        due=rfc3339_ms(one.due) if one.due is not None else "",
+        due=rfc3339_ms(outstanding.due) if outstanding.due is not None else "",
     )
 
 
-def _first_failure(call: CallState) -> str:
-    """Of an archived call: why one of its legs is not there."""
+def _reason_of_absent_leg(call: CallState) -> str:
+    """Of an archived call: why one of its legs is absent."""
     lacking = (leg.reason for leg in call.legs if leg.state == "absent" and ": " in leg.reason)
     return next(lacking, "a leg or a recording could not be fetched")

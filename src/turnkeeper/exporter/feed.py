@@ -1,4 +1,4 @@
-"""Where an export's conversations come from: batches of a window, and how the listing of the windows goes."""
+"""Where the conversations of an export come from: batches of a window, and the progress of listing the windows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from turnkeeper.archive.index import CallState
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.errors import Retriable
 from turnkeeper.exporter.discovery import Discovered, RejectedElement, Unknown
 from turnkeeper.exporter.ledger import NewConversation
 from turnkeeper.exporter.run_report import Failure
-from turnkeeper.exporter.worker import described
-from turnkeeper.genesys.endpoints.conversations import is_id
+from turnkeeper.ids import is_id
 
-__all__ = ["LISTED_AGAIN", "PAGE", "Feed", "ListingProgress", "WindowBatch", "no_id", "paged", "rejected"]
+__all__ = [
+    "LISTED_AGAIN",
+    "PAGE",
+    "Feed",
+    "ListingProgress",
+    "WindowBatch",
+    "failure_of_malformed_id",
+    "failure_of_rejected",
+    "paged",
+]
 
 PAGE = 100
 
@@ -42,7 +51,7 @@ class WindowBatch:
 
 
 Feed = Callable[[], AsyncIterator[WindowBatch]]
-"""Where conversations come from; asked again for every pass."""
+"""The source of conversations; it is called again for every pass."""
 
 
 @dataclass
@@ -65,15 +74,15 @@ class ListingProgress:
 async def paged(
     found: AsyncGenerator[Discovered | Unknown] | AsyncGenerator[Discovered], start: str = "", stop: str = ""
 ) -> AsyncGenerator[WindowBatch]:
-    """What is found, by the hundred; ids that are none are refused."""
+    """The conversations in batches of a hundred. Malformed ids are refused."""
     batch: list[NewConversation] = []
     refused: list[Failure] = []
     async with aclosing(found):
         async for one in found:
             if is_id(one.conversation):
-                batch.append(_wanted(one))
+                batch.append(_new_conversation(one))
             else:
-                refused.append(no_id(one.conversation))
+                refused.append(failure_of_malformed_id(one.conversation))
             if len(batch) == PAGE:
                 yield WindowBatch(start, stop, tuple(batch))
                 batch.clear()
@@ -81,23 +90,23 @@ async def paged(
         yield WindowBatch(start, stop, tuple(batch), refused=tuple(refused))
 
 
-def no_id(text: str) -> Failure:
+def failure_of_malformed_id(text: str) -> Failure:
     """A conversation that cannot be asked for: its id would become part of addresses and keys."""
     shown = ascii(text[:40])[1:-1] + ("…" if len(text) > 40 else "")
     hint = "Ids are letters, digits, '.', '_' and '-', at most 128 of them; the others were exported."
     return Failure(conversation=shown, error="Refused", message="is not an id", hint=hint)
 
 
-def rejected(element: RejectedElement) -> Failure:
+def failure_of_rejected(element: RejectedElement) -> Failure:
     """An element of a listing that is no conversation."""
     hint = "The others of the listing were exported; tell the platform's support."
     return Failure(conversation=element.shown, error="Refused", message=element.reason, hint=hint)
 
 
-def _wanted(one: Discovered | Unknown) -> NewConversation:
+def _new_conversation(one: Discovered | Unknown) -> NewConversation:
     call = CallState(conversation=one.conversation, state="pending")
     return (
-        NewConversation(described(call, one.details), one.body, one.listed)
+        NewConversation(with_details(call, one.details), one.body, one.listed)
         if isinstance(one, Discovered)
         else NewConversation(call)
     )

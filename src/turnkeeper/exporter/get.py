@@ -1,4 +1,4 @@
-"""One conversation through both doors: ask the platform, keep every byte, build the views, say what it amounts to."""
+"""``get``: one conversation into an archive, and a summary of what the archive holds of it then."""
 
 from __future__ import annotations
 
@@ -6,38 +6,27 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import anyio
 import msgspec
 
 from turnkeeper.archive import keys
-from turnkeeper.archive.archive import Archive, CommitResult, FetchedBody
-from turnkeeper.archive.manifest import CommunicationState, SyncMode
+from turnkeeper.archive.archive import Archive, CommitResult
+from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.audio.timeline import span
 from turnkeeper.clock import Clock
 from turnkeeper.display import html_table, one_line
-from turnkeeper.errors import Misconfigured, NotFound, Unread, foreign_as_defect
-from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.exporter.directories import ids_of, names_of
-from turnkeeper.exporter.recordings import (
-    FetchedRecordings,
-    RecordingOptions,
-    fetch_audio,
-    needs_audio_packages,
-    sync_of,
-)
+from turnkeeper.errors import Misconfigured, foreign_as_defect
+from turnkeeper.events import Listener, silent
+from turnkeeper.exporter.pipeline import Committed, Pipeline, claim_archive
+from turnkeeper.exporter.recordings import RecordingOptions, needs_audio_packages, sync_of
 from turnkeeper.genesys.client import Genesys
-from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.platform_export import PlatformExport
-from turnkeeper.genesys.results import FoundTranscripts
 from turnkeeper.ids import check_id
-from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.payloads.recordings import AudioFormat
 from turnkeeper.portal import run
 from turnkeeper.settings import PlatformSettings, StoreSettings
-from turnkeeper.spool import Spool
 from turnkeeper.transcript.select import Selection
 
 __all__ = ["GetResult", "export_conversation", "get"]
@@ -45,7 +34,7 @@ __all__ = ["GetResult", "export_conversation", "get"]
 
 @dataclass(frozen=True)
 class GetResult:
-    """What ``get`` did: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
+    """The result of ``get``: ``document`` is what the command prints; ``kept`` holds the manifest and the summary.
 
     ``kept.summary`` is None where the transcript arrived and could not be read (``kept.manifest.unread`` says why).
     ``troubles`` says why recordings that were asked for could not even be listed.
@@ -64,7 +53,7 @@ class GetResult:
 
     @property
     def document(self) -> dict[str, object]:
-        """The eight fields of the brief first, then what else is known. Plain data, ready for JSON."""
+        """The eight fields that scripts rely on first, then everything else. Plain data, ready for JSON."""
         manifest, summary = self.kept.manifest, self.kept.summary
         place = {"archived_at": manifest.archived_at, "storage_location": f"{self.archive}/{self.kept.key}"}
         sound = sync_of(manifest) if self.audio else {}
@@ -115,57 +104,36 @@ async def export_conversation(
     audio: RecordingOptions | None = None,
     listener: Listener = silent,
 ) -> CommitResult:
-    """Fetch one conversation and keep it, with its recordings where ``audio`` says so. Nothing counts until
-    ``archive.keep`` stored the manifest.
+    """Fetch one conversation and commit it, with its recordings where ``audio`` says so.
 
-    Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, and whatever either
-    door raises: for a leg that could not be had after the others are kept. A transcript that cannot be read is kept all
-    the same; the manifest's state says ``unread``.
+    Waits for a transcript as the platform's settings say. Nothing counts until ``Archive.commit`` stored the manifest.
+    A transcript that cannot be read is archived all the same, and the manifest's state says ``unread``.
+
+    Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, ``Unread`` where the
+    details cannot be read and no transcript is found without them, and whatever either door raises. An error of one leg
+    is raised after the other legs are committed.
     """
     with foreign_as_defect("get", conversation):
-        kept, _ = await _export(platform, archive, conversation, selections, audio, listener)
-        return kept
+        pipeline = Pipeline(platform, archive, audio=audio, listener=listener)
+        return (await _fetch_and_commit(pipeline, conversation, selections)).result
 
 
-async def _export(
-    platform: Genesys,
-    archive: Archive,
-    conversation: str,
-    selections: Sequence[Selection],
-    audio: RecordingOptions | None,
-    listener: Listener,
-) -> tuple[CommitResult, FetchedRecordings]:
+async def _fetch_and_commit(pipeline: Pipeline, conversation: str, selections: Sequence[Selection]) -> Committed:
+    def record() -> None:
+        # Nothing is archived without a line of the audit, and no line stands where there is no archive yet.
+        pipeline.archive.prepare()
+        pipeline.archive.audit.record("get", conversations=[conversation])
+
     with ExitStack() as spools:
-        described, details = await _details(platform, conversation, listener)
-        arrived = [_held(spools, FetchedBody(described, "conversation"))] if described else []
-        found = await platform.transcripts(conversation, details)
-        arrived += [_held(spools, one) for one in _transcripts(found)]
-        names, notes = await names_of(platform, ids_of(details), spools)
-        arrived += names
-        sound = FetchedRecordings()
-        if audio is not None:
-            sound = await fetch_audio(platform, archive, conversation, details, audio, spools, listener)
-        keep = partial(
-            archive.keep,
-            conversation,
-            arrived + sound.arrived,
-            states=_states(found),
-            selections=selections,
-            notes=notes + sound.notes,
-            recordings=sound.states,
-            sync_mode=audio.sync if audio else None,
+        details = await pipeline.fetch_details(conversation, spools)
+        found = await pipeline.wait_for_transcripts(conversation, details, spools)
+        await anyio.to_thread.run_sync(record)
+        committed = await pipeline.commit(
+            conversation, details, found, spools, selections=selections, with_absences=True, publish=True
         )
-        await anyio.to_thread.run_sync(partial(_recorded, archive, conversation))
-        kept = await anyio.to_thread.run_sync(keep)
-        for _, cause in found.failed:
-            raise cause  # only now: what came is archived, and says which leg is missing
-        return kept, sound
-
-
-def _recorded(archive: Archive, conversation: str) -> None:
-    """Nothing is kept without a line of the audit, and no line stands where there is no archive yet."""
-    archive.prepare()
-    archive.audit.record("get", conversations=[conversation])
+    for _, cause in found.failed:
+        raise cause  # only now: the others are archived, and the manifest says which leg is missing
+    return committed
 
 
 def get(
@@ -204,71 +172,45 @@ def get(
     # What cannot work is refused before the platform's quota is spent on it.
     span(0, 0, sample_rate)
     check_id(conversation)
-    _refuse_others(conversation, selections)
+    _refuse_other_conversations(conversation, selections)
     archive = Archive(to, store, clock=clock, listener=listener, spool_folder=spool_folder)
     platform = platform or PlatformSettings.from_environment()
-    wanted = None
+    options = None
     if audio or audio_from:
         needs_audio_packages()
         source = PlatformExport(audio_from, store, spool_folder) if audio_from else None
         if source is not None:
             source.require()
-        wanted = RecordingOptions(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
+        options = RecordingOptions(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
-    async def verb() -> tuple[CommitResult, FetchedRecordings]:
+    async def verb() -> Committed:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
-            await door.token_probe()
-            await anyio.to_thread.run_sync(archive.claim, await door.organisation())
+            await claim_archive(door, archive)
             await anyio.to_thread.run_sync(archive.prepare)
             await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
-            return await _export(door, archive, conversation, selections, wanted, listener)
+            pipeline = Pipeline(door, archive, audio=options, listener=listener, spool_folder=spool_folder)
+            return await _fetch_and_commit(pipeline, conversation, selections)
 
     with foreign_as_defect("get", conversation):
-        kept, sound = run(verb)
+        committed = run(verb)
+    result = committed.result
     return GetResult(
-        conversation, kept, archive.url, sample_rate, kept.selected, audio=wanted is not None, troubles=sound.notes
+        conversation,
+        result,
+        archive.url,
+        sample_rate,
+        result.selected,
+        audio=options is not None,
+        troubles=committed.recordings.notes,
     )
 
 
-def _refuse_others(conversation: str, selections: Sequence[Selection]) -> None:
-    """Raise ``Misconfigured`` where a selection names another conversation only: it could hold no turn of this one."""
-    for one in selections:
-        if one.interactions and conversation.casefold() not in {name.casefold() for name in one.interactions}:
-            named = ", ".join(sorted(one.interactions))
-            said = f"a selection names another conversation ({named})"
-            raise Misconfigured(said, operation="get", key=conversation, hint="Leave --conversation out.")
-
-
-async def _details(platform: Genesys, conversation: str, listener: Listener) -> tuple[Spool | None, Details | None]:
-    """The conversation's details. A gateway may not offer them: then the transcript alone decides what exists."""
-    try:
-        body = await platform.details(conversation)
-    except NotFound:
-        return None, None
-    try:
-        return body, read_details(body)
-    except Unread as cause:
-        listener(Noted(conversation=conversation, note=f"its details are kept but cannot be read: {cause.message}"))
-        return body, None
-
-
-def _held(spools: ExitStack, one: FetchedBody) -> FetchedBody:
-    """The same, its spool closed when the conversation is through, whichever way."""
-    spools.enter_context(one.body)
-    return one
-
-
-def _transcripts(found: FoundTranscripts) -> list[FetchedBody]:
-    return [FetchedBody(body.spool, body.source, body.communication) for body in found.bodies]
-
-
-def _states(found: FoundTranscripts) -> list[CommunicationState]:
-    done = [CommunicationState(body.communication, "done") for body in found.bodies if body.communication]
-    # One whose id is none was not asked for: it names nothing that anybody could have.
-    named = [(communication, reason) for communication, reason in found.absent if is_id(communication)]
-    absent = [CommunicationState(communication, "absent", reason) for communication, reason in named]
-    # The error's name alone: its words differ from one try to the next, and each would be a new generation.
-    failed = [
-        CommunicationState(communication, "failed", type(cause).__name__) for communication, cause in found.failed
-    ]
-    return done + absent + failed
+def _refuse_other_conversations(conversation: str, selections: Sequence[Selection]) -> None:
+    """Raise ``Misconfigured`` where a selection names other conversations only: it could hold no turn of this one."""
+    for selection in selections:
+        if selection.interactions and conversation.casefold() not in {
+            name.casefold() for name in selection.interactions
+        }:
+            names = ", ".join(sorted(selection.interactions))
+            message = f"a selection names another conversation ({names})"
+            raise Misconfigured(message, operation="get", key=conversation, hint="Leave --conversation out.")

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from turnkeeper.errors import Misconfigured
-from turnkeeper.genesys.endpoints.conversations import is_id
+from turnkeeper.ids import is_id
+from turnkeeper.payloads.details import CONVERSATION_ID
 
 __all__ = ["read_ids"]
 
@@ -34,8 +35,8 @@ def read_ids(data: bytes) -> tuple[str, ...]:
     A line whose text is no id is among the result: the caller lists it. Raises ``Misconfigured`` for bytes that are no
     text, where no line holds an id, and for a line of several cells of which nothing says which are ids.
     """
-    rows = list(_rows(_text(data)))
-    column = _column(rows)
+    rows = list(_split_rows(_decode_list(data)))
+    column = _id_column(rows)
     if column is None:
         cells = [cell for number, row in enumerate(rows, 1) for cell in _ids_in(number, row)]
     else:
@@ -48,16 +49,16 @@ def read_ids(data: bytes) -> tuple[str, ...]:
     return found
 
 
-def _text(data: bytes) -> str:
+def _decode_list(data: bytes) -> str:
     encoding, body = next(((name, data[len(bom) :]) for bom, name in _BOMS if data.startswith(bom)), ("", data))
     try:
-        return body.decode(encoding or _likely(data))
+        return body.decode(encoding or _guess_encoding(data))
     except UnicodeDecodeError as cause:
         named = encoding or "UTF-8"
         raise Misconfigured(f"is no {named} text (byte {cause.start})", hint="Save the list as UTF-8 text.") from None
 
 
-def _likely(data: bytes) -> str:
+def _guess_encoding(data: bytes) -> str:
     """The encoding of a text without a mark. Ids are ASCII, so every other byte of UTF-16 is zero."""
     sample = data[:_SAMPLE]
     if len(sample) >= 2 and not any(sample[1::2]):
@@ -67,14 +68,14 @@ def _likely(data: bytes) -> str:
     return "utf-8"
 
 
-def _rows(text: str) -> Iterator[list[str]]:
+def _split_rows(text: str) -> Iterator[list[str]]:
     lines = [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
     separator = next((mark for mark in "\t;," if lines and mark in lines[0]), ",")
     for row in csv.reader(lines, delimiter=separator):
         yield [cell.strip().strip("\"'") for cell in row]
 
 
-def _column(rows: Sequence[list[str]]) -> int | None:
+def _id_column(rows: Sequence[list[str]]) -> int | None:
     """Which column holds the ids, by its heading; None without one."""
     heads = (re.sub(r"[^a-z]", "", cell.lower()) for cell in rows[0]) if rows else ()
     return next((number for number, head in enumerate(heads) if head in _HEADS), None)
@@ -88,5 +89,6 @@ def _ids_in(number: int, row: Sequence[str]) -> list[str]:
     if found or len(words) < 2:
         return found or words
     raise Misconfigured(
-        f"row {number} holds several values, none of them a UUID", hint="One id a line, or a heading conversationId."
+        f"row {number} holds several values, none of them a UUID",
+        hint=f"One id a line, or a heading {CONVERSATION_ID}.",
     )

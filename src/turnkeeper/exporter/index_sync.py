@@ -1,4 +1,4 @@
-"""Between the ledger and the archive's index: what is known goes up, and what a lost ledger knew comes back down."""
+"""Write the ledger's changes to the archive's index, and fill a new ledger from the index."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ __all__ = ["commit", "epoch_ms", "restore"]
 
 
 def commit(ledger: Ledger, states: Index) -> int:
-    """Bring the archive's index up to date; how many calls were told.
+    """Bring the archive's index up to date. Returns how many calls were written.
 
-    A day that cannot be read stays to be told. The others are told first, then its ``Unread`` is raised.
+    A day of the index that cannot be read stays to be written. The others are written first, then its ``Unread`` is
+    raised.
     """
-    told = 0
+    written = 0
     unread: Unread | None = None
     for day in ledger.dirty():
         calls = ledger.changes(day)
@@ -27,20 +28,20 @@ def commit(ledger: Ledger, states: Index) -> int:
             unread = unread or cause
             continue
         ledger.committed(day, calls)
-        told += len(calls)
+        written += len(calls)
     if unread is not None:
         raise unread
-    return told
+    return written
 
 
 def restore(
     ledger: Ledger, states: Index, damaged: Callable[[Unread], None], stopped: Callable[[], bool] = lambda: False
 ) -> int:
-    """Take over the days that this ledger has not seen; how many calls they hold.
+    """Take over the days that this ledger has not seen. Returns how many calls they hold.
 
-    What is done costs nothing again, and what was absent is asked again when its schedule says so. A day that cannot be
-    read is passed to ``damaged``: its calls are listed and fetched as if they were new. Where ``stopped`` says so, the
-    next run goes on with the days that are left.
+    What is done is not fetched again, and what was absent is asked for again when its schedule says so. A day that
+    cannot be read is passed to ``damaged``: its calls are listed and fetched as if they were new. Where ``stopped``
+    says so, the next run goes on with the days that are left.
     """
     known = ledger.restored()
     taken = 0
@@ -53,7 +54,7 @@ def restore(
             except Unread as cause:
                 damaged(cause)
                 continue
-            ledger.restore(day, ((call, _due(call)) for call in calls))
+            ledger.restore(day, ((call, _due_of_call(call)) for call in calls))
             taken += len(calls)
     return taken
 
@@ -63,7 +64,7 @@ def epoch_ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _due(call: CallState) -> int | None:
+def _due_of_call(call: CallState) -> int | None:
     if call.state == "erased":
         return None
     if call.state in ("pending", "failed"):

@@ -1,5 +1,6 @@
-"""The tables of the ledger, as steps: a new file takes all, an older one those that it lacks. A step that was released
-never changes.
+"""The tables of the ledger, as steps: a new file takes all of them, an older one those that it lacks.
+
+A step that was released never changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the platform lists as transcribed, by day, asked once for all the conversations of a day that wait for it."""
+"""The transcripts that the platform lists, by day, asked for once for all conversations of a day that wait for one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from turnkeeper.archive.index import CallState
-from turnkeeper.genesys.endpoints.transcript_search import ListedTranscript
+from turnkeeper.genesys.endpoints.transcript_search import TranscriptListing
 from turnkeeper.genesys.interval import Interval
 
 __all__ = ["Listings"]
 
-Ask = Callable[[Interval, int], Awaitable[ListedTranscript | None]]
+Ask = Callable[[Interval, int], Awaitable[TranscriptListing | None]]
 
 _DAYS = 4
 _PAGES = 1000
 
 
 class Listings:
-    """A small memory of searches; ``forget`` it when time has passed."""
+    """A cache of the searches of the last few days asked for."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._days: OrderedDict[str, ListedTranscript | None] = OrderedDict()
+        self._days: OrderedDict[str, TranscriptListing | None] = OrderedDict()
         self._lock = anyio.Lock()
 
     async def of(self, call: CallState) -> frozenset[str] | None:
@@ -41,7 +41,3 @@ class Listings:
                     self._days.popitem(last=False)
         listed = self._days.get(day)
         return listed.of(call.conversation) if listed is not None and listed.complete else None
-
-    def forget(self) -> None:
-        """Ask anew the next time."""
-        self._days.clear()

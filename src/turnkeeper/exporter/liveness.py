@@ -1,6 +1,7 @@
-"""Which exporters on this machine are alive: each holds a lock on a file, and the system lets go of it for the dead.
+"""Which exporters on this machine are alive: each holds a lock on a file, and the system releases the lock of a process
+that ends.
 
-A process id would not do: it is used again, and in containers every first process has the same.
+A process id would not do: the system uses it again, and in containers every first process has the same one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["Presence"]
+__all__ = ["Liveness"]
 
 
-class Presence:
-    """This process's sign of life in a folder. ``name`` is new each time."""
+class Liveness:
+    """This process's lock file in a folder. ``name`` is new each time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -25,7 +26,7 @@ class Presence:
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def alive(self, name: str) -> bool:
-        """Whether the owner of a name still runs; signs that nobody holds are swept away."""
+        """Whether the process with that name still runs. Files that no process holds are deleted."""
         if name == self.name:
             return True
         path = self._folder / name
@@ -40,7 +41,7 @@ class Presence:
         return False
 
     def close(self) -> None:
-        """Sign off."""
+        """Release the lock and delete the file."""
         with contextlib.suppress(OSError):
             (self._folder / self.name).unlink(missing_ok=True)
         self._file.close()

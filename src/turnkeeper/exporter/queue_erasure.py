@@ -1,5 +1,4 @@
-"""An erasure reaches the queue of exports on this machine too: it holds the details of calls, customers' numbers among
-them, until it is told that they are gone."""
+"""Erase conversations from the queue of exports on this machine: it holds details of calls, with customers' numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.clock import Clock
-from turnkeeper.erasure.erase import QUEUES, Proof
+from turnkeeper.erasure.proof import QUEUES, Proof
 from turnkeeper.errors import Fatal, Misconfigured, Retriable
 from turnkeeper.exporter.ledger import Ledger, ledger_path
 
@@ -18,8 +17,10 @@ ELSEWHERE = "the queues of exports on other machines, each until its next run"
 
 
 def erase_from_queue(archive_url: str, proof: Proof, clock: Clock, ledger: Path | None = None) -> Proof:
-    """The same proof, where the queue now says nothing of these calls but that they are erased, or where this machine
-    has none. Where the queue cannot be cleaned, its path is among what the proof does not cover.
+    """Erase the calls of a proof from the queue, if this machine has one, and return the proof with the result.
+
+    The queue then says of them only that they are erased. Where it cannot be cleaned, its path is among what the proof
+    does not cover.
     """
     covered = tuple(ELSEWHERE if one == QUEUES else one for one in proof.elsewhere)
     proof = msgspec.structs.replace(proof, elsewhere=covered)

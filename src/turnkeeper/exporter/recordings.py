@@ -1,6 +1,6 @@
 """The audio of one conversation: from the platform, or from where the platform's own export already put it.
 
-What goes wrong with audio is said beside the transcript and never costs it.
+An error of the audio is noted in the manifest and never costs the transcript.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class RecordingOptions:
 
 @dataclass(frozen=True)
 class FetchedRecordings:
-    """What to keep of the audio: inputs, what became of each recording, and remarks for the manifest."""
+    """What to archive of the audio: its ``bodies``, the state of each recording, and notes for the manifest."""
 
-    arrived: list[FetchedBody] = field(default_factory=list)
+    bodies: list[FetchedBody] = field(default_factory=list)
     states: list[RecordingState] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -64,23 +64,23 @@ async def fetch_audio(
     archive: Archive,
     conversation: str,
     details: Details | None,
-    wanted: RecordingOptions,
+    options: RecordingOptions,
     spools: ExitStack,
     listener: Listener,
 ) -> FetchedRecordings:
-    """The recordings of one conversation, less those whose audio is archived already.
+    """The recordings of one conversation, without those whose audio is archived already.
 
-    ``spools`` closes what arrived. Raises only what ends a run: ``Misconfigured``, ``StoreRefused``, ``DiskFull``.
+    ``spools`` closes the bodies. Raises only what ends a run: ``Misconfigured``, ``StoreRefused``, ``DiskFull``.
     """
     current = await anyio.to_thread.run_sync(archive.manifest, conversation)
-    held = _held(current, wanted.format if wanted.source is None else "export")
+    archived = _archived_recordings(current, options.format if options.source is None else "export")
     try:
-        if wanted.source is not None:
+        if options.source is not None:
             started = details.start if details else None
-            return await _from_export(wanted.source, conversation, started, held, spools, listener)
-        return await _from_platform(platform, conversation, held, wanted, spools)
+            return await _from_export(options.source, conversation, started, archived, spools, listener)
+        return await _from_platform(platform, conversation, archived, options, spools)
     except (Denied, Retriable, Skippable) as cause:
-        note = f"recordings are missing: {_words(cause)}"
+        note = f"recordings are missing: {_why_missing(cause)}"
         listener(Noted(conversation=conversation, note=note))
         return FetchedRecordings(notes=[note])
 
@@ -91,36 +91,36 @@ def needs_audio_packages() -> None:
         raise Misconfigured("the packages for audio are not installed", operation="get", hint=install_hint("audio"))
 
 
-def _held(current: Manifest | None, form: str) -> set[str]:
-    """Recordings that need not come again: whole, readable, not redacted, and in the format now wanted."""
+def _archived_recordings(current: Manifest | None, form: str) -> set[str]:
+    """Recordings that need not be fetched again: whole, readable, not redacted, and in the format now wanted."""
     if current is None:
         return set()
-    there = {recording for taken in current.inputs if (recording := recording_of(taken.source))}
-    return {one.id for one in current.recordings if one.id in there and one.state == "done" and one.format == form}
+    stored = {recording for taken in current.inputs if (recording := recording_of(taken.source))}
+    return {one.id for one in current.recordings if one.id in stored and one.state == "done" and one.format == form}
 
 
 async def _from_platform(
-    platform: Genesys, conversation: str, held: Collection[str], wanted: RecordingOptions, spools: ExitStack
+    platform: Genesys, conversation: str, archived: Collection[str], options: RecordingOptions, spools: ExitStack
 ) -> FetchedRecordings:
     recorded = await platform.recordings.fetch(
         conversation,
-        format=wanted.format,
-        held=held,
-        batch=wanted.batch,
-        wait_seconds=wanted.wait_seconds,
-        poll_seconds=wanted.poll_seconds,
+        format=options.format,
+        held=archived,
+        batch=options.batch,
+        wait_seconds=options.wait_seconds,
+        poll_seconds=options.poll_seconds,
     )
     spools.callback(recorded.close)
-    arrived = [FetchedBody(recorded.listing, "recordings")]
-    arrived += [FetchedBody(body.spool, f"audio/{body.recording}/{body.part}") for body in recorded.bodies]
-    return FetchedRecordings(arrived, list(recorded.states))
+    bodies = [FetchedBody(recorded.listing, "recordings")]
+    bodies += [FetchedBody(body.spool, f"audio/{body.recording}/{body.part}") for body in recorded.bodies]
+    return FetchedRecordings(bodies, list(recorded.states))
 
 
 async def _from_export(
     source: PlatformExport,
     conversation: str,
     started: int | None,
-    held: Collection[str],
+    archived: Collection[str],
     spools: ExitStack,
     listener: Listener,
 ) -> FetchedRecordings:
@@ -131,29 +131,30 @@ async def _from_export(
         return FetchedRecordings(notes=[note])
     metadata = spools.enter_context(await anyio.to_thread.run_sync(source.metadata, files))
     with metadata.open() as reader:
-        told = {one.id: one for one in read_recordings(reader.read())}
-    found = FetchedRecordings([FetchedBody(metadata, "recordings")])
-    audible = [one for one in files if one.recording not in told or told[one.recording].media == "audio"]
-    for one in audible:
-        alike = [other.key for other in audible if other.recording == one.recording]
-        if one.key == alike[0]:
-            reason = "" if one.recording in told else _NO_METADATA
-            found.states.append(RecordingState(one.recording, "done", reason, "export"))
-        if one.recording in held:
+        described = {recording.id: recording for recording in read_recordings(reader.read())}
+    fetched = FetchedRecordings([FetchedBody(metadata, "recordings")])
+    # A file without metadata is taken for audio: leaving it out would lose it without a word.
+    audible = [file for file in files if file.recording not in described or described[file.recording].media == "audio"]
+    for file in audible:
+        channels = [other.key for other in audible if other.recording == file.recording]
+        if file.key == channels[0]:
+            reason = "" if file.recording in described else _NO_METADATA
+            fetched.states.append(RecordingState(file.recording, "done", reason, "export"))
+        if file.recording in archived:
             continue
-        spool = spools.enter_context(await anyio.to_thread.run_sync(source.fetch, one.key))
-        part = "S" if len(alike) == 1 else str(alike.index(one.key))
-        found.arrived.append(FetchedBody(spool, f"audio/{one.recording}/{part}"))
-        listener(Fetched(conversation=conversation, source=f"audio/{one.recording}", size=spool.size))
-    return found
+        spool = spools.enter_context(await anyio.to_thread.run_sync(source.fetch, file.key))
+        part = "S" if len(channels) == 1 else str(channels.index(file.key))
+        fetched.bodies.append(FetchedBody(spool, f"audio/{file.recording}/{part}"))
+        listener(Fetched(conversation=conversation, source=f"audio/{file.recording}", size=spool.size))
+    return fetched
 
 
-def _words(cause: TurnkeeperError) -> str:
+def _why_missing(cause: TurnkeeperError) -> str:
     return f"{cause.message.split('; context ', maxsplit=1)[0]}. {cause.hint}".rstrip(". ")
 
 
 def sync_of(manifest: Manifest) -> dict[str, object]:
-    """What the printed summary says of the audio."""
+    """The fields of the printed summary that are about the audio."""
     return {
         "recordings": msgspec.to_builtins(manifest.recordings),
         "sync": manifest.sync or {},

@@ -1,4 +1,4 @@
-"""What a run did, as a record: printed at its end and kept in the archive."""
+"""The report of a run, printed at its end and stored in the archive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORMAT = "turnkeeper.run/1"
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One conversation that failed: the error's name, its words, the mend.
+    """One conversation that failed: the error's name, its message and its hint.
 
     ``conversation`` is empty where a stretch of time could not be listed; the message then names the stretch.
     ``places`` are the lines of turnkeeper that an unexpected exception passed (error ``Defect``). ``earlier`` says that
@@ -32,7 +32,7 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Counts of one run (``found`` … ``transcripts``), and of the whole archive as this ledger knows it (``states``).
 
     ``listed_until`` is the time up to which every conversation was listed. ``waiting`` conversations have nothing in
-    the archive yet and are visited again; of ``completing`` archived ones another leg or a recording may still come.
+    the archive yet and are processed again; of ``completing`` archived ones another leg or a recording may still come.
     The earliest of both is due at ``next_due`` (RFC 3339). ``requests`` were sent to the platform's API;
     ``requests_per_transcript`` is what one transcript cost of them; ``downloads`` were sent to storage and cost no
     quota. ``ended`` says how it ended. ``defects`` counts turns of the transcripts of this run with a field that could
@@ -45,7 +45,7 @@ class RunReport(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     ``unlisted`` counts stretches of time that could not be listed, ``unreadable_days`` days of the archive's index that
     cannot be read; ``empty`` counts conversations of this run whose transcript holds no turn. ``failures`` lists up to
-    1,000 of what failed, ``unreadable`` up to 1,000 of what is kept and cannot be read.
+    1,000 of what failed, ``unreadable`` up to 1,000 of what is archived and cannot be read.
     """
 
     __repr__ = one_line

@@ -1,8 +1,8 @@
-"""When to ask again: for transcripts that are absent, and for conversations that failed. Pure.
+"""When to ask again for transcripts that are absent, and for conversations that failed. Pure.
 
-Transcripts come minutes, hours or days after a call, and nothing says that one never will. So an absent one is asked
-again, at growing distances, until a window has passed since the call's end, or since the first ask where that came
-later; the last ask falls on the window's end.
+Transcripts come minutes, hours or days after a call, and the platform never says that there will be none. So an absent
+one is asked for again, at growing distances, until a window has passed since the call's end, or since the first ask
+where that was later. The last ask falls on the window's end.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Schedule:
     failed_tries: int = 12
 
     def absent(self, now: int, since: int, asks: int) -> int | None:
-        """When to ask the next time after ``asks`` fruitless ones; None when this was the last."""
+        """When to ask again after ``asks`` asks without a result; None when this was the last."""
         deadline = since + self.window
         if now >= deadline:
             return None
@@ -48,5 +48,5 @@ class Schedule:
         return now + distance
 
     def still_open(self, now: int, started: int) -> int:
-        """When to look at a call again that has not ended: the longer it lasts, the rarer."""
+        """When to look again at a call that has not ended: the longer it lasts, the less often."""
         return now + min(max((now - started) // 8, self.open_every), self.longest)

@@ -1,6 +1,6 @@
-"""How async work ends when a ``threading.Event`` is set: what is under way gets a moment, then it is cancelled.
+"""End async work when a ``threading.Event`` is set: what is under way gets some seconds, then it is cancelled.
 
-The event is looked at, on the machine's own clock. A thread that waits for it could not be called back.
+The event is polled, on the machine's own clock: a thread that waits for it could not be cancelled.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import anyio
 __all__ = ["GRACE_S", "LOOK_S", "first_of", "stoppable", "stopped"]
 
 GRACE_S = 4.0
-"""How long what is under way may go on. A wait for a platform that is down would last minutes."""
+"""Seconds that what is under way may go on. A wait for a platform that is down would last minutes."""
 LOOK_S = 0.25
 BEAT_S = 10.0
 
@@ -63,7 +63,7 @@ async def stoppable(
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The exception that ended a group of tasks; its fellows were only cancelled by it."""
+    """The exception that ended a group of tasks; the other tasks were only cancelled by it."""
     for one in group.exceptions:
         return first_of(one) if isinstance(one, BaseExceptionGroup) else one
     return group

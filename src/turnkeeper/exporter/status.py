@@ -129,27 +129,27 @@ def status(
     """
     clock = clock or SystemClock()
     opened = Archive(archive, store, clock=clock) if isinstance(archive, str) else archive
-    held = next(opened.conversations(), None)
+    first = next(opened.conversations(), None)
     index = Index(opened.store)
     indexed = list(index.days())
-    known = [day for day in indexed if _inside(day, since, until)]
-    asked = _range(known, since, until, clock.now()) if platform else []
+    known = [day for day in indexed if _is_in_range(day, since, until)]
+    asked = _days_of_range(known, since, until, clock.now()) if platform else []
     counted = run(lambda: counted_by(platform, clock, asked, known)) if platform and asked else {}
-    unindexed = sum(1 for _ in opened.conversations()) if held is not None and not indexed else 0
+    unindexed = sum(1 for _ in opened.conversations()) if first is not None and not indexed else 0
     unnamed: list[TurnkeeperError] = []
     unreadable: list[Unread] = []
     names = opened.names("queues", unnamed.append)
     tally = _Tally()
     days = []
     for day in sorted({*known, *(day for day in asked if counted.get(day, 1))}):
-        calls = _calls(index, day, unreadable) if day in known else ()
+        calls = _calls_of_day(index, day, unreadable) if day in known else ()
         tally.add(calls)
-        days.append(_day(day, calls, counted.get(day), names))
+        days.append(_day_status(day, calls, counted.get(day), names))
     found = tally.whole(opened, tuple(days), clock.now(), asked=bool(asked))
     uncounted = tuple(day for day in asked if day not in counted)
     ran = next(opened.store.list(keys.RUNS), None) is not None
     notes = (
-        *_notes(found, unindexed, uncounted, held=held is not None, ran=ran),
+        *_notes_of_status(found, unindexed, uncounted, has_calls=first is not None, ran=ran),
         *(f"a day is left out: {cause.key}: {cause.message}. {cause.hint}" for cause in unreadable),
         *(f"a list of names is left out: {cause.key}: {cause.message}" for cause in unnamed),
     )
@@ -158,7 +158,7 @@ def status(
     )
 
 
-def _calls(index: Index, day: str, unreadable: list[Unread]) -> tuple[CallState, ...]:
+def _calls_of_day(index: Index, day: str, unreadable: list[Unread]) -> tuple[CallState, ...]:
     try:
         return index.read(day).calls
     except Unread as cause:
@@ -166,8 +166,8 @@ def _calls(index: Index, day: str, unreadable: list[Unread]) -> tuple[CallState,
         return ()
 
 
-def _range(known: Sequence[str], since: datetime | None, until: datetime | None, now: datetime) -> list[str]:
-    """Every day of the range, also those of which the index knows nothing; none where no range can be told."""
+def _days_of_range(known: Sequence[str], since: datetime | None, until: datetime | None, now: datetime) -> list[str]:
+    """Every day of the range, including those that the index knows nothing of; empty where the range has no start."""
     first = since.date() if since else next((date.fromisoformat(day) for day in known if day != UNDATED), None)
     if first is None:
         return []
@@ -176,12 +176,14 @@ def _range(known: Sequence[str], since: datetime | None, until: datetime | None,
     return [(first + timedelta(days=number)).isoformat() for number in range(count)]
 
 
-def _notes(found: Status, unindexed: int, uncounted: Sequence[str], *, held: bool, ran: bool) -> Iterator[str]:
+def _notes_of_status(
+    found: Status, unindexed: int, uncounted: Sequence[str], *, has_calls: bool, ran: bool
+) -> Iterator[str]:
     if not ran:
         yield "no export has run here, so nothing says what is missing"
     if unindexed:
         yield f"{unindexed:,} archived conversations are not in the index"
-    elif not found.days and not held:
+    elif not found.days and not has_calls:
         yield "the archive holds no conversation"
     if uncounted:
         yield f"the platform gave no count for {len(uncounted):,} days, the first is {uncounted[0]}"
@@ -196,7 +198,7 @@ class _Tally:
         self._waiting = 0
         self._transcripts = self._defects = self._unread_recordings = 0
         self._next_ask = ""
-        self._overdue: int | None = None
+        self._overdue_since: int | None = None
 
     def add(self, calls: Iterable[CallState]) -> None:
         for call in calls:
@@ -205,20 +207,20 @@ class _Tally:
             self._unread_recordings += any(leg.id == AUDIO and leg.state == "unread" for leg in call.legs)
             self._transcripts += sum(leg.state in ("done", "unread") and leg.id != AUDIO for leg in call.legs)
             if call.state not in ("done", "erased"):
-                self._reasons.setdefault(call.state, Counter())[_kind(call.reason)] += 1
+                self._reasons.setdefault(call.state, Counter())[_general_reason(call.reason)] += 1
             asks = [leg.next_ask for leg in call.legs if leg.next_ask] if call.state == "absent" else []
             if asks:
                 self._waiting += 1
                 self._next_ask = min(filter(None, (self._next_ask, *asks)))
-            if _overdue(call) and call.started_at:
+            if _is_overdue(call) and call.started_at:
                 since = epoch_ms(call.ended_at or call.started_at)
-                self._overdue = since if self._overdue is None else min(self._overdue, since)
+                self._overdue_since = since if self._overdue_since is None else min(self._overdue_since, since)
 
     def whole(self, archive: Archive, days: tuple[Day, ...], now: datetime, *, asked: bool) -> Status:
         last = _last_run(archive)
         listed = last.listed_until if last else ""
         moments = [epoch_ms(listed)] if listed else []
-        behind = min([*moments, *([] if self._overdue is None else [self._overdue])], default=None)
+        behind = min([*moments, *([] if self._overdue_since is None else [self._overdue_since])], default=None)
         return Status(
             archive=archive.url,
             as_of=rfc3339(now),
@@ -234,7 +236,7 @@ class _Tally:
             transcripts=self._transcripts,
             defects=self._defects,
             unread_recordings=self._unread_recordings,
-            reasons={name: _commonest(found) for name, found in sorted(self._reasons.items())},
+            reasons={name: _commonest_reasons(found) for name, found in sorted(self._reasons.items())},
             listed_until=listed,
             last_run=last.ended_at if last else "",
             lag_seconds=None if behind is None else max(now.timestamp() - behind / 1000, 0.0),
@@ -243,24 +245,24 @@ class _Tally:
         )
 
 
-def _kind(reason: str) -> str:
-    """A reason without what only this one conversation knows: the byte, the turn, the answer's id."""
+def _general_reason(reason: str) -> str:
+    """A reason without what differs from one conversation to the next: the byte, the turn, the answer's id."""
     return _PLACE.sub(lambda found: found[1] + "…", _CONTEXT.sub("", reason)) or "not visited yet"
 
 
-def _commonest(reasons: Counter[str]) -> dict[str, int]:
-    """The commonest ones, and all the others as one: together they are everybody."""
-    told = dict(reasons.most_common(_REASONS))
-    rest = reasons.total() - sum(told.values())
-    return told | ({"other reasons": rest} if rest else {})
+def _commonest_reasons(reasons: Counter[str]) -> dict[str, int]:
+    """The most common reasons, and all others as one, so that the counts add up to all conversations."""
+    common = dict(reasons.most_common(_REASONS))
+    rest = reasons.total() - sum(common.values())
+    return common | ({"other reasons": rest} if rest else {})
 
 
-def _overdue(call: CallState) -> bool:
-    """Ended, wanted, and neither archived nor known to be absent."""
+def _is_overdue(call: CallState) -> bool:
+    """Whether the call has ended and is neither archived nor known to have no transcript."""
     return call.state == "failed" or (call.state == "pending" and bool(call.ended_at))
 
 
-def _day(day: str, calls: Iterable[CallState], platform: int | None, names: Mapping[str, str]) -> Day:
+def _day_status(day: str, calls: Iterable[CallState], platform: int | None, names: Mapping[str, str]) -> Day:
     calls = list(calls)
     queues: dict[str, Counter[str]] = {}
     for call in calls:
@@ -295,8 +297,8 @@ def _last_run(archive: Archive) -> RunReport | None:
             report = _REPORT.decode(archive.store.get(key))
         except msgspec.DecodeError:
             continue
-        is_told = report.ended == "done" or key == keys.followed(report.started_at)
-        if is_told and report.listed_until > (best.listed_until if best else ""):
+        is_final = report.ended == "done" or key == keys.followed(report.started_at)
+        if is_final and report.listed_until > (best.listed_until if best else ""):
             best = report
     return best
 
@@ -305,7 +307,7 @@ def _a_day_before(moment: str) -> str:
     return rfc3339(datetime.fromisoformat(moment) - timedelta(days=1))
 
 
-def _inside(day: str, since: datetime | None, until: datetime | None) -> bool:
+def _is_in_range(day: str, since: datetime | None, until: datetime | None) -> bool:
     if day == UNDATED:
         return since is None and until is None
     start = datetime.fromisoformat(day).replace(tzinfo=UTC)

@@ -62,7 +62,7 @@ def days(interval: Interval, step: int = 1) -> Iterator[Interval]:
     start = interval.start
     while start < interval.end:
         whole = midnight(start)
-        end = min(_later(whole, (step - whole.toordinal() % step) * DAY), interval.end)
+        end = min(_add_without_overflow(whole, (step - whole.toordinal() % step) * DAY), interval.end)
         yield Interval(start, end)
         start = end
 
@@ -107,8 +107,8 @@ def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "")
         length_of(last, "--last")
     if not (since or last):
         raise Misconfigured("no range of time was given", hint="Give --since (and --until), --last 2d, or --ids FILE.")
-    start = _moment(last or since, now, "--last" if last else "--since")
-    end = _moment(until or "now", now, "--until")
+    start = _parse_moment(last or since, now, "--last" if last else "--since")
+    end = _parse_moment(until or "now", now, "--until")
     if end <= start:
         raise Misconfigured(
             "the range of time is empty: it ends before it begins, or there",
@@ -127,7 +127,7 @@ def length_of(text: str, option: str) -> timedelta:
     raise Misconfigured(f"{text!r} is no length of time", key=option, hint="Write 2d, 6h, 30m or 1w.")
 
 
-def _moment(text: str, now: datetime, option: str) -> datetime:
+def _parse_moment(text: str, now: datetime, option: str) -> datetime:
     """A date, a time, ``now``, or so long ago."""
     written = text.strip()
     try:
@@ -139,7 +139,7 @@ def _moment(text: str, now: datetime, option: str) -> datetime:
         raise Misconfigured(f"{text!r} is no date and no time", key=option, hint=_HINT) from None
 
 
-def _later(moment: datetime, by: timedelta) -> datetime:
+def _add_without_overflow(moment: datetime, by: timedelta) -> datetime:
     try:
         return moment + by
     except OverflowError:

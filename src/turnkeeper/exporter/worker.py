@@ -1,45 +1,39 @@
-"""One visit to one conversation: ask for what is due, keep what came, and say when to come again."""
+"""Process one conversation of the ledger: ask for what is due, commit what was found, and say when to ask again."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-import anyio
 import anyio.to_thread
 import msgspec
 
-from turnkeeper.archive.archive import Archive, FetchedBody
-from turnkeeper.archive.index import AUDIO, WHOLE, CallState, LegState
-from turnkeeper.archive.index_entries import described
-from turnkeeper.archive.manifest import CommunicationState, Manifest
+from turnkeeper.archive.index import AUDIO, WHOLE, CallState
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Defect, Denied, Erased, Fatal, Misconfigured, NotFound, TurnkeeperError, Unread
-from turnkeeper.events import Listener, silent
-from turnkeeper.exporter.directories import Names, no_names
 from turnkeeper.exporter.index_sync import epoch_ms
 from turnkeeper.exporter.ledger import DueConversation
-from turnkeeper.exporter.legs import Legs, held, next_ask, waiting
-from turnkeeper.exporter.recordings import FetchedRecordings, RecordingOptions, fetch_audio
+from turnkeeper.exporter.legs import Legs, archived_legs, next_ask, open_legs
+from turnkeeper.exporter.pipeline import Committed, FetchedDetails, Pipeline
 from turnkeeper.exporter.schedule import Schedule
-from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.endpoints.speech_transcripts import candidates
-from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
+from turnkeeper.genesys.results import FoundTranscripts
 from turnkeeper.payloads.details import Details, read_details
-from turnkeeper.spool import Spool
 
-__all__ = ["Listing", "Outcome", "RefusedConversation", "Worker", "described"]
+__all__ = ["Listing", "Outcome", "RefusedConversation", "Worker"]
 
 Listing = Callable[[CallState], Awaitable[frozenset[str] | None]]
 """A call's communications that the platform lists as transcribed by now; None where it lists nothing for anybody."""
 
 
 class RefusedConversation(Exception):
-    """A ``Fatal`` error that may concern this conversation alone. One that is denied may lie in a foreign division; all
-    of them mean a missing role. One with an id that is none is misconfigured by the platform; all of them, by us."""
+    """A ``Fatal`` error that may concern this conversation alone.
+
+    One conversation that is denied may lie in a foreign division; if all are, a role is missing. One conversation with
+    a malformed id is the platform's fault; if all fail so, the settings are wrong.
+    """
 
     def __init__(self, cause: Denied | Misconfigured, outcome: Outcome) -> None:
         super().__init__(str(cause))
@@ -49,13 +43,15 @@ class RefusedConversation(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a visit came to: the call's new state and when it is due again (epoch ms; None: never). ``arrived`` counts
-    transcripts, ``defects`` their turns with a field that cannot be right; ``empty`` says that they hold no turn at
-    all; ``error`` is set where it failed, or one leg of it."""
+    """The result of processing one conversation: its new state, and when it is due again (epoch ms; None: never).
+
+    ``transcripts`` counts those that were found, ``defects`` their turns with a field that cannot be right. ``empty``
+    says that they hold no turn at all. ``error`` is set where the conversation failed, or one leg of it.
+    """
 
     call: CallState
     due: int | None
-    arrived: int = 0
+    transcripts: int = 0
     error: TurnkeeperError | None = None
     defects: int = 0
     empty: bool = False
@@ -63,250 +59,182 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Worker:
-    """Visits conversations through both doors. Safe to use from several tasks at once.
+    """Processes conversations. Safe to use from several tasks at once."""
 
-    ``names`` gives the platform's directories, the same for the whole run; ``audio`` says that recordings are wanted
-    too; ``threads`` bounds the writing.
-    """
-
-    platform: Genesys
-    archive: Archive
+    pipeline: Pipeline
     schedule: Schedule
     clock: Clock
     listing: Listing
-    names: Callable[[], Awaitable[Names]] = no_names
-    audio: RecordingOptions | None = None
-    listener: Listener = silent
-    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(8))
-    spool_folder: Path | None = None
 
-    async def visit(self, taken: DueConversation) -> Outcome:
-        """Ask for what is due now. What is the matter with this conversation alone is in the outcome.
+    async def process(self, conversation: DueConversation) -> Outcome:
+        """Ask for what is due now. Whatever is wrong with this conversation alone is in the outcome.
 
-        That includes exceptions that nobody expected: they become a ``Defect`` of this conversation. Raises ``Refused``
-        where the platform denied it, or where its own data cannot be used (``Misconfigured``), and the other ``Fatal``
-        errors, which end a run.
+        That includes exceptions that nobody expected: they become a ``Defect`` of this conversation.
+
+        Raises ``RefusedConversation`` where the platform denies access to it, or where its own data cannot be used
+        (``Misconfigured``), and the other ``Fatal`` errors, which end a run.
         """
         try:
             with ExitStack() as spools:
-                return await self._visit(taken, self._now(), spools)
+                return await self._process(conversation, self._now_ms(), spools)
         except RefusedConversation:
             raise
         except Erased:
-            return Outcome(CallState(conversation=taken.call.conversation, state="erased"), None)
+            return Outcome(CallState(conversation=conversation.call.conversation, state="erased"), None)
         except Misconfigured as cause:
             # An id in the conversation's own documents may cause this, and then the others are not concerned.
-            raise RefusedConversation(cause, self._failed(taken, self._now(), cause)) from cause
+            raise RefusedConversation(cause, self._failed(conversation, cause)) from cause
         except Fatal:
             raise
         except TurnkeeperError as cause:
-            return self._failed(taken, self._now(), cause)
+            return self._failed(conversation, cause)
         except Exception as cause:
-            defect = Defect.of(cause, operation="export", key=taken.call.conversation)
+            defect = Defect.of(cause, operation="export", key=conversation.call.conversation)
             defect.__cause__ = cause
-            return self._failed(taken, self._now(), defect)
+            return self._failed(conversation, defect)
 
-    async def _visit(self, taken: DueConversation, now: int, spools: ExitStack) -> Outcome:
-        legs = Legs(self.schedule, now, taken.listed or frozenset())
-        with self._permitted(taken, now):
-            body, details, puzzle = await self._details(taken, spools)
-        call = described(taken.call, details) if details else taken.call
+    async def _process(self, due: DueConversation, now: int, spools: ExitStack) -> Outcome:
+        legs = Legs(self.schedule, now, due.listed or frozenset())
+        with self._denied_alone(due):
+            fetched = await self._due_details(due, spools)
+        details = fetched.details
+        call = with_details(due.call, details) if details else due.call
         if details is not None and details.end is None:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
-        only = await self._communications(taken, call, details, now)
-        if only is not None and not only:
-            outcome = self._told(legs.unlisted(call), now)
-            return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
+        communications = await self._communications(due, call, details, legs)
+        if communications is not None and not communications:
+            return await self._without_transcripts(legs.unlisted(call), legs, spools)
         if details is None and call.generation:
-            details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
-        with self._permitted(taken, now):
-            met = await self.platform.ask(call.conversation, details, only, last=now >= legs.deadline(call))
-        if isinstance(met, PendingTranscripts):
-            if puzzle is not None and not met.answered:
-                raise puzzle  # without the details nobody knows which communications to ask for
-            if body is None and not met.answered and not call.generation and not call.started_at:
-                raise NotFound(
-                    "the platform knows no such conversation",
-                    operation="export",
-                    key=call.conversation,
-                    hint="Check the id and the region; it may also lie in a division that this client cannot see.",
-                )
-            absent = legs.absent(call, met.absent or ((WHOLE, met.status),), details)
-            outcome = self._told(absent, now)
-            return await self._heard(outcome.call, now, spools) if self._wants_audio(call) else outcome
-        for one in met.bodies:
-            spools.enter_context(one.spool)
-        return await self._kept(call, body, met, details, legs, spools)
+            fetched = replace(fetched, details=await self._archived_details(call.conversation))
+        with self._denied_alone(due):
+            result = await self.pipeline.ask_for_transcripts(
+                call.conversation, fetched, spools, communications=communications, last=now >= legs.deadline(call)
+            )
+        if isinstance(result, FoundTranscripts):
+            return await self._with_transcripts(call, fetched, result, legs, spools)
+        if fetched.body is None and not (result.answered or call.generation or call.started_at):
+            raise _unknown(call.conversation)
+        absent = result.absent or ((WHOLE, result.status),)
+        return await self._without_transcripts(legs.without_transcripts(call, absent, fetched.details), legs, spools)
 
     @contextmanager
-    def _permitted(self, taken: DueConversation, now: int) -> Iterator[None]:
-        """What the platform denies may be this conversation alone; what the archive denies is everything."""
+    def _denied_alone(self, due: DueConversation) -> Iterator[None]:
+        """What the platform denies may be this conversation alone. What the archive denies concerns all of them."""
         try:
             yield
         except Denied as cause:
-            raise RefusedConversation(cause, self._failed(taken, now, cause)) from cause
+            raise RefusedConversation(cause, self._failed(due, cause)) from cause
 
-    async def _details(
-        self, taken: DueConversation, spools: ExitStack
-    ) -> tuple[Spool | None, Details | None, Unread | None]:
-        """What analytics says, from the ledger where it still stands there; a gateway may say nothing at all. Details
-        that cannot be read are kept as they are; why, is given beside them."""
-        known = taken.call
-        if taken.details is not None and known.ended_at:
-            spool = spools.enter_context(Spool(self.spool_folder))
-            spool.write(taken.details)
-        elif known.generation:
-            return None, None, None
-        else:
+    async def _due_details(self, due: DueConversation, spools: ExitStack) -> FetchedDetails:
+        """The details: from the ledger where a listing gave them after the call's end; none where the archive holds
+        them already."""
+        call = due.call
+        known = due.details if call.ended_at else None
+        if known is None and call.generation:
+            return FetchedDetails()
+        return await self.pipeline.fetch_details(call.conversation, spools, known)
+
+    async def _archived_details(self, conversation: str) -> Details | None:
+        """The details that an earlier generation archived: without them the speech dialect cannot be asked."""
+
+        def read() -> Details | None:
+            body = self.pipeline.archive.details(conversation)
             try:
-                spool = spools.enter_context(await self.platform.details(known.conversation))
-            except NotFound:
-                return None, None, None
-        with spool.open() as reader:
-            return spool, *_understood(reader.read())
+                return read_details(body) if body else None
+            except Unread:
+                return None
 
-    def _archived(self, conversation: str) -> Details | None:
-        """What analytics said when the first legs were kept: without it, the speech dialect cannot be asked."""
-        body = self.archive.details(conversation)
-        return _understood(body)[0] if body else None
+        return await anyio.to_thread.run_sync(read, limiter=self.pipeline.threads)
 
     async def _communications(
-        self, taken: DueConversation, call: CallState, details: Details | None, now: int
+        self, due: DueConversation, call: CallState, details: Details | None, legs: Legs
     ) -> Collection[str] | None:
         """Which communications to ask for: None for all that are likely, none where nothing is listed yet."""
+        likely = list(candidates(details)[0][:1]) if details is not None else []
         if not call.legs:
-            return self._first(taken.listed, details)
-        lacking = waiting(call)
+            # A first ask of a call for which the platform lists nothing tries the likeliest leg alone.
+            return None if due.listed is None or details is None else (due.listed or likely or None)
+        lacking = open_legs(call)
         if call.generation and not lacking:
-            return self._later(taken.listed, call, now)
+            return self._late_communications(due.listed, call, legs.now)
         if any(leg.id == WHOLE for leg in call.legs):
             return None
-        if not call.generation and now >= self._legs(now).deadline(call):
+        if not call.generation and legs.now >= legs.deadline(call):
             return None  # the last ask trusts no list, and nothing that one said before
-        listed = taken.listed - held(call) if taken.listed else None
+        archived = archived_legs(call)
+        listed = due.listed - archived if due.listed else None
         if not listed:
             listed = await self.listing(call)
         if listed is None:
             return lacking or None
-        return (listed - held(call)) or (frozenset() if call.generation else self._likeliest(lacking, details))
+        return (listed - archived) or (frozenset() if call.generation else likely or lacking or None)
 
-    def _later(self, listed: frozenset[str] | None, call: CallState, now: int) -> frozenset[str]:
-        """Nothing is waited for any more, and the platform lists what never came: it was later than anybody waited for,
-        or in a leg that nobody would have looked into. One that gives nothing is asked for once a day at most."""
+    def _late_communications(self, listed: frozenset[str] | None, call: CallState, now: int) -> frozenset[str]:
+        """The communications that the platform lists although no leg is waited for any more.
+
+        Such a transcript came later than the window, or belongs to a leg that was never likely. One that gives nothing
+        is asked for once a day at most.
+        """
         if not listed or any(leg.id == WHOLE for leg in call.legs):
             return frozenset()
-        rested = now - self.schedule.longest
-        lately = {leg.id for leg in call.legs if leg.last_asked and epoch_ms(leg.last_asked) > rested}
-        return listed - held(call) - lately
+        a_day_ago = now - self.schedule.longest
+        lately = {leg.id for leg in call.legs if leg.last_asked and epoch_ms(leg.last_asked) > a_day_ago}
+        return listed - archived_legs(call) - lately
 
-    def _first(self, listed: frozenset[str] | None, details: Details | None) -> Collection[str] | None:
-        if listed is None or details is None:
-            return None
-        likely, _ = candidates(details)
-        return listed or frozenset(likely[:1]) or None
-
-    def _likeliest(self, lacking: set[str], details: Details | None) -> Collection[str] | None:
-        if details is None:
-            return lacking or None
-        likely, _ = candidates(details)
-        return frozenset(likely[:1]) or lacking or None
-
-    async def _kept(
-        self,
-        call: CallState,
-        body: Spool | None,
-        found: FoundTranscripts,
-        details: Details | None,
-        legs: Legs,
-        spools: ExitStack,
+    async def _with_transcripts(
+        self, call: CallState, details: FetchedDetails, found: FoundTranscripts, legs: Legs, spools: ExitStack
     ) -> Outcome:
-        arrived = [FetchedBody(body, "conversation")] if body else []
-        arrived += [FetchedBody(one.spool, one.source, one.communication) for one in found.bodies]
-        states = [CommunicationState(one.communication, "done") for one in found.bodies if one.communication]
-        sound = await self._audio(call, details, spools) if self.audio else FetchedRecordings()
-        names, notes = await self.names()
-        keep = partial(
-            self.archive.keep,
-            call.conversation,
-            [*arrived, *names, *sound.arrived],
-            states=states,
-            notes=[*notes, *sound.notes],
-            recordings=sound.states,
-            sync_mode=self.audio.sync if self.audio else None,
-            new=call.generation == 0,
-            publish=False,  # the ledger tells the index
-            # Read from the very bytes that are kept; otherwise they are those of an earlier generation.
-            details=details if body else None,
+        is_new = call.generation == 0
+        committed = await self.pipeline.commit(call.conversation, details, found, spools, new=is_new)
+        result, summary = committed.result, committed.result.summary
+        # Bytes that the archive held before are no new transcripts.
+        count = sum(not body.metadata for body in found.bodies) if result.changed or is_new else 0
+        call = legs.with_transcripts(call, found, result.manifest, details.details)
+        outcome = Outcome(
+            call,
+            legs.due(call),
+            count,
+            # The others are archived by now. The leg that failed is asked for again, and the report says why.
+            error=found.failed[0][1] if found.failed else None,
+            defects=summary.defects if summary else 0,
+            empty=summary is not None and count > 0 and not summary.total_turns,
         )
-        kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        done = legs.done(call, found, kept.manifest, details)
-        # The same bytes as before have not arrived once more.
-        count = sum(not one.metadata for one in found.bodies) if kept.changed or not call.generation else 0
-        outcome = self._told(done, legs.now, arrived=count)
-        if kept.summary:
-            outcome = replace(outcome, defects=kept.summary.defects, empty=count > 0 and not kept.summary.total_turns)
-        outcome = self._listened(outcome, sound, kept.manifest, legs.now) if self.audio else outcome
-        # What came is archived; the leg that failed has its turn, and the run's report says why.
-        return replace(outcome, error=found.failed[0][1]) if found.failed else outcome
+        return self._with_recordings(outcome, committed, legs) if self.pipeline.audio else outcome
 
-    def _wants_audio(self, call: CallState) -> bool:
-        return self.audio is not None and call.generation > 0 and not any(_closed(leg) for leg in call.legs)
+    async def _without_transcripts(self, call: CallState, legs: Legs, spools: ExitStack) -> Outcome:
+        """No new transcript. Of a call that is archived the recordings may still be missing: they are fetched alone."""
+        is_settled = any(leg.id == AUDIO and (leg.state == "done" or leg.final) for leg in call.legs)
+        if self.pipeline.audio is None or not call.generation or is_settled:
+            return Outcome(call, legs.due(call))
+        details = FetchedDetails(details=await self._archived_details(call.conversation))
+        committed = await self.pipeline.commit(call.conversation, details, None, spools)
+        call = msgspec.structs.replace(call, generation=committed.result.manifest.generation)
+        return self._with_recordings(Outcome(call, next_ask(call)), committed, legs)
 
-    async def _audio(self, call: CallState, details: Details | None, spools: ExitStack) -> FetchedRecordings:
-        assert self.audio is not None  # noqa: S101 - the callers looked
-        return await fetch_audio(
-            self.platform, self.archive, call.conversation, details, self.audio, spools, self.listener
-        )
-
-    async def _heard(self, call: CallState, now: int, spools: ExitStack) -> Outcome:
-        """The recordings alone, of a call whose transcripts are archived."""
-        details = await anyio.to_thread.run_sync(self._archived, call.conversation, limiter=self.threads)
-        sound = await self._audio(call, details, spools)
-        mode = self.audio.sync if self.audio else None
-        keep = partial(
-            self.archive.keep,
-            call.conversation,
-            sound.arrived,
-            notes=sound.notes,
-            recordings=sound.states,
-            sync_mode=mode,
-            publish=False,
-        )
-        kept = await anyio.to_thread.run_sync(keep, limiter=self.threads)
-        heard = msgspec.structs.replace(call, generation=kept.manifest.generation)
-        return self._listened(Outcome(heard, next_ask(heard)), sound, kept.manifest, now)
-
-    def _listened(self, outcome: Outcome, sound: FetchedRecordings, manifest: Manifest, now: int) -> Outcome:
-        # Whether a recording can be read is known only when its views were built.
-        unread = [one for one in manifest.recordings if one.state in ("unread", "incomplete")]
-        call = self._legs(now).listened(outcome.call, [*sound.states, *unread], sound.notes)
+    def _with_recordings(self, outcome: Outcome, committed: Committed, legs: Legs) -> Outcome:
+        # Whether a recording can be read is known only after its views were built.
+        recordings = committed.result.manifest.recordings
+        unread = [recording for recording in recordings if recording.state in ("unread", "incomplete")]
+        fetched = committed.recordings
+        call = legs.with_recordings(outcome.call, [*fetched.states, *unread], fetched.notes)
         due = next_ask(call)
-        return replace(outcome, call=call, due=due if due is None or due > now else outcome.due)
+        return replace(outcome, call=call, due=due if due is None or due > legs.now else outcome.due)
 
-    def _legs(self, now: int) -> Legs:
-        return Legs(self.schedule, now)
-
-    def _told(self, call: CallState, now: int, arrived: int = 0) -> Outcome:
-        return Outcome(call, self._legs(now).due(call), arrived)
-
-    def _failed(self, taken: DueConversation, now: int, cause: TurnkeeperError) -> Outcome:
-        call = taken.call
-        reason = f"{type(cause).__name__}: {cause.message}"
+    def _failed(self, due: DueConversation, cause: TurnkeeperError) -> Outcome:
+        call = due.call
         if not call.generation:
+            reason = f"{type(cause).__name__}: {cause.message}"
             call = msgspec.structs.replace(call, state="failed", reason=reason)
-        return Outcome(call, self.schedule.failed(now, taken.tries + 1), error=cause)
+        return Outcome(call, self.schedule.failed(self._now_ms(), due.tries + 1), error=cause)
 
-    def _now(self) -> int:
+    def _now_ms(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
 
 
-def _understood(body: bytes) -> tuple[Details | None, Unread | None]:
-    try:
-        return read_details(body), None
-    except Unread as cause:
-        return None, cause
-
-
-def _closed(leg: LegState) -> bool:
-    """Whether nothing more is to be done about the recordings."""
-    return leg.id == AUDIO and (leg.state == "done" or leg.final)
+def _unknown(conversation: str) -> NotFound:
+    return NotFound(
+        "the platform knows no such conversation",
+        operation="export",
+        key=conversation,
+        hint="Check the id and the region; it may also lie in a division that this client cannot see.",
+    )

@@ -1,19 +1,19 @@
-"""One API call: paced, with the bearer token, repeated where that helps, its refusal explained.
+"""Send one API call: within the rate limit, with the bearer token, repeated where that helps, its refusal explained.
 
-The token goes to the platform's own origin (scheme, host and port) and nowhere else: a redirect that leaves it is
-fetched by ``Downloads``, which has never seen a token.
+The token goes to the platform's own origin (scheme, host and port) and nowhere else. A redirect to another origin is
+followed by ``Downloads``, which never has a token.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import anyio
 import msgspec
@@ -21,23 +21,24 @@ import msgspec
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Retriable, TurnkeeperError, Unavailable
 from turnkeeper.genesys.download import Downloads, too_large
-from turnkeeper.genesys.errors import ErrorBody, error_body, refusal
+from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
-from turnkeeper.genesys.pool import Pool, Seat
+from turnkeeper.genesys.pool import Permit, Pool
 from turnkeeper.genesys.redaction import plain, where
 from turnkeeper.genesys.regions import Hosts
-from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.payloads.decode_json import document_in
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
+from turnkeeper.payloads.decode_json import foreign_answer
+from turnkeeper.payloads.error_body import ErrorBody
 from turnkeeper.settings import BodyLimits
 from turnkeeper.spool import Spool
 
-__all__ = ["SMALL", "Api", "ApiCall", "PermissionProbe", "decoded"]
+__all__ = ["SMALL", "Api", "ApiCall", "PermissionProbe", "off_the_loop"]
 
-_HOPS = 5
+_MOST_REDIRECTS = 5
 _ERROR_LIMIT = 1 << 16
 SMALL = 16 << 20
-"""Bytes of an answer that is decoded as a whole: some hundred times the usual one, and little memory."""
-_OFF_THE_LOOP = 1 << 20
+"""Bytes of the largest usual answer: some hundred times the common size, and little memory."""
+_OFF_THE_LOOP = 1 << 18
 _PROBED = ("date", "inin-ratelimit-count", "inin-ratelimit-allowed", "inin-ratelimit-reset", "retry-after")
 
 _REFUSED_TWICE = (
@@ -54,9 +55,9 @@ T = TypeVar("T")
 class ApiCall:
     """One request to the platform. ``operation`` and ``key`` name it in errors; ``path`` begins with ``/api``.
 
-    ``statuses`` are those of a successful answer. A 202 ``means_pending`` where the platform answers so while it is
-    still making the result: whatever its body holds, it counts as empty. ``limit`` is the size of the largest answer in
-    bytes; None for a body that may be as large as the settings allow.
+    ``statuses`` are those of a successful answer. ``means_pending`` says that the platform answers 202 while it still
+    makes the result; such an answer counts as empty, whatever its body holds. ``limit`` is the largest answer in bytes,
+    None for a body that may be as large as the settings allow.
     """
 
     operation: str
@@ -74,13 +75,16 @@ class ApiCall:
         return None if self.json is None else msgspec.json.encode(self.json)
 
     def url(self, base: str) -> str:
-        """The whole address."""
+        """The address under ``base``, with its parameters."""
         return f"{base}{self.path}{'?' + urlencode(self.params) if self.params else ''}"
 
 
 @dataclass(frozen=True)
 class PermissionProbe:
-    """What one request met, without judging it: ``headers`` holds Date, Retry-After and the rate limit's figures."""
+    """The answer to one request, whatever its status.
+
+    ``headers`` holds Date, Retry-After and the rate limit's figures.
+    """
 
     status: int
     code: str
@@ -90,21 +94,21 @@ class PermissionProbe:
 
 
 class _Unauthorised(Exception):
-    def __init__(self, seat: Seat, said: ErrorBody) -> None:
-        super().__init__(str(said))
-        self.seat, self.said = seat, said
+    def __init__(self, permit: Permit, error: ErrorBody) -> None:
+        super().__init__(str(error))
+        self.permit, self.error = permit, error
 
 
 class _NoToken(Exception):
-    """The token could not be had. Its own request was repeated already: doing so again would multiply the waits."""
+    """No token could be fetched. Its own request was repeated already, so the call is not: waits would multiply."""
 
     def __init__(self, error: Retriable) -> None:
         super().__init__(str(error))
         self.error = error
 
 
-class _Elsewhere(Exception):
-    """The platform redirects to another origin; the address holds a signature, so this never leaves this file."""
+class _MovedToStorage(Exception):
+    """The platform redirects to another origin. The address holds a signature, so this never leaves this module."""
 
     def __init__(self, url: str) -> None:
         super().__init__("redirected")
@@ -112,14 +116,14 @@ class _Elsewhere(Exception):
 
 
 class Api:
-    """The platform's API as one pool of clients sees it. ``requests`` counts what was sent, repeats included."""
+    """Sends API calls with the tokens of a pool. ``requests`` counts all requests sent, repeats included."""
 
     def __init__(
         self,
         http: Http,
         pool: Pool,
         hosts: Hosts,
-        patience: Patience,
+        policy: RetryPolicy,
         downloads: Downloads,
         clock: Clock,
         folder: Path | None = None,
@@ -129,114 +133,105 @@ class Api:
         self._http = http
         self._pool = pool
         self._hosts = hosts
-        self._patience = patience
+        self._policy = policy
         self._downloads = downloads
         self._clock = clock
         self._folder = folder
         self.requests = 0
 
     async def fetch(self, call: ApiCall) -> Spool:
-        """The body of a successful answer, whole and sealed.
+        """Fetch the body of a successful answer, whole and sealed.
 
         Raises ``Denied`` (naming the permission), ``NotFound``, ``Throttled``, ``Unavailable``, ``DiskFull``,
         ``Skippable`` for a request that the platform does not accept, and the errors of ``Downloads.fetch`` where the
         platform redirects to storage.
         """
-        try:
-            return await self._patiently(call)
-        except _Elsewhere as moved:
-            return await self._downloads.fetch(
-                moved.url, partial(self._moved_again, call), key=call.key, limit=call.limit
-            )
+        return await self._process(call, _unchanged)
 
     async def read(self, call: ApiCall, reader: Callable[[Spool], T]) -> T:
-        """What ``reader`` makes of a successful answer; asked again where it says ``Unavailable``, because the answer
-        has not the platform's shape. Raises as ``fetch`` does."""
-        try:
-            return await self._patience.run(partial(self._read_once, call, reader), call.url(self._hosts.api))
-        except _NoToken as none:
-            raise none.error from None
-        except _Elsewhere as moved:
-            body = await self._downloads.fetch(
-                moved.url, partial(self._moved_again, call), key=call.key, limit=call.limit
-            )
-            return await _made(reader, body)
+        """Return what ``reader`` makes of the body of a successful answer, which is closed afterwards.
 
-    async def json(self, call: ApiCall) -> object:
-        """A successful answer, decoded; for small answers. Raises as ``fetch`` does; no JSON is ``Unavailable``."""
-        return await self.read(call, lambda body: decoded(body, call.operation, call.key))
-
-    async def _read_once(self, call: ApiCall, reader: Callable[[Spool], T]) -> T:
-        return await _made(reader, await self._renewing(call))
+        Where the reader raises ``Unavailable``, because the answer has not the platform's shape, the call is repeated.
+        Raises as ``fetch`` does.
+        """
+        return await self._process(call, partial(_read_and_close, reader))
 
     async def probe(self, call: ApiCall) -> PermissionProbe:
-        """One request, sent once; any answer is a result. Raises for the token and for a network that fails."""
+        """Send one request once; any answer is a result. Raises for the token and for a network that fails."""
         try:
-            async with self._sent(call, call.url(self._hosts.api)) as (answer, _):
-                said = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
-        except _NoToken as none:
-            raise none.error from None
-        shown = {name: plain(answer.headers[name], 64) for name in _PROBED if name in answer.headers}
-        return PermissionProbe(answer.status, said.code, said.message, shown, said.limit_key)
+            async with self._send(call, call.url(self._hosts.api)) as (answer, _):
+                error = error_body(await answer.text(_ERROR_LIMIT)) if answer.status >= 300 else ErrorBody()
+        except _NoToken as cause:
+            raise cause.error from None
+        headers = {name: plain(answer.headers[name], 64) for name in _PROBED if name in answer.headers}
+        return PermissionProbe(answer.status, error.code, error.message, headers, error.limit_key)
 
-    async def _moved_again(self, call: ApiCall) -> str:
+    async def _process(self, call: ApiCall, process: Callable[[Spool], Awaitable[T]]) -> T:
         try:
-            (await self._patiently(call)).close()
-        except _Elsewhere as moved:
+            return await self._with_retries(call, process)
+        except _MovedToStorage as moved:
+            renew = partial(self._storage_address, call)
+            return await process(await self._downloads.fetch(moved.url, renew, key=call.key, limit=call.limit))
+
+    async def _storage_address(self, call: ApiCall) -> str:
+        try:
+            (await self._with_retries(call, _unchanged)).close()
+        except _MovedToStorage as moved:
             return moved.url
         raise Unavailable("no longer redirects to storage", operation=call.operation, key=call.key)
 
-    async def _patiently(self, call: ApiCall) -> Spool:
-        try:
-            return await self._patience.run(partial(self._renewing, call), call.url(self._hosts.api))
-        except _NoToken as none:
-            raise none.error from None
+    async def _with_retries(self, call: ApiCall, process: Callable[[Spool], Awaitable[T]]) -> T:
+        async def attempt() -> T:
+            return await process(await self._with_valid_token(call))
 
-    async def _renewing(self, call: ApiCall) -> Spool:
-        """One attempt. Tokens that are refused are replaced; a client whose fresh token is refused too is put aside."""
+        try:
+            return await self._policy.run(attempt, call.url(self._hosts.api))
+        except _NoToken as cause:
+            raise cause.error from None
+
+    async def _with_valid_token(self, call: ApiCall) -> Spool:
+        """One attempt, in which refused tokens are replaced. A client whose fresh token is refused is suspended."""
         renewals: Counter[str] = Counter()
         while True:
             try:
-                return await self._follow(call)
-            except _Unauthorised as refused:
-                seat, said = refused.seat, refused.said
-            client = seat.client.tokens.client_id
+                return await self._follow_redirects(call)
+            except _Unauthorised as cause:
+                permit, error = cause.permit, cause.error
+            client = permit.client.tokens.client_id
             with _without_repeats():
-                renewed = await self._pool.refused(seat, renewals[client], said.code or "401")
+                renewed = await self._pool.refused(permit, renewals[client], error.code or "401")
             renewals[client] += 1
             if not renewed:
-                denied = Denied(f"401 {said}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE)
-                if not self._pool.put_aside(seat, denied):
+                denied = Denied(f"401 {error}".strip(), operation=call.operation, key=call.key, hint=_REFUSED_TWICE)
+                if not self._pool.suspend(permit, denied):
                     raise denied
 
-    async def _follow(self, call: ApiCall) -> Spool:
+    async def _follow_redirects(self, call: ApiCall) -> Spool:
         url = call.url(self._hosts.api)
         until = self._http.deadline(self._body.seconds) if call.limit is None else self._http.deadline()
-        for _ in range(_HOPS + 1):
-            async with self._sent(call, url, until) as (answer, seat):
+        for _ in range(_MOST_REDIRECTS + 1):
+            async with self._send(call, url, until) as (answer, permit):
                 if 200 <= answer.status < 300:
-                    return await self._kept(call, answer)
+                    return await self._stored_body(call, answer)
                 url = answer.redirect
                 if not url:
-                    raise await self._refused(call, answer, seat)
+                    raise await self._error(call, answer, permit)
                 if call.method != "GET" and answer.status == 303:
                     raise Unavailable(f"a {call.method} was answered with 303", operation=call.operation, key=call.key)
             if not _same_origin(url, self._hosts.api):
                 if call.method != "GET":
-                    # Fetching that address with GET would ask another question there.
-                    said = f"a {call.method} was redirected to {where(url)}"
-                    raise Unavailable(said, operation=call.operation, key=call.key, hint=_PAGE)
-                raise _Elsewhere(url)
+                    # Storage would take a GET, which is another request than the one that was made.
+                    raise foreign_answer(f"a {call.method} was redirected to {where(url)}", call.operation, call.key)
+                raise _MovedToStorage(url)
         raise Unavailable("redirected in circles", operation=call.operation, key=call.key)
 
-    async def _kept(self, call: ApiCall, answer: Answer) -> Spool:
+    async def _stored_body(self, call: ApiCall, answer: Answer) -> Spool:
         spool = Spool(self._folder)
         if answer.status == 202 and call.means_pending:
             return spool.seal()
         if answer.status not in call.statuses:
             spool.close()
-            said = f"answered {answer.status}, which is no result"
-            raise Unavailable(said, operation=call.operation, key=call.key, hint=_PAGE)
+            raise foreign_answer(f"answered {answer.status}, which is no result", call.operation, call.key)
         limit = self._downloads.largest if call.limit is None else call.limit
         try:
             async with aclosing(answer.pieces()) as pieces:
@@ -249,34 +244,34 @@ class Api:
             raise
         return spool.seal()
 
-    async def _refused(self, call: ApiCall, answer: Answer, seat: Seat) -> TurnkeeperError | _Unauthorised:
-        said = error_body(await answer.text(_ERROR_LIMIT))
+    async def _error(self, call: ApiCall, answer: Answer, permit: Permit) -> TurnkeeperError | _Unauthorised:
+        error = error_body(await answer.text(_ERROR_LIMIT))
         if answer.status == 401:
-            return _Unauthorised(seat, said)
+            return _Unauthorised(permit, error)
         wait = retry_after(answer.headers, self._clock.now())
         if answer.status == 429:
-            self._pool.throttled(seat, wait, said.limit_key)
-        return refusal(answer.status, said, operation=call.operation, key=call.key, wait=wait)
+            self._pool.throttled(permit, wait, error.limit_key)
+        return refusal(answer.status, error, operation=call.operation, key=call.key, wait=wait)
 
     @asynccontextmanager
-    async def _sent(self, call: ApiCall, url: str, until: float | None = None) -> AsyncIterator[tuple[Answer, Seat]]:
+    async def _send(self, call: ApiCall, url: str, until: float | None = None) -> AsyncIterator[tuple[Answer, Permit]]:
         headers = {"Accept": "application/json"}
         content = call.content
         if content is not None:
             headers["Content-Type"] = "application/json"
         with _without_repeats():
-            seat = await self._pool.seat()
-        headers["Authorization"] = f"Bearer {seat.bearer}"
+            permit = await self._pool.acquire()
+        headers["Authorization"] = f"Bearer {permit.bearer}"
         self.requests += 1
-        counted = False
+        reported = False
         try:
             async with self._http.send(call.method, url, headers, content, until=until) as answer:
-                seat.answered(answer.headers, self._clock.monotonic(), answer.status)
-                counted = True
-                yield answer, seat
+                permit.answered(answer.headers, self._clock.monotonic(), answer.status)
+                reported = True
+                yield answer, permit
         finally:
-            if not counted:
-                seat.lost(self._clock.monotonic())
+            if not reported:
+                permit.lost(self._clock.monotonic())
 
 
 @contextmanager
@@ -287,32 +282,29 @@ def _without_repeats() -> Iterator[None]:
         raise _NoToken(error) from None
 
 
-async def _made(reader: Callable[[Spool], T], body: Spool) -> T:
+async def off_the_loop(size: int, work: Callable[[], T]) -> T:
+    """Run ``work`` on ``size`` bytes: in a thread where it would hold up the event loop, else at once."""
+    return work() if size <= _OFF_THE_LOOP else await anyio.to_thread.run_sync(work)
+
+
+async def _unchanged(body: Spool) -> Spool:
+    return body
+
+
+async def _read_and_close(reader: Callable[[Spool], T], body: Spool) -> T:
     with body:
-        if body.size <= _OFF_THE_LOOP:
-            return reader(body)
-        # Not on the loop that everybody else waits on.
-        return await anyio.to_thread.run_sync(reader, body)
-
-
-def decoded(body: Spool, operation: str, key: str) -> object:
-    """A body as plain data. Raises ``Unavailable`` where it is no JSON (a proxy's page)."""
-    with body.open() as reader:
-        data = reader.read()
-    try:
-        return document_in(data)
-    except ValueError:
-        raise Unavailable("the answer is not JSON", operation=operation, key=key, hint=_PAGE) from None
-
-
-_PAGE = "A proxy or a sign-in page may be answering in the platform's place."
+        return await off_the_loop(body.size, partial(reader, body))
 
 
 def _same_origin(url: str, base: str) -> bool:
-    """Scheme, host and port; a port left out is the scheme's own."""
+    """Whether scheme, host and port are the same; a port left out is the scheme's own."""
     try:
-        one, other = (urlsplit(address) for address in (url, base))
-        ports = [part.port or {"http": 80, "https": 443}.get(part.scheme) for part in (one, other)]
+        origins = [_origin(urlsplit(address)) for address in (url, base)]
     except ValueError:
         return False
-    return (one.scheme, one.hostname, ports[0]) == (other.scheme, other.hostname, ports[1]) and "@" not in one.netloc
+    # A user name in the address could make another host look like ours.
+    return origins[0] == origins[1] and "@" not in urlsplit(url).netloc
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,8 +1,8 @@
-"""Tokens: client credentials, or a signed assertion (RFC 7523) for gateways that accept one.
+"""Fetch tokens: with client credentials, or with a signed assertion (RFC 7523) for gateways that accept one.
 
-Authlib makes the client's proof (Basic header, signed JWT). The request itself goes through our own wire and clock:
-Authlib's client fetches no first token by itself, reads the machine's clock, and renews any token that lives a minute
-or less before every single request.
+Authlib makes the client's proof, which is a Basic header or a signed JWT. The request itself goes through ``http`` and
+the clock that was given. Authlib's own client does not fit: it fetches no first token by itself, reads the machine's
+clock, and renews a token that lives a minute or less before every request.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from joserfc.jwk import Key, import_key
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured, TurnkeeperError
 from turnkeeper.events import Listener, Renewed
-from turnkeeper.genesys.errors import ErrorBody, error_body, refusal
+from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.redaction import plain, where
 from turnkeeper.genesys.regions import Hosts
-from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
 from turnkeeper.known_secrets import remember, remember_client
-from turnkeeper.payloads.decode_json import document_in
+from turnkeeper.payloads.error_body import ErrorBody
+from turnkeeper.payloads.token import read_token
 from turnkeeper.settings import ClientSettings, JwtSettings
 
 __all__ = ["Tokens"]
@@ -36,7 +37,6 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 _ANSWER_LIMIT = 1 << 16
 _OPERATION = "get a token"
-_USUAL_LIFE_S, _LONGEST_LIFE_S = 3600.0, 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class _Token:
 
 
 class Tokens:
-    """One client's bearer token, shared by everybody: however many ask at once, one request is made.
+    """One client's bearer token, shared by all tasks: however many need it at once, one request is made.
 
-    ``reread`` reads the client's credentials from their source again; it is asked when they are refused, since somebody
-    may have replaced them while this process ran.
+    ``reread`` reads the client's credentials from their source again. It is called when they are refused, because
+    somebody may have replaced them while this process runs.
 
-    Raises, from ``current`` and ``renew``: ``Misconfigured`` (no credentials, an unusable key, no token endpoint),
-    ``Denied`` (refused), ``Throttled`` or ``Unavailable``.
+    ``current`` and ``renew`` raise ``Misconfigured`` (no credentials, an unusable key, no token endpoint), ``Denied``
+    (refused), ``Throttled`` or ``Unavailable``.
     """
 
     def __init__(
@@ -60,25 +60,25 @@ class Tokens:
         client: ClientSettings,
         hosts: Hosts,
         http: Http,
-        patience: Patience,
+        policy: RetryPolicy,
         clock: Clock,
         listener: Listener,
         reread: Callable[[], ClientSettings | None] = lambda: None,
     ) -> None:
         self._client = client
-        _remember(client)
+        _remember_secrets(client)
         self._reread = reread
         self._hosts = hosts
         self._http = http
-        self._patience = patience
+        self._policy = policy
         self._clock = clock
         self._listener = listener
         self._urls = list(hosts.token_urls)
         self._lock = anyio.Lock()
         self._token: _Token | None = None
-        # Several tokens may be in use at once while requests that began with an older one are under way.
-        self._proven: deque[str] = deque(maxlen=8)
-        self._asked = 0
+        # Several tokens may be in use at once, while requests that began with an older one are in flight.
+        self._accepted: deque[str] = deque(maxlen=8)
+        self._fetches = 0
         self._failure: TurnkeeperError | None = None
         self._key: Key | None = None
         self.requests = 0
@@ -88,82 +88,83 @@ class Tokens:
         """Whose tokens these are, for messages."""
         return self._client.client_id or (self._client.jwt.client_id if self._client.jwt else "")
 
-    def living(self, now: float) -> str | None:
-        """A bearer token that has not reached the end of its life; None where one has to be fetched."""
+    def unexpired(self, now: float) -> str | None:
+        """The bearer token, None where one has to be fetched."""
         token = self._token
         return token.bearer if token is not None and now < token.renew_at else None
 
     async def current(self) -> str:
-        """A bearer token that has not reached the end of its life."""
-        bearer = self.living(self._clock.monotonic())
+        """The bearer token, fetched first where there is none or it has expired."""
+        bearer = self.unexpired(self._clock.monotonic())
         if bearer is not None:
             return bearer
         token = self._token
-        return await self._fresh(token.bearer if token else "", "end of life" if token else "")
+        return await self._fetch_shared(token.bearer if token else "", "end of life" if token else "")
 
-    async def replaced(self) -> bool:
-        """Read the credentials again: whether they are others than before."""
+    async def reload_credentials(self) -> bool:
+        """Read the credentials from their source again. Returns whether they differ from those in use."""
         try:
-            found = await anyio.to_thread.run_sync(self._reread)
+            client = await anyio.to_thread.run_sync(self._reread)
         except Misconfigured:
-            # A file that is just being replaced, a keyring that is locked: what was refused stays refused.
+            # The file is being replaced at this moment, or the keyring is locked: the refusal stands.
             return False
-        if found is None or found == self._client:
+        if client is None or client == self._client:
             return False
-        self._client, self._key = found, None
-        _remember(found)
+        self._client, self._key = client, None
+        _remember_secrets(client)
         self._listener(Renewed(what="credentials", reason="they were refused, and have changed at their source"))
         return True
 
-    def prove(self, bearer: str) -> None:
-        """Note that the platform accepted this token."""
-        if bearer not in self._proven:
-            self._proven.append(bearer)
+    def mark_accepted(self, bearer: str) -> None:
+        """Remember that the platform accepted this token."""
+        if bearer not in self._accepted:
+            self._accepted.append(bearer)
 
-    def worked(self, bearer: str) -> bool:
-        """Whether this token was accepted before: then a refusal means that it expired."""
-        return bearer in self._proven
+    def was_accepted(self, bearer: str) -> bool:
+        """Whether this token was accepted before, so that a refusal means that it has expired."""
+        return bearer in self._accepted
 
     async def renew(self, refused: str, reason: str) -> str:
-        """A token other than the one that was refused; somebody else may have fetched it meanwhile."""
-        return await self._fresh(refused, reason)
+        """A token other than the refused one, which another task may have fetched meanwhile."""
+        return await self._fetch_shared(refused, reason)
 
-    async def _fresh(self, old: str, reason: str) -> str:
-        asked = self._asked
+    async def _fetch_shared(self, old: str, reason: str) -> str:
+        """Fetch a token once for all tasks that need another one than ``old``."""
+        fetches = self._fetches
         async with self._lock:
             if self._token is not None and self._token.bearer != old:
                 return self._token.bearer
-            # Whoever waited while the same question was refused shares the refusal: fifty tasks, one attempt.
-            if asked != self._asked and self._failure is not None:
+            # A task that waited while another one's request failed shares that error: fifty tasks, one attempt.
+            if fetches != self._fetches and self._failure is not None:
                 raise self._failure.with_traceback(None)
-            self._token = await self._asked_once()
+            self._token = await self._fetch_and_note()
         if reason:
             self._listener(Renewed(what="token", reason=reason))
         return self._token.bearer
 
-    async def _asked_once(self) -> _Token:
+    async def _fetch_and_note(self) -> _Token:
         try:
-            token = await self._asked_twice()
+            token = await self._fetch_with_reload()
         except TurnkeeperError as error:
             self._failure = error
             raise
         else:
             self._failure = None
         finally:
-            self._asked += 1
+            self._fetches += 1
         return token
 
-    async def _asked_twice(self) -> _Token:
+    async def _fetch_with_reload(self) -> _Token:
         at = where(self._urls[0])
         try:
-            return await self._patience.run(self._ask, at)
+            return await self._policy.run(self._request, at)
         except Denied:
-            if not await self.replaced():
+            if not await self.reload_credentials():
                 raise
-        return await self._patience.run(self._ask, at)
+        return await self._policy.run(self._request, at)
 
-    async def _ask(self) -> _Token:
-        """Ask each address until one is a token endpoint, and remember it."""
+    async def _request(self) -> _Token:
+        """Send one request to each address until one is a token endpoint, and remember which one is."""
         for url in list(self._urls):
             headers, content = self._proof(url)
             self.requests += 1
@@ -171,37 +172,34 @@ class Tokens:
                 body = await answer.text(_ANSWER_LIMIT)
             if answer.status == 404 and len(self._urls) > 1:
                 continue
-            token = self._read(answer, body)
+            token = self._token_or_error(answer, body)
             self._urls = [url]
             return token
         raise self._no_endpoint("there is no token endpoint")
 
-    def _read(self, answer: Answer, body: bytes) -> _Token:
+    def _token_or_error(self, answer: Answer, body: bytes) -> _Token:
         if answer.status == 200:
             return self._token_in(body)
-        said = error_body(body)
+        error = error_body(body)
         if answer.status in (400, 401, 403):
-            raise self._refused(answer.status, said)
+            raise self._denied(answer.status, error)
         if answer.status == 404:
             raise self._no_endpoint("there is no token endpoint")
         if 300 <= answer.status < 400:
             raise self._no_endpoint(f"it redirects to {where(answer.headers.get('location', ''))}")
         wait = retry_after(answer.headers, self._clock.now())
-        raise refusal(answer.status, said, operation=_OPERATION, key=self._hosts.name, wait=wait)
+        raise refusal(answer.status, error, operation=_OPERATION, key=self._hosts.name, wait=wait)
 
     def _token_in(self, body: bytes) -> _Token:
         try:
-            found = document_in(body)
+            answer = read_token(body)
         except ValueError:
             raise self._no_endpoint("its answer is no token") from None
-        found = found if isinstance(found, dict) else {}
-        bearer = found.get("access_token")
-        if not isinstance(bearer, str) or not bearer or not bearer.isascii() or not bearer.isprintable():
+        if not answer.bearer:
             raise self._no_endpoint("its answer holds no token")
-        remember(bearer, token=True)
-        seconds = _life(found.get("expires_in"))
-        # Renewed a minute early, or at nine tenths of a short life.
-        return _Token(bearer, self._clock.monotonic() + seconds - min(60.0, seconds / 10))
+        remember(answer.bearer, token=True)
+        # Renewed a minute early, or at nine tenths of a short life, so that no request meets an expired token.
+        return _Token(answer.bearer, self._clock.monotonic() + answer.seconds - min(60.0, answer.seconds / 10))
 
     def _proof(self, url: str) -> tuple[Mapping[str, str], bytes]:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
@@ -210,9 +208,9 @@ class Tokens:
         if jwt is not None:
             form |= {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": self._assertion(jwt, url)}
             return headers, urlencode(form).encode()
-        return self._basic(url, headers, urlencode(form).encode())
+        return self._basic_proof(url, headers, urlencode(form).encode())
 
-    def _basic(self, url: str, headers: dict[str, str], content: bytes) -> tuple[Mapping[str, str], bytes]:
+    def _basic_proof(self, url: str, headers: dict[str, str], content: bytes) -> tuple[Mapping[str, str], bytes]:
         client, secret = self._client.client_id, self._client.client_secret
         missing = [
             name for name, value in (("GENESYS_CLIENT_ID", client), ("GENESYS_CLIENT_SECRET", secret)) if not value
@@ -238,24 +236,26 @@ class Tokens:
                 client,
                 jwt.audience or url,
                 alg=jwt.alg,
-                claims={},  # a fresh one each time: Authlib writes the jti into it
+                claims={},  # a new dictionary each time, because Authlib writes the jti into it
                 header={"kid": jwt.kid} if jwt.kid else {},
                 issued_at=int(self._clock.now().timestamp()),
                 expires_in=jwt.expires_in,
             )
         except (JoseError, ValueError, TypeError) as cause:
-            raise _unusable(jwt, type(cause).__name__) from None
+            raise _unusable_key(jwt, type(cause).__name__) from None
         remember(str(signed), token=True)
         return str(signed)
 
-    def _refused(self, status: int, said: ErrorBody) -> Denied:
-        shown = plain(f"{status} {said}")
-        if said.code != "invalid_client":
-            return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=_check(self._client))
+    def _denied(self, status: int, error: ErrorBody) -> Denied:
+        shown = plain(f"{status} {error}")
+        if error.code != "invalid_client":
+            return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=_credentials_hint(self._client))
         used = where(self._urls[0]) if self._hosts.gateway else self._hosts.name
         mend = "GENESYS_BASE_URL or --base-url" if self._hosts.gateway else "GENESYS_REGION or --region"
         place = f"The commonest cause is the wrong region: this run asked {used}; set {mend} to your organisation's."
-        return Denied(shown, operation=_OPERATION, key=self._hosts.name, hint=f"{place} {_check(self._client)}")
+        return Denied(
+            shown, operation=_OPERATION, key=self._hosts.name, hint=f"{place} {_credentials_hint(self._client)}"
+        )
 
     def _no_endpoint(self, reason: str) -> Misconfigured:
         return Misconfigured(
@@ -272,20 +272,13 @@ _CREDENTIALS = (
 )
 
 
-def _life(told: object) -> float:
-    """Seconds that a token lives; an hour where the answer does not say, or says what cannot be."""
-    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told <= _LONGEST_LIFE_S:
-        return float(told)
-    return _USUAL_LIFE_S
-
-
-def _remember(client: ClientSettings) -> None:
+def _remember_secrets(client: ClientSettings) -> None:
     remember_client(client.client_id, client.client_secret)
     if client.jwt is not None:
         remember(client.jwt.private_key)
 
 
-def _check(client: ClientSettings) -> str:
+def _credentials_hint(client: ClientSettings) -> str:
     if client.jwt is None:
         return "Check GENESYS_CLIENT_ID and GENESYS_CLIENT_SECRET; after a rotation, renew the stored secret."
     return (
@@ -305,13 +298,13 @@ def _private_key(jwt: JwtSettings) -> Key:
     try:
         key = import_key(jwt.private_key, kind)  # type: ignore[call-overload]
     except (JoseError, ValueError, TypeError) as cause:
-        raise _unusable(jwt, type(cause).__name__) from None
+        raise _unusable_key(jwt, type(cause).__name__) from None
     if not key.is_private:
-        raise _unusable(jwt, "it is a public key")
+        raise _unusable_key(jwt, "it is a public key")
     return key  # type: ignore[no-any-return]
 
 
-def _unusable(jwt: JwtSettings, reason: str) -> Misconfigured:
+def _unusable_key(jwt: JwtSettings, reason: str) -> Misconfigured:
     # Only the kind of error is shown: a parser's message may quote what it read.
     return Misconfigured(
         f"the private key cannot sign with {jwt.alg} ({reason})",

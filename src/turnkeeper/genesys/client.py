@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -13,16 +12,15 @@ from typing import Self
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Defect, Denied, Skippable, foreign_as_defect
 from turnkeeper.events import Listener, Noted, silent
-from turnkeeper.genesys.api import Api, ApiCall, PermissionProbe, decoded
+from turnkeeper.genesys.api import Api, ApiCall, PermissionProbe
 from turnkeeper.genesys.auth import Tokens
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.endpoints.conversations import Conversations, Kind, Names
-from turnkeeper.genesys.endpoints.details_jobs import Jobs
-from turnkeeper.genesys.endpoints.details_page import DetailsPage
+from turnkeeper.genesys.endpoints.details_by_id import DetailsById
+from turnkeeper.genesys.endpoints.details_jobs import DetailsJobs
 from turnkeeper.genesys.endpoints.details_query import DetailsQuery
-from turnkeeper.genesys.endpoints.directory import Directory, DirectoryListing
+from turnkeeper.genesys.endpoints.directory import Directory, DirectoryKind, DirectoryListing, Names
 from turnkeeper.genesys.endpoints.recordings import RecordingFetcher
-from turnkeeper.genesys.endpoints.transcript_search import ListedTranscript, Search
+from turnkeeper.genesys.endpoints.transcript_search import TranscriptListing, TranscriptSearch
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
@@ -30,17 +28,16 @@ from turnkeeper.genesys.links import LinkRules, is_loopback
 from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
-from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.retry import RetryPolicy
 from turnkeeper.genesys.transcripts import Dialects, Transcripts
-from turnkeeper.payloads.decode_json import not_the_platforms
 from turnkeeper.payloads.details import Details
+from turnkeeper.payloads.details_page import DetailsPage
+from turnkeeper.payloads.token import read_organisation_id
 from turnkeeper.settings import Api as ApiChoice
 from turnkeeper.settings import ClientSettings, PlatformSettings
 from turnkeeper.spool import Spool
 
 __all__ = ["Genesys"]
-
-_ORGANISATION = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class Genesys:
@@ -67,21 +64,19 @@ class Genesys:
         self.hosts = _hosts(self._settings, listener)
         clock = clock or SystemClock()
         retry = self._settings.retry
-        patience = Patience(retry, clock, listener)
+        policy = RetryPolicy(retry, clock, listener)
         self._http = Http(self._settings, transport)
         # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
         self._storage = Http(self._settings, transport)
-        self._pool = _pool(self._settings, self.hosts, self._http, patience, clock, listener)
+        self._pool = _pool(self._settings, self.hosts, self._http, policy, clock, listener)
         body, links = self._settings.body, LinkRules(self.hosts.api, self._settings.allow_hosts)
-        self._downloads = Downloads(
-            self._storage, patience, retry, clock, listener, spool_folder, body=body, links=links
-        )
-        self._api = Api(self._http, self._pool, self.hosts, patience, self._downloads, clock, spool_folder, body)
-        self._conversations = Conversations(self._api, spool_folder)
+        self._downloads = Downloads(self._storage, policy, retry, clock, listener, spool_folder, body=body, links=links)
+        self._api = Api(self._http, self._pool, self.hosts, policy, self._downloads, clock, spool_folder, body)
+        self._by_id = DetailsById(self._api, spool_folder)
         self._query = DetailsQuery(self._api)
-        self._jobs = Jobs(self._api, clock, listener)
-        self._directory = Directory(self._api, clock)
-        self._search = Search(self._api, clock, listener)
+        self._jobs = DetailsJobs(self._api, clock, listener)
+        self._directory = Directory(self._api, clock, spool_folder)
+        self._search = TranscriptSearch(self._api, clock, listener)
         self._transcripts = Transcripts(
             self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
         )
@@ -113,16 +108,7 @@ class Genesys:
         Raises ``Unavailable`` where the platform itself answers without one.
         """
         call = ApiCall("organisation", "/api/v2/organizations/me")
-
-        def read(body: Spool) -> str:
-            found = decoded(body, call.operation, "")
-            name = found.get("id") if isinstance(found, dict) else None
-            if isinstance(name, str) and _ORGANISATION.fullmatch(name):
-                return name
-            if self.hosts.gateway and isinstance(found, dict) and name is None:
-                return ""
-            raise not_the_platforms("the answer names no organisation", call.operation, "")
-
+        read = partial(read_organisation_id, operation=call.operation, optional=self.hosts.gateway)
         try:
             with foreign_as_defect(call.operation):
                 return await self._api.read(call, read)
@@ -134,7 +120,7 @@ class Genesys:
     async def details(self, conversation: str) -> Spool:
         """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
         with foreign_as_defect("details", conversation):
-            return await self._conversations.details(conversation)
+            return await self._by_id.details(conversation)
 
     async def conversations(
         self, interval: Interval, wanted: Filters, *, descending: bool = False
@@ -146,14 +132,14 @@ class Genesys:
                     yield page
 
     async def job(self, interval: Interval, wanted: Filters) -> AsyncGenerator[DetailsPage, None]:
-        """Pages of the conversations with activity in the interval, by an asynchronous job; see ``Jobs.pages``."""
+        """Pages of the conversations with activity in the interval, by a job; see ``DetailsJobs.pages``."""
         with foreign_as_defect("details job", str(interval)):
             async with aclosing(self._jobs.pages(interval, wanted)) as pages:
                 async for page in pages:
                     yield page
 
     async def available(self) -> datetime:
-        """Up to when jobs are complete; see ``Jobs.available``."""
+        """Up to when jobs are complete; see ``DetailsJobs.available``."""
         with foreign_as_defect("job availability"):
             return await self._jobs.available()
 
@@ -165,10 +151,10 @@ class Genesys:
     async def several(self, ids: Sequence[str]) -> DetailsPage:
         """The conversations behind at most a hundred ids; unknown ones are left out."""
         with foreign_as_defect("details by id", f"{len(ids)} ids"):
-            return await self._query.several(ids)
+            return await self._by_id.several(ids)
 
-    async def listed(self, interval: Interval, worth: int) -> ListedTranscript | None:
-        """Which communications have a transcript, as transcripts/search says; see ``Search.listed``."""
+    async def listed(self, interval: Interval, worth: int) -> TranscriptListing | None:
+        """Which communications have a transcript, as transcripts/search says; see ``TranscriptSearch.listed``."""
         with foreign_as_defect("transcript search", str(interval)):
             return await self._search.listed(interval, worth)
 
@@ -207,12 +193,12 @@ class Genesys:
         with foreign_as_defect("ask", conversation):
             return await self._transcripts.ask(conversation, details, api=api, communications=communications, last=last)
 
-    async def names(self, kind: Kind, ids: Collection[str]) -> Names:
+    async def names(self, kind: DirectoryKind, ids: Collection[str]) -> Names:
         """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
         with foreign_as_defect(f"names of {kind}"):
-            return await self._conversations.names(kind, ids)
+            return await self._directory.names(kind, ids)
 
-    async def directory(self, kind: Kind) -> DirectoryListing:
+    async def directory(self, kind: DirectoryKind) -> DirectoryListing:
         """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
         with foreign_as_defect(f"names of {kind}"):
             return await self._directory.listing(kind)
@@ -254,10 +240,10 @@ def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
 
 
 def _pool(
-    settings: PlatformSettings, hosts: Hosts, http: Http, patience: Patience, clock: Clock, listener: Listener
+    settings: PlatformSettings, hosts: Hosts, http: Http, policy: RetryPolicy, clock: Clock, listener: Listener
 ) -> Pool:
     clients = [
-        Tokens(client, hosts, http, patience, clock, listener, partial(_reread, settings.reread, number))
+        Tokens(client, hosts, http, policy, clock, listener, partial(_reread, settings.reread, number))
         for number, client in enumerate(settings.every_client)
     ]
     return Pool(clients, clock, listener)

@@ -1,7 +1,7 @@
-"""Presigned addresses -> a spool: whole, decoded, without a token, in constant memory.
+"""Download presigned addresses into spools: whole, decoded, in constant memory, and without a token.
 
-A presigned address carries its own signature and lives minutes (ten for transcripts). When it died, the caller's
-``renew`` is asked for a fresh one. A body that was cut is resumed where storage can prove that it is still the same.
+A presigned address carries its own signature and lives minutes (ten for transcripts). When it has expired, the caller's
+``renew`` gives a fresh one. A body that broke off is resumed where storage proves that it is still the same document.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
-from turnkeeper.clock import Clock
+from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Incomplete, LinkExpired, NotFound, Skippable, TooLarge, Unavailable
-from turnkeeper.events import Listener, Renewed
+from turnkeeper.events import Listener, Renewed, silent
 from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
 from turnkeeper.genesys.links import LinkRules
 from turnkeeper.genesys.redaction import where
-from turnkeeper.genesys.resumable_download import Partial
-from turnkeeper.genesys.retry import Patience, retry_after
-from turnkeeper.settings import BodyLimits, RetrySettings
+from turnkeeper.genesys.resumable_download import ResumableBody
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
+from turnkeeper.settings import BodyLimits, PlatformSettings, RetrySettings
 from turnkeeper.spool import Spool
 
-__all__ = ["Downloads", "Renew", "too_large"]
+__all__ = ["Downloads", "Renew", "download", "too_large"]
 
 Renew = Callable[[], Awaitable[str]]
-"""Asks the platform again and gives a fresh presigned address."""
+"""Asks the platform again, and returns a fresh presigned address."""
 
 _OPERATION = "download"
 _HOPS = 5
 _ERROR_LIMIT = 1 << 16
-_LITTLE = 128 << 20
+_LITTLE_SPACE = 128 << 20
 
 
-class _Dead(Exception):
+class _LinkExpired(Exception):
     """The presigned address is no longer honoured."""
 
 
-class _Cut(Exception):
-    """The body broke off after some bytes had come."""
+class _BodyBroke(Exception):
+    """The body ended early, after some of its bytes."""
 
 
-class _Strayed(Exception):
-    """The address, or one that it redirects to, is not to be fetched."""
+class _LinkRefused(Exception):
+    """The rules for links do not allow the address, or one that it redirects to."""
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -53,12 +53,12 @@ class _Strayed(Exception):
 
 
 class Downloads:
-    """Fetches presigned addresses. The pool of connections given here has never seen a token."""
+    """Fetches presigned addresses. The connections in ``http`` are never used for requests with a token."""
 
     def __init__(
         self,
         http: Http,
-        patience: Patience,
+        policy: RetryPolicy,
         retry: RetrySettings,
         clock: Clock,
         listener: Listener,
@@ -70,7 +70,7 @@ class Downloads:
         self._body = body or BodyLimits()
         self._links = links
         self._http = http
-        self._patience = patience
+        self._policy = policy
         self._retry = retry
         self._clock = clock
         self._listener = listener
@@ -79,37 +79,37 @@ class Downloads:
 
     @property
     def largest(self) -> int:
-        """Bytes that one body may have now: as set, and never more than half of the disk's free space.
+        """Bytes that one body may have now: as set, and at most half of the disk's free space.
 
-        Where little is free that rule is left out, and the disk itself ends the run.
+        Where little is free, only the setting counts, and a full disk is reported as such.
         """
         try:
             half = shutil.disk_usage(self._folder or tempfile.gettempdir()).free // 2
         except OSError:
             return self._body.size
-        return min(self._body.size, half) if half > _LITTLE else self._body.size
+        return min(self._body.size, half) if half > _LITTLE_SPACE else self._body.size
 
     async def fetch(self, url: str, renew: Renew, *, key: str, limit: int | None = None) -> Spool:
-        """The body behind ``url``, sealed and checked against its announced length; ``limit`` is its largest size where
-        that is not the usual one.
+        """Download the body behind ``url``, check it against its announced length, and seal it.
 
-        Raises ``LinkExpired`` (no fresh address worked, or the platform gave a dead one again), ``Incomplete`` (the
-        body kept breaking off, or was not whole before its deadline), ``TooLarge``, ``NotFound``, ``Throttled``,
-        ``Unavailable`` (also for an address that the rules of links do not allow), ``DiskFull``, and whatever
-        ``renew`` raises.
+        ``key`` names it in errors. ``limit`` is its largest size in bytes, by default ``largest``. Raises
+        ``LinkExpired`` (no fresh address worked, or the platform gave an expired one again), ``Incomplete`` (the body
+        kept breaking off, or was not whole before its deadline), ``TooLarge``, ``NotFound``, ``Throttled``,
+        ``Unavailable`` (also for an address that the rules for links do not allow), ``DiskFull``, and what ``renew``
+        raises.
         """
-        body, dead = Partial(self._folder, self.largest if limit is None else limit), set[str]()
+        body, expired = ResumableBody(self._folder, self.largest if limit is None else limit), set[str]()
         until = self._http.deadline(self._body.seconds)
         try:
             while True:
                 try:
-                    await self._patience.run(partial(self._pull, url, body, key, until), url)
-                except _Strayed as cause:
+                    await self._policy.run(partial(self._attempt, url, body, key, until), url)
+                except _LinkRefused as cause:
                     raise Unavailable(cause.reason, operation=_OPERATION, key=key, hint=cause.hint) from None
-                except _Dead as cause:
-                    url = await self._fresh(url, dead, renew, str(cause), key)
-                except _Cut as cause:
-                    await self._after_cut(body, url, str(cause), key)
+                except _LinkExpired as cause:
+                    url = await self._renewed(url, expired, renew, str(cause), key)
+                except _BodyBroke as cause:
+                    await self._prepare_next_attempt(body, url, str(cause), key)
                 except Unavailable as cause:
                     if body.received:
                         raise Incomplete(cause.message, operation=_OPERATION, key=key, hint=cause.hint) from None
@@ -120,17 +120,17 @@ class Downloads:
             body.spool.close()
             raise
 
-    async def _fresh(self, url: str, dead: set[str], renew: Renew, reason: str, key: str) -> str:
-        dead.add(url)
-        if len(dead) > self._retry.renewals:
+    async def _renewed(self, url: str, expired: set[str], renew: Renew, reason: str, key: str) -> str:
+        expired.add(url)
+        if len(expired) > self._retry.renewals:
             raise LinkExpired(
-                f"{len(dead)} addresses in a row were refused ({reason})",
+                f"{len(expired)} addresses in a row were refused ({reason})",
                 operation=_OPERATION,
                 key=key,
                 hint="Check this machine's clock (turnkeeper doctor does): signed addresses live for minutes.",
             )
         fresh = await renew()
-        if fresh in dead:
+        if fresh in expired:
             raise LinkExpired(
                 f"the platform gave a refused address again ({reason})",
                 operation=_OPERATION,
@@ -140,38 +140,38 @@ class Downloads:
         self._listener(Renewed(what="link", reason=reason))
         return fresh
 
-    async def _after_cut(self, body: Partial, url: str, reason: str, key: str) -> None:
-        body.broke()
+    async def _prepare_next_attempt(self, body: ResumableBody, url: str, reason: str, key: str) -> None:
+        body.after_break()
         if body.restarts > self._retry.renewals or body.breaks > self._retry.attempts:
             hint = "Something on the way ends connections early (a proxy, a firewall, the network): run again later."
             raise Incomplete(f"the body kept breaking off ({reason})", operation=_OPERATION, key=key, hint=hint)
-        await self._patience.back_off(body.breaks, where(url), reason)
+        await self._policy.back_off(body.breaks, where(url), reason)
 
-    async def _pull(self, url: str, body: Partial, key: str, until: float) -> None:
+    async def _attempt(self, url: str, body: ResumableBody, key: str, until: float) -> None:
         """One request, redirects included; returns when the body is whole."""
         at = url
         for _ in range(_HOPS + 1):
-            self._look_at(at)
+            self._check_link(at)
             self.requests += 1
             async with self._http.send("GET", at, body.request_headers, until=until) as answer:
                 if answer.redirect:
                     at = answer.redirect
                     continue
                 if answer.status == 416 or not body.accepts(answer.status, answer.headers):
-                    body.forget()
-                    raise _Cut(f"storage would not go on where it stopped ({answer.status})")
+                    body.refuse_resuming()
+                    raise _BodyBroke(f"storage would not go on where it stopped ({answer.status})")
                 if answer.status not in (200, 206):
-                    await self._explain(answer, key)
-                await self._drain(answer, body, key)
+                    await self._raise_refusal(answer, key)
+                await self._receive(answer, body, key)
                 return
         raise Unavailable("redirected in circles", operation=_OPERATION, key=key)
 
-    def _look_at(self, url: str) -> None:
+    def _check_link(self, url: str) -> None:
         refusal = self._links.refusal(url) if self._links is not None else None
         if refusal is not None:
-            raise _Strayed(*refusal)
+            raise _LinkRefused(*refusal)
 
-    async def _drain(self, answer: Answer, body: Partial, key: str) -> None:
+    async def _receive(self, answer: Answer, body: ResumableBody, key: str) -> None:
         began = body.received
         try:
             async with aclosing(answer.chunks()) as chunks:
@@ -182,17 +182,17 @@ class Downloads:
         except Unavailable as cause:
             if body.received == began:
                 raise
-            raise _Cut(cause.message) from None
-        if reason := body.wanting:
-            raise _Cut(reason)
+            raise _BodyBroke(cause.message) from None
+        if reason := body.missing:
+            raise _BodyBroke(reason)
 
-    async def _explain(self, answer: Answer, key: str) -> None:
-        said = error_body(await answer.text(_ERROR_LIMIT))
-        expired = answer.status == 400 and "expired" in f"{said.code} {said.message}".lower()
+    async def _raise_refusal(self, answer: Answer, key: str) -> None:
+        error_text = error_body(await answer.text(_ERROR_LIMIT))
+        expired = answer.status == 400 and "expired" in f"{error_text.code} {error_text.message}".lower()
         if answer.status in (401, 403, 410) or expired:
-            raise _Dead(f"{answer.status} {said}".strip())
+            raise _LinkExpired(f"{answer.status} {error_text}".strip())
         wait = retry_after(answer.headers, self._clock.now())
-        error = refusal(answer.status, said, operation=_OPERATION, key=key, wait=wait)
+        error = refusal(answer.status, error_text, operation=_OPERATION, key=key, wait=wait)
         if isinstance(error, NotFound):
             error.hint = "Storage no longer has the file; it may have passed its retention."
         elif type(error) is Skippable:
@@ -200,7 +200,31 @@ class Downloads:
         raise error
 
 
+async def download(url: str, settings: PlatformSettings | None = None, *, clock: Clock | None = None) -> Spool:
+    """Download any address of a transcript, without a token. The caller closes the spool.
+
+    Raises as ``Downloads.fetch`` does; an expired address is ``LinkExpired`` at once, since nobody here can renew it.
+    """
+    settings, clock = settings or PlatformSettings.from_environment(), clock or SystemClock()
+
+    async def renew() -> str:
+        raise LinkExpired(
+            "the address is no longer honoured",
+            operation=_OPERATION,
+            key=where(url),
+            hint="Ask for a fresh one, or let `turnkeeper get` fetch the conversation: it renews links by itself.",
+        )
+
+    http = Http(settings)
+    try:
+        policy = RetryPolicy(settings.retry, clock, silent)
+        downloads = Downloads(http, policy, settings.retry, clock, silent, body=settings.body)
+        return await downloads.fetch(url, renew, key=where(url))
+    finally:
+        await http.close()
+
+
 def too_large(limit: int, operation: str, key: str, *, settable: bool = True) -> TooLarge:
-    """The error for a body that passed its limit."""
+    """The error for a body over its limit."""
     mend = "Allow more with --max-body (TURNKEEPER_MAX_BODY), and give TMPDIR a disk with twice the room."
     return TooLarge(f"more than {limit} bytes came", operation=operation, key=key, hint=mend if settable else "")

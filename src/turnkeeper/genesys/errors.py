@@ -1,20 +1,13 @@
-"""What an answer that is no success means: the platform's error body -> one of our errors. Pure.
-
-Knows the vendor's permission table. Bodies may be HTML, or nothing at all.
-"""
+"""Make one of our errors of an answer that is not a success, with a hint from the vendor's table of permissions."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from turnkeeper.errors import Denied, NotFound, Skippable, Throttled, TurnkeeperError, Unavailable
 from turnkeeper.genesys.rate_limit import TENANT_LIMIT_HINT, is_tenant_limit
 from turnkeeper.genesys.redaction import plain
-from turnkeeper.payloads.decode_json import document_in
+from turnkeeper.payloads.error_body import ErrorBody, read_error_body
 
-__all__ = ["ErrorBody", "error_body", "permissions_hint", "refusal"]
+__all__ = ["error_body", "permissions_hint", "refusal"]
 
 _ROLES = (
     "Assign the OAuth client a role that holds it, in the conversation's division "
@@ -41,36 +34,10 @@ _PERMISSIONS = {
 """Operation -> what it needs, from the vendor's own command line tool and SDK."""
 
 
-@dataclass(frozen=True)
-class ErrorBody:
-    """The platform's error body, made safe to show. Empty strings where something is missing."""
-
-    code: str = ""
-    message: str = ""
-    context: str = ""
-    limit_key: str = ""
-
-    def __str__(self) -> str:
-        said = ": ".join(part for part in (self.code, self.message) if part)
-        context = f"context {self.context}" if self.context else ""
-        return "; ".join(part for part in (said, context) if part)
-
-
-def error_body(body: bytes) -> ErrorBody:
-    """Read the platform's shape, the OAuth shape, S3's XML, or nothing."""
-    try:
-        found = document_in(body)
-    except ValueError:
-        return _xml(body)
-    if not isinstance(found, dict):
-        return ErrorBody()
-    limit = found.get("limit")
-    return ErrorBody(
-        code=_text(found, "code", "error"),
-        message=_text(found, "message", "error_description", "description"),
-        context=_text(found, "contextId"),
-        limit_key=_text(limit, "key") if isinstance(limit, dict) else "",
-    )
+def error_body(data: bytes) -> ErrorBody:
+    """Read an error body, and make its texts safe to show: one line each, no queries of addresses, no secrets."""
+    raw = read_error_body(data)
+    return ErrorBody(plain(raw.code), plain(raw.message), plain(raw.context), plain(raw.limit_key))
 
 
 def refusal(status: int, body: ErrorBody, *, operation: str, key: str, wait: float | None = None) -> TurnkeeperError:
@@ -101,14 +68,3 @@ def permissions_hint(operation: str) -> str:
     """Which permissions an operation needs, and how a client gets them."""
     needed = _PERMISSIONS.get(operation)
     return f"It needs {needed}. {_ROLES}" if needed else _ROLES.replace("it, in", "the permission, in")
-
-
-def _text(values: Mapping[str, object], *names: str) -> str:
-    found = (values.get(name) for name in names)
-    return next((plain(value) for value in found if isinstance(value, str) and value), "")
-
-
-def _xml(body: bytes) -> ErrorBody:
-    # S3 and CloudFront; nothing here is worth an XML parser and its traps.
-    code, message = (re.search(rb"<%s>([^<]{1,400})</%s>" % (name, name), body) for name in (b"Code", b"Message"))
-    return ErrorBody(*(plain(found[1].decode("utf-8", "replace")) if found else "" for found in (code, message)))

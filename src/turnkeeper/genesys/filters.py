@@ -1,4 +1,4 @@
-"""Which conversations are wanted, in the words of the details query and of its jobs. Pure."""
+"""Filters for conversations, and their form in requests of the details query and of its jobs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LONGEST_NAME = 256
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Values of one kind are alternatives, kinds narrow each other; nothing given means every conversation.
+    """Values of one kind are alternatives, and kinds narrow each other. An empty filter means every conversation.
 
     ``queues``, ``users`` and ``divisions`` are ids; exports also take the names of queues and users, and look them up
-    before they ask (``runs.filter_names``). Queue, user and media type must come together in one segment of a
+    before they ask (``exporter.filter_names``). Queue, user and media type must come together in one segment of a
     conversation; direction is the conversation's own (``originatingDirection``).
     """
 
@@ -44,13 +44,13 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         media_types: Iterable[str] = (),
         directions: Iterable[str] = (),
     ) -> Self:
-        """The same choice however it was written: sorted, each once. Raises ``Misconfigured`` naming a bad value."""
+        """Make a filter of options: equal choices make equal filters. Raises ``Misconfigured`` naming a bad value."""
         return cls(
-            queues=_sorted(_id_or_name(one) for one in queues),
-            users=_sorted(_id_or_name(one) for one in users),
-            divisions=_sorted(_id_or_name(one) for one in divisions),
-            media_types=_sorted(_known(one, "media type", MEDIA_TYPES) for one in media_types),
-            directions=_sorted(_known(one, "direction", DIRECTIONS) for one in directions),
+            queues=_sorted(_id_or_name(queue) for queue in queues),
+            users=_sorted(_id_or_name(user) for user in users),
+            divisions=_sorted(_id_or_name(division) for division in divisions),
+            media_types=_sorted(_known_word(media, "media type", MEDIA_TYPES) for media in media_types),
+            directions=_sorted(_known_word(direction, "direction", DIRECTIONS) for direction in directions),
         )
 
     def __bool__(self) -> bool:
@@ -58,24 +58,24 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def text(self) -> str:
-        """The choice as JSON, the same for the same choice: ``{}`` for everything."""
+        """The filter as JSON, ``{}`` for every conversation. Equal filters have equal texts."""
         return msgspec.json.encode(self).decode()
 
     @property
     def query(self) -> dict[str, object]:
         """``segmentFilters`` and ``conversationFilters`` of a query's body; a block without a predicate is left out."""
-        segment = _blocks(queueId=self.queues, userId=self.users, mediaType=self.media_types)
-        whole = _blocks(originatingDirection=self.directions, divisionId=self.divisions)
-        return {
-            name: blocks for name, blocks in (("segmentFilters", segment), ("conversationFilters", whole)) if blocks
+        blocks = {
+            "segmentFilters": _blocks(queueId=self.queues, userId=self.users, mediaType=self.media_types),
+            "conversationFilters": _blocks(originatingDirection=self.directions, divisionId=self.divisions),
         }
+        return {name: listed for name, listed in blocks.items() if listed}
 
 
-def _blocks(**wanted: tuple[str, ...]) -> list[dict[str, object]]:
+def _blocks(**dimensions: tuple[str, ...]) -> list[dict[str, object]]:
     """One block of alternatives per dimension; blocks narrow each other."""
     return [
         {"type": "or", "predicates": [_predicate(dimension, value) for value in values]}
-        for dimension, values in wanted.items()
+        for dimension, values in dimensions.items()
         if values
     ]
 
@@ -84,14 +84,14 @@ def _predicate(dimension: str, value: str) -> dict[str, str]:
     return {"type": "dimension", "dimension": dimension, "operator": "matches", "value": value}
 
 
-def _known(text: str, what: str, known: tuple[str, ...]) -> str:
+def _known_word(text: str, what: str, known: tuple[str, ...]) -> str:
     if text.lower() in known:
         return text.lower()
     raise Misconfigured(f"{text!r} is no {what}", hint=f"Known: {', '.join(known)}.")
 
 
 def _id_or_name(text: str) -> str:
-    """The text without blanks around it. Raises ``Misconfigured`` for one that nothing can have as id or name."""
+    """The text without blanks around it. Raises ``Misconfigured`` where it can be neither an id nor a name."""
     value = text.strip()
     if value and len(value) <= _LONGEST_NAME and value.isprintable():
         return value

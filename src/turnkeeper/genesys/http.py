@@ -20,7 +20,7 @@ import anyio
 import httpx2
 
 from turnkeeper.errors import Incomplete, Misconfigured, TurnkeeperError, Unavailable
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
+from turnkeeper.genesys.content_encoding import BrokenEncoding, Decoder, content_length
 from turnkeeper.genesys.redaction import WithoutQueries, plain, where
 from turnkeeper.proxies import checked_proxies, proxy_for, refused_by_proxy
 from turnkeeper.settings import PlatformSettings, environment
@@ -138,8 +138,8 @@ class Answer:
 
     def length(self, otherwise: int) -> int:
         """The announced number of encoded bytes; ``otherwise`` where there is none, or none that can be."""
-        found = announced(self.headers.get("content-length", ""))
-        return otherwise if found is None else found
+        length = content_length(self.headers.get("content-length", ""))
+        return otherwise if length is None else length
 
 
 class Http:

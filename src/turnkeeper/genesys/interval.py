@@ -1,4 +1,4 @@
-"""A stretch of time, half-open, as the platform writes it."""
+"""Half-open intervals of time, as the platform writes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from turnkeeper.errors import Misconfigured
 __all__ = ["Interval", "moment_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A day short of the calendar's ends, so that a little can be added everywhere.
+# A day short of the ends of datetime's range, so that callers can add a little without an overflow.
 _FIRST_MS, _LAST_MS = -62_135_510_400_000, 253_402_214_399_000
 
 
@@ -33,7 +33,7 @@ class Interval:
         return f"{rfc3339(self.start)}/{rfc3339(self.end)}"
 
     def __bool__(self) -> bool:
-        """False where nothing fits in."""
+        """Whether any moment lies in it."""
         return self.start < self.end
 
     def holds(self, epoch_ms: int) -> bool:
@@ -42,12 +42,12 @@ class Interval:
 
 
 def moment_of(epoch_ms: int) -> datetime:
-    """Epoch milliseconds as an aware time in UTC; what no calendar has becomes the nearest moment that one has."""
+    """Epoch milliseconds as an aware time in UTC; outside the years 1 to 9999, the nearest time within them."""
     within = min(max(epoch_ms, _FIRST_MS), _LAST_MS)
     return datetime.fromtimestamp(within // 1000, UTC).replace(microsecond=within % 1000 * 1000)
 
 
 def _ms(moment: datetime) -> int:
     since = moment - _EPOCH
-    # Up: a start between two milliseconds excludes the earlier one, an end includes it.
+    # Rounded up: a start between two milliseconds excludes the earlier one, and an end includes it.
     return (since.days * 86_400 + since.seconds) * 1000 + -(-since.microseconds // 1000)

@@ -1,7 +1,7 @@
-"""Where a link of the platform may lead: to storage on the Internet, and not into the network that this runs in.
+"""Rules for the links in answers: they may lead to storage on the Internet, not into the network of this machine.
 
-An address in an answer is fetched by this machine, which may reach what the sender of the answer cannot. Names are
-not resolved: a proxy may be the only one who can.
+This machine may reach addresses that the sender of an answer cannot, so following any link would let the sender read
+them (server-side request forgery). Names are not resolved, because in some networks only the proxy can do that.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class LinkRules:
-    """What links may lead to, beside ``allowed`` hosts.
+    """Decides whether a link may be followed.
 
-    Plain http where ``base``, the platform's own address, is plain http. Private, loopback and link-local addresses
-    where the base is one.
+    Hosts in ``allowed`` always may. Links to plain http may where ``base``, the platform's own address, is plain http;
+    links to private, loopback and link-local addresses where the base is one.
     """
 
     def __init__(self, base: str, allowed: Collection[str] = ()) -> None:
         scheme, host = host_of(base) or ("https", "")
-        self._plain = scheme == "http"
-        self._near = _is_near(host)
+        self._allows_http = scheme == "http"
+        self._allows_private = _is_private(host)
         self._allowed = frozenset(name.lower().strip("[]") for name in allowed)
 
     def refusal(self, url: str) -> tuple[str, str] | None:
-        """Why an address is not fetched, and what mends that; None where it is."""
-        found = host_of(url)
-        if found is None:
+        """Why a link is not followed, and a hint how to allow it; None where it may be followed."""
+        parts = host_of(url)
+        if parts is None:
             return "the platform gave a link that is no address", ""
-        scheme, host = found
+        scheme, host = parts
         if host in self._allowed:
             return None
         hint = f"Where that is right, say so with --allow-host {host} (GENESYS_ALLOW_HOST)."
-        if scheme == "http" and not self._plain:
+        if scheme == "http" and not self._allows_http:
             return f"the platform's link leads to plain http ({where(url)}), which is not fetched", hint
-        if _is_near(host) and not self._near:
+        if _is_private(host) and not self._allows_private:
             return f"the platform's link leads into a private network ({where(url)}), which is not fetched", hint
         return None
 
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine itself."""
-    address = _address(host)
+    address = _parsed_address(host)
     return address.is_loopback if address is not None else _is_local_name(host)
 
 
-def _is_near(host: str) -> bool:
-    address = _address(host)
+def _is_private(host: str) -> bool:
+    address = _parsed_address(host)
     return not address.is_global if address is not None else _is_local_name(host)
 
 
@@ -64,19 +64,23 @@ def _is_local_name(host: str) -> bool:
     return name == "localhost" or name.endswith((".localhost", ".localdomain")) or name == "ip6-localhost"
 
 
-def _address(host: str) -> _Address | None:
-    """A host that is an address, in any form that a resolver takes: ``2130706433`` and ``0x7f.1`` are 127.0.0.1."""
+def _parsed_address(host: str) -> _Address | None:
+    """The address that a host spells, in any form that resolvers accept; None for a name.
+
+    ``2130706433`` and ``0x7f.1`` are 127.0.0.1. The C library's parser accepts these, and so do HTTP libraries.
+    """
     text = host.strip("[]").rstrip(".").partition("%")[0]
     try:
-        found: _Address = ipaddress.ip_address(text)
+        address: _Address = ipaddress.ip_address(text)
     except ValueError:
         try:
             return ipaddress.IPv4Address(socket.inet_aton(text))
         except (OSError, ValueError):
             return None
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return found.ipv4_mapped
-        if found in _NAT64:
-            return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-    return found
+    # An IPv4 address inside an IPv6 one is reached as IPv4, so the rules for IPv4 apply.
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address

@@ -20,17 +20,17 @@ from turnkeeper.ids import check_id, is_id
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
 from turnkeeper.storage.address import local_path
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 
-__all__ = ["Exported", "PlatformExport"]
+__all__ = ["ExportedFile", "PlatformExport"]
 
 _METADATA = "_metadata.json"
 _year = re.compile(r"year=[0-9]{4}")
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedFile:
     """One file in the export: whose recording it is, and where it and its metadata lie (``metadata`` may be absent)."""
 
     recording: str
@@ -63,7 +63,7 @@ class PlatformExport:
                 "no such folder", operation="read recordings", key=str(path), hint="Check --audio-from."
             )
 
-    def find(self, conversation: str, started_ms: int | None) -> tuple[Exported, ...]:
+    def find(self, conversation: str, started_ms: int | None) -> tuple[ExportedFile, ...]:
         """The files of one conversation, by key. ``started_ms`` is its start in epoch milliseconds: without it, and
         where the hour's folder holds nothing, nothing is found (the whole bucket is never listed)."""
         check_id(conversation)
@@ -85,7 +85,7 @@ class PlatformExport:
             raise
         return spool.seal()
 
-    def metadata(self, files: tuple[Exported, ...]) -> Spool:
+    def metadata(self, files: tuple[ExportedFile, ...]) -> Spool:
         """The metadata of all files as one JSON array of the documents as they came, without those that are no JSON."""
         joined = Spool(self._folder)
         joined.write(b"[")
@@ -124,7 +124,7 @@ class PlatformExport:
         return self._roots
 
 
-def _files(listed: set[str]) -> Iterator[Exported]:
+def _files(listed: set[str]) -> Iterator[ExportedFile]:
     for key in sorted(listed):
         name = key.rpartition("/")[2]
         if name.endswith(_METADATA):
@@ -133,4 +133,4 @@ def _files(listed: set[str]) -> Iterator[Exported]:
         if not is_id(recording):
             continue  # what some tool left beside the recordings (_SUCCESS)
         places = (f"{key}{_METADATA}", f"{key.removesuffix(name)}{recording}{_METADATA}")
-        yield Exported(recording, key, next((place for place in places if place in listed), None))
+        yield ExportedFile(recording, key, next((place for place in places if place in listed), None))

@@ -1,6 +1,7 @@
-"""Several OAuth clients of one organisation as one: each request takes the token with the most room.
+"""Use several OAuth clients of one organisation as one: each request takes the token with the most room.
 
-A client whose credentials are refused is put aside and the others go on. Knows tokens and paces, and no HTTP.
+A client whose credentials are refused is suspended while the others go on. This module knows tokens and rate limits,
+and no HTTP.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Misconfigured
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.auth import Tokens
-from turnkeeper.genesys.rate_limit import Pacer, Ticket, is_tenant_limit
+from turnkeeper.genesys.rate_limit import RateLimiter, Ticket, is_tenant_limit
 
-__all__ = ["Pool", "Quota", "Seat"]
+__all__ = ["Permit", "Pool", "Quota"]
 
-_EXPIRIES = 5
+_MOST_EXPIRIES = 5
 _LONGEST_BLOCK_S = 120.0
 _TENANT_PAUSE_S = 1.0
-_REST_S = 900.0
+_SUSPENSION_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -34,59 +35,60 @@ class Quota:
 
 
 class _Client:
-    """One OAuth client: its token of the moment, and that token's pace."""
+    """One OAuth client, its present token, and the rate limit of that token."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
-        self.aside_until = 0.0
+        self.suspended_until = 0.0
         self._bearer = ""
-        self._pacer: Pacer | None = None
+        self._limiter: RateLimiter | None = None
 
     @property
-    def pacer(self) -> Pacer | None:
-        """The pace of the token in use; None before the first."""
-        return self._pacer
+    def limiter(self) -> RateLimiter | None:
+        """The rate limit of the token in use; None before the first token."""
+        return self._limiter
 
-    def pace(self, bearer: str) -> Pacer:
-        """The pace of this token. A new token has a budget of its own."""
-        if self._pacer is None or bearer != self._bearer:
-            self._bearer, self._pacer = bearer, Pacer()
-        return self._pacer
+    def limiter_of(self, bearer: str) -> RateLimiter:
+        """The rate limit of this token. A new token has a budget of its own."""
+        if self._limiter is None or bearer != self._bearer:
+            self._bearer, self._limiter = bearer, RateLimiter()
+        return self._limiter
 
     def room(self, now: float, otherwise: int) -> int:
-        room = self._pacer.room(now) if self._pacer is not None else None
+        room = self._limiter.room(now) if self._limiter is not None else None
         return otherwise if room is None else room
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """One request that may be sent now, and with which token. Then ``answered`` or ``lost``, exactly once."""
+class Permit:
+    """Permission to send one request now with one token. Report ``answered`` or ``lost``, exactly once."""
 
     bearer: str
     client: _Client
-    pacer: Pacer
+    limiter: RateLimiter
     ticket: Ticket
 
     def answered(self, headers: Mapping[str, str], now: float, status: int) -> None:
-        """What came; header names are lower-case."""
-        self.pacer.answered(self.ticket, headers, now, status)
+        """Report an answer; header names are lower-case."""
+        self.limiter.answered(self.ticket, headers, now, status)
         if status != 401:
-            self.client.tokens.prove(self.bearer)
+            self.client.tokens.mark_accepted(self.bearer)
 
     def lost(self, now: float) -> None:
-        """Nothing came."""
-        self.pacer.lost(now)
+        """Report that no answer came."""
+        self.limiter.lost(now)
 
 
 class Pool:
-    """Whose turn it is."""
+    """Chooses the token of each request, and waits where no token has room."""
 
     def __init__(self, clients: Sequence[Tokens], clock: Clock, listener: Listener) -> None:
         self._clients = [_Client(tokens) for tokens in clients]
         self._clock = clock
         self._listener = listener
-        # First come, first served; and one who waits for all, so that a full window does not wake everybody.
-        self._line = anyio.Lock(fast_acquire=True)
+        # First come, first served. Only the first in the queue waits for room, so that a window which opens does not
+        # wake all tasks at once.
+        self._queue = anyio.Lock(fast_acquire=True)
         self._blocked = 0.0
 
     @property
@@ -96,106 +98,109 @@ class Pool:
 
     @property
     def quota(self) -> Quota | None:
-        """What the platform has said of its limits; None before it said anything."""
+        """The limits that the platform has named; None before it has named one."""
         now = self._clock.monotonic()
-        paces = [client.pacer for client in self._clients if client.pacer is not None and client.pacer.allowed]
-        if not paces:
+        limiters = [client.limiter for client in self._clients if client.limiter is not None and client.limiter.allowed]
+        if not limiters:
             return None
         return Quota(
-            sum(pacer.allowed for pacer in paces),
-            sum(pacer.room(now) or 0 for pacer in paces),
-            max(pacer.span for pacer in paces),
+            sum(limiter.allowed for limiter in limiters),
+            sum(limiter.room(now) or 0 for limiter in limiters),
+            max(limiter.span for limiter in limiters),
         )
 
-    async def seat(self) -> Seat:
+    async def acquire(self) -> Permit:
         """Wait until one more request fits into some token's window, and claim it.
 
         Raises ``Denied`` or ``Misconfigured`` where no client is left, ``Throttled`` or ``Unavailable`` where a token
         cannot be had.
         """
         while True:
-            async with self._line:
-                found = self._found(self._clock.monotonic())
-                while isinstance(found, float):
-                    await self._clock.sleep(found)
-                    found = self._found(self._clock.monotonic())
-            if isinstance(found, Seat):
-                return found
-            # Outside the line: fifty who wait for one token share one answer, and nobody else waits for it.
-            await self._sign_in(found)
+            async with self._queue:
+                chosen = self._next_permit(self._clock.monotonic())
+                while isinstance(chosen, float):
+                    await self._clock.sleep(chosen)
+                    chosen = self._next_permit(self._clock.monotonic())
+            if isinstance(chosen, Permit):
+                return chosen
+            # Outside the queue: tasks that need this token share one request for it, and the others need not wait.
+            await self._sign_in(chosen)
 
-    async def refused(self, seat: Seat, renewals: int, reason: str) -> bool:
-        """A token was refused: get another one. False where that was in vain: a fresh token was refused as well.
+    async def refused(self, permit: Permit, renewals: int, reason: str) -> bool:
+        """Replace a token that was refused. False where a fresh token was refused as well.
 
-        A token that worked for somebody and is refused now has expired: that may happen again while many tasks share
-        short-lived ones, so it is replaced a few times more. Raises as ``seat``.
+        A token that was accepted before and is refused now has expired. That may happen several times to one request
+        while many tasks share short-lived tokens, so such a token is replaced a few times more. Raises as ``acquire``.
         """
-        tokens = seat.client.tokens
-        most = _EXPIRIES if tokens.worked(seat.bearer) else 1
-        if renewals >= most and not await tokens.replaced():
+        tokens = permit.client.tokens
+        most = _MOST_EXPIRIES if tokens.was_accepted(permit.bearer) else 1
+        if renewals >= most and not await tokens.reload_credentials():
             return False
         try:
-            await tokens.renew(seat.bearer, reason)
+            await tokens.renew(permit.bearer, reason)
         except (Denied, Misconfigured) as cause:
-            if not self.put_aside(seat, cause):
+            if not self.suspend(permit, cause):
                 raise
         return True
 
-    def put_aside(self, seat: Seat, cause: Denied | Misconfigured) -> bool:
-        """Go on without this client for a while; False where it is the last one."""
-        return self._put_aside(seat.client, cause, self._clock.monotonic())
+    def suspend(self, permit: Permit, cause: Denied | Misconfigured) -> bool:
+        """Do without this client for a while; False where it is the last one."""
+        return self._suspend(permit.client, cause, self._clock.monotonic())
 
-    def throttled(self, seat: Seat, seconds: float | None, limit_key: str) -> None:
-        """A 429: an organisation's limit stops everybody, any other one this token."""
+    def throttled(self, permit: Permit, seconds: float | None, limit_key: str) -> None:
+        """Report a 429: the limit of an organisation stops every client, any other limit this token."""
         now = self._clock.monotonic()
         if is_tenant_limit(limit_key):
             wait = _TENANT_PAUSE_S if seconds is None else min(seconds, _LONGEST_BLOCK_S)
             self._blocked = max(self._blocked, now + wait)
         elif seconds is not None:
-            seat.pacer.block(min(seconds, _LONGEST_BLOCK_S), now)
+            permit.limiter.block(min(seconds, _LONGEST_BLOCK_S), now)
 
     async def sign_in(self) -> None:
-        """Fetch every client's token. Raises what stands in the way, where no client is left without."""
+        """Fetch every client's token. Raises the error of a client where no other client is left."""
         for client in self._clients:
             await self._sign_in(client)
 
-    def _found(self, now: float) -> Seat | _Client | float:
-        """A seat, a client that needs a token first, or the seconds until it is worth looking again."""
+    def _next_permit(self, now: float) -> Permit | _Client | float:
+        """A permit, a client that needs a token first, or the seconds to wait before the next call."""
         if now < self._blocked:
             return self._blocked - now
         waits: list[float] = []
         for client in self._ranked(now):
-            bearer = client.tokens.living(now)
+            bearer = client.tokens.unexpired(now)
             if bearer is None:
                 return client
-            pacer = client.pace(bearer)
-            wait = pacer.wait(now)
+            limiter = client.limiter_of(bearer)
+            wait = limiter.wait(now)
             if wait <= 0:
-                return Seat(bearer, client, pacer, pacer.claim(now))
+                return Permit(bearer, client, limiter, limiter.claim(now))
             waits.append(wait)
         return min(waits)
 
     def _ranked(self, now: float) -> list[_Client]:
-        """Those at work, the most room first. A client not used yet comes when another one is half used up."""
+        """The clients that are not suspended, the most room first.
+
+        A client that was not used yet counts as half full, so its token is fetched only when it is needed.
+        """
         clients = self._clients
         if len(clients) == 1:
             return clients
-        allowed = max(client.pacer.allowed if client.pacer else 0 for client in clients)
-        working = [client for client in clients if client.aside_until <= now]
-        return sorted(working, key=lambda client: -client.room(now, allowed // 2))
+        allowed = max(client.limiter.allowed if client.limiter else 0 for client in clients)
+        active = [client for client in clients if client.suspended_until <= now]
+        return sorted(active, key=lambda client: -client.room(now, allowed // 2))
 
     async def _sign_in(self, client: _Client) -> None:
         try:
             await client.tokens.current()
         except (Denied, Misconfigured) as cause:
-            if not self._put_aside(client, cause, self._clock.monotonic()):
+            if not self._suspend(client, cause, self._clock.monotonic()):
                 raise
 
-    def _put_aside(self, client: _Client, cause: Denied | Misconfigured, now: float) -> bool:
-        if not any(other is not client and other.aside_until <= now for other in self._clients):
+    def _suspend(self, client: _Client, cause: Denied | Misconfigured, now: float) -> bool:
+        if not any(other is not client and other.suspended_until <= now for other in self._clients):
             return False
-        if client.aside_until <= now:
-            client.aside_until = now + _REST_S
+        if client.suspended_until <= now:
+            client.suspended_until = now + _SUSPENSION_S
             note = f"OAuth client {client.tokens.client_id} is put aside, the others go on: {cause}"
             self._listener(Noted(note=note))
         return True

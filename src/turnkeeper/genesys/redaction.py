@@ -1,4 +1,4 @@
-"""What may be shown of an address or of somebody else's text: no query, no secret, no control character."""
+"""Make addresses and foreign text safe to show: without queries, secrets and control characters."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from turnkeeper.known_secrets import hidden
 
 __all__ = ["WithoutQueries", "plain", "where", "without_queries"]
 
-_LONGEST = 400
-_READ = 1 << 16
-"""Characters that are looked at. Far more than are shown: a secret that is cut in half could not be recognised."""
+_SHOWN = 400
+_SEARCHED = 1 << 16
+"""Characters that are searched for secrets. Far more than are shown, because half a secret is not recognised."""
 _QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _USER = re.compile(r"(https?:(?:\\?/){2})[^\s\"'<>?#/@]*@", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 def where(url: str) -> str:
-    """Scheme, host, port and path of an address; what is no address gives ``(not an address)``."""
+    """Scheme, host, port and path of an address; ``(not an address)`` for anything else."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -36,15 +36,14 @@ def without_queries(text: str) -> str:
     return _USER.sub(r"\1", _QUERY.sub(r"\1", text))
 
 
-def plain(text: object, limit: int = _LONGEST) -> str:
-    """Somebody else's text on one line: no control characters, no queries, nothing that is known to be secret, at most
-    ``limit`` characters."""
-    line = _CONTROL.sub(" ", hidden(without_queries(str(text)[:_READ]))).strip()
+def plain(text: object, limit: int = _SHOWN) -> str:
+    """Foreign text on one line of at most ``limit`` characters, without control characters, queries and secrets."""
+    line = _CONTROL.sub(" ", hidden(without_queries(str(text)[:_SEARCHED]))).strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 class WithoutQueries(logging.Filter):
-    """Cuts queries out of the HTTP library's log records: whole addresses at INFO, answers' headers at DEBUG."""
+    """Cuts queries out of the HTTP library's log records, which hold whole addresses and the headers of answers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = hidden(without_queries(record.getMessage())), ()

@@ -1,7 +1,7 @@
-"""One body on its way, perhaps in several pieces: what came, and whether it may be gone on with.
+"""One body that arrives in one or several requests: its bytes so far, and whether a request for the rest may resume it.
 
-Ranges speak of encoded bytes, the spool holds decoded ones; the decoder lives here so that it survives a break. Knows
-header names and no network.
+Ranges count encoded bytes and the spool holds decoded ones, so the decoder stands here, where it survives a broken
+connection. This module knows header names and no network.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder, announced
+from turnkeeper.genesys.content_encoding import BrokenEncoding, Decoder, content_length
 from turnkeeper.spool import Spool
 
-__all__ = ["Partial"]
+__all__ = ["ResumableBody"]
 
-_GOOD_STRETCH = 1 << 20
+_PROGRESS = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
-class Partial:
-    """The state of one download. ``received`` counts encoded bytes; ``restarts`` and ``breaks`` bound the effort.
+class ResumableBody:
+    """The state of one download.
 
-    What passes ``limit`` bytes, encoded or decoded, is ``too_large``, and nothing more of it is kept.
+    ``received`` counts encoded bytes. ``restarts`` and ``breaks`` count what the caller limits. A body over ``limit``
+    bytes, encoded or decoded, is ``too_large``, and no more of it is stored.
     """
 
     def __init__(self, folder: Path | None, limit: int = 1 << 62) -> None:
@@ -36,7 +37,7 @@ class Partial:
 
     def _reset(self) -> None:
         self.received = 0
-        self._mark = 0
+        self._received_at_break = 0
         self._decoder: Decoder | None = None
         self._damage = ""
         self._total: int | None = None
@@ -45,27 +46,27 @@ class Partial:
 
     @property
     def resumable(self) -> bool:
-        """Whether storage named a strong ETag, so that "the same" can be proved."""
+        """Whether storage named a strong ETag, which proves that the rest belongs to the same document."""
         return self.received > 0 and self._etag.startswith('"') and not self._damage
 
     @property
     def request_headers(self) -> dict[str, str]:
-        """What the next request asks for: everything, or the rest."""
+        """Headers of the next request: none for the whole body, a range for the rest."""
         return {"Range": f"bytes={self.received}-", "If-Range": self._etag} if self.resumable else {}
 
     def accepts(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Take note of an answer's head; False where it neither begins the body nor goes on where it stopped."""
+        """Take in an answer's headers; False where it neither begins the body nor continues it where it stopped."""
         if status == 206:
             return self._continues(headers)
         if status == 200:
-            # Storage sends everything: the document changed, or it knows no ranges.
+            # Storage sends the whole body: the document has changed, or the server knows no ranges.
             if self.received:
                 self.restart()
             return self._begins(headers)
         return True
 
     def add(self, chunk: bytes) -> None:
-        """Decode and keep the next encoded bytes."""
+        """Decode and store the next encoded bytes."""
         self.received += len(chunk)
         self.too_large = self.too_large or self.received > self.limit
         if self._damage or self._decoder is None or self.too_large:
@@ -80,31 +81,34 @@ class Partial:
             self._damage = str(cause)
 
     @property
-    def wanting(self) -> str:
+    def missing(self) -> str:
         """Why the body is not whole; empty where it is."""
         if self._total is not None and self.received != self._total:
             return f"{self.received} of {self._total} bytes came"
         if self._damage:
             return self._damage
         if self._decoder is not None and not self._decoder.whole:
-            # The transport was content, so asking for "the rest" would get nothing.
-            self.forget()
+            # All announced bytes came, so a request for the rest would get nothing.
+            self.refuse_resuming()
             return "the compressed body ended early"
         return ""
 
-    def broke(self) -> None:
-        """The body broke off: be ready to go on or to begin again. A good stretch in between starts the count anew."""
-        self.breaks = 1 if self.received - self._mark >= _GOOD_STRETCH else self.breaks + 1
-        self._mark = self.received
+    def after_break(self) -> None:
+        """Count a broken connection, and prepare to resume or to restart.
+
+        The count begins again after each megabyte, so that a slow network does not fail a large body.
+        """
+        self.breaks = 1 if self.received - self._received_at_break >= _PROGRESS else self.breaks + 1
+        self._received_at_break = self.received
         if not self.resumable:
             self.restart()
 
-    def forget(self) -> None:
-        """What came cannot be gone on with."""
+    def refuse_resuming(self) -> None:
+        """Let the next attempt begin again."""
         self._etag = ""
 
     def restart(self) -> None:
-        """Throw away what came and begin again in a fresh spool."""
+        """Throw away the bytes so far, and begin again in a new spool."""
         self.spool.close()
         self.spool = Spool(self._folder)
         self.restarts += 1
@@ -113,7 +117,7 @@ class Partial:
     def _begins(self, headers: Mapping[str, str]) -> bool:
         self._encoding = headers.get("content-encoding", "")
         self._etag = headers.get("etag", "")
-        self._total = announced(headers.get("content-length", ""))
+        self._total = content_length(headers.get("content-length", ""))
         try:
             self._decoder = Decoder(self._encoding)
         except BrokenEncoding as cause:
@@ -125,9 +129,9 @@ class Partial:
         if match is None or not self.received or int(match[1]) != self.received:
             return False
         total = None if match[3] == "*" else int(match[3])
-        same = headers.get("etag", self._etag) == self._etag
-        same = same and headers.get("content-encoding", self._encoding) == self._encoding
-        if not same or (self._total is not None and total is not None and total != self._total):
+        same_tag = headers.get("etag", self._etag) == self._etag
+        same_encoding = headers.get("content-encoding", self._encoding) == self._encoding
+        if not (same_tag and same_encoding) or (self._total is not None and total is not None and total != self._total):
             return False
         self._total = total if self._total is None else self._total
         return True

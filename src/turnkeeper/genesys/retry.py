@@ -1,6 +1,6 @@
-"""How patiently one request is repeated: full jitter doubling to a cap, the other side's own wish where it named one.
+"""Repeat requests that fail: exponential backoff with full jitter, or the wait that ``Retry-After`` names.
 
-Bounded in attempts and in total time; all waiting is done on the clock that was given.
+Attempts and total time are limited. All waiting goes through the clock that was given.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from turnkeeper.events import Listener, Retried
 from turnkeeper.genesys.redaction import where
 from turnkeeper.settings import RetrySettings
 
-__all__ = ["Patience", "retry_after"]
+__all__ = ["RetryPolicy", "retry_after"]
 
-_YEAR = 366 * 86400.0
+_YEAR_S = 366 * 86400.0
 _SECONDS = re.compile(r"([0-9]{1,400})(?:\.([0-9]{1,9}))?[0-9]*", re.ASCII)
 
 T = TypeVar("T")
 
 
-class Patience:
-    """Repeats what fails with ``Throttled`` or ``Unavailable``; everything else passes through at once."""
+class RetryPolicy:
+    """Repeats attempts that raise ``Throttled`` or ``Unavailable``; every other error passes through at once."""
 
     def __init__(self, settings: RetrySettings, clock: Clock, listener: Listener) -> None:
         self._settings = settings
@@ -38,93 +38,89 @@ class Patience:
         self._backoff = wait_random_exponential(multiplier=1, max=settings.max_wait)
 
     async def run(self, attempt: Callable[[], Awaitable[T]], url: str) -> T:
-        """The attempt's result. ``url`` is shown without its query in the events.
+        """Run an attempt until it succeeds, and return its result. Events show ``url`` without its query.
 
-        Raises the last ``Throttled`` or ``Unavailable`` when attempts or time are used up, or when the other side asks
-        for a longer wait than the time that is left.
+        Raises the last ``Throttled`` or ``Unavailable`` when attempts or time are used up, or when the server asks for
+        a longer wait than the time that is left.
         """
         started = self._clock.monotonic()
         try:
             return await attempt()
         except (Throttled, Unavailable) as error:
-            # Most requests succeed at once: only the others pay for what repeats them.
+            # tenacity costs more than a request on loopback, so it is set up only for requests that failed.
             failed: Throttled | Unavailable | None = error
         tries = 0
 
-        async def once() -> T:
+        async def next_attempt() -> T:
             nonlocal tries, failed
             tries += 1
             if failed is not None:
+                # The first attempt was made above: tenacity only has to learn of its error.
                 first, failed = failed, None
                 raise first
             return await attempt()
 
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
-            # tenacity's own stop_before_delay looks at the machine's clock.
+            # tenacity's own stop_before_delay reads the machine's clock.
             stop=lambda state: self._exhausted(state, started),
             wait=self._wait,
             retry=retry_if_exception_type((Throttled, Unavailable)),
-            before_sleep=lambda state: self._tell(state, where(url)),
+            before_sleep=lambda state: self._report(state, where(url)),
             reraise=True,
         )
         try:
-            return await retrying(once)
+            return await retrying(next_attempt)
         except (Throttled, Unavailable) as error:
             if tries > 1:
                 error.message += f" ({tries} attempts in {self._clock.monotonic() - started:.0f} s)"
             raise
 
     async def back_off(self, attempt: int, at: str, reason: str) -> None:
-        """Wait before going on with a broken transfer: full jitter, doubling with the attempt's number from 1."""
+        """Wait before resuming a broken transfer: full jitter, doubling with the attempt's number (from 1)."""
         wait = random.uniform(0, min(self._settings.max_wait, 2.0 ** min(attempt - 1, 30)))
         self._listener(Retried(where=at, reason=reason, attempt=attempt, wait=wait))
         await self._clock.sleep(wait)
 
     def _exhausted(self, state: RetryCallState, started: float) -> bool:
         spent = self._clock.monotonic() - started
-        late = spent + state.upcoming_sleep > self._settings.total_seconds
-        return late or state.attempt_number >= self._settings.attempts
+        too_late = spent + state.upcoming_sleep > self._settings.total_seconds
+        return too_late or state.attempt_number >= self._settings.attempts
 
     def _wait(self, state: RetryCallState) -> float:
-        wished = _error(state).retry_after
-        return self._backoff(state) if wished is None else wished
+        wait = _error_of(state).retry_after
+        return self._backoff(state) if wait is None else wait
 
-    def _tell(self, state: RetryCallState, at: str) -> None:
-        error = _error(state)
+    def _report(self, state: RetryCallState, at: str) -> None:
+        error = _error_of(state)
         limit = error.limit_key if isinstance(error, Throttled) else ""
-        told = Retried(
-            where=at,
-            reason=error.message,
-            attempt=state.attempt_number,
-            wait=state.upcoming_sleep,
-            limit_key=limit,
-        )
-        self._listener(told)
+        attempt, wait = state.attempt_number, state.upcoming_sleep
+        self._listener(Retried(where=at, reason=error.message, attempt=attempt, wait=wait, limit_key=limit))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds that ``Retry-After`` (a number, or an HTTP date) asks for; None where it is absent or senseless."""
     text = headers.get("retry-after", "").strip()
-    if found := _SECONDS.fullmatch(text):
-        return min(float(f"{found[1][:12]}.{found[2] or 0}"), _YEAR)
-    moment = _moment(text)
+    if match := _SECONDS.fullmatch(text):
+        return min(float(f"{match[1][:12]}.{match[2] or 0}"), _YEAR_S)
+    moment = _http_date(text)
     if moment is None:
         return None
-    # Their clock and ours may differ: the answer's own Date header, where there is one, is the truer "now".
-    return min(max((moment - (_moment(headers.get("date", "")) or now)).total_seconds(), 0.0), _YEAR)
+    # The server's clock and ours may differ, so the answer's own Date header counts as "now" where there is one.
+    return min(max((moment - (_http_date(headers.get("date", "")) or now)).total_seconds(), 0.0), _YEAR_S)
 
 
-def _moment(text: str) -> datetime | None:
-    """An HTTP date; None for anything else. Python's own parser raises what it likes for years that cannot be."""
+def _http_date(text: str) -> datetime | None:
+    """An HTTP date as an aware time; None for anything else."""
     try:
         moment = parsedate_to_datetime(text[:64])
-        # In UTC already, because a date at the calendar's end with an offset is none.
+        # Converted here, because for a date near the year 1 or 9999 this may raise as well.
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # Python's parser lets many kinds of exceptions pass for impossible years and zones.
     except (ValueError, TypeError, LookupError, ArithmeticError):
         return None
 
 
-def _error(state: RetryCallState) -> Retriable:
+def _error_of(state: RetryCallState) -> Retriable:
     error = state.outcome.exception() if state.outcome else None
     return error if isinstance(error, Retriable) else Unavailable("")

@@ -12,10 +12,10 @@ from turnkeeper.errors import Denied, NotFound, NotReady
 from turnkeeper.events import Listener, Waiting
 from turnkeeper.genesys.api import Api
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.endpoints.conversations import checked_id
 from turnkeeper.genesys.endpoints.media_transcripts import MediaTranscripts
 from turnkeeper.genesys.endpoints.speech_transcripts import SpeechTranscripts
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts, TranscriptBody
+from turnkeeper.ids import check_id
 from turnkeeper.payloads.details import Details
 from turnkeeper.settings import Api as ApiChoice
 
@@ -83,7 +83,7 @@ class Transcripts:
         Raises ``NotReady`` (not made yet, or never will be), ``NotFound`` (neither details nor transcript), ``Denied``,
         ``LinkExpired``, ``Throttled``, ``Unavailable``, ``DiskFull``, ``Misconfigured`` for a malformed id.
         """
-        checked_id(conversation)
+        check_id(conversation)
         began = self._clock.monotonic()
         fresh = self._fresh(details)
         limit = _USUAL_WAIT_S if wait_seconds is None else wait_seconds
@@ -118,7 +118,7 @@ class Transcripts:
         be a first answer that another follows, so it is found only by the ``last`` ask. Raises what ``fetch`` does,
         except ``NotReady``.
         """
-        checked_id(conversation)
+        check_id(conversation)
         return await self._round(conversation, details, api, communications, fresh=not last)
 
     async def _round(

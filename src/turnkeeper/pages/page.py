@@ -18,7 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.atomic_file import written
+from turnkeeper.atomic_file import write_atomically
 from turnkeeper.errors import NotFound, Unread
 from turnkeeper.pages.assets import Shell
 from turnkeeper.pages.call import CallPage
@@ -42,7 +42,7 @@ def write_page(
 ) -> None:
     """Write the page to ``path``, whole or not at all. ``home`` is the address of the list it belongs to, or empty.
 
-    Raises what ``written`` raises, and ``Unread`` where audio is gone from the archive.
+    Raises what ``write_atomically`` raises, and ``Unread`` where audio is gone from the archive.
     """
     recordings = [
         _placed(archive, recording, place, call, placing) for place, recording in enumerate(call.page.recordings)
@@ -82,10 +82,10 @@ def title(call: CallPage) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """A file of a report, whose folder is made where there is none. Raises what ``written`` raises."""
+    """A file of a report, whose folder is made where there is none. Raises what ``write_atomically`` raises."""
     with suppress(OSError):  # opening the file says what is wrong
         path.parent.mkdir(parents=True, exist_ok=True)
-    with written(path, "write the report") as out:
+    with write_atomically(path, "write the report") as out:
         yield out
 
 

@@ -12,7 +12,7 @@ import msgspec
 from turnkeeper.archive import metadata
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.manifest import Manifest
-from turnkeeper.atomic_file import outfile
+from turnkeeper.atomic_file import output_path
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
 from turnkeeper.events import Listener, Paged, silent
@@ -93,7 +93,7 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
         hint = "After an upgrade that knows its shape, run turnkeeper reread."
         said = f"kept, but it cannot be read: {manifest.unread.message}"
         raise Unread(said, operation="report", key=conversation, hint=hint)
-    outfile(target)
+    output_path(target)
     if target.is_dir():
         hint = "Name a file: --out call.html."
         raise StoreRefused("is a folder", operation="write the report", key=str(target), hint=hint)
@@ -231,8 +231,8 @@ class _Folder:
 
     def _own(self) -> Journal:
         """The folder's journal. Other people's files, an archive and another archive's report are left alone."""
-        outfile(self._folder / "index.html")
-        note = metadata.read_layout(self._archive.store)
+        output_path(self._folder / "index.html")
+        note = metadata.read_metadata(self._archive.store)
         named = note.id if note and note.id else self._archive.url
         self._refuse_strangers()
         owner = hashlib.sha256(named.encode()).hexdigest()

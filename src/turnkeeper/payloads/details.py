@@ -14,7 +14,15 @@ from turnkeeper.jsonstream.text_reader import TextReader
 from turnkeeper.payloads.times import EPOCH, LAST, Time, ms_of
 from turnkeeper.spool import Source
 
-__all__ = ["LARGEST", "DetailParticipant", "DetailSession", "Details", "read_details"]
+__all__ = [
+    "CONVERSATION_ID",
+    "LARGEST",
+    "DetailParticipant",
+    "DetailSession",
+    "Details",
+    "conversation_id_in",
+    "read_details",
+]
 
 
 class DetailSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +133,16 @@ class _Conversation(msgspec.Struct, rename="camel"):
     participants: list[_Participant | None] | None = None
 
 
+class _IdOnly(msgspec.Struct, rename="camel"):
+    conversation_id: str
+
+
+# Made while importing, by one thread: msgspec crashes when two threads first use a type at the same moment.
 _DECODER = msgspec.json.Decoder(_Conversation)
+_ID_DECODER = msgspec.json.Decoder(_IdOnly)
+
+CONVERSATION_ID = "conversationId"
+"""The field that names a document's conversation, in details as in transcripts."""
 
 LARGEST = 16 << 20
 OBJECTS = 200_000
@@ -150,7 +167,7 @@ def read_details(data: bytes | dict[str, Any] | Source, *, largest: int = LARGES
         said = "not UTF-8" if isinstance(cause, UnicodeDecodeError) else str(cause).replace("`", "")
         raise Unread(f"conversation details: {said}", operation="read details") from None
     if not raw.conversation_id:
-        raise Unread("conversation details without conversationId", operation="read details", field="conversationId")
+        raise Unread(f"conversation details without {CONVERSATION_ID}", operation="read details", field=CONVERSATION_ID)
     given = [person for person in raw.participants or () if person is not None]
     segments = [segment for person in given for segment in _segments(person)]
     return Details(
@@ -163,6 +180,14 @@ def read_details(data: bytes | dict[str, Any] | Source, *, largest: int = LARGES
         wrap_up_codes=_unique(segment.wrap_up_code for segment in segments),
         repaired_surrogates=repaired,
     )
+
+
+def conversation_id_in(data: bytes) -> str:
+    """The id of the conversation that a document names, whatever else it holds; empty where it names none."""
+    try:
+        return _ID_DECODER.decode(data).conversation_id
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _conversation(data: bytes | dict[str, Any]) -> _Conversation:

@@ -84,8 +84,8 @@ def read_large_page(reader: BinaryIO) -> MediaPage:
     return MediaPage(empty=False)
 
 
-def without_query(body: Spool, links: tuple[tuple[int, int], ...], into: Spool) -> bool:
-    """Copy a document, cutting each link's query and fragment off; every other byte stays. Whether anything was cut."""
+def without_query(body: Spool, links: tuple[tuple[int, int], ...], into: Spool) -> tuple[str, ...]:
+    """Copy a document without the query and fragment of each link. Returns names of what was removed."""
     cut, at = False, 0
     with body.open() as reader:
         for start, end in links:
@@ -96,7 +96,7 @@ def without_query(body: Spool, links: tuple[tuple[int, int], ...], into: Spool) 
             cut, at = cut or found is not None, end
         _copy(reader, into, body.size - at)
     into.seal()
-    return cut
+    return ("downloadUrl query",) if cut else ()
 
 
 def _copy(reader: BinaryIO, into: Spool, count: int) -> None:

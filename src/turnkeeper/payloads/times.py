@@ -11,6 +11,7 @@ __all__ = [
     "LONGEST",
     "SECONDS",
     "Time",
+    "datetime_of",
     "epoch_ms",
     "milliseconds",
     "ms_of",
@@ -89,15 +90,23 @@ def _number(text: str) -> float:
 def epoch_ms(text: str | None) -> int | None:
     """An ISO 8601 time as epoch milliseconds (UTC where no zone is given), None where it is not one. Its letters may be
     small ones (RFC 3339, 5.6)."""
-    if not text:
+    moment = datetime_of(text.upper()) if text else None
+    if moment is None:
         return None
     try:
-        moment = datetime.fromisoformat(text.upper())
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError):
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    except OverflowError:
         return None
     return (since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def datetime_of(value: object) -> datetime | None:
+    """An ISO 8601 time, in UTC where no zone is given; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def rfc3339_ms(ms: int | None) -> str | None:

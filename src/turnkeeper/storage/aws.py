@@ -1,8 +1,9 @@
-"""Which AWS credentials a store uses, decided before the first request. Knows boto3 (``[aws]``), as ``versions`` does.
+"""Decide which AWS credentials a store uses, before the first request. Uses boto3 (``[aws]``), as ``versions`` does.
 
 The order is the usual one: keys in the environment, a named profile, a web identity or a container's role, the files
-in ``~/.aws``, the role of the EC2 machine this runs on. Nothing is ever asked of the metadata address unless this *is*
-an EC2 machine (its firmware says so, or ``AWS_EC2_METADATA_DISABLED=false`` does): elsewhere that wait is a riddle.
+in ``~/.aws``, the role of the EC2 machine. The metadata service of EC2 is asked only on an EC2 machine (its firmware
+says so, or ``AWS_EC2_METADATA_DISABLED=false`` does). Elsewhere that request waits for a timeout that no user could
+explain.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from turnkeeper.known_secrets import remember
 from turnkeeper.settings import StoreSettings, in_home
 from turnkeeper.storage.errors import POLICY
 
-__all__ = ["Access", "Protection", "access", "client", "protection"]
+__all__ = ["AwsCredentials", "BucketProtection", "bucket_protection", "find_credentials", "s3_client"]
 
 LIFETIME = timedelta(minutes=15)
 FIRMWARE = Path("/sys/class/dmi/id/sys_vendor")
@@ -32,10 +33,10 @@ Credential = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Access:
-    """How to sign: static ``config`` for the client, or a ``provider`` that is asked again as credentials expire.
+class AwsCredentials:
+    """How to sign: static ``config`` for the client, or a ``provider`` that is called again when credentials expire.
 
-    Neither holds anything where the client's own chain (web identity, container, EC2) is to be used.
+    Both are empty if the client's own chain (web identity, container, EC2) is to be used.
     """
 
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,57 +45,61 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Protection:
-    """What the bucket itself does for the archive; None where this identity may not know."""
+class BucketProtection:
+    """Whether a bucket has versioning and object lock; None if this identity may not read that."""
 
     versioning: bool | None = None
     object_lock: bool | None = None
 
 
-def access(settings: StoreSettings, firmware: Path = FIRMWARE) -> Access:
-    """The credentials to use. Raises ``Misconfigured`` (none found, or an extra is missing) or ``Denied`` (expired)."""
+def find_credentials(settings: StoreSettings, firmware: Path = FIRMWARE) -> AwsCredentials:
+    """Find the credentials to use. ``firmware`` is the file that names the machine's vendor.
+
+    Raises ``Misconfigured`` (there are none, or an extra is missing) or ``Denied`` (they have expired).
+    """
     variables = settings.variables
-    named = settings.profile if settings.profile != variables.get("AWS_PROFILE", "") else ""
-    if variables.get("AWS_ACCESS_KEY_ID") and variables.get("AWS_SECRET_ACCESS_KEY") and not named:
-        return Access(_static(variables), region=settings.region)
+    # A profile named by an option overrides the keys in the environment; one named by AWS_PROFILE does not.
+    option = settings.profile if settings.profile != variables.get("AWS_PROFILE", "") else ""
+    if variables.get("AWS_ACCESS_KEY_ID") and variables.get("AWS_SECRET_ACCESS_KEY") and not option:
+        return AwsCredentials(_static_config(variables), region=settings.region)
     if settings.profile:
         return _from_profile(settings, firmware)
     if any(variables.get(name) for name in _native) or variables.get("AWS_SKIP_SIGNATURE") == "true":
-        return Access(region=settings.region)
-    if any(path.is_file() for path in _files(settings).values()):
+        return AwsCredentials(region=settings.region)
+    if any(path.is_file() for path in _aws_files(settings).values()):
         return _from_profile(settings, firmware)
     if _is_ec2(variables, firmware):
-        return Access(region=settings.region)
+        return AwsCredentials(region=settings.region)
     raise _none_found(settings)
 
 
-def protection(settings: StoreSettings, bucket: str) -> Protection | None:
-    """Versioning and object lock of a bucket; None without the extra ``[aws]``. Asks two cheap questions."""
+def bucket_protection(settings: StoreSettings, bucket: str) -> BucketProtection | None:
+    """Ask a bucket for its versioning and object lock, in two requests. None without the extra ``[aws]``."""
     try:
         import botocore.config  # type: ignore[import-untyped]
         import botocore.exceptions  # type: ignore[import-untyped]
     except ImportError:
         return None
-    once = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-    asked = client(settings, once)
+    config = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+    client = s3_client(settings, config)
     failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
 
-    def ask(question: str) -> Any:
+    def request(operation: str) -> Any:
         try:
-            return getattr(asked, question)(Bucket=bucket)
-        except failures as refused:
-            code = refused.response["Error"]["Code"] if isinstance(refused, botocore.exceptions.ClientError) else ""
+            return getattr(client, operation)(Bucket=bucket)
+        except failures as cause:
+            code = cause.response["Error"]["Code"] if isinstance(cause, botocore.exceptions.ClientError) else ""
             return {} if code == "ObjectLockConfigurationNotFoundError" else None
 
-    versions, lock = ask("get_bucket_versioning"), ask("get_object_lock_configuration")
-    return Protection(
+    versions, lock = request("get_bucket_versioning"), request("get_object_lock_configuration")
+    return BucketProtection(
         versioning=None if versions is None else versions.get("Status") == "Enabled",
         object_lock=None if lock is None else "ObjectLockConfiguration" in lock,
     )
 
 
-def client(settings: StoreSettings, config: Any = None) -> Any:
-    """A client of S3 that signs as the archive's store does. Raises ``ImportError`` without the extra ``[aws]``."""
+def s3_client(settings: StoreSettings, config: Any = None) -> Any:
+    """A boto3 client that signs as the archive's store does. Raises ``ImportError`` without the extra ``[aws]``."""
     return _session(settings).create_client(
         "s3",
         config=config,
@@ -105,8 +110,9 @@ def client(settings: StoreSettings, config: Any = None) -> Any:
     )
 
 
-def _static(variables: Mapping[str, str]) -> dict[str, str]:
-    # The client adds what it finds in the process's environment: an empty token keeps a foreign one out.
+def _static_config(variables: Mapping[str, str]) -> dict[str, str]:
+    # The client reads the process's environment for what is missing here. An empty token prevents that it takes one
+    # that belongs to other keys.
     return {
         "access_key_id": variables["AWS_ACCESS_KEY_ID"],
         "secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
@@ -125,8 +131,8 @@ def _client_keys(settings: StoreSettings) -> dict[str, str | None]:
     }
 
 
-def _files(settings: StoreSettings) -> dict[str, Path]:
-    """The two files of ``~/.aws``, by the names botocore has for them."""
+def _aws_files(settings: StoreSettings) -> dict[str, Path]:
+    """The two files of ``~/.aws``, by botocore's names for them."""
     folder = settings.home / ".aws"
     return {
         "config_file": in_home(settings.variables.get("AWS_CONFIG_FILE") or str(folder / "config")),
@@ -136,7 +142,7 @@ def _files(settings: StoreSettings) -> dict[str, Path]:
     }
 
 
-def _from_profile(settings: StoreSettings, firmware: Path) -> Access:
+def _from_profile(settings: StoreSettings, firmware: Path) -> AwsCredentials:
     what = f"profile {settings.profile!r}" if settings.profile else f"the files in {settings.home / '.aws'}"
     try:
         import botocore.exceptions
@@ -147,6 +153,7 @@ def _from_profile(settings: StoreSettings, firmware: Path) -> Access:
     try:
         session = _session(settings)
         if not _is_ec2(settings.variables, firmware):
+            # botocore would ask the metadata service too, and wait for its timeout.
             session.get_component("credential_provider").remove("iam-role")
         credentials = session.get_credentials()
         if credentials is None:
@@ -156,23 +163,23 @@ def _from_profile(settings: StoreSettings, firmware: Path) -> Access:
         raise Denied(
             f"{what} gives no credentials ({type(cause).__name__})",
             operation="sign in to S3",
-            hint=f"Check it with: aws sts get-caller-identity{_option(settings)} (for SSO, aws sso login first).",
+            hint=f"Check it with: aws sts get-caller-identity{_profile_flag(settings)} (for SSO, aws sso login first).",
         ) from None
     region = settings.region or session.get_config_variable("region") or ""
-    return Access(provider=lambda: _frozen(credentials), region=region)
+    return AwsCredentials(provider=lambda: _current_keys(credentials), region=region)
 
 
 def _session(settings: StoreSettings) -> Any:
     import botocore.session  # type: ignore[import-untyped]
 
     session = botocore.session.Session(profile=settings.profile or None)
-    for name, path in _files(settings).items():
+    for name, path in _aws_files(settings).items():
         session.set_config_variable(name, str(path))
     return session
 
 
-def _frozen(credentials: Any) -> Credential:
-    frozen = credentials.get_frozen_credentials()
+def _current_keys(credentials: Any) -> Credential:
+    frozen = credentials.get_frozen_credentials()  # renews them if they are about to expire
     remember(frozen.secret_key or "")
     remember(frozen.token or "", token=True)
     return {
@@ -183,7 +190,7 @@ def _frozen(credentials: Any) -> Credential:
     }
 
 
-def _option(settings: StoreSettings) -> str:
+def _profile_flag(settings: StoreSettings) -> str:
     return f" --profile {settings.profile}" if settings.profile else ""
 
 

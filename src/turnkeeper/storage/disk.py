@@ -1,5 +1,6 @@
-"""The few calls of the operating system that make a file durable: an argument of ``FolderStore``, so that tests can
-give it a disk that is full, read-only or without hard links. Also turns ``OSError`` into errors with a mend.
+"""The calls of the operating system that make a file durable, and the meaning of their errors.
+
+``Disk`` is an argument of ``FolderStore``, so that tests can pass a disk that is full, read-only or without hard links.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from turnkeeper.errors import DiskFull, NotFound, StoreRefused, TurnkeeperError, Unavailable
 
-__all__ = ["Disk", "translated"]
+__all__ = ["Disk", "disk_error"]
 
 _full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _hints = {
@@ -26,7 +27,7 @@ _hints = {
 
 
 class Disk:
-    """The real disk. What is made on it is for its owner alone; ``shared``: for the folder's group as well."""
+    """The real disk. New files and folders are for their owner alone; with ``shared``, for the folder's group too."""
 
     shared = False
 
@@ -34,21 +35,22 @@ class Disk:
         self.shared = shared
 
     def create(self, path: Path) -> int:
-        """A descriptor of a new, empty file; never one that was there."""
-        return self._opened(path, os.O_EXCL)
+        """Create a file and return its descriptor. Raises ``FileExistsError`` if there is one already."""
+        return self._open_file(path, os.O_EXCL)
 
     def open_lock(self, path: Path) -> int:
-        """A descriptor of a file that is only there to be locked."""
-        return self._opened(path, os.O_NOFOLLOW)
+        """Open, or create, a file that exists only to be locked, and return its descriptor."""
+        return self._open_file(path, os.O_NOFOLLOW)
 
-    def _opened(self, path: Path, flags: int) -> int:
+    def _open_file(self, path: Path, flags: int) -> int:
         descriptor = os.open(path, os.O_CREAT | flags | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        # Another user's lock file has its group rights already, and only its owner may set them.
         if self.shared and os.fstat(descriptor).st_uid == os.geteuid():
             os.fchmod(descriptor, 0o660)
         return descriptor
 
     def make_folder(self, folder: Path) -> None:
-        """A folder, where there is none."""
+        """Create a folder if it does not exist."""
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
@@ -56,7 +58,7 @@ class Disk:
                 raise
             return
         if self.shared:
-            # Group ownership that is inherited (setgid) stays.
+            # Keep the setgid bit: with it, new files inherit the folder's group.
             folder.chmod(folder.stat().st_mode & 0o7000 | 0o770)
 
     def write(self, descriptor: int, data: bytes | memoryview) -> None:
@@ -74,7 +76,7 @@ class Disk:
         source.replace(target)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make the names in a folder durable, where the file system knows what that is."""
+        """Make the names in a folder durable. Does nothing on a file system that cannot sync a folder."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
@@ -85,8 +87,8 @@ class Disk:
             os.close(descriptor)
 
 
-def translated(cause: OSError, operation: str, key: str, folder: Path) -> TurnkeeperError:
-    """The error a person can act on; ``folder`` is the archive's."""
+def disk_error(cause: OSError, operation: str, key: str, folder: Path) -> TurnkeeperError:
+    """Translate an ``OSError`` into an error that says how to fix the problem; ``folder`` is the archive's."""
     reason = f"{cause.strerror or type(cause).__name__} in {folder}"
     if cause.errno in _full:
         return DiskFull(
@@ -95,7 +97,7 @@ def translated(cause: OSError, operation: str, key: str, folder: Path) -> Turnke
     if cause.errno == errno.ENOENT and operation == "read":
         return NotFound("not in the archive", operation=operation, key=key)
     if cause.errno == errno.ENOENT and operation == "write":
-        # mkdir answers so where a file system takes no new folders (/proc, a stale mount).
+        # mkdir fails with ENOENT where a file system does not accept new folders (/proc, a stale mount).
         hint = "Choose a folder on a disk that this user can write."
         return StoreRefused(f"{folder} cannot be made", operation=operation, key=key, hint=hint)
     if cause.errno in _hints:

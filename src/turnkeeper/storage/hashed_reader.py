@@ -1,4 +1,4 @@
-"""A reader that compares what it gave with the SHA-256 that it should have."""
+"""A reader that checks the SHA-256 of the bytes it returned."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ BLOCK = 1 << 18
 
 
 class HashedReader(io.RawIOBase):
-    """Gives the bytes of ``source`` and raises ``Unread`` at their end where their SHA-256 is another one.
+    """Return the bytes of ``source``, and raise ``Unread`` at the end if their SHA-256 is not ``sha256``.
 
-    Only reading all of it in order can tell. A reader that jumps about gets the bytes unchecked, until it begins again
-    at the start.
+    Only a read of all bytes in order is checked. After a seek, bytes are returned unchecked until the reader goes back
+    to the start.
     """
 
     def __init__(self, source: BinaryIO, sha256: str, key: str, hint: str) -> None:
         self._source, self._sha256, self._key, self._hint = source, sha256, key, hint
         self._digest = hashlib.sha256()
         self._hashed: int | None = 0
-        """How many bytes from the start are in the digest; None once some were skipped."""
+        """How many bytes from the start are in the digest; None after some were skipped."""
 
     @classmethod
     def buffered(cls, source: BinaryIO, sha256: str, key: str, hint: str) -> BinaryIO:
-        """The same with a buffer before it."""
+        """A buffered ``HashedReader``."""
         return cast(BinaryIO, io.BufferedReader(cls(source, sha256, key, hint), BLOCK))
 
     def readable(self) -> bool:

@@ -1,4 +1,4 @@
-"""The same thing done to many items by a few threads, in bounded memory."""
+"""Map a function over many items with a few threads, in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["THREADS", "each"]
+__all__ = ["THREADS", "parallel_map"]
 
 THREADS = 8
-"""As many requests to a store at once."""
+"""Requests to a store at the same time."""
 AHEAD = 2
+"""Items in progress or waiting to be consumed, as a multiple of the threads."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def each(function: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> Iterator[Result]:
-    """``map`` with ``threads`` at work: results in the items' order, few items taken ahead of the reader.
+def parallel_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> Iterator[Result]:
+    """Like ``map``, with ``threads`` at work. Results come in the order of the items.
 
-    What ``function`` raises is raised here; what was begun is waited for, the rest is not begun.
+    At most ``AHEAD * threads`` items are taken from ``items`` before their results are consumed, so memory stays
+    bounded. An exception of ``function`` is raised here after the calls in progress have ended; no further calls begin.
     """
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="turnkeeper-archive") as pool:

@@ -1,7 +1,7 @@
-"""What a store keeps of objects that were deleted or replaced, and how to delete that too. Knows boto3 (``[aws]``).
+"""List and delete the versions that an S3 bucket keeps of its objects. Uses boto3 (``[aws]``).
 
-A bucket with versioning keeps every content that a key ever had. Deleting such an object only hides it; its bytes go
-when each version is deleted by its id, and not even then while a lock holds them.
+A bucket with versioning keeps every content that a key ever had. Deleting an object there only hides it with a marker.
+Its bytes are gone when each version was deleted by its id, which an object lock may forbid until a date.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from turnkeeper.installation import install_hint
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage import aws
 from turnkeeper.storage.address import parse_address
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import ObjectStore
 from turnkeeper.storage.parallel import THREADS
+from turnkeeper.storage.store import Store
 
-__all__ = ["Bucket", "History", "Lock", "Version", "history"]
+__all__ = ["ObjectVersion", "VersionLock", "VersionedBucket", "Versioning", "detect_versioning"]
 
 BATCH = 1000
 POLICY = (
     "s3:GetBucketVersioning, s3:ListBucketVersions, s3:DeleteObjectVersion, s3:GetObjectVersion, "
     "s3:ListBucketMultipartUploads and s3:AbortMultipartUpload"
 )
-ASK = f"To erase, allow {POLICY} to this identity."
+POLICY_HINT = f"To erase, allow {POLICY} to this identity."
 
 
 @dataclass(frozen=True)
-class Version:
+class ObjectVersion:
     """One version of one object, or the ``marker`` that hides it; ``key`` is relative to the archive."""
 
     key: str
@@ -43,19 +43,19 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Lock:
+class VersionLock:
     """Why a version cannot be deleted: the retention's ``mode`` and end (RFC 3339), or a legal hold, or both."""
 
-    version: Version
+    version: ObjectVersion
     mode: str = ""
     until: str = ""
     legal_hold: bool = False
 
 
-class Bucket:
-    """The versions of an archive's objects in an S3 bucket. ``client`` is botocore's; safe to use from threads.
+class VersionedBucket:
+    """The versions of an archive's objects in an S3 bucket. ``client`` is botocore's. Safe to use from threads.
 
-    Every call may raise ``Denied`` (naming the permissions), ``StoreRefused`` or ``Unavailable``.
+    Every method may raise ``Denied`` (naming the permissions), ``StoreRefused`` or ``Unavailable``.
     """
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
@@ -65,113 +65,124 @@ class Bucket:
 
     def versioning(self) -> str:
         """``Enabled``, ``Suspended``, or empty for a bucket that never kept versions."""
-        with _told("ask for versioning", self._bucket):
+        with _translated_errors("ask for versioning", self._bucket):
             return str(self._client.get_bucket_versioning(Bucket=self._bucket).get("Status", ""))
 
-    def versions(self, place: str) -> Iterator[Version]:
-        """Every version and marker of one key, or below a folder (a place that ends with a slash)."""
+    def versions(self, place: str) -> Iterator[ObjectVersion]:
+        """Every version and marker of one key, or of all keys below a folder (a ``place`` that ends with a slash)."""
         pages = self._client.get_paginator("list_object_versions")
-        with _told("list versions", place):
+        with _translated_errors("list versions", place):
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + place):
                 for kind in ("Versions", "DeleteMarkers"):
-                    for found in page.get(kind, ()):
-                        key = found["Key"].removeprefix(self._prefix)
+                    for entry in page.get(kind, ()):
+                        key = entry["Key"].removeprefix(self._prefix)
+                        # S3 matches prefixes of text, so a key also matches the keys that begin with it.
                         if place.endswith("/") or key == place:
-                            yield Version(key, found["VersionId"], kind == "DeleteMarkers", bool(found["IsLatest"]))
+                            yield ObjectVersion(
+                                key, entry["VersionId"], kind == "DeleteMarkers", bool(entry["IsLatest"])
+                            )
 
-    def delete(self, versions: Sequence[Version]) -> list[Lock]:
-        """Delete versions by their ids; the locks of those that are held. Raises ``Denied`` where nothing holds one."""
-        locks: list[Lock] = []
+    def delete(self, versions: Sequence[ObjectVersion]) -> list[VersionLock]:
+        """Delete versions by their ids, and return the locks of those that cannot be deleted yet.
+
+        Raises ``Denied`` if a deletion is refused and no lock is the reason.
+        """
+        locks: list[VersionLock] = []
         for start in range(0, len(versions), BATCH):
-            part = versions[start : start + BATCH]
-            wanted = {(self._prefix + version.key, version.id): version for version in part}
-            objects = [{"Key": key, "VersionId": version} for key, version in wanted]
-            with _told("delete versions", part[0].key):
-                answer = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
-            for refused in answer.get("Errors", ()):
-                version = wanted[refused["Key"], refused.get("VersionId", "")]
-                locks.append(self._lock(version, str(refused.get("Code", ""))))
+            batch = versions[start : start + BATCH]
+            by_id = {(self._prefix + version.key, version.id): version for version in batch}
+            objects = [{"Key": key, "VersionId": version} for key, version in by_id]
+            with _translated_errors("delete versions", batch[0].key):
+                response = self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
+            for error in response.get("Errors", ()):
+                version = by_id[error["Key"], error.get("VersionId", "")]
+                locks.append(self._read_lock(version, str(error.get("Code", ""))))
         return locks
 
-    def abandon_uploads(self, is_wanted: Callable[[str], bool]) -> int:
-        """Abort the uploads in parts, to the keys wanted, that were never completed: their parts are bytes too."""
+    def abort_uploads(self, is_selected: Callable[[str], bool]) -> int:
+        """Abort the multipart uploads to the selected keys that were never completed: the bucket keeps their parts.
+
+        Returns the number of aborted uploads.
+        """
         count = 0
-        with _told("list unfinished uploads", self._bucket):
+        with _translated_errors("list unfinished uploads", self._bucket):
             pages = self._client.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
-                for found in page.get("Uploads", ()):
-                    if is_wanted(found["Key"].removeprefix(self._prefix)):
+                for upload in page.get("Uploads", ()):
+                    if is_selected(upload["Key"].removeprefix(self._prefix)):
                         self._client.abort_multipart_upload(
-                            Bucket=self._bucket, Key=found["Key"], UploadId=found["UploadId"]
+                            Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )
                         count += 1
         return count
 
-    def _lock(self, version: Version, code: str) -> Lock:
-        """What holds a version whose deletion was refused."""
-        with _told("look for the lock of", version.key):
+    def _read_lock(self, version: ObjectVersion, code: str) -> VersionLock:
+        """The lock of a version whose deletion was refused with an error code."""
+        with _translated_errors("look for the lock of", version.key):
             head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + version.key, VersionId=version.id)
         until = head.get("ObjectLockRetainUntilDate")
-        legal = head.get("ObjectLockLegalHoldStatus") == "ON"
-        if until is None and not legal:
-            raise _refusal(code, "delete versions", version.key)
-        return Lock(version, head.get("ObjectLockMode", ""), rfc3339(until) if until else "", legal)
+        legal_hold = head.get("ObjectLockLegalHoldStatus") == "ON"
+        if until is None and not legal_hold:
+            raise _error_of_code(code, "delete versions", version.key)
+        return VersionLock(version, head.get("ObjectLockMode", ""), rfc3339(until) if until else "", legal_hold)
 
 
 @dataclass(frozen=True)
-class History:
-    """What a store keeps of deleted objects. ``kept`` is None where that cannot be known: ``why`` and ``mend`` say it.
+class Versioning:
+    """Whether a store keeps versions of deleted objects. None if that cannot be known: ``reason`` says why, ``hint``
+    what to do about it.
 
-    ``bucket`` is there for an S3 bucket that answered; its versions count only where they are ``kept``.
+    ``bucket`` is set for an S3 bucket that answered, whether or not it keeps versions.
     """
 
-    kept: bool | None
-    why: str = ""
-    mend: str = ""
-    bucket: Bucket | None = None
+    keeps_versions: bool | None
+    reason: str = ""
+    hint: str = ""
+    bucket: VersionedBucket | None = None
 
 
-def history(store: Store) -> History:
-    """Find out whether a store keeps versions. Asks an S3 bucket one question; never raises for the answer."""
+def detect_versioning(store: Store) -> Versioning:
+    """Find out whether a store keeps versions, with one request to an S3 bucket. Does not raise if that fails."""
     if isinstance(store, FolderStore) or store.url.startswith("memory:"):
-        return History(kept=False)
+        return Versioning(keeps_versions=False)
     if not isinstance(store, ObjectStore) or store.settings is None or not store.url.startswith("s3://"):
         name = store.url.partition("://")[0]
-        return History(None, f"whether {name}:// keeps deleted objects cannot be asked", "Ask your administrator.")
-    return _history_of_bucket(store.url, store.settings)
+        return Versioning(None, f"whether {name}:// keeps deleted objects cannot be asked", "Ask your administrator.")
+    return _detect_in_bucket(store.url, store.settings)
 
 
-def _history_of_bucket(url: str, settings: StoreSettings) -> History:
+def _detect_in_bucket(url: str, settings: StoreSettings) -> Versioning:
     address = parse_address(url)
     try:
-        bucket = Bucket(_client(settings), address.bucket, address.prefix)
+        bucket = VersionedBucket(_retrying_client(settings), address.bucket, address.prefix)
         status = bucket.versioning()
     except ImportError:
-        return History(None, "whether the bucket keeps versions cannot be asked without boto3", install_hint("aws"))
+        return Versioning(None, "whether the bucket keeps versions cannot be asked without boto3", install_hint("aws"))
     except TurnkeeperError as cause:
-        return History(None, f"whether the bucket keeps versions cannot be known ({cause.message})", cause.hint)
-    return History(kept=bool(status), bucket=bucket)
+        return Versioning(None, f"whether the bucket keeps versions cannot be known ({cause.message})", cause.hint)
+    # A bucket whose versioning is suspended still has the versions from before.
+    return Versioning(keeps_versions=bool(status), bucket=bucket)
 
 
-def _client(settings: StoreSettings) -> Any:
+def _retrying_client(settings: StoreSettings) -> Any:
     import botocore.config  # type: ignore[import-untyped]
 
-    patient = botocore.config.Config(
+    config = botocore.config.Config(
         connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 4}, max_pool_connections=2 * THREADS
     )
-    return aws.client(settings, patient)
+    return aws.s3_client(settings, config)
 
 
 @contextlib.contextmanager
-def _told(operation: str, key: str) -> Iterator[None]:
-    """Errors of botocore as errors a person can act on; its texts hold addresses and stay here."""
+def _translated_errors(operation: str, key: str) -> Iterator[None]:
+    """Translate botocore's errors into ours, without their texts: those may hold signed addresses."""
     import botocore.exceptions  # type: ignore[import-untyped]
 
     try:
         yield
     except botocore.exceptions.ClientError as cause:
         status = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        raise _refusal(str(cause.response["Error"]["Code"]), operation, key, status) from None
+        raise _error_of_code(str(cause.response["Error"]["Code"]), operation, key, status) from None
     except botocore.exceptions.NoCredentialsError:
         raise Denied("no credentials were found", operation=operation, key=key, hint="Check AWS_PROFILE.") from None
     except botocore.exceptions.BotoCoreError as cause:
@@ -179,9 +190,9 @@ def _told(operation: str, key: str) -> Iterator[None]:
         raise Unavailable(words, operation=operation, key=key, hint="Check the network and run it again.") from None
 
 
-def _refusal(code: str, operation: str, key: str, status: int = 0) -> TurnkeeperError:
+def _error_of_code(code: str, operation: str, key: str, status: int = 0) -> TurnkeeperError:
     if status >= 500 or code in ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout"):
         return Unavailable(f"the store failed ({code})", operation=operation, key=key, hint="Run it again.")
     if status == 403 or code in ("AccessDenied", "Forbidden", "403"):
-        return Denied(f"the store does not permit this ({code})", operation=operation, key=key, hint=ASK)
-    return StoreRefused(f"the store refused ({code})", operation=operation, key=key, hint=ASK)
+        return Denied(f"the store does not permit this ({code})", operation=operation, key=key, hint=POLICY_HINT)
+    return StoreRefused(f"the store refused ({code})", operation=operation, key=key, hint=POLICY_HINT)

@@ -18,7 +18,7 @@ from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.outline import Trailing
 from turnkeeper.jsonstream.text_reader import TextReader
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
-from turnkeeper.payloads.details import Details
+from turnkeeper.payloads.details import CONVERSATION_ID, Details
 from turnkeeper.payloads.dialect import Context, DocumentFacts, DocumentLeg, Mode, Person, Shape
 from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.document import Document, link_in, open_document
@@ -176,7 +176,7 @@ def assemble(
     limits, mode = limits or _LIMITS, mode or _MODE
     try:
         if conversation and details and conversation.casefold() != details.conversation.casefold():
-            raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
+            raise WrongConversation("the conversation details belong to another conversation", field=CONVERSATION_ID)
         # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
         opened = [(body, one) for body in bodies for one in _opened(body.source, shapes, limits, asked, mode)]
         found = _conversation([document.facts for _, document in opened], asked)
@@ -270,12 +270,12 @@ def _conversation(facts: Sequence[DocumentFacts], asked: str | None) -> str:
     said = {one.conversation.casefold(): one.conversation for one in facts if one.conversation}
     if asked is None:
         if len(said) > 1:
-            raise WrongConversation("the bodies belong to several conversations", field="conversationId")
+            raise WrongConversation("the bodies belong to several conversations", field=CONVERSATION_ID)
         return next(iter(said.values()), "unknown")
     if any(one != asked.casefold() for one in said):
         raise WrongConversation(
             "the document belongs to another conversation",
-            field="conversationId",
+            field=CONVERSATION_ID,
             hint="Check the id, and whether the gateway mixes up answers.",
         )
     return asked

@@ -24,7 +24,7 @@ from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.dialects.media import MediaDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.keys import MARKER
 from turnkeeper.storage.object_store import Store, open_store
 from turnkeeper.transcript.select import Selection
 
@@ -116,7 +116,7 @@ def turns(archive: Archive, conversation: str = CALL) -> list[dict[str, Any]]:
 
 
 def test_a_conversation_is_kept_and_read_back(archive: Archive) -> None:
-    kept = archive.keep(CALL, [leg("leg-a"), details(), users()], selections=[AGENT])
+    kept = archive.commit(CALL, [leg("leg-a"), details(), users()], selections=[AGENT])
     assert kept.changed
     assert (kept.manifest.generation, kept.manifest.state) == (1, "done")
     assert re.fullmatch(rf"transcripts/{CALL}/[0-9a-f]{{16}}\.json", kept.key)
@@ -130,8 +130,12 @@ def test_a_conversation_is_kept_and_read_back(archive: Archive) -> None:
         assert archive.store.size(one.key) == one.size
 
 
+def test_the_former_name_of_commit_still_commits(archive: Archive) -> None:
+    assert archive.keep(CALL, arrived=[leg("leg-a")], notes=["given"]).manifest.notes == ("given",)
+
+
 def test_the_printed_summary_starts_with_the_eight_fields(archive: Archive) -> None:
-    archive.keep(CALL, [leg("leg-a")])
+    archive.commit(CALL, [leg("leg-a")])
     printed = archive.summary(CALL)
     assert list(printed)[:8] == [
         "interaction_id",
@@ -151,9 +155,9 @@ def test_the_printed_summary_starts_with_the_eight_fields(archive: Archive) -> N
 def test_what_is_kept_again_is_written_once(archive: Archive) -> None:
     arrived = [leg("leg-a"), details(), users()]
     states = [CommunicationState("leg-a", "done"), CommunicationState("leg-b", "absent", "404")]
-    first = archive.keep(CALL, arrived, states=states, selections=[AGENT])
+    first = archive.commit(CALL, arrived, states=states, selections=[AGENT])
     before = contents(archive)
-    again = archive.keep(CALL, arrived, states=states, notes=["said today"])
+    again = archive.commit(CALL, arrived, states=states, notes=["said today"])
     assert not again.changed
     assert again.manifest == first.manifest
     assert again.summary == first.summary
@@ -161,8 +165,8 @@ def test_what_is_kept_again_is_written_once(archive: Archive) -> None:
 
 
 def test_every_manifest_fits_its_schema(quick: Archive) -> None:
-    quick.keep(CALL, [leg("leg-a"), details(), users()], selections=[AGENT])
-    quick.keep(CALL, [FetchedBody(spool({"lines": []}), "media")])
+    quick.commit(CALL, [leg("leg-a"), details(), users()], selections=[AGENT])
+    quick.commit(CALL, [FetchedBody(spool({"lines": []}), "media")])
     schema = json.loads((Path(keys.__file__).parent / "schemas" / "manifest.json").read_text())
     found = [json.loads(data) for key, data in contents(quick).items() if key.startswith("manifests/")]
     assert [one["state"] for one in found] == ["done", "unread"]
@@ -175,17 +179,17 @@ def test_the_same_inputs_give_the_same_bytes_anywhere(store: Store, quick: Archi
     clock = ManualClock()
     clock.advance(12345)
     elsewhere = Archive(store, clock=clock)
-    elsewhere.keep(CALL, arrived, selections=[AGENT])
+    elsewhere.commit(CALL, arrived, selections=[AGENT])
     for one in reversed(arrived):
-        quick.keep(CALL, [one]) if one.communication else None
-    quick.keep(CALL, arrived[2:], selections=[AGENT])
+        quick.commit(CALL, [one]) if one.communication else None
+    quick.commit(CALL, arrived[2:], selections=[AGENT])
     assert views(elsewhere) == views(quick)
     assert len(views(quick)) == 3
 
 
 def test_a_second_leg_comes_later_and_the_first_still_counts(archive: Archive) -> None:
-    archive.keep(CALL, [leg("leg-a"), details()], states=[CommunicationState("leg-b", "absent", "not yet")])
-    kept = archive.keep(CALL, [leg("leg-b", "second", after=60_000)])
+    archive.commit(CALL, [leg("leg-a"), details()], states=[CommunicationState("leg-b", "absent", "not yet")])
+    kept = archive.commit(CALL, [leg("leg-b", "second", after=60_000)])
     assert kept.manifest.generation == 2
     assert [one.source for one in kept.manifest.inputs] == ["conversation", "speech/leg-a", "speech/leg-b"]
     assert {one.id: one.state for one in kept.manifest.communications} == {"leg-a": "done", "leg-b": "done"}
@@ -193,26 +197,26 @@ def test_a_second_leg_comes_later_and_the_first_still_counts(archive: Archive) -
 
 
 def test_a_leg_purged_upstream_stays(quick: Archive) -> None:
-    quick.keep(CALL, [leg("leg-a"), leg("leg-b", "second", after=60_000)])
+    quick.commit(CALL, [leg("leg-a"), leg("leg-b", "second", after=60_000)])
     gone = [CommunicationState("leg-a", "absent", "404")]
-    kept = quick.keep(CALL, [leg("leg-b", "second", after=60_000)], states=gone)
+    kept = quick.commit(CALL, [leg("leg-b", "second", after=60_000)], states=gone)
     assert kept.manifest.communications[0].reason == "kept from before; now absent: 404"
     assert len(turns(quick)) == 4
 
 
 def test_a_new_text_of_a_leg_replaces_its_turns_and_keeps_its_bytes(quick: Archive) -> None:
-    first = quick.keep(CALL, [leg("leg-a", "helo")])
-    quick.keep(CALL, [leg("leg-a", "hello")])
+    first = quick.commit(CALL, [leg("leg-a", "helo")])
+    quick.commit(CALL, [leg("leg-a", "hello")])
     assert [turn["text"] for turn in turns(quick)] == ["hello", "yes"]
     assert quick.store.size(first.manifest.inputs[0].key)
 
 
 def test_another_dialect_replaces_the_transcripts(quick: Archive) -> None:
-    quick.keep(CALL, [leg("leg-a"), details()])
+    quick.commit(CALL, [leg("leg-a"), details()])
     envelope = FetchedBody(spool({"conversation": CALL, "status": "completed"}), "media/metadata")
     envelope.body.withheld = ("downloadUrl",)
-    quick.keep(CALL, [media(), envelope])
-    kept = quick.keep(CALL, [media("inline now")])
+    quick.commit(CALL, [media(), envelope])
+    kept = quick.commit(CALL, [media("inline now")])
     assert [one.source for one in kept.manifest.inputs] == ["conversation", "media"]
     assert [turn["text"] for turn in turns(quick)] == ["inline now"]
     second = quick.store.get(keys.manifest(CALL, 2))
@@ -222,38 +226,38 @@ def test_another_dialect_replaces_the_transcripts(quick: Archive) -> None:
 
 def test_selections_are_rebuilt_ever_after(quick: Archive) -> None:
     customer = Selection(roles=frozenset({"customer"}))
-    quick.keep(CALL, [leg("leg-a")], selections=[customer])
-    quick.keep(CALL, [FetchedBody(spool({"lines": []}), "speech/leg-a", "leg-a")])
-    kept = quick.keep(CALL, [leg("leg-a"), leg("leg-b", after=60_000)])
+    quick.commit(CALL, [leg("leg-a")], selections=[customer])
+    quick.commit(CALL, [FetchedBody(spool({"lines": []}), "speech/leg-a", "leg-a")])
+    kept = quick.commit(CALL, [leg("leg-a"), leg("leg-b", after=60_000)])
     assert dict(kept.selected) == {customer.slug: 2}
     stored = json.loads(quick.read_view(kept.manifest, keys.selection(CALL, customer.slug)))
     assert [turn["role"] for turn in stored["transcript"]] == ["customer", "customer"]
 
 
 def test_the_same_names_another_day_are_not_kept_again(archive: Archive) -> None:
-    first = archive.keep(CALL, [leg("leg-a"), users(day=1)])
-    again = archive.keep(CALL, [leg("leg-a"), users(day=2)])
+    first = archive.commit(CALL, [leg("leg-a"), users(day=1)])
+    again = archive.commit(CALL, [leg("leg-a"), users(day=2)])
     assert not again.changed
-    renamed = archive.keep(CALL, [leg("leg-a"), users("Ada L.", day=3)])
+    renamed = archive.commit(CALL, [leg("leg-a"), users("Ada L.", day=3)])
     assert renamed.changed
     assert len(list(archive.store.list("directory/"))) == 2
     assert first.manifest.inputs[0].source == "directory/users"
 
 
 def test_names_are_in_the_transcript(quick: Archive) -> None:
-    quick.keep(CALL, [leg("leg-a"), users("Ada Lovelace")])
+    quick.commit(CALL, [leg("leg-a"), users("Ada Lovelace")])
     with quick.transcript(CALL) as body:
         assert "Ada Lovelace" in [person.get("name") for person in json.load(body)["participants"]]
 
 
 def test_names_that_cannot_be_read_cost_only_the_names(quick: Archive) -> None:
-    kept = quick.keep(CALL, [leg("leg-a"), FetchedBody(spool(b"<html>"), "directory/users")])
+    kept = quick.commit(CALL, [leg("leg-a"), FetchedBody(spool(b"<html>"), "directory/users")])
     assert kept.manifest.state == "done"
     assert "directory/users cannot be read" in kept.manifest.notes[0]
 
 
 def test_details_that_cannot_be_read_cost_only_the_details(quick: Archive) -> None:
-    kept = quick.keep(CALL, [leg("leg-a"), FetchedBody(spool(b"[]"), "conversation")], notes=["given"])
+    kept = quick.commit(CALL, [leg("leg-a"), FetchedBody(spool(b"[]"), "conversation")], notes=["given"])
     assert kept.manifest.state == "done"
     assert kept.manifest.notes[0] == "given"
     assert "details cannot be read" in kept.manifest.notes[1]
@@ -263,7 +267,7 @@ UNKNOWN = {"lines": [{"text": "hi", "start_time": 0.5, "end_time": 1.0, "role": 
 
 
 def test_what_cannot_be_read_is_kept_and_said(archive: Archive) -> None:
-    kept = archive.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")])
+    kept = archive.commit(CALL, [FetchedBody(spool(UNKNOWN), "media")])
     assert kept.changed
     assert kept.summary is None
     assert kept.manifest.state == "unread"
@@ -275,29 +279,29 @@ def test_what_cannot_be_read_is_kept_and_said(archive: Archive) -> None:
     with pytest.raises(Unread) as caught:
         archive.transcript(CALL)
     assert "reread" in caught.value.hint
-    assert not archive.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")]).changed
+    assert not archive.commit(CALL, [FetchedBody(spool(UNKNOWN), "media")]).changed
 
 
 def test_a_turn_that_cannot_be_right_is_kept_and_counted(quick: Archive) -> None:
     """K2: one turn that ends before it starts costs its own end, and the manifest counts it."""
     turn = {"start_time": 5.0, "end_time": 1.0, "text": "backwards", "speaker_id": "p1"}
-    kept = quick.keep(
+    kept = quick.commit(
         CALL, [FetchedBody(spool({"conversation": CALL, "participants": [], "transcript": [turn]}), "media")]
     )
     assert (kept.manifest.state, kept.manifest.defects) == ("done", 1)
 
 
 def test_an_unread_generation_leaves_the_objects_of_the_one_before(quick: Archive) -> None:
-    quick.keep(CALL, [media()])
+    quick.commit(CALL, [media()])
     before = views(quick)
-    kept = quick.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")])
+    kept = quick.commit(CALL, [FetchedBody(spool(UNKNOWN), "media")])
     assert (kept.manifest.generation, kept.manifest.state) == (2, "unread")
     assert before.items() <= contents(quick).items()
 
 
 def test_reread_understands_it_after_an_upgrade(archive: Archive) -> None:
-    archive.keep(CALL, [FetchedBody(spool(UNKNOWN), "media"), details()], notes=["names of users are missing"])
-    archive.keep("other", [FetchedBody(spool({"transcript": [], "participants": []}), "media")])
+    archive.commit(CALL, [FetchedBody(spool(UNKNOWN), "media"), details()], notes=["names of users are missing"])
+    archive.commit("other", [FetchedBody(spool({"transcript": [], "participants": []}), "media")])
     [same] = reread(archive)
     assert (same.before, same.after, same.changed) == ("unread", "unread", False)
     assert same.reason
@@ -311,8 +315,8 @@ def test_reread_understands_it_after_an_upgrade(archive: Archive) -> None:
 
 
 def test_reread_all_writes_nothing_where_nothing_changed(quick: Archive) -> None:
-    quick.keep(CALL, [leg("leg-a"), users()], selections=[AGENT])
-    quick.keep("other", [media_of("other")])
+    quick.commit(CALL, [leg("leg-a"), users()], selections=[AGENT])
+    quick.commit("other", [media_of("other")])
     before = contents(quick)
     results = list(reread(quick, every=True))
     assert [(one.conversation, one.after, one.changed) for one in results] == [
@@ -328,7 +332,7 @@ def media_of(conversation: str) -> FetchedBody:
 
 
 def test_reread_restores_a_view_that_was_lost(quick: Archive) -> None:
-    quick.keep(CALL, [leg("leg-a")])
+    quick.commit(CALL, [leg("leg-a")])
     before = contents(quick)
     quick.store.delete(view_key(quick.store, keys.transcript(CALL)))
     [result] = reread(quick, [CALL])
@@ -343,8 +347,8 @@ def test_reread_of_a_stranger_says_absent(quick: Archive) -> None:
 
 
 def test_reread_says_which_input_was_damaged_and_goes_on(quick: Archive) -> None:
-    damaged = quick.keep(CALL, [leg("leg-a")]).manifest.inputs[0]
-    quick.keep("other", [media_of("other")])
+    damaged = quick.commit(CALL, [leg("leg-a")]).manifest.inputs[0]
+    quick.commit("other", [media_of("other")])
     quick.store.put(damaged.key, b"{}")
     first, second = reread(quick, every=True)
     assert first.after == "unread"
@@ -357,7 +361,7 @@ def test_reread_says_which_input_was_damaged_and_goes_on(quick: Archive) -> None
 
 def test_nothing_is_kept_of_nothing(quick: Archive) -> None:
     with pytest.raises(NotFound):
-        quick.keep(CALL, [details()])
+        quick.commit(CALL, [details()])
     assert quick.manifest(CALL) is None
     with pytest.raises(NotFound):
         quick.transcript(CALL)
@@ -366,11 +370,11 @@ def test_nothing_is_kept_of_nothing(quick: Archive) -> None:
 @pytest.mark.parametrize("conversation", ["../x", "", "a/b", "x" * 200])
 def test_an_id_that_cannot_become_a_key_is_refused_before_anything(quick: Archive, conversation: str) -> None:
     with pytest.raises(Misconfigured):
-        quick.keep(conversation, [media()])
+        quick.commit(conversation, [media()])
     with pytest.raises(Misconfigured):
-        quick.keep(CALL, [FetchedBody(spool({}), "speech/../x", "../x")])
+        quick.commit(CALL, [FetchedBody(spool({}), "speech/../x", "../x")])
     with pytest.raises(Misconfigured):
-        quick.keep(CALL, [media()], states=[CommunicationState("../x", "done")])
+        quick.commit(CALL, [media()], states=[CommunicationState("../x", "done")])
     assert list(quick.store.list("")) == []
 
 
@@ -399,7 +403,7 @@ def watched(store: Store, hear: Callable[[str], None]) -> Archive:
 
 def test_inputs_come_first_and_the_manifest_last(quick: Archive) -> None:
     order: list[str] = []
-    watched(quick.store, order.append).keep(CALL, [leg("leg-a"), details(), users()])
+    watched(quick.store, order.append).commit(CALL, [leg("leg-a"), details(), users()])
     rooms = [key.split("/")[0] for key in order if not key.startswith("_turnkeeper")]
     assert set(rooms[:3]) == {"raw", "directory"}
     assert rooms[3:] == ["summaries", "transcripts", "manifests"]
@@ -411,16 +415,16 @@ class Crash(BaseException):
 
 def test_a_crash_at_any_instant_loses_nothing_and_a_second_run_converges(quick: Archive) -> None:
     arrived = [leg("leg-a"), leg("leg-b", after=60_000), details(), users()]
-    quick.keep(CALL, arrived, selections=[AGENT])
+    quick.commit(CALL, arrived, selections=[AGENT])
     # Three inputs, three views, one manifest: the process ends before each of these puts in turn.
     for instant in range(1, 8):
         archive = Archive(open_store("memory://", StoreSettings()), clock=ManualClock())
-        archive.keep(CALL, arrived[:1])
+        archive.commit(CALL, arrived[:1])
         done = archive.manifest(CALL)
         with pytest.raises(Crash):
-            watched(archive.store, dying(instant)).keep(CALL, arrived, selections=[AGENT])
+            watched(archive.store, dying(instant)).commit(CALL, arrived, selections=[AGENT])
         assert archive.manifest(CALL) == done
-        archive.keep(CALL, arrived, selections=[AGENT])
+        archive.commit(CALL, arrived, selections=[AGENT])
         assert lasting(archive) == lasting(quick)
 
 
@@ -447,7 +451,7 @@ def test_two_writers_at_once_both_count(store: Store) -> None:
     def keep(number: int) -> None:
         try:
             start.wait()
-            Archive(store, clock=ManualClock()).keep(CALL, [leg(f"leg-{number}", after=number * 10_000)])
+            Archive(store, clock=ManualClock()).commit(CALL, [leg(f"leg-{number}", after=number * 10_000)])
         except BaseException as error:
             failed.append(error)
 
@@ -462,7 +466,7 @@ def test_two_writers_at_once_both_count(store: Store) -> None:
     assert found
     assert (found.generation, len(found.inputs), len(turns(archive))) == (4, 4, 8)
     fresh = Archive(open_store("memory://", StoreSettings()))
-    fresh.keep(CALL, [leg(f"leg-{number}", after=number * 10_000) for number in range(4)])
+    fresh.commit(CALL, [leg(f"leg-{number}", after=number * 10_000) for number in range(4)])
     assert views(fresh) == views(archive)
 
 
@@ -472,14 +476,14 @@ def test_a_writer_that_never_wins_gives_up(quick: Archive) -> None:
             raise Conflict("stored already")
 
     with pytest.raises(Unavailable):
-        watched(quick.store, always_late).keep(CALL, [media()])
+        watched(quick.store, always_late).commit(CALL, [media()])
 
 
 def test_what_happened_is_told(quick: Archive) -> None:
     heard: list[Event] = []
     archive = Archive(quick.store, listener=heard.append)
-    archive.keep(CALL, [media()])
-    archive.keep(CALL, [media()])
+    archive.commit(CALL, [media()])
+    archive.commit(CALL, [media()])
     assert heard == [
         Archived(conversation=CALL, generation=1, state="done", changed=True),
         Archived(conversation=CALL, generation=1, state="done", changed=False),
@@ -487,11 +491,15 @@ def test_what_happened_is_told(quick: Archive) -> None:
 
 
 def test_a_newer_archive_is_not_touched(quick: Archive) -> None:
-    quick.store.put(ARCHIVE, b'{"format":"turnkeeper.archive/9","created":"x"}')
-    for use in (lambda: quick.keep(CALL, [media()]), lambda: quick.manifest(CALL), lambda: list(quick.conversations())):
+    quick.store.put(MARKER, b'{"format":"turnkeeper.archive/9","created":"x"}')
+    for use in (
+        lambda: quick.commit(CALL, [media()]),
+        lambda: quick.manifest(CALL),
+        lambda: list(quick.conversations()),
+    ):
         with pytest.raises(StoreRefused):
             use()
-    assert list(quick.store.list("")) == [ARCHIVE]
+    assert list(quick.store.list("")) == [MARKER]
 
 
 def test_reading_an_empty_place_writes_nothing(tmp_path: Path) -> None:
@@ -504,15 +512,15 @@ def test_reading_an_empty_place_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_claimed_archive_refuses_strangers(quick: Archive) -> None:
     quick.claim("org-1")
-    quick.keep(CALL, [media()])
+    quick.commit(CALL, [media()])
     with pytest.raises(StoreRefused):
         Archive(quick.store).claim("org-2")
 
 
 def test_spools_go_where_they_are_told_and_leave_nothing(tmp_path: Path) -> None:
     archive = Archive(str(tmp_path / "a"), StoreSettings(), spool_folder=tmp_path)
-    archive.keep(CALL, [leg("leg-a")])
-    archive.keep(CALL, [leg("leg-b", after=60_000)])
+    archive.commit(CALL, [leg("leg-a")])
+    archive.commit(CALL, [leg("leg-b", after=60_000)])
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
@@ -523,8 +531,10 @@ def numbered(count: int) -> Iterator[Sequence[FetchedBody]]:
 
 def test_conversations_come_sorted_and_once(archive: Archive) -> None:
     for number, arrived in enumerate(numbered(5)):
-        archive.keep(f"call-{number:03d}", arrived)
-    archive.keep("call-002", [media_of("call-002"), FetchedBody(spool({"conversationId": "call-002"}), "conversation")])
+        archive.commit(f"call-{number:03d}", arrived)
+    archive.commit(
+        "call-002", [media_of("call-002"), FetchedBody(spool({"conversationId": "call-002"}), "conversation")]
+    )
     assert list(archive.conversations()) == [f"call-{number:03d}" for number in range(5)]
 
 
@@ -536,7 +546,7 @@ class Broken(Lines):
 
 
 def test_a_reader_that_breaks_does_not_cost_the_bytes(quick: Archive) -> None:
-    quick.keep(CALL, [FetchedBody(spool(UNKNOWN), "media")])
+    quick.commit(CALL, [FetchedBody(spool(UNKNOWN), "media")])
     [result] = reread(quick, shapes=(Broken(),))
     assert (result.after, result.changed) == ("unread", True)
     assert "ZeroDivisionError" in result.reason

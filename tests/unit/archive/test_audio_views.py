@@ -19,7 +19,7 @@ import turnkeeper.audio
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import Input, Manifest
-from turnkeeper.archive.views.audio import Task, build_sound
+from turnkeeper.archive.views.audio import AudioTask, build_audio_views
 from turnkeeper.archive.views.builder import Reading
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured, NotFound
@@ -28,8 +28,8 @@ from turnkeeper.payloads.dialects.speech import SpeechDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.simulator import tones
 from turnkeeper.spool import BytesSource
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.object_store import open_store
+from turnkeeper.storage.store import Store
 from turnkeeper.transcript.select import Selection
 
 SCHEMA = json.loads((Path(turnkeeper.audio.__file__).parent / "schemas/alignment.json").read_text())
@@ -70,7 +70,7 @@ def listing(*recordings: object) -> FetchedBody:
 
 
 def kept(archive: Archive, *arrived: FetchedBody, states: Sequence[RecordingState] = (), **more: Any) -> Manifest:
-    return archive.keep(
+    return archive.commit(
         CALL, [leg("leg-1"), details(conversationStart=STARTED), *arrived], recordings=states, **more
     ).manifest
 
@@ -151,7 +151,7 @@ def test_rebuilding_gives_the_same_bytes_in_the_mode_that_was_asked_for(archive:
 def test_a_later_get_without_audio_keeps_it_all(archive: Archive) -> None:
     first = kept(archive, listing(told()), audio(wav()), states=DONE)
     assert kept(archive) == first
-    changed = archive.keep(CALL, [leg("leg-2", after=60_000)]).manifest
+    changed = archive.commit(CALL, [leg("leg-2", after=60_000)]).manifest
     assert changed.recordings == first.recordings
     assert len(alignment(archive)["turns"]) == 4
 
@@ -206,7 +206,7 @@ def test_audio_that_says_the_same_is_not_opened_again(watched: tuple[Archive, Wa
     [
         lambda archive: archive.rebuild(CALL),
         lambda archive: kept(archive, sync_mode="correct"),
-        lambda archive: archive.keep(CALL, [leg("leg-2", after=60_000)]),
+        lambda archive: archive.commit(CALL, [leg("leg-2", after=60_000)]),
         lambda archive: kept(archive, listing(told(pause(960, 1000), seconds=5))),
     ],
     ids=["rebuild", "another mode", "another transcript", "another pause"],
@@ -342,7 +342,7 @@ def test_a_defect_costs_its_own_recording_alone() -> None:
     def view(key: str) -> AbstractContextManager[BinaryIO]:
         return nullcontext(written.setdefault(key, io.BytesIO()))
 
-    sound = build_sound(Task(CALL, files, {}, lambda: iter(()), None, "off"), view)
+    sound = build_audio_views(AudioTask(CALL, files, {}, lambda: iter(()), None, "off"), view)
     assert "ZeroDivisionError" in sound.unread["r1"]
     assert set(written) == {keys.peaks(CALL, "r2"), keys.alignment(CALL)}
 
@@ -354,19 +354,19 @@ def test_a_list_that_is_no_list_is_kept_and_said(archive: Archive) -> None:
 
 
 def test_a_transcript_that_cannot_be_read_keeps_the_audio_too(archive: Archive) -> None:
-    manifest = archive.keep(CALL, [FetchedBody(spool(b"{}"), "media"), audio(wav())], recordings=DONE).manifest
+    manifest = archive.commit(CALL, [FetchedBody(spool(b"{}"), "media"), audio(wav())], recordings=DONE).manifest
     assert (manifest.state, manifest.recordings, manifest.sync) == ("unread", tuple(DONE), None)
     assert list(archive.audio(CALL)) == ["r1"]
 
 
 def test_audio_alone_is_no_conversation(archive: Archive) -> None:
     with pytest.raises(NotFound):
-        archive.keep(CALL, [audio(wav())])
+        archive.commit(CALL, [audio(wav())])
 
 
 def test_audio_survives_a_change_of_the_dialect(archive: Archive) -> None:
     kept(archive, listing(told()), audio(wav()), states=DONE)
-    manifest = archive.keep(CALL, [media()]).manifest
+    manifest = archive.commit(CALL, [media()]).manifest
     assert "audio/r1/S" in {taken.source for taken in manifest.inputs}
     assert alignment(archive)["turns"]
 
@@ -374,7 +374,7 @@ def test_audio_survives_a_change_of_the_dialect(archive: Archive) -> None:
 @pytest.mark.parametrize("name", ["../up", "", "a/b", "x" * 200])
 def test_an_id_that_cannot_be_a_key_is_refused(archive: Archive, name: str) -> None:
     with pytest.raises(Misconfigured):
-        archive.keep(CALL, [media(), audio(wav(), name)], recordings=[RecordingState(name, "done")])
+        archive.commit(CALL, [media(), audio(wav(), name)], recordings=[RecordingState(name, "done")])
 
 
 def test_a_real_object_store_holds_it_as_well(s3_store: Callable[[], Store]) -> None:

@@ -57,7 +57,7 @@ def test_a_list_of_names_that_is_gone_is_replaced_by_another(quick: Store) -> No
     quick.delete(lost)
     archive = Archive(quick, clock=ManualClock())
     newer = FetchedBody(spool({"entities": [{"id": "user-1", "name": "Ada"}], "page": 2}), "directory/users")
-    assert archive.keep(CALL, [transcript(CALL), details(CALL), newer]).changed
+    assert archive.commit(CALL, [transcript(CALL), details(CALL), newer]).changed
     assert [kind for kind, _ in kinds(quick)] == ["earlier"]
 
 
@@ -138,7 +138,7 @@ def test_get_export_get_of_one_unchanged_call_are_one_generation(order: str, qui
     """K1: two pipelines with other bytes of details, other lists of names and other notes."""
     archive = Archive(quick, clock=ManualClock())
     ways = {"g": from_get, "e": from_export}
-    generations = [archive.keep(CALL, ways[way](), notes=[way], new=way == "e").manifest.generation for way in order]
+    generations = [archive.commit(CALL, ways[way](), notes=[way], new=way == "e").manifest.generation for way in order]
     assert generations == [1, 1, 1]
     assert kinds(quick) == []
 
@@ -154,15 +154,15 @@ def test_get_export_get_of_one_unchanged_call_are_one_generation(order: str, qui
 )
 def test_names_of_those_who_took_part_are_news(news: FetchedBody, quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
-    archive.keep(CALL, from_get())
+    archive.commit(CALL, from_get())
     expected = 1 if news.source == "directory/wrapups" else 2
-    assert archive.keep(CALL, [*from_get()[:2], news]).manifest.generation == expected
+    assert archive.commit(CALL, [*from_get()[:2], news]).manifest.generation == expected
 
 
 def test_details_that_say_more_are_news(quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
-    archive.keep(CALL, from_get())
-    assert archive.keep(CALL, [described(externalContactId="contact-9")]).manifest.generation == 2
+    archive.commit(CALL, from_get())
+    assert archive.commit(CALL, [described(externalContactId="contact-9")]).manifest.generation == 2
 
 
 @pytest.mark.parametrize(

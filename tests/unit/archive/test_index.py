@@ -9,7 +9,7 @@ from tests.unit.small_calls import details, keep, transcript
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.index import AUDIO, CallState, Index, LegState
-from turnkeeper.archive.index_entries import day_of, entry_of, restated, with_manifest
+from turnkeeper.archive.index_entries import apply_commit, correct_entry, day_of, entry_from_manifest
 from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.tombstones import Tombstones
@@ -61,7 +61,7 @@ def test_the_index_knows_what_was_kept_one_by_one(store: Store) -> None:
 
 def test_a_leg_that_did_not_come_is_to_be_asked_for_again(quick: Store) -> None:
     states = [CommunicationState("leg-b", "absent", "404")]
-    archive_of(quick).keep("call-1", [transcript("call-1"), details("call-1")], states=states)
+    archive_of(quick).commit("call-1", [transcript("call-1"), details("call-1")], states=states)
     [call] = Index(quick).read(DAY).calls
     assert [(leg.id, leg.state, leg.reason, bool(leg.next_ask)) for leg in call.legs] == [
         ("leg-a", "done", "", False),
@@ -70,7 +70,7 @@ def test_a_leg_that_did_not_come_is_to_be_asked_for_again(quick: Store) -> None:
 
 
 def test_a_call_without_details_is_of_no_day(quick: Store) -> None:
-    archive_of(quick).keep("call-1", [transcript("call-1")])
+    archive_of(quick).commit("call-1", [transcript("call-1")])
     assert [call.conversation for call in Index(quick).read("undated").calls] == ["call-1"]
 
 
@@ -95,7 +95,9 @@ def test_reread_tells_the_index_before_it_ends(quick: Store) -> None:
 
 def test_a_library_may_tell_the_index_of_many_at_once(quick: Store) -> None:
     archive = archive_of(quick)
-    arrived = [archive.keep(f"call-{n}", [transcript(f"call-{n}"), details(f"call-{n}")], publish=False) for n in "123"]
+    arrived = [
+        archive.commit(f"call-{n}", [transcript(f"call-{n}"), details(f"call-{n}")], publish=False) for n in "123"
+    ]
     assert index(quick) == {}
     archive.publish(kept.manifest for kept in arrived)
     assert index(quick) == {"call-1": 1, "call-2": 1, "call-3": 1}
@@ -172,9 +174,9 @@ def test_reindex_lists_what_cannot_be_read_and_does_the_rest(quick: Store) -> No
 
 def test_verify_finds_an_index_that_lags_behind(quick: Store) -> None:
     archive = archive_of(quick)
-    archive.keep("call-1", [transcript("call-1"), details("call-1")])
-    archive.keep("call-1", [transcript("call-1", "other words")], publish=False)
-    archive.keep("call-2", [transcript("call-2"), details("call-2")], publish=False)
+    archive.commit("call-1", [transcript("call-1"), details("call-1")])
+    archive.commit("call-1", [transcript("call-1", "other words")], publish=False)
+    archive.commit("call-2", [transcript("call-2"), details("call-2")], publish=False)
     # As long as a run may still be going on, it is none.
     assert list(Verification(quick, ManualClock())) == []
     later = ManualClock()
@@ -205,7 +207,7 @@ def manifest(**more: object) -> Manifest:
 def test_an_entry_sums_up_the_recordings() -> None:
     def audio(*states: str) -> list[tuple[str, str, bool]]:
         recordings = [msgspec.to_builtins(RecordingState(f"r{n}", state, "why")) for n, state in enumerate(states)]
-        entry = entry_of(manifest(sync_mode="report", recordings=recordings), None)
+        entry = entry_from_manifest(manifest(sync_mode="report", recordings=recordings), None)
         return [(leg.state, leg.reason, leg.final) for leg in entry.legs if leg.id == AUDIO]
 
     assert audio() == []
@@ -215,19 +217,19 @@ def test_an_entry_sums_up_the_recordings() -> None:
 
 
 def test_an_entry_never_takes_back_what_is_newer_or_erased() -> None:
-    entry = entry_of(manifest(defects=2), None)
+    entry = entry_from_manifest(manifest(defects=2), None)
     assert (entry.generation, entry.defects) == (2, 2)
     newer = CallState(conversation="c", state="done", generation=3)
     erased = CallState(conversation="c", state="erased")
-    assert with_manifest(newer, entry) == newer
-    assert with_manifest(erased, entry) == erased
-    assert restated(newer, entry).generation == 2
+    assert apply_commit(newer, entry) == newer
+    assert apply_commit(erased, entry) == erased
+    assert correct_entry(newer, entry).generation == 2
 
 
 @pytest.mark.parametrize("start", [10**15, -(10**15), 10**30])
 def test_a_call_that_began_outside_the_calendar_has_a_place_in_the_index(start: int, quick: Store) -> None:
     """K8: a conversation of the year 10000."""
-    entry = entry_of(manifest(), Details(conversation="c", start=start, end=start + 1))
+    entry = entry_from_manifest(manifest(), Details(conversation="c", start=start, end=start + 1))
     Index(quick).commit(day_of(entry), [entry])
     assert index(quick) == {"c": 2}
 
@@ -238,7 +240,7 @@ def test_a_damaged_day_stops_no_other_day_and_reindex_builds_it_again(text: byte
     first = keep(quick, "call-1").manifest
     [key] = days(quick)
     quick.put(key, text)
-    archive_of(quick).keep("call-9", [transcript("call-9")])
+    archive_of(quick).commit("call-9", [transcript("call-9")])
     other = archive_of(quick).manifest("call-9")
     assert other is not None
     for one in [one for one in days(quick) if "/undated/" in one]:

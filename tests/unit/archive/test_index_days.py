@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from turnkeeper.archive.index import AUDIO, CallState, Index, LegState, ListedWindow, merged
+from turnkeeper.archive.index import AUDIO, CallState, Index, LegState, ListedWindow, merge_calls
 from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unavailable, Unread
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import Store, open_store
@@ -25,7 +25,7 @@ legs = some.builds(
     state=states,
     last_asked=moments,
     asks=some.integers(0, 3),
-    spare=some.booleans(),
+    fallback=some.booleans(),
 )
 calls = some.builds(
     CallState,
@@ -39,16 +39,16 @@ calls = some.builds(
 
 @given(calls, calls)
 def test_merging_is_the_same_in_any_order(one: CallState, other: CallState) -> None:
-    both = merged(one, other), merged(other, one)
+    both = merge_calls(one, other), merge_calls(other, one)
     if "erased" not in (one.state, other.state):
         assert both[0] == both[1]
-    assert merged(both[0], both[0]) == both[0]
-    assert merged(both[0], other) == both[0]
+    assert merge_calls(both[0], both[0]) == both[0]
+    assert merge_calls(both[0], other) == both[0]
 
 
 @given(calls, calls)
 def test_what_is_done_stays_done_and_what_is_erased_stays_erased(one: CallState, other: CallState) -> None:
-    found = merged(one, other)
+    found = merge_calls(one, other)
     if "erased" in (one.state, other.state):
         assert found.state == "erased"
         return
@@ -57,15 +57,15 @@ def test_what_is_done_stays_done_and_what_is_erased_stays_erased(one: CallState,
 
 
 def test_a_spare_leg_counts_only_until_a_likely_one_is_there() -> None:
-    likely, spare = LegState(id="likely", state="absent"), LegState(id="spare", state="absent", spare=True)
+    likely, spare = LegState(id="likely", state="absent"), LegState(id="spare", state="absent", fallback=True)
     nothing = call("c", "absent", legs=(likely, spare))
     there = call("c", legs=(LegState(id="likely", state="done", last_asked="2026-10-06T10:00:00.000Z"),), generation=1)
-    assert [leg.id for leg in merged(nothing, nothing).legs] == ["likely", "spare"]
-    assert [leg.id for leg in merged(nothing, there).legs] == ["likely"]
-    found = call("c", legs=(likely, LegState(id="spare", state="done", spare=True)), generation=1)
-    assert [leg.id for leg in merged(nothing, found).legs] == ["likely", "spare"]
+    assert [leg.id for leg in merge_calls(nothing, nothing).legs] == ["likely", "spare"]
+    assert [leg.id for leg in merge_calls(nothing, there).legs] == ["likely"]
+    found = call("c", legs=(likely, LegState(id="spare", state="done", fallback=True)), generation=1)
+    assert [leg.id for leg in merge_calls(nothing, found).legs] == ["likely", "spare"]
     heard = call("c", "absent", legs=(LegState(id=AUDIO, state="done"), spare))
-    assert [leg.id for leg in merged(nothing, heard).legs] == [AUDIO, "likely", "spare"]
+    assert [leg.id for leg in merge_calls(nothing, heard).legs] == [AUDIO, "likely", "spare"]
 
 
 def call(name: str, state: Any = "done", **more: Any) -> CallState:
@@ -239,7 +239,7 @@ def test_a_day_in_layers_is_the_day_as_a_whole(rounds: list[list[tuple[int, Call
     for commit in rounds:
         told = {f"c{n:04}": msgspec.structs.replace(one, conversation=f"c{n:04}") for n, one in commit}
         states.commit(DAY, told.values())
-        expected |= {name: merged(expected[name], one) for name, one in told.items()}
+        expected |= {name: merge_calls(expected[name], one) for name, one in told.items()}
     assert list(states.read(DAY).calls) == [expected[name] for name in sorted(expected)]
 
 

@@ -40,12 +40,12 @@ def test_a_run_hears_of_what_was_erased(count: int) -> None:
         store.put(keys.tombstone(f"c{number}"), b"{}\n")
     stones = Tombstones(store)
     for _ in range(100):
-        stones.refuse("kept", believed=True)
+        stones.refuse("kept", use_cache=True)
     with pytest.raises(Erased):
-        stones.refuse("c2", believed=True)
+        stones.refuse("c2", use_cache=True)
     for _ in range(10):
-        assert stones.among(["c1", "c2", "kept"]) == {"c1", "c2"}
+        assert stones.erased_among(["c1", "c2", "kept"]) == {"c1", "c2"}
     stones.put("kept", NOW)
-    assert stones.among(["kept"]) == {"kept"}
-    assert stones.among([]) == set()
+    assert stones.erased_among(["kept"]) == {"kept"}
+    assert stones.erased_among([]) == set()
     assert store.listed < 2100

@@ -13,7 +13,7 @@ from turnkeeper.archive.probe import probe_store
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Conflict, Denied, StoreRefused
 from turnkeeper.settings import StoreSettings
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.keys import MARKER
 from turnkeeper.storage.object_store import Store, open_store
 
 
@@ -38,11 +38,13 @@ def ignoring() -> Any:
 
 def test_the_first_claim_writes_the_note_and_the_next_read_it() -> None:
     store, clock = memory(), ManualClock()
-    assert metadata.read_layout(store) is None
+    assert metadata.read_metadata(store) is None
     first = metadata.claim(store, clock)
     clock.advance(60)
     assert metadata.claim(store, clock) == first
-    assert first == metadata.Layout(format="turnkeeper.archive/2", created="2026-11-02T09:00:00.000Z", id=first.id)
+    assert first == metadata.ArchiveMetadata(
+        format="turnkeeper.archive/2", created="2026-11-02T09:00:00.000Z", id=first.id
+    )
     assert re.fullmatch("[0-9a-f]{32}", first.id)
     assert metadata.claim(memory(), clock).id != first.id
 
@@ -50,14 +52,14 @@ def test_the_first_claim_writes_the_note_and_the_next_read_it() -> None:
 def version_1(store: Store, organisation: str = "") -> None:
     store.put(keys.PROBE, b'{"probe":"0011223344556677"}\n')
     note = {"format": "turnkeeper.archive/1", "created": "2026-01-01T00:00:00.000Z"}
-    store.put(ARCHIVE, msgspec.json.encode(note | ({"organisation": organisation} if organisation else {})))
+    store.put(MARKER, msgspec.json.encode(note | ({"organisation": organisation} if organisation else {})))
 
 
 def test_version_1_is_read_as_it_is_and_marked_by_the_first_write() -> None:
     store, clock = memory(), ManualClock()
     version_1(store, "org-1")
     before = {key: store.get(key) for key in store.list("")}
-    found = metadata.read_layout(store)
+    found = metadata.read_metadata(store)
     assert found
     assert (found.format, found.id) == ("turnkeeper.archive/1", "")
     assert {key: store.get(key) for key in store.list("")} == before
@@ -67,7 +69,7 @@ def test_version_1_is_read_as_it_is_and_marked_by_the_first_write() -> None:
     marked = metadata.claim(store, clock)
     assert (marked.format, marked.created, marked.organisation) == (metadata.FORMAT, found.created, "org-1")
     assert re.fullmatch("[0-9a-f]{32}", marked.id)
-    assert metadata.read_layout(store) == marked
+    assert metadata.read_metadata(store) == marked
     assert metadata.claim(store, clock, "org-1") == marked
 
 
@@ -79,7 +81,7 @@ def test_two_that_mark_an_archive_at_once_agree_on_its_id(*, probe: bool) -> Non
         inner.delete(keys.PROBE)
 
     def late(key: str, data: bytes, **more: Any) -> None:
-        if key == ARCHIVE and not other:
+        if key == MARKER and not other:
             other.append(metadata.claim(inner, clock))
         inner.put(key, data, **more)
 
@@ -102,7 +104,7 @@ def test_of_two_first_claims_one_stands() -> None:
     inner, clock = memory(), ManualClock()
 
     def too_late(key: str, data: bytes, **more: Any) -> None:
-        if key == ARCHIVE and inner.size(key) is None:
+        if key == MARKER and inner.size(key) is None:
             inner.put(key, b'{"format":"turnkeeper.archive/1","created":"then","organisation":"theirs"}')
             raise Conflict("stored already")
         inner.put(key, data, **more)
@@ -113,17 +115,17 @@ def test_of_two_first_claims_one_stands() -> None:
 
 def test_a_newer_archive_asks_for_an_upgrade() -> None:
     store = memory()
-    store.put(ARCHIVE, b'{"format":"turnkeeper.archive/3","created":"x","more":1}')
+    store.put(MARKER, b'{"format":"turnkeeper.archive/3","created":"x","more":1}')
     with pytest.raises(StoreRefused) as caught:
-        metadata.read_layout(store)
+        metadata.read_metadata(store)
     assert "pip install -U" in caught.value.hint
 
 
 def test_what_is_no_note_is_refused() -> None:
     store = memory()
-    store.put(ARCHIVE, b"hello")
+    store.put(MARKER, b"hello")
     with pytest.raises(StoreRefused):
-        metadata.read_layout(store)
+        metadata.read_metadata(store)
 
 
 def test_a_store_that_ignores_conditions_is_found_out_before_anything_is_kept() -> None:
@@ -131,7 +133,7 @@ def test_a_store_that_ignores_conditions_is_found_out_before_anything_is_kept() 
     with pytest.raises(StoreRefused) as caught:
         metadata.claim(store, ManualClock())
     assert "If-None-Match" in str(caught.value)
-    assert store.size(ARCHIVE) is None
+    assert store.size(MARKER) is None
 
 
 def test_a_probe_of_a_good_store_finds_everything_in_order(store: Store, s3_settings: StoreSettings) -> None:

@@ -17,12 +17,12 @@ import turnkeeper as tk
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.archive.manifest import Input, Manifest
-from turnkeeper.archive.metadata import FORMAT, FORMAT_1, read_layout
+from turnkeeper.archive.metadata import FORMAT, FORMAT_1, read_metadata
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
 from turnkeeper.spool import Spool
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.keys import MARKER
 
 DATA = Path(__file__).parents[2] / "data"
 EARLIER = ["archive-1", "archive-1b"]
@@ -52,7 +52,7 @@ def test_it_is_opened_verified_read_and_reported_as_it_is(folder: Path, tmp_path
     for conversation in done:
         assert len(json.loads(archive.transcript(conversation).read())["transcript"]) > 5
         assert archive.summary(conversation)["storage_location"] == f"{archive.url}/transcripts/{conversation}.json"
-    layout = read_layout(archive.store)
+    layout = read_metadata(archive.store)
     assert layout
     assert layout.format == FORMAT_1
     assert files(folder) == before
@@ -83,12 +83,12 @@ def test_an_unchanged_call_stays_where_it_is_and_the_archive_is_marked(folder: P
     before = files(folder)
     archive = Archive(str(folder), clock=ManualClock())
     for manifest in list(archive.manifests()):
-        kept = archive.keep(manifest.conversation, bodies(folder, manifest), new=new)
+        kept = archive.commit(manifest.conversation, bodies(folder, manifest), new=new)
         assert not kept.changed
         assert kept.key == f"transcripts/{manifest.conversation}.json"
     after = files(folder)
-    note = json.loads(after.pop(ARCHIVE))
-    old = json.loads(before.pop(ARCHIVE))
+    note = json.loads(after.pop(MARKER))
+    old = json.loads(before.pop(MARKER))
     assert (note["format"], note["created"], len(note["id"])) == (FORMAT, old["created"], 32)
     assert {key: data for key, data in after.items() if not key.startswith(keys.STATES)} == {
         key: data for key, data in before.items() if not key.startswith(keys.STATES)
@@ -100,10 +100,10 @@ def test_a_call_moves_when_it_changes_and_the_others_stay(folder: Path) -> None:
     first = next(iter(archive.conversations()))
     spool = Spool()
     spool.write(b'{"status": "unknown"}')
-    archive.keep(first, [FetchedBody(spool.seal(), "media")])
+    archive.commit(first, [FetchedBody(spool.seal(), "media")])
     manifest = archive.manifest(first)
     assert manifest
-    archive.keep(first, bodies(folder, next(one for one in _generations(folder, first) if one.state == "done")))
+    archive.commit(first, bodies(folder, next(one for one in _generations(folder, first) if one.state == "done")))
     assert [moved for _, moved in sorted(legacy(archive).items())] == [False, True, True, True]
     assert archive.transcript(first).read() == (folder / f"transcripts/{first}.json").read_bytes()
     assert list(Verification(archive.store)) == []

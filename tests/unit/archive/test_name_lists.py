@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from turnkeeper.archive.name_lists import KnownNames
+from turnkeeper.archive.name_lists import NameCache
 from turnkeeper.errors import Unread
 
 
@@ -30,7 +30,7 @@ class Counted:
 
 
 def test_lists_are_read_once_and_joined() -> None:
-    known = KnownNames()
+    known = NameCache()
     users, queues = Counted({"u": "Ada"}), Counted({"q": "Billing"})
     for _ in range(3):
         assert known.joined({"1": users, "2": queues}) == {"u": "Ada", "q": "Billing"}
@@ -40,7 +40,7 @@ def test_lists_are_read_once_and_joined() -> None:
 
 
 def test_what_is_no_list_is_said_and_not_remembered() -> None:
-    known = KnownNames()
+    known = NameCache()
     with pytest.raises(Unread):
         known.joined({"1": Counted({"u": "Ada"}), "2": Counted(None)})
     assert known.joined({"1": Counted({"u": "Ada"})}) == {"u": "Ada"}

@@ -13,7 +13,6 @@ import pytest
 from moto.server import ThreadedMotoServer
 from tests.unit.small_calls import contents, keep, transcript, view_key
 
-from turnkeeper.archive.copying import copy
 from turnkeeper.archive.reread import reread
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
@@ -21,7 +20,7 @@ from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.key_listing import BadKey, KeyListing, ListDeadline, Listed
+from turnkeeper.storage.key_listing import KeyListing, ListDeadline, ListedObject, UnlistableKey
 from turnkeeper.storage.object_store import Store, open_store
 
 
@@ -218,7 +217,7 @@ def test_stray_keys_and_markers_stop_nothing(moto: Moto, tmp_path: Path) -> None
     # Of those in one folder that cannot be listed, the first is named.
     assert found(store) == sorted(("stray", key) for key in ODD if key != "raw//")
     keep(store, "call-3")
-    assert copy(archive, str(tmp_path / "copy")) == len(list(store.list("")))
+    assert archive.copy_to(str(tmp_path / "copy")) == len(list(store.list("")))
     assert archive.erase(["call-1"]).erasures[0].keys == 5
     assert [key for key in moto.listed() if key.startswith("odd/") and "//" in key]
 
@@ -237,22 +236,22 @@ class Pages:
     def __init__(self, *pages: list[str], endless: bool = False) -> None:
         self._pages, self._endless = pages, endless
 
-    def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+    def pages(self, folder: str, after: str) -> Iterator[list[ListedObject]]:
         while True:
             for page in self._pages:
                 inside = [key for key in page if key.startswith(f"{folder}/" if folder else "") and key > after]
                 bad = next((key for key in inside if "//" in key), None)
                 if bad:
-                    raise BadKey(bad)
+                    raise UnlistableKey(bad)
                 yield [(key, 1) for key in inside]
             if not self._endless:
                 return
 
-    def children(self, folder: str) -> tuple[list[Listed], list[str]]:
+    def children(self, folder: str) -> tuple[list[ListedObject], list[str]]:
         start = f"{folder}/" if folder else ""
         inside = [key.removeprefix(start) for page in self._pages for key in page if key.startswith(start)]
         if any(key.startswith("/") for key in inside):
-            raise BadKey(f"{start}/x")
+            raise UnlistableKey(f"{start}/x")
         objects = [(f"{start}{key}", 1) for key in inside if "/" not in key]
         return objects, sorted({f"{start}{key.partition('/')[0]}" for key in inside if "/" in key})
 
@@ -294,7 +293,7 @@ class Hiccups(Pages):
         super().__init__(*pages)
         self._asked = 0
 
-    def pages(self, folder: str, after: str) -> Iterator[list[Listed]]:
+    def pages(self, folder: str, after: str) -> Iterator[list[ListedObject]]:
         self._asked += 1
         for number, page in enumerate(super().pages(folder, after)):
             if self._asked % 2 and (number or len(page) < 1000):
@@ -314,23 +313,23 @@ def test_a_listing_that_does_not_come_back_ends_and_is_not_asked_for_twice() -> 
     """K8: empty pages, each with a token to go on by, on which the client never comes back."""
     deadline, honest = ListDeadline(0.05), threading.Event()
     with pytest.raises(Unavailable, match="does not end"):
-        deadline.answer(honest.wait, "raw")
+        deadline.call(honest.wait, "raw")
     with pytest.raises(Unavailable, match="does not end"):
-        deadline.answer(lambda: ["raw/1/2.json"], "raw")
+        deadline.call(lambda: ["raw/1/2.json"], "raw")
     honest.set()
     for thread in threading.enumerate():
         if thread.name == "list":
             thread.join()
-    assert deadline.answer(lambda: ["raw/1/2.json"], "raw") == ["raw/1/2.json"]
+    assert deadline.call(lambda: ["raw/1/2.json"], "raw") == ["raw/1/2.json"]
 
 
-@pytest.mark.parametrize("cause", [TimeoutError(), BadKey("raw//x")])
+@pytest.mark.parametrize("cause", [TimeoutError(), UnlistableKey("raw//x")])
 def test_what_a_client_raises_while_it_lists_is_raised(cause: Exception) -> None:
     def ask() -> None:
         raise cause
 
     with pytest.raises(type(cause)) as caught:
-        ListDeadline(60).answer(ask, "raw")
+        ListDeadline(60).call(ask, "raw")
     assert caught.value is cause
 
 
@@ -362,7 +361,7 @@ def test_ids_that_differ_by_case_are_found_where_the_store_ignores_it(*, new: bo
     kept = keep(store, "call-a")
     archive = Archive(store, clock=ManualClock())
     with pytest.raises(Unread, match="capital letters") as caught:
-        archive.keep("CALL-A", [transcript("CALL-A", "other words")], new=new)
+        archive.commit("CALL-A", [transcript("CALL-A", "other words")], new=new)
     assert caught.value.hint
     assert archive.manifest("call-a") == kept.manifest
     with pytest.raises(Unread):

@@ -57,7 +57,7 @@ def test_an_erased_conversation_is_not_kept_again_nor_rebuilt(store: Store) -> N
     archive.prepare()
     Tombstones(store).put("call-1", NOW)
     with pytest.raises(Erased) as caught:
-        archive.keep("call-1", [transcript("call-1")])
+        archive.commit("call-1", [transcript("call-1")])
     assert caught.value.exit_code == 4
     assert "tombstones" in caught.value.hint
     with pytest.raises(Erased):

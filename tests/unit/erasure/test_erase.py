@@ -33,16 +33,17 @@ from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
 from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
-from turnkeeper.erasure.erase import Eraser, Proof
-from turnkeeper.erasure.expire import expire, read_age
-from turnkeeper.erasure.scrub_reports import without
+from turnkeeper.erasure.erase import Eraser
+from turnkeeper.erasure.expire import expire, parse_age
+from turnkeeper.erasure.proof import Proof
+from turnkeeper.erasure.scrub_reports import scrub_document
 from turnkeeper.errors import Erased, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.keys import INCOMING
 from turnkeeper.storage.object_store import Store, open_store
-from turnkeeper.storage.versions import History, history
+from turnkeeper.storage.versions import Versioning, detect_versioning
 
-NOTHING_KEPT = History(kept=False)
+NOTHING_KEPT = Versioning(keeps_versions=False)
 
 
 @pytest.fixture
@@ -288,7 +289,7 @@ def test_what_was_kept_while_it_was_erased_goes_when_erasures_are_finished(store
 def test_an_expiry_that_finishes_another_erasure_tells_the_index_of_both(quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
     for name, day in (("old", "2025-11-01"), ("asked", "2026-10-30")):
-        archive.keep(name, [transcript(name), details(name, f"{day}T10:00:00.000Z")])
+        archive.commit(name, [transcript(name), details(name, f"{day}T10:00:00.000Z")])
         Index(quick).commit(day, [CallState(conversation=name, state="done", generation=1)])
     PendingErasures(quick).put("asked", ManualClock().now(), "request")
     proof = archive.expire(timedelta(days=365))
@@ -324,7 +325,7 @@ def test_run_reports_no_longer_name_it(quick: Store) -> None:
 
 def test_json_lines_lose_the_lines_that_name_it() -> None:
     lines = b'{"conversation":"call-1"}\n{"conversation":"call-2"}\nnot json call-1\n'
-    assert without(lines, ["call-1"]) == b'{"conversation":"call-2"}\nnot json call-1\n'
+    assert scrub_document(lines, ["call-1"]) == b'{"conversation":"call-2"}\nnot json call-1\n'
 
 
 JSON = st.recursive(
@@ -338,7 +339,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_document_names_it_afterwards(document: object) -> None:
     data = json.dumps(document).encode()
-    cleaned = without(data, ["call-1"])
+    cleaned = scrub_document(data, ["call-1"])
     assert b"call-1" not in cleaned
     json.loads(cleaned)
     if b"call-1" not in data:
@@ -354,7 +355,7 @@ def test_tables_are_said_to_be_not_covered(quick: Store) -> None:
 
 def test_a_store_that_cannot_be_asked_gives_no_proof(quick: Store) -> None:
     keep(quick, "call-1")
-    proof = Eraser(quick, ManualClock(), History(None, "cannot be asked", "Ask.")).erase(["call-1"], "conversation")
+    proof = Eraser(quick, ManualClock(), Versioning(None, "cannot be asked", "Ask.")).erase(["call-1"], "conversation")
     assert (proof.proven, proof.versioning, proof.erasures[0].state) == (False, "unknown", "unproven")
     assert proof.erasures[0].why == "cannot be asked"
     assert not [key for key in outside(quick) if "call-1" in key]
@@ -396,7 +397,7 @@ def test_a_customers_calls_are_found_and_only_those(store: Store) -> None:
     keep(store, "call-3", direction="outbound", ani="tel:+18005550100", dnis="tel:+49 170 12345678")
     keep(store, "call-4", ani="tel:017012345678")
     archive = Archive(store, clock=ManualClock())
-    archive.keep("call-5", [transcript("call-5")])
+    archive.commit("call-5", [transcript("call-5")])
     found = {match.conversation: match.how for match in archive.matches(ani="0049 170 123456-78")}
     assert found == {"call-1": "found", "call-3": "found", "call-4": "similar", "call-5": "unsearched"}
     contact = {match.conversation: match.how for match in archive.matches(external_contact="contact-1")}
@@ -414,7 +415,7 @@ def test_calls_expire_by_their_own_day(store: Store) -> None:
     clock = ManualClock()  # 2026-11-02
     archive = Archive(store, clock=clock)
     for name, started in (("old", "2025-11-01T23:59:59.000Z"), ("edge", "2025-11-02T00:00:00.000Z")):
-        archive.keep(name, [transcript(name), details(name, started)])
+        archive.commit(name, [transcript(name), details(name, started)])
     keep(store, "young")
     plan = archive.expire(timedelta(days=365), dry_run=True)
     assert [erasure.conversation for erasure in plan.erasures] == ["old"]
@@ -429,11 +430,11 @@ def test_calls_expire_by_their_own_day(store: Store) -> None:
 
 def test_the_index_and_the_transcript_know_the_day_too(quick: Store) -> None:
     archive = Archive(quick, clock=ManualClock())
-    archive.keep("bare", [transcript("bare")])  # its own times: 2026-09-21
+    archive.commit("bare", [transcript("bare")])  # its own times: 2026-09-21
     turn = {"start_time": 0.1, "end_time": 1.5, "text": "x", "speaker_id": "p1", "confidence": 0.9}
     for name in ("indexed", "undated"):
         body = spool({"conversation": name, "participants": [{"id": "p1", "role": "agent"}], "transcript": [turn]})
-        archive.keep(name, [FetchedBody(body, "media")])
+        archive.commit(name, [FetchedBody(body, "media")])
     Index(quick).commit("2026-09-20", [CallState(conversation="indexed", state="done", generation=1)])
     proof = archive.expire(timedelta(days=30))
     assert sorted(erasure.conversation for erasure in proof.erasures) == ["bare", "indexed"]
@@ -452,13 +453,13 @@ def test_what_a_crash_left_without_a_manifest_expires_too(quick: Store) -> None:
 
 @pytest.mark.parametrize(("text", "days"), [("365d", 365), ("52w", 364), (" 1D ", 1)])
 def test_ages(text: str, days: int) -> None:
-    assert read_age(text).days == days
+    assert parse_age(text).days == days
 
 
 @pytest.mark.parametrize("text", ["", "0d", "-1d", "365", "1y", "1.5d", "d", "999999d", "1d2w"])
 def test_no_age(text: str) -> None:
     with pytest.raises(Misconfigured):
-        read_age(text)
+        parse_age(text)
 
 
 def test_less_than_a_day_is_refused(quick: Store) -> None:
@@ -467,14 +468,14 @@ def test_less_than_a_day_is_refused(quick: Store) -> None:
 
 
 def test_what_each_store_keeps_of_deleted_objects_is_known(store: Store) -> None:
-    assert history(store).kept is False
+    assert detect_versioning(store).keeps_versions is False
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/calls", "az://account/container/calls"])
 def test_what_cannot_be_asked_is_unknown_and_leaves_no_note_behind(quick: Store, url: str) -> None:
     keep(quick, "call-1")
     quick.url = url  # type: ignore[misc]
-    assert history(quick).kept is None
+    assert detect_versioning(quick).keeps_versions is None
     proof = Archive(quick, clock=ManualClock()).erase(["call-1"])
     assert (proof.proven, proof.erasures[0].state, proof.versioning) == (False, "unproven", "unknown")
     assert url.partition(":")[0] in proof.erasures[0].why

@@ -30,7 +30,7 @@ from turnkeeper.errors import Denied, Erased
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
 from turnkeeper.storage.object_store import Store, open_store
-from turnkeeper.storage.versions import Bucket, History, Version, history
+from turnkeeper.storage.versions import ObjectVersion, VersionedBucket, Versioning, detect_versioning
 
 Make = Callable[..., "Place"]
 
@@ -236,10 +236,10 @@ def visible(place: Place) -> dict[str, bytes]:
     return {key: place.store.get(key) for key in place.store.list("") if keys.conversation_of(key) == "call-1"}
 
 
-class DyingBucket(Bucket):
+class DyingBucket(VersionedBucket):
     """A process that ends after it deleted so many versions."""
 
-    def __init__(self, bucket: Bucket, left: int) -> None:
+    def __init__(self, bucket: VersionedBucket, left: int) -> None:
         self.__dict__ |= bucket.__dict__
         self._left = left
 
@@ -258,9 +258,9 @@ def test_a_crash_among_the_versions_is_finished_by_the_next_erasure(place: Make,
     here = place()
     busy(here)
     before = visible(here)
-    known = history(here.store)
+    known = detect_versioning(here.store)
     assert known.bucket
-    dying = History(kept=True, bucket=DyingBucket(known.bucket, left))
+    dying = Versioning(keeps_versions=True, bucket=DyingBucket(known.bucket, left))
     with pytest.raises(Killed):
         Eraser(here.store, ManualClock(), dying).erase(["call-1"], "conversation")
     assert Tombstones(here.store).has("call-1")
@@ -276,7 +276,7 @@ def test_a_crash_among_the_deletions_is_finished_by_the_next_erasure(place: Make
     busy(here)
     dying: Any = Failing(here.store, "delete", left)
     with pytest.raises(Killed):
-        Eraser(dying, ManualClock(), history(here.store)).erase(["call-1"], "conversation")
+        Eraser(dying, ManualClock(), detect_versioning(here.store)).erase(["call-1"], "conversation")
     assert Archive(here.store, clock=ManualClock()).erase([]).proven
     assert here.versions("call-1") == []
 
@@ -324,7 +324,9 @@ class Refusing:
 def test_an_identity_that_may_not_delete_versions_is_told_what_it_needs(place: Make) -> None:
     here = place()
     keep(here.store, "call-1")
-    known = History(kept=True, bucket=Bucket(Refusing(here.client, "delete_objects"), here.bucket, "calls/one"))
+    known = Versioning(
+        keeps_versions=True, bucket=VersionedBucket(Refusing(here.client, "delete_objects"), here.bucket, "calls/one")
+    )
     with pytest.raises(Denied) as caught:
         Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
     assert "s3:DeleteObjectVersion" in caught.value.hint
@@ -341,26 +343,26 @@ def test_a_refusal_without_a_lock_is_no_lock(place: Make) -> None:
                 return getattr(self._client, name)
             return lambda Delete, **_: {"Errors": [{**one, "Code": "AccessDenied"} for one in Delete["Objects"]]}  # noqa: N803
 
-    bucket = Bucket(Silent(here.client, ""), here.bucket, "calls/one")
+    bucket = VersionedBucket(Silent(here.client, ""), here.bucket, "calls/one")
     with pytest.raises(Denied):
         bucket.delete(list(bucket.versions("transcripts/call-1/")))
 
 
 def test_a_bucket_that_may_not_be_asked_is_unknown(local_s3: LocalS3, s3_settings: StoreSettings) -> None:
     wrong = StoreSettings.from_environment({**s3_settings.variables, "AWS_SECRET_ACCESS_KEY": "wrong-secret-value"})
-    found = history(open_store("s3://kept/x", wrong))
-    assert found.kept is None
-    assert "s3:GetBucketVersioning" in found.mend
+    found = detect_versioning(open_store("s3://kept/x", wrong))
+    assert found.keeps_versions is None
+    assert "s3:GetBucketVersioning" in found.hint
     assert "wrong-secret" not in f"{found}"
-    missing = history(open_store("s3://no-such-bucket/x", s3_settings))
-    assert missing.kept is None
+    missing = detect_versioning(open_store("s3://no-such-bucket/x", s3_settings))
+    assert missing.keeps_versions is None
 
 
 def test_a_key_that_continues_another_is_not_its_version(place: Make) -> None:
     here = place()
     for name in ("call", "call.json", "call-1"):
         keep(here.store, name)
-    bucket = history(here.store).bucket
+    bucket = detect_versioning(here.store).bucket
     assert bucket
     key = view_key(here.store, "transcripts/call.json")
     assert {version.key for version in bucket.versions(key)} == {key}
@@ -380,7 +382,7 @@ def test_uploads_that_may_not_be_looked_for_leave_a_doubt(place: Make) -> None:
                 raise botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied"}}, name)
             return self._client.get_paginator(name)
 
-    known = History(kept=True, bucket=Bucket(Blind(here.client, ""), here.bucket, "calls/one"))
+    known = Versioning(keeps_versions=True, bucket=VersionedBucket(Blind(here.client, ""), here.bucket, "calls/one"))
     proof = Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
     assert (proof.proven, proof.erasures[0].state) == (False, "unproven")
     assert "uploads" in proof.erasures[0].why
@@ -391,12 +393,12 @@ def test_a_writer_that_does_not_stop_leaves_a_doubt(place: Make) -> None:
     here = place()
     keep(here.store, "call-1")
 
-    class Writing(Bucket):
+    class Writing(VersionedBucket):
         def delete(self, versions: Any) -> Any:
             here.store.put("transcripts/call-1.json", secrets.token_bytes(8))
             return super().delete(versions)
 
-    known = History(kept=True, bucket=Writing(here.client, here.bucket, "calls/one"))
+    known = Versioning(keeps_versions=True, bucket=Writing(here.client, here.bucket, "calls/one"))
     proof = Eraser(here.store, ManualClock(), known).erase(["call-1"], "conversation")
     assert (proof.proven, proof.erasures[0].state) == (False, "unproven")
     assert "still writing" in proof.erasures[0].why
@@ -413,6 +415,6 @@ def test_many_versions_are_deleted_in_batches() -> None:
             return {}
 
     client = Counting()
-    versions = [Version(f"raw/c/l/{number}", "v", marker=False, latest=True) for number in range(2500)]
-    assert Bucket(client, "b", "p").delete(versions) == []
+    versions = [ObjectVersion(f"raw/c/l/{number}", "v", marker=False, latest=True) for number in range(2500)]
+    assert VersionedBucket(client, "b", "p").delete(versions) == []
     assert client.sizes == [1000, 1000, 500]

@@ -42,13 +42,13 @@ EMPTY = [b"", b"null", b"[]", b"{}", b' { "transcripts" : [] } ']
 async def test_an_empty_transcript_of_a_fresh_call_is_asked_for_again(body: bytes) -> None:
     """K8: {"transcripts":[]}, null, [] behind a fresh speech link."""
     world = here(a=body)
-    first = await world.visit(CALL)
+    first = await world.process(CALL)
     assert (first.call.state, first.call.generation) == ("absent", 0)
     assert ("absent", False) in legs(first.call).values()
     assert first.due is not None
     world.platform.bodies.clear()  # type: ignore[attr-defined]
     world.clock.advance(HOUR)
-    later = await world.visit(first.call)
+    later = await world.process(first.call)
     assert (later.call.state, legs(later.call)["a"]) == ("done", ("done", True))
 
 
@@ -57,12 +57,12 @@ async def test_an_empty_transcript_of_an_old_call_is_absent_with_its_reason(body
     """K8: a body without any transcript, of a call older than a day: done, no turns, exit 0, never asked for again."""
     world = here(a=body)
     world.clock.advance(3 * 86_400)
-    outcome = await world.visit(CALL)
+    outcome = await world.process(CALL)
     assert (outcome.call.state, outcome.call.reason) == ("absent", "the transcript is empty")
     assert outcome.due is not None
     while outcome.due is not None:
         world.clock.advance(outcome.due / 1000 - world.clock.now().timestamp())
-        outcome = await world.visit(outcome.call)
+        outcome = await world.process(outcome.call)
     assert (outcome.call.state, outcome.call.generation, legs(outcome.call)["a"]) == ("absent", 0, ("absent", True))
 
 
@@ -71,7 +71,7 @@ async def test_a_transcript_in_which_nobody_spoke_is_done() -> None:
     silent = {"conversationId": "c1", "communicationId": "a", "transcripts": [{"phrases": []}]}
     world = here(a=json.dumps(silent).encode())
     world.clock.advance(86_400)
-    last = await world.visit(CALL)
+    last = await world.process(CALL)
     assert (last.call.state, last.call.generation, last.due) == ("done", 1, None)
     assert last.empty
 
@@ -81,7 +81,7 @@ async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:
     world = here(a=b"[]")
     world.platform.legs = {"a": True, "b": True}  # type: ignore[misc]
     world.platform.files.add("b")
-    first = await world.visit(CALL)
+    first = await world.process(CALL)
     assert legs(first.call) == {"a": ("absent", False), "b": ("done", True)}
 
 
@@ -89,25 +89,25 @@ async def test_an_empty_leg_beside_a_full_one_is_asked_for_again() -> None:
 async def test_a_body_that_cannot_be_read_is_kept_and_asked_for_again(body: bytes) -> None:
     """K8: after an attack an honest run brings the archive to the truth."""
     world = here(a=body)
-    first = await world.visit(CALL)
+    first = await world.process(CALL)
     assert (first.call.state, legs(first.call)["a"]) == ("unread", ("unread", False))
     assert first.due is not None
     world.clock.advance(2 * HOUR)
-    same = await world.visit(first.call)
-    assert (same.call.state, same.call.generation, same.arrived) == ("unread", 1, 0)
+    same = await world.process(first.call)
+    assert (same.call.state, same.call.generation, same.transcripts) == ("unread", 1, 0)
     assert same.due is not None
     world.platform.bodies.clear()  # type: ignore[attr-defined]
     world.clock.advance(5 * HOUR)
-    later = await world.visit(same.call)
+    later = await world.process(same.call)
     assert (later.call.state, later.call.generation, legs(later.call)["a"]) == ("done", 2, ("done", True))
 
 
 async def test_it_is_asked_for_eleven_times_at_most() -> None:
     world = here(a=b"<html>")
-    outcome = await world.visit(CALL)
+    outcome = await world.process(CALL)
     while outcome.due is not None:
         world.clock.advance(outcome.due / 1000 - world.clock.now().timestamp())
-        outcome = await world.visit(outcome.call)
+        outcome = await world.process(outcome.call)
     assert (outcome.call.state, legs(outcome.call)["a"]) == ("unread", ("unread", True))
     assert world.platform.links().count("a") <= 12
 

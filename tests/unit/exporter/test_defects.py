@@ -1,4 +1,4 @@
-"""Exceptions that nobody expected, raised at every call that one visit makes through its doors: it alone fails."""
+"""Exceptions that nobody expected, raised at every call through the doors for one conversation: it alone fails."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.unit.exporter.test_worker import CALL, DAY, Here, Platform
+from tests.unit.exporter.test_worker import CALL, DAY, Here, Platform, exported
 
 from turnkeeper.archive.archive import Archive, CommitResult
 from turnkeeper.archive.index import CallState
 from turnkeeper.archive.reread import reread
 from turnkeeper.errors import Defect, TurnkeeperError
-from turnkeeper.exporter.engine import Exporter
 from turnkeeper.exporter.feed import WindowBatch
 from turnkeeper.exporter.get import export_conversation
 from turnkeeper.exporter.ledger import DueConversation, Ledger, NewConversation
+from turnkeeper.exporter.pipeline import Pipeline
 from turnkeeper.exporter.schedule import Schedule
 from turnkeeper.exporter.worker import Outcome, Worker
 
@@ -92,35 +92,35 @@ async def nothing_listed(_: CallState) -> frozenset[str] | None:
     return None
 
 
-def visitor(trap: Trap) -> Worker:
+def worker(trap: Trap) -> Worker:
     here = Here(Platform({"a": True, "b": True}, {"a", "b"}))
     archive: Any = Trapped(Archive(_store(here, trap), clock=here.clock), trap)
     door: Any = Trapped(here.door, trap)
     clock: Any = Trapped(here.clock, trap)
-    return Worker(door, archive, Schedule(), clock, nothing_listed)
+    return Worker(Pipeline(door, archive), Schedule(), clock, nothing_listed)
 
 
 def _store(here: Here, trap: Trap) -> Any:
     return Trapped(here.archive.store, trap)
 
 
-async def visited(trap: Trap) -> Outcome:
-    return await visitor(trap).visit(DueConversation(CALL, DAY, 0))
+async def processed(trap: Trap) -> Outcome:
+    return await worker(trap).process(DueConversation(CALL, DAY, 0))
 
 
-async def test_a_clean_visit_goes_through_every_door() -> None:
+async def test_a_clean_conversation_goes_through_every_door() -> None:
     trap = Trap()
-    assert (await visited(trap)).call.state == "done"
-    assert {"now", "details", "ask", "keep", "put", "put_stream", "list"} <= set(trap.calls)
+    assert (await processed(trap)).call.state == "done"
+    assert {"now", "details", "ask", "commit", "put", "put_stream", "list"} <= set(trap.calls)
 
 
 @pytest.mark.parametrize("kind", EXCEPTIONS, ids=lambda kind: kind.__name__)
 async def test_each_exception_at_every_call_costs_that_conversation_only(kind: type[Exception]) -> None:
     """K2: any exception that is not ours in one visit."""
     clean = Trap()
-    await visited(clean)
+    await processed(clean)
     for at, name in enumerate(clean.calls):
-        outcome = await visited(Trap(at, made(kind)))
+        outcome = await processed(Trap(at, made(kind)))
         error = outcome.error
         # Some are expected where they come up, and then they are ours already.
         assert isinstance(error, TurnkeeperError) or outcome.call.state == "done", (name, outcome)
@@ -136,7 +136,7 @@ async def test_each_exception_at_every_call_costs_that_conversation_only(kind: t
 async def test_an_interrupt_is_none_of_these(kind: type[BaseException]) -> None:
     """K2: KeyboardInterrupt excepted."""
     with pytest.raises(kind):
-        await visited(Trap(1, kind()))
+        await processed(Trap(1, kind()))
 
 
 class PoisonedPlatform:
@@ -174,7 +174,8 @@ async def test_the_others_go_on_and_the_report_keeps_the_place(ledger: Ledger) -
     """K2: 199 others never visited."""
     here = Here(Platform({"a": True}, {"a"}))
     broken: Any = PoisonedPlatform(here.door, ValueError("year 10000 is out of range"))
-    report = await Exporter(broken, here.archive, ledger, clock=here.clock).run(three())
+    here.door = broken
+    report = await exported(here.exporter(ledger), three())
     assert (report.ended, report.visited, report.failed) == ("done", 3, 1)
     (failure,) = report.failures
     assert (failure.conversation, failure.error) == ("c2", "Defect")
@@ -193,7 +194,7 @@ async def test_a_listing_that_breaks_leaves_its_window_open_and_visits_what_was_
             yield batch
         raise RecursionError
 
-    report = await Exporter(here.door, here.archive, ledger, clock=here.clock).run(feed)
+    report = await exported(here.exporter(ledger), feed)
     assert (report.visited, report.unlisted, report.partial) == (3, 1, True)
     assert report.failures[-1].error == "Defect"
 

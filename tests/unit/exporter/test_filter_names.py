@@ -11,7 +11,7 @@ import pytest
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Event
-from turnkeeper.exporter.filter_names import resolved
+from turnkeeper.exporter.filter_names import resolve_names
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.settings import PlatformSettings
@@ -42,7 +42,7 @@ def door(names: Mapping[str, str] | None) -> Genesys:
 async def ids(*queues: str, names: Mapping[str, str] | None = QUEUES) -> tuple[str, ...]:
     heard: list[Event] = []
     async with door(names) as platform:
-        return (await resolved(platform, Filters.from_options(queues=queues), heard.append)).queues
+        return (await resolve_names(platform, Filters.from_options(queues=queues), heard.append)).queues
 
 
 async def test_a_name_is_looked_up() -> None:
@@ -62,7 +62,7 @@ async def test_a_name_that_nobody_has_is_refused_with_the_near_ones() -> None:
 async def test_a_deleted_queue_is_taken_by_its_id_and_noted() -> None:
     heard: list[Event] = []
     async with door(QUEUES) as platform:
-        found = await resolved(platform, Filters.from_options(queues=[GONE]), heard.append)
+        found = await resolve_names(platform, Filters.from_options(queues=[GONE]), heard.append)
     assert found.queues == (GONE,)
     assert any("deleted, or the id is mistyped" in getattr(one, "note", "") for one in heard)
 
@@ -76,7 +76,7 @@ async def test_without_the_directory_only_ids_are_taken() -> None:
 
 async def test_users_too_and_divisions_by_id_alone() -> None:
     async with door({"u-1": "Ann Ko"}) as platform:
-        found = await resolved(platform, Filters.from_options(users=["ann ko"], divisions=[GONE]), lambda _: None)
+        found = await resolve_names(platform, Filters.from_options(users=["ann ko"], divisions=[GONE]), lambda _: None)
         assert (found.users, found.divisions) == (("u-1",), (GONE,))
         with pytest.raises(Misconfigured, match="no division's id"):
-            await resolved(platform, Filters.from_options(divisions=["Home"]), lambda _: None)
+            await resolve_names(platform, Filters.from_options(divisions=["Home"]), lambda _: None)

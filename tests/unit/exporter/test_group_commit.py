@@ -11,8 +11,7 @@ import pytest
 from turnkeeper.archive.index import CallState
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import DiskFull
-from turnkeeper.exporter.group_commit import GroupCommit
-from turnkeeper.exporter.ledger import Ledger, NewConversation, Settlement
+from turnkeeper.exporter.ledger import GroupCommit, Ledger, NewConversation, Settlement
 
 NAMES = [f"call-{number}" for number in range(30)]
 

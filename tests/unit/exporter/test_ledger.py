@@ -178,7 +178,7 @@ class Before(Ledger):
     steps = Ledger.steps[:2]
 
     def put(self, call: CallState, details: bytes) -> None:
-        with self._changing() as db:
+        with self._transaction() as db:
             db.execute(
                 "INSERT INTO calls (conversation, day, state, facts, details, due) VALUES (?, ?, ?, ?, ?, 0)",
                 (call.conversation, DAY, call.state, msgspec.msgpack.encode(call), details),

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.unit.exporter.test_worker import CALL, Here, Platform
+from tests.unit.exporter.test_worker import CALL, Here, Platform, exported
 
 from turnkeeper.archive.index import CallState, Index
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.errors import Unavailable
-from turnkeeper.exporter.engine import Exporter, ExportSettings
+from turnkeeper.exporter.engine import ExportSettings
 from turnkeeper.exporter.feed import WindowBatch
 from turnkeeper.exporter.ledger import Ledger, NewConversation, Outstanding
 from turnkeeper.exporter.publication import Publication
 from turnkeeper.exporter.range import Range
 from turnkeeper.exporter.run import Run
 from turnkeeper.exporter.run_report import Failure, RunReport
-from turnkeeper.exporter.worker import described
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval
 from turnkeeper.payloads.details import Details
@@ -47,9 +47,9 @@ def ledger(here: Here, tmp_path: Path) -> Iterator[Ledger]:
     book.close()
 
 
-async def listed(here: Here, ledger: Ledger, broken: Sequence[int], windows: int = 4) -> Exporter:
+async def listed(here: Here, ledger: Ledger, broken: Sequence[int], windows: int = 4) -> RunReport:
     """A run over so many windows, of which those with the numbers in ``broken`` never answer."""
-    exporter = Exporter(here.door, here.archive, ledger, clock=here.clock)
+    exporter = here.exporter(ledger)
 
     async def feed() -> AsyncGenerator[WindowBatch]:
         for number, (start, stop) in enumerate(WINDOWS[:windows]):
@@ -63,13 +63,12 @@ async def listed(here: Here, ledger: Ledger, broken: Sequence[int], windows: int
             yield WindowBatch(start, stop, last=True, complete=True, found=1)
 
     exporter.listed_until = DAYS[-1]
-    await exporter.run(feed)
-    return exporter
+    return await exported(exporter, feed)
 
 
 async def test_one_window_that_fails_is_left_open_and_the_others_are_listed(here: Here, ledger: Ledger) -> None:
     """K8: 200 with any JSON object that has no conversations: the day is closed for ever."""
-    report = (await listed(here, ledger, [1])).report
+    report = await listed(here, ledger, [1])
     assert (report.ended, report.found, report.unlisted) == ("done", 3, 1)
     assert report.partial
     assert report.failures[-1].message.startswith(f"{DAYS[1]} to {DAYS[2]} was not listed")
@@ -81,7 +80,7 @@ async def test_one_window_that_fails_is_left_open_and_the_others_are_listed(here
         for window in Index(here.archive.store).windows()
     }
     assert proofs == {DAYS[0]: (True, 1), DAYS[2]: (True, 1), DAYS[3]: (True, 1)}
-    again = (await listed(here, ledger, [])).report
+    again = await listed(here, ledger, [])
     assert (again.found, again.unlisted) == (1, 0)
 
 
@@ -100,7 +99,7 @@ async def test_a_window_that_came_short_is_in_the_report(here: Here, ledger: Led
         yield WindowBatch(*WINDOWS[0], (NewConversation(CALL),))
         yield WindowBatch(*WINDOWS[0], last=True, missing=150)
 
-    report = await Exporter(here.door, here.archive, ledger, clock=here.clock).run(feed)
+    report = await exported(here.exporter(ledger), feed)
     assert (report.visited, report.unlisted, report.partial) == (1, 1, True)
     assert "150 conversations more" in report.failures[-1].message
     assert not ledger.window_closed("all", *WINDOWS[0])
@@ -147,7 +146,7 @@ def test_what_stands_failed_counts_where_it_belongs_to_the_range() -> None:
 @pytest.mark.parametrize("end", [253_402_300_800_000, -(10**18), 10**30])
 def test_a_time_outside_the_calendar_is_as_if_absent(end: int) -> None:
     """K8: conversation end in year 9999 with an offset: traceback, archive stuck."""
-    call = described(CALL, Details(conversation="c1", start=end, end=end))
+    call = with_details(CALL, Details(conversation="c1", start=end, end=end))
     assert (call.started_at, call.ended_at) == ("", "")
 
 
@@ -161,9 +160,9 @@ def test_a_report_with_anything_left_out_is_partial() -> None:
 def test_a_conversation_that_fails_twice_in_a_run_is_listed_once_in_its_newest_words(
     here: Here, ledger: Ledger
 ) -> None:
-    upkeep = Publication(here.door, here.archive, ledger, here.clock, every=60)
+    publication = Publication(here.door, here.archive, ledger, here.clock, every=60)
     for message in ("the connection broke", "the body kept breaking off"):
-        upkeep.failed(Failure(conversation="a", error="Unavailable", message=message))
-    assert [one.message for one in upkeep.report.failures] == ["the body kept breaking off"]
-    upkeep.mended("a")
-    assert upkeep.report.failures == []
+        publication.failed(Failure(conversation="a", error="Unavailable", message=message))
+    assert [one.message for one in publication.report.failures] == ["the body kept breaking off"]
+    publication.recovered("a")
+    assert publication.report.failures == []

@@ -12,7 +12,7 @@ from tests.residue import residue
 from turnkeeper.archive.index import CallState, LegState
 from turnkeeper.clock import ManualClock
 from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
-from turnkeeper.erasure.erase import QUEUES, Proof
+from turnkeeper.erasure.proof import QUEUES, Proof
 from turnkeeper.exporter.ledger import Ledger, NewConversation
 from turnkeeper.exporter.queue_erasure import erase_from_queue
 

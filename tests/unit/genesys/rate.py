@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from math import ceil, floor
 
-from turnkeeper.genesys.rate_limit import Pacer, Ticket
+from turnkeeper.genesys.rate_limit import RateLimiter, Ticket
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Asking:
     def __init__(
         self,
         platform: Counted,
-        pacers: Sequence[Pacer],
+        pacers: Sequence[RateLimiter],
         *,
         workers: int = 8,
         delay: Callable[[], tuple[float, float]] = lambda: (0.02, 0.02),

@@ -19,7 +19,7 @@ from turnkeeper.errors import Incomplete, Misconfigured, TooLarge, TurnkeeperErr
 from turnkeeper.events import silent
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.http import Http
-from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.retry import RetryPolicy
 from turnkeeper.settings import BodyLimits, PlatformSettings, RetrySettings
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def download(stream: Endless, limits: BodyLimits, now: Callable[[], float]
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, stream=stream, headers=headers))
     http = Http(PlatformSettings(body=limits), transport, now=now)
     clock, retry = ManualClock(), RetrySettings()
-    downloads = Downloads(http, Patience(retry, clock, silent), retry, clock, silent, body=limits)
+    downloads = Downloads(http, RetryPolicy(retry, clock, silent), retry, clock, silent, body=limits)
 
     async def renew() -> str:
         return "https://store.example/again"

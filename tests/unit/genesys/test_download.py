@@ -24,8 +24,8 @@ from turnkeeper.errors import (
 from turnkeeper.events import Event, Renewed
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.http import Http
-from turnkeeper.genesys.resumable_download import Partial
-from turnkeeper.genesys.retry import Patience
+from turnkeeper.genesys.resumable_download import ResumableBody
+from turnkeeper.genesys.retry import RetryPolicy
 from turnkeeper.settings import PlatformSettings, RetrySettings
 from turnkeeper.spool import Spool
 
@@ -57,7 +57,7 @@ class Storage:
     async def fetch(self, renew: Callable[[], object] | None = None) -> bytes:
         retry = RetrySettings()
         http = Http(PlatformSettings(), httpx2.MockTransport(self.handle))
-        patience = Patience(retry, self.clock, self.events.append)
+        patience = RetryPolicy(retry, self.clock, self.events.append)
         downloads = Downloads(http, patience, retry, self.clock, self.events.append, self.folder)
         spool: Spool = await downloads.fetch("https://store/1?sig=secret", renew or self.renew, key="c1")  # type: ignore[arg-type]
         await http.close()
@@ -230,7 +230,7 @@ async def test_a_range_that_cannot_be_is_no_continuation(sent, range_: str) -> N
 @pytest.mark.parametrize("length", ["9" * 6000, "-1", "1e3", "\u0664", "nonsense"])
 async def test_a_length_that_cannot_be_is_as_if_absent(sent, length: str) -> None:
     """K8: a value that cannot be is as if absent."""
-    assert Partial(None).accepts(200, {"content-length": length})
+    assert ResumableBody(None).accepts(200, {"content-length": length})
     whole = sent(BODY)
     whole.headers.raw[:] = [(b"Content-Length", length.encode())]
     assert await Storage(whole).fetch() == BODY
@@ -293,15 +293,15 @@ async def test_a_200_that_is_no_json_is_kept(sent) -> None:
 def test_any_cuts_give_the_same_bytes(data: bytes, cuts: list[int], packed: bool) -> None:
     wire = gzip.compress(data) if packed else data
     encoded = {"content-encoding": "gzip"} if packed else {}
-    body = Partial(None)
+    body = ResumableBody(None)
     for cut in [*cuts, len(wire)]:
         at = body.received
         placed = {"content-range": f"bytes {at}-{len(wire) - 1}/{len(wire)}"} if at else {}
         length = {"content-length": str(len(wire) - at)}
         assert body.accepts(206 if at else 200, {"etag": '"v"', **encoded, **placed, **length})
         body.add(wire[at : at + cut])
-        if not body.wanting:
+        if not body.missing:
             break
-        body.broke()
+        body.after_break()
     with body.spool.seal() as spool, spool.open() as reader:
         assert reader.read() == data

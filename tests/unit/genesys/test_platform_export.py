@@ -12,8 +12,8 @@ import pytest
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.genesys.platform_export import PlatformExport
 from turnkeeper.payloads.recordings import read_recordings
-from turnkeeper.storage.contract import Store
 from turnkeeper.storage.folder import FolderStore
+from turnkeeper.storage.store import Store
 
 CALL = "4d3c0000-0000-4000-8000-000000000001"
 OTHER = "4d3c0000-0000-4000-8000-000000000002"

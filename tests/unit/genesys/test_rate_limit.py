@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.genesys.rate import Asking, Counted, Trouble
 
-from turnkeeper.genesys.rate_limit import Pacer, is_tenant_limit
+from turnkeeper.genesys.rate_limit import RateLimiter, is_tenant_limit
 
 ALLOWED = st.sampled_from([1, 2, 3, 7, 20, 49, 50, 60, 100, 180, 300])
 PLATFORMS = st.builds(
@@ -27,7 +27,7 @@ def figures(count: int, allowed: int, reset: int) -> dict[str, str]:
     return {f"inin-ratelimit-{name}": str(value) for name, value in told.items()}
 
 
-def ask(pacer: Pacer, now: float, headers: dict[str, str]) -> None:
+def ask(pacer: RateLimiter, now: float, headers: dict[str, str]) -> None:
     assert pacer.wait(now) == 0
     pacer.answered(pacer.claim(now), headers, now)
 
@@ -49,7 +49,7 @@ def test_no_interleaving_of_answers_oversteps_the_limit(
     """Once an answer has said what is allowed, nothing is sent that is refused. Before that nobody can know: where the
     first answers are lost, one request after the other goes out blind, and a limit of one refuses the second."""
     trouble = Trouble(lost=0.02, bare=0.1) if troubled else Trouble()
-    asking = Asking(platform, [Pacer()], workers=workers, delay=jitter(seed, most), trouble=trouble, seed=seed)
+    asking = Asking(platform, [RateLimiter()], workers=workers, delay=jitter(seed, most), trouble=trouble, seed=seed)
     asking.run(4 * platform.window)
     assert platform.refused == asking.blind
     assert troubled or not asking.blind
@@ -63,7 +63,7 @@ def test_no_interleaving_of_answers_oversteps_the_limit(
 @pytest.mark.parametrize("workers", [4, 32])
 def test_one_process_uses_nearly_all(up: bool, aligned: bool, window: float, workers: int) -> None:
     platform = Counted(300, window, up=up, aligned=aligned, phase=0.37)
-    asking = Asking(platform, [Pacer()], workers=workers, delay=jitter(3, 0.08))
+    asking = Asking(platform, [RateLimiter()], workers=workers, delay=jitter(3, 0.08))
     asking.run(0.37 if aligned else 0.0)
     before = platform.count
     asking.run(3 * window + asking.now)
@@ -73,7 +73,7 @@ def test_one_process_uses_nearly_all(up: bool, aligned: bool, window: float, wor
 
 def test_a_lowered_limit_costs_no_more_than_what_is_under_way() -> None:
     platform = Counted(300, 20.0)
-    asking = Asking(platform, [Pacer()], workers=16, delay=jitter(7, 0.5))
+    asking = Asking(platform, [RateLimiter()], workers=16, delay=jitter(7, 0.5))
     asking.run(23)
     assert platform.count > 40
     platform.allowed, under_way = 40, asking.flying
@@ -84,7 +84,7 @@ def test_a_lowered_limit_costs_no_more_than_what_is_under_way() -> None:
 
 def test_a_raised_limit_is_used_at_once() -> None:
     platform = Counted(50, 20.0)
-    asking = Asking(platform, [Pacer()], delay=jitter(7, 0.05))
+    asking = Asking(platform, [RateLimiter()], delay=jitter(7, 0.05))
     asking.run(0.2)
     platform.allowed = 300
     asking.run(15)
@@ -92,7 +92,7 @@ def test_a_raised_limit_is_used_at_once() -> None:
 
 
 def test_windows_roll_over_while_nobody_asks() -> None:
-    platform, pacer = Counted(10, 20.0), Pacer()
+    platform, pacer = Counted(10, 20.0), RateLimiter()
     asking = Asking(platform, [pacer])
     asking.run(5)
     assert (platform.count, platform.refused) == (10, 0)
@@ -105,7 +105,7 @@ def test_windows_roll_over_while_nobody_asks() -> None:
 
 
 def test_without_headers_nothing_is_paced() -> None:
-    pacer = Pacer()
+    pacer = RateLimiter()
     for _ in range(500):
         assert pacer.wait(0.0) == 0
         pacer.answered(pacer.claim(0.0), {}, 0.0)
@@ -126,14 +126,14 @@ def test_without_headers_nothing_is_paced() -> None:
 )
 def test_senseless_headers_change_nothing(headers: dict[str, str]) -> None:
     """K8: rate-limit headers of 23 digits."""
-    pacer = Pacer()
+    pacer = RateLimiter()
     pacer.answered(pacer.claim(0.0), headers, 0.0)
     assert pacer.room(0.0) is None
     assert pacer.wait(0.0) == 0
 
 
 def test_one_request_finds_out_before_many_are_sent() -> None:
-    pacer = Pacer()
+    pacer = RateLimiter()
     ticket = pacer.claim(0.0)
     assert pacer.wait(0.0) > 0
     # An error page of something in front of the platform says nothing about the limit.
@@ -148,7 +148,7 @@ def test_one_request_finds_out_before_many_are_sent() -> None:
 
 
 def test_overtaking_answers_do_not_give_budget_back() -> None:
-    pacer, platform = Pacer(), Counted(5)
+    pacer, platform = RateLimiter(), Counted(5)
     tickets = [pacer.claim(0.0) for _ in range(4)]
     late = [platform.ask(0.0) for _ in tickets]
     for ticket, headers in zip(tickets, reversed(late), strict=True):
@@ -157,7 +157,7 @@ def test_overtaking_answers_do_not_give_budget_back() -> None:
 
 
 def test_a_late_answer_of_the_old_window_does_not_fill_the_new_one() -> None:
-    pacer, platform = Pacer(), Counted(5, 20.0)
+    pacer, platform = RateLimiter(), Counted(5, 20.0)
     slow = pacer.claim(0.0)
     told = platform.ask(0.0)
     pacer.answered(slow, told, 0.1)
@@ -171,7 +171,7 @@ def test_a_late_answer_of_the_old_window_does_not_fill_the_new_one() -> None:
 
 
 def test_lost_requests_are_counted_until_the_platform_says_otherwise() -> None:
-    pacer = Pacer()
+    pacer = RateLimiter()
     pacer.answered(pacer.claim(0.0), figures(1, 3, 60), 0.1)
     pacer.claim(0.2)
     pacer.lost(0.3)
@@ -182,7 +182,7 @@ def test_lost_requests_are_counted_until_the_platform_says_otherwise() -> None:
 
 def test_when_everything_is_lost_the_doubt_ends_with_the_window() -> None:
     trouble = Trouble()
-    asking = Asking(Counted(10, 20.0), [Pacer()], trouble=trouble, delay=jitter(1, 0.1))
+    asking = Asking(Counted(10, 20.0), [RateLimiter()], trouble=trouble, delay=jitter(1, 0.1))
     asking.run(30)
     trouble.lost = 1.0
     asking.run(3600)
@@ -192,7 +192,7 @@ def test_when_everything_is_lost_the_doubt_ends_with_the_window() -> None:
 
 
 def test_a_429_makes_everybody_wait() -> None:
-    pacer = Pacer()
+    pacer = RateLimiter()
     ask(pacer, 0.0, figures(1, 300, 60))
     pacer.block(9.0, 1.0)
     assert pacer.wait(1.0) == 9

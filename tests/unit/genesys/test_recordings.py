@@ -12,7 +12,7 @@ import pytest
 
 from turnkeeper.errors import Denied, NotFound, Unavailable
 from turnkeeper.events import Fetched, Noted, Waiting
-from turnkeeper.genesys.endpoints.recordings import Recorded
+from turnkeeper.genesys.endpoints.recordings import ConversationRecordings
 from turnkeeper.payloads.recordings import AudioFormat
 
 pytestmark = pytest.mark.anyio
@@ -70,11 +70,11 @@ def complete(*results: object) -> dict[str, object]:
     return {"status": "Completed", "results": list(results)}
 
 
-async def fetch(door: World, form: AudioFormat = "WAV", **more: Any) -> Recorded:
+async def fetch(door: World, form: AudioFormat = "WAV", **more: Any) -> ConversationRecordings:
     return await door.recordings.fetch("c1", format=form, **more)
 
 
-def states(found: Recorded) -> list[tuple[str, str]]:
+def states(found: ConversationRecordings) -> list[tuple[str, str]]:
     return [(one.id, one.state) for one in found.states]
 
 

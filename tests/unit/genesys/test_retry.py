@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Denied, Throttled, Unavailable
 from turnkeeper.events import Event, Retried
-from turnkeeper.genesys.retry import Patience, retry_after
+from turnkeeper.genesys.retry import RetryPolicy, retry_after
 from turnkeeper.settings import RetrySettings
 
 pytestmark = pytest.mark.anyio
@@ -27,8 +27,8 @@ class Failing:
         return "done"
 
 
-def patience(clock: ManualClock, events: list[Event] | None = None, **changes: float) -> Patience:
-    return Patience(RetrySettings(**changes), clock, (events if events is not None else []).append)
+def patience(clock: ManualClock, events: list[Event] | None = None, **changes: float) -> RetryPolicy:
+    return RetryPolicy(RetrySettings(**changes), clock, (events if events is not None else []).append)
 
 
 async def test_back_off_is_full_jitter_doubling_to_a_cap(clock: ManualClock) -> None:

@@ -303,3 +303,41 @@ def test_any_string_of_json_can_be_decoded_afterwards(text: str) -> None:
     assert whole.count("\ufffd") == count + text.count("\ufffd")
     same = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     assert len(whole) == len(json.loads(json.dumps(same))) or count
+
+
+# Secrets in documents that are stored
+
+SIGNED = "https://store.example/a/b.json?X-Amz-Credential=AKIA%2Fx&X-Amz-Signature=feedbeef"
+
+
+async def test_the_details_of_another_conversation_are_none(world: Make) -> None:
+    """K1: a gateway that mixes up answers."""
+    here = world(lambda request: httpx2.Response(200, json={"conversationId": "c2"}))
+    with pytest.raises(Unavailable, match="about another conversation"):
+        await here.door.details("c1")
+
+
+async def test_kept_documents_of_every_kind_pass_here(world: Make) -> None:
+    """K8: details, names and recordings lists are kept without signed queries."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/users"):
+            return httpx2.Response(
+                200, json={"entities": [{"id": "u1", "name": "N", "images": [{"imageUri": SIGNED}]}]}
+            )
+        if request.url.path.endswith("/recordingmetadata"):
+            return httpx2.Response(200, json=[{"id": "r1", "media": "chat", "chatTranscript": {"contentUri": SIGNED}}])
+        if request.url.path.endswith("/conversations/details"):
+            return httpx2.Response(200, json={"conversations": [{"conversationId": "c1", "externalTag": SIGNED}]})
+        return httpx2.Response(200, json={"conversationId": "c1", "externalTag": SIGNED})
+
+    here = world(answer)
+    recorded = await here.door.recordings.fetch("c1")
+    bodies = [await here.door.details("c1"), (await here.door.names("users", ["u1"])).body, recorded.listing]
+    told = ["externalTag query", "entities.images.imageUri query", "chatTranscript.contentUri query"]
+    assert [body.withheld for body in bodies] == [(one,) for one in told]
+    page = await here.door.several(["c1"])
+    assert page.censored == frozenset(page.conversations)
+    texts = [body.open().read() for body in bodies] + list(page.conversations)
+    assert len(texts) == 4
+    assert not [text for text in texts if b"feedbeef" in text]

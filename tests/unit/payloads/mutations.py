@@ -268,7 +268,7 @@ def archived_faults(one: Mutant, folder: Folder) -> list[Fault]:
         whole = []
     try:
         archive = Archive(FolderStore(folder), clock=ManualClock())
-        kept = archive.keep("c-1", [FetchedBody(body.seal(), one.kind.source, leg)])
+        kept = archive.commit("c-1", [FetchedBody(body.seal(), one.kind.source, leg)])
         inside = sorted(turn.text for turn in tk.read_turns(str(folder))) if kept.summary else None
     except TurnkeeperError as cause:
         return [Fault("archive: refused", str(cause)[:160])]

@@ -10,7 +10,6 @@ from hypothesis import strategies as some
 from tests.unit.small_calls import keep
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.archive.copying import copy
 from turnkeeper.errors import Misconfigured
 from turnkeeper.storage.address import parse_address
 from turnkeeper.storage.object_store import open_store
@@ -25,7 +24,7 @@ def test_a_folder_is_the_one_that_was_named(name: str, tmp_path: Path) -> None:
     again = open_store(plain.url)
     assert again.url == plain.url
     assert list(again.list("")) == list(plain.list(""))
-    assert copy(Archive(f"{tmp_path}/{name}"), f"{tmp_path}/{name} 2") > 5
+    assert Archive(f"{tmp_path}/{name}").copy_to(f"{tmp_path}/{name} 2") > 5
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, f"{name} 2"])
 
 

@@ -31,8 +31,8 @@ from turnkeeper.errors import (
 )
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
-from turnkeeper.storage.errors import StorePlace, refusal
-from turnkeeper.storage.keys import ARCHIVE
+from turnkeeper.storage.errors import StorePlace, store_error
+from turnkeeper.storage.keys import MARKER
 from turnkeeper.storage.object_store import ObjectStore, Store, open_store
 
 LARGE = 9 << 20
@@ -244,8 +244,8 @@ class Growing:
 
     def list(self, folder: str, **options: Any) -> Iterator[Any]:
         pages = [*self._store.list(folder, **options)]
-        if ARCHIVE.startswith(folder):
-            self._store.put(ARCHIVE, b"{}")
+        if MARKER.startswith(folder):
+            self._store.put(MARKER, b"{}")
         return iter(pages)
 
     def __getattr__(self, name: str) -> Any:
@@ -431,7 +431,7 @@ def xml(code: str, message: str = "said") -> str:
     ],
 )
 def test_each_refusal_names_its_mend(kind: str, text: str, expected: type[TurnkeeperError], words: str) -> None:
-    error = refusal(kind, text, StorePlace(bucket="b"), "write", "a/b.json")
+    error = store_error(kind, text, StorePlace(bucket="b"), "write", "a/b.json")
     assert type(error) is expected
     assert words in str(error)
     assert "sekret" not in str(error)
@@ -439,7 +439,7 @@ def test_each_refusal_names_its_mend(kind: str, text: str, expected: type[Turnke
 
 
 def test_an_unknown_refusal_is_short_and_scrubbed() -> None:
-    error = refusal(
+    error = store_error(
         "GenericError", "odd https://b.s3/x?X-Amz-Signature=sekret " + "y" * 5000, StorePlace(), "read", "k"
     )
     assert "sekret" not in str(error)

@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 import pytest
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.archive.copying import copy
 from turnkeeper.errors import Conflict, Incomplete, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
@@ -174,7 +173,7 @@ def test_a_copy_has_every_object_with_its_own_type(s3_settings: StoreSettings) -
     for key, body in bodies.items():
         here.put(key, body)
     place = f"s3://kept/{secrets.token_hex(6)}"
-    assert copy(Archive(here), place, s3_settings) == 3
+    assert Archive(here).copy_to(place, s3_settings) == 3
     there: Any = open_store(place, s3_settings)
     assert {key: there.get(key) for key in there.list("")} == bodies
     types = {key: there._store.get(key).attributes["Content-Type"] for key in bodies}

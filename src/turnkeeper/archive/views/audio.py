@@ -27,7 +27,7 @@ from turnkeeper.spool import Source
 if TYPE_CHECKING:
     from turnkeeper.audio.sync import Sync
 
-__all__ = ["PEAKS_ZOOM", "AudioViews", "Task", "build_sound"]
+__all__ = ["PEAKS_ZOOM", "AudioTask", "AudioViews", "build_audio_views"]
 
 PEAKS_ZOOM = 256
 """Samples per pixel of the stored waveform: 32 ms at 8 kHz."""
@@ -36,7 +36,7 @@ View = Callable[[str], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True)
-class Task:
+class AudioTask:
     """What to build from. ``files`` are the audio inputs by recording, in channel order; ``told`` what the platform
     says of the recordings; ``turns`` gives the transcript afresh; ``base`` is its time zero in epoch milliseconds.
     """
@@ -60,7 +60,7 @@ class AudioViews:
     incomplete: dict[str, str] = field(default_factory=dict)
 
 
-def build_sound(task: Task, view: View) -> AudioViews:
+def build_audio_views(task: AudioTask, view: View) -> AudioViews:
     """Write ``peaks/…`` of every recording that can be read, and ``alignment/…`` over all of them."""
     sound = AudioViews()
     aligned = []
@@ -82,12 +82,12 @@ def build_sound(task: Task, view: View) -> AudioViews:
     return sound
 
 
-def _in_time(task: Task) -> list[str]:
+def _in_time(task: AudioTask) -> list[str]:
     """The recordings in the order of their start, so that the document does not depend on the platform's order."""
     return sorted(task.files, key=lambda name: (task.told.get(name, Recording(id=name)).start or 0, name))
 
 
-def _one(task: Task, name: str, sound: AudioViews, view: View) -> AlignedRecording:
+def _one(task: AudioTask, name: str, sound: AudioViews, view: View) -> AlignedRecording:
     files = task.files[name]
     told = task.told.get(name, Recording(id=name))
     with _opened(name, files) as audio:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.manifest import Input, SyncMode, UnreadReason, View
-from turnkeeper.archive.name_lists import KnownNames
+from turnkeeper.archive.name_lists import NameCache
 from turnkeeper.errors import TurnkeeperError, Unread
 from turnkeeper.model import Recording, Summary
 from turnkeeper.payloads.details import Details, read_details
@@ -34,7 +34,7 @@ class Reading:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     spool_folder: Path | None = None
-    names: KnownNames = field(default_factory=KnownNames)
+    names: NameCache = field(default_factory=NameCache)
     details: Details | None = None
 
 
@@ -44,7 +44,8 @@ class Built:
 
     By recording: ``sync`` is its timing, ``unread_audio`` why it cannot be read, ``audio_remarks`` what is odd,
     ``incomplete_audio`` what is missing in the sound.
-    ``carried`` are views that are stored already, and not in ``spools``.
+    ``carried`` are views that are stored already, and not in ``spools``. ``details`` is what the conversation's details
+    say, where they can be read: whoever writes the index next need not parse them again.
     """
 
     spools: dict[str, Spool] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Built:
     audio_remarks: dict[str, str] = field(default_factory=dict)
     incomplete_audio: dict[str, str] = field(default_factory=dict)
     carried: tuple[View, ...] = ()
+    details: Details | None = None
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -89,7 +91,7 @@ def build(
         _build(built, conversation, bodies, selections, reading or Reading(), sync_mode)
     except Unread as cause:
         built.close()
-        return Built(unread=_reason(cause), notes=built.notes)
+        return Built(unread=_reason(cause), notes=built.notes, details=built.details)
     except (TurnkeeperError, OSError, MemoryError):
         built.close()
         raise
@@ -97,7 +99,7 @@ def build(
         # A reader that breaks must not cost the bytes: they are kept, and read again when it is mended.
         built.close()
         words = f"turnkeeper broke while reading it ({type(defect).__name__}: {str(defect)[:200]}); please report this"
-        return Built(unread=UnreadReason(error="Defect", message=words), notes=built.notes)
+        return Built(unread=UnreadReason(error="Defect", message=words), notes=built.notes, details=built.details)
     return built
 
 
@@ -110,8 +112,7 @@ def _build(
     sync_mode: SyncMode,
 ) -> None:
     names = _names(built, bodies, reading.names)
-    details = reading.details or _details(built, bodies)
-
+    built.details = details = reading.details or _details(built, bodies)
     read = [_body(taken, source) for taken, source in bodies.items() if _has_turns(taken)]
     assembly = assemble(read, conversation=conversation, details=details, names=names, **reading.options)
     if assembly.repaired_surrogates:
@@ -142,10 +143,10 @@ def _sound(
             files.setdefault(recording, []).append((taken, source))
     if not files:
         return
-    from turnkeeper.archive.views.audio import Task, build_sound
+    from turnkeeper.archive.views.audio import AudioTask, build_audio_views
 
     base = assembly.header.time_base.epoch_ms
-    task = Task(
+    task = AudioTask(
         conversation=assembly.conversation,
         files=files,
         told=told,
@@ -153,7 +154,7 @@ def _sound(
         base=details.start if base is None and details else base,
         mode=sync_mode,
     )
-    sound = build_sound(task, lambda name: _view(built, name, reading))
+    sound = build_audio_views(task, lambda name: _view(built, name, reading))
     built.sync, built.unread_audio, built.audio_remarks = sound.sync, sound.unread, sound.remarks
     built.incomplete_audio = sound.incomplete
 
@@ -184,7 +185,7 @@ def _view(built: Built, name: str, reading: Reading) -> Iterator[BinaryIO]:
     spool.seal()
 
 
-def _names(built: Built, bodies: Mapping[Input, Source], known: KnownNames) -> Mapping[str, str]:
+def _names(built: Built, bodies: Mapping[Input, Source], known: NameCache) -> Mapping[str, str]:
     """All names. A list that cannot be read costs the names, not the transcript."""
     lists = {taken.sha256: source for taken, source in bodies.items() if inputs.is_directory(taken.source)}
     try:

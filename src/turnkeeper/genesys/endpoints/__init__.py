@@ -1,1 +1,4 @@
-"""One file an endpoint of the platform: what is asked, and what the answer means."""
+"""One file per endpoint of the platform: its paths, parameters and request bodies, and in which order they are sent.
+
+What the answers mean is in ``payloads``.
+"""

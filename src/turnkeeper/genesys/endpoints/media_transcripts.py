@@ -1,4 +1,7 @@
-"""The media dialect: one document per conversation, inline or behind a presigned link, with a status of its own."""
+"""``/conversations/media/{id}/transcripts``: one document per conversation, inline or behind a presigned link.
+
+Gateways have this endpoint. The vendor's SDK does not list it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-import anyio
-
 from turnkeeper.errors import NotFound, Unavailable
 from turnkeeper.events import Fetched, Listener
-from turnkeeper.genesys.api import Api, ApiCall
+from turnkeeper.genesys.api import Api, ApiCall, off_the_loop
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.redaction import plain
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts, TranscriptBody
-from turnkeeper.genesys.withheld import WHOLE, kept_form
+from turnkeeper.payloads.document_secrets import WHOLE, spool_without_secrets
 from turnkeeper.payloads.media_page import MediaPage, read_large_page, read_page, without_query
 from turnkeeper.spool import Spool
 
@@ -22,13 +23,13 @@ __all__ = ["MediaTranscripts"]
 
 _UNFINISHED = frozenset({"queued", "processing", "pending", "running", "in_progress", "inprogress", "started"})
 _FINISHED = frozenset({"", "completed"})
-"""A document without a status is finished. One with an unknown status (``failed``) and no turn says nothing."""
+"""A document without a status is finished. One with another status (``failed``) and no turn proves nothing."""
 _OPERATION = "media transcript"
 _SMALL = 1 << 20
 
 
 class MediaTranscripts:
-    """Asks ``/api/v2/conversations/media/{id}/transcripts``; gateways have it, the vendor's SDK does not list it."""
+    """Fetches transcripts of the media dialect."""
 
     def __init__(self, api: Api, downloads: Downloads, listener: Listener, folder: Path | None) -> None:
         self._api = api
@@ -37,71 +38,74 @@ class MediaTranscripts:
         self._folder = folder
 
     async def ask(self, conversation: str, *, fresh: bool) -> FoundTranscripts | PendingTranscripts:
-        """One ask. An empty transcript is unfinished while the conversation is ``fresh``, or its status unknown, and
-        a transcript without turns later."""
+        """Ask once.
+
+        A transcript without turns is unfinished while the conversation is ``fresh``, or where its status is unknown.
+        Later it is a result: nobody spoke.
+        """
         try:
             answer = await self._api.fetch(_call(conversation))
         except NotFound as cause:
             return PendingTranscripts(cause.message, answered=False)
-        with _Closing(answer) as kept:
+        with _Closing(answer) as guard:
             if not answer.size:
                 return PendingTranscripts("accepted", answered=True)
-            page = await _read(answer)
+            page = await _read_page(answer)
             if page.status in _UNFINISHED:
                 return PendingTranscripts(page.status, answered=True)
             if page.download_url:
-                bodies = await self._linked(conversation, answer, page)
-                page = await _read(bodies[-1].spool)
+                bodies = await self._fetch_linked(conversation, answer, page)
+                page = await _read_page(bodies[-1].spool)
             else:
-                bodies = [await self._kept(answer, page, "media")]
-            kept.spools = [body.spool for body in bodies]
+                bodies = [await self._transcript_body(answer, page, "media")]
+            guard.spools = [body.spool for body in bodies]
             if page.empty and (fresh or page.status not in _FINISHED):
                 return PendingTranscripts(
                     "empty" if page.status in _FINISHED else plain(page.status, 40), answered=True
                 )
-            kept.spools.clear()
+            guard.spools.clear()
         for body in bodies:
             self._listener(
                 Fetched(conversation=conversation, source=body.source, size=body.spool.size, dialect="media")
             )
         return FoundTranscripts("media", tuple(bodies))
 
-    async def _linked(self, conversation: str, answer: Spool, page: MediaPage) -> list[TranscriptBody]:
-        body = await self._downloads.fetch(page.download_url, partial(self._link, conversation), key=conversation)
-        with _Closing(body) as kept:
-            transcript = await self._kept(body, await _read(body), "media")
-            kept.spools = [transcript.spool]
-            metadata = await self._kept(answer, page, "media/metadata")
-            kept.spools.clear()
+    async def _fetch_linked(self, conversation: str, answer: Spool, page: MediaPage) -> list[TranscriptBody]:
+        body = await self._downloads.fetch(page.download_url, partial(self._fresh_link, conversation), key=conversation)
+        with _Closing(body) as guard:
+            transcript = await self._transcript_body(body, await _read_page(body), "media")
+            guard.spools = [transcript.spool]
+            metadata = await self._transcript_body(answer, page, "media/metadata")
+            guard.spools.clear()
         return [metadata, transcript]
 
-    async def _link(self, conversation: str) -> str:
+    async def _fresh_link(self, conversation: str) -> str:
         """A fresh link; asking makes one."""
         with await self._api.fetch(_call(conversation)) as answer:
-            page = await _read(answer)
+            page = await _read_page(answer)
         if not page.download_url:
             raise Unavailable("the answer no longer holds a link", operation=_OPERATION, key=conversation)
         return page.download_url
 
-    async def _kept(self, body: Spool, page: MediaPage, source: str) -> TranscriptBody:
+    async def _transcript_body(self, body: Spool, page: MediaPage, source: str) -> TranscriptBody:
         metadata = source != "media"
         if page.links and body.size > WHOLE:
-            body = await self._cut(body, page)
-        return TranscriptBody(await kept_form(body, self._folder), None, source, metadata)
+            body = await self._without_link_queries(body, page)
+        clean = await off_the_loop(body.size, partial(spool_without_secrets, body, self._folder))
+        return TranscriptBody(clean, None, source, metadata)
 
-    async def _cut(self, body: Spool, page: MediaPage) -> Spool:
+    async def _without_link_queries(self, body: Spool, page: MediaPage) -> Spool:
         """A large document without the queries of its outermost links."""
         clean = Spool(self._folder)
-        with _Closing(clean) as kept:
-            cut = await anyio.to_thread.run_sync(without_query, body, page.links, clean)
-            kept.spools.clear()
+        with _Closing(clean) as guard:
+            clean.withheld = await off_the_loop(body.size, partial(without_query, body, page.links, clean))
+            guard.spools.clear()
         body.close()
-        clean.withheld = ("downloadUrl query",) if cut else ()
         return clean
 
 
 class _Closing:
-    """Closes its spools at the end, unless somebody took them over by clearing the list."""
+    """Closes its spools at the end. Clearing the list hands them over to the caller."""
 
     def __init__(self, spool: Spool) -> None:
         self.spools = [spool]
@@ -119,9 +123,6 @@ def _call(conversation: str) -> ApiCall:
     return ApiCall(_OPERATION, path, conversation, means_pending=True, limit=None)
 
 
-async def _read(body: Spool) -> MediaPage:
+async def _read_page(body: Spool) -> MediaPage:
     with body.open() as reader:
-        if body.size <= _SMALL:
-            return read_page(reader)
-        # Not on the loop that everybody else waits on.
-        return await anyio.to_thread.run_sync(read_large_page, reader)
+        return await off_the_loop(body.size, partial(read_page if body.size <= _SMALL else read_large_page, reader))

@@ -1,53 +1,44 @@
-"""Batch requests: up to a hundred recordings at once in their original codec, for one request and a few looks.
+"""``/recording/batchrequests``: up to a hundred recordings at once in their original codec, for a few requests.
 
 The platform excludes sensitive recordings from a batch where the client may not hear them, without an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from turnkeeper.clock import Clock
 from turnkeeper.errors import NotFound, NotReady
 from turnkeeper.events import Listener, Waiting
-from turnkeeper.genesys.api import Api, ApiCall, decoded
-from turnkeeper.genesys.endpoints.conversations import is_id
-from turnkeeper.genesys.redaction import plain
-from turnkeeper.payloads.decode_json import LARGEST, not_the_platforms
-from turnkeeper.spool import Spool
+from turnkeeper.genesys.api import Api, ApiCall
+from turnkeeper.payloads.decode_json import LARGEST
+from turnkeeper.payloads.recording_batches import BatchFile, BatchResults, read_batch_id, read_batch_results
 
-__all__ = ["MOST", "Delivered", "RecordingBatch", "RecordingBatches"]
+__all__ = ["MOST", "RecordingBatch", "RecordingBatches"]
 
 MOST = 100
 """How many items one batch may have."""
 
 _HOME = "/api/v2/recording/batchrequests"
-_LOOKS = 4
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """One result: a presigned ``link`` (a secret), or the platform's ``reason`` why there is none."""
-
-    link: str = field(default="", repr=False)
-    reason: str = ""
+_TRIES_PER_POLL = 4
 
 
 @dataclass(frozen=True)
 class RecordingBatch:
-    """A finished batch: what came by (conversation, recording), one entry per file. ``asked`` is what it was asked for,
-    with an empty recording for all of a conversation."""
+    """A finished batch. ``asked`` holds the (conversation, recording) pairs that it was requested for, with an empty
+    recording for all of a conversation."""
 
     id: str
     asked: frozenset[tuple[str, str]]
-    results: Mapping[tuple[str, str], tuple[Delivered, ...]]
+    results: BatchResults
 
     def covers(self, conversation: str, recordings: Collection[str]) -> bool:
-        """Whether all of these recordings were asked for."""
-        return (conversation, "") in self.asked or {(conversation, one) for one in recordings} <= self.asked
+        """Whether all of these recordings were requested."""
+        requested = {(conversation, recording) for recording in recordings}
+        return (conversation, "") in self.asked or requested <= self.asked
 
-    def of(self, conversation: str, recording: str) -> tuple[Delivered, ...]:
+    def of(self, conversation: str, recording: str) -> tuple[BatchFile, ...]:
         """The files of one recording, or why there are none; empty where the platform left it out."""
         return self.results.get((conversation, recording)) or self.results.get((conversation, ""), ())
 
@@ -63,7 +54,7 @@ class RecordingBatches:
     async def fetch(
         self, items: Sequence[tuple[str, str]], *, wait_seconds: float, poll_seconds: float, conversation: str = ""
     ) -> RecordingBatch:
-        """Ask for (conversation, recording) pairs, at most ``MOST``; an empty recording means all of a conversation.
+        """Request (conversation, recording) pairs, at most ``MOST``; an empty recording means all of a conversation.
 
         Raises ``NotReady`` when the batch is not complete after ``wait_seconds``, ``Denied``, ``NotFound`` where the
         platform knows no batches, and what any request raises.
@@ -87,67 +78,29 @@ class RecordingBatches:
             await self._clock.sleep(poll_seconds)
 
     async def again(self, batch: RecordingBatch) -> RecordingBatch | None:
-        """A finished batch read again, with links as fresh as the platform has them; None where it is gone."""
+        """Read a finished batch again, with links as fresh as the platform has them; None where it is gone."""
         results = await self._results(batch.id)
         return None if results is None else RecordingBatch(batch.id, batch.asked, results)
 
-    async def _results(self, name: str) -> dict[tuple[str, str], tuple[Delivered, ...]] | None:
-        """What a complete batch gave; None while it runs.
+    async def _results(self, name: str) -> BatchResults | None:
+        """The results of a complete batch; None while it runs, or where it is gone.
 
-        A batch is its submitter's alone: another client of a pool is told that there is none, so it is asked for a few
-        times at once; the pool takes the client with the most room, which is another one each time.
+        Only the client that submitted a batch can read it; any other client of a pool gets a 404. So a 404 is followed
+        by another try: the pool chooses the client with the most room, which is a different one each time.
         """
-        for _ in range(_LOOKS):
+        for _ in range(_TRIES_PER_POLL):
             try:
-                return await self._api.read(ApiCall("recordings", f"{_HOME}/{name}", name, limit=LARGEST), _finished)
+                call = ApiCall("recordings", f"{_HOME}/{name}", name, limit=LARGEST)
+                return await self._api.read(call, read_batch_results)
             except NotFound:
                 continue
         return None
 
     async def _submit(self, items: Sequence[tuple[str, str]]) -> str:
-        wanted = [
+        requests = [
             {"conversationId": conversation} | ({"recordingId": recording} if recording else {})
             for conversation, recording in items
         ]
-        asked = {"batchDownloadRequestList": wanted}
-        call = ApiCall("recordings", _HOME, "batch", method="POST", json=asked, statuses=(200, 201, 202))
-        return await self._api.read(call, _name)
-
-
-def _name(body: Spool) -> str:
-    """The id of a batch, which becomes part of an address."""
-    found = decoded(body, "recordings", "batch")
-    name = found.get("id") if isinstance(found, dict) else None
-    if not isinstance(name, str) or not is_id(name):
-        raise not_the_platforms("the answer to a batch request holds no id", "recordings", "batch")
-    return name
-
-
-def _finished(body: Spool) -> dict[tuple[str, str], tuple[Delivered, ...]] | None:
-    """The results of a batch; None while it runs."""
-    found = decoded(body, "recordings", "batch")
-    status = found.get("status") if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not isinstance(status, str) or not status:
-        raise not_the_platforms("the answer names no state of the batch", "recordings", "batch")
-    if status.lower() != "completed":
-        return None
-    listed = found.get("results", [] if found.get("expectedResultCount") == 0 else None)
-    if not isinstance(listed, list):
-        raise not_the_platforms("a completed batch has no list of results", "recordings", "batch")
-    return _results(listed)
-
-
-def _results(listed: Sequence[object]) -> dict[tuple[str, str], tuple[Delivered, ...]]:
-    results: dict[tuple[str, str], tuple[Delivered, ...]] = {}
-    for one in listed:
-        if isinstance(one, dict):
-            key = (str(one.get("conversationId") or ""), str(one.get("recordingId") or ""))
-            results[key] = (*results.get(key, ()), _delivered(one))
-    return results
-
-
-def _delivered(told: dict[str, object]) -> Delivered:
-    link, reason = told.get("resultUrl"), told.get("errorMsg")
-    if isinstance(link, str) and link.startswith(("https://", "http://")):
-        return Delivered(link=link)
-    return Delivered(reason=plain(reason, 200) if isinstance(reason, str) and reason else "the batch holds no address")
+        json = {"batchDownloadRequestList": requests}
+        call = ApiCall("recordings", _HOME, "batch", method="POST", json=json, statuses=(200, 201, 202))
+        return await self._api.read(call, read_batch_id)

@@ -1,4 +1,4 @@
-"""The speech dialect: one file per communication, each behind a presigned link of its own."""
+"""``/speechandtextanalytics/…/transcripturl``: one file per communication, each behind a presigned link of its own."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from turnkeeper.errors import (
     Unread,
 )
 from turnkeeper.events import Absent, Fetched, Listener
-from turnkeeper.genesys.api import Api, ApiCall, decoded
+from turnkeeper.genesys.api import Api, ApiCall, off_the_loop
 from turnkeeper.genesys.download import Downloads
-from turnkeeper.genesys.endpoints.conversations import is_id
 from turnkeeper.genesys.redaction import plain
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts, TranscriptBody
-from turnkeeper.genesys.withheld import kept_form
-from turnkeeper.payloads.decode_json import not_the_platforms
+from turnkeeper.ids import is_id
 from turnkeeper.payloads.details import Details
-from turnkeeper.payloads.empty_transcript import EMPTY, is_empty
-from turnkeeper.spool import Spool
+from turnkeeper.payloads.document_secrets import spool_without_secrets
+from turnkeeper.payloads.transcript_link import EMPTY, is_empty, read_link
 
 __all__ = ["SpeechTranscripts", "candidates"]
 
@@ -38,8 +36,8 @@ _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 
 @dataclass
-class _Round:
-    """What one walk over the communications met."""
+class _Outcome:
+    """What one walk over the communications outcome."""
 
     bodies: list[TranscriptBody] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
@@ -53,7 +51,7 @@ class _Round:
 
 
 class SpeechTranscripts:
-    """Asks ``transcripturl`` per communication and downloads at once, since a link lives ten minutes."""
+    """Asks for each communication's link and downloads the file at once, because a link lives ten minutes."""
 
     def __init__(self, api: Api, downloads: Downloads, listener: Listener, folder: Path | None = None) -> None:
         self._folder = folder
@@ -64,65 +62,66 @@ class SpeechTranscripts:
     async def ask(
         self, conversation: str, details: Details, only: Collection[str] | None = None
     ) -> FoundTranscripts | PendingTranscripts:
-        """One ask of every communication that may have a transcript, or of those in ``only``.
+        """Ask once for every communication that may have a transcript, or for those in ``only``.
 
-        A link that is not ready, and a file without any transcript in it, count as absent: they are asked for again.
-
-        Recorded and digital ones first, all of them: after a transfer the second agent's leg has a file of its own. The
-        others only where those gave nothing. A leg that fails does not cost those that came. Raises what failed where
-        nothing came, and ``Denied`` where nothing came and a permission is missing.
+        All recorded and digital ones are asked for first, because after a transfer the second agent's leg has a file of
+        its own; the others only where those gave nothing. A link that is not ready, and a file without any transcript
+        in it, count as absent. A leg that fails does not cost the others. Where no file came, raises the error of the
+        first leg that failed, or ``Denied`` where a permission is missing.
         """
         likely, others = candidates(details) if only is None else (sorted(only), ())
-        met = _Round()
+        outcome = _Outcome()
         try:
-            await self._walk(conversation, likely, met)
-            if not met.bodies and not met.failed and met.denied is None:
-                await self._walk(conversation, others, met)
+            await self._fetch_each(conversation, likely, outcome)
+            if not outcome.bodies and not outcome.failed and outcome.denied is None:
+                await self._fetch_each(conversation, others, outcome)
         except BaseException:
-            met.close()
+            outcome.close()
             raise
-        if not met.bodies:
-            if met.failed:
-                raise met.failed[0][1]
-            if met.denied is not None:
-                raise met.denied
-            empty = any(reason == EMPTY for _, reason in met.absent)
-            status = "an empty transcript" if empty else "in the making" if met.unready else "no transcript"
-            return PendingTranscripts(status, answered=met.unready, absent=tuple(met.absent))
-        for communication, reason in met.absent:
+        if not outcome.bodies:
+            if outcome.failed:
+                raise outcome.failed[0][1]
+            if outcome.denied is not None:
+                raise outcome.denied
+            empty = any(reason == EMPTY for _, reason in outcome.absent)
+            status = "an empty transcript" if empty else "in the making" if outcome.unready else "no transcript"
+            return PendingTranscripts(status, answered=outcome.unready, absent=tuple(outcome.absent))
+        for communication, reason in outcome.absent:
             self._listener(Absent(conversation=conversation, communication=communication, reason=reason))
-        return FoundTranscripts("speech", tuple(met.bodies), tuple(met.absent), tuple(met.failed))
+        return FoundTranscripts("speech", tuple(outcome.bodies), tuple(outcome.absent), tuple(outcome.failed))
 
-    async def _walk(self, conversation: str, communications: Iterable[str], met: _Round) -> None:
+    async def _fetch_each(self, conversation: str, communications: Iterable[str], outcome: _Outcome) -> None:
         for communication in communications:
             try:
-                body = await self._body(conversation, communication)
-                if any(body.spool.sha256 == other.spool.sha256 for other in met.bodies):
+                body = await self._fetch_body(conversation, communication)
+                if any(body.spool.sha256 == other.spool.sha256 for other in outcome.bodies):
                     body.spool.close()
                     raise NotReady("its link leads to the file of another communication")
-                met.bodies.append(body)
+                outcome.bodies.append(body)
             except NotReady as cause:
-                met.unready = True
-                met.absent.append((communication, cause.message))
+                outcome.unready = True
+                outcome.absent.append((communication, cause.message))
             except Denied as cause:
-                met.denied = met.denied or cause
-                met.absent.append((communication, _reason(cause)))
+                outcome.denied = outcome.denied or cause
+                outcome.absent.append((communication, _stable_reason(cause)))
             except NotFound as cause:
-                met.absent.append((communication, _reason(cause)))
+                outcome.absent.append((communication, _stable_reason(cause)))
             except Unread:
                 raise
             except Skippable as cause:
-                # A well-formed id that the platform does not like: the other legs are not to suffer.
-                met.absent.append((communication, _reason(cause)))
+                # The platform refuses this id although it is well-formed; that must not stop the other legs.
+                outcome.absent.append((communication, _stable_reason(cause)))
             except (LinkExpired, Incomplete, Unavailable) as cause:
-                met.failed.append((communication, cause))
-                if len(met.failed) > 1:
-                    return  # one leg's trouble is its own; with two, each of the others would be waited for as long
+                outcome.failed.append((communication, cause))
+                if len(outcome.failed) > 1:
+                    # One leg may fail by itself. With two, the platform is down, and each further leg would be
+                    # retried as long before it fails as well.
+                    return
 
-    async def _body(self, conversation: str, communication: str) -> TranscriptBody:
+    async def _fetch_body(self, conversation: str, communication: str) -> TranscriptBody:
         if not is_id(communication):
             raise NotFound("not an id", operation="transcript link", key=plain(communication, 140))
-        link = partial(self._link, conversation, communication)
+        link = partial(self._fresh_link, conversation, communication)
         spool = await self._downloads.fetch(await link(), link, key=f"{conversation}/{communication}")
         if is_empty(spool):
             spool.close()
@@ -130,33 +129,25 @@ class SpeechTranscripts:
         source = f"speech/{communication}"
         self._listener(Fetched(conversation=conversation, source=source, size=spool.size, dialect="speech"))
         try:
-            spool = await kept_form(spool, self._folder)
+            spool = await off_the_loop(spool.size, partial(spool_without_secrets, spool, self._folder))
         except BaseException:
             spool.close()
             raise
         return TranscriptBody(spool, communication, source)
 
-    async def _link(self, conversation: str, communication: str) -> str:
+    async def _fresh_link(self, conversation: str, communication: str) -> str:
         home = f"/api/v2/speechandtextanalytics/conversations/{conversation}/communications/{communication}"
         call = ApiCall(
             "transcript link", f"{home}/transcripturl", f"{conversation}/{communication}", means_pending=True
         )
-        url = await self._api.read(call, lambda body: _url(body, call) if body.size else "")
+        url = await self._api.read(call, lambda body: read_link(body, call.operation, call.key) if body.size else "")
         if not url:
             raise NotReady("not ready: the platform is still making its link")
         return url
 
 
-def _url(body: Spool, call: ApiCall) -> str:
-    found = decoded(body, call.operation, call.key)
-    url = found.get("url") if isinstance(found, dict) else None
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise not_the_platforms("the answer holds no address", call.operation, call.key)
-    return url
-
-
-def _reason(cause: TurnkeeperError) -> str:
-    """Why a leg has none, the same at every ask: the platform's id of one answer would make each run differ."""
+def _stable_reason(cause: TurnkeeperError) -> str:
+    """Why a leg is absent, without the platform's id of one answer: reports of two runs should be the same."""
     return cause.message.split("; context ", maxsplit=1)[0]
 
 
@@ -169,4 +160,4 @@ def candidates(details: Details) -> tuple[Sequence[str], Sequence[str]]:
             likely[session.id] = None
         elif session.media_type not in _SILENT:
             others[session.id] = None
-    return list(likely), [one for one in others if one not in likely]
+    return list(likely), [name for name in others if name not in likely]

@@ -1,6 +1,7 @@
-"""The transcript search: the one endpoint that lists which communications have a transcript.
+"""``POST /speechandtextanalytics/transcripts/search``: which communications have a transcript.
 
-Content is searchable for sixty days; of each search only the first thousand results can be paged.
+It is the one endpoint that lists them. Content is searchable for sixty days, and only the first thousand results of a
+search can be paged.
 """
 
 from __future__ import annotations
@@ -8,40 +9,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import msgspec
-
 from turnkeeper.clock import Clock
 from turnkeeper.errors import Denied, Skippable, Unavailable
 from turnkeeper.events import Listener, Noted
 from turnkeeper.genesys.api import Api, ApiCall
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.payloads.decode_json import not_the_platforms, read_answer
-from turnkeeper.spool import Spool
+from turnkeeper.payloads.decode_json import foreign_answer
+from turnkeeper.payloads.transcript_search import SearchPage, read_search_page
 
-__all__ = ["DEEPEST", "ListedTranscript", "Search"]
+__all__ = ["DEEPEST", "TranscriptListing", "TranscriptSearch"]
 
 DEEPEST = 1000
 BATCH = 100
 SEARCHABLE = timedelta(days=60)
 _SECOND = timedelta(seconds=1)
-_ANY = 1 << 53
-# A permission may be granted while a run goes on for years; a search that is down comes back.
-_ASK_AGAIN = 86_400.0
-_REST = 600.0
+_UNLIMITED = 1 << 53
+# A run may go on for years: a permission may be granted meanwhile, and a search that is down comes back.
+_PAUSE_IF_REFUSED_S = 86_400.0
+_PAUSE_IF_DOWN_S = 600.0
 _GROWTH = 100
-"""So many more may be listed between a look at the whole and one at its halves."""
+"""How many more transcripts may be listed between a request for an interval and those for its halves."""
 _PATH = "/api/v2/speechandtextanalytics/transcripts/search"
 _FORMAT = "yyyy-MM-dd'T'HH:mm:ss"
 
 
 @dataclass
-class ListedTranscript:
-    """conversation -> its communications that have a transcript.
+class TranscriptListing:
+    """Maps a conversation to those of its communications that have a transcript.
 
-    ``complete`` is False where not all could be read: more began in one second than the platform lets anybody page.
+    ``complete`` is False where not all could be read, because more began in one second than can be paged.
     """
 
-    # Tuples: a set of one takes four times as much, and there are days of many thousands.
+    # Tuples, because a set of one element takes four times the memory, and a day may have many thousands.
     pairs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     complete: bool = True
 
@@ -49,112 +48,92 @@ class ListedTranscript:
         return frozenset(self.pairs.get(conversation, ()))
 
 
-class _Row(msgspec.Struct, rename="camel"):
-    conversation_id: str | None = None
-    communication_id: str | None = None
-
-
-class _Answer(msgspec.Struct):
-    total: int = -1
-    results: list[_Row] | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Answer)
-
-
-class Search:
-    """Searches by the start of conversations. Remembers for a day that it is not offered."""
+class TranscriptSearch:
+    """Searches by the start of conversations. Remembers for a day that the search is not available."""
 
     def __init__(self, api: Api, clock: Clock, listener: Listener) -> None:
         self._api = api
         self._clock = clock
         self._listener = listener
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
-    async def listed(self, interval: Interval, worth: int) -> ListedTranscript | None:
-        """What is listed of the conversations that began in an interval (to the second).
+    async def listed(self, interval: Interval, worth: int) -> TranscriptListing | None:
+        """The transcripts of the conversations that began in an interval (to the second).
 
-        None where it is not known: the interval is older than sixty days, the search is not offered, not permitted or
-        down (said once), or the answer would take more than ``worth`` requests.
+        None where they are not known: the interval is older than sixty days, the search is not offered, not permitted
+        or down (which is noted once), or the answer would take more than ``worth`` requests.
         """
-        resting = self._clock.monotonic() < self._rests_until
-        if resting or interval.start < self._clock.now() - SEARCHABLE:
+        paused = self._clock.monotonic() < self._paused_until
+        if paused or interval.start < self._clock.now() - SEARCHABLE:
             return None
-        found = ListedTranscript()
+        listing = TranscriptListing()
         try:
-            whole = await self._collect(_whole_seconds(interval), found, worth)
-            return None if whole is None else found
+            total = await self._collect(_whole_seconds(interval), listing, worth)
+            return None if total is None else listing
         except (Denied, Skippable) as cause:
-            self._rest(_ASK_AGAIN, f"is not available here: {cause}")
+            self._pause(_PAUSE_IF_REFUSED_S, f"is not available here: {cause}")
         except Unavailable as cause:
-            self._rest(_REST, f"does not answer: {cause}")
+            self._pause(_PAUSE_IF_DOWN_S, f"does not answer: {cause}")
         return None
 
-    def _rest(self, seconds: float, why: str) -> None:
-        """Do without it for a while: what it saves is requests, and nothing depends on it."""
-        self._rests_until = self._clock.monotonic() + seconds
+    def _pause(self, seconds: float, why: str) -> None:
+        """Send no search for a while. It only saves requests, and nothing depends on it."""
+        self._paused_until = self._clock.monotonic() + seconds
         self._listener(Noted(note=f"likely legs are asked one by one, since transcripts/search {why}"))
 
     async def _collect(
-        self, interval: Interval, found: ListedTranscript, worth: int, most: int | None = None
+        self, interval: Interval, listing: TranscriptListing, worth: int, most: int | None = None
     ) -> int | None:
-        """Halves the interval until everything in it can be paged: how many it has; None where that is not worth it.
+        """Halve the interval until everything in it can be paged.
 
-        ``most`` is how many it can have. Raises ``Unavailable`` where it says more: halves that hold more than the
-        whole would be halved for ever.
+        Returns how many results the interval has; None where reading them takes more than ``worth`` requests. ``most``
+        is how many it can have. Raises ``Unavailable`` where the platform says more, because halves that hold more than
+        the whole would be halved for ever.
         """
         first = await self._page(interval, 1)
         if -(-first.total // BATCH) > worth:
             return None
         if most is not None and first.total > most + _GROWTH:
-            raise not_the_platforms("its totals do not get smaller", "transcript search", str(interval))
+            raise foreign_answer("its totals do not get smaller", "transcript search", str(interval))
         if first.total > DEEPEST and interval.end - interval.start > _SECOND:
             middle = _middle(interval)
-            # Together they hold what was promised to be worth it; neither is refused on its own.
-            early = await self._collect(Interval(interval.start, middle), found, _ANY, first.total)
-            await self._collect(Interval(middle, interval.end), found, _ANY, first.total - (early or 0))
+            # Both together hold what was accepted as worth reading, so neither half is refused by itself.
+            early = await self._collect(Interval(interval.start, middle), listing, _UNLIMITED, first.total)
+            await self._collect(Interval(middle, interval.end), listing, _UNLIMITED, first.total - (early or 0))
             return first.total
         pages = -(-min(first.total, DEEPEST) // BATCH)
-        seen = _add(first, found)
+        seen = _add_page(first, listing)
         for number in range(2, pages + 1):
-            seen |= _add(await self._page(interval, number), found)
-        # Nothing promises that pages come in one order: a pair that slid from one to another was not seen.
-        found.complete = found.complete and len(seen) >= first.total
+            seen |= _add_page(await self._page(interval, number), listing)
+        # Nothing promises that pages keep one order, so a result may move from a page not yet read to one that was.
+        listing.complete = listing.complete and len(seen) >= first.total
         return first.total
 
-    async def _page(self, interval: Interval, number: int) -> _Answer:
-        moments = {"startValue": _written(interval.start), "endValue": _written(interval.end)}
+    async def _page(self, interval: Interval, number: int) -> SearchPage:
+        moments = {"startValue": _in_seconds(interval.start), "endValue": _in_seconds(interval.end)}
         between = {"type": "DATE_RANGE", "fields": ["conversationStartTime"], "dateFormat": _FORMAT} | moments
-        asked = {
+        request = {
             "types": ["transcripts"],
             "returnFields": ["conversationId", "communicationId"],
             "query": [between],
             "pageSize": BATCH,
             "pageNumber": number,
         }
-        call = ApiCall("transcript search", _PATH, str(interval), method="POST", json=asked)
-
-        def read(body: Spool) -> _Answer:
-            found = read_answer(body, _DECODER, call.operation, call.key)
-            if found.total < 0 or (found.total and found.results is None):
-                raise not_the_platforms("the answer holds no total, or no results", call.operation, call.key)
-            return found
-
-        return await self._api.read(call, read)
+        call = ApiCall("transcript search", _PATH, str(interval), method="POST", json=request)
+        return await self._api.read(call, lambda body: read_search_page(body, call.operation, call.key))
 
 
-def _add(answer: _Answer, found: ListedTranscript) -> set[tuple[str, str]]:
-    """The pairs of one page, noted."""
-    rows = {(one.conversation_id or "", one.communication_id or "") for one in answer.results or ()}
-    for conversation, communication in rows:
-        known = found.pairs.get(conversation, ())
+def _add_page(page: SearchPage, listing: TranscriptListing) -> frozenset[tuple[str, str]]:
+    """Add a page's pairs to the listing, and return them."""
+    for conversation, communication in page.pairs:
+        known = listing.pairs.get(conversation, ())
         if communication not in known:
-            found.pairs[conversation] = (*known, communication)
-    return rows
+            listing.pairs[conversation] = (*known, communication)
+    return page.pairs
 
 
 def _whole_seconds(interval: Interval) -> Interval:
-    """The same, out to whole seconds: the search is asked in seconds."""
+    """The interval widened to whole seconds, because the search takes no fractions."""
     return Interval(interval.start.replace(microsecond=0), (interval.end + _SECOND).replace(microsecond=0))
 
 
@@ -162,5 +141,5 @@ def _middle(interval: Interval) -> datetime:
     return (interval.start + (interval.end - interval.start) / 2).replace(microsecond=0)
 
 
-def _written(moment: datetime) -> str:
+def _in_seconds(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S")

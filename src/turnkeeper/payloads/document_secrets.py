@@ -1,7 +1,7 @@
-"""Documents that are kept: the same bytes, without what would open something to whoever reads the archive.
+"""Remove secrets from documents before they are stored, so that an archive opens nothing to its readers.
 
-The query of a presigned address is a key. It is cut off wherever it stands, under whatever name and however it is
-escaped; every other byte stays as the platform sent it. Values that are known to be secret are replaced.
+The query of a presigned address is a key to what lies behind it. It is cut off wherever it stands, under whatever name
+and however it is escaped. Values that are known to be secret are replaced. Every other byte stays as it was sent.
 """
 
 from __future__ import annotations
@@ -10,23 +10,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
-import anyio.to_thread
 import msgspec
 
 from turnkeeper.known_secrets import SECRETS, is_signed
 from turnkeeper.spool import Spool
 
-__all__ = ["WHOLE", "clean_bytes", "clean_spool", "kept_form"]
+__all__ = ["WHOLE", "spool_without_secrets", "without_secrets"]
 
 WHOLE = 16 << 20
-"""Bytes of a document that is looked at string by string; a larger one is searched for addresses as it streams."""
+"""Bytes of the largest document that is examined string by string. A larger one is searched as it streams."""
 
-_ON_THE_LOOP = 1 << 18
 _CHUNK = 1 << 20
 _HELD = 1 << 16
 _BLANKS = (b" ", b"\n", b"<", b">")
-# The letters of "http" as JSON escapes: nobody writes so who has nothing to hide.
+# The letters of "http" as JSON escapes, which could hide an address from the search for one.
 _HIDDEN_SCHEME = re.compile(rb"\\u00(?:68|48|74|54|70|50)", re.IGNORECASE)
 _PART = re.compile(rb'"((?:[^"\\]|\\.)*+)"|[{}\[\]:,]', re.DOTALL)
 _QUERY = re.compile(rb"[?#]|\\u003f|\\u0023", re.IGNORECASE)
@@ -37,15 +34,15 @@ _RAW = re.compile(
 _LINK_NAMES = ("url", "uri", "link", "href")
 
 
-def clean_spool(body: Spool, folder: Path | None = None) -> Spool:
-    """A document to keep; its ``withheld`` names what was taken out of it (``mediaUris.S.mediaUri query``).
+def spool_without_secrets(body: Spool, folder: Path | None = None) -> Spool:
+    """Remove the secrets of a body; the result's ``withheld`` names them (``mediaUris.S.mediaUri query``).
 
-    The spool is the same one where nothing was; otherwise it is closed and a new one is given.
+    A body without secrets is returned itself. Otherwise it is closed, and a new spool in ``folder`` is returned.
     """
     if body.size <= WHOLE:
         with body.open() as reader:
             data = reader.read()
-        clean, withheld = clean_bytes(data)
+        clean, withheld = without_secrets(data)
         if not withheld:
             return body
         pieces: Iterator[bytes] = iter((clean,))
@@ -66,15 +63,8 @@ def clean_spool(body: Spool, folder: Path | None = None) -> Spool:
     return copy.seal()
 
 
-async def kept_form(body: Spool, folder: Path | None = None) -> Spool:
-    """As ``clean_spool``, a large document in a thread."""
-    if body.size <= _ON_THE_LOOP:
-        return clean_spool(body, folder)
-    return await anyio.to_thread.run_sync(clean_spool, body, folder)
-
-
-def clean_bytes(data: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """As ``clean_spool``, for a document in memory: its bytes, and what was withheld."""
+def without_secrets(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Remove the secrets of a document in memory. Returns its bytes, and names of what was removed."""
     withheld: dict[str, None] = {}
     if _RAW.search(data) or _HIDDEN_SCHEME.search(data):
         data = b"".join(_rewritten(data, withheld))

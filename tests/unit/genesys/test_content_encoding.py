@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.genesys.decoding import BrokenEncoding, Decoder
+from turnkeeper.genesys.content_encoding import BrokenEncoding, Decoder
 
 
 def decode(encoding: str, data: bytes, step: int) -> tuple[bytes, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turnkeeper.payloads.empty_transcript import is_empty
+from turnkeeper.payloads.transcript_link import is_empty
 from turnkeeper.spool import Spool
 
 

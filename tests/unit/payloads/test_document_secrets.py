@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.errors import Unavailable
-from turnkeeper.genesys.withheld import WHOLE, clean_bytes, clean_spool
 from turnkeeper.known_secrets import remember
+from turnkeeper.payloads.document_secrets import WHOLE, spool_without_secrets, without_secrets
 from turnkeeper.spool import Spool
 
 SIGNED = "https://store.example/a/b.json?X-Amz-Credential=AKIA%2Fx&X-Amz-Signature=feedbeef"
@@ -41,7 +38,7 @@ SIGNED = "https://store.example/a/b.json?X-Amz-Credential=AKIA%2Fx&X-Amz-Signatu
 )
 def test_a_signed_address_is_cut_wherever_it_stands(document: Any, clean: Any, named: str) -> None:
     """K8: nested ``downloadUrl``, ``download_url``, ``waveUri`` in a kept document."""
-    data, withheld = clean_bytes(json.dumps(document).encode())
+    data, withheld = without_secrets(json.dumps(document).encode())
     assert json.loads(data) == clean
     assert withheld == (named,)
 
@@ -59,7 +56,7 @@ def test_a_signed_address_is_cut_wherever_it_stands(document: Any, clean: Any, n
 )
 def test_escapes_hide_nothing(document: bytes) -> None:
     """K8: ``"media\\u0055ri"`` in a kept document."""
-    data, withheld = clean_bytes(document)
+    data, withheld = without_secrets(document)
     assert b"feedbeef" not in data
     assert withheld
 
@@ -75,7 +72,7 @@ def test_escapes_hide_nothing(document: bytes) -> None:
     ],
 )
 def test_everything_else_stays_byte_for_byte(document: bytes) -> None:
-    assert clean_bytes(document) == (document, ())
+    assert without_secrets(document) == (document, ())
 
 
 @given(
@@ -87,7 +84,7 @@ def test_everything_else_stays_byte_for_byte(document: bytes) -> None:
 )
 def test_any_document_stays_json_and_loses_its_signatures(document: Any) -> None:
     for text in (json.dumps(document), json.dumps(document, ensure_ascii=False)):
-        data, _ = clean_bytes(text.encode("utf-8", "surrogatepass"))
+        data, _ = without_secrets(text.encode("utf-8", "surrogatepass"))
         assert b"feedbeef" not in data
         json.loads(data)
 
@@ -95,7 +92,7 @@ def test_any_document_stays_json_and_loses_its_signatures(document: Any) -> None
 def test_a_known_secret_in_a_document_is_replaced_and_said() -> None:
     """K8: the platform echoes the request in what it answers."""
     remember("a-secret-of-this-test-1/+")
-    data, withheld = clean_bytes(b'{"echo":"a-secret-of-this-test-1\\/+ and a-secret-of-this-test-1%2F%2B"}')
+    data, withheld = without_secrets(b'{"echo":"a-secret-of-this-test-1\\/+ and a-secret-of-this-test-1%2F%2B"}')
     assert json.loads(data) == {"echo": "(withheld) and (withheld)"}
     assert withheld == ("a known secret",)
 
@@ -108,7 +105,7 @@ def test_a_large_document_is_searched_as_it_streams() -> None:
     spool.write(b'{"link":"https://s.example/x?X-Amz-Signature=feedbeef"},')
     spool.write(turn * 100_000 + b"{}]}")
     size = spool.size
-    with clean_spool(spool.seal()) as kept, kept.open() as reader:
+    with spool_without_secrets(spool.seal()) as kept, kept.open() as reader:
         data = reader.read()
     assert b"feedbeef" not in data
     assert len(data) == size - len(b"?X-Amz-Signature=feedbeef")
@@ -126,42 +123,7 @@ def test_a_known_secret_in_a_large_document_is_found_wherever_it_stands(between:
     filler = (b"y" * 4096 + between) * ((WHOLE >> 12) + 16)
     middle = (1 << 20) - 7
     spool.write(filler[:middle] + secret + filler[middle:])
-    with clean_spool(spool.seal()) as kept, kept.open() as reader:
+    with spool_without_secrets(spool.seal()) as kept, kept.open() as reader:
         data = reader.read()
     assert data == filler[:middle] + b"(withheld)" + filler[middle:]
     assert kept.withheld == ("a known secret",)
-
-
-@pytest.mark.anyio
-async def test_the_details_of_another_conversation_are_none(world: Callable[..., Any]) -> None:
-    """K1: a gateway that mixes up answers."""
-    here = world(lambda request: httpx2.Response(200, json={"conversationId": "c2"}))
-    with pytest.raises(Unavailable, match="about another conversation"):
-        await here.door.details("c1")
-
-
-@pytest.mark.anyio
-async def test_kept_documents_of_every_kind_pass_here(world: Callable[..., Any]) -> None:
-    """K8: details, names and recordings lists are kept without signed queries."""
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        if request.url.path.endswith("/users"):
-            return httpx2.Response(
-                200, json={"entities": [{"id": "u1", "name": "N", "images": [{"imageUri": SIGNED}]}]}
-            )
-        if request.url.path.endswith("/recordingmetadata"):
-            return httpx2.Response(200, json=[{"id": "r1", "media": "chat", "chatTranscript": {"contentUri": SIGNED}}])
-        if request.url.path.endswith("/conversations/details"):
-            return httpx2.Response(200, json={"conversations": [{"conversationId": "c1", "externalTag": SIGNED}]})
-        return httpx2.Response(200, json={"conversationId": "c1", "externalTag": SIGNED})
-
-    here = world(answer)
-    recorded = await here.door.recordings.fetch("c1")
-    bodies = [await here.door.details("c1"), (await here.door.names("users", ["u1"])).body, recorded.listing]
-    told = ["externalTag query", "entities.images.imageUri query", "chatTranscript.contentUri query"]
-    assert [body.withheld for body in bodies] == [(one,) for one in told]
-    page = await here.door.several(["c1"])
-    assert page.censored == frozenset(page.conversations)
-    texts = [body.open().read() for body in bodies] + list(page.conversations)
-    assert len(texts) == 4
-    assert not [text for text in texts if b"feedbeef" in text]
