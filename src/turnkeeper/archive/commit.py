@@ -21,7 +21,7 @@ from turnkeeper.archive.name_lists import KnownNames, relevant_ids
 from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.views.builder import Built, Reading
 from turnkeeper.archive.views.reuse import Made, carried, chosen, make
-from turnkeeper.audio.containers import HEAD, content_type
+from turnkeeper.audio.media_types import HEAD, content_type
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent

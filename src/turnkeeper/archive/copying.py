@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
-from turnkeeper.audio.containers import content_type
+from turnkeeper.audio.media_types import content_type
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.contract import Stored
 from turnkeeper.storage.object_store import open_store

@@ -48,27 +48,27 @@ def activity(heard: Loudness) -> Activity:
     if not levels.shape[1]:
         nothing = (0.0,) * len(levels)
         return Activity(heard, levels, levels, nothing, nothing, alike=False)
-    floor = np.stack([_floor(channel, heard.hop_s) for channel in levels])
-    loud = [_loud(channel, low) for channel, low in zip(levels, floor, strict=True)]
+    floor = np.stack([_noise_floor(channel, heard.hop_s) for channel in levels])
+    loud = [_loud_level(channel, low) for channel, low in zip(levels, floor, strict=True)]
     own = np.maximum(floor + np.float32(_ABOVE_FLOOR_DB), np.array(loud, dtype=np.float32)[:, None] - _BELOW_LOUD_DB)
-    alike = len(levels) == 2 and _alike(levels, own)
+    alike = len(levels) == 2 and _carry_same_sound(levels, own)
     least = own
     if len(levels) == 2 and not alike:
-        leaks = [_leak(levels[one], levels[1 - one], loud[1 - one]) for one in (0, 1)]
+        leaks = [_leak_level(levels[one], levels[1 - one], loud[1 - one]) for one in (0, 1)]
         least = np.maximum(own, np.stack(leaks))
     mask = np.clip((levels - least) / _SOFT_DB, 0, 1)
-    mask = np.stack([_broken(channel, heard.hop_s) for channel in mask])
-    snr = tuple(_snr(channel, low, here) for channel, low, here in zip(levels, floor, mask, strict=True))
+    mask = np.stack([_without_long_runs(channel, heard.hop_s) for channel in mask])
+    snr = tuple(_speech_snr_db(channel, low, here) for channel, low, here in zip(levels, floor, mask, strict=True))
     return Activity(heard, least, mask, tuple(loud), snr, alike)
 
 
-def _alike(levels: Levels, least: Levels) -> bool:
+def _carry_same_sound(levels: Levels, least: Levels) -> bool:
     """Whether two channels carry the same, judged where somebody is heard: digital silence is always alike."""
     heard = (levels > least).any(0)
     return bool(heard.any() and np.median(np.abs(levels[0] - levels[1])[heard]) < _ALIKE_DB)
 
 
-def _floor(channel: Levels, hop_s: float) -> Levels:
+def _noise_floor(channel: Levels, hop_s: float) -> Levels:
     """The noise floor: the lowest tenth of each second, and of those the lowest within a dozen seconds around.
 
     Digital silence is no noise: where a line is muted or gated, its noise is what is heard while it is open.
@@ -76,14 +76,14 @@ def _floor(channel: Levels, hop_s: float) -> Levels:
     second = max(1, round(1 / hop_s))
     count = max(1, len(channel) // second)
     whole = channel[: count * second] if len(channel) >= second else channel
-    low = _lowest(whole.reshape(count, -1)) if whole.size else np.zeros(1)
+    low = _low_percentiles(whole.reshape(count, -1)) if whole.size else np.zeros(1)
     padded = np.pad(low, _FLOOR_REACH_S, mode="edge")
     low = np.lib.stride_tricks.sliding_window_view(padded, 2 * _FLOOR_REACH_S + 1).min(axis=1)
     places = (np.arange(len(channel)) - second / 2) / second
     return np.asarray(np.interp(places, np.arange(count), low), dtype=np.float32)
 
 
-def _lowest(seconds: Levels) -> NDArray[np.float64]:
+def _low_percentiles(seconds: Levels) -> NDArray[np.float64]:
     """The tenth percentile of each second without its digital silence; where little else is left, it does not count,
     and where that is so everywhere the silence itself is the floor."""
     heard = seconds > _DIGITAL_SILENCE_DB
@@ -101,13 +101,13 @@ def _lowest(seconds: Levels) -> NDArray[np.float64]:
     return low
 
 
-def _loud(channel: Levels, floor: Levels) -> float:
+def _loud_level(channel: Levels, floor: Levels) -> float:
     """The level that the channel's loudest tenth of frames above its floor passes."""
     above = channel[channel > floor + _ABOVE_FLOOR_DB]
     return float(np.percentile(above, 90)) if above.size else 0.0
 
 
-def _leak(channel: Levels, other: Levels, loud: float) -> Levels:
+def _leak_level(channel: Levels, other: Levels, loud: float) -> Levels:
     """What ``other`` can bring about here: its level, less the usual difference while it speaks, and a margin."""
     reach = 3
     around = np.lib.stride_tricks.sliding_window_view(np.pad(other, reach, mode="edge"), 2 * reach + 1).max(axis=1)
@@ -118,7 +118,7 @@ def _leak(channel: Levels, other: Levels, loud: float) -> Levels:
     return np.asarray(around + np.float32(usual + _ABOVE_LEAK_DB), dtype=np.float32)
 
 
-def _broken(mask: Levels, hop_s: float) -> Levels:
+def _without_long_runs(mask: Levels, hop_s: float) -> Levels:
     """``mask`` without what sounds for over 4 s on end: music and tones. Speech has a gap every second or two."""
     active = np.flatnonzero(mask > 0)
     if not active.size:
@@ -132,7 +132,7 @@ def _broken(mask: Levels, hop_s: float) -> Levels:
     return kept
 
 
-def _snr(channel: Levels, floor: Levels, mask: Levels) -> float:
+def _speech_snr_db(channel: Levels, floor: Levels, mask: Levels) -> float:
     speech, noise = channel[mask > 0], channel[mask == 0]
     if not speech.size or not noise.size:
         return 0.0

@@ -152,9 +152,13 @@ def write_alignment(
     if len({one.id for one in recordings}) < len(recordings):
         raise Misconfigured("two recordings have the same id", operation="align", key=conversation)
     encode = msgspec.json.Encoder().encode
-    head = {"format": FORMAT, "conversation": conversation, "recordings": [_recording(one) for one in recordings]}
+    head = {
+        "format": FORMAT,
+        "conversation": conversation,
+        "recordings": [_recording_document(one) for one in recordings],
+    }
     out.write(encode(head)[:-1] + b',"turns":[')
-    rows = _rows(recordings, turns) if recordings else iter(())
+    rows = _turn_rows(recordings, turns) if recordings else iter(())
     count = 0
     while batch := list(islice(rows, _BATCH)):
         out.write((b"," if count else b"") + encode(batch)[1:-1])
@@ -173,8 +177,8 @@ def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: in
     best, found = 0, recordings[0].timeline.spans(start_ms, end_ms)
     for number, one in enumerate(recordings[1:], 1):
         spans = one.timeline.spans(start_ms, end_ms)
-        held, most = _held(spans, one.rate), _held(found, recordings[best].rate)
-        nearer = held == most == 0 and _gap(one, start_ms, end_ms) < _gap(recordings[best], start_ms, end_ms)
+        held, most = _seconds_held(spans, one.rate), _seconds_held(found, recordings[best].rate)
+        nearer = held == most == 0 and _gap_ms(one, start_ms, end_ms) < _gap_ms(recordings[best], start_ms, end_ms)
         if held > most or nearer:
             best, found = number, spans
     return best, found
@@ -188,17 +192,17 @@ def flags(spans: tuple[Span, ...]) -> tuple[str, ...]:
     return tuple(name for name, true in said.items() if true)
 
 
-def _held(spans: tuple[Span, ...], rate: int) -> float:
+def _seconds_held(spans: tuple[Span, ...], rate: int) -> float:
     return sum(one.end - one.start for one in spans) / rate
 
 
-def _gap(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
+def _gap_ms(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
     """Milliseconds between a turn and a recording."""
     timeline = recording.timeline
     return max(0, timeline.moment(0) - end_ms, start_ms - timeline.moment(timeline.frames))
 
 
-def _rows(
+def _turn_rows(
     recordings: Sequence[AlignedRecording], turns: Iterable[tuple[int | None, int | None]]
 ) -> Iterator[dict[str, Any]]:
     for index, (start, end) in enumerate(turns):
@@ -212,7 +216,7 @@ def _rows(
         yield row
 
 
-def _recording(one: AlignedRecording) -> dict[str, Any]:
+def _recording_document(one: AlignedRecording) -> dict[str, Any]:
     document: dict[str, Any] = {"id": one.id} | ({"key": one.key} if one.key is not None else {})
     document |= {
         "codec": one.codec,

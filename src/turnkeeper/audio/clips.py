@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from turnkeeper.atomic_file import emerging, no_room
+from turnkeeper.audio.byte_ranges import ByteRanges
 from turnkeeper.audio.decode import Audio, open_audio
-from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
 from turnkeeper.errors import Misconfigured, Unread
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ClipCut", "Stretch", "check_clip_name", "write_clips"]
+__all__ = ["ClipCut", "SampleRange", "check_clip_name", "write_clips"]
 
-Stretch = tuple[int, int]
+SampleRange = tuple[int, int]
 """Samples ``[start, end)`` of every channel."""
 
 _FORMATS = {
@@ -40,7 +40,7 @@ class ClipCut:
     """One file to write: the ``stretches`` stand in it one behind the other, in the order of time."""
 
     out: Path
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[SampleRange, ...]
 
     @property
     def frames(self) -> int:
@@ -79,7 +79,7 @@ def write_clips(
         if not isinstance(source, Path):
             stack.callback(source.close)
         wav = _plain_wav(source) if second is None and _all_wav(cuts) else None
-        return _copied(source, wav, cuts) if wav else _decoded(source, second, cuts)
+        return _copy_cuts(source, wav, cuts) if wav else _encode_cuts(source, second, cuts)
 
 
 def _all_wav(cuts: Sequence[ClipCut]) -> bool:
@@ -95,19 +95,19 @@ def _plain_wav(source: Path | BinaryIO) -> Wav | None:
     return found if found and found.copyable and found.rate else None
 
 
-def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
+def _copy_cuts(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
     held = []
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         for cut in cuts:
             with emerging(cut.out, "cut") as part:
                 with part.open("wb") as out:
-                    frames = _copy(file, wav, cut, out)
-                held.append(_read_again(part, frames, cut.out))
+                    frames = _copy_cut(file, wav, cut, out)
+                held.append(_check_clip(part, frames, cut.out))
     return wav.codec, held
 
 
-def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
+def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
     """Write one cut; returns its samples per channel."""
     size, written = cut.frames * wav.frame_bytes, 0
     if size > _LONGEST_WAV:
@@ -118,7 +118,7 @@ def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
             hint="Give a name that ends in .flac, or cut less.",
         )
     out.write(wav_header(wav.tag, wav.rate, wav.channels, wav.bits, cut.frames))
-    samples = Regions(file, list(wav.regions))
+    samples = ByteRanges(file, list(wav.regions))
     for start, end in cut.stretches:
         samples.seek(start * wav.frame_bytes)
         left = (end - start) * wav.frame_bytes
@@ -133,7 +133,7 @@ def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
     return written // wav.frame_bytes
 
 
-def _read_again(part: Path, frames: int, out: Path) -> int:
+def _check_clip(part: Path, frames: int, out: Path) -> int:
     """``frames``, which the finished file must hold. Raises ``DiskFull`` where it holds another number."""
     try:
         with open_audio(part) as audio:
@@ -145,19 +145,21 @@ def _read_again(part: Path, frames: int, out: Path) -> int:
     return held
 
 
-def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
+def _encode_cuts(
+    source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[ClipCut]
+) -> tuple[str, list[int]]:
     marks = sorted((stretch, number) for number, cut in enumerate(cuts) for stretch in cut.stretches)
     left = [len(cut.stretches) for cut in cuts]
     formats = {_FORMATS[cut.out.suffix.lower()][1] for cut in cuts}
-    writers: dict[int, _Sound] = {}
+    writers: dict[int, _ClipWriter] = {}
     with ExitStack() as stack, open_audio(source, second=second) as audio:
         for number, cut in enumerate(cuts):
             if not cut.stretches:
-                writers[number] = stack.enter_context(_Sound(cut.out, audio.rate, audio.channels))
-        for place, samples in _pieces(audio, [stretch for stretch, _ in marks]):
+                writers[number] = stack.enter_context(_ClipWriter(cut.out, audio.rate, audio.channels))
+        for place, samples in _samples_of_ranges(audio, [stretch for stretch, _ in marks]):
             number = marks[place][1]
             if number not in writers:
-                writers[number] = stack.enter_context(_Sound(cuts[number].out, audio.rate, audio.channels))
+                writers[number] = stack.enter_context(_ClipWriter(cuts[number].out, audio.rate, audio.channels))
             if samples is not None:
                 writers[number].write(samples)
                 continue
@@ -168,7 +170,7 @@ def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequ
     return codec, [writers[number].frames for number in range(len(cuts))]
 
 
-def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
+def _samples_of_ranges(audio: Audio, stretches: list[SampleRange]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
     """Samples of each stretch, by its number, and None at its end; stretches stand in the order of their start.
 
     One pass, strictly one stretch after the other: what a later one shares with an earlier one waits in memory.
@@ -186,7 +188,7 @@ def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArr
             if stop > at:
                 waiting[number].append(block[:, max(start - at, 0) : stop - at])
         while current < len(stretches) and stretches[current][0] < end:
-            yield from ((current, piece) for piece in _taken(waiting[current]))
+            yield from ((current, piece) for piece in _drain_queue(waiting[current]))
             if stretches[current][1] > end:
                 break
             yield current, None
@@ -195,16 +197,16 @@ def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArr
             return
         at = end
     for number in range(current, len(stretches)):  # the recording ended first
-        yield from ((number, piece) for piece in _taken(waiting[number]))
+        yield from ((number, piece) for piece in _drain_queue(waiting[number]))
         yield number, None
 
 
-def _taken(queue: deque[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+def _drain_queue(queue: deque[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
     while queue:
         yield queue.popleft()
 
 
-class _Sound:
+class _ClipWriter:
     """One sound file that is being written; its name stands in the folder only when it is complete."""
 
     def __init__(self, out: Path, rate: int, channels: int) -> None:
@@ -237,7 +239,7 @@ class _Sound:
         with self._emerging:
             with self._to_the_end():
                 self._file.close()
-            _read_again(self._part, self.frames, self._out)
+            _check_clip(self._part, self.frames, self._out)
 
     @contextmanager
     def _to_the_end(self) -> Iterator[None]:

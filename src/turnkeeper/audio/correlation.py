@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity
-from turnkeeper.audio.parts import Parts
+from turnkeeper.audio.turn_arrays import TurnArrays
 
 __all__ = ["REACH_S", "Position", "position"]
 
@@ -39,16 +39,16 @@ class Position(msgspec.Struct, frozen=True):
     rival: float
 
 
-def position(heard: Activity, said: Parts) -> Position:
+def position(heard: Activity, said: TurnArrays) -> Position:
     """Search. ``said`` has at least one turn; ``heard`` one or two channels."""
     mono = len(heard.mask) == 1 or heard.alike
     span_s = max(heard.loudness.duration_s, float(said.end.max() - said.start.min()))
-    frame_s, active = _coarse(heard, span_s)
+    frame_s, active = _coarse_activity(heard, span_s)
     best: dict[tuple[int, int], tuple[float, Values, float]] = {}
     orders = [(0, 0)] if mono else [(0, 1), (1, 0)]
     lags = np.arange(-round(REACH_S / frame_s), round(REACH_S / frame_s) + 1)
     search = _Search(active[:1] if mono else active, lags, mono=mono)
-    for drift in _stretches(span_s):
+    for drift in _drift_grid(span_s):
         first_s = float(said.start.min()) * (1 + drift) - _AROUND_S
         count = int((float(said.end.max()) * (1 + drift) + _AROUND_S - first_s) / frame_s) + 1
         shift = first_s / frame_s
@@ -65,7 +65,7 @@ def position(heard: Activity, said: Parts) -> Position:
     return Position(at, drift, winner, top, margin, float(far.max()) if far.size else 0.0)
 
 
-def _coarse(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
+def _coarse_activity(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
     hop = heard.loudness.hop_s
     together = 4 if span_s < 1200 else 8 if span_s < 5400 else 16
     count = heard.mask.shape[1] // together
@@ -73,7 +73,7 @@ def _coarse(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]
     return hop * together, active
 
 
-def _stretches(duration_s: float) -> Values:
+def _drift_grid(duration_s: float) -> Values:
     """Fine enough that the ends of the call are within 0.15 s for some stretch."""
     if duration_s < _STRETCHED_FROM_S:
         return np.zeros(1)
@@ -94,14 +94,14 @@ class _Search:
     ]:  # fmt: skip
         """For each order of channels, the score at each lag. ``shift`` is the mask's first frame in nominal time."""
         masks = masks.max(0, keepdims=True) if self.mono else masks
-        self._prepare(masks.shape[1] + self.active.shape[1])
+        self._transform_audio(masks.shape[1] + self.active.shape[1])
         places = self.lags + round(shift)
-        table = self._pearson(masks, places % self.size)
+        table = self._pearson_scores(masks, places % self.size)
         table[..., (places <= -masks.shape[1]) | (places >= self.active.shape[1])] = -1.0  # no overlap: the index wraps
         spoken = [side for side in range(len(masks)) if masks[side].any()]
         return {order: np.mean([table[side, order[side]] for side in spoken], axis=0) for order in orders}
 
-    def _prepare(self, least: int) -> None:
+    def _transform_audio(self, least: int) -> None:
         size = 1 << (least - 1).bit_length()
         if size == self.size:
             return
@@ -110,7 +110,7 @@ class _Search:
         self.square = np.fft.rfft(self.active**2, size)
         self.ones = np.fft.rfft(np.ones(self.active.shape[1]), size)
 
-    def _pearson(self, masks: NDArray[np.float32], places: NDArray[np.int64]) -> Values:
+    def _pearson_scores(self, masks: NDArray[np.float32], places: NDArray[np.int64]) -> Values:
         def slide(one: NDArray[np.complex128], two: NDArray[np.complex128]) -> Values:
             return np.asarray(np.fft.irfft(np.conj(one) * two, self.size)[..., places], dtype=np.float64)
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from turnkeeper.audio.decoder import AudioDecoder
-from turnkeeper.audio.kinds import decoder_of
-from turnkeeper.audio.length import apart, clock
+from turnkeeper.audio.decoders import AudioDecoder, decoder_of
+from turnkeeper.audio.durations import format_duration, lengths_differ
 from turnkeeper.errors import Misconfigured, Unread
 
 if TYPE_CHECKING:
@@ -42,19 +41,19 @@ class Audio:
     def notes(self) -> tuple[str, ...]:
         """Remarks about the file: a cut-off end, an MP3 whose encoder delay nobody knows. Some are only known when it
         was decoded to its end."""
-        return tuple(dict.fromkeys([*self.losses, *self._said(lambda one: one.notes), *self._unequal()]))
+        return tuple(dict.fromkeys([*self.losses, *self._remarks(lambda one: one.notes), *self._shorter_channel()]))
 
     @property
     def losses(self) -> tuple[str, ...]:
         """Those of ``notes`` that say that sound is missing: damage, holes, a length that is not the container's own
         (see ``length.apart``). Complete when the file was decoded to its end."""
-        found = list(self._said(lambda one: one.losses))
+        found = list(self._remarks(lambda one: one.losses))
         for number, (one, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
             if count is not None and one.clock_s is not None and not one.losses:
-                found += self._named(number, _unlike(count * 1000 / one.rate, one.clock_s * 1000))
+                found += self._with_channel(number, _length_mismatch(count * 1000 / one.rate, one.clock_s * 1000))
         counts = [count * 1000 / self.rate for count in self._counts if count is not None]
-        if len(counts) == 2 and apart(*counts):
-            found += self._unequal()
+        if len(counts) == 2 and lengths_differ(*counts):
+            found += self._shorter_channel()
         return tuple(dict.fromkeys(found))
 
     def count(self) -> int:
@@ -71,10 +70,12 @@ class Audio:
         at the same time, only the later one is right. Raises ``Unread`` where nothing of the file can be decoded; where
         it is damaged further on, ``losses`` say so.
         """
-        parts = [_even(self._counted(number, start, frames), frames) for number in range(len(self._decoders))]
-        return parts[0] if len(parts) == 1 else _together(parts)
+        parts = [
+            _equal_blocks(self._read_and_count(number, start, frames), frames) for number in range(len(self._decoders))
+        ]
+        return parts[0] if len(parts) == 1 else _two_channels(parts)
 
-    def _counted(self, number: int, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
+    def _read_and_count(self, number: int, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
         """A file's samples, counted on the way: at the end its length is known."""
         count = start
         for piece in self._decoders[number].read(start, frames):
@@ -83,14 +84,14 @@ class Audio:
         if count > start or not start:
             self._counts[number] = count
 
-    def _said(self, what: Callable[[AudioDecoder], list[str]]) -> Iterator[str]:
+    def _remarks(self, what: Callable[[AudioDecoder], list[str]]) -> Iterator[str]:
         for number, one in enumerate(self._decoders):
-            yield from self._named(number, what(one))
+            yield from self._with_channel(number, what(one))
 
-    def _named(self, number: int, notes: list[str]) -> list[str]:
+    def _with_channel(self, number: int, notes: list[str]) -> list[str]:
         return [f"channel {number}: {note}" for note in notes] if len(self._decoders) > 1 else notes
 
-    def _unequal(self) -> Iterator[str]:
+    def _shorter_channel(self) -> Iterator[str]:
         counts = self._counts
         if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
             shorter = 0 if counts[0] < counts[1] else 1
@@ -120,7 +121,7 @@ def open_audio(source: str | Path | BinaryIO, *, second: str | Path | BinaryIO |
     decoders: list[AudioDecoder] = []
     try:
         paths = [Path(one) if isinstance(one, str) else one for one in (source, second)]
-        decoders += [_decoder(one) for one in paths if one is not None]
+        decoders += [_open_decoder(one) for one in paths if one is not None]
         if len(decoders) == 2:
             _check_pair(decoders[0], decoders[1])
     except BaseException:
@@ -130,24 +131,24 @@ def open_audio(source: str | Path | BinaryIO, *, second: str | Path | BinaryIO |
     return Audio(decoders)
 
 
-def _decoder(source: Path | BinaryIO) -> AudioDecoder:
+def _open_decoder(source: Path | BinaryIO) -> AudioDecoder:
     key = str(source) if isinstance(source, Path) else str(getattr(source, "name", ""))
-    file = _opened(source)
+    file = _open_file(source)
     try:
         found = decoder_of(file, key)
         if found.rate < 1 or found.channels < 1:
-            raise _unread(f"says {found.rate} Hz and {found.channels} channels", key)
+            raise _not_audio(f"says {found.rate} Hz and {found.channels} channels", key)
         if found.channels > MOST_CHANNELS:
-            raise _unread(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
+            raise _not_audio(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
         if found.frames == 0:
-            raise _unread("holds no samples", key)
+            raise _not_audio("holds no samples", key)
     except BaseException:
         file.close()
         raise
     return found
 
 
-def _opened(source: Path | BinaryIO) -> BinaryIO:
+def _open_file(source: Path | BinaryIO) -> BinaryIO:
     if not isinstance(source, Path):
         return source
     try:
@@ -159,7 +160,7 @@ def _opened(source: Path | BinaryIO) -> BinaryIO:
         raise Misconfigured(why, operation="read", key=str(source), hint="Check the path.") from None
 
 
-def _unread(message: str, key: str) -> Unread:
+def _not_audio(message: str, key: str) -> Unread:
     hint = "Fetch the recording again; an expired link gives a page instead of audio."
     return Unread(message, operation="decode audio", key=key, hint=hint)
 
@@ -175,13 +176,13 @@ def _check_pair(first: AudioDecoder, second: AudioDecoder) -> None:
     )
 
 
-def _unlike(decoded_ms: float, named_ms: float) -> list[str]:
-    if not apart(decoded_ms, named_ms):
+def _length_mismatch(decoded_ms: float, named_ms: float) -> list[str]:
+    if not lengths_differ(decoded_ms, named_ms):
         return []
-    return [f"{clock(decoded_ms)} could be decoded, the file itself says {clock(named_ms)}"]
+    return [f"{format_duration(decoded_ms)} could be decoded, the file itself says {format_duration(named_ms)}"]
 
 
-def _even(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[np.int16]]:
+def _equal_blocks(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[np.int16]]:
     """Pieces of any length as blocks of one length, the last one shorter."""
     import numpy as np
 
@@ -202,7 +203,7 @@ def _even(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[
         yield np.ascontiguousarray(np.concatenate(held, axis=1))
 
 
-def _together(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.int16]]:
+def _two_channels(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.int16]]:
     """Two channels side by side; the shorter one goes on in silence."""
     import numpy as np
 

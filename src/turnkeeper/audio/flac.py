@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import Region, without_tags
+from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 
 __all__ = ["FlacStream", "read_flac"]
 
@@ -26,7 +26,7 @@ class FlacStream:
     """One stream: its bytes, its ``rate`` in Hz, the samples per channel that its header names (None: unknown), and
     those up to the end of its last frame (None where no frame is found)."""
 
-    region: Region
+    region: ByteRange
     rate: int
     named: int | None
     held: int | None
@@ -45,11 +45,11 @@ class FlacStream:
 def read_flac(file: BinaryIO) -> tuple[FlacStream, ...]:
     """The streams that stand one behind another: each begins with its mark and the block of stream information."""
     size = file.seek(0, 2)
-    return tuple(_stream(file, region) for region in pairwise([*_marks(file), size]))
+    return tuple(_read_stream(file, region) for region in pairwise([*_stream_starts(file), size]))
 
 
-def _marks(file: BinaryIO) -> list[int]:
-    at, tail = without_tags(file), b""
+def _stream_starts(file: BinaryIO) -> list[int]:
+    at, tail = skip_id3_tags(file), b""
     found, place = [at], at
     file.seek(at)
     while data := file.read(_SEARCHED):
@@ -64,7 +64,7 @@ def _marks(file: BinaryIO) -> list[int]:
     return found
 
 
-def _stream(file: BinaryIO, region: Region) -> FlacStream:
+def _read_stream(file: BinaryIO, region: ByteRange) -> FlacStream:
     """20 bits of rate, 8 of channels and depth, 36 of samples; 0 samples are unknown."""
     file.seek(region[0] + 8)
     block = int.from_bytes(file.read(4)[2:], "big")
@@ -79,7 +79,7 @@ def _stream(file: BinaryIO, region: Region) -> FlacStream:
 def _last_sample(data: bytes, block: int) -> int | None:
     """Where the last frame ends. Bytes that look like a frame are one if the frame before it ends where it begins."""
     later: list[tuple[int, int]] = []
-    for first, count in _frames_from_behind(data, block):
+    for first, count in _frames_backwards(data, block):
         for begins, ends in later:
             if first + count == begins:
                 return ends
@@ -89,17 +89,17 @@ def _last_sample(data: bytes, block: int) -> int | None:
     return None
 
 
-def _frames_from_behind(data: bytes, block: int) -> Iterator[tuple[int, int]]:
+def _frames_backwards(data: bytes, block: int) -> Iterator[tuple[int, int]]:
     """The first sample of each frame, and how many it has. Without a variable size all have ``block``, but the last."""
     at = data.rfind(b"\xff")
     while at >= 0:
-        found = _frame(data[at : at + _LONGEST_HEADER], block)
+        found = _frame_header(data[at : at + _LONGEST_HEADER], block)
         if found is not None:
             yield found
         at = data.rfind(b"\xff", 0, at)
 
 
-def _frame(head: bytes, block: int) -> tuple[int, int] | None:
+def _frame_header(head: bytes, block: int) -> tuple[int, int] | None:
     """Sync code, strategy; codes of block size and rate; channels, depth; number; sizes; CRC-8."""
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[2] >> 4 == 0 or head[2] & 15 == 15:
         return None

@@ -55,9 +55,9 @@ class LibraryWarnings:
             finally:
                 os.dup2(terminal, 2)
                 os.close(terminal)
-                self._sort(kept.read() if not kept.seek(0) else b"")
+                self._sort_lines(kept.read() if not kept.seek(0) else b"")
 
-    def _sort(self, text: bytes) -> None:
+    def _sort_lines(self, text: bytes) -> None:
         for line in text.splitlines():
             if _THEIRS.match(line.strip()):
                 said = _PLACE.sub("", line.decode("utf-8", "replace").strip())[:120]

@@ -37,13 +37,15 @@ def loudness(blocks: Iterable[NDArray[np.int16]], rate: int, channels: int) -> L
     """
     fewer = max(1, rate // 8000)
     hop = max(1, rate // (100 * fewer))
-    parts = [_levels(samples, hop, rate / fewer) for samples in _framed(_averaged(blocks, fewer, channels), hop)]
+    parts = [
+        _band_levels(samples, hop, rate / fewer) for samples in _whole_frames(_downsample(blocks, fewer, channels), hop)
+    ]
     levels = np.concatenate(parts, axis=1) if parts else np.zeros((channels, 0), dtype=np.float32)
     hop_s = hop * fewer / rate
     return Loudness(levels, hop_s, hop_s)
 
 
-def _averaged(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) -> Iterator[NDArray[np.float32]]:
+def _downsample(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) -> Iterator[NDArray[np.float32]]:
     rest = np.zeros((channels, 0), dtype=np.float32)
     for block in blocks:
         joined = np.concatenate([rest, block.astype(np.float32)], axis=1)
@@ -52,7 +54,7 @@ def _averaged(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) ->
         yield joined[:, :whole].reshape(channels, -1, fewer).mean(2) if fewer > 1 else joined
 
 
-def _framed(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[NDArray[np.float32]]:
+def _whole_frames(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[NDArray[np.float32]]:
     """The stream in pieces whose windows of two hops touch without gap or repetition."""
     held: NDArray[np.float32] | None = None
     for piece in samples:
@@ -63,7 +65,7 @@ def _framed(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[NDArra
             held = held[:, frames * hop :]
 
 
-def _levels(samples: NDArray[np.float32], hop: int, rate: float) -> NDArray[np.float32]:
+def _band_levels(samples: NDArray[np.float32], hop: int, rate: float) -> NDArray[np.float32]:
     window = np.hanning(2 * hop + 1)[:-1].astype(np.float32) / np.float32(32768)
     frames = np.lib.stride_tricks.sliding_window_view(samples, 2 * hop, axis=1)[:, ::hop]
     low, high = (round(hertz * 2 * hop / rate) for hertz in _BAND_HZ)

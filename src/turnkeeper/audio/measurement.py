@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity
+from turnkeeper.audio.clock_line import ClockLine, fit_clock_line
 from turnkeeper.audio.correlation import Position, position
-from turnkeeper.audio.cuts import shifts
-from turnkeeper.audio.line import ClockLine, fit
 from turnkeeper.audio.onsets import onsets
-from turnkeeper.audio.parts import Parts
+from turnkeeper.audio.turn_arrays import TurnArrays
+from turnkeeper.audio.turn_shifts import turn_shifts
 
 __all__ = ["Measurement", "measure"]
 
@@ -48,30 +48,30 @@ class Measurement(msgspec.Struct, frozen=True):
         return self.position.channels[0] == self.position.channels[1]
 
 
-def measure(audio: Activity, said: Parts) -> Measurement:
+def measure(audio: Activity, said: TurnArrays) -> Measurement:
     """Find where ``said`` lies in ``audio``. Both have speech; ``audio`` has one or two channels."""
     rough = position(audio, said)
-    begins = _begins(audio, rough)
-    shift, segment = shifts(audio, said, begins, rough.channels, rough.offset_s)
+    begins = _channel_onsets(audio, rough)
+    shift, segment = turn_shifts(audio, said, begins, rough.channels, rough.offset_s)
     if segment[-1] == 0:
         shift = rough.offset_s + rough.drift * said.start
     free = said.free(_QUIET_S)
     length = audio.loudness.duration_s
-    line, used = _refined(said, shift, segment, begins, free)
+    line, used = _refine_line(said, shift, segment, begins, free)
     there = said.start + line.at(said.start, segment)
     heard = free & (there > _QUIET_S) & (there < length - _QUIET_S)
-    score, own_share = _agreement(audio, said, there, rough)
+    score, own_share = _agreement_scores(audio, said, there, rough)
     return Measurement(rough, line, segment, heard, used & heard, score, own_share)
 
 
-def _begins(audio: Activity, rough: Position) -> tuple[Values, Values]:
+def _channel_onsets(audio: Activity, rough: Position) -> tuple[Values, Values]:
     one, two = rough.channels
     first = onsets(audio, one)
     return first, first if one == two else onsets(audio, two)
 
 
-def _refined(
-    said: Parts, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
+def _refine_line(
+    said: TurnArrays, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
 ) -> tuple[ClockLine, NDArray[np.bool_]]:
     """Pair each start with the nearest onset on its channel, fit, and pair again more closely."""
     segments = int(segment[-1]) + 1
@@ -81,19 +81,19 @@ def _refined(
     )  # fmt: skip
     near = np.zeros(len(said), dtype=bool)
     for window in _WINDOWS_S:
-        away = _nearest(said, said.start + shift, begins)
+        away = _nearest_onset(said, said.start + shift, begins)
         near = free & (np.abs(away) < window)
         counts = np.bincount(segment[near], minlength=segments)
         if near.sum() < 3 or (counts < _LEAST_IN_SEGMENT).any():
             return line, np.zeros(len(said), dtype=bool)
         x, y = said.start[near], (shift + away)[near]
         sloped = len(x) >= _DRIFT_FROM_TURNS and float(np.ptp(x)) >= _DRIFT_FROM_S
-        line = fit(x, y, segment[near], segments, sloped=sloped, spread=_SPREAD_S)
+        line = fit_clock_line(x, y, segment[near], segments, sloped=sloped, spread=_SPREAD_S)
         shift = line.at(said.start, segment)
     return line, near
 
 
-def _nearest(said: Parts, there: Values, begins: tuple[Values, Values]) -> Values:
+def _nearest_onset(said: TurnArrays, there: Values, begins: tuple[Values, Values]) -> Values:
     """From each predicted start to the nearest onset on its side's channel; infinite where there is none."""
     away = np.full(len(there), np.inf)
     for side, times in enumerate(begins):
@@ -107,10 +107,10 @@ def _nearest(said: Parts, there: Values, begins: tuple[Values, Values]) -> Value
     return away
 
 
-def _agreement(audio: Activity, said: Parts, there: Values, rough: Position) -> tuple[float, float]:
+def _agreement_scores(audio: Activity, said: TurnArrays, there: Values, rough: Position) -> tuple[float, float]:
     """With every turn in its place: the mean correlation of sides and channels, and the speech on the own channel."""
     hop, first_s = audio.loudness.hop_s, audio.loudness.start_s
-    moved = Parts(there, there + said.end - said.start, said.side)
+    moved = TurnArrays(there, there + said.end - said.start, said.side)
     low, high = (
         int((at - first_s) / hop) for at in (float(there.min()) - _AROUND_S, float(moved.end.max()) + _AROUND_S)
     )
@@ -120,12 +120,12 @@ def _agreement(audio: Activity, said: Parts, there: Values, rough: Position) -> 
     alone = speaks * (1 - speaks[::-1])
     own, cross = float((alone * sound).sum()), float((alone * sound[::-1]).sum())
     if rough.channels[0] == rough.channels[1]:
-        return _correlation(speaks.max(0), sound[0]), 1.0
-    scores = [_correlation(speaks[side], sound[side]) for side in (0, 1) if speaks[side].any()]
+        return _pearson_correlation(speaks.max(0), sound[0]), 1.0
+    scores = [_pearson_correlation(speaks[side], sound[side]) for side in (0, 1) if speaks[side].any()]
     return float(np.mean(scores or [0.0])), own / (own + cross) if own + cross > 0 else 0.0
 
 
-def _correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
+def _pearson_correlation(one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
     if not one.size or one.std() < 1e-6 or two.std() < 1e-6:
         return 0.0
     return float(np.corrcoef(one, two)[0, 1])

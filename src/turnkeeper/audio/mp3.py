@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import Region, without_tags
+from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 
 __all__ = ["UNKNOWN_DELAY", "Mp3", "is_frame", "read_mp3"]
 
@@ -60,7 +60,7 @@ class Mp3:
     joined: int = 0
     junk: int = 0
     around: int = 0
-    regions: list[Region] = field(default_factory=list)
+    regions: list[ByteRange] = field(default_factory=list)
     cut: bool = False
     changes: bool = False
 
@@ -74,18 +74,18 @@ class Mp3:
 
 def is_frame(head: bytes) -> bool:
     """Whether four bytes are the header of an MPEG audio frame."""
-    return _frame(head) is not None
+    return _frame_header(head) is not None
 
 
 def read_mp3(file: BinaryIO) -> Mp3 | None:
     """Walk from frame to frame; None where there are none. Reads the file once."""
     found, junk = Mp3(), 0
-    for data, place, at, frame in _frames(file):
+    for data, place, at, frame in _walk_frames(file):
         if frame is None:
             found.cut = found.cut or data == b"cut"
             junk += place if data == b"junk" else 0
             continue
-        header = _xing(data, place, frame)
+        header = _xing_header(data, place, frame)
         if not found.rate:
             found.rate, found.channels, found.around = frame.rate, frame.channels, junk
             if header is not None:
@@ -96,8 +96,8 @@ def read_mp3(file: BinaryIO) -> Mp3 | None:
             if header is not None:
                 junk = 0
                 continue
-            _take(found.regions, at - junk, at)
-        _take(found.regions, at, at + frame.size)
+            _extend_ranges(found.regions, at - junk, at)
+        _extend_ranges(found.regions, at, at + frame.size)
         junk = 0
         if header is not None:
             continue
@@ -105,29 +105,29 @@ def read_mp3(file: BinaryIO) -> Mp3 | None:
         found.samples += frame.samples
         found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
     if found.cut and found.regions:
-        _take(found.regions, found.regions[-1][1], file.seek(0, 2))
+        _extend_ranges(found.regions, found.regions[-1][1], file.seek(0, 2))
     found.around += junk
     return found if found.rate else None
 
 
-def _take(regions: list[Region], start: int, end: int) -> None:
+def _extend_ranges(regions: list[ByteRange], start: int, end: int) -> None:
     if regions and regions[-1][1] == start:
         regions[-1] = (regions[-1][0], end)
     elif end > start:
         regions.append((start, end))
 
 
-def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
+def _walk_frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
     """Each frame with the data and the place in it where it begins, and its place in the file; ``(why, bytes, place,
     None)`` for what is no frame."""
-    at, size = without_tags(file), file.seek(0, 2)
+    at, size = skip_id3_tags(file), file.seek(0, 2)
     buffer, base = b"", at
     while at < size:
         if at + 8192 > base + len(buffer) and base + len(buffer) < size:
             file.seek(at)
             buffer, base = file.read(_SEARCHED), at
         place = at - base
-        frame = _frame(buffer[place : place + 4])
+        frame = _frame_header(buffer[place : place + 4])
         if frame is not None and at + frame.size <= size:
             yield buffer, place, at, frame
             at += frame.size
@@ -135,13 +135,13 @@ def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
         if frame is not None and size - at < frame.size:
             yield b"cut", 0, at, None
             return
-        tag = _tag(buffer, place, size - at)
-        step = tag or _to_frame(buffer, place)
+        tag = _tag_size(buffer, place, size - at)
+        step = tag or _bytes_to_next_frame(buffer, place)
         yield b"tag" if tag else b"junk", step, at, None
         at += step
 
 
-def _tag(data: bytes, at: int, left: int) -> int:
+def _tag_size(data: bytes, at: int, left: int) -> int:
     """The size of a tag (ID3v1 at the end, APE, ID3v2 between joined files); 0 for anything else."""
     if data[at : at + 3] == b"TAG" and left == _ID3_TAIL:
         return left
@@ -154,18 +154,20 @@ def _tag(data: bytes, at: int, left: int) -> int:
     return 0
 
 
-def _to_frame(data: bytes, at: int) -> int:
+def _bytes_to_next_frame(data: bytes, at: int) -> int:
     """Bytes from ``at`` to the next frame that another follows, or to the end of ``data``."""
     place = data.find(b"\xff", at + 1)
     while 0 <= place < len(data) - 4:
-        frame = _frame(data[place : place + 4])
-        if frame and (place + frame.size + 4 > len(data) or _frame(data[place + frame.size : place + frame.size + 4])):
+        frame = _frame_header(data[place : place + 4])
+        if frame and (
+            place + frame.size + 4 > len(data) or _frame_header(data[place + frame.size : place + frame.size + 4])
+        ):
             return place - at
         place = data.find(b"\xff", place + 1)
     return max(1, len(data) - at)
 
 
-def _frame(head: bytes) -> _Frame | None:
+def _frame_header(head: bytes) -> _Frame | None:
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -180,7 +182,7 @@ def _frame(head: bytes) -> _Frame | None:
     return _Frame(size, samples, hertz, 1 if mono else 2, side)
 
 
-def _xing(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
+def _xing_header(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
     """What the header in front says: frames, whether the gapless fields are there, samples of padding; None for sound.
 
     Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100 bytes of seek table,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import Region, without_tags
+from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 
 __all__ = ["Link", "Ogg", "read_ogg"]
 
@@ -33,7 +33,7 @@ class Link:
     ``last`` are the clock's positions, in samples at ``clock_rate``; None where no page names any.
     """
 
-    region: Region
+    region: ByteRange
     serial: int
     codec: str = ""
     rate: int = 0
@@ -105,14 +105,14 @@ class _Page:
 
 def read_ogg(file: BinaryIO) -> Ogg | None:
     """Walk through the pages, each of which is checked; None for what is no Ogg file. Reads the file once."""
-    at = without_tags(file)
+    at = skip_id3_tags(file)
     file.seek(at)
     if file.read(4) != b"OggS":
         return None
     found = Ogg()
     numbers: dict[int, int] = {}
-    for page in _pages(file, at, found):
-        _take(found, page, numbers)
+    for page in _walk_pages(file, at, found):
+        _add_page(found, page, numbers)
     if not found.links:
         return None
     if not found.links[-1].ended:
@@ -120,36 +120,36 @@ def read_ogg(file: BinaryIO) -> Ogg | None:
     return found
 
 
-def _take(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
+def _add_page(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
     link = found.links[-1] if found.links else None
     if page.flags & _FIRST:
         if link is not None and link.region[1] == page.at and link.last is None and link.serial != page.serial:
             found.mixed = True
-            found.beside += bool(_begun(page).codec)
+            found.beside += bool(_begin_link(page).codec)
             return
-        found.links.append(_begun(page))
+        found.links.append(_begin_link(page))
         numbers[page.serial] = page.number
         return
     if link is None or page.serial != link.serial:
         found.mixed = True
         return
     if page.number != numbers[page.serial] + 1:
-        _say(found.lost, "pages of the Ogg stream are missing or damaged")
+        _add_once(found.lost, "pages of the Ogg stream are missing or damaged")
     numbers[page.serial] = page.number
     link.region = (link.region[0], page.end)
     link.ended = link.ended or bool(page.flags & _LAST)
     if page.granule not in (0, _NO_GRANULE):
         if link.first is None:
-            link.first = _first(link, page)
+            link.first = _first_granule(link, page)
         link.last = page.granule
 
 
-def _say(into: list[str], words: str) -> None:
+def _add_once(into: list[str], words: str) -> None:
     if words not in into:
         into.append(words)
 
 
-def _begun(page: _Page) -> Link:
+def _begin_link(page: _Page) -> Link:
     """A stream by its first page. Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; Ogg mapping of FLAC."""
     link, head = Link((page.at, page.end), page.serial), page.packet()
     if head[:8] == b"OpusHead" and len(head) >= 19:
@@ -172,7 +172,7 @@ def _opus_rate(named: int) -> int:
     return next((rate for rate in (8_000, 12_000, 16_000, 24_000) if 0 < named <= rate), 48_000)
 
 
-def _first(link: Link, page: _Page) -> int:
+def _first_granule(link: Link, page: _Page) -> int:
     """Where the clock stands before the first page with sound: a stream that was cut out of another begins late."""
     if link.codec != "opus" or page.flags & _LAST:
         return 0
@@ -188,24 +188,24 @@ def _opus_samples(packet: bytes) -> int:
     return frames * count
 
 
-def _pages(file: BinaryIO, at: int, found: Ogg) -> Iterator[_Page]:
+def _walk_pages(file: BinaryIO, at: int, found: Ogg) -> Iterator[_Page]:
     size = file.seek(0, 2)
     while at < size:
-        page = _page(file, at)
+        page = _read_page(file, at)
         if page is not None:
             yield page
             at = page.end
             continue
-        following = _next(file, at + 1, size)
+        following = _next_page_start(file, at + 1, size)
         if following is None and size - at < _HEADER + 255 * 256:
             return  # a page that was cut off: the missing end mark says so
-        _say(found.damage, "bytes of the file belong to no page of the Ogg stream")
+        _add_once(found.damage, "bytes of the file belong to no page of the Ogg stream")
         if following is None:
             return
         at = following
 
 
-def _page(file: BinaryIO, at: int) -> _Page | None:
+def _read_page(file: BinaryIO, at: int) -> _Page | None:
     """The page that begins at ``at``; None where there is none, it is cut off, or its checksum is wrong."""
     file.seek(at)
     head = file.read(_HEADER)
@@ -215,7 +215,7 @@ def _page(file: BinaryIO, at: int) -> _Page | None:
     body = file.read(sum(sizes))
     if len(sizes) < head[26] or len(body) < sum(sizes):
         return None
-    if _checksum(head[:22] + bytes(4) + head[26:] + sizes + body) != int.from_bytes(head[22:26], "little"):
+    if _ogg_crc32(head[:22] + bytes(4) + head[26:] + sizes + body) != int.from_bytes(head[22:26], "little"):
         return None
     return _Page(
         at=at,
@@ -229,13 +229,13 @@ def _page(file: BinaryIO, at: int) -> _Page | None:
     )
 
 
-def _checksum(data: bytes) -> int:
+def _ogg_crc32(data: bytes) -> int:
     """Ogg's CRC-32: the polynomial of zlib's, with the bits of each byte in the other order and nothing inverted."""
     value = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{value:032b}"[::-1], 2)
 
 
-def _next(file: BinaryIO, at: int, size: int) -> int | None:
+def _next_page_start(file: BinaryIO, at: int, size: int) -> int | None:
     while at < size:
         file.seek(at)
         data = file.read(_SEARCHED)

@@ -35,12 +35,12 @@ def onsets(heard: Activity, channel: int) -> NDArray[np.float64]:
     found = [
         (rise - 1 + frames) * hop - late
         for rise in rises[rises > 0]
-        for frames, late in [_moment(level[rise - 1 : rise + ahead], least[rise - 1 : rise + ahead])]
+        for frames, late in [_threshold_crossing(level[rise - 1 : rise + ahead], least[rise - 1 : rise + ahead])]
     ]
     return heard.loudness.start_s + np.array(found, dtype=np.float64)
 
 
-def _moment(level: NDArray[np.float32], least: NDArray[np.float32]) -> tuple[float, float]:
+def _threshold_crossing(level: NDArray[np.float32], least: NDArray[np.float32]) -> tuple[float, float]:
     """Frames after the first of ``level`` at which it passes its threshold, and the usual delay in seconds of that."""
     wanted = float(level.max()) - _BELOW_PEAK_DB
     passed = np.maximum(least, wanted)

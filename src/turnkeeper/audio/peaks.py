@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ZOOMS", "Drawing", "Pyramid", "build_peaks"]
+__all__ = ["ZOOMS", "PeakBuilder", "Pyramid", "build_peaks"]
 
 ZOOMS = (64, 256, 1024, 4096, 16_384)
 """Samples per pixel of a usual pyramid, finest first."""
@@ -74,7 +74,7 @@ class Pyramid:
         head = (_VERSION, flags, self.rate, samples_per_pixel, self.length(samples_per_pixel), self.channels)
         out.write(struct.pack("<iIiiIi", *head))
         for piece in self.pixels(samples_per_pixel):
-            out.write(_narrow(piece, bits).tobytes())
+            out.write(_as_bits(piece, bits).tobytes())
 
     def write_json(self, out: IO[bytes], samples_per_pixel: int, bits: Bits = 8) -> None:
         """Write audiowaveform's JSON, version 2, in one line."""
@@ -85,7 +85,7 @@ class Pyramid:
         )
         between = b""
         for piece in self.pixels(samples_per_pixel):
-            out.write(between + ",".join(map(str, _narrow(piece, bits).ravel().tolist())).encode())
+            out.write(between + ",".join(map(str, _as_bits(piece, bits).ravel().tolist())).encode())
             between = b","
         out.write(b"]}\n")
 
@@ -115,16 +115,16 @@ def build_peaks(
     which is exact. ``mono`` mixes the channels into one first. Raises ``Misconfigured`` for a zoom below 2,
     ``DiskFull`` where the temporary folder has no room.
     """
-    drawing = Drawing(rate, channels, zooms=zooms, mono=mono)
-    for _ in drawing.passing(blocks):
+    drawing = PeakBuilder(rate, channels, zooms=zooms, mono=mono)
+    for _ in drawing.pass_through(blocks):
         pass
     return drawing.finish()
 
 
-class Drawing:
+class PeakBuilder:
     """Peaks in the making, while the blocks go on to somebody else: a recording need not be decoded once for each.
 
-    ``passing`` gives every block on as it is; when all have passed, ``finish`` gives the peaks. Arguments and
+    ``pass_through`` gives every block on as it is; when all have passed, ``finish`` gives the peaks. Arguments and
     exceptions are those of ``build_peaks``.
     """
 
@@ -137,11 +137,11 @@ class Drawing:
         self._levels = {zoom: _Level(zoom, self._channels) for zoom in roots}
         self._frames = 0
 
-    def passing(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+    def pass_through(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
         """Each block after it was drawn."""
         for block in blocks:
             self._frames += block.shape[1]
-            samples = _mixed(block) if self._mixes else block
+            samples = _mono_mix(block) if self._mixes else block
             for level in self._levels.values():
                 level.add(samples, samples)
             yield block
@@ -178,14 +178,14 @@ class _Level:
         self._rest = (low[:, whole:], high[:, whole:]) if whole < low.shape[1] else None
         if whole:
             first = low[:, :whole]
-            self._keep(*_extremes(first, first if low is high else high[:, :whole], self._factor))
+            self._write_pixels(*_minima_and_maxima(first, first if low is high else high[:, :whole], self._factor))
 
     def finish(self) -> None:
         """Emit the last partial pixel."""
         if self._rest is not None:
             low, high = self._rest
             self._rest = None
-            self._keep(low.min(1, keepdims=True), high.max(1, keepdims=True))
+            self._write_pixels(low.min(1, keepdims=True), high.max(1, keepdims=True))
 
     def pieces(self) -> Iterator[NDArray[np.int16]]:
         """What was kept, shape ``(pixels, channels, 2)``, in pieces."""
@@ -218,7 +218,7 @@ class _Level:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _keep(self, low: NDArray[np.int16], high: NDArray[np.int16]) -> None:
+    def _write_pixels(self, low: NDArray[np.int16], high: NDArray[np.int16]) -> None:
         import numpy as np
 
         try:
@@ -232,7 +232,7 @@ class _Level:
             ) from None
 
 
-def _extremes(
+def _minima_and_maxima(
     low: NDArray[np.int16], high: NDArray[np.int16], factor: int
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """The minimum of each ``factor`` values along the last axis, and the maximum."""
@@ -246,7 +246,7 @@ def _extremes(
     return lows.min(0), highs.max(0)
 
 
-def _mixed(block: NDArray[np.int16]) -> NDArray[np.int16]:
+def _mono_mix(block: NDArray[np.int16]) -> NDArray[np.int16]:
     """The channels as one: their sum divided by their number, truncated toward zero."""
     import numpy as np
 
@@ -255,7 +255,7 @@ def _mixed(block: NDArray[np.int16]) -> NDArray[np.int16]:
     return mean.astype(np.int16)[np.newaxis]
 
 
-def _narrow(piece: NDArray[np.int16], bits: Bits) -> NDArray[np.int16] | NDArray[np.int8]:
+def _as_bits(piece: NDArray[np.int16], bits: Bits) -> NDArray[np.int16] | NDArray[np.int8]:
     """Little-endian 16 bits, or 8: divided by 256 and truncated toward zero (adding 255 to what is negative)."""
     import numpy as np
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
-from turnkeeper.audio.length import clock
-from turnkeeper.audio.regions import Region, without_tags
+from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
+from turnkeeper.audio.durations import format_duration
 
 __all__ = ["Wav", "read_wav", "wav_header"]
 
@@ -44,7 +44,7 @@ class Wav:
     frame_bytes: int
     frames: int
     promised: int | None
-    regions: tuple[Region, ...]
+    regions: tuple[ByteRange, ...]
     form: bytes
     order: Literal["little", "big"] = "little"
     sound: bool = True
@@ -109,16 +109,16 @@ def read_wav(file: BinaryIO) -> Wav | None:
     and its successor BW64 as in ITU-R BS.2088, which has the same sizes. A size of 0 with samples behind it is a
     recorder that did not finish; sizes right below 2^31 and 2^32 are unknown.
     """
-    size, at = file.seek(0, 2), without_tags(file)
+    size, at = file.seek(0, 2), skip_id3_tags(file)
     file.seek(at)
     head = file.read(12)
     if len(head) < 12 or head[:4] not in _KINDS or head[8:] != b"WAVE":
         return None
-    chunks = _walk(file, size, _KINDS[head[:4]])
-    return _wav(chunks, at, known=head[:4] != b"BW64") if chunks.form and chunks.data else None
+    chunks = _walk_chunks(file, size, _KINDS[head[:4]])
+    return _wav_facts(chunks, at, known=head[:4] != b"BW64") if chunks.form and chunks.data else None
 
 
-def _walk(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks:
+def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks:
     found = _Chunks(order)
     for _ in range(_MOST_CHUNKS):
         begins = file.tell()
@@ -133,7 +133,7 @@ def _walk(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks
             found.unexplained = size - begins if found.data else 0
             break
         if name == b"data":
-            file.seek(_data(found, file, size, length))
+            file.seek(_add_data_chunk(found, file, size, length))
             continue
         body = file.read(length) if name in (b"fmt ", b"ds64") and length < _LONGEST_FORM else b""
         if name == b"fmt " and len(body) >= 16 and not found.form:
@@ -144,7 +144,7 @@ def _walk(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks
     return found
 
 
-def _data(found: _Chunks, file: BinaryIO, size: int, length: int) -> int:
+def _add_data_chunk(found: _Chunks, file: BinaryIO, size: int, length: int) -> int:
     """Take in a ``data`` chunk that begins here; where the next chunk begins."""
     at = file.tell()
     promised: int | None = length
@@ -180,7 +180,7 @@ def _only_chunks(file: BinaryIO, at: int, size: int, order: Literal["little", "b
     return False
 
 
-def _wav(chunks: _Chunks, at: int, *, known: bool) -> Wav:
+def _wav_facts(chunks: _Chunks, at: int, *, known: bool) -> Wav:
     """``known`` says whether other readers know the mark in front: libsndfile does not know BW64."""
     tag, channels, rate, _, align, bits = struct.unpack_from(
         ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.form
@@ -192,7 +192,7 @@ def _wav(chunks: _Chunks, at: int, *, known: bool) -> Wav:
     sizes = [promised for _, promised, _ in chunks.data]
     promised = None if None in sizes or 0 in sizes[:1] else sum(one or 0 for one in sizes)
     plain = tag in (PCM, FLOAT, ALAW, ULAW)
-    notes = tuple(_notes(chunks, sizes, promised, held, align if plain else 0, rate))
+    notes = tuple(_header_notes(chunks, sizes, promised, held, align if plain else 0, rate))
     return Wav(
         tag=tag,
         rate=rate,
@@ -215,14 +215,14 @@ def _wav(chunks: _Chunks, at: int, *, known: bool) -> Wav:
     )
 
 
-def _notes(
+def _header_notes(
     chunks: _Chunks, sizes: list[int | None], promised: int | None, held: int, align: int, rate: int
 ) -> Iterator[str]:
     """``align`` is 0 where bytes do not tell the number of samples."""
     if sizes[0] == 0 and held:
         yield "the header says that there are no samples: the recorder did not finish; read to the file's end"
     if promised is not None and promised > held:
-        says, is_there = _length(promised, align, rate), _length(held, align, rate)
+        says, is_there = _length_in_words(promised, align, rate), _length_in_words(held, align, rate)
         yield f"cut off: the header promises {says}, the file holds {is_there}"
     if len(sizes) > 1:
         yield f"the samples stand in {len(sizes)} data chunks: read one behind the other"
@@ -232,8 +232,8 @@ def _notes(
         yield f"{chunks.unexplained} bytes behind the samples are no part of a WAV file and are not read"
 
 
-def _length(size: int, align: int, rate: int) -> str:
-    return clock(size // align * 1000 / rate) if align and rate else f"{size} bytes"
+def _length_in_words(size: int, align: int, rate: int) -> str:
+    return format_duration(size // align * 1000 / rate) if align and rate else f"{size} bytes"
 
 
 def wav_header(codec: Literal["pcm", "ulaw", "alaw"] | int, rate: int, channels: int, bits: int, frames: int) -> bytes:

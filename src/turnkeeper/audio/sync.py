@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity, activity
 from turnkeeper.audio.correlation import REACH_S
-from turnkeeper.audio.length import clock
+from turnkeeper.audio.durations import format_duration
 from turnkeeper.audio.loudness import Loudness, loudness
 from turnkeeper.audio.measurement import Measurement, measure
-from turnkeeper.audio.parts import Parts, Side, parts, sides
+from turnkeeper.audio.turn_arrays import SIDES, Side, TurnArrays, turn_arrays
 
-__all__ = ["Cut", "Evidence", "Sync", "Verdict", "compare", "doubted", "synchronise"]
+__all__ = ["Cut", "Evidence", "Sync", "Verdict", "compare_loudness", "synchronise", "with_losses"]
 
 Verdict = Literal["verified", "corrected", "unverified", "mismatch"]
 """As the metadata says; measured reliably and different; cannot tell; this audio is not this transcript."""
@@ -119,7 +119,7 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incomplete: tuple[str, ...] = ()
 
 
-def doubted(sync: Sync, losses: Sequence[str]) -> Sync:
+def with_losses(sync: Sync, losses: Sequence[str]) -> Sync:
     """The same measurement of a recording in which sound is missing: never better than ``unverified``.
 
     The figures stay, because they hold for the part that is there; ``incomplete`` and the reason say what is missing.
@@ -139,7 +139,7 @@ def synchronise(
     channels: int,
     turns: Sequence[tuple[int, int, Side]],
     *,
-    expected: tuple[Side, ...] = sides,
+    expected: tuple[Side, ...] = SIDES,
 ) -> Sync:
     """Measure ``turns`` (start_ms, end_ms, side; nominal audio time) against the audio, read once in ``blocks``.
 
@@ -149,47 +149,51 @@ def synchronise(
     the reason.
     """
     if channels not in {1, 2}:
-        return _untold(f"the audio has {channels} channels; one or two can be compared")
-    return compare(loudness(blocks, rate, channels), turns, expected=expected)
+        return _not_measured(f"the audio has {channels} channels; one or two can be compared")
+    return compare_loudness(loudness(blocks, rate, channels), turns, expected=expected)
 
 
-def compare(heard: Loudness, turns: Sequence[tuple[int, int, Side]], *, expected: tuple[Side, ...] = sides) -> Sync:
+def compare_loudness(
+    heard: Loudness, turns: Sequence[tuple[int, int, Side]], *, expected: tuple[Side, ...] = SIDES
+) -> Sync:
     """``synchronise`` for audio of one or two channels that was heard already."""
     if heard.duration_s < _LEAST_AUDIO_S:
-        return _untold(f"{heard.duration_s:.1f} s of audio are too short to compare")
+        return _not_measured(f"{heard.duration_s:.1f} s of audio are too short to compare")
     last_ms = (heard.duration_s + _CUT_AT_MOST_S) * 1000
-    said = parts([turn for turn in turns if turn[1] > -REACH_S * 1000 and turn[0] < last_ms])
+    said = turn_arrays([turn for turn in turns if turn[1] > -REACH_S * 1000 and turn[0] < last_ms])
     if len(said) < _LEAST_TURNS:
-        return _untold(f"{len(said)} turns with times near the recording are too few to compare")
+        return _not_measured(f"{len(said)} turns with times near the recording are too few to compare")
     audio = activity(heard)
     if not audio.mask.any():
-        return _untold("no speech is heard in the audio")
-    return _judged(audio, said, measure(audio, said), expected)
+        return _not_measured("no speech is heard in the audio")
+    return _judge(audio, said, measure(audio, said), expected)
 
 
-def _untold(reason: str) -> Sync:
+def _not_measured(reason: str) -> Sync:
     return Sync(verdict="unverified", evidence=Evidence(reason=reason))
 
 
-def _judged(audio: Activity, said: Parts, found: Measurement, expected: tuple[Side, ...]) -> Sync:
-    order = () if found.mono else tuple(side for _, side in sorted(zip(found.position.channels, sides, strict=True)))
-    evidence = _evidence(audio, found)
-    confidence, weakest = _trust(evidence, mono=found.mono)
+def _judge(audio: Activity, said: TurnArrays, found: Measurement, expected: tuple[Side, ...]) -> Sync:
+    order = () if found.mono else tuple(side for _, side in sorted(zip(found.position.channels, SIDES, strict=True)))
+    evidence = _evidence_of(audio, found)
+    confidence, weakest = _confidence_and_weakness(evidence, mono=found.mono)
     if confidence < 0.5:
-        silent = _silent(audio, said)
-        verdict: Verdict = "mismatch" if not silent and _foreign(evidence, mono=found.mono) else "unverified"
+        silent = _silent_channel(audio, said)
+        verdict: Verdict = (
+            "mismatch" if not silent and _is_other_conversation(evidence, mono=found.mono) else "unverified"
+        )
         weakest = silent or weakest
         return Sync(verdict=verdict, evidence=replace(evidence, reason=weakest), confidence=confidence)
-    swapped, cuts = not found.mono and order != expected, _cuts(said, found)
-    differences = _differences(said, found, cuts=len(cuts), swapped=swapped)
+    swapped, cuts = not found.mono and order != expected, _measured_cuts(said, found)
+    differences = _differences_in_words(said, found, cuts=len(cuts), swapped=swapped)
     reason = "; ".join(differences) or f"the sound is where the platform says, within {TOLERANCE_MS:.0f} ms"
     offset_us, drift_ppb = round(float(found.line.levels[0]) * 1e6), round(found.line.slope * 1e9)
     return Sync(
         verdict="corrected" if differences else "verified",
         evidence=replace(evidence, reason=reason),
-        offset_ms=_tenths(offset_us),
+        offset_ms=_to_tenths(offset_us),
         offset_us=offset_us,
-        drift_ppm=_tenths(drift_ppb),
+        drift_ppm=_to_tenths(drift_ppb),
         drift_ppb=drift_ppb,
         channels=order,
         swapped=swapped,
@@ -198,12 +202,12 @@ def _judged(audio: Activity, said: Parts, found: Measurement, expected: tuple[Si
     )
 
 
-def _tenths(thousandths: int) -> float:
+def _to_tenths(thousandths: int) -> float:
     """Rounded to one decimal for a reader; what rounds to nothing has no sign."""
     return round(thousandths / 1000, 1) or 0.0
 
 
-def _evidence(audio: Activity, found: Measurement) -> Evidence:
+def _evidence_of(audio: Activity, found: Measurement) -> Evidence:
     line, heard, used = found.line, int(found.heard.sum()), int(found.used.sum())
     return Evidence(
         reason="",
@@ -227,7 +231,7 @@ def _error_ms(found: Measurement) -> float:
     return float(np.hypot(found.line.scale * 1000 / used**0.5, _BIAS_MS)) if used else 0.0
 
 
-def _trust(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
+def _confidence_and_weakness(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
     """Confidence (0.5 is the gate) and the weakest point, in words: each measure on a ramp from hopeless to sure."""
     values = msgspec.structs.asdict(evidence)
     values["lead"] = evidence.score - evidence.rival
@@ -239,7 +243,7 @@ def _trust(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
     return round(least, 3), _WORDS[name]
 
 
-def _silent(audio: Activity, said: Parts) -> str:
+def _silent_channel(audio: Activity, said: TurnArrays) -> str:
     """That a channel is silent although both sides speak in the transcript; empty where that is not so."""
     if len(audio.mask) < 2 or any((said.side == side).sum() < _SILENT_TURNS for side in (0, 1)):
         return ""
@@ -248,25 +252,24 @@ def _silent(audio: Activity, said: Parts) -> str:
     return _SILENT.format(quiet[0]) if len(quiet) == 1 else ""
 
 
-def _foreign(evidence: Evidence, *, mono: bool) -> bool:
+def _is_other_conversation(evidence: Evidence, *, mono: bool) -> bool:
     """Whether enough was heard, clearly enough, to say that it is another conversation."""
     if mono or evidence.turns_heard < _MISMATCH_TURNS or evidence.snr_db < _MISMATCH_SNR_DB:
         return False
     return evidence.score < 0.3 and evidence.margin < 0.2 and evidence.matched_share < 0.5
 
 
-def _differences(said: Parts, found: Measurement, *, cuts: int, swapped: bool) -> list[str]:
+def _differences_in_words(said: TurnArrays, found: Measurement, *, cuts: int, swapped: bool) -> list[str]:
     """What the metadata does not say, in words; empty where it is right within the tolerance."""
     line, told = found.line, []
     middle_ms = float(np.median(line.at(said.start, np.zeros(len(said), dtype=np.int64)))) * 1000
     if abs(middle_ms) - 2 * _error_ms(found) > TOLERANCE_MS:
-        told.append(
-            f"the sound comes {clock(abs(middle_ms))} {'later' if middle_ms > 0 else 'earlier'} than the platform says"
-        )
+        way = "later" if middle_ms > 0 else "earlier"
+        told.append(f"the sound comes {format_duration(abs(middle_ms))} {way} than the platform says")
     whole_ms = abs(line.slope) * float(said.start[-1] - said.start[0]) * 1000
     if whole_ms > _DRIFT_SHOWS_MS and abs(line.slope) > _DRIFT_ERRORS * line.slope_error:
         way = "falls behind" if line.slope > 0 else "gets ahead"
-        told.append(f"the recording {way}, by {clock(whole_ms)} until the end")
+        told.append(f"the recording {way}, by {format_duration(whole_ms)} until the end")
     if swapped:
         told.append("the two sides are on exchanged channels")
     if cuts:
@@ -274,7 +277,7 @@ def _differences(said: Parts, found: Measurement, *, cuts: int, swapped: bool) -
     return told
 
 
-def _cuts(said: Parts, found: Measurement) -> tuple[Cut, ...]:
+def _measured_cuts(said: TurnArrays, found: Measurement) -> tuple[Cut, ...]:
     """A fall of the shift between two segments, centred in the transcript's silence there."""
     cuts = []
     latest = np.maximum.accumulate(said.end)

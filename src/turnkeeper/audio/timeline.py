@@ -29,7 +29,7 @@ def span(start_ms: int, end_ms: int, rate: int, *, length: int | None = None) ->
     below 1 Hz.
     """
     _check_rate(rate)
-    return _clamped(sample(start_ms, rate), sample(end_ms, rate), length)
+    return _clamped_span(sample(start_ms, rate), sample(end_ms, rate), length)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Timeline:
         _check_rate(self.rate)
         if self.drift_ppb <= -_PPB:
             raise Misconfigured(f"a drift of {self.drift_ppb} ppb turns time back", operation="map to samples")
-        object.__setattr__(self, "cuts", tuple(_joined(self.cuts, self.start_ms)))
+        object.__setattr__(self, "cuts", tuple(_joined_cuts(self.cuts, self.start_ms)))
 
     def nominal(self, ms: int) -> int:
         """Nominal audio milliseconds of a moment: no correction. A moment inside a cut is where the cut is."""
@@ -95,10 +95,10 @@ class Timeline:
         Spans are clamped to the recording. ``clipped_start`` of the first and ``clipped_end`` of the last say that the
         turn begins or ends where there is no audio (beyond an edge, inside a cut); ``outside`` that it has none at all.
         """
-        parts = list(self._kept(start_ms, end_ms))
+        parts = list(self._uncut_parts(start_ms, end_ms))
         if not parts:
-            return (self._nowhere(start_ms),)
-        found = [_clamped(self.sample(start), self.sample(end), self.frames) for start, end in parts]
+            return (self._outside_span(start_ms),)
+        found = [_clamped_span(self.sample(start), self.sample(end), self.frames) for start, end in parts]
         whole = [one for one in found if one.end > one.start] or found[:1]
         first, last = found[0], found[-1]
         outside = first.outside if len(found) == 1 else all(one.outside for one in found)
@@ -115,7 +115,7 @@ class Timeline:
         start, end = self.moment(0), self.moment(self.frames)
         found = (
             Segment(begin, finish, min(max(self.sample(begin), 0), self.frames), min(self.sample(finish), self.frames))
-            for begin, finish in self._kept(start, max(start, end))
+            for begin, finish in self._uncut_parts(start, max(start, end))
         )
         held = [one for one in found if one.end_sample > one.start_sample]
         if held:  # the edges were rounded to milliseconds; the samples at them are the recording's own
@@ -123,7 +123,7 @@ class Timeline:
             held[-1] = Segment(held[-1].start_ms, held[-1].end_ms, held[-1].start_sample, self.frames)
         return tuple(held)
 
-    def _kept(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+    def _uncut_parts(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         """The parts of a stretch that were not cut out. An empty stretch is one empty part, unless inside a cut."""
         at = start_ms
         for start, end in self.cuts:
@@ -137,12 +137,12 @@ class Timeline:
         if at < end_ms or at == start_ms:
             yield at, end_ms
 
-    def _nowhere(self, ms: int) -> Span:
+    def _outside_span(self, ms: int) -> Span:
         at = min(max(self.sample(ms), 0), self.frames)
         return Span(at, at, clipped_start=True, clipped_end=True, outside=True)
 
 
-def _clamped(start: int, end: int, length: int | None) -> Span:
+def _clamped_span(start: int, end: int, length: int | None) -> Span:
     last = max(start, end, 0) if length is None else length
     low, high = min(max(start, 0), last), min(max(end, 0), last)
     outside = (end <= 0 and start < 0) or (length is not None and start >= last)
@@ -154,7 +154,7 @@ def _check_rate(rate: int) -> None:
         raise Misconfigured(f"a sample rate of {rate} Hz", operation="map to samples", hint="Give 1 Hz or more.")
 
 
-def _joined(cuts: tuple[tuple[int, int], ...], first: int) -> Iterator[tuple[int, int]]:
+def _joined_cuts(cuts: tuple[tuple[int, int], ...], first: int) -> Iterator[tuple[int, int]]:
     """In order, without what lies before the recording, and one where they overlap or touch."""
     held: tuple[int, int] | None = None
     for start, end in sorted(cuts):

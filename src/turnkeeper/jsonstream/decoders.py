@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["converted", "decoder"]
+__all__ = ["convert", "decoder_for"]
 
 _lock = threading.Lock()
 _made: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
-def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+def decoder_for(kind: Any) -> msgspec.json.Decoder[Any]:
     """The decoder of a type, safe to ask for from any thread."""
     found = _made.get(kind)
     if found is None:
@@ -27,7 +27,7 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return found
 
 
-def converted(value: object, kind: Any) -> Any:
+def convert(value: object, kind: Any) -> Any:
     """Plain data as a value of a type. Raises ``msgspec.ValidationError``."""
-    decoder(kind)
+    decoder_for(kind)
     return msgspec.convert(value, kind)

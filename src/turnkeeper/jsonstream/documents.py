@@ -13,9 +13,9 @@ from typing import BinaryIO
 from turnkeeper.errors import Unread
 from turnkeeper.jsonstream.text_reader import TextReader
 
-__all__ = ["DocumentPart", "parts_of"]
+__all__ = ["DocumentPart", "split_documents"]
 
-MOST = 10_000
+MAX_DOCUMENTS = 10_000
 _BLOCK = 1 << 18
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
@@ -23,7 +23,7 @@ _NOTHING = b" \t\r\n,\0\x1a\xef\xbb\xbf"
 """What may stand between two documents: white space, a comma of the array, padding, a byte order mark."""
 
 
-class _Scratch:
+class _UnnamedFile:
     """A nameless file, closed with the last of its parts."""
 
     def __init__(self) -> None:
@@ -44,32 +44,32 @@ class _Scratch:
 class DocumentPart:
     """A stretch of a nameless file as a source."""
 
-    def __init__(self, scratch: _Scratch, begin: int, end: int) -> None:
-        self._scratch, self._begin, self._end = scratch, begin, end
+    def __init__(self, scratch: _UnnamedFile, begin: int, end: int) -> None:
+        self._file, self._begin, self._end = scratch, begin, end
 
     @property
     def size(self) -> int:
         return self._end - self._begin
 
     def open(self) -> BinaryIO:
-        return io.BufferedReader(_Reader(self._scratch, self._begin, self._end), _BLOCK)
+        return io.BufferedReader(_PartReader(self._file, self._begin, self._end), _BLOCK)
 
 
-class _Reader(io.RawIOBase):
-    def __init__(self, scratch: _Scratch, begin: int, end: int) -> None:
-        self._scratch, self._at, self._end = scratch, begin, end
+class _PartReader(io.RawIOBase):
+    def __init__(self, scratch: _UnnamedFile, begin: int, end: int) -> None:
+        self._file, self._at, self._end = scratch, begin, end
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override] # any buffer
-        data = os.pread(self._scratch.fd, min(len(buffer), self._end - self._at), self._at)
+        data = os.pread(self._file.fd, min(len(buffer), self._end - self._at), self._at)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
 
-class _Scan:
+class _BoundaryScan:
     """Where objects and arrays begin and end that stand ``level`` brackets deep. Constant memory, exact."""
 
     def __init__(self, level: int) -> None:
@@ -111,15 +111,15 @@ class _Scan:
         return self._depth == 0 and not self._in_string
 
 
-def parts_of(body: object, *, array: bool = False) -> tuple[DocumentPart, list[DocumentPart]] | None:
+def split_documents(body: object, *, array: bool = False) -> tuple[DocumentPart, list[DocumentPart]] | None:
     """The documents of a body (with ``array`` the elements of the array that it is): all of them one behind the other,
     and each for itself. None where there is something else between them, or the last is cut off.
 
     ``body`` is a source. Constant memory: the documents go to a nameless file.
     """
-    scratch, scan, spans = _Scratch(), _Scan(1 if array else 0), list[tuple[int, int]]()
+    scratch, scan, spans = _UnnamedFile(), _BoundaryScan(1 if array else 0), list[tuple[int, int]]()
     begin = -1
-    for data in _pieces(body):
+    for data in _clean_pieces(body):
         done = 0
         for edge in scan.edges(data):
             if begin < 0:
@@ -129,9 +129,9 @@ def parts_of(body: object, *, array: bool = False) -> tuple[DocumentPart, list[D
             spans.append((begin, scratch.size))
             scratch.write(b"\n")
             begin, done = -1, edge
-            if len(spans) > MOST:
+            if len(spans) > MAX_DOCUMENTS:
                 hint = "Split the body into files."
-                raise Unread(f"more than {MOST:,} documents in one body", hint=hint)
+                raise Unread(f"more than {MAX_DOCUMENTS:,} documents in one body", hint=hint)
         if begin >= 0:
             scratch.write(memoryview(data)[done:])
     if scan.odd or not scan.whole or not spans:
@@ -139,7 +139,7 @@ def parts_of(body: object, *, array: bool = False) -> tuple[DocumentPart, list[D
     return DocumentPart(scratch, 0, scratch.size), [DocumentPart(scratch, start, end) for start, end in spans]
 
 
-def _pieces(body: object) -> Iterator[bytes]:
+def _clean_pieces(body: object) -> Iterator[bytes]:
     intake = TextReader(strict=False)
     with body.open() as reader:  # type: ignore[attr-defined]
         while data := reader.read(_BLOCK):

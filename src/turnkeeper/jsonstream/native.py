@@ -15,14 +15,14 @@ try:
 except ImportError:  # no compiler where it was installed, or a Python that nobody built it for
     _native = None  # type: ignore[assignment]
 
-__all__ = ["Columns", "Field", "Table", "native"]
+__all__ = ["ColumnReader", "Columns", "Field", "native"]
 
 Form = Literal["text", "name", "millis", "fraction", "whole", "length"]
 """``text``; ``name`` (text that comes again and again); ``millis`` (decimal seconds, becoming whole milliseconds);
 ``fraction`` (float); ``whole`` (int); ``length`` (int of zero or more)."""
 
 
-def _checked(module: Any) -> Any:
+def _usable_module(module: Any) -> Any:
     """The module where it reads one object as it should: a module of another version makes reading slow, not wrong."""
     if module is None:
         return None
@@ -34,7 +34,7 @@ def _checked(module: Any) -> Any:
     return module if paired and found == ((["a"],), 14) else None
 
 
-native: Any = _checked(_native)
+native: Any = _usable_module(_native)
 """The module in C, None where there is none that can be used."""
 
 
@@ -66,7 +66,7 @@ class Columns(Sequence[tuple[Any, ...]]):
         return iter(zip(*self.lists, strict=True))
 
 
-class Table:
+class ColumnReader:
     """The fields that are read of each element of an array. ``unread`` are keys of arrays that nobody asked for; unless
     the reading is strict they are passed over from bracket to bracket.
 

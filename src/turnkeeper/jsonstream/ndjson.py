@@ -9,27 +9,27 @@ from typing import Any, BinaryIO
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.decoders import decoder_for
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.outline import byte_of, truncated
-from turnkeeper.jsonstream.salvage import salvaged
+from turnkeeper.jsonstream.outline import byte_offset, truncated
+from turnkeeper.jsonstream.salvage import salvage_struct
 from turnkeeper.jsonstream.scan import closing_quote, too_deep
 from turnkeeper.jsonstream.stream import CHUNK, Batch
 from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
 
-__all__ = ["Records", "record_batches"]
+__all__ = ["DocumentStream", "record_batches"]
 
 _BETWEEN = b" \t\r\n\0\x1a"
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\]]')
 _SOLID = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
-class Records:
+class DocumentStream:
     """A push parser of objects one behind the other. ``feed`` gives a batch per document; path and parents are empty,
     ``first`` counts the documents. Raises ``Unread`` and ``TooLarge`` with the offset in the body."""
 
     def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True, salvage: bool = False) -> None:
-        self._decoder = decoder(kind)
+        self._decoder = decoder_for(kind)
         self._kind, self._salvage = kind, salvage
         self._limits = limits or Limits()
         self._intake = TextReader(strict=strict)
@@ -50,23 +50,23 @@ class Records:
 
     def feed(self, data: bytes) -> list[Batch]:
         """The documents that end in ``data``."""
-        return self._take(self._intake.feed(data))
+        return self._documents_in(self._intake.feed(data))
 
     def finish(self) -> list[Batch]:
         """The end. Raises ``Unread`` where the last document is not whole."""
-        found = self._take(self._intake.finish())
+        found = self._documents_in(self._intake.finish())
         if self._depth or self._in_string or _SOLID.search(self._text):
             raise truncated(self._intake.offset)
         return found
 
-    def _take(self, data: bytes) -> list[Batch]:
+    def _documents_in(self, data: bytes) -> list[Batch]:
         if not self._text:
             self._origin = self._intake.offset - len(data)
         self._text += data
         found = []
         begin = 0
         while (end := self._next_end()) >= 0:
-            found.append(self._one(begin, end))
+            found.append(self._document_batch(begin, end))
             begin = end
         del self._text[:begin]
         self._at -= begin
@@ -79,31 +79,31 @@ class Records:
             )
         return found
 
-    def _one(self, begin: int, end: int) -> Batch:
+    def _document_batch(self, begin: int, end: int) -> Batch:
         solid = _SOLID.search(self._text, begin)
         offset = self._origin + (solid.start() if solid else begin)
         try:
-            item = self._decode(bytes(self._text[begin:end]).lstrip(_BETWEEN))
+            item = self._decode_document(bytes(self._text[begin:end]).lstrip(_BETWEEN))
         except RecursionError:
             raise too_deep(offset, self._limits.nesting) from None
         except msgspec.ValidationError as cause:
             said = str(cause).replace("`", "").replace("Expected", "expected")
             raise Unread(f"document {self._count}: {said}, at byte {offset}", offset=offset) from None
         except msgspec.DecodeError as cause:
-            bad = offset + (byte_of(cause) or 0)
+            bad = offset + (byte_offset(cause) or 0)
             raise Unread(f"not JSON at byte {bad}", offset=bad, hint="The body is damaged.") from None
         except UnicodeDecodeError:
             raise not_utf8(self._text[begin:end], self._origin + begin) from None
         self._count += 1
         return Batch((), (), self._count - 1, offset, [item])
 
-    def _decode(self, text: bytes) -> Any:
+    def _decode_document(self, text: bytes) -> Any:
         try:
             return self._decoder.decode(text)
         except msgspec.ValidationError:
             if not self._salvage:
                 raise
-            return salvaged(msgspec.json.decode(text), self._kind, [])
+            return salvage_struct(msgspec.json.decode(text), self._kind, [])
 
     def _next_end(self) -> int:
         """Where the document in progress ends, -1 while that is not here."""
@@ -119,11 +119,11 @@ class Records:
                 self._at = len(text)
                 break
             self._at = match.end()
-            if match.end() - match.start() == 1 and self._closes(text[match.start()], match.start()):
+            if match.end() - match.start() == 1 and self._closes_document(text[match.start()], match.start()):
                 return self._at
         return -1
 
-    def _closes(self, byte: int, at: int) -> bool:
+    def _closes_document(self, byte: int, at: int) -> bool:
         if byte == 0x22:
             self._in_string = True
         elif byte in b"{[":
@@ -136,7 +136,7 @@ class Records:
         return False
 
 
-def record_batches(records: Records, source: BinaryIO) -> Iterator[Batch]:
+def record_batches(records: DocumentStream, source: BinaryIO) -> Iterator[Batch]:
     """Read a body to its end through ``records``."""
     while data := source.read(CHUNK):
         yield from records.feed(data)

@@ -18,7 +18,7 @@ from turnkeeper.jsonstream.scan import closing_quote, too_deep
 from turnkeeper.jsonstream.text_reader import not_utf8
 from turnkeeper.known_secrets import hidden
 
-__all__ = ["Outline", "Path", "Trailing", "byte_of", "escaped", "truncated"]
+__all__ = ["Outline", "Path", "Trailing", "byte_offset", "escaped", "truncated"]
 
 Path = tuple[str, ...]
 
@@ -83,7 +83,7 @@ class Outline:
     def feed(self, data: bytes | bytearray) -> None:
         """Walk on; stops early when a target array opened (see ``opened``)."""
         self._text += data
-        self._walk()
+        self._walk_tokens()
         if self.opened is None:
             self._check_size()
 
@@ -99,7 +99,7 @@ class Outline:
         self._text += b"]"
         self._moved.append((self._at, self._moved[-1][1] + excised))
         self.opened = None
-        self._shut(self._text[self._at], self._at)
+        self._close_bracket(self._text[self._at], self._at)
         self._at += 1
         self.feed(rest)
 
@@ -112,10 +112,10 @@ class Outline:
         except RecursionError:
             raise too_deep(0, self._limits.nesting) from None
         except msgspec.DecodeError as cause:
-            place = byte_of(cause)
+            place = byte_offset(cause)
             if place is None:
                 raise truncated(end) from None
-            offset = self._offset(place)
+            offset = self._body_offset(place)
             raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
         except UnicodeDecodeError:
             raise self._not_utf8() from None
@@ -124,21 +124,21 @@ class Outline:
         try:
             self._text.decode()
         except UnicodeDecodeError as cause:
-            return not_utf8(b"", self._offset(cause.start))
+            return not_utf8(b"", self._body_offset(cause.start))
         return not_utf8(b"", 0)
 
     def _check_size(self) -> None:
         if len(self._text) > self._limits.skeleton:
             raise TooLarge(
                 f"more than {self._limits.skeleton} bytes outside the turns",
-                offset=self._offset(self._limits.skeleton),
+                offset=self._body_offset(self._limits.skeleton),
                 hint="Raise Limits.skeleton if this document is genuine.",
             )
 
-    def _offset(self, place: int) -> int:
+    def _body_offset(self, place: int) -> int:
         return place + next(moved for start, moved in reversed(self._moved) if place >= start)
 
-    def _walk(self) -> None:
+    def _walk_tokens(self) -> None:
         text, size = self._text, len(self._text)
         while self._at < size and self.opened is None:
             if self._in_string:
@@ -156,9 +156,9 @@ class Outline:
                 self._at = size
                 return
             self._at = match.end()
-            self._token(match.start(), match.end())
+            self._take_token(match.start(), match.end())
 
-    def _token(self, start: int, end: int) -> None:
+    def _take_token(self, start: int, end: int) -> None:
         byte = self._text[start]
         if byte == 0x22:
             if end - start > 1:
@@ -166,11 +166,11 @@ class Outline:
             else:
                 self._in_string, self._string = True, start
         elif byte in b"{[":
-            self._open(byte == 0x5B, start)
+            self._open_bracket(byte == 0x5B, start)
         elif byte == 0x2C:
-            self._comma()
+            self._take_comma()
         else:
-            self._shut(byte, start)
+            self._close_bracket(byte, start)
 
     def _string_ended(self, start: int, end: int) -> None:
         if not self._frames:
@@ -183,11 +183,11 @@ class Outline:
             self._note_key(frame, start)
 
     def _note_key(self, frame: _Frame, start: int) -> None:
-        path = self._path()
+        path = self._current_path()
         if path not in self._steps:
             return
         if path[-1] in frame.seen:
-            offset = self._offset(start)
+            offset = self._body_offset(start)
             raise Unread(
                 f"the key {escaped(path[-1])} is given twice, the second time at byte {offset}",
                 offset=offset,
@@ -196,22 +196,22 @@ class Outline:
             )
         frame.seen.add(path[-1])
 
-    def _comma(self) -> None:
+    def _take_comma(self) -> None:
         if self._frames:
             frame = self._frames[-1]
             frame.wants_key = True
             frame.index += 1
 
-    def _open(self, is_array: bool, start: int) -> None:
+    def _open_bracket(self, is_array: bool, start: int) -> None:
         if len(self._frames) >= self._limits.nesting:
-            raise too_deep(self._offset(start), self._limits.nesting)
-        if is_array and len(self._frames) <= self._reach and self._path() in self._targets:
-            self.opened = self._path()
+            raise too_deep(self._body_offset(start), self._limits.nesting)
+        if is_array and len(self._frames) <= self._reach and self._current_path() in self._targets:
+            self.opened = self._current_path()
         self._frames.append(_Frame(is_array))
 
-    def _shut(self, byte: int, start: int) -> None:
+    def _close_bracket(self, byte: int, start: int) -> None:
         if not self._frames or self._frames[-1].is_array != (byte == 0x5D):
-            offset = self._offset(start)
+            offset = self._body_offset(start)
             raise Unread(f"a bracket closes what is not open at byte {offset}", offset=offset)
         self._frames.pop()
         self._ended = not self._frames
@@ -219,14 +219,14 @@ class Outline:
     def _only_space(self) -> None:
         match = _BEHIND.search(self._text, self._at)
         if match:
-            offset = self._offset(match.start())
+            offset = self._body_offset(match.start())
             raise Trailing(f"more text after the document's end, at byte {offset}", offset=offset)
         self._at = len(self._text)
 
-    def _path(self) -> Path:
-        return tuple("[]" if frame.is_array else self._key(frame) for frame in self._frames)
+    def _current_path(self) -> Path:
+        return tuple("[]" if frame.is_array else self._decode_key(frame) for frame in self._frames)
 
-    def _key(self, frame: _Frame) -> str:
+    def _decode_key(self, frame: _Frame) -> str:
         raw = bytes(self._text[slice(*frame.key)])
         try:
             return msgspec.json.decode(raw, type=str) if raw else ""
@@ -239,7 +239,7 @@ def truncated(end: int) -> Unread:
     return Unread(f"ends in the middle, after byte {end}", offset=end, hint="Download the body again.")
 
 
-def byte_of(cause: msgspec.DecodeError) -> int | None:
+def byte_offset(cause: msgspec.DecodeError) -> int | None:
     """The byte that the decoder complains of; None where the text ended too early."""
     match = _BYTE.search(str(cause))
     return int(match[1]) if match else None

@@ -9,7 +9,7 @@ import re
 
 from turnkeeper.errors import TooLarge, Unread
 
-__all__ = ["ElementScan", "closing_quote", "elements_before", "nesting_within", "too_deep"]
+__all__ = ["ElementScan", "closing_quote", "element_offset", "nesting_within", "too_deep"]
 
 # A string without escapes is one match; a lone quote opens a string that has some, or that has not ended yet.
 _TOP = re.compile(rb'"(?:[^"\\]*")?|[{}\[\],]')
@@ -71,10 +71,10 @@ class ElementScan:
             self.at = match.end()
             if match.end() - match.start() > 1:
                 continue
-            if self._mark(data[match.start()], match.start(), origin) or (stop_at_comma and self.comma >= 0):
+            if self._take_mark(data[match.start()], match.start(), origin) or (stop_at_comma and self.comma >= 0):
                 return
 
-    def _mark(self, byte: int, at: int, origin: int) -> bool:
+    def _take_mark(self, byte: int, at: int, origin: int) -> bool:
         if byte == _QUOTE:
             self.in_string = True
         elif byte in (_OPEN, _OPEN_LIST):
@@ -93,7 +93,7 @@ class ElementScan:
         return False
 
 
-def elements_before(data: bytearray, count: int, limit: int = 1 << 30) -> int:
+def element_offset(data: bytearray, count: int, limit: int = 1 << 30) -> int:
     """Where element ``count`` begins in a buffer that begins with ``[``: exact, whitespace stepped over."""
     scan = ElementScan(0, limit)
     at = 1

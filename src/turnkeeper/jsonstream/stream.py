@@ -16,15 +16,15 @@ from typing import Any, BinaryIO
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.decoders import decoder_for
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.native import Table
-from turnkeeper.jsonstream.outline import Outline, Path, byte_of, truncated
-from turnkeeper.jsonstream.salvage import Flaw, salvaged
-from turnkeeper.jsonstream.scan import ElementScan, elements_before, nesting_within, too_deep
+from turnkeeper.jsonstream.native import ColumnReader
+from turnkeeper.jsonstream.outline import Outline, Path, byte_offset, truncated
+from turnkeeper.jsonstream.salvage import Flaw, salvage_struct
+from turnkeeper.jsonstream.scan import ElementScan, element_offset, nesting_within, too_deep
 from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
 
-__all__ = ["Batch", "ElementType", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
+__all__ = ["Batch", "ElementType", "Stream", "async_batches", "batches_of", "element_name", "stream_batches"]
 
 CHUNK = 80 << 10
 """80 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 96 KiB and more cost a fifteenth
@@ -51,7 +51,7 @@ class Batch(msgspec.Struct, frozen=True):
     flaws: Mapping[int, Sequence[Flaw]] = {}
 
 
-def place(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:
+def element_name(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:
     """How an element is named in an error: ``transcripts[0].phrases[3].text``."""
     around, name = iter(parents), ""
     for step in path:
@@ -66,11 +66,11 @@ class ElementType:
     of a document that need not be exact are salvaged as ``wide``, field by field.
     """
 
-    def __init__(self, narrow: Any, wide: Any = None, *, table: Table | None = None) -> None:
+    def __init__(self, narrow: Any, wide: Any = None, *, table: ColumnReader | None = None) -> None:
         self.narrow = narrow
         self.table = table if table is not None and table.native else None
         self._wide = narrow if wide is None else wide
-        self._decoders = [_decoder(kind).decode for kind in (narrow, wide) if kind is not None]
+        self._decoders = [_list_decoder(kind).decode for kind in (narrow, wide) if kind is not None]
         self._salvageable = isinstance(self._wide, type) and issubclass(self._wide, msgspec.Struct)
 
     def decode(self, text: bytes | memoryview) -> list[Any]:
@@ -87,9 +87,9 @@ class ElementType:
         if not self._salvageable:
             return None
         items, found = [], {}
-        for index, value in enumerate(_decoder(Any).decode(text)):
+        for index, value in enumerate(_list_decoder(Any).decode(text)):
             flaws: list[Flaw] = []
-            items.append(salvaged(value, self._wide, flaws))
+            items.append(salvage_struct(value, self._wide, flaws))
             if flaws:
                 found[index] = flaws
         return items, found
@@ -180,21 +180,21 @@ class Stream:
             self._waiting.append(piece)
             self._waits += len(piece)
             if self._waits >= self._chunk // 2:
-                yield from self._drain()
+                yield from self._parse_waiting()
 
     def finish(self) -> list[Batch]:
         """The end of the body. Raises ``Unread`` where it ends in the middle, or where the rest is not JSON."""
         self._waiting.append(self._intake.finish())
-        found = list(self._drain())
+        found = list(self._parse_waiting())
         while (elements := self._elements) is not None:
-            found += self._exact(elements)
+            found += self._batches_by_scan(elements)
             if self._elements is elements:
                 raise truncated(self._intake.offset)
-            found += self._settle(1)
+            found += self._advance(1)
         self.skeleton = self._skeleton.finish(self._intake.offset)
         return found
 
-    def _drain(self) -> Iterator[Batch]:
+    def _parse_waiting(self) -> Iterator[Batch]:
         data = b"".join(self._waiting)
         self._waiting, self._waits = [], 0
         begin = self._intake.offset - len(data)
@@ -203,26 +203,26 @@ class Stream:
         for start in range(0, len(data), self._chunk):
             piece = data[start : start + self._chunk]
             self._given = begin + start + len(piece)
-            yield from self._piece(piece)
+            yield from self._parse_piece(piece)
 
-    def _piece(self, data: bytes) -> Iterator[Batch]:
+    def _parse_piece(self, data: bytes) -> Iterator[Batch]:
         old = 1
         if self._elements is None:
             self._skeleton.feed(data)
         else:
             old = len(self._elements.text)
             self._elements.text += data
-        yield from self._settle(old)
+        yield from self._advance(old)
 
-    def _settle(self, old: int) -> Iterator[Batch]:
+    def _advance(self, old: int) -> Iterator[Batch]:
         """Go on through arrays and what is between them until more bytes are needed. What is new begins at ``old``."""
-        while (elements := self._elements or self._opened()) is not None:
-            yield from self._within(elements, old)
+        while (elements := self._elements or self._open_elements()) is not None:
+            yield from self._parse_elements(elements, old)
             if self._elements is elements:
                 return
             old = 1
 
-    def _opened(self) -> _Elements | None:
+    def _open_elements(self) -> _Elements | None:
         """The target array that just opened, with the text behind its bracket, if one did."""
         path = self._skeleton.opened
         if path is None:
@@ -237,18 +237,18 @@ class Stream:
         self._elements.text += rest
         return self._elements
 
-    def _within(self, elements: _Elements, old: int) -> Iterator[Batch]:
+    def _parse_elements(self, elements: _Elements, old: int) -> Iterator[Batch]:
         if elements.path not in self._separators:
             elements.scan.run(elements.text, elements.origin, stop_at_comma=True)
-            self._learn(elements)
+            self._learn_separator(elements)
             old = 1
-        batch = self._quick(elements, old)
+        batch = self._batch_by_separator(elements, old)
         if batch is not None:
             yield batch
         elif elements.path not in self._separators or len(elements.text) > _PATIENCE * self._chunk:
-            yield from self._exact(elements)
+            yield from self._batches_by_scan(elements)
 
-    def _learn(self, elements: _Elements) -> None:
+    def _learn_separator(self, elements: _Elements) -> None:
         """Take the text around the comma just found as the separator, with and without the closers to its left."""
         comma, text = elements.scan.comma, elements.text
         following = _NEXT.match(text, comma + 1) if comma > 0 else None
@@ -260,7 +260,7 @@ class Stream:
         known = {left + right: len(left), left[-1:] + right: len(left[-1:])}
         self._separators[elements.path] = list(known.items())
 
-    def _quick(self, elements: _Elements, old: int) -> Batch | None:
+    def _batch_by_separator(self, elements: _Elements, old: int) -> Batch | None:
         """A batch cut at the last learned separator in what is new, or None: unknown, not there, or a wrong guess."""
         for separator, shift in self._separators.get(elements.path, ()):
             found, end = 0, len(elements.text)
@@ -269,19 +269,19 @@ class Stream:
                 if found < 0:
                     break
                 end = found + len(separator) - 1
-                items = self._guess(elements, found + shift)
+                items = self._try_cut(elements, found + shift)
                 if items:
-                    return self._batch(elements, found + shift, items)
+                    return self._finish_batch(elements, found + shift, items)
         return None
 
-    def _guess(self, elements: _Elements, comma: int) -> Sequence[Any] | None:
+    def _try_cut(self, elements: _Elements, comma: int) -> Sequence[Any] | None:
         try:
-            return self._decode(elements, comma)
+            return self._decode_elements(elements, comma)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             elements.text[comma] = 0x2C
             return None
 
-    def _decode(self, elements: _Elements, cut: int) -> Sequence[Any]:
+    def _decode_elements(self, elements: _Elements, cut: int) -> Sequence[Any]:
         elements.text[cut] = 0x5D
         elements.flaws = {}
         if elements.table is None:
@@ -306,13 +306,13 @@ class Stream:
             items, elements.flaws = found
             return items
 
-    def _batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
-        self._check(elements, cut, items)
+    def _finish_batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
+        self._check_limits(elements, cut, items)
         batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items, elements.flaws)
         elements.advance(cut, len(items))
         return batch
 
-    def _exact(self, elements: _Elements) -> Iterator[Batch]:
+    def _batches_by_scan(self, elements: _Elements) -> Iterator[Batch]:
         """All whole elements of the buffer, cut by the exact scan; and on behind the array where it ended."""
         scan = elements.scan
         scan.run(elements.text, elements.origin)
@@ -322,44 +322,46 @@ class Stream:
                 raise self._too_large(elements, 0, elements.origin + 1)
             return
         ended = scan.end >= 0
-        items = self._sure(elements, cut)
+        items = self._decode_certain(elements, cut)
         if not items and (elements.after_comma or not ended):
             offset = elements.origin + cut
-            raise Unread(f"a value is missing before byte {offset}", offset=offset, field=self._name(elements, 0))
+            raise Unread(
+                f"a value is missing before byte {offset}", offset=offset, field=self._element_name(elements, 0)
+            )
         rest = elements.text[cut + 1 :]
         excised = elements.origin + cut - elements.opened_at - 1
         if items:
-            yield self._batch(elements, cut, items)
+            yield self._finish_batch(elements, cut, items)
         if ended:
             self._elements = None
             self._skeleton.close(excised, rest)
 
-    def _sure(self, elements: _Elements, cut: int) -> Sequence[Any]:
+    def _decode_certain(self, elements: _Elements, cut: int) -> Sequence[Any]:
         """Decode up to a cut that is right. What the decoder refuses now is the document's fault."""
         try:
-            return self._decode(elements, cut)
+            return self._decode_elements(elements, cut)
         except RecursionError:
             raise too_deep(elements.origin, self._limits.nesting) from None
         except msgspec.ValidationError as cause:
-            raise self._mistyped(elements, cause) from None
+            raise self._wrong_type(elements, cause) from None
         except msgspec.DecodeError as cause:
-            offset = elements.origin + (byte_of(cause) or cut)
+            offset = elements.origin + (byte_offset(cause) or cut)
             raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
         except UnicodeDecodeError:
             raise not_utf8(elements.text[:cut], elements.origin) from None
 
-    def _mistyped(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
+    def _wrong_type(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
         match = _TYPED.match(str(cause))
         said, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
-        offset = elements.origin + elements_before(elements.text, index)
-        name = self._name(elements, index, field.lstrip("."))
+        offset = elements.origin + element_offset(elements.text, index)
+        name = self._element_name(elements, index, field.lstrip("."))
         said = said.replace("`", "").replace("Expected", "expected")
         raise Unread(f"{name}: {said}, in the element at byte {offset}", offset=offset, field=name)
 
-    def _name(self, elements: _Elements, index: int, field: str = "") -> str:
-        return place(elements.path, elements.parents, elements.count + index, field)
+    def _element_name(self, elements: _Elements, index: int, field: str = "") -> str:
+        return element_name(elements.path, elements.parents, elements.count + index, field)
 
-    def _check(self, elements: _Elements, cut: int, items: Sequence[Any]) -> None:
+    def _check_limits(self, elements: _Elements, cut: int, items: Sequence[Any]) -> None:
         if cut > self._limits.element:
             self._check_sizes(elements, cut)
         if not self._strict:
@@ -384,7 +386,7 @@ class Stream:
         return TooLarge(
             f"one element is larger than {self._limits.element} bytes, from byte {offset}",
             offset=offset,
-            field=self._name(elements, index),
+            field=self._element_name(elements, index),
             hint="Raise Limits.element if this document is genuine.",
         )
 
@@ -415,9 +417,9 @@ async def async_batches(stream: Stream, pieces: AsyncIterable[bytes]) -> AsyncIt
 
 
 @cache
-def _decoder(kind: Any) -> Any:
+def _list_decoder(kind: Any) -> Any:
     """One decoder of lists per type: making one costs more than a small body."""
-    return decoder(list[kind])
+    return decoder_for(list[kind])
 
 
 def _is_struct(kind: object) -> bool:

@@ -18,12 +18,12 @@ from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.installation import install_hint
 from turnkeeper.jsonstream.native import native
 
-__all__ = ["Decompressor", "TextReader", "may_have_halves", "not_utf8"]
+__all__ = ["Decompressor", "TextReader", "may_have_lone_surrogates", "not_utf8"]
 
 _BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 18
 MOST_LAYERS = 2
-_FILES = {
+_ARCHIVES = {
     b"PK\x03\x04": "a zip archive",
     b"BZh": "a file packed with bzip2",
     b"\xfd7zXZ\0": "a file packed with xz",
@@ -51,7 +51,7 @@ class Decompressor:
         self._head = b""
         self._layer = layer
         self._inner: Decompressor | None = None
-        self._packing: _Packing | None = None
+        self._compression: _Compression | None = None
         self._known = False
         self._member: Any = None
         self._out = 0
@@ -59,31 +59,31 @@ class Decompressor:
     def feed(self, data: bytes) -> Iterator[bytes]:
         if not self._known:
             data = self._head + data
-            if any(len(data) < len(magic) and magic.startswith(data) for magic in _PACKINGS):
+            if any(len(data) < len(magic) and magic.startswith(data) for magic in _COMPRESSIONS):
                 self._head = data
                 return
-            self._packing = next((found for magic, found in _PACKINGS.items() if data.startswith(magic)), None)
+            self._compression = next((found for magic, found in _COMPRESSIONS.items() if data.startswith(magic)), None)
             self._known = True
-            if self._packing and self._layer > MOST_LAYERS:
+            if self._compression and self._layer > MOST_LAYERS:
                 raise Unread(f"packed more than {MOST_LAYERS} times", hint="Unpack it before.")
-            self._inner = Decompressor(self._layer + 1) if self._packing else None
-        if self._packing is None or self._inner is None:
+            self._inner = Decompressor(self._layer + 1) if self._compression else None
+        if self._compression is None or self._inner is None:
             yield data
         else:
-            for piece in self._unpack(data, self._packing):
+            for piece in self._decompress(data, self._compression):
                 yield from self._inner.feed(piece)
 
     def finish(self) -> Iterator[bytes]:
         """What is held back. Raises ``Unread`` where a member has no end."""
         if not self._known and self._head:
             yield self._head
-        if self._member is not None and self._packing is not None:
-            name = self._packing.name
+        if self._member is not None and self._compression is not None:
+            name = self._compression.name
             raise Unread(f"the {name} stream ends in the middle", offset=self._out, hint="Download the body again.")
         if self._inner is not None:
             yield from self._inner.finish()
 
-    def _unpack(self, data: bytes, packing: _Packing) -> Iterator[bytes]:
+    def _decompress(self, data: bytes, packing: _Compression) -> Iterator[bytes]:
         waiting = True
         while data or waiting:
             if self._member is None:
@@ -111,7 +111,7 @@ class Decompressor:
 
 
 @dataclass(frozen=True)
-class _Packing:
+class _Compression:
     """One way to pack a body. ``rest`` is the input that a member gave back, and whether it has more to give."""
 
     name: str
@@ -121,7 +121,7 @@ class _Packing:
     rest: Callable[[Any], tuple[bytes, bool]]
 
 
-def _zlib() -> Any:
+def _import_zlib() -> Any:
     """isal where it is installed: the same calls, faster."""
     try:
         return import_module("isal.isal_zlib")
@@ -129,7 +129,7 @@ def _zlib() -> Any:
         return zlib
 
 
-def _zstd() -> Any:
+def _import_zstd() -> Any:
     """Part of Python from 3.14 on; before that a package of the same interface."""
     for name in ("compression.zstd", "backports.zstd"):
         try:
@@ -142,19 +142,19 @@ def _zstd() -> Any:
     )
 
 
-_PACKINGS = {
-    b"\x1f\x8b": _Packing(
+_COMPRESSIONS = {
+    b"\x1f\x8b": _Compression(
         "gzip",
         b"\x1f\x8b",
-        lambda: _zlib().decompressobj(wbits=31),
-        lambda: (zlib.error, _zlib().error),
+        lambda: _import_zlib().decompressobj(wbits=31),
+        lambda: (zlib.error, _import_zlib().error),
         lambda member: (member.unconsumed_tail, False),
     ),
-    b"\x28\xb5\x2f\xfd": _Packing(
+    b"\x28\xb5\x2f\xfd": _Compression(
         "zstd",
         b"",  # frames that hold nothing may stand between the others
-        lambda: _zstd().ZstdDecompressor(),
-        lambda: (_zstd().ZstdError, EOFError),
+        lambda: _import_zstd().ZstdDecompressor(),
+        lambda: (_import_zstd().ZstdError, EOFError),
         lambda member: (b"", not member.needs_input),
     ),
 }
@@ -181,22 +181,22 @@ class TextReader:
         return self._at
 
     def feed(self, data: bytes) -> bytes:
-        return b"".join(self._clean(piece) for piece in self._unpacked.feed(data))
+        return b"".join(self._clean_piece(piece) for piece in self._unpacked.feed(data))
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         """Like ``feed``, in bounded pieces."""
         for piece in self._unpacked.feed(data):
-            yield self._clean(piece)
+            yield self._clean_piece(piece)
 
     def finish(self) -> bytes:
         """What is held back at the end. Raises ``Unread`` for half a UTF-8 sequence."""
-        rest = b"".join(self._clean(piece) for piece in self._unpacked.finish())
+        rest = b"".join(self._clean_piece(piece) for piece in self._unpacked.finish())
         held, self._held = self._held, b""
         if self._strict:
-            self._check(held, final=True)
-        return rest + self._give(held)
+            self._check_utf8(held, final=True)
+        return rest + self._emit(held)
 
-    def _clean(self, piece: bytes) -> bytes:
+    def _clean_piece(self, piece: bytes) -> bytes:
         data = self._held + piece if self._held else piece
         if self._bom:
             if len(data) < 3 and _BOM.startswith(data):
@@ -204,25 +204,25 @@ class TextReader:
                 return b""
             self._bom = False
             _refuse_utf16(data)
-            _refuse_archives(data)
+            _refuse_archive(data)
             if data.startswith(_BOM):
                 data, self._at = data[3:], 3
         keep = len(data)
         if self._strict and not data.isascii():
-            keep = self._check(data, final=False)
+            keep = self._check_utf8(data, final=False)
         keep = _whole_escapes(data, keep)
         data, self._held = (data, b"") if keep == len(data) else (data[:keep], data[keep:])
-        return self._give(data)
+        return self._emit(data)
 
-    def _check(self, data: bytes, *, final: bool) -> int:
+    def _check_utf8(self, data: bytes, *, final: bool) -> int:
         try:
             return codecs.utf_8_decode(data, "strict", final)[1]
         except UnicodeDecodeError as cause:
             raise _not_utf8(self._at + cause.start) from None
 
-    def _give(self, data: bytes) -> bytes:
+    def _emit(self, data: bytes) -> bytes:
         self._at += len(data)
-        if b"\\" in data and may_have_halves(data):
+        if b"\\" in data and may_have_lone_surrogates(data):
             return _ESCAPE.sub(self._mend, data)
         return data
 
@@ -233,7 +233,7 @@ class TextReader:
         return _REPLACEMENT
 
 
-def may_have_halves(data: bytes) -> bool:
+def may_have_lone_surrogates(data: bytes) -> bool:
     """False where every escaped surrogate certainly stands in a pair; C sees that without an object for each."""
     return not native.paired(data) if native else b"\\ud" in data or b"\\uD" in data
 
@@ -257,9 +257,9 @@ def _refuse_utf16(head: bytes) -> None:
         raise Unread("UTF-16 or UTF-32, not UTF-8", offset=0, hint="Save it as UTF-8.")
 
 
-def _refuse_archives(head: bytes) -> None:
+def _refuse_archive(head: bytes) -> None:
     """Name a file that is no text and no single packed body. What was unpacked is looked at, too: a tar within gzip."""
-    name = next((name for magic, name in _FILES.items() if head.startswith(magic)), "")
+    name = next((name for magic, name in _ARCHIVES.items() if head.startswith(magic)), "")
     name = "a tar archive" if head[257:262] == b"ustar" else name
     if name:
         raise Unread(f"this is {name}, not JSON", offset=0, hint="Unpack it, and give the transcript itself.")

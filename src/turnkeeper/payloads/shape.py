@@ -9,7 +9,7 @@ from typing import Any
 
 from turnkeeper.errors import Unread
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.ndjson import Records, record_batches
+from turnkeeper.jsonstream.ndjson import DocumentStream, record_batches
 from turnkeeper.jsonstream.outline import Path, Trailing, escaped
 from turnkeeper.jsonstream.stream import Stream, stream_batches
 from turnkeeper.payloads.times import EPOCH
@@ -119,7 +119,7 @@ def describe(source: Source, limits: Limits | None = None) -> dict[str, Any]:
 
 
 def _several(source: Source, limits: Limits | None) -> dict[str, Any]:
-    records, shape, count = Records(Any, limits), _Shape(), 0
+    records, shape, count = DocumentStream(Any, limits), _Shape(), 0
     with source.open() as reader:
         try:
             for batch in record_batches(records, reader):

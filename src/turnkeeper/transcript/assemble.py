@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.errors import NotReady, TurnkeeperError, UnknownShape, Unread, WrongConversation
-from turnkeeper.jsonstream.documents import parts_of
+from turnkeeper.jsonstream.documents import split_documents
 from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.outline import Trailing
 from turnkeeper.jsonstream.text_reader import TextReader
@@ -27,8 +27,8 @@ from turnkeeper.payloads.turn_batch import TurnBatch
 from turnkeeper.payloads.whole_document import open_small
 from turnkeeper.speakers import Speakers
 from turnkeeper.spool import Source
-from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
-from turnkeeper.transcript.participants import from_details, from_file, together
+from turnkeeper.transcript.merge import mark_duplicates, merge_sorted, sorted_turns, turn_batches
+from turnkeeper.transcript.participants import merge_people, participants_from_details, participants_from_transcript
 
 __all__ = ["Assembly", "Body", "assemble"]
 
@@ -57,14 +57,14 @@ class Assembly:
 
     conversation: str
     repaired_surrogates: int
-    _told: Callable[[], TranscriptHeader] = field(repr=False)
+    _header_maker: Callable[[], TranscriptHeader] = field(repr=False)
     _documents: tuple[Document, ...] = field(repr=False)
     contexts: tuple[Context, ...] = field(repr=False)
 
     @cached_property
     def header(self) -> TranscriptHeader:
         """Everything but the turns; whoever only reads turns of many small bodies never asks."""
-        return self._told()
+        return self._header_maker()
 
     @property
     def is_empty(self) -> bool:
@@ -83,20 +83,20 @@ class Assembly:
 
     def unfinished(self) -> NotReady | None:
         """That the platform still makes the transcript, of which the bodies hold some turns; None where it does not."""
-        status = self._status
+        status = self._open_status
         if status not in PENDING or self.is_empty:
             return None
         said = f"the transcript may go on: its status is {status}"
         return NotReady(said, operation="read transcript", key=self.conversation, hint=LATER)
 
     @property
-    def _status(self) -> str:
+    def _open_status(self) -> str:
         return next((one.facts.status.lower() for one in self._documents if one.facts.status != "completed"), "")
 
     def unready(self) -> TurnkeeperError | None:
         """Why bodies without turns are not the transcript: ``NotReady``, or ``Unread`` where they only name where it
         lies. None for a transcript that is complete and empty: a call in which nobody spoke."""
-        status = self._status
+        status = self._open_status
         if status in PENDING:
             return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
         link = next(filter(None, [link_in(one.survey.skeleton) for one in self._documents]), None)
@@ -123,9 +123,9 @@ class Assembly:
     def batches(self) -> Iterator[list[Turn]]:
         """``turns`` in lists, which is faster where every turn is looked at."""
         try:
-            yield from self._merged()
+            yield from self._merged_batches()
         except Unread as cause:
-            raise _placed(cause, self.conversation) from cause.__cause__
+            raise _with_place(cause, self.conversation) from cause.__cause__
 
     def unsorted(self) -> Iterator[list[Turn]]:
         """The turns as they stand in the bodies, one body behind the other."""
@@ -133,7 +133,7 @@ class Assembly:
             for document, context in zip(self._documents, self.contexts, strict=True):
                 yield from document.turns(context)
         except Unread as cause:
-            raise _placed(cause, self.conversation) from cause.__cause__
+            raise _with_place(cause, self.conversation) from cause.__cause__
 
     def columns(self) -> Iterator[TurnBatch]:
         """``unsorted``, by columns."""
@@ -141,16 +141,16 @@ class Assembly:
             for document, context in zip(self._documents, self.contexts, strict=True):
                 yield from document.columns(context)
         except Unread as cause:
-            raise _placed(cause, self.conversation) from cause.__cause__
+            raise _with_place(cause, self.conversation) from cause.__cause__
 
-    def _merged(self) -> Iterator[list[Turn]]:
+    def _merged_batches(self) -> Iterator[list[Turn]]:
         if len(self._documents) == 1 and self._documents[0].survey.ordered:
             return self._documents[0].turns(self.contexts[0])
         both = zip(self._documents, self.contexts, strict=True)
-        turns = merged([in_order(one.turns(context), ordered=one.survey.ordered) for one, context in both])
+        turns = merge_sorted([sorted_turns(one.turns(context), ordered=one.survey.ordered) for one, context in both])
         legs = {context.communication for context in self.contexts} | {leg.id for leg in self.header.communications}
         own = any(document.facts.header for document in self._documents)
-        return batched(turns if own or len(legs) < 2 else mark_duplicates(turns))
+        return turn_batches(turns if own or len(legs) < 2 else mark_duplicates(turns))
 
 
 def assemble(
@@ -178,14 +178,14 @@ def assemble(
         if conversation and details and conversation.casefold() != details.conversation.casefold():
             raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
         # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
-        opened = [(body, one) for body in bodies for one in _opened(body.source, shapes, limits, asked, mode)]
-        found = _conversation([document.facts for _, document in opened], asked)
+        opened = [(body, one) for body in bodies for one in _open_documents(body.source, shapes, limits, asked, mode)]
+        found = _conversation_id([document.facts for _, document in opened], asked)
     except Unread as cause:
-        raise _placed(cause, asked or "") from cause.__cause__
-    return _assembled(found, opened, details, names or {})
+        raise _with_place(cause, asked or "") from cause.__cause__
+    return _make_assembly(found, opened, details, names or {})
 
 
-def _assembled(
+def _make_assembly(
     found: str,
     opened: Sequence[tuple[Body, Document]],
     details: Details | None,
@@ -196,9 +196,9 @@ def _assembled(
     facts = [one.facts for _, one in turning]
     base, own = _time_base(facts, details), next(filter(None, [one.header for one in facts]), None)
     zero = base.epoch_ms or (details.start if details and details.start else 0)
-    people = together([document.facts.people for _, document in opened])
-    file = own.participants if own else from_file(people, details, zero, names)
-    known = () if own or details is None else from_details(details, zero, names)
+    people = merge_people([document.facts.people for _, document in opened])
+    file = own.participants if own else participants_from_transcript(people, details, zero, names)
+    known = () if own or details is None else participants_from_details(details, zero, names)
     cast = Speakers(file, known)
     contexts = [
         Context(
@@ -214,20 +214,22 @@ def _assembled(
     repaired = sum([document.survey.repaired for _, document in opened])
 
     def told() -> TranscriptHeader:
-        return own or _header(found, facts, base, turning, details, people, file, known)
+        return own or _make_header(found, facts, base, turning, details, people, file, known)
 
     return Assembly(found, repaired, told, tuple([document for _, document in turning]), tuple(contexts))
 
 
-def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> list[Document]:
+def _open_documents(
+    source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode
+) -> list[Document]:
     """The document of a body, or all of them where several stand in it, one behind the other or in one array."""
     try:
-        return [_one(source, shapes, limits, asked, mode)]
+        return [_open_document(source, shapes, limits, asked, mode)]
     except (Trailing, UnknownShape) as cause:
         array = not isinstance(cause, Trailing)
         if array and not _is_array(source):
             raise
-        found = parts_of(source, array=array)
+        found = split_documents(source, array=array)
         if found is None:
             raise
     everything, parts = found
@@ -236,11 +238,11 @@ def _opened(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str 
         with contextlib.suppress(Trailing):
             return [open_document(everything, shapes, limits, asked, mode)]
     # A document that comes again byte by byte is the same one.
-    once = {_digest(part): part for part in reversed(parts)}
-    return [_one(part, shapes, limits, asked, mode) for part in reversed(once.values())]
+    once = {_body_digest(part): part for part in reversed(parts)}
+    return [_open_document(part, shapes, limits, asked, mode) for part in reversed(once.values())]
 
 
-def _digest(source: Source) -> bytes:
+def _body_digest(source: Source) -> bytes:
     digest = blake2b()
     with source.open() as reader:
         while data := reader.read(1 << 18):
@@ -248,7 +250,7 @@ def _digest(source: Source) -> bytes:
     return digest.digest()
 
 
-def _one(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
+def _open_document(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
     return open_small(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
 
 
@@ -258,13 +260,13 @@ def _is_array(source: Source) -> bool:
         return intake.feed(reader.read(1 << 10)).lstrip().startswith(b"[")
 
 
-def _placed(cause: Unread, key: str) -> Unread:
+def _with_place(cause: Unread, key: str) -> Unread:
     cause.operation = cause.operation or "read transcript"
     cause.key = cause.key or key
     return cause
 
 
-def _conversation(facts: Sequence[DocumentFacts], asked: str | None) -> str:
+def _conversation_id(facts: Sequence[DocumentFacts], asked: str | None) -> str:
     if len(facts) == 1 and asked is None:
         return facts[0].conversation or "unknown"
     said = {one.conversation.casefold(): one.conversation for one in facts if one.conversation}
@@ -281,7 +283,7 @@ def _conversation(facts: Sequence[DocumentFacts], asked: str | None) -> str:
     return asked
 
 
-def _header(
+def _make_header(
     conversation: str,
     facts: Sequence[DocumentFacts],
     base: TimeBase,
@@ -301,7 +303,7 @@ def _header(
         started_at=rfc3339_ms(base.epoch_ms if base.epoch_ms else details.start if details else None),
         time_base=base,
         media_type=next((one.media_type for one in facts if one.media_type), _media_type(details)),
-        communications=_communications(turning, base),
+        communications=_list_communications(turning, base),
         participants=_sorted_people((*file, *rest)),
     )
 
@@ -335,7 +337,7 @@ def _media_type(details: Details | None) -> str | None:
     return details.media_types[0] if details and len(details.media_types) == 1 else None
 
 
-def _communications(turning: Sequence[tuple[Body, Document]], base: TimeBase) -> tuple[Communication, ...]:
+def _list_communications(turning: Sequence[tuple[Body, Document]], base: TimeBase) -> tuple[Communication, ...]:
     """The legs that the bodies are about; one that its body leaves unnamed bears the id it was fetched by."""
     named = [
         (leg.id or body.communication, leg)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from turnkeeper.model import Word
-from turnkeeper.transcript.word_places import find_words
+from turnkeeper.transcript.word_positions import find_words
 
 __all__ = ["COLUMNS", "FAST", "LINES", "Caption", "ReadingSpeed", "captions", "columns"]
 
@@ -68,13 +68,13 @@ def captions(text: str, start_ms: int, end_ms: int, words: Sequence[Word] = (), 
     columns of the first line are taken.
     """
     times = {start: word.start_ms or 0 for word, start, _ in find_words(text, words)}
-    lines = list(_lines(text, indent, times))
+    lines = list(_wrap_lines(text, indent, times))
     # Each caption lasts a millisecond at least: a turn that is too short for its captions has one.
     if len(lines) <= LINES or end_ms - start_ms < len(lines):
         return [Caption(start_ms, end_ms, tuple(line.text for line in lines) or ("",))]
     groups = [lines[at : at + LINES] for at in range(0, len(lines), LINES)]
     known = {0: start_ms, **times, len(text): end_ms}
-    starts = [start_ms, *_starts([group[0].offset for group in groups[1:]], text, known)]
+    starts = [start_ms, *_group_starts([group[0].offset for group in groups[1:]], text, known)]
     return [
         Caption(start, end, tuple(line.text for line in group))
         for start, end, group in zip(starts, [*starts[1:], end_ms], groups, strict=True)
@@ -83,20 +83,20 @@ def captions(text: str, start_ms: int, end_ms: int, words: Sequence[Word] = (), 
 
 def columns(text: str) -> int:
     """How many columns of a terminal a text takes: two for wide characters, none for marks and format characters."""
-    return len(text) if text.isascii() else sum(map(_width, text))
+    return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
-def _width(character: str) -> int:
+def _columns_of(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
-def _lines(text: str, indent: int, cuts: Collection[int]) -> Iterator[_Line]:
+def _wrap_lines(text: str, indent: int, cuts: Collection[int]) -> Iterator[_Line]:
     """The text in lines; what is longer than a line and has no spaces (Chinese, Thai) is cut."""
     line, used, first = "", indent, 0
     for word in re.finditer(r"\S+", text):
-        for offset, piece in _pieces(word[0], word.start(), cuts):
+        for offset, piece in _word_pieces(word[0], word.start(), cuts):
             width = columns(piece)
             gap = " " if line and offset == word.start() else ""
             if line and used + len(gap) + width > COLUMNS:
@@ -109,14 +109,14 @@ def _lines(text: str, indent: int, cuts: Collection[int]) -> Iterator[_Line]:
         yield _Line(line, first)
 
 
-def _pieces(word: str, offset: int, cuts: Collection[int]) -> Iterator[tuple[int, str]]:
+def _word_pieces(word: str, offset: int, cuts: Collection[int]) -> Iterator[tuple[int, str]]:
     """A word in pieces that fit on a line, each with its place in the text; ``cuts`` are good places to cut at.
 
     A mark, a modifier or a joiner stays with what it belongs to, and punctuation with what it ends.
     """
     first = last = used = 0
     for place, character in enumerate(word):
-        width = _width(character)
+        width = _columns_of(character)
         if place and not _is_punctuation(character) and (offset + place in cuts or _is_punctuation(word[place - 1])):
             last = place
         if place > first and width and used + width > COLUMNS and word[place - 1] != "\u200d":
@@ -131,7 +131,7 @@ def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character) in ("Po", "Pe", "Pf")
 
 
-def _starts(offsets: Sequence[int], text: str, known: dict[int, int]) -> Iterator[int]:
+def _group_starts(offsets: Sequence[int], text: str, known: dict[int, int]) -> Iterator[int]:
     """When each group begins: later than the one before, and early enough for those behind it.
 
     ``known`` maps places in the text to milliseconds, in order, from its beginning to its end.

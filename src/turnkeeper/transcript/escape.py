@@ -16,7 +16,7 @@ def plain(text: str) -> str:
     """The text with controls and characters that reorder what stands around them written as escapes."""
     if text.isprintable():
         return text
-    return "".join(_escape(char) if _unsafe(char) else char for char in text)
+    return "".join(_escape_char(char) if _needs_escape(char) else char for char in text)
 
 
 def one_line(text: str) -> str:
@@ -24,11 +24,11 @@ def one_line(text: str) -> str:
     return plain(" ".join(text.split()))
 
 
-def _unsafe(char: str) -> bool:
+def _needs_escape(char: str) -> bool:
     import unicodedata  # here and not above: the command starts sooner
 
     return char in _REORDERING or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
 
 
-def _escape(char: str) -> str:
+def _escape_char(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")

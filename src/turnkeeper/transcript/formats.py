@@ -10,7 +10,7 @@ import msgspec
 from turnkeeper.model import Summary, TranscriptHeader, Turn, Word
 from turnkeeper.payloads.dialects.own import FORMAT
 from turnkeeper.transcript.assemble import Assembly
-from turnkeeper.transcript.merge import batched
+from turnkeeper.transcript.merge import turn_batches
 from turnkeeper.transcript.select import Selection
 from turnkeeper.transcript.summary import SummaryTally
 from turnkeeper.transcript.turn_lines import TurnWriter, turn_record, turn_writer
@@ -20,7 +20,7 @@ __all__ = ["TurnWriter", "summary_document", "turn_record", "turn_writer", "writ
 SUMMARY_FORMAT = "turnkeeper.summary/1"
 
 
-class _View(msgspec.Struct, omit_defaults=True, gc=False):
+class _TurnDocument(msgspec.Struct, omit_defaults=True, gc=False):
     """A turn as the document has it: this order, absent values left out. Built by position, which is twice as fast."""
 
     start_time: float | None = None
@@ -47,15 +47,15 @@ def write_transcript(assembly: Assembly, out: BinaryIO) -> Summary:
     UTF-8, one line, a newline at the end. Raises what ``Assembly.turns`` raises; what was written is then void.
     """
     tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
-    _write(assembly.header, assembly.batches(), tally, out, {})
+    _write_document(assembly.header, assembly.batches(), tally, out, {})
     return tally.summary()
 
 
 def write_selection(assembly: Assembly, selection: Selection, out: BinaryIO) -> int:
     """Write the turns that ``selection`` matches, the same document with ``selection`` in it; returns how many."""
     tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
-    chosen = batched(selection.apply(assembly.turns(), assembly.header.conversation))
-    _write(assembly.header, chosen, tally, out, {"selection": selection.slug})
+    chosen = turn_batches(selection.apply(assembly.turns(), assembly.header.conversation))
+    _write_document(assembly.header, chosen, tally, out, {"selection": selection.slug})
     return tally.summary().total_turns
 
 
@@ -68,22 +68,22 @@ def summary_document(summary: Summary) -> bytes:
     return msgspec.json.encode({"format": SUMMARY_FORMAT, **facts}) + b"\n"
 
 
-def _write(
+def _write_document(
     header: TranscriptHeader, batches: Iterable[list[Turn]], tally: SummaryTally, out: BinaryIO, more: dict[str, Any]
 ) -> None:
     encode = msgspec.json.Encoder().encode
-    head = encode(_head(header) | more | {"participants": header.participants})
+    head = encode(_document_head(header) | more | {"participants": header.participants})
     out.write(head[:-1] + b',"transcript":[')
     between = b""
     for turns in batches:
         tally.add_all(turns)
         if turns:
-            out.write(between + encode([_view(turn) for turn in turns])[1:-1])
+            out.write(between + encode([_turn_view(turn) for turn in turns])[1:-1])
             between = b","
     out.write(b"]}\n")
 
 
-def _head(header: TranscriptHeader) -> dict[str, Any]:
+def _document_head(header: TranscriptHeader) -> dict[str, Any]:
     base = {name: value for name, value in msgspec.to_builtins(header.time_base).items() if value is not None}
     head = {
         "format": FORMAT,
@@ -98,9 +98,9 @@ def _head(header: TranscriptHeader) -> dict[str, Any]:
     return {name: value for name, value in head.items() if value is not None}
 
 
-def _view(turn: Turn) -> _View:
+def _turn_view(turn: Turn) -> _TurnDocument:
     start, end = turn.start_ms, turn.end_ms
-    return _View(
+    return _TurnDocument(
         None if start is None else start / 1000,
         None if end is None else end / 1000,
         turn.text,

@@ -16,7 +16,7 @@ import msgspec
 
 from turnkeeper.model import Turn
 
-__all__ = ["batched", "in_order", "mark_duplicates", "merged"]
+__all__ = ["mark_duplicates", "merge_sorted", "sorted_turns", "turn_batches"]
 
 RUN_TURNS = 20_000
 RUN_BYTES = 8 << 20
@@ -38,20 +38,20 @@ class _Keyed(msgspec.Struct, array_like=True, gc=False):
     turn: Turn
 
 
-def batched(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
+def turn_batches(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
     """Turns in lists of a thousand: what is done per list costs next to nothing per turn."""
     rest = iter(turns)
     while batch := list(islice(rest, 1000)):
         yield batch
 
 
-def in_order(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
+def sorted_turns(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
     """One stream's turns with their sort keys, sorted. ``ordered`` says that they already are, so nothing is kept."""
-    keyed = _keyed(chain.from_iterable(batches))
-    return keyed if ordered else _sorted(keyed)
+    keyed = _with_sort_keys(chain.from_iterable(batches))
+    return keyed if ordered else _sort_in_runs(keyed)
 
 
-def merged(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
+def merge_sorted(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
     """One timeline out of sorted streams."""
     if len(streams) == 1:
         return (turn for _, turn in streams[0])
@@ -79,7 +79,7 @@ def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
                 yield msgspec.structs.replace(turn, duplicate_of=f"{first.communication}/{first.index}")
 
 
-def _keyed(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
+def _with_sort_keys(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
     start, communication, index = _BEFORE_ALL, "", 0
     for place, turn in enumerate(turns):
         if turn.start_ms is not None:
@@ -87,7 +87,7 @@ def _keyed(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
         yield (start, communication, index, place), turn
 
 
-def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
+def _sort_in_runs(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
     spans: list[tuple[int, int]] = []
     spilled: BinaryIO | None = None
     run: list[tuple[Key, Turn]] = []
@@ -96,20 +96,20 @@ def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
         run.append(pair)
         size += len(pair[1].text) + 100 * len(pair[1].words)
         if len(run) >= RUN_TURNS or size >= RUN_BYTES:
-            spilled = spilled or _nameless()
-            spans.append(_spill(run, spilled))
+            spilled = spilled or _unnamed_file()
+            spans.append(_spill_run(run, spilled))
             run, size = [], 0
     run.sort(key=lambda pair: pair[0])
-    return iter(run) if spilled is None else _unspilled(spilled, spans, run)
+    return iter(run) if spilled is None else _merge_runs(spilled, spans, run)
 
 
-def _nameless() -> BinaryIO:
+def _unnamed_file() -> BinaryIO:
     import tempfile
 
     return cast(BinaryIO, tempfile.TemporaryFile(prefix="turnkeeper-"))
 
 
-def _spill(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
+def _spill_run(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
     """Write one sorted run behind the others; where it begins and ends. All share one file: a descriptor for each
     would be too many for a very long transcript."""
     run.sort(key=lambda pair: pair[0])
@@ -127,7 +127,7 @@ def _spill(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
 _KEYED = msgspec.msgpack.Decoder(_Keyed)
 
 
-def _unspilled(
+def _merge_runs(
     file: BinaryIO, spans: list[tuple[int, int]], last: list[tuple[Key, Turn]]
 ) -> Iterator[tuple[Key, Turn]]:
     with file:

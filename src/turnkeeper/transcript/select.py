@@ -115,12 +115,12 @@ class Selection:
         return ", ".join(part for part in parts if part) or "everything"
 
     @cached_property
-    def _meant(self) -> frozenset[Role]:
+    def _effective_roles(self) -> frozenset[Role]:
         return self.roles | SYSTEM if "system" in self.roles else self.roles
 
     def matches(self, turn: Turn) -> bool:
         """Whether this turn is selected (the interaction is not looked at: a turn does not know it)."""
-        if self._meant and turn.role not in self._meant:
+        if self._effective_roles and turn.role not in self._effective_roles:
             return False
         if self.communication is not None and turn.communication != self.communication:
             return False
@@ -153,7 +153,7 @@ class Selection:
             "confidence": [] if self.min_confidence is None else [repr(float(self.min_confidence))],
             "communication": [] if self.communication is None else [self.communication],
         }
-        named = [".".join([name, *map(_escape, values)]) for name, values in parts.items() if values]
+        named = [".".join([name, *map(_escape_slug, values)]) for name, values in parts.items() if values]
         return "_".join(named) or "all"
 
     @classmethod
@@ -163,15 +163,15 @@ class Selection:
         try:
             for part in [] if slug == "all" else slug.split("_"):
                 name, *values = part.split(".")
-                found[name] = [_unescape(value) for value in values]
-            start, end, least = (_one(found.pop(name, [])) for name in ("from", "to", "confidence"))
+                found[name] = [_unescape_slug(value) for value in values]
+            start, end, least = (_single_value(found.pop(name, [])) for name in ("from", "to", "confidence"))
             selection = cls.from_options(
                 found.pop("role", []),
                 found.pop("interaction", []),
                 None if start is None else int(start),
                 None if end is None else int(end),
                 None if least is None else float(least),
-                _one(found.pop("communication", [])),
+                _single_value(found.pop("communication", [])),
             )
         except ValueError as cause:
             raise Misconfigured("is not a selection", key=slug[:128]) from cause
@@ -187,22 +187,22 @@ def _set_of(name: str, values: object) -> frozenset[Any]:
     return frozenset(values)
 
 
-def _one(values: list[str]) -> str | None:
+def _single_value(values: list[str]) -> str | None:
     return values[0] if values else None
 
 
-def _escape(value: str) -> str:
+def _escape_slug(value: str) -> str:
     """Percent-encoding with ``-`` for ``%``: only letters, digits and ``-`` remain. A hyphen itself is doubled."""
-    return "".join(_escape_one(char) for char in value) or "-empty"
+    return "".join(_escape_char(char) for char in value) or "-empty"
 
 
-def _escape_one(char: str) -> str:
+def _escape_char(char: str) -> str:
     if _SAFE.fullmatch(char):
         return char
     return "--" if char == "-" else "".join(f"-{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
-def _unescape(value: str) -> str:
+def _unescape_slug(value: str) -> str:
     if value == "-empty":
         return ""
     return unquote(value.replace("--", "%2D").replace("-", "%"), errors="strict")

@@ -50,7 +50,7 @@ class SummaryTally:
         self._scaled += sum([int(value * _SCALE) for value in values if value >= _SMALL])
         self._rest += sum([Fraction(value) for value in values if value < _SMALL], Fraction(0))
 
-    def _mean(self) -> float:
+    def _mean_confidence(self) -> float:
         """To 6 decimals, halves to even, of the confidences as the decimals that the payload spells.
 
         Their nearest doubles add up to a hair beside a half; within a billionth of one it is one.
@@ -71,7 +71,7 @@ class SummaryTally:
             total_turns=sum(self._roles.values()),
             agent_turns=self._roles["agent"],
             customer_turns=self._roles["customer"],
-            avg_confidence=self._mean(),
+            avg_confidence=self._mean_confidence(),
             turns_with_confidence=self._confidences,
             timed_turns=self._timed,
             roles={role: self._roles[role] for role in sorted(self._roles)},

@@ -59,7 +59,7 @@ class TurnWriter(Protocol):
     left_out: int
 
     @property
-    def pace(self) -> str:
+    def speed_warning(self) -> str:
         """What a reader of captions has to know of their speed; empty where that is nothing."""
 
     def write(self, turn: Turn, header: TranscriptHeader) -> None: ...
@@ -148,7 +148,7 @@ class _Names:
 class _JsonLines:
     """One JSON object a line."""
 
-    left_out, pace = 0, ""
+    left_out, speed_warning = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
@@ -168,7 +168,7 @@ class _JsonLines:
 class _Csv:
     """RFC 4180 with a header line; a cell that a spreadsheet would run gets an apostrophe in front."""
 
-    left_out, pace = 0, ""
+    left_out, speed_warning = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._span, self._names = out, span, _Names()
@@ -190,7 +190,7 @@ class _Csv:
 class _Text:
     """``[mm:ss.mmm] role name: text``, or the chosen fields separated by tabs. Nothing that a terminal obeys."""
 
-    left_out, pace = 0, ""
+    left_out, speed_warning = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
@@ -199,7 +199,7 @@ class _Text:
     def write(self, turn: Turn, header: TranscriptHeader) -> None:
         record = turn_record(turn, header, self._span, self._names.of(header))
         if self._fields is not None:
-            cells = [plain(_shown(record.get(name))) for name in self._fields]
+            cells = [plain(_cell_text(record.get(name))) for name in self._fields]
             self._out.write("\t".join(cells) + "\n")
             return
         when = f"[{clock(turn.start_ms)}] " if turn.start_ms is not None else ""
@@ -216,7 +216,7 @@ def clock(ms: int) -> str:
     return f"{'-' if ms < 0 else ''}{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
-def _shown(value: object) -> str:
+def _cell_text(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
@@ -228,7 +228,7 @@ def cell(value: object) -> str:
     Control characters (NUL, BEL, ESC) and direction overrides are written as escapes; line breaks and tabs stay, as
     RFC 4180 quotes them. A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
-    text = _shown(value)
+    text = _cell_text(value)
     if not isinstance(value, str):
         return text
     if not text.isprintable():

@@ -14,11 +14,11 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.manifest import Input, SyncMode
 from turnkeeper.audio.alignment import AlignedPause as Announced
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
-from turnkeeper.audio.announced import account
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.loudness import Loudness, loudness
-from turnkeeper.audio.matching import match
-from turnkeeper.audio.peaks import Drawing, Pyramid
+from turnkeeper.audio.match import match_transcript
+from turnkeeper.audio.peaks import PeakBuilder, Pyramid
+from turnkeeper.audio.platform_duration import check_duration
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unread
 from turnkeeper.model import Pause, Recording, Turn
@@ -99,7 +99,7 @@ def _one(task: Task, name: str, sound: AudioViews, view: View) -> AlignedRecordi
                 raise Unread("; ".join(["it holds no samples", *audio.notes]), operation="decode audio", key=name)
             with view(keys.peaks(task.conversation, name)) as out:
                 pyramid.write_dat(out, PEAKS_ZOOM, 8)
-        said = account(told, frames * 1000 / audio.rate)
+        said = check_duration(told, frames * 1000 / audio.rate)
         notes = [*audio.notes, *said.notes]
         if told.start is None or task.base is None:
             notes.append("when it starts is not known: taken as the conversation's start")
@@ -111,7 +111,7 @@ def _one(task: Task, name: str, sound: AudioViews, view: View) -> AlignedRecordi
             cut = sum(one.end_ms - one.start_ms for one in sync.cuts) if sync else 0
             return (*audio.losses, *said.losses(cut))
 
-        found = match(audio, timeline, task.turns(), mode, heard=heard, losses=losses)
+        found = match_transcript(audio, timeline, task.turns(), mode, heard=heard, losses=losses)
         incomplete = found.sync.incomplete if found.sync else losses()
         if incomplete:
             sound.incomplete[name] = "; ".join(dict.fromkeys([*incomplete, *audio.notes]))
@@ -137,12 +137,12 @@ def _one(task: Task, name: str, sound: AudioViews, view: View) -> AlignedRecordi
 
 def _listened(audio: Audio, mode: SyncMode) -> tuple[Pyramid, Loudness | None]:
     """The waveform and, where it is to be compared, the loudness: both while the audio is decoded once."""
-    drawing = Drawing(audio.rate, audio.channels, zooms=(PEAKS_ZOOM,))
-    passing = drawing.passing(audio.blocks())
+    drawing = PeakBuilder(audio.rate, audio.channels, zooms=(PEAKS_ZOOM,))
+    pass_through = drawing.pass_through(audio.blocks())
     if mode != "off":
-        heard = loudness(passing, audio.rate, audio.channels)
+        heard = loudness(pass_through, audio.rate, audio.channels)
         return drawing.finish(), heard
-    for _ in passing:
+    for _ in pass_through:
         pass
     return drawing.finish(), None
 

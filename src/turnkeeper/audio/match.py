@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from turnkeeper.audio.alignment import SyncMode
 from turnkeeper.audio.decode import Audio
 from turnkeeper.audio.loudness import Loudness
-from turnkeeper.audio.parts import Side, sides
-from turnkeeper.audio.sync import Sync, compare, doubted, synchronise
+from turnkeeper.audio.sync import Sync, compare_loudness, synchronise, with_losses
 from turnkeeper.audio.timeline import Timeline
+from turnkeeper.audio.turn_arrays import SIDES, Side
 from turnkeeper.model import Turn
 
-__all__ = ["Matched", "channel_roles", "match"]
+__all__ = ["MatchResult", "channel_roles", "match_transcript"]
 
 _AROUND_MS = 90_000
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchResult:
     """What came of it: ``timeline`` and ``channel_roles`` hold the correction where it was ``applied``."""
 
     timeline: Timeline
@@ -28,7 +28,7 @@ class Matched:
     applied: bool = False
 
 
-def match(
+def match_transcript(
     audio: Audio,
     timeline: Timeline,
     turns: Iterable[Turn],
@@ -36,7 +36,7 @@ def match(
     *,
     heard: Loudness | None = None,
     losses: Callable[[Sync], Sequence[str]] | None = None,
-) -> Matched:
+) -> MatchResult:
     """Measure where ``turns`` are heard in ``audio``, from where ``timeline`` (without a correction) says they are.
 
     ``report`` measures and changes nothing; ``correct`` also applies what was measured reliably and differs (verdict
@@ -46,23 +46,23 @@ def match(
     """
     roles = channel_roles(audio.channels)
     if mode == "off":
-        return Matched(timeline, roles)
-    said = list(_nominal(timeline, turns))
-    sync = compare(heard, said) if heard else synchronise(audio.blocks(), audio.rate, audio.channels, said)
-    told = doubted(sync, losses(sync) if losses else audio.losses)
+        return MatchResult(timeline, roles)
+    said = list(_nominal_turns(timeline, turns))
+    sync = compare_loudness(heard, said) if heard else synchronise(audio.blocks(), audio.rate, audio.channels, said)
+    told = with_losses(sync, losses(sync) if losses else audio.losses)
     if mode == "report" or sync.verdict != "corrected":
-        return Matched(timeline, roles, told)
+        return MatchResult(timeline, roles, told)
     found: tuple[str, ...] = sync.channels if len(sync.channels) == audio.channels else roles
-    return Matched(_corrected(timeline, sync), found, told, applied=True)
+    return MatchResult(_corrected_timeline(timeline, sync), found, told, applied=True)
 
 
 def channel_roles(channels: int) -> tuple[str, ...]:
     """Who is heard on each channel as the platform documents it: the external participant on channel 0."""
-    known: dict[int, tuple[str, ...]] = {1: ("mixed",), 2: sides}
+    known: dict[int, tuple[str, ...]] = {1: ("mixed",), 2: SIDES}
     return known.get(channels, ("unknown",) * channels)
 
 
-def _nominal(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[int, int, Side]]:
+def _nominal_turns(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[int, int, Side]]:
     """What is said around the recording, in its nominal milliseconds, by the side of the line."""
     first, last = timeline.moment(0) - _AROUND_MS, timeline.moment(timeline.frames) + _AROUND_MS
     for turn in turns:
@@ -73,14 +73,14 @@ def _nominal(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[int, i
             yield timeline.nominal(turn.start_ms), timeline.nominal(turn.end_ms), side
 
 
-def _corrected(timeline: Timeline, sync: Sync) -> Timeline:
+def _corrected_timeline(timeline: Timeline, sync: Sync) -> Timeline:
     """The map with what was measured: offset, drift, and cuts that nobody announced."""
-    starts = [(_told(timeline, cut.start_ms), cut.end_ms - cut.start_ms) for cut in sync.cuts]
+    starts = [(_conversation_ms(timeline, cut.start_ms), cut.end_ms - cut.start_ms) for cut in sync.cuts]
     cuts = (*timeline.cuts, *((start, start + length) for start, length in starts))
     return replace(timeline, cuts=cuts, offset_us=sync.offset_us, drift_ppb=sync.drift_ppb)
 
 
-def _told(timeline: Timeline, nominal_ms: int) -> int:
+def _conversation_ms(timeline: Timeline, nominal_ms: int) -> int:
     """The conversation's millisecond of a nominal one; behind a cut that is right there."""
     ms = timeline.start_ms + nominal_ms
     for start, end in timeline.cuts:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["mp4_cut", "mp4_joined", "webm_cut"]
+__all__ = ["has_second_mp4", "mp4_missing_bytes", "webm_missing_bytes"]
 
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 _MOST = 1 << 20
 
 
-def webm_cut(file: BinaryIO, at: int = 0) -> int:
+def webm_missing_bytes(file: BinaryIO, at: int = 0) -> int:
     """Bytes missing at the end of a Matroska file that begins at byte ``at`` (RFC 8794: identifiers and sizes).
 
     A live recording has segments and clusters of unknown size, whose elements are walked through instead.
@@ -22,8 +22,8 @@ def webm_cut(file: BinaryIO, at: int = 0) -> int:
             return 0
         file.seek(at)
         data = file.read(16)
-        name, after = _number(data, 0, marked=True)
-        size, body = _number(data, after, marked=False)
+        name, after = _ebml_number(data, 0, marked=True)
+        size, body = _ebml_number(data, after, marked=False)
         if name is None or body > len(data):
             return 1
         if size is None and name in (_SEGMENT, _CLUSTER):
@@ -37,7 +37,7 @@ def webm_cut(file: BinaryIO, at: int = 0) -> int:
     return 0
 
 
-def _number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
+def _ebml_number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
     """A number of variable length, and the place behind it. An identifier keeps its mark; a size of all ones is
     unknown."""
     if at >= len(data) or not data[at]:
@@ -50,19 +50,19 @@ def _number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
     return (None if value == (1 << 7 * length) - 1 else value), at + length
 
 
-def mp4_cut(file: BinaryIO, at: int = 0) -> int:
+def mp4_missing_bytes(file: BinaryIO, at: int = 0) -> int:
     """Bytes missing at the end of an MP4 file that begins at byte ``at`` (ISO/IEC 14496-12, section 4.2: boxes)."""
     end = file.seek(0, 2)
-    return next((start + size - end for _, start, size in _boxes(file, at, end) if start + size > end), 0)
+    return next((start + size - end for _, start, size in _outer_boxes(file, at, end) if start + size > end), 0)
 
 
-def mp4_joined(file: BinaryIO, at: int = 0) -> bool:
+def has_second_mp4(file: BinaryIO, at: int = 0) -> bool:
     """Whether another MP4 file stands behind the one that begins at byte ``at``."""
-    names = [name for name, _, _ in _boxes(file, at, file.seek(0, 2))]
+    names = [name for name, _, _ in _outer_boxes(file, at, file.seek(0, 2))]
     return b"ftyp" in names[1:] and names.count(b"moov") > 1
 
 
-def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _outer_boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Name, place and size of the outer boxes; the walk ends at what is none."""
     for _ in range(_MOST):
         if at >= end:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from turnkeeper.audio.length import clock
+from turnkeeper.audio.byte_ranges import ByteRange, ByteRanges
+from turnkeeper.audio.durations import format_duration
 from turnkeeper.audio.library_warnings import LibraryWarnings
-from turnkeeper.audio.regions import Region, Regions
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.installation import install_hint
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from turnkeeper.audio.media import Container
+    from turnkeeper.audio.media_decoder import Container
 
-__all__ = ["SoundDecoder", "SoundFile"]
+__all__ = ["FileFacts", "SoundfileDecoder"]
 
 _NAMES = {
     "ULAW": "ulaw",
@@ -48,7 +48,7 @@ _MEND = "The file is damaged or is not audio: fetch it again, or convert it to W
 
 
 @dataclass(frozen=True)
-class SoundFile:
+class FileFacts:
     """What is known of a file before it is decoded.
 
     ``parts`` are its streams, one behind another, each opened by itself; empty where the file is opened as it is.
@@ -57,7 +57,7 @@ class SoundFile:
     decoder writes on standard error.
     """
 
-    parts: tuple[Region, ...] = ()
+    parts: tuple[ByteRange, ...] = ()
     head: bytes = b""
     frames: int | None = None
     clock_s: float | None = None
@@ -68,15 +68,15 @@ class SoundFile:
     noisy: bool = False
 
 
-class SoundDecoder:
+class SoundfileDecoder:
     """One file through libsndfile. Opus comes at the rate its header names (8 kHz for a telephone call)."""
 
-    def __init__(self, file: BinaryIO, key: str, known: SoundFile) -> None:
+    def __init__(self, file: BinaryIO, key: str, known: FileFacts) -> None:
         self._key, self._file, self._known = key, file, known
         self._soundfile = _soundfile()
         self.notes, self.losses = list(known.notes), list(known.losses)
         self._warnings = LibraryWarnings(noisy=known.noisy)
-        self._open = self._opened(0)  # shares the file's position, so nothing else may read the file from now on
+        self._open = self._open_part(0)  # shares the file's position, so nothing else may read the file from now on
         subtype = str(self._open.subtype)
         self.container = str(self._open.format)
         self.codec = "flac" if self.container == "FLAC" else _NAMES.get(subtype, subtype.lower())
@@ -98,8 +98,8 @@ class SoundDecoder:
             yield piece
         if not count and start:
             return
-        self._compare(start + count)
-        held = self._held(start + count)
+        self._compare_with_header(start + count)
+        held = self._shortfall(start + count)
         if held is not None:
             yield from self._read_on(start + count, frames, held)
 
@@ -115,43 +115,45 @@ class SoundDecoder:
         step = frames if self.codec in _LOSSLESS else _STEP
         block = np.empty((step, self.channels), np.float32 if floating else np.int16)
         drop = start
-        for part in range(self._opens):
-            drop = self._enter(part, drop)
+        for part in range(self._opens_per_pass):
+            drop = self._enter_part(part, drop)
             if self._open.samplerate != self.rate:
                 self._failure = f"the rate changes to {self._open.samplerate} Hz"
                 return
             if block.shape[1] != self._open.channels:
                 block = np.empty((step, int(self._open.channels)), block.dtype)
-            while count := self._fill(block):
+            while count := self._fill_block(block):
                 if drop < count:
                     found = _from_float(block[drop:count]) if floating else block[drop:count]
                     # A view, as one channel would give, changes with the block.
                     yield np.array(_of_channels(found, self.channels).T, order="C", copy=True)
                 drop = max(0, drop - count)
 
-    def _compare(self, frames: int) -> None:
+    def _compare_with_header(self, frames: int) -> None:
         """Note where the library gives more than the file's own header says."""
         named = self._known.clock_s
         if named is not None and frames / self.rate - named > _ENOUGH_S:
-            self._note(f"{clock((frames / self.rate - named) * 1000)} more are decoded than the file itself says")
+            self._add_note(
+                f"{format_duration((frames / self.rate - named) * 1000)} more are decoded than the file itself says"
+            )
 
-    def _held(self, frames: int) -> str | None:
+    def _shortfall(self, frames: int) -> str | None:
         """Why ``frames`` cannot be all, None where they can: the library failed, or the file holds more."""
         holds = self._known.holds_s
         if self._failure:
-            return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})"
+            return f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})"
         if holds is not None and holds - frames / self.rate > _ENOUGH_S:
-            return f"only {clock(frames * 1000 / self.rate)} of {clock(holds * 1000)} could be read"
+            return f"only {format_duration(frames * 1000 / self.rate)} of {format_duration(holds * 1000)} could be read"
         return None
 
     def _read_on(self, start: int, frames: int, why: str) -> Iterator[NDArray[np.int16]]:
         """What is behind frame ``start``, where libsndfile came to its end too early."""
-        from turnkeeper.audio.media import MediaDecoder, media_installed
+        from turnkeeper.audio.media_decoder import MediaDecoder, media_installed
 
         if self._known.fallback is None or not media_installed():
-            self._lose(why + ("" if self._known.fallback is None else "; turnkeeper[media] may read on"))
+            self._add_loss(why + ("" if self._known.fallback is None else "; turnkeeper[media] may read on"))
             return
-        whole = cast(BinaryIO, Regions(self._file, [(0, self._file.seek(0, 2))]))
+        whole = cast(BinaryIO, ByteRanges(self._file, [(0, self._file.seek(0, 2))]))
         other: MediaDecoder | None = None
         try:
             other = MediaDecoder(whole, self._known.fallback, self._key, rate=self.rate)
@@ -162,35 +164,37 @@ class SoundDecoder:
         except Unread:
             pass
         for loss in other.losses if other else ():
-            self._lose(loss)
-        if (still := self._held_after(start)) is not None:
-            self._lose(still)
+            self._add_loss(loss)
+        if (still := self._shortfall_after_fallback(start)) is not None:
+            self._add_loss(still)
         elif self.codec != "flac" or self._known.clock_s is not None:
             # libsndfile always fails in front of the last block of a FLAC stream that names no length.
-            self._note(f"{why}; another decoder read on from there")
+            self._add_note(f"{why}; another decoder read on from there")
 
-    def _held_after(self, frames: int) -> str | None:
+    def _shortfall_after_fallback(self, frames: int) -> str | None:
         holds = self._known.holds_s
         if holds is None:
-            return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
-        return self._held(frames) if holds - frames / self.rate > _ENOUGH_S else None
+            return (
+                f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
+            )
+        return self._shortfall(frames) if holds - frames / self.rate > _ENOUGH_S else None
 
-    def _note(self, words: str) -> None:
+    def _add_note(self, words: str) -> None:
         if words not in self.notes:
             self.notes.append(words)
 
-    def _lose(self, words: str) -> None:
+    def _add_loss(self, words: str) -> None:
         if words not in self.losses:
             self.losses.append(words)
 
     _failure = ""
 
-    def _opened(self, part: int) -> Any:
+    def _open_part(self, part: int) -> Any:
         """The file, or one of its parts, from its beginning."""
         source: Any
         if self._known.parts:
             regions = [self._known.parts[part]] if not self._known.head else list(self._known.parts)
-            source = _Nameless(cast(BinaryIO, Regions(self._file, regions, self._known.head)))
+            source = _Nameless(cast(BinaryIO, ByteRanges(self._file, regions, self._known.head)))
         else:
             self._file.seek(0)
             try:
@@ -204,26 +208,26 @@ class SoundDecoder:
                 return self._soundfile.SoundFile(source)
         except self._soundfile.LibsndfileError as cause:
             said = f"is not audio ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=self._hint()) from None
+            raise Unread(said, operation="decode audio", key=self._key, hint=self._repair_hint()) from None
 
-    def _hint(self) -> str:
-        from turnkeeper.audio.media import media_installed
+    def _repair_hint(self) -> str:
+        from turnkeeper.audio.media_decoder import media_installed
 
         return (
             _MEND if self._known.fallback is None or media_installed() else f"PyAV may read it. {install_hint('media')}"
         )
 
     @property
-    def _opens(self) -> int:
+    def _opens_per_pass(self) -> int:
         """How many times a reading opens the file: parts behind a ``head`` are one file together."""
         return 1 if self._known.head else max(1, len(self._known.parts))
 
-    def _enter(self, part: int, start: int) -> int:
+    def _enter_part(self, part: int, start: int) -> int:
         """Be in front of frame ``start`` of a part, or of its first one; the number of frames to drop."""
         self._open.close()
         self._failure = ""
-        self._open = self._opened(part)  # MP3 does not come back to the same samples by seeking
-        if start == 0 or self.codec not in _LOSSLESS or self._opens > 1:
+        self._open = self._open_part(part)  # MP3 does not come back to the same samples by seeking
+        if start == 0 or self.codec not in _LOSSLESS or self._opens_per_pass > 1:
             return start
         try:
             self._open.seek(min(start, self._open.frames))
@@ -232,7 +236,7 @@ class SoundDecoder:
             raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
         return 0
 
-    def _fill(self, block: NDArray[Any]) -> int:
+    def _fill_block(self, block: NDArray[Any]) -> int:
         """Decode into ``block``; 0 at the end, or where the library cannot go on."""
         try:
             with self._warnings.caught():

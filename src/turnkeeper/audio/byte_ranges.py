@@ -7,23 +7,23 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Any, BinaryIO
 
-__all__ = ["Region", "Regions", "without_tags"]
+__all__ = ["ByteRange", "ByteRanges", "skip_id3_tags"]
 
-Region = tuple[int, int]
+ByteRange = tuple[int, int]
 """Bytes ``[start, end)`` of the file below."""
 
 _ID3_HEADER = 10
 _MOST_TAGS = 16
 
 
-class Regions(io.RawIOBase):
+class ByteRanges(io.RawIOBase):
     """Read ``head``, then the ``regions`` of ``file`` one behind the other. Closing it leaves ``file`` open, unless it
     ``owns`` it.
 
-    The file's position is set before each read, so several ``Regions`` may share one file in one thread.
+    The file's position is set before each read, so several ``ByteRanges`` may share one file in one thread.
     """
 
-    def __init__(self, file: BinaryIO, regions: list[Region], head: bytes = b"", *, owns: bool = False) -> None:
+    def __init__(self, file: BinaryIO, regions: list[ByteRange], head: bytes = b"", *, owns: bool = False) -> None:
         super().__init__()
         self._file, self._regions, self._head, self._owns = file, regions, head, owns
         sizes = [len(head), *(end - start for start, end in regions)]
@@ -55,7 +55,7 @@ class Regions(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        data = self._piece(len(buffer))
+        data = self._read_within_range(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
@@ -63,12 +63,12 @@ class Regions(io.RawIOBase):
         """As much as was asked for, unless the end comes first: decoders take less for the end."""
         left = max(0, self.size - self._at) if size < 0 else size
         pieces = []
-        while left and (data := self._piece(left)):
+        while left and (data := self._read_within_range(left)):
             pieces.append(data)
             left -= len(data)
         return b"".join(pieces)
 
-    def _piece(self, size: int) -> bytes:
+    def _read_within_range(self, size: int) -> bytes:
         if self._at >= self.size:
             return b""
         place = bisect_right(self._starts, self._at) - 1
@@ -83,7 +83,7 @@ class Regions(io.RawIOBase):
         return data
 
 
-def without_tags(file: BinaryIO) -> int:
+def skip_id3_tags(file: BinaryIO) -> int:
     """Where the file begins behind ID3v2 tags, which some tools put in front of any format.
 
     The size of a tag is four bytes of seven bits (ID3v2.4.0, section 3.1); a footer is ten bytes more.

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
+from turnkeeper.audio.byte_ranges import ByteRanges, skip_id3_tags
+from turnkeeper.audio.durations import format_duration, lengths_differ
 from turnkeeper.audio.flac import read_flac
-from turnkeeper.audio.length import apart, clock
 from turnkeeper.audio.mp3 import UNKNOWN_DELAY, Mp3, is_frame, read_mp3
 from turnkeeper.audio.ogg import Ogg, read_ogg
-from turnkeeper.audio.regions import Regions, without_tags
 from turnkeeper.audio.riff import Wav, read_wav
 from turnkeeper.errors import Unread
 
 if TYPE_CHECKING:
-    from turnkeeper.audio.decoder import AudioDecoder
-    from turnkeeper.audio.media import Container, MediaDecoder
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["decoder_of"]
+    from turnkeeper.audio.media_decoder import Container, MediaDecoder
+
+__all__ = ["AudioDecoder", "decoder_of"]
 
 _SNIFFED = 64
 _REFUSED = {
@@ -34,64 +37,86 @@ _BY_LIBRARY = {"opus", "vorbis"}
 _SURELY = 8  # frames in a row that are no accident
 
 
+class AudioDecoder(Protocol):
+    """One opened file. ``read`` gives channel-major pieces of any length from frame ``start`` on, again and again.
+
+    ``clock_s`` is the length in seconds that the container names. ``notes`` are remarks, ``losses`` those that say that
+    sound is missing; both are complete when the file was read to its end.
+    """
+
+    rate: int
+    channels: int
+    frames: int | None
+    codec: str
+    clock_s: float | None
+    notes: list[str]
+    losses: list[str]
+
+    def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]: ...
+
+    def close(self) -> None: ...
+
+
 def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
     """The decoder for what the bytes are. Raises ``Unread`` for what is no audio, ``Misconfigured`` for a missing
     extra."""
     file.seek(0)
     head = file.read(_SNIFFED)
     if not head:
-        raise _unread("is empty", key)
+        raise _not_audio("is empty", key)
     for start, message in _REFUSED.items():
         if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
-            raise _unread(message, key)
-    at = without_tags(file)
+            raise _not_audio(message, key)
+    at = skip_id3_tags(file)
     file.seek(at)
     head = file.read(_SNIFFED)
     if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return _webm(file, at, key)
+        return _open_webm(file, at, key)
     if head[4:8] in (b"ftyp", b"styp", b"moov", b"moof"):
-        return _mp4(file, at, key)
+        return _open_mp4(file, at, key)
     if int.from_bytes(head[:2], "big") & 0xFFF6 == 0xFFF0:
-        from turnkeeper.audio.media import MediaDecoder
+        from turnkeeper.audio.media_decoder import MediaDecoder
 
         return MediaDecoder(file, "aac", key)
-    return _sound(file, head, at, key)
+    return _open_sound_file(file, head, at, key)
 
 
-def _sound(file: BinaryIO, head: bytes, at: int, key: str) -> AudioDecoder:
+def _open_sound_file(file: BinaryIO, head: bytes, at: int, key: str) -> AudioDecoder:
     wav = read_wav(file)
     if wav is not None:
-        return _wav(file, wav, key)
+        return _open_wav(file, wav, key)
     if head[:4] == b"OggS" and (ogg := read_ogg(file)) is not None:
-        return _ogg(file, ogg, key)
+        return _open_ogg(file, ogg, key)
     if head[:4] == b"fLaC":
-        return _flac(file, key)
+        return _open_flac(file, key)
     mp3 = read_mp3(file)
     if mp3 is not None and mp3.frames >= (1 if at or is_frame(head[:4]) else _SURELY):
-        return _mp3(file, mp3, key)
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+        return _open_mp3(file, mp3, key)
+    from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
-    found = SoundDecoder(file, key, SoundFile(noisy=True))
+    found = SoundfileDecoder(file, key, FileFacts(noisy=True))
     found.notes.append(f"{found.container} is read as it is: whether sound is missing in it is not checked")
     return found
 
 
-def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
+def _open_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     if wav.rate == 0 or wav.channels == 0:
         wrong = "0 Hz" if wav.rate == 0 else "0 channels"
         raise Unread(f"its header says {wrong}", operation="decode audio", key=key, hint=_MEND)
     if wav.tag in (_MP3_IN_WAV, _MPEG_IN_WAV):
-        return _mp3_in_wav(file, wav, key)
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+        return _open_mp3_in_wav(file, wav, key)
+    from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
     ms = wav.frames * 1000 / wav.rate
     losses, notes = [], list(wav.notes)
     joined = any(note.startswith("another WAV") for note in notes)
-    cut = not wav.plain or (wav.promised is not None and apart(wav.promised * 1000 / wav.rate, ms))
-    behind = wav.plain and wav.frame_bytes and apart(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
+    cut = not wav.plain or (wav.promised is not None and lengths_differ(wav.promised * 1000 / wav.rate, ms))
+    behind = (
+        wav.plain and wav.frame_bytes and lengths_differ(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
+    )
     if cut or behind or joined:
         losses = [note for note in notes if note.startswith("cut off") or note.endswith("not read")]
-    known = SoundFile(
+    known = FileFacts(
         parts=() if wav.sound else wav.regions,
         head=b"" if wav.sound else wav.header,
         frames=wav.frames if wav.plain else None,
@@ -100,93 +125,101 @@ def _wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
         notes=tuple(note for note in notes if note not in losses),
         losses=tuple(losses),
     )
-    return SoundDecoder(file, key, known)
+    return SoundfileDecoder(file, key, known)
 
 
-def _mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
+def _open_mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     """The MP3 alone, without the WAV around it: libsndfile believes the WAV header's length."""
-    inner = cast(BinaryIO, Regions(file, list(wav.regions), owns=True))
+    inner = cast(BinaryIO, ByteRanges(file, list(wav.regions), owns=True))
     mp3 = read_mp3(inner)
     if mp3 is None or not mp3.frames:
-        raise _unread("holds no samples", key)
+        raise _not_audio("holds no samples", key)
     lost = tuple(note for note in wav.notes if note.startswith("cut off") or note.endswith("not read"))
-    found = _mp3(inner, mp3, key, notes=tuple(note for note in wav.notes if note not in lost))
+    found = _open_mp3(inner, mp3, key, notes=tuple(note for note in wav.notes if note not in lost))
     found.losses[:0] = lost
     return found
 
 
-def _ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
-    from turnkeeper.audio.media import other_tracks
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+def _open_ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
+    from turnkeeper.audio.media_decoder import other_tracks
+    from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
     lasts = [link.lasts for link in ogg.links]
-    holds = _total(lasts)
+    holds = _total_seconds(lasts)
     notes, links = list(ogg.damage), ogg.links
     if len(links) > 1:
-        parts = ", ".join(clock((one or 0) * 1000) for one in lasts[:4])
+        parts = ", ".join(format_duration((one or 0) * 1000) for one in lasts[:4])
         notes.append(f"{len(links)} streams stand one behind another ({parts}{', …' if len(links) > 4 else ''})")
     if not ogg.even:
         notes.append("the number of channels changes on the way: given as it began")
     # libsndfile reads FLAC in Ogg of its own making only, and gives each stream at that stream's rate.
     plain = len({link.rate for link in links}) == 1 and {link.codec for link in links} <= _BY_LIBRARY
     if ogg.lost or ogg.mixed or not plain:
-        found = _by_media(file, "ogg", key, rate=links[0].rate if links[0].codec == "opus" else 0)
+        found = _open_media(file, "ogg", key, rate=links[0].rate if links[0].codec == "opus" else 0)
         if found is not None:
             found.notes[:0] = notes
             found.losses[:0] = ogg.lost
             found.clock_s = holds
             return found
     whole = len(links) == 1 and links[0].region[0] == 0
-    known = SoundFile(
+    known = FileFacts(
         parts=() if whole else tuple(link.region for link in links),
         holds_s=holds,
         fallback="ogg",
         notes=tuple(notes),
         losses=(*ogg.lost, *other_tracks(ogg.beside)),
     )
-    return SoundDecoder(file, key, known)
+    return SoundfileDecoder(file, key, known)
 
 
-def _flac(file: BinaryIO, key: str) -> AudioDecoder:
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+def _open_flac(file: BinaryIO, key: str) -> AudioDecoder:
+    from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
     streams = read_flac(file)
     parts = tuple(one.region for one in streams)
-    known = SoundFile(
+    known = FileFacts(
         parts=() if len(parts) == 1 and parts[0][0] == 0 else parts,
-        clock_s=_total([one.named_s for one in streams]),
-        holds_s=_total([one.held_s for one in streams]),
+        clock_s=_total_seconds([one.named_s for one in streams]),
+        holds_s=_total_seconds([one.held_s for one in streams]),
         fallback="flac",
         notes=(f"{len(parts)} FLAC files stand one behind another",) if len(parts) > 1 else (),
     )
-    return SoundDecoder(file, key, known)
+    return SoundfileDecoder(file, key, known)
 
 
-def _total(seconds: list[float | None]) -> float | None:
+def _total_seconds(seconds: list[float | None]) -> float | None:
     return None if None in seconds else sum(one or 0.0 for one in seconds)
 
 
-def _mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
+def _open_mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
     told, losses = [*notes, *_mp3_notes(mp3)], []
     promised = mp3.promised * mp3.samples / mp3.frames if mp3.promised else 0
-    if promised and apart(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate) and not mp3.joined:
+    if (
+        promised
+        and lengths_differ(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate)
+        and not mp3.joined
+    ):
         told.append("the header in front names fewer frames than there are")
-    if promised and promised > mp3.samples and apart(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate):
-        lengths = f"{clock(promised * 1000 / mp3.rate)}, the file holds {clock(mp3.samples * 1000 / mp3.rate)}"
-        losses.append(f"cut off: the header in front promises {lengths}")
+    if (
+        promised
+        and promised > mp3.samples
+        and lengths_differ(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate)
+    ):
+        said, held = (format_duration(samples * 1000 / mp3.rate) for samples in (promised, mp3.samples))
+        losses.append(f"cut off: the header in front promises {said}, the file holds {held}")
     if mp3.around or len(mp3.regions) > 1:
-        file = cast(BinaryIO, Regions(file, mp3.regions, owns=True))
+        file = cast(BinaryIO, ByteRanges(file, mp3.regions, owns=True))
     if not mp3.regular:
-        found = _by_media(file, "mp3", key)
+        found = _open_media(file, "mp3", key)
         if found is not None:
             found.notes[:0], found.losses[:0] = told, losses
             return found
-    from turnkeeper.audio.soundfiles import SoundDecoder, SoundFile
+    from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
     named = (mp3.samples - mp3.padding) / mp3.rate if mp3.gapless else None
     holds = max(0, mp3.samples - mp3.padding - 529) / mp3.rate  # 529: what a decoder itself is late
-    known = SoundFile(clock_s=named, holds_s=holds, fallback="mp3", notes=tuple(told), losses=tuple(losses), noisy=True)
-    return SoundDecoder(file, key, known)
+    known = FileFacts(clock_s=named, holds_s=holds, fallback="mp3", notes=tuple(told), losses=tuple(losses), noisy=True)
+    return SoundfileDecoder(file, key, known)
 
 
 def _mp3_notes(mp3: Mp3) -> list[str]:
@@ -204,39 +237,39 @@ def _mp3_notes(mp3: Mp3) -> list[str]:
     return notes
 
 
-def _webm(file: BinaryIO, at: int, key: str) -> AudioDecoder:
-    from turnkeeper.audio.boxes import webm_cut
-    from turnkeeper.audio.media import MediaDecoder
+def _open_webm(file: BinaryIO, at: int, key: str) -> AudioDecoder:
+    from turnkeeper.audio.media_decoder import MediaDecoder
+    from turnkeeper.audio.truncation import webm_missing_bytes
 
-    found = MediaDecoder(_behind(file, at), "matroska", key)
-    return _with_cut(found, webm_cut(file, at))
+    found = MediaDecoder(_without_prefix(file, at), "matroska", key)
+    return _with_missing_end(found, webm_missing_bytes(file, at))
 
 
-def _mp4(file: BinaryIO, at: int, key: str) -> AudioDecoder:
-    from turnkeeper.audio.boxes import mp4_cut, mp4_joined
-    from turnkeeper.audio.media import MediaDecoder
+def _open_mp4(file: BinaryIO, at: int, key: str) -> AudioDecoder:
+    from turnkeeper.audio.media_decoder import MediaDecoder
+    from turnkeeper.audio.truncation import has_second_mp4, mp4_missing_bytes
 
-    found = MediaDecoder(_behind(file, at), "mp4", key)
-    if mp4_joined(file, at):
+    found = MediaDecoder(_without_prefix(file, at), "mp4", key)
+    if has_second_mp4(file, at):
         found.losses.append("another MP4 file stands behind this one and is not read")
-    return _with_cut(found, mp4_cut(file, at))
+    return _with_missing_end(found, mp4_missing_bytes(file, at))
 
 
-def _behind(file: BinaryIO, at: int) -> BinaryIO:
+def _without_prefix(file: BinaryIO, at: int) -> BinaryIO:
     if not at:
         return file
-    return cast(BinaryIO, Regions(file, [(at, file.seek(0, 2))], owns=True))
+    return cast(BinaryIO, ByteRanges(file, [(at, file.seek(0, 2))], owns=True))
 
 
-def _with_cut(found: MediaDecoder, missing: int) -> AudioDecoder:
+def _with_missing_end(found: MediaDecoder, missing: int) -> AudioDecoder:
     if missing:
         found.losses.append("cut off: the end that the file promises is not there")
     return found
 
 
-def _by_media(file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> MediaDecoder | None:
+def _open_media(file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> MediaDecoder | None:
     """PyAV's decoder where it is installed and knows the file."""
-    from turnkeeper.audio.media import MediaDecoder, media_installed
+    from turnkeeper.audio.media_decoder import MediaDecoder, media_installed
 
     if not media_installed():
         return None
@@ -246,5 +279,5 @@ def _by_media(file: BinaryIO, container: Container, key: str, *, rate: int = 0) 
         return None
 
 
-def _unread(message: str, key: str) -> Unread:
+def _not_audio(message: str, key: str) -> Unread:
     return Unread(message, operation="decode audio", key=key, hint=_AGAIN)

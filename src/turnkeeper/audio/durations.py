@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["apart", "clock", "tolerance_ms"]
+__all__ = ["format_duration", "lengths_differ", "tolerance_ms"]
 
 _MOST_MS, _LEAST_MS = 500.0, 100.0
 
@@ -13,12 +13,12 @@ def tolerance_ms(length_ms: float) -> float:
     return max(_LEAST_MS, min(_MOST_MS, length_ms / 100))
 
 
-def apart(one_ms: float, two_ms: float) -> bool:
+def lengths_differ(one_ms: float, two_ms: float) -> bool:
     """Whether two lengths in milliseconds differ by more than ``tolerance_ms`` of the longer one."""
     return abs(one_ms - two_ms) > tolerance_ms(max(one_ms, two_ms))
 
 
-def clock(ms: float) -> str:
+def format_duration(ms: float) -> str:
     """A length or a moment for a person: ``170 ms``, ``4.2 s``, ``3:17``, ``1:02:03``."""
     if abs(ms) < 1000:
         return f"{ms:.0f} ms"

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity
-from turnkeeper.audio.parts import Parts
+from turnkeeper.audio.turn_arrays import TurnArrays
 
-__all__ = ["shifts"]
+__all__ = ["turn_shifts"]
 
 Values = NDArray[np.float64]
 
@@ -25,8 +25,8 @@ _ONSET_S = 0.06
 _BLOCK = 256
 
 
-def shifts(
-    heard: Activity, said: Parts, begins: tuple[Values, Values], channels: tuple[int, int], offset_s: float
+def turn_shifts(
+    heard: Activity, said: TurnArrays, begins: tuple[Values, Values], channels: tuple[int, int], offset_s: float
 ) -> tuple[Values, NDArray[np.int64]]:
     """Each turn's shift (audio minus nominal seconds) and the number of cuts before it.
 
@@ -37,12 +37,12 @@ def shifts(
     reach = min(_REACH_S, room + 2.0)
     grid = np.arange(round((offset_s - reach) / _GRID_S), round((offset_s + reach) / _GRID_S) + 1)
     fits = _Fit(heard, begins, channels, said)
-    path = _path(fits, said, grid)
+    path = _best_path(fits, said, grid)
     fallen = np.concatenate([[0], (path[:-1] - path[1:]) * _GRID_S >= _LEAST_CUT_S])
     return np.asarray(grid[path] * _GRID_S, dtype=np.float64), np.cumsum(fallen).astype(np.int64)
 
 
-def _path(fits: _Fit, said: Parts, grid: NDArray[np.int64]) -> NDArray[np.int64]:
+def _best_path(fits: _Fit, said: TurnArrays, grid: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best place on ``grid`` for each turn.
 
     Where each step came from is kept for one block of turns at a time and worked out again on the way back, so that a
@@ -52,33 +52,33 @@ def _path(fits: _Fit, said: Parts, grid: NDArray[np.int64]) -> NDArray[np.int64]
     before = [fits.score(said, 0, grid)]
     back = np.empty((0, len(grid)), dtype=np.int32)
     for block in blocks:
-        value, back = _walk(fits, said, grid, before[-1], block)
+        value, back = _walk_block(fits, said, grid, before[-1], block)
         before.append(value)
     path = np.zeros(len(said), dtype=np.int64)
     path[-1] = int(before[-1].argmax())
     for number in reversed(range(len(blocks))):
         first, last = blocks[number]
         if number < len(blocks) - 1:
-            _, back = _walk(fits, said, grid, before[number], blocks[number])
+            _, back = _walk_block(fits, said, grid, before[number], blocks[number])
         for turn in reversed(range(first, last)):
             path[turn - 1] = back[turn - first][path[turn]]
     return path
 
 
-def _walk(
-    fits: _Fit, said: Parts, grid: NDArray[np.int64], value: Values, block: tuple[int, int]
+def _walk_block(
+    fits: _Fit, said: TurnArrays, grid: NDArray[np.int64], value: Values, block: tuple[int, int]
 ) -> tuple[Values, NDArray[np.int32]]:
     """From the values at the turn before ``block`` to those at its last turn, and where each came from."""
     first, last = block
     gaps = said.gaps()
     back = np.empty((last - first, len(grid)), dtype=np.int32)
     for turn in range(first, last):
-        value, back[turn - first] = _step(value, float(gaps[turn]))
+        value, back[turn - first] = _best_step(value, float(gaps[turn]))
         value = value + fits.score(said, turn, grid)
     return value, back
 
 
-def _step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:
+def _best_step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:
     """The best way to each shift from the turn before, and where it came from."""
     here = np.arange(len(value), dtype=np.int32)
     best, source = value.copy(), here.copy()
@@ -102,22 +102,24 @@ def _highest_above(value: Values, low: int, high: int) -> tuple[Values, NDArray[
     where = np.arange(len(padded), dtype=np.int32)
     span = 1
     while span * 2 <= width:
-        where = _better(padded, where, np.concatenate([where[span:], where[:span]]))
+        where = _higher_place(padded, where, np.concatenate([where[span:], where[:span]]))
         span *= 2
     one = where[low : low + len(value)]
     two = where[low + width - span : low + width - span + len(value)]
-    best = _better(padded, one, two)
+    best = _higher_place(padded, one, two)
     return padded[best], best
 
 
-def _better(value: Values, one: NDArray[np.int32], two: NDArray[np.int32]) -> NDArray[np.int32]:
+def _higher_place(value: Values, one: NDArray[np.int32], two: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.where(value[two] > value[one], two, one)
 
 
 class _Fit:
     """How well one turn fits at a shift: speech in it, quiet before it, the other side quiet, an onset at its start."""
 
-    def __init__(self, heard: Activity, begins: tuple[Values, Values], channels: tuple[int, int], said: Parts) -> None:
+    def __init__(
+        self, heard: Activity, begins: tuple[Values, Values], channels: tuple[int, int], said: TurnArrays
+    ) -> None:
         self.channels = channels
         self.length = (
             int(heard.loudness.duration_s / _GRID_S) + round(float(np.max(said.end - said.start)) / _GRID_S) + 10
@@ -129,10 +131,10 @@ class _Fit:
         for channel in heard.mask:
             binned = np.bincount(places, channel * weight, self.length)[: self.length]
             self.sums.append(np.concatenate([[0.0], np.cumsum(np.minimum(binned, 1))]))
-        self.near = [self._near(times_) for times_ in begins]
+        self.near = [self._onset_track(times_) for times_ in begins]
         self.heard_until = float(heard.loudness.duration_s)
 
-    def _near(self, begins: Values) -> Values:
+    def _onset_track(self, begins: Values) -> Values:
         track = np.zeros(self.length)
         reach = round(3 * _ONSET_S / _GRID_S)
         bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) * _GRID_S / _ONSET_S) ** 2)
@@ -142,20 +144,20 @@ class _Fit:
             np.maximum(track[low:high], part, out=track[low:high])
         return track
 
-    def score(self, said: Parts, turn: int, grid: NDArray[np.int64]) -> Values:
+    def score(self, said: TurnArrays, turn: int, grid: NDArray[np.int64]) -> Values:
         start, end, side = float(said.start[turn]), float(said.end[turn]), int(said.side[turn])
         own, other = self.sums[self.channels[side]], self.sums[self.channels[1 - side]]
         first, last = round(start / _GRID_S), round(end / _GRID_S)
         at = grid + first
-        during = self._mean(own, at, at + (last - first))
-        before = self._mean(own, at - 18, at - 3)
-        elsewhere = self._mean(other, at, at + (last - first)) if own is not other else 0.0
+        during = self._window_mean(own, at, at + (last - first))
+        before = self._window_mean(own, at - 18, at - 3)
+        elsewhere = self._window_mean(other, at, at + (last - first)) if own is not other else 0.0
         near = self.near[side][np.clip(at, 0, self.length - 1)]
         sure = min(end - start, 2.5)
         value = sure * (during - 0.4 * elsewhere - 0.35) - 0.4 * before + 1.5 * near
         outside = (at < 0) | (at * _GRID_S > self.heard_until)
         return np.where(outside, -0.3, value)
 
-    def _mean(self, sums: Values, low: NDArray[np.int64], high: NDArray[np.int64]) -> Values:
+    def _window_mean(self, sums: Values, low: NDArray[np.int64], high: NDArray[np.int64]) -> Values:
         low, high = (np.clip(edge, 0, self.length) for edge in (low, high))
         return np.asarray((sums[high] - sums[low]) / np.maximum(high - low, 1), dtype=np.float64)

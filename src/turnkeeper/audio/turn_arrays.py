@@ -9,18 +9,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Parts", "Side", "parts", "sides"]
+__all__ = ["SIDES", "Side", "TurnArrays", "turn_arrays"]
 
 Side = Literal["customer", "agent"]
 """The external participant, or anybody on the internal side: agent, ivr, acd, bot, system."""
 
-sides: tuple[Side, Side] = ("customer", "agent")
+SIDES: tuple[Side, Side] = ("customer", "agent")
 
 Values = NDArray[np.float64]
 
 
-class Parts(msgspec.Struct, frozen=True):
-    """Turns in order of their start: seconds of nominal audio time, and the side as an index into ``sides``."""
+class TurnArrays(msgspec.Struct, frozen=True):
+    """Turns in order of their start: seconds of nominal audio time, and the side as an index into ``SIDES``."""
 
     start: Values
     end: Values
@@ -53,8 +53,8 @@ class Parts(msgspec.Struct, frozen=True):
         return np.asarray(np.minimum(np.cumsum(masks, axis=1)[:, :count], 1), dtype=np.float32)
 
 
-def parts(turns: Sequence[tuple[int, int, Side]]) -> Parts:
+def turn_arrays(turns: Sequence[tuple[int, int, Side]]) -> TurnArrays:
     """``turns`` as (start_ms, end_ms, side), in any order; those that end before they begin are left out."""
     kept = sorted(turn for turn in turns if turn[1] > turn[0])
     start, end = (np.array([turn[place] for turn in kept], dtype=np.float64) / 1000 for place in (0, 1))
-    return Parts(start, end, np.array([sides.index(turn[2]) for turn in kept], dtype=np.int64))
+    return TurnArrays(start, end, np.array([SIDES.index(turn[2]) for turn in kept], dtype=np.int64))

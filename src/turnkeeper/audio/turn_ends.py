@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from turnkeeper.audio.activity import Activity, activity
 from turnkeeper.audio.loudness import loudness
 
-__all__ = ["HeardWords", "RepairedTurn", "repair_ends"]
+__all__ = ["RepairedTurn", "TurnOnChannel", "repair_ends"]
 
 _BREAK_S = 0.25
 _LONGEST_WORD_S = 1.5
 _LATEST_S = 1.5
 
 
-class HeardWords(msgspec.Struct, frozen=True):
+class TurnOnChannel(msgspec.Struct, frozen=True):
     """A turn to repair: nominal audio milliseconds after offset and drift, and the speaker's channel."""
 
     start_ms: int
@@ -43,7 +43,7 @@ class RepairedTurn(msgspec.Struct, frozen=True):
 
 
 def repair_ends(
-    blocks: Iterable[NDArray[np.int16]], rate: int, channels: int, turns: Sequence[HeardWords]
+    blocks: Iterable[NDArray[np.int16]], rate: int, channels: int, turns: Sequence[TurnOnChannel]
 ) -> tuple[RepairedTurn, ...]:
     """An end for every turn of ``turns``, and for each of its words, in their order.
 
@@ -57,13 +57,13 @@ def repair_ends(
         turn = turns[place]
         limits[place] = following.get(turn.channel, round(heard.loudness.duration_s * 1000))
         following[turn.channel] = turn.start_ms
-    return tuple(_repaired(heard, turn, limits[place]) for place, turn in enumerate(turns))
+    return tuple(_repair_turn(heard, turn, limits[place]) for place, turn in enumerate(turns))
 
 
-def _repaired(heard: Activity, turn: HeardWords, limit_ms: int) -> RepairedTurn:
+def _repair_turn(heard: Activity, turn: TurnOnChannel, limit_ms: int) -> RepairedTurn:
     starts = turn.word_starts_ms or (turn.start_ms,)
     latest = min(limit_ms, max(turn.end_ms, starts[-1]) + round(_LATEST_S * 1000))
-    end = _fall(heard, turn.channel, starts[-1], latest)
+    end = _end_of_speech(heard, turn.channel, starts[-1], latest)
     if end is not None and latest < limit_ms and end > latest - round(_BREAK_S * 1000):
         end = None  # it never falls quiet: what leaks in from the other channel goes on
     repaired = end is not None
@@ -77,11 +77,13 @@ def _repaired(heard: Activity, turn: HeardWords, limit_ms: int) -> RepairedTurn:
 def _word_end(heard: Activity, channel: int, start_ms: int, next_ms: int) -> int:
     """The fall before the next word where there is one, at most 1.5 s after the start."""
     latest = min(next_ms, start_ms + round(_LONGEST_WORD_S * 1000))
-    end = _fall(heard, channel, start_ms, next_ms, break_s=0.06)
+    end = _end_of_speech(heard, channel, start_ms, next_ms, break_s=0.06)
     return max(start_ms, min(end if end is not None else latest, next_ms))
 
 
-def _fall(heard: Activity, channel: int, from_ms: int, until_ms: int, *, break_s: float = _BREAK_S) -> int | None:
+def _end_of_speech(
+    heard: Activity, channel: int, from_ms: int, until_ms: int, *, break_s: float = _BREAK_S
+) -> int | None:
     """Where the speech that is heard after ``from_ms`` ends: the first quiet of ``break_s``, or ``until_ms``."""
     hop, begin = heard.loudness.hop_s, heard.loudness.start_s
     first = max(0, round((from_ms / 1000 - begin) / hop))

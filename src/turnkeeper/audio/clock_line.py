@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ClockLine", "fit"]
+__all__ = ["ClockLine", "fit_clock_line"]
 
 Values = NDArray[np.float64]
 
@@ -30,7 +30,9 @@ class ClockLine(msgspec.Struct, frozen=True):
         return np.asarray(self.levels[group] + self.slope * x, dtype=np.float64)
 
 
-def fit(x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float) -> ClockLine:
+def fit_clock_line(
+    x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float
+) -> ClockLine:
     """Fit one slope (0 unless ``sloped``) and one level for each of ``groups``, every one of which has points.
 
     ``spread`` is the least robust spread assumed, so that a few points that agree by chance do not outvote the rest.
@@ -43,7 +45,7 @@ def fit(x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: 
         residual = y - levels[group] - slope * x
         scale = max(spread, 1.4826 * float(np.median(np.abs(residual))))
         weights = np.clip(1 - (residual / (_TUKEY * scale)) ** 2, 0, None) ** 2
-        levels, slope = _weighted(x, y, group, levels, slope, weights, sloped=sloped)
+        levels, slope = _weighted_fit(x, y, group, levels, slope, weights, sloped=sloped)
     return _with_errors(x, group, levels, slope, weights, scale, sloped=sloped)
 
 
@@ -58,7 +60,7 @@ def _median_slope(x: Values, y: Values, group: NDArray[np.int64]) -> float:
     return float(np.median((y[two] - y[one])[far] / (x[two] - x[one])[far]))
 
 
-def _weighted(
+def _weighted_fit(
     x: Values, y: Values, group: NDArray[np.int64], levels: Values, slope: float, weights: Values, *, sloped: bool
 ) -> tuple[Values, float]:
     total = np.bincount(group, weights, len(levels))
