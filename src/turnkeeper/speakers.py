@@ -1,4 +1,7 @@
-"""Who spoke: purpose -> role, and channel x participants' intervals -> role and participant. Knows no payload."""
+"""Decide who spoke: a purpose gives a role; a channel and the participants' intervals give a role and a participant.
+
+Knows no payload.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ _ROLES: Final[dict[str, Role]] = {
 
 
 def role_of(purpose: str | None) -> Role:
-    """The role of a participant's purpose (or of a role word), any case; ``unknown`` for every other word."""
+    """The role of a participant's purpose or of a role word, in any case. ``unknown`` for every other word."""
     word = purpose or ""
     return _ROLES.get(word) or _ROLES.get(word.lower(), "unknown")
 
@@ -45,7 +48,11 @@ Attribution = tuple[Role, str | None, str | None]
 
 
 class PresenceIndex:
-    """Participants by time. ``best`` takes O(log n + overlapping); a few are just looked at: sorting costs more."""
+    """Participants by the time they were present.
+
+    ``best`` takes O(log n + overlapping). A few participants are simply looked through, because sorting them costs
+    more.
+    """
 
     def __init__(self, people: Sequence[Participant]) -> None:
         self._people = people
@@ -57,10 +64,11 @@ class PresenceIndex:
             self._latest = list(accumulate([end for _, end in spans], max))
 
     def best(self, start: int | None, end: int | None) -> Sequence[Participant]:
-        """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
+        """Those whose interval overlaps ``[start, end)`` most: one participant, several for a tie, none where nobody
+        was there.
 
-        A stretch without length counts as a point: it lies in ``[a, b)`` where a <= start < b. Without a start it may
-        be anybody. One participant present twice with the same overlap is no tie.
+        A stretch without length counts as a point, which lies in ``[a, b)`` where a <= start < b. Without a start
+        everybody is possible. One participant who is listed twice with the same overlap is not a tie.
         """
         if start is None:
             return self._people
@@ -76,7 +84,7 @@ class PresenceIndex:
         return found
 
     def _candidates(self, start: int, last: int) -> Sequence[Participant]:
-        """Everybody who may overlap ``[start, last)``."""
+        """The participants who may overlap ``[start, last)``."""
         until = since = bisect_left(self._starts, last)
         while since and self._latest[since - 1] > start:
             since -= 1
@@ -89,8 +97,9 @@ def _presence(person: Participant) -> tuple[int, int]:
 
 
 class Speakers:
-    """Everybody in a conversation. ``file`` are the participants that the transcript itself names, ``details`` those of
-    the analytics document; the first have the say."""
+    """Everybody in a conversation. ``file`` holds the participants that the transcript itself names, ``details``
+    those of the analytics document. The transcript's own take precedence.
+    """
 
     def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:
         self.roles: dict[str, Role] = {person.id: person.role for people in (details, file) for person in people}
@@ -102,8 +111,8 @@ class Speakers:
     def speaker_at(self, word: str | None, start: int | None, end: int | None) -> Attribution:
         """Who spoke between two times (ms, half-open) on the channel that a payload calls ``word``, in any case.
 
-        ``internal`` goes to the internal participant whose interval overlaps most, the file's first; a tie or none is
-        ``unknown``. ``external`` is the customer. A role word as channel is taken at its word.
+        ``internal`` is the internal participant whose interval overlaps most, the transcript's own first. A tie, or
+        nobody, is ``unknown``. ``external`` is the customer. Where the channel is a role word, that is the role.
         """
         channel = word.lower() if word else ""
         role = role_of(channel)
@@ -114,13 +123,13 @@ class Speakers:
         return role, None, channel or None
 
     def interval_at(self, start: int) -> SpeakerInterval:
-        """The stretch that a time lies in."""
+        """The interval around a time in which nobody joins or leaves."""
         edges = self._edges = self._edges or self._presence_edges()
         at = bisect_right(edges, start)
         return SpeakerInterval(self, edges[at - 1], edges[at])
 
     def _people_on_channel(self, channel: str, role: Role) -> list[PresenceIndex]:
-        """Those who may speak on a channel; everybody on our side on the internal one."""
+        """Those who may speak on a channel. On the internal channel that is everybody but the customer."""
         found = self._by_channel.get(channel)
         if found is None:
             inside = channel == _INTERNAL
@@ -137,8 +146,11 @@ class Speakers:
 
 
 class SpeakerInterval(dict[str | None, Attribution]):
-    """Who speaks on each channel in ``[since, until)``, in which nobody comes or goes: found when first asked for, and
-    the same for every turn that begins and ends in it."""
+    """Who speaks on each channel in ``[since, until)``, in which nobody joins or leaves.
+
+    The answer is the same for every turn that begins and ends in it, so it is looked up once per channel. That spares
+    the search per turn, which is most of the cost of long transcripts.
+    """
 
     def __init__(self, cast: Speakers, since: int, until: int) -> None:
         self.since, self.until, self._cast = since, until, cast

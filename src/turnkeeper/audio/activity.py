@@ -1,7 +1,7 @@
-"""Where somebody speaks on each channel, judged by loudness alone. Knows no transcript.
+"""Find speech on each channel from its loudness alone. Needs no transcript.
 
-A channel is active where it is well above its own noise floor, not far below its own loud speech, and louder than what
-leaks into it from the other channel.
+A channel counts as active where it is well above its own noise floor, not far below its own loud speech, and louder
+than what can leak into it from the other channel.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _LONGEST_RUN_S, _BREAK_S = 4.0, 0.035
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """Speech per channel; all arrays are (channels, frames) on the frames of ``loudness``.
+    """Speech per channel. All arrays have the shape (channels, frames) and the frames of ``loudness``.
 
-    ``least`` is the level in dB above which a frame counts as speech, ``mask`` how surely it does (0..1: it
-    rises over 10 dB; 0 in music). ``loud_db`` is each channel's loud speech, ``snr_db`` how far its speech lies
-    above its noise, ``alike`` that both channels carry the same sound.
+    ``least`` is the level in dB above which a frame counts as speech. ``mask`` says how surely it does, from 0 to 1: it
+    rises over 10 dB and is 0 in music. ``loud_db`` is the level of each channel's loud speech. ``snr_db`` is how far
+    the channel's speech lies above its noise. ``alike`` is True where both channels carry the same sound.
     """
 
     loudness: Loudness
@@ -43,7 +43,7 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 def activity(heard: Loudness) -> Activity:
-    """Find speech in ``heard``: one or two channels."""
+    """Find speech in the loudness of one or two channels."""
     levels = heard.levels
     if not levels.shape[1]:
         nothing = (0.0,) * len(levels)
@@ -63,15 +63,20 @@ def activity(heard: Loudness) -> Activity:
 
 
 def _carry_same_sound(levels: Levels, least: Levels) -> bool:
-    """Whether two channels carry the same, judged where somebody is heard: digital silence is always alike."""
+    """Whether two channels carry the same sound.
+
+    Only frames in which somebody is heard are compared: digital silence is the same on every channel.
+    """
     heard = (levels > least).any(0)
     return bool(heard.any() and np.median(np.abs(levels[0] - levels[1])[heard]) < _ALIKE_DB)
 
 
 def _noise_floor(channel: Levels, hop_s: float) -> Levels:
-    """The noise floor: the lowest tenth of each second, and of those the lowest within a dozen seconds around.
+    """The noise floor per frame in dB: the tenth percentile of each second, then the minimum over 12 seconds on either
+    side.
 
-    Digital silence is no noise: where a line is muted or gated, its noise is what is heard while it is open.
+    Digital silence does not count as noise. Where a line is muted or gated, its noise is what is heard while it is
+    open.
     """
     second = max(1, round(1 / hop_s))
     count = max(1, len(channel) // second)
@@ -84,8 +89,11 @@ def _noise_floor(channel: Levels, hop_s: float) -> Levels:
 
 
 def _low_percentiles(seconds: Levels) -> NDArray[np.float64]:
-    """The tenth percentile of each second without its digital silence; where little else is left, it does not count,
-    and where that is so everywhere the silence itself is the floor."""
+    """The tenth percentile of each second, without the frames of digital silence.
+
+    A second that is nearly all silence gets no value of its own: infinity, which the sliding minimum skips. Where a
+    whole neighbourhood is silent, silence is the floor there.
+    """
     heard = seconds > _DIGITAL_SILENCE_DB
     silent = ~heard.any(1) | (heard.sum(1) < _LEAST_OPEN * seconds.shape[1])
     low = np.asarray(np.percentile(seconds, 10, axis=1), dtype=np.float64)
@@ -102,24 +110,29 @@ def _low_percentiles(seconds: Levels) -> NDArray[np.float64]:
 
 
 def _loud_level(channel: Levels, floor: Levels) -> float:
-    """The level that the channel's loudest tenth of frames above its floor passes."""
+    """The 90th percentile of the frames that lie above the noise floor."""
     above = channel[channel > floor + _ABOVE_FLOOR_DB]
     return float(np.percentile(above, 90)) if above.size else 0.0
 
 
 def _leak_level(channel: Levels, other: Levels, loud: float) -> Levels:
-    """What ``other`` can bring about here: its level, less the usual difference while it speaks, and a margin."""
+    """The level that the other channel can cause here by crosstalk.
+
+    It is the other channel's level, less the difference that is usual while the other side speaks, plus a margin.
+    """
     reach = 3
     around = np.lib.stride_tricks.sliding_window_view(np.pad(other, reach, mode="edge"), 2 * reach + 1).max(axis=1)
+    # Crosstalk can only be estimated while the other side speaks clearly: within 15 dB of its loud speech.
     speaking = around > loud - 15
     if not speaking.any():
         return np.full_like(channel, -np.inf)
+    # A low percentile: where both sides speak at once, the difference says nothing about crosstalk.
     usual = np.percentile((channel - around)[speaking], 30)
     return np.asarray(around + np.float32(usual + _ABOVE_LEAK_DB), dtype=np.float32)
 
 
 def _without_long_runs(mask: Levels, hop_s: float) -> Levels:
-    """``mask`` without what sounds for over 4 s on end: music and tones. Speech has a gap every second or two."""
+    """The mask without sound that goes on for more than 4 s: music and tones. Speech has a gap every second or two."""
     active = np.flatnonzero(mask > 0)
     if not active.size:
         return mask
@@ -133,6 +146,7 @@ def _without_long_runs(mask: Levels, hop_s: float) -> Levels:
 
 
 def _speech_snr_db(channel: Levels, floor: Levels, mask: Levels) -> float:
+    """The power of the speech frames, less the noise's power, over the usual noise level, in dB."""
     speech, noise = channel[mask > 0], channel[mask == 0]
     if not speech.size or not noise.size:
         return 0.0

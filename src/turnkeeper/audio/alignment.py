@@ -1,4 +1,7 @@
-"""The alignment document: which samples of which recording are each turn. A pure function of what it is given."""
+"""The alignment document: which samples of which recording belong to each turn.
+
+The document is a pure function of its inputs: no clock, no file names.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,15 @@ __all__ = [
 FORMAT = "turnkeeper.alignment/1"
 
 SyncMode = Literal["report", "correct", "off"]
-"""What to do with a measured correction: say it, say and apply it, or measure nothing."""
+"""What to do with a measured correction: ``report`` writes it down, ``correct`` also applies it, ``off`` measures
+nothing.
+"""
 
 _BATCH = 512
 
 
 class AlignedPause(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of conversation time that the platform calls a hold or a pause; ``reason`` in its words."""
+    """A stretch of conversation time that the platform calls a hold or a pause. ``reason`` is its word."""
 
     start_ms: int
     end_ms: int
@@ -47,12 +52,13 @@ class AlignedPause(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedRecording:
-    """One recording as the document has it.
+    """One recording as the alignment document describes it.
 
-    ``timeline`` maps time to its samples, with the correction where one is applied; its ``frames`` are those that were
-    decoded. ``channel_roles`` name who is heard on each channel, in order (``customer``, ``agent``, ``mixed`` …).
-    ``key`` is the archived object. ``sync`` are the measured fields, absent where nothing was measured; ``applied``
-    whether ``timeline`` holds them. ``incomplete`` says what is missing in the recording.
+    ``timeline`` maps conversation time to samples, with the correction where one is applied; its ``frames`` are the
+    decoded samples per channel. ``channel_roles`` names who is heard on each channel, in order (``customer``,
+    ``agent``, ``mixed`` …). ``key`` is the archived object. ``sync`` holds the measured fields, None where nothing was
+    measured. ``applied`` says whether ``timeline`` contains the correction. ``incomplete`` lists what is missing in the
+    recording.
     """
 
     id: str
@@ -70,17 +76,17 @@ class AlignedRecording:
 
     @property
     def rate(self) -> int:
-        """Hz of the stored audio, and of every sample index here."""
+        """The sample rate in Hz of the stored audio and of every sample index in the document."""
         return self.timeline.rate
 
     @property
     def duration_ms(self) -> int:
-        """The recording's own length, half-up."""
+        """The recording's length in milliseconds, rounded half up."""
         return (self.timeline.frames * 2000 + self.rate) // (2 * self.rate)
 
 
 class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording as an alignment document has it."""
+    """A recording as it is read from an alignment document."""
 
     id: str
     codec: str
@@ -97,7 +103,7 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: tuple[str, ...] = ()
 
     def timeline(self) -> Timeline:
-        """The map that the document was made with: cuts are what lies between the segments."""
+        """The timeline that the document was made with. The gaps between the segments are its cuts."""
         cuts = tuple((one.end_ms, after.start_ms) for one, after in pairwise(self.segments))
         applied = self.sync.get("applied") is True
         offset, drift = (int(self.sync.get(name, 0)) if applied else 0 for name in ("offset_us", "drift_ppb"))
@@ -105,7 +111,7 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TurnView(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn as an alignment document has it."""
+    """A turn as it is read from an alignment document."""
 
     index: int
     recording: str
@@ -114,7 +120,7 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alignment(msgspec.Struct, frozen=True, kw_only=True):
-    """An alignment document, read back."""
+    """An alignment document."""
 
     format: str
     conversation: str
@@ -127,7 +133,7 @@ _DECODER = msgspec.json.Decoder(Alignment)
 
 
 def read_alignment(data: bytes, key: str = "") -> Alignment:
-    """Read an alignment document; unknown fields are tolerated. Raises ``Unread``."""
+    """Read an alignment document. Unknown fields are ignored. Raises ``Unread``."""
     try:
         found = _DECODER.decode(data)
     except msgspec.DecodeError as cause:
@@ -143,11 +149,12 @@ def write_alignment(
     turns: Iterable[tuple[int | None, int | None]],
     out: IO[bytes],
 ) -> int:
-    """Write the view ``turnkeeper.alignment/1`` in one pass and constant memory; returns how many turns have samples.
+    """Write a document of the format ``turnkeeper.alignment/1`` in one pass and constant memory.
 
-    ``turns`` are start and end in conversation milliseconds, in the order of the transcript; those without times are
-    left out and keep their number. UTF-8, one line, a newline at the end; the same arguments give the same bytes.
-    Raises ``Misconfigured`` where two recordings have one id.
+    ``turns`` are pairs of start and end in conversation milliseconds, in the order of the transcript. Turns without
+    times are left out and keep their index. The output is UTF-8 on one line with a newline at its end; the same
+    arguments give the same bytes. Returns how many turns have samples. Raises ``Misconfigured`` where two recordings
+    have the same id.
     """
     if len({one.id for one in recordings}) < len(recordings):
         raise Misconfigured("two recordings have the same id", operation="align", key=conversation)
@@ -168,9 +175,10 @@ def write_alignment(
 
 
 def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: int) -> tuple[int, tuple[Span, ...]]:
-    """The recording (its place in ``recordings``) that holds most of a turn, and the turn's samples in it.
+    """Choose the recording that holds most of a turn. Returns its index in ``recordings`` and the turn's samples in it.
 
-    The earlier one of two that hold as much. A turn that none holds belongs to the nearest, with an ``outside`` span.
+    Of two recordings that hold equally much the earlier one is chosen. A turn that no recording holds goes to the
+    nearest one, with a span that is marked ``outside``. Raises ``Misconfigured`` where there is no recording.
     """
     if not recordings:
         raise Misconfigured("no recording to align with", operation="align")
@@ -185,7 +193,7 @@ def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: in
 
 
 def flags(spans: tuple[Span, ...]) -> tuple[str, ...]:
-    """What a turn's spans say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
+    """What the spans of a turn say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
     if spans[0].outside:
         return ("outside",)
     said = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
@@ -197,7 +205,7 @@ def _seconds_held(spans: tuple[Span, ...], rate: int) -> float:
 
 
 def _gap_ms(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
-    """Milliseconds between a turn and a recording."""
+    """Milliseconds between a turn and a recording, 0 where they overlap."""
     timeline = recording.timeline
     return max(0, timeline.moment(0) - end_ms, start_ms - timeline.moment(timeline.frames))
 
@@ -235,7 +243,7 @@ def _recording_document(one: AlignedRecording) -> dict[str, Any]:
 
 
 def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
-    """Measured fields as plain data: zero is said, what is absent is left out at every depth, never null."""
+    """Measured fields as plain data. None is left out at every depth; zero is written."""
     named = msgspec.structs.asdict(sync) if isinstance(sync, msgspec.Struct) else dict(sync or {})
     return {
         name: sync_fields(value) if isinstance(value, msgspec.Struct | Mapping) else msgspec.to_builtins(value)

@@ -1,4 +1,4 @@
-"""Byte ranges of a file, with bytes of its own in front: a damaged container read as a whole one."""
+"""A file made of byte ranges of another file, so that a decoder can read a damaged container as a whole one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, BinaryIO
 __all__ = ["ByteRange", "ByteRanges", "skip_id3_tags"]
 
 ByteRange = tuple[int, int]
-"""Bytes ``[start, end)`` of the file below."""
+"""Bytes ``[start, end)`` of the underlying file."""
 
 _ID3_HEADER = 10
 _MOST_TAGS = 16
 
 
 class ByteRanges(io.RawIOBase):
-    """Read ``head``, then the ``regions`` of ``file`` one behind the other. Closing it leaves ``file`` open, unless it
-    ``owns`` it.
+    """Read ``head`` and then the ranges of ``file``, one after another.
 
-    The file's position is set before each read, so several ``ByteRanges`` may share one file in one thread.
+    Each read sets the position of ``file`` first, so several ``ByteRanges`` can share one file within one thread.
+    Closing leaves ``file`` open unless ``owns`` is True.
     """
 
     def __init__(self, file: BinaryIO, regions: list[ByteRange], head: bytes = b"", *, owns: bool = False) -> None:
@@ -60,7 +60,9 @@ class ByteRanges(io.RawIOBase):
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """As much as was asked for, unless the end comes first: decoders take less for the end."""
+        """Read as many bytes as requested, unless the end comes first. Decoders take a short read for the end of the
+        file.
+        """
         left = max(0, self.size - self._at) if size < 0 else size
         pieces = []
         while left and (data := self._read_within_range(left)):
@@ -84,9 +86,9 @@ class ByteRanges(io.RawIOBase):
 
 
 def skip_id3_tags(file: BinaryIO) -> int:
-    """Where the file begins behind ID3v2 tags, which some tools put in front of any format.
+    """The offset behind any ID3v2 tags at the beginning of the file. Some tools put them in front of every format.
 
-    The size of a tag is four bytes of seven bits (ID3v2.4.0, section 3.1); a footer is ten bytes more.
+    The size of a tag is four bytes of seven bits each (ID3v2.4.0, section 3.1). A footer adds ten bytes.
     """
     at = 0
     for _ in range(_MOST_TAGS):

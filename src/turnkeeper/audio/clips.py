@@ -1,4 +1,4 @@
-"""Stretches of a recording as files of their own, cut on exact samples."""
+"""Write parts of a recording as sound files, cut at exact samples."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LONGEST_WAV = (1 << 32) - 1024
 
 @dataclass(frozen=True)
 class ClipCut:
-    """One file to write: the ``stretches`` stand in it one behind the other, in the order of time."""
+    """One file to write. Its ``stretches`` follow each other in the order of time."""
 
     out: Path
     stretches: tuple[SampleRange, ...]
@@ -49,7 +49,7 @@ class ClipCut:
 
 
 def check_clip_name(out: Path) -> Path:
-    """The path itself, if its extension names a format that clips are written in. Raises ``Misconfigured``."""
+    """Return the path if its extension names a format that clips can have. Raises ``Misconfigured`` otherwise."""
     if out.suffix.lower() in _FORMATS:
         return out
     raise Misconfigured(
@@ -63,15 +63,15 @@ def check_clip_name(out: Path) -> Path:
 def write_clips(
     source: Path | BinaryIO, cuts: Sequence[ClipCut], *, second: Path | BinaryIO | None = None
 ) -> tuple[str, list[int]]:
-    """Write every cut; returns the codec of the files, and how many samples per channel each of them holds.
+    """Write every cut. Returns the codec of the files, and the samples per channel that each file holds.
 
-    A WAV file cut into WAV files keeps its bytes: u-law stays u-law, and the samples of a clip are those of the
-    source, bit for bit. Everything else is decoded, in one pass, to 16 bits, and written in the format that the name's
-    extension says (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file becomes visible when it is complete: it was read again, and
-    holds what was written. That is less than its cut where the recording ends first.
+    A WAV file that is cut into WAV files keeps its bytes: u-law stays u-law, and the samples of a clip equal those of
+    the source bit for bit. Everything else is decoded in one pass to 16 bits and written in the format of the name's
+    extension (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file gets its name only when it is complete and has been read back. A
+    clip is shorter than its cut where the recording ends first.
 
-    Raises ``Misconfigured`` for an extension, a folder or a rate that cannot be, ``Unread`` for a damaged source,
-    ``DiskFull`` where there is no room.
+    Raises ``Misconfigured`` for an unknown extension, a missing folder or an impossible rate, ``Unread`` for a damaged
+    source, ``DiskFull`` where there is no room.
     """
     for cut in cuts:
         check_clip_name(cut.out)
@@ -108,7 +108,7 @@ def _copy_cuts(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tu
 
 
 def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
-    """Write one cut; returns its samples per channel."""
+    """Copy the bytes of one cut. Returns its samples per channel."""
     size, written = cut.frames * wav.frame_bytes, 0
     if size > _LONGEST_WAV:
         raise Misconfigured(
@@ -134,7 +134,9 @@ def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
 
 
 def _check_clip(part: Path, frames: int, out: Path) -> int:
-    """``frames``, which the finished file must hold. Raises ``DiskFull`` where it holds another number."""
+    """Read the finished file back. Returns ``frames``; raises ``DiskFull`` where the file holds another number of
+    samples.
+    """
     try:
         with open_audio(part) as audio:
             held = audio.count()
@@ -171,9 +173,11 @@ def _encode_cuts(
 
 
 def _samples_of_ranges(audio: Audio, stretches: list[SampleRange]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
-    """Samples of each stretch, by its number, and None at its end; stretches stand in the order of their start.
+    """Yield ``(index, samples)`` for each range, and ``(index, None)`` at its end. The ranges are sorted by their
+    start.
 
-    One pass, strictly one stretch after the other: what a later one shares with an earlier one waits in memory.
+    The audio is decoded once. Ranges are given strictly one after another, so samples that a later range shares with an
+    earlier one wait in memory.
     """
     if not stretches:
         return
@@ -207,7 +211,7 @@ def _drain_queue(queue: deque[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]
 
 
 class _ClipWriter:
-    """One sound file that is being written; its name stands in the folder only when it is complete."""
+    """A sound file that is being written. It gets its name only when it is complete."""
 
     def __init__(self, out: Path, rate: int, channels: int) -> None:
         import soundfile
@@ -233,7 +237,7 @@ class _ClipWriter:
         self.frames += samples.shape[1]
 
     def done(self) -> None:
-        """Close the file, read it again, and give it its name."""
+        """Close the file, read it back, and give it its name."""
         if self._file.closed:
             return
         with self._emerging:

@@ -1,7 +1,9 @@
-"""The rough position of a transcript on its audio: which shift, stretch and channel order explain the activity best.
+"""Find the rough position of a transcript in its audio: the shift, stretch and channel order that explain the activity
+best.
 
-Pearson's correlation between "this side speaks" and "this channel is active", for every shift within 90 s, a grid of
-stretches for calls long enough to show one, and both orders of the channels.
+The measure is Pearson's correlation between "this side speaks" and "this channel is active". It is computed for every
+shift within 90 s by FFT, for a grid of stretches where the call is long enough to show one, and for both orders of the
+channels.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ _AROUND_S = 2.0
 
 
 class Position(msgspec.Struct, frozen=True):
-    """``audio = offset_s + (1 + drift) * nominal``, roughly.
+    """The rough position: ``audio = offset_s + (1 + drift) * nominal``.
 
-    ``channels`` is the channel of the customer's side and of the agent's. ``score`` is the mean correlation there,
-    ``margin`` how much better than the best score with exchanged channels (0 for one channel), ``rival`` the best score
-    more than 2 s away.
+    ``channels`` is the channel of the customer's side and that of the agent's side. ``score`` is the mean correlation
+    there. ``margin`` is how much better it is than the best score with the channels exchanged, 0 for one channel.
+    ``rival`` is the best score more than 2 s away.
     """
 
     offset_s: float
@@ -40,7 +42,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def position(heard: Activity, said: TurnArrays) -> Position:
-    """Search. ``said`` has at least one turn; ``heard`` one or two channels."""
+    """Search for the position. ``said`` has at least one turn; ``heard`` has one or two channels."""
     mono = len(heard.mask) == 1 or heard.alike
     span_s = max(heard.loudness.duration_s, float(said.end.max() - said.start.min()))
     frame_s, active = _coarse_activity(heard, span_s)
@@ -67,6 +69,7 @@ def position(heard: Activity, said: TurnArrays) -> Position:
 
 def _coarse_activity(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
     hop = heard.loudness.hop_s
+    # Longer calls get coarser frames, so that the transforms stay small; the rough position is refined afterwards.
     together = 4 if span_s < 1200 else 8 if span_s < 5400 else 16
     count = heard.mask.shape[1] // together
     active = heard.mask[:, : count * together].reshape(len(heard.mask), count, together).mean(2)
@@ -74,7 +77,7 @@ def _coarse_activity(heard: Activity, span_s: float) -> tuple[float, NDArray[np.
 
 
 def _drift_grid(duration_s: float) -> Values:
-    """Fine enough that the ends of the call are within 0.15 s for some stretch."""
+    """Drifts to try, so close together that for one of them both ends of the call are within 0.15 s."""
     if duration_s < _STRETCHED_FROM_S:
         return np.zeros(1)
     widest = 2500e-6 if duration_s < 5400 else 500e-6

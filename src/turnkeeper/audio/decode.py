@@ -21,10 +21,11 @@ MOST_CHANNELS = 32
 
 
 class Audio:
-    """An opened recording: a context manager.
+    """An opened recording. A context manager.
 
-    ``rate`` is the rate in Hz of the samples given, ``channels`` how many there are, ``frames`` how many samples each
-    channel has (None where only decoding tells), ``codec`` what the file holds (``ulaw``, ``pcm_s16``, ``opus`` …).
+    ``rate`` is the sample rate in Hz of the samples given, ``channels`` their number of channels. ``frames`` is the
+    number of samples per channel, None where only decoding tells. ``codec`` is what the file contains (``ulaw``,
+    ``pcm_s16``, ``opus`` …).
     """
 
     def __init__(self, decoders: list[AudioDecoder]) -> None:
@@ -39,14 +40,16 @@ class Audio:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks about the file: a cut-off end, an MP3 whose encoder delay nobody knows. Some are only known when it
-        was decoded to its end."""
+        """Remarks about the file, for example a truncated end or an MP3 with an unknown encoder delay. Some are only
+        known when the file was decoded to its end.
+        """
         return tuple(dict.fromkeys([*self.losses, *self._remarks(lambda one: one.notes), *self._shorter_channel()]))
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """Those of ``notes`` that say that sound is missing: damage, holes, a length that is not the container's own
-        (see ``length.apart``). Complete when the file was decoded to its end."""
+        """Those of ``notes`` that say that sound is missing: damage, gaps, a length that differs from the
+        container's own (see ``durations.lengths_differ``). Complete when the file was decoded to its end.
+        """
         found = list(self._remarks(lambda one: one.losses))
         for number, (one, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
             if count is not None and one.clock_s is not None and not one.losses:
@@ -57,18 +60,18 @@ class Audio:
         return tuple(dict.fromkeys(found))
 
     def count(self) -> int:
-        """How many samples each channel has; decodes the file where only that tells and nobody did so before."""
+        """The number of samples per channel. Decodes the file where only that tells and it has not been done before."""
         if None in self._counts:
             for _ in self.blocks():
                 pass
         return max(count or 0 for count in self._counts)
 
     def blocks(self, frames: int = BLOCK, *, start: int = 0) -> Iterator[NDArray[np.int16]]:
-        """The samples from frame ``start`` on in blocks of shape ``(channels, frames)``, the last one shorter.
+        """The samples from frame ``start`` on in blocks of shape ``(channels, frames)``; the last block is shorter.
 
-        Each block is int16, C-contiguous (channel-major) and the caller's own. Every call begins anew; of two calls
-        at the same time, only the later one is right. Raises ``Unread`` where nothing of the file can be decoded; where
-        it is damaged further on, ``losses`` say so.
+        Each block is int16, C-contiguous (channel-major) and belongs to the caller. Every call starts again; of two
+        iterations at the same time only the later one is right. Raises ``Unread`` where nothing of the file can be
+        decoded. Where it is damaged further on, ``losses`` says so.
         """
         parts = [
             _equal_blocks(self._read_and_count(number, start, frames), frames) for number in range(len(self._decoders))
@@ -76,7 +79,7 @@ class Audio:
         return parts[0] if len(parts) == 1 else _two_channels(parts)
 
     def _read_and_count(self, number: int, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
-        """A file's samples, counted on the way: at the end its length is known."""
+        """The samples of one file. They are counted on the way, so the length is known at the end."""
         count = start
         for piece in self._decoders[number].read(start, frames):
             count += piece.shape[1]
@@ -110,13 +113,14 @@ class Audio:
 
 
 def open_audio(source: str | Path | BinaryIO, *, second: str | Path | BinaryIO | None = None) -> Audio:
-    """Open a recording, whatever its name says: WAV (PCM, float, u-law, A-law), FLAC, Ogg, MP3, WebM, MP4.
+    """Open a recording by its content, whatever its name says: WAV (PCM, float, u-law, A-law), FLAC, Ogg, MP3, WebM,
+    MP4.
 
-    ``source`` is a path or a seekable binary file, which is closed with the ``Audio``. With ``second`` two mono files
-    of one call become channels 0 and 1; the shorter one is silent behind its end, and a note says so.
+    ``source`` is a path or a seekable binary file, which is closed with the ``Audio``. With ``second``, two mono files
+    of one call become channels 0 and 1; the shorter one is followed by silence, and a note says so.
 
-    Raises ``Unread`` for what is no audio or has no samples, ``Misconfigured`` for a missing file, a missing extra, or
-    two files that are not mono or differ in their rate.
+    Raises ``Unread`` for a file that is not audio or has no samples, ``Misconfigured`` for a missing file, a missing
+    extra, or two files that are not mono or differ in their rate.
     """
     decoders: list[AudioDecoder] = []
     try:
@@ -183,7 +187,7 @@ def _length_mismatch(decoded_ms: float, named_ms: float) -> list[str]:
 
 
 def _equal_blocks(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[np.int16]]:
-    """Pieces of any length as blocks of one length, the last one shorter."""
+    """Pieces of any length as blocks of one length. The last block is shorter."""
     import numpy as np
 
     held: list[NDArray[np.int16]] = []
@@ -204,7 +208,7 @@ def _equal_blocks(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[
 
 
 def _two_channels(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.int16]]:
-    """Two channels side by side; the shorter one goes on in silence."""
+    """Two channels side by side. The shorter one is continued with silence."""
     import numpy as np
 
     while True:

@@ -1,4 +1,4 @@
-"""Which decoder reads a file, and what is known of it before: by its bytes, since names and announced types may lie."""
+"""Choose the decoder of a file by its bytes, since names and content types may be wrong, and tell it what is known."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ _AGAIN = "Fetch the recording again; an expired link gives a page instead of aud
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
 _MP3_IN_WAV, _MPEG_IN_WAV = 0x55, 0x50
 _BY_LIBRARY = {"opus", "vorbis"}
-_SURELY = 8  # frames in a row that are no accident
+_SURELY = 8  # so many MP3 frames in a row do not come about by chance in other data
 
 
 class AudioDecoder(Protocol):
-    """One opened file. ``read`` gives channel-major pieces of any length from frame ``start`` on, again and again.
+    """What every decoder of one opened file offers.
 
-    ``clock_s`` is the length in seconds that the container names. ``notes`` are remarks, ``losses`` those that say that
-    sound is missing; both are complete when the file was read to its end.
+    ``read`` gives channel-major pieces of any length from frame ``start`` on, as often as it is called. ``clock_s`` is
+    the length in seconds that the container declares. ``notes`` are remarks; ``losses`` are those that say that sound
+    is missing. Both are complete when the file was read to its end.
     """
 
     rate: int
@@ -58,8 +59,9 @@ class AudioDecoder(Protocol):
 
 
 def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
-    """The decoder for what the bytes are. Raises ``Unread`` for what is no audio, ``Misconfigured`` for a missing
-    extra."""
+    """The decoder for the file's content. Raises ``Unread`` where that is not audio, ``Misconfigured`` for a missing
+    extra.
+    """
     file.seek(0)
     head = file.read(_SNIFFED)
     if not head:
@@ -74,6 +76,7 @@ def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
         return _open_webm(file, at, key)
     if head[4:8] in (b"ftyp", b"styp", b"moov", b"moof"):
         return _open_mp4(file, at, key)
+    # ADTS, the framing of bare AAC: twelve set bits, then layer 0 (ISO/IEC 13818-7, section 6.2).
     if int.from_bytes(head[:2], "big") & 0xFFF6 == 0xFFF0:
         from turnkeeper.audio.media_decoder import MediaDecoder
 
@@ -129,7 +132,7 @@ def _open_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
 
 
 def _open_mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
-    """The MP3 alone, without the WAV around it: libsndfile believes the WAV header's length."""
+    """Decode the MP3 stream without the WAV around it: libsndfile would believe the length in the WAV header."""
     inner = cast(BinaryIO, ByteRanges(file, list(wav.regions), owns=True))
     mp3 = read_mp3(inner)
     if mp3 is None or not mp3.frames:
@@ -268,7 +271,7 @@ def _with_missing_end(found: MediaDecoder, missing: int) -> AudioDecoder:
 
 
 def _open_media(file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> MediaDecoder | None:
-    """PyAV's decoder where it is installed and knows the file."""
+    """PyAV's decoder, None where it is not installed or does not know the file."""
     from turnkeeper.audio.media_decoder import MediaDecoder, media_installed
 
     if not media_installed():

@@ -1,4 +1,5 @@
-"""The FLAC streams of a file: how long each says it is, and how many samples its last frame ends at. Decodes nothing.
+"""Read the headers of FLAC streams: how long each says it is, and at which sample its last frame ends. Decodes
+nothing.
 
 Stream information and frame headers as in RFC 9639, sections 8.2 and 9.1.
 """
@@ -23,8 +24,11 @@ _MORE_BYTES_OF_RATE = {12: 1, 13: 2, 14: 2}
 
 @dataclass(frozen=True)
 class FlacStream:
-    """One stream: its bytes, its ``rate`` in Hz, the samples per channel that its header names (None: unknown), and
-    those up to the end of its last frame (None where no frame is found)."""
+    """One stream of a file.
+
+    ``region`` is its byte range, ``rate`` in Hz. ``named`` is the number of samples per channel in its header, None
+    where it is unknown. ``held`` is the number up to the end of its last frame, None where no frame is found.
+    """
 
     region: ByteRange
     rate: int
@@ -33,17 +37,19 @@ class FlacStream:
 
     @property
     def named_s(self) -> float | None:
-        """Seconds by the header."""
+        """Seconds according to the header."""
         return self.named / self.rate if self.named and self.rate else None
 
     @property
     def held_s(self) -> float | None:
-        """Seconds that the header names or the frames tell, whichever is more."""
+        """Seconds according to the header or to the frames, whichever is more."""
         return max(self.named or 0, self.held or 0) / self.rate if self.rate and (self.named or self.held) else None
 
 
 def read_flac(file: BinaryIO) -> tuple[FlacStream, ...]:
-    """The streams that stand one behind another: each begins with its mark and the block of stream information."""
+    """The streams of a file, which may follow one another. Each begins with ``fLaC`` and a block of stream
+    information.
+    """
     size = file.seek(0, 2)
     return tuple(_read_stream(file, region) for region in pairwise([*_stream_starts(file), size]))
 
@@ -65,7 +71,7 @@ def _stream_starts(file: BinaryIO) -> list[int]:
 
 
 def _read_stream(file: BinaryIO, region: ByteRange) -> FlacStream:
-    """20 bits of rate, 8 of channels and depth, 36 of samples; 0 samples are unknown."""
+    """Stream information packs 20 bits of rate, 8 of channels and depth, and 36 of samples. 0 samples means unknown."""
     file.seek(region[0] + 8)
     block = int.from_bytes(file.read(4)[2:], "big")
     file.seek(region[0] + 18)
@@ -77,7 +83,11 @@ def _read_stream(file: BinaryIO, region: ByteRange) -> FlacStream:
 
 
 def _last_sample(data: bytes, block: int) -> int | None:
-    """Where the last frame ends. Bytes that look like a frame are one if the frame before it ends where it begins."""
+    """The sample at which the last frame ends.
+
+    Bytes within a frame can look like a frame header. A candidate counts only if the one before it ends exactly where
+    it begins.
+    """
     later: list[tuple[int, int]] = []
     for first, count in _frames_backwards(data, block):
         for begins, ends in later:
@@ -90,7 +100,9 @@ def _last_sample(data: bytes, block: int) -> int | None:
 
 
 def _frames_backwards(data: bytes, block: int) -> Iterator[tuple[int, int]]:
-    """The first sample of each frame, and how many it has. Without a variable size all have ``block``, but the last."""
+    """The first sample of each frame and its number of samples, from the end of ``data``. In streams of a fixed
+    block size every frame but the last has ``block`` samples.
+    """
     at = data.rfind(b"\xff")
     while at >= 0:
         found = _frame_header(data[at : at + _LONGEST_HEADER], block)
@@ -100,12 +112,17 @@ def _frames_backwards(data: bytes, block: int) -> Iterator[tuple[int, int]]:
 
 
 def _frame_header(head: bytes, block: int) -> tuple[int, int] | None:
-    """Sync code, strategy; codes of block size and rate; channels, depth; number; sizes; CRC-8."""
+    """A frame's first sample and number of samples; None where the bytes are not a frame header.
+
+    In order: sync code and blocking strategy; codes of block size and rate; channels and depth; the coded number; the
+    sizes that the codes announce; a CRC-8.
+    """
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[2] >> 4 == 0 or head[2] & 15 == 15:
         return None
     ones = 8 - (head[4] ^ 0xFF).bit_length()
     if ones == 1 or ones > 7:
         return None
+    # The number is coded like UTF-8, extended to seven bytes.
     number, at = head[4] & (0x7F >> ones), 5
     for byte in head[5 : 4 + ones]:
         number, at = number << 6 | byte & 0x3F, at + 1
@@ -119,7 +136,7 @@ def _frame_header(head: bytes, block: int) -> tuple[int, int] | None:
 
 
 def _crc8(data: bytes) -> int:
-    """With the polynomial x^8 + x^2 + x + 1."""
+    """CRC-8 with the polynomial x^8 + x^2 + x + 1 (RFC 9639, section 9.1.8)."""
     found = 0
     for byte in data:
         found ^= byte

@@ -1,6 +1,6 @@
-"""What C libraries write on standard error while they decode, as remarks instead: a terminal is not theirs.
+"""Turn what C libraries print on standard error while they decode into notes.
 
-libmpg123 (inside libsndfile) reports damage in words on file descriptor 2 and nowhere else.
+libmpg123 (inside libsndfile) reports damage as text on file descriptor 2 and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _PLACE = re.compile(r"^\[[^\]]*\]\s*")
 
 
 class LibraryWarnings:
-    """Lines of a C library, each kind once: ``notes``. Without ``noisy`` nothing is caught, because it costs time."""
+    """Lines that a C library printed, each kind once, in ``notes``. Without ``noisy`` nothing is captured, because
+    capturing takes time.
+    """
 
     def __init__(self, *, noisy: bool) -> None:
         self.notes: list[str] = []
@@ -34,9 +36,10 @@ class LibraryWarnings:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Catch what reaches file descriptor 2 meanwhile. Lines that are not a decoder's are passed on afterwards.
+        """Capture what is written to file descriptor 2 within the context. Lines that are not a decoder's are passed
+        on afterwards.
 
-        The descriptor belongs to the process, so one call at a time goes through here.
+        The descriptor belongs to the process, so only one thread at a time can be here.
         """
         if not self._noisy:
             yield

@@ -1,4 +1,4 @@
-"""A recording against its transcript: measured, said, and applied only where that is asked for."""
+"""Compare a recording with its transcript, and apply the measured correction where that is requested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _AROUND_MS = 90_000
 
 @dataclass(frozen=True)
 class MatchResult:
-    """What came of it: ``timeline`` and ``channel_roles`` hold the correction where it was ``applied``."""
+    """The result of a comparison. ``timeline`` and ``channel_roles`` contain the correction where it was
+    ``applied``.
+    """
 
     timeline: Timeline
     channel_roles: tuple[str, ...]
@@ -37,12 +39,13 @@ def match_transcript(
     heard: Loudness | None = None,
     losses: Callable[[Sync], Sequence[str]] | None = None,
 ) -> MatchResult:
-    """Measure where ``turns`` are heard in ``audio``, from where ``timeline`` (without a correction) says they are.
+    """Measure where ``turns`` are heard in ``audio``, starting from where ``timeline`` (without a correction) puts
+    them.
 
-    ``report`` measures and changes nothing; ``correct`` also applies what was measured reliably and differs (verdict
-    ``corrected``); ``off`` measures nothing. Turns of unknown speakers and duplicates of another leg do not count.
-    ``heard`` spares a second decoding where the audio of one or two channels was listened to already. ``losses`` says
-    what is missing in the recording, given what was measured; without it the audio's own ``losses`` count.
+    ``report`` measures and changes nothing. ``correct`` also applies what was measured reliably and differs (verdict
+    ``corrected``). ``off`` measures nothing. Turns of unknown speakers and duplicates of another leg do not count.
+    ``heard`` is the loudness of audio of one or two channels that was decoded already, which saves decoding it again.
+    ``losses`` gives what is missing in the recording after a measurement; without it the ``losses`` of the audio count.
     """
     roles = channel_roles(audio.channels)
     if mode == "off":
@@ -57,13 +60,15 @@ def match_transcript(
 
 
 def channel_roles(channels: int) -> tuple[str, ...]:
-    """Who is heard on each channel as the platform documents it: the external participant on channel 0."""
+    """Who is heard on each channel according to the platform's documentation: the external participant is on channel
+    0.
+    """
     known: dict[int, tuple[str, ...]] = {1: ("mixed",), 2: SIDES}
     return known.get(channels, ("unknown",) * channels)
 
 
 def _nominal_turns(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[int, int, Side]]:
-    """What is said around the recording, in its nominal milliseconds, by the side of the line."""
+    """Turns around the recording in its nominal milliseconds, each with its side of the call."""
     first, last = timeline.moment(0) - _AROUND_MS, timeline.moment(timeline.frames) + _AROUND_MS
     for turn in turns:
         if turn.start_ms is None or turn.end_ms is None or turn.role == "unknown" or turn.duplicate_of is not None:
@@ -74,14 +79,14 @@ def _nominal_turns(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[
 
 
 def _corrected_timeline(timeline: Timeline, sync: Sync) -> Timeline:
-    """The map with what was measured: offset, drift, and cuts that nobody announced."""
+    """The timeline with what was measured: offset, drift, and cuts that the platform does not list."""
     starts = [(_conversation_ms(timeline, cut.start_ms), cut.end_ms - cut.start_ms) for cut in sync.cuts]
     cuts = (*timeline.cuts, *((start, start + length) for start, length in starts))
     return replace(timeline, cuts=cuts, offset_us=sync.offset_us, drift_ppb=sync.drift_ppb)
 
 
 def _conversation_ms(timeline: Timeline, nominal_ms: int) -> int:
-    """The conversation's millisecond of a nominal one; behind a cut that is right there."""
+    """The conversation's millisecond of a nominal one. Right at a cut it is the moment behind it."""
     ms = timeline.start_ms + nominal_ms
     for start, end in timeline.cuts:
         if ms >= start:

@@ -1,4 +1,4 @@
-"""Offset, drift and cuts in figures: every start that can be heard, against every onset heard. Judges nothing."""
+"""Measure offset, drift and cuts: every turn start that can be heard against every onset of speech. Judges nothing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ __all__ = ["Measurement", "measure"]
 Values = NDArray[np.float64]
 Groups = NDArray[np.int64]
 
+# Each window is wider than the error that the step before leaves; too wide a window pairs with neighbouring words.
 _WINDOWS_S = (0.6, 0.3, 0.25)
 _QUIET_S = 0.3
 _LEAST_IN_SEGMENT = 2
+# On shorter calls a drift cannot be told from the error of a few onsets.
 _DRIFT_FROM_S, _DRIFT_FROM_TURNS = 150.0, 20
 _SPREAD_S = 0.008
 _AROUND_S = 2.0
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """``line`` gives seconds of shift over nominal seconds, one level for each stretch between cuts.
+    """The measured figures.
 
-    ``segment`` is each turn's stretch; ``heard`` marks the turns whose start can be heard at all, ``used`` those whose
-    start was found near the line. ``score`` is the correlation of sides and channels with every turn in its place,
-    ``own_share`` the speech on the speaker's channel while one side speaks alone.
+    ``line`` gives the shift in seconds over nominal seconds, with one level for each segment between cuts. ``segment``
+    is each turn's segment. ``heard`` marks the turns whose start can be heard at all, ``used`` those whose start was
+    found near the line. ``score`` is the correlation of sides and channels with every turn in its place. ``own_share``
+    is the share of speech on the speaker's own channel while one side speaks alone.
     """
 
     position: Position
@@ -44,12 +47,12 @@ class Measurement(msgspec.Struct, frozen=True):
 
     @property
     def mono(self) -> bool:
-        """Both sides were looked for in one channel (or in two that carry the same)."""
+        """Whether both sides are in one channel, or in two channels that carry the same sound."""
         return self.position.channels[0] == self.position.channels[1]
 
 
 def measure(audio: Activity, said: TurnArrays) -> Measurement:
-    """Find where ``said`` lies in ``audio``. Both have speech; ``audio`` has one or two channels."""
+    """Find where ``said`` lies in ``audio``. Both contain speech; ``audio`` has one or two channels."""
     rough = position(audio, said)
     begins = _channel_onsets(audio, rough)
     shift, segment = turn_shifts(audio, said, begins, rough.channels, rough.offset_s)
@@ -73,7 +76,7 @@ def _channel_onsets(audio: Activity, rough: Position) -> tuple[Values, Values]:
 def _refine_line(
     said: TurnArrays, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
 ) -> tuple[ClockLine, NDArray[np.bool_]]:
-    """Pair each start with the nearest onset on its channel, fit, and pair again more closely."""
+    """Pair each start with the nearest onset on its channel, fit a line, and pair again within a narrower window."""
     segments = int(segment[-1]) + 1
     line = ClockLine(
         np.array([np.median(shift[segment == one]) for one in range(segments)]), 0.0, np.zeros(segments),
@@ -94,7 +97,7 @@ def _refine_line(
 
 
 def _nearest_onset(said: TurnArrays, there: Values, begins: tuple[Values, Values]) -> Values:
-    """From each predicted start to the nearest onset on its side's channel; infinite where there is none."""
+    """Seconds from each predicted start to the nearest onset on its side's channel; infinite where there is none."""
     away = np.full(len(there), np.inf)
     for side, times in enumerate(begins):
         own = np.flatnonzero(said.side == side)
@@ -108,7 +111,9 @@ def _nearest_onset(said: TurnArrays, there: Values, begins: tuple[Values, Values
 
 
 def _agreement_scores(audio: Activity, said: TurnArrays, there: Values, rough: Position) -> tuple[float, float]:
-    """With every turn in its place: the mean correlation of sides and channels, and the speech on the own channel."""
+    """With every turn in its place: the mean correlation of sides and channels, and the share of speech on the own
+    channel.
+    """
     hop, first_s = audio.loudness.hop_s, audio.loudness.start_s
     moved = TurnArrays(there, there + said.end - said.start, said.side)
     low, high = (

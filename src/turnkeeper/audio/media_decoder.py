@@ -1,6 +1,7 @@
-"""Any container through PyAV (the extra ``[media]``): WebM and MP4, and files that libsndfile does not read to the end.
+"""Decode any container with PyAV (the extra ``[media]``): WebM, MP4, and files that libsndfile does not read to the
+end.
 
-The container's own clock is kept: where its times jump ahead, silence stands in the gap.
+The container's own clock is respected: where its times jump ahead, silence fills the gap.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _AAC_DELAY = 2112
 class MediaDecoder:
     """One audio track of a container. Opus is given at 48 kHz unless ``rate`` says otherwise.
 
-    Opus in WebM comes out 5.4 ms late from FFmpeg 8 (WebM's times are whole milliseconds, so it drops 52 of the 312
-    samples of priming): here the decoder is told to drop nothing, and ``pre_skip`` (RFC 7845, section 5.1) and the
-    padding that the last packet names are dropped exactly.
+    FFmpeg 8 gives Opus in WebM 5.4 ms late: times in WebM are whole milliseconds, so it drops 52 of the 312 priming
+    samples. Here the decoder is told to drop nothing. ``pre_skip`` (RFC 7845, section 5.1) and the padding of the last
+    packet are dropped exactly.
 
-    ``clock_s`` is the length that the container names, None where it names none. ``notes`` and ``losses`` are complete
-    when the file was read to its end.
+    ``clock_s`` is the length that the container declares, None where it declares none. ``notes`` and ``losses`` are
+    complete when the file was read to its end.
     """
 
     def __init__(self, file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> None:
@@ -63,7 +64,7 @@ class MediaDecoder:
         self.frames: int | None = None  # containers round it to their own clock; only decoding tells
 
     def read(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
-        """Pieces of any length from frame ``start`` on, channel-major; what is before is decoded and dropped."""
+        """Pieces of any length from frame ``start`` on, channel-major. Everything before is decoded and dropped."""
         drop = start
         for piece in self._joined_packets(frames):
             if drop >= piece.shape[1]:
@@ -111,7 +112,7 @@ class MediaDecoder:
             self._collect_remarks(reading, primed=primed)
 
     def _track_packets(self, container: Any, stream: Any) -> Iterator[Any]:
-        """The track's packets; where the file itself cannot be followed any further, what was read stays."""
+        """The packets of the track. Where the file cannot be followed any further, what was read so far stays."""
         try:
             yield from container.demux(stream)
         except self._import_av.FFmpegError as cause:
@@ -125,7 +126,7 @@ class MediaDecoder:
         return True
 
     def _collect_remarks(self, reading: _PacketReader, *, primed: bool) -> None:
-        """What a whole reading told, said once."""
+        """Add the remarks of a whole reading to ``notes`` and ``losses``, each once."""
         told = list(reading.notes)
         if self.codec == "mp3" and self._container != "mp3" and not primed:
             told.append(UNKNOWN_DELAY)
@@ -138,7 +139,7 @@ class MediaDecoder:
         self.losses += [loss for loss in reading.losses() if loss not in self.losses]
 
     def _padding_samples(self, packet: Any, pieces: list[NDArray[np.int16]]) -> int:
-        """How many of a packet's samples are the encoder's filling at the end."""
+        """How many samples of a packet are the encoder's padding at the end."""
         if self._pre_skip is not None:
             return _skipped_samples(packet)[1]
         if self._container != "mp4" or not packet.duration or packet.time_base * self.rate != 1:
@@ -154,7 +155,7 @@ class MediaDecoder:
 
 
 class _PacketReader:
-    """One pass over the packets: frames as samples at one rate, with silence where the container's clock jumps."""
+    """One pass over the packets: frames become samples at one rate, with silence where the container's clock jumps."""
 
     def __init__(self, av: Any, rate: int, layout: str, channels: int, clock_s: float | None) -> None:
         self._import_av, self._rate, self._layout, self._channels, self._clock_s = av, rate, layout, channels, clock_s
@@ -169,8 +170,10 @@ class _PacketReader:
         self.notes: list[str] = []
 
     def groups(self, packet: Any) -> Iterator[tuple[int, list[NDArray[np.int16]]]]:
-        """A packet's samples, each time with the number of silent ones before them. A packet that cannot be decoded is
-        counted, and its time is a gap."""
+        """The samples of a packet, each group with the number of silent samples before it.
+
+        A packet that cannot be decoded is counted, and its time is a gap.
+        """
         try:
             frames = packet.decode()
         except self._import_av.FFmpegError:
@@ -188,7 +191,7 @@ class _PacketReader:
             self._lasted += frame.samples / frame.sample_rate
 
     def rest(self) -> Iterator[NDArray[np.int16]]:
-        """What a change of rate still holds back."""
+        """The samples that a resampler still holds."""
         if self._resampler is not None and self._form and self._form[0] != self._rate:
             for one in self._resampler.resample(None):
                 yield self._count_samples(one)
@@ -221,7 +224,7 @@ class _PacketReader:
         self._form = form
 
     def _gap_seconds(self, frame: Any) -> float:
-        """Seconds by which the frame's time lies ahead of what was decoded, if that is a hole."""
+        """Seconds by which the frame's time is ahead of the decoded samples, if that is a gap and not rounding."""
         if frame.pts is None or frame.time_base is None:
             return 0.0
         at = float(frame.pts * frame.time_base)
@@ -250,7 +253,7 @@ class _PacketReader:
             self.notes.append(words)
 
     def silence(self, frames: int) -> Iterator[NDArray[np.int16]]:
-        """So many silent samples, piece by piece: a hole may last an hour."""
+        """Silent samples in pieces, because a gap may last an hour."""
         import numpy as np
 
         while frames > 0:
@@ -260,7 +263,7 @@ class _PacketReader:
 
 
 class _OpenContainer:
-    """The container and its first audio track, with FFmpeg's errors translated."""
+    """The container and its first audio track. FFmpeg's errors are translated."""
 
     def __init__(self, av: Any, file: BinaryIO, container: Container, key: str) -> None:
         self._import_av, self._file, self._container, self._key = av, file, container, key
@@ -289,7 +292,7 @@ class _OpenContainer:
 
 
 def other_tracks(count: int) -> list[str]:
-    """What is lost where ``count`` sound tracks lie beside the one that is read: most likely each is one voice."""
+    """The loss where ``count`` audio tracks lie beside the one that is read: most likely each is one voice."""
     if count < 1:
         return []
     named = "another sound track lies" if count == 1 else f"{count} other sound tracks lie"
@@ -297,7 +300,7 @@ def other_tracks(count: int) -> list[str]:
 
 
 def media_installed() -> bool:
-    """Whether PyAV is there."""
+    """Whether PyAV is installed."""
     try:
         import av  # noqa: F401
     except ImportError:
@@ -319,14 +322,14 @@ def _import_av() -> Any:
 
 
 def _container_seconds(container: Any, stream: Any) -> float | None:
-    """Seconds that the container names: of the track, else of the whole."""
+    """Seconds that the container declares for the track, else for the whole file."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / 1_000_000 if container.duration else None
 
 
 def _pre_skip(extradata: bytes | None) -> int | None:
-    """The samples at 48 kHz that an Opus encoder put in front: ``OpusHead``, bytes 10 and 11, little endian."""
+    """The samples at 48 kHz that the Opus encoder put in front: ``OpusHead``, bytes 10 and 11, little-endian."""
     if extradata is None or extradata[:8] != b"OpusHead" or len(extradata) < 12:
         return None
     return int.from_bytes(extradata[10:12], "little")

@@ -1,6 +1,7 @@
-"""The frames of an MP3 file: how many samples there are, whether the header in front tells the truth. Decodes nothing.
+"""Walk the frames of an MP3 file: how many samples there are, and whether the header in front is right. Decodes
+nothing.
 
-Frames as in ISO/IEC 11172-3 and 13818-3; the header in front of them is Xing's, with LAME's fields for gapless play.
+Frames as in ISO/IEC 11172-3 and 13818-3. The header in front of them is Xing's, with LAME's fields for gapless play.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 __all__ = ["UNKNOWN_DELAY", "Mp3", "is_frame", "read_mp3"]
 
 UNKNOWN_DELAY = "MP3 without a gapless header: up to 1105 samples of encoder delay stand in front"
-"""The note on a file whose header does not tell how much silence the encoder put in front (LAME: 576, and 529 of the
-decoder)."""
+"""The note on a file whose header does not say how much silence the encoder put in front (LAME: 576 samples, and 529
+of the decoder).
+"""
 
 _SEARCHED = 1 << 20
 _ID3_TAIL = 128
@@ -41,13 +43,14 @@ class _Frame:
 
 @dataclass
 class Mp3:
-    """``frames`` with sound and their ``samples`` per channel. ``promised`` are the frames that the header in front
-    names, ``gapless`` whether it also says how much silence the encoder put in front and behind (``padding``, samples).
+    """What a walk through the frames found.
 
-    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes among the
-    frames that belong to none, ``around`` those in front of the first frame and behind the last one. ``regions`` are
-    the bytes to decode: without ``around``, without tags and headers in the middle. ``cut`` says that the last frame is
-    not whole, ``changes`` that rate or channels change on the way.
+    ``frames`` are frames with sound, and ``samples`` their samples per channel. ``promised`` is the number of frames in
+    the header in front. ``gapless`` says whether that header also gives the encoder's silence at both ends, ``padding``
+    in samples. ``joined`` counts headers further on: files that were put one behind another. ``junk`` counts bytes
+    among the frames that belong to none, ``around`` those before the first frame and behind the last. ``regions`` are
+    the bytes to decode: without ``around``, tags and further headers. ``cut`` says that the last frame is truncated,
+    ``changes`` that rate or channels change on the way.
     """
 
     rate: int = 0
@@ -66,7 +69,7 @@ class Mp3:
 
     @property
     def regular(self) -> bool:
-        """Whether the header in front is true, so that a decoder that believes it gives everything."""
+        """Whether the header in front is right, so that a decoder that believes it gives everything."""
         return (
             self.gapless and self.promised == self.frames and not (self.joined or self.junk or self.cut or self.changes)
         )
@@ -78,7 +81,7 @@ def is_frame(head: bytes) -> bool:
 
 
 def read_mp3(file: BinaryIO) -> Mp3 | None:
-    """Walk from frame to frame; None where there are none. Reads the file once."""
+    """Walk from frame to frame, reading the file once. None where there is no frame."""
     found, junk = Mp3(), 0
     for data, place, at, frame in _walk_frames(file):
         if frame is None:
@@ -118,8 +121,9 @@ def _extend_ranges(regions: list[ByteRange], start: int, end: int) -> None:
 
 
 def _walk_frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
-    """Each frame with the data and the place in it where it begins, and its place in the file; ``(why, bytes, place,
-    None)`` for what is no frame."""
+    """Each frame as ``(data, its offset in data, its offset in the file, frame)``. What is not a frame comes as
+    ``(kind, bytes, offset in the file, None)``.
+    """
     at, size = skip_id3_tags(file), file.seek(0, 2)
     buffer, base = b"", at
     while at < size:
@@ -142,7 +146,7 @@ def _walk_frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | Non
 
 
 def _tag_size(data: bytes, at: int, left: int) -> int:
-    """The size of a tag (ID3v1 at the end, APE, ID3v2 between joined files); 0 for anything else."""
+    """The size of a tag: ID3v1 at the end, APE, or ID3v2 between joined files. 0 for anything else."""
     if data[at : at + 3] == b"TAG" and left == _ID3_TAIL:
         return left
     if data[at : at + 8] == b"APETAGEX":
@@ -155,7 +159,7 @@ def _tag_size(data: bytes, at: int, left: int) -> int:
 
 
 def _bytes_to_next_frame(data: bytes, at: int) -> int:
-    """Bytes from ``at`` to the next frame that another follows, or to the end of ``data``."""
+    """Bytes from ``at`` to the next frame that another frame follows, or to the end of ``data``."""
     place = data.find(b"\xff", at + 1)
     while 0 <= place < len(data) - 4:
         frame = _frame_header(data[place : place + 4])
@@ -171,6 +175,7 @@ def _frame_header(head: bytes) -> _Frame | None:
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    # Eleven bits of sync, two of version, two of layer; then four of bit rate, two of sample rate, one of padding.
     kbits, rate, pad = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
     if version == 1 or layer == 4 or rate == 3 or kbits in (0, 15):
         return None
@@ -183,10 +188,11 @@ def _frame_header(head: bytes) -> _Frame | None:
 
 
 def _xing_header(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
-    """What the header in front says: frames, whether the gapless fields are there, samples of padding; None for sound.
+    """The Xing or VBRI header: number of frames, whether the gapless fields are present, samples of padding. None
+    for a frame of sound.
 
     Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100 bytes of seek table,
-    quality, then LAME's tag with 12 bits of delay and 12 of padding at its 21st byte.
+    quality, then LAME's tag with 12 bits of delay and 12 bits of padding at byte 21.
     """
     at = place + 4 + frame.side
     if data[at : at + 4] not in (b"Xing", b"Info"):

@@ -1,8 +1,7 @@
-"""The pages of an Ogg file: its streams one behind another, how long each says it is, and what is damaged. Decodes
-nothing.
+"""Walk the pages of an Ogg file: its streams, how long each says it is, and what is damaged. Decodes nothing.
 
-Pages as in RFC 3533, section 6; Opus in Ogg as in RFC 7845. A file may hold several streams one behind the other
-("chained"): each begins with a page that has the flag 0x02.
+Pages as in RFC 3533, section 6; Opus in Ogg as in RFC 7845. A file may contain several streams one behind another
+("chained"). Each begins with a page that has the flag 0x02.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ _OPUS_FRAMES = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960
 
 @dataclass
 class Link:
-    """One stream of the file: its bytes, what it is, and where its clock begins and ends.
+    """One stream of a chain: its bytes, its format, and the ends of its clock.
 
-    ``rate`` is the rate in Hz that its header names, ``clock_rate`` that of its clock (48,000 for Opus). ``first`` and
-    ``last`` are the clock's positions, in samples at ``clock_rate``; None where no page names any.
+    ``rate`` is the rate in Hz in its header, ``clock_rate`` that of its clock (48,000 for Opus). ``first`` and ``last``
+    are positions of the clock in samples at ``clock_rate``, None where no page has any.
     """
 
     region: ByteRange
@@ -46,7 +45,7 @@ class Link:
 
     @property
     def lasts(self) -> float | None:
-        """Seconds by its own clock; None where it has none."""
+        """Seconds according to its own clock; None where it has none."""
         if self.last is None or not self.clock_rate:
             return None
         return max(0, self.last - (self.first or 0) - self.pre_skip) / self.clock_rate
@@ -54,7 +53,7 @@ class Link:
 
 @dataclass
 class Ogg:
-    """All streams of a file, in order. ``damage`` says what is odd about its pages, ``lost`` that some are missing."""
+    """All streams of a file, in order. ``damage`` says what is wrong with its pages, ``lost`` that some are missing."""
 
     links: list[Link] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
@@ -62,11 +61,11 @@ class Ogg:
     mixed: bool = False
     """Whether streams lie beside one another (a picture, a second voice)."""
     beside: int = 0
-    """How many of them are sound beside the first."""
+    """How many of those are sound beside the first stream."""
 
     @property
     def even(self) -> bool:
-        """Whether all streams have one number of channels."""
+        """Whether all streams have the same number of channels."""
         return len({link.channels for link in self.links}) < 2
 
 
@@ -82,7 +81,7 @@ class _Page:
     sizes: bytes
 
     def packet(self) -> bytes:
-        """The first packet's bytes, as far as they stand in this page."""
+        """The bytes of the first packet, as far as they are in this page."""
         size = 0
         for one in self.sizes:
             size += one
@@ -91,7 +90,7 @@ class _Page:
         return self.body[:size]
 
     def packets(self) -> Iterator[bytes]:
-        """The packets that begin in this page, as far as they stand in it."""
+        """The packets that begin in this page, as far as they are in it."""
         at, size, begun = 0, 0, not self.flags & _CONTINUED
         for one in self.sizes:
             size += one
@@ -104,7 +103,7 @@ class _Page:
 
 
 def read_ogg(file: BinaryIO) -> Ogg | None:
-    """Walk through the pages, each of which is checked; None for what is no Ogg file. Reads the file once."""
+    """Walk through the pages and check each, reading the file once. None where the file is not Ogg."""
     at = skip_id3_tags(file)
     file.seek(at)
     if file.read(4) != b"OggS":
@@ -150,7 +149,9 @@ def _add_once(into: list[str], words: str) -> None:
 
 
 def _begin_link(page: _Page) -> Link:
-    """A stream by its first page. Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; Ogg mapping of FLAC."""
+    """A stream from its first page. Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; the Ogg mapping of
+    FLAC.
+    """
     link, head = Link((page.at, page.end), page.serial), page.packet()
     if head[:8] == b"OpusHead" and len(head) >= 19:
         link.codec, link.channels, link.clock_rate = "opus", head[9], 48_000
@@ -168,12 +169,12 @@ def _begin_link(page: _Page) -> Link:
 
 
 def _opus_rate(named: int) -> int:
-    """The rate at which libsndfile gives Opus: that of the header, rounded up to one that Opus knows."""
+    """The rate at which libsndfile gives Opus: that of the header, rounded up to one that Opus has."""
     return next((rate for rate in (8_000, 12_000, 16_000, 24_000) if 0 < named <= rate), 48_000)
 
 
 def _first_granule(link: Link, page: _Page) -> int:
-    """Where the clock stands before the first page with sound: a stream that was cut out of another begins late."""
+    """The clock's position before the first page with sound. A stream that was cut out of another begins late."""
     if link.codec != "opus" or page.flags & _LAST:
         return 0
     return max(0, page.granule - sum(map(_opus_samples, page.packets())))
@@ -206,7 +207,7 @@ def _walk_pages(file: BinaryIO, at: int, found: Ogg) -> Iterator[_Page]:
 
 
 def _read_page(file: BinaryIO, at: int) -> _Page | None:
-    """The page that begins at ``at``; None where there is none, it is cut off, or its checksum is wrong."""
+    """The page at ``at``; None where there is none, it is truncated, or its checksum is wrong."""
     file.seek(at)
     head = file.read(_HEADER)
     if len(head) < _HEADER or head[:5] != b"OggS\0":
@@ -230,7 +231,9 @@ def _read_page(file: BinaryIO, at: int) -> _Page | None:
 
 
 def _ogg_crc32(data: bytes) -> int:
-    """Ogg's CRC-32: the polynomial of zlib's, with the bits of each byte in the other order and nothing inverted."""
+    """The CRC-32 of Ogg (RFC 3533, section 6): the polynomial of zlib's, with reversed bits in each byte and without
+    inversion. So zlib can compute it.
+    """
     value = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{value:032b}"[::-1], 2)
 

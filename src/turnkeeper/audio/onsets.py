@@ -1,8 +1,8 @@
-"""When speech begins on a channel: rises out of quiet, to a few milliseconds.
+"""Find when speech begins on a channel, to a few milliseconds.
 
 An onset is the moment at which the loudness, after at least 0.2 s of quiet, comes within 30 dB of the loudest frame of
-the following 0.6 s. Where noise or leakage is higher than that, the rise is seen later; how much later is known on
-average and taken off (``_LATE_S``).
+the following 0.6 s. Where noise or crosstalk is above that level, the rise is seen later. The mean delay is known and
+subtracted (``_LATE_S``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ __all__ = ["onsets"]
 
 _QUIET_S, _SPEECH_S, _PEAK_S = 0.20, 0.12, 0.6
 _BELOW_PEAK_DB = 30.0
-# Means over 3,000 onsets of people and of espeak-ng at 8 to 32 dB over noise, who agree within 5 ms.
+# How late an onset is seen (s) when the threshold is raised by so many dB. Means over 3,000 onsets of people and of
+# espeak-ng at 8 to 32 dB over noise; the two agree within 5 ms.
 _RAISED_DB = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 _LATE_S = (-0.0023, -0.0018, 0.001, 0.009, 0.024, 0.044)
 
@@ -41,7 +42,7 @@ def onsets(heard: Activity, channel: int) -> NDArray[np.float64]:
 
 
 def _threshold_crossing(level: NDArray[np.float32], least: NDArray[np.float32]) -> tuple[float, float]:
-    """Frames after the first of ``level`` at which it passes its threshold, and the usual delay in seconds of that."""
+    """Frames after the first of ``level`` at which it passes its threshold, and the usual delay of that in seconds."""
     wanted = float(level.max()) - _BELOW_PEAK_DB
     passed = np.maximum(least, wanted)
     above = np.flatnonzero(level > passed)

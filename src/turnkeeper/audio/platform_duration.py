@@ -1,4 +1,6 @@
-"""How long the platform says that a recording is, and which of its pauses are missing in the sound. Pure."""
+"""Compare a sound's length with the platform's account of the recording, and find which pauses were cut out of the
+sound.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ class DurationCheck:
     """What the platform's account means for a sound of a known length.
 
     ``cuts`` are the pauses that the sound lacks. ``by_output`` and ``by_clock`` say in words that the sound is not as
-    long as the platform's ``outputDurationMs``, or its start and end less the pauses; empty where it is, or where the
-    platform tells nothing. ``expected_ms`` is the length by start and end.
+    long as the platform's ``outputDurationMs``, or as its start and end less the pauses. They are empty where it is,
+    and where the platform says nothing. ``expected_ms`` is the length by start and end. ``confirmed`` says that
+    ``outputDurationMs`` agrees.
     """
 
     cuts: tuple[Pause, ...]
@@ -31,10 +34,10 @@ class DurationCheck:
     confirmed: bool = False
 
     def losses(self, measured_cuts_ms: float = 0.0) -> tuple[str, ...]:
-        """Why sound is missing, as far as the platform's account tells.
+        """Why sound is missing, as far as the platform's account shows it.
 
-        Where ``outputDurationMs`` confirms the length, stretches that the comparison with the transcript found to be
-        cut out (``measured_cuts_ms``) explain a difference to the clock on the wall.
+        Where ``outputDurationMs`` confirms the length, cuts that the comparison with the transcript measured
+        (``measured_cuts_ms``) explain a difference between start and end.
         """
         if self.by_output:
             return (self.by_output,)
@@ -77,6 +80,7 @@ def check_duration(recording: Recording, lasts_ms: float) -> DurationCheck:
 def _possible_cuts(
     pauses: Sequence[Pause], usual: Sequence[Pause]
 ) -> Iterable[tuple[tuple[str, ...], Sequence[Pause]]]:
+    """The sets of pauses that may have been cut, the most likely first, each with the notes that it calls for."""
     yield (), usual
     if len(usual) < len(pauses):
         yield ("by its length, holds were not recorded either",), pauses
@@ -85,7 +89,7 @@ def _possible_cuts(
 
 
 def _union_ms(pauses: Iterable[Pause]) -> int:
-    """Milliseconds in pauses, what overlaps counted once."""
+    """Milliseconds covered by pauses; overlaps count once."""
     total, until = 0, -(1 << 62)
     for pause in sorted(pauses, key=lambda pause: pause.start_ms):
         total += max(0, pause.end_ms - max(pause.start_ms, until))

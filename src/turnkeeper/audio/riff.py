@@ -1,4 +1,4 @@
-"""What stands around the samples of a WAV file: codec, rate, channels, and where the bytes lie. Decodes nothing."""
+"""Read the header of a WAV file: codec, rate, channels, and where the samples are. Decodes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Wav", "read_wav", "wav_header"]
 
 PCM, FLOAT, ALAW, ULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _UNKNOWN = 0xFFFFFFFF
-# What streams write into sizes that they do not know yet lies right below 2^31 or 2^32 (0x7FFFF000, 0xFFFFFFFF - 36).
+# Streams do not know their sizes yet and write values just below 2^31 or 2^32 (0x7FFFF000, 0xFFFFFFFF - 36).
 _NEAR = 1 << 16
 _KINDS: dict[bytes, Literal["little", "big"]] = {
     b"RIFF": "little",
@@ -28,13 +28,14 @@ _LONGEST_FORM = 1 << 16
 
 @dataclass(frozen=True)
 class Wav:
-    """A WAV file's ``fmt`` and ``data`` chunks. ``frames`` are whole frames that the file really holds.
+    """The ``fmt`` and ``data`` chunks of a WAV file. ``frames`` is the number of whole frames that the file really
+    contains.
 
-    ``promised`` is what the header says, None where it does not know (a stream). ``frame_bytes`` is the size of one
-    frame over all channels. ``regions`` are the bytes of the samples, in order: one for each ``data`` chunk.
-    ``form`` is the body of the ``fmt`` chunk, ``order`` the byte order. ``sound`` is False where the file is not as
-    the format says, so that only ``header`` and ``regions`` together can be read by others; ``notes`` say why.
-    ``unexplained`` counts bytes behind the samples that are no chunk.
+    ``promised`` is the number according to the header, None where the header does not know it (a stream).
+    ``frame_bytes`` is the size of one frame over all channels. ``regions`` are the byte ranges of the samples, one for
+    each ``data`` chunk. ``form`` is the body of the ``fmt`` chunk, ``order`` the byte order. ``sound`` is False where
+    the file breaks the format, so that other readers need ``header`` and ``regions`` instead of it; ``notes`` say why.
+    ``unexplained`` counts bytes behind the samples that are not a chunk.
     """
 
     tag: int
@@ -53,7 +54,7 @@ class Wav:
 
     @property
     def data_at(self) -> int:
-        """Where the samples begin; frame ``n`` of the first chunk is at ``data_at + n * frame_bytes``."""
+        """The offset of the samples. Frame ``n`` of the first chunk is at ``data_at + n * frame_bytes``."""
         return self.regions[0][0]
 
     @property
@@ -66,7 +67,7 @@ class Wav:
 
     @property
     def plain(self) -> bool:
-        """Whether frames stand side by side in a fixed size, so that their number follows from the bytes."""
+        """Whether all frames have the same size, so that their number follows from the number of bytes."""
         return self.tag in (PCM, FLOAT, ALAW, ULAW) and self.frame_bytes * 8 == self.bits * self.channels > 0
 
     @property
@@ -76,7 +77,7 @@ class Wav:
 
     @property
     def header(self) -> bytes:
-        """The bytes to put before ``regions`` for a file that says what is there."""
+        """The bytes to put in front of ``regions`` for a file that is true to its content."""
         size = sum(end - start for start, end in self.regions)
         form = b"fmt " + len(self.form).to_bytes(4, self.order) + self.form
         if 4 + len(form) + 8 + size < _UNKNOWN:
@@ -90,24 +91,24 @@ class Wav:
 
 @dataclass
 class _Chunks:
-    """What a walk through the chunks found."""
+    """The result of a walk through the chunks."""
 
     order: Literal["little", "big"]
     form: bytes = b""
     long_data: int | None = None
     data: list[tuple[int, int | None, int]] = field(default_factory=list)
-    """Of each ``data`` chunk: where it begins, its size (None: unknown), and the bytes that are there."""
+    """For each ``data`` chunk: its offset, its size (None: unknown), and the bytes that are there."""
     joined: bool = False
     unexplained: int = 0
 
 
 def read_wav(file: BinaryIO) -> Wav | None:
-    """The header of a RIFF, RIFX, RF64 or BW64 WAV file, behind ID3 tags if there are any; None where it is none or cut
-    short.
+    """The header of a WAV file (RIFF, RIFX, RF64 or BW64), also behind ID3 tags. None where the file is none or its
+    header is truncated.
 
-    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306,
-    and its successor BW64 as in ITU-R BS.2088, which has the same sizes. A size of 0 with samples behind it is a
-    recorder that did not finish; sizes right below 2^31 and 2^32 are unknown.
+    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306, and
+    its successor BW64 as in ITU-R BS.2088, with the same sizes. A size of 0 with samples behind it comes from a
+    recorder that did not finish. Sizes just below 2^31 and 2^32 mean "unknown".
     """
     size, at = file.seek(0, 2), skip_id3_tags(file)
     file.seek(at)
@@ -145,7 +146,7 @@ def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> 
 
 
 def _add_data_chunk(found: _Chunks, file: BinaryIO, size: int, length: int) -> int:
-    """Take in a ``data`` chunk that begins here; where the next chunk begins."""
+    """Add the ``data`` chunk that begins here. Returns the offset of the next chunk."""
     at = file.tell()
     promised: int | None = length
     if length == _UNKNOWN and found.long_data is not None:
@@ -167,7 +168,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _only_chunks(file: BinaryIO, at: int, size: int, order: Literal["little", "big"]) -> bool:
-    """Whether nothing but whole chunks stands from ``at`` to the file's end: an empty ``data`` chunk is then true."""
+    """Whether only whole chunks stand from ``at`` to the file's end. Then an empty ``data`` chunk is really empty."""
     for _ in range(_MOST_CHUNKS):
         if at >= size:
             return True
@@ -181,10 +182,13 @@ def _only_chunks(file: BinaryIO, at: int, size: int, order: Literal["little", "b
 
 
 def _wav_facts(chunks: _Chunks, at: int, *, known: bool) -> Wav:
-    """``known`` says whether other readers know the mark in front: libsndfile does not know BW64."""
+    """The facts of a file. ``known`` says whether other readers know the mark in front: libsndfile does not know
+    BW64.
+    """
     tag, channels, rate, _, align, bits = struct.unpack_from(
         ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.form
     )
+    # WAVE_FORMAT_EXTENSIBLE keeps the real format tag in the first two bytes of its sub-format GUID, at byte 24.
     if tag == EXTENSIBLE and len(chunks.form) >= 26:
         tag = int.from_bytes(chunks.form[24:26], chunks.order)
     regions = tuple((start, start + held) for start, _, held in chunks.data)
@@ -218,7 +222,7 @@ def _wav_facts(chunks: _Chunks, at: int, *, known: bool) -> Wav:
 def _header_notes(
     chunks: _Chunks, sizes: list[int | None], promised: int | None, held: int, align: int, rate: int
 ) -> Iterator[str]:
-    """``align`` is 0 where bytes do not tell the number of samples."""
+    """What is wrong with the header, in words. ``align`` is 0 where the bytes do not give the number of samples."""
     if sizes[0] == 0 and held:
         yield "the header says that there are no samples: the recorder did not finish; read to the file's end"
     if promised is not None and promised > held:
@@ -237,9 +241,10 @@ def _length_in_words(size: int, align: int, rate: int) -> str:
 
 
 def wav_header(codec: Literal["pcm", "ulaw", "alaw"] | int, rate: int, channels: int, bits: int, frames: int) -> bytes:
-    """The bytes before ``frames`` frames of samples: RIFF, ``fmt``, ``fact`` where the codec is not PCM, ``data``.
+    """The bytes in front of ``frames`` frames of samples: RIFF, ``fmt``, ``fact`` where the codec is not PCM,
+    ``data``.
 
-    ``codec`` is a name or a WAVE format tag. The result is at most 4 GiB long with its samples: one clip, not a day.
+    ``codec`` is a name or a WAVE format tag. With its samples the file is at most 4 GiB long: one clip, not a day.
     """
     tag = {"pcm": PCM, "ulaw": ULAW, "alaw": ALAW}[codec] if isinstance(codec, str) else codec
     align = channels * bits // 8

@@ -1,8 +1,8 @@
-"""WAV, FLAC, Ogg Opus and Vorbis, and MP3 through libsndfile (the extra ``[audio]``).
+"""Decode WAV, FLAC, Ogg Opus and Vorbis, and MP3 with libsndfile (the extra ``[audio]``).
 
-libsndfile believes the header and stops at its own estimate. So what the file holds is looked up first (``riff``,
-``ogg``, ``mp3``), each stream of a chained file is opened by itself, and where libsndfile gives less than is there,
-PyAV reads on.
+libsndfile believes the header and stops at its own estimate of the length. So the content of the file is determined
+first (``riff``, ``ogg``, ``mp3``, ``flac``), each stream of a chained file is opened by itself, and where libsndfile
+gives less than the file contains, PyAV reads on.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class FileFacts:
     """What is known of a file before it is decoded.
 
     ``parts`` are its streams, one behind another, each opened by itself; empty where the file is opened as it is.
-    ``clock_s`` is the length that the container names, ``holds_s`` the length that it is known to hold; None where
-    nothing tells. ``fallback`` names the demuxer that reads on where libsndfile ends too early. ``noisy`` says that its
-    decoder writes on standard error.
+    ``clock_s`` is the length that the container declares, ``holds_s`` the length that it is known to contain; None
+    where nothing tells. ``fallback`` names the demuxer that reads on where libsndfile ends too early. ``noisy`` says
+    that the decoder writes on standard error.
     """
 
     parts: tuple[ByteRange, ...] = ()
@@ -69,7 +69,7 @@ class FileFacts:
 
 
 class SoundfileDecoder:
-    """One file through libsndfile. Opus comes at the rate its header names (8 kHz for a telephone call)."""
+    """One file, decoded by libsndfile. Opus is given at the rate in its header (8 kHz for a telephone call)."""
 
     def __init__(self, file: BinaryIO, key: str, known: FileFacts) -> None:
         self._key, self._file, self._known = key, file, known
@@ -90,7 +90,7 @@ class SoundfileDecoder:
         """Pieces from frame ``start`` on, channel-major; of ``frames`` frames where the codec is lossless.
 
         Lossless codecs are entered at ``start``. The others are decoded from their beginning, because their samples
-        depend on those before, and always in the same steps: MP3 rounds differently where a read ends.
+        depend on those before, and always in the same steps, because MP3 rounds differently where a read ends.
         """
         count = 0
         for piece in self._from_library(start, frames):
@@ -138,7 +138,7 @@ class SoundfileDecoder:
             )
 
     def _shortfall(self, frames: int) -> str | None:
-        """Why ``frames`` cannot be all, None where they can: the library failed, or the file holds more."""
+        """Why ``frames`` cannot be all: the library failed, or the file contains more. None where they can be."""
         holds = self._known.holds_s
         if self._failure:
             return f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})"
@@ -147,7 +147,7 @@ class SoundfileDecoder:
         return None
 
     def _read_on(self, start: int, frames: int, why: str) -> Iterator[NDArray[np.int16]]:
-        """What is behind frame ``start``, where libsndfile came to its end too early."""
+        """Read on behind frame ``start`` with PyAV, where libsndfile stopped too early."""
         from turnkeeper.audio.media_decoder import MediaDecoder, media_installed
 
         if self._known.fallback is None or not media_installed():
@@ -190,7 +190,7 @@ class SoundfileDecoder:
     _failure = ""
 
     def _open_part(self, part: int) -> Any:
-        """The file, or one of its parts, from its beginning."""
+        """Open the file, or one of its parts, at its beginning."""
         source: Any
         if self._known.parts:
             regions = [self._known.parts[part]] if not self._known.head else list(self._known.parts)
@@ -219,11 +219,11 @@ class SoundfileDecoder:
 
     @property
     def _opens_per_pass(self) -> int:
-        """How many times a reading opens the file: parts behind a ``head`` are one file together."""
+        """How many times one pass opens the file. Parts behind a ``head`` are one file together."""
         return 1 if self._known.head else max(1, len(self._known.parts))
 
     def _enter_part(self, part: int, start: int) -> int:
-        """Be in front of frame ``start`` of a part, or of its first one; the number of frames to drop."""
+        """Go to frame ``start`` of a part, or to its first one. Returns the number of frames to drop."""
         self._open.close()
         self._failure = ""
         self._open = self._open_part(part)  # MP3 does not come back to the same samples by seeking
@@ -237,7 +237,7 @@ class SoundfileDecoder:
         return 0
 
     def _fill_block(self, block: NDArray[Any]) -> int:
-        """Decode into ``block``; 0 at the end, or where the library cannot go on."""
+        """Decode into ``block``. Returns 0 at the end, and where the library cannot go on."""
         try:
             with self._warnings.caught():
                 return int(self._open.buffer_read_into(block, block.dtype.name))
@@ -249,7 +249,7 @@ class SoundfileDecoder:
 
 
 class _Nameless:
-    """A file object without the name that soundfile would take a format from."""
+    """A file object without the name from which soundfile would guess a format."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
@@ -283,7 +283,7 @@ def _soundfile() -> Any:
 
 
 def _of_channels(block: NDArray[Any], channels: int) -> NDArray[Any]:
-    """A later stream's samples in the number of channels of the first: one voice on all, or their mean on each."""
+    """The samples of a later stream in the number of channels of the first: one voice on all, or their mean on each."""
     import numpy as np
 
     if block.shape[1] == channels:
@@ -293,7 +293,7 @@ def _of_channels(block: NDArray[Any], channels: int) -> NDArray[Any]:
 
 
 def _from_float(block: NDArray[Any]) -> NDArray[np.int16]:
-    """Scaled to 16 bits and truncated toward zero, as audiowaveform does it; what is too loud is clipped."""
+    """Scale to 16 bits and truncate toward zero, as audiowaveform does. Samples beyond full scale are clipped."""
     import numpy as np
 
     scaled: NDArray[np.float32] = np.nan_to_num(np.clip(block, -1, 1)) * np.float32(32767)

@@ -1,9 +1,10 @@
-"""Does this audio belong to this transcript, and where exactly? A measurement with its evidence; it changes nothing.
+"""Decide whether this audio belongs to this transcript, and where exactly. Measures and gives evidence; changes
+nothing.
 
 The transcript says when each side begins to speak. The audio says when each channel rises out of quiet. A rough
-position comes from correlating the two (``correlation``), unannounced cuts from dynamic programming (``cuts``), and the
-figures from a robust line through the differences between the onsets heard and the starts written (``measurement``).
-All figures are relative to the speech recogniser's idea of where a word starts.
+position comes from correlating the two (``correlation``), unlisted cuts from dynamic programming (``turn_shifts``), and
+the figures from a robust line through the differences between the onsets heard and the starts written
+(``measurement``). All figures are relative to the speech recogniser's idea of where a word starts.
 """
 
 from __future__ import annotations
@@ -26,18 +27,20 @@ from turnkeeper.audio.turn_arrays import SIDES, Side, TurnArrays, turn_arrays
 __all__ = ["Cut", "Evidence", "Sync", "Verdict", "compare_loudness", "synchronise", "with_losses"]
 
 Verdict = Literal["verified", "corrected", "unverified", "mismatch"]
-"""As the metadata says; measured reliably and different; cannot tell; this audio is not this transcript."""
+"""``verified``: as the metadata says. ``corrected``: measured reliably and different. ``unverified``: cannot tell.
+``mismatch``: the audio of another conversation.
+"""
 
 TOLERANCE_MS = 60.0
-"""Shifts up to this count as "as the metadata says": where speech begins is itself only defined to about that."""
+"""Shifts up to this are "as the metadata says": where speech begins is itself only defined to about that."""
 
 _LEAST_TURNS, _LEAST_AUDIO_S = 8, 5.0
 _CUT_AT_MOST_S = 900.0
 _DRIFT_SHOWS_MS, _DRIFT_ERRORS = 25.0, 4.0
-_BIAS_MS = 5.0  # of an onset, by its definition and by noise; does not average out over turns
+_BIAS_MS = 5.0  # the bias of an onset by its definition and by noise, which does not average out over turns
 _MISMATCH_TURNS, _MISMATCH_SNR_DB = 16, 12.0
 
-# Hopeless, gate, sure. Set on calls of other seeds than those of the table in docs/sync.md.
+# For each measure: hopeless, gate, sure. Set on calls of other seeds than those of the table in docs/sync.md.
 _STEREO_RAMPS = {
     "turns_heard": (4.0, 8.0, 20.0),
     "score": (0.1, 0.35, 0.6),
@@ -67,7 +70,7 @@ _SILENT_SHARE, _SILENT_TURNS = 0.001, 3
 class Cut(msgspec.Struct, frozen=True):
     """Nominal audio milliseconds ``[start_ms, end_ms)`` that are missing in the audio.
 
-    The length is measured; the position is only known to lie in that silence of the transcript, and centred there.
+    The length is measured. The position is only known to lie in that silence of the transcript, and is centred in it.
     """
 
     start_ms: int
@@ -77,11 +80,11 @@ class Cut(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the verdict rests on. Shares and scores are 0..1 (a score may be negative), errors are standard errors.
 
-    ``score``: mean correlation of sides and channels; ``margin``: how much worse the channels fit exchanged, wherever
-    that fits best; ``rival``: the best score over 2 s away, without cuts; ``matched_share``: turns whose start is heard
-    within 0.25 s, among ``turns_heard`` that begin after silence inside the audio; ``own_channel_share``: speech heard
-    on the speaker's own channel while only that side speaks; ``residual_ms``: robust spread of the starts around the
-    line; ``snr_db``: of the noisier channel.
+    ``score``: mean correlation of sides and channels. ``margin``: how much worse the channels fit when exchanged,
+    wherever that fits best. ``rival``: the best score over 2 s away, without cuts. ``matched_share``: turns whose start
+    is heard within 0.25 s, among ``turns_heard`` that begin after silence inside the audio. ``own_channel_share``:
+    speech on the speaker's own channel while only that side speaks. ``residual_ms``: robust spread of the starts around
+    the line. ``snr_db``: of the noisier channel.
     """
 
     reason: str
@@ -99,11 +102,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``audio = nominal + offset + drift * nominal - cuts before``, nominal being what the metadata says.
+    """``audio = nominal + offset + drift * nominal - cuts before``, where nominal is what the metadata says.
 
     ``channels`` names the side on each channel, in channel order; empty where it cannot be told. The integers
-    ``offset_us`` and ``drift_ppb`` are the figures to apply; ``confidence`` is 0..1. ``incomplete`` says what is
-    missing in the recording, in words; the verdict is then ``unverified`` at best.
+    ``offset_us`` and ``drift_ppb`` are the figures to apply. ``confidence`` is 0..1. ``incomplete`` says in words what
+    is missing in the recording; the verdict is then ``unverified`` at best.
     """
 
     verdict: Verdict
@@ -120,9 +123,9 @@ class Sync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def with_losses(sync: Sync, losses: Sequence[str]) -> Sync:
-    """The same measurement of a recording in which sound is missing: never better than ``unverified``.
+    """The same measurement for a recording in which sound is missing: never better than ``unverified``.
 
-    The figures stay, because they hold for the part that is there; ``incomplete`` and the reason say what is missing.
+    The figures stay, because they hold for the part that is there. ``incomplete`` and the reason say what is missing.
     """
     if not losses:
         return sync
@@ -143,9 +146,9 @@ def synchronise(
 ) -> Sync:
     """Measure ``turns`` (start_ms, end_ms, side; nominal audio time) against the audio, read once in ``blocks``.
 
-    ``blocks`` are (channels, n) int16 as ``Audio.blocks`` gives them; ``expected`` is the side on each channel as the
-    platform has it (the external participant is on channel 0). Times before 0 and past the end are allowed: a
-    transcript may begin before its recording. Raises nothing of its own: what cannot be told is ``unverified``, with
+    ``blocks`` are (channels, n) int16 as ``Audio.blocks`` gives them. ``expected`` is the side on each channel
+    according to the platform (the external participant is on channel 0). Times before 0 and past the end are allowed: a
+    transcript may begin before its recording. Raises no error of its own: what cannot be told is ``unverified``, with
     the reason.
     """
     if channels not in {1, 2}:
@@ -156,7 +159,7 @@ def synchronise(
 def compare_loudness(
     heard: Loudness, turns: Sequence[tuple[int, int, Side]], *, expected: tuple[Side, ...] = SIDES
 ) -> Sync:
-    """``synchronise`` for audio of one or two channels that was heard already."""
+    """``synchronise`` for audio of one or two channels whose loudness is known already."""
     if heard.duration_s < _LEAST_AUDIO_S:
         return _not_measured(f"{heard.duration_s:.1f} s of audio are too short to compare")
     last_ms = (heard.duration_s + _CUT_AT_MOST_S) * 1000
@@ -203,7 +206,7 @@ def _judge(audio: Activity, said: TurnArrays, found: Measurement, expected: tupl
 
 
 def _to_tenths(thousandths: int) -> float:
-    """Rounded to one decimal for a reader; what rounds to nothing has no sign."""
+    """Thousandths rounded to one decimal for a reader. What rounds to zero has no sign."""
     return round(thousandths / 1000, 1) or 0.0
 
 
@@ -232,7 +235,9 @@ def _error_ms(found: Measurement) -> float:
 
 
 def _confidence_and_weakness(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
-    """Confidence (0.5 is the gate) and the weakest point, in words: each measure on a ramp from hopeless to sure."""
+    """The confidence (0.5 is the gate) and the weakest measure in words. Each measure is placed on a ramp from
+    hopeless to sure, and the lowest counts.
+    """
     values = msgspec.structs.asdict(evidence)
     values["lead"] = evidence.score - evidence.rival
     # Few turns match by chance more easily: 0.5 / sqrt(n) is the widest standard error of a share of n.
@@ -253,14 +258,14 @@ def _silent_channel(audio: Activity, said: TurnArrays) -> str:
 
 
 def _is_other_conversation(evidence: Evidence, *, mono: bool) -> bool:
-    """Whether enough was heard, clearly enough, to say that it is another conversation."""
+    """Whether enough was heard, clearly enough, to say that the audio is of another conversation."""
     if mono or evidence.turns_heard < _MISMATCH_TURNS or evidence.snr_db < _MISMATCH_SNR_DB:
         return False
     return evidence.score < 0.3 and evidence.margin < 0.2 and evidence.matched_share < 0.5
 
 
 def _differences_in_words(said: TurnArrays, found: Measurement, *, cuts: int, swapped: bool) -> list[str]:
-    """What the metadata does not say, in words; empty where it is right within the tolerance."""
+    """How the sound differs from the metadata; empty where the metadata is right within the tolerance."""
     line, told = found.line, []
     middle_ms = float(np.median(line.at(said.start, np.zeros(len(said), dtype=np.int64)))) * 1000
     if abs(middle_ms) - 2 * _error_ms(found) > TOLERANCE_MS:
@@ -278,7 +283,7 @@ def _differences_in_words(said: TurnArrays, found: Measurement, *, cuts: int, sw
 
 
 def _measured_cuts(said: TurnArrays, found: Measurement) -> tuple[Cut, ...]:
-    """A fall of the shift between two segments, centred in the transcript's silence there."""
+    """A fall of the shift between two segments is a cut, centred in the transcript's silence there."""
     cuts = []
     latest = np.maximum.accumulate(said.end)
     for one in range(1, len(found.line.levels)):

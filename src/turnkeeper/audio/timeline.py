@@ -1,4 +1,4 @@
-"""Milliseconds to samples, exactly. Pure integers; knows no file and no decoder."""
+"""Map milliseconds to samples exactly, in integers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _SECOND = 10**15  # one second in the unit of all arithmetic here: a microsecond
 
 
 def sample(ms: int, rate: int) -> int:
-    """The sample index of a millisecond at ``rate`` Hz: ``(ms * rate + 500) // 1000``, that is half-up, never a float.
+    """The sample index of a millisecond at ``rate`` Hz: ``(ms * rate + 500) // 1000``, that is half up, never a
+    float.
 
     Both boundaries of a turn are mapped from absolute milliseconds, so adjacent turns share their boundary sample.
     """
@@ -25,7 +26,7 @@ def sample(ms: int, rate: int) -> int:
 def span(start_ms: int, end_ms: int, rate: int, *, length: int | None = None) -> Span:
     """The samples ``[start, end)`` of a stretch of time, clamped to ``[0, length)`` with flags, never dropped.
 
-    ``length`` is the recording's sample count; None leaves the far edge open. Raises ``Misconfigured`` for a rate
+    ``length`` is the recording's number of samples; None leaves the far edge open. Raises ``Misconfigured`` for a rate
     below 1 Hz.
     """
     _check_rate(rate)
@@ -44,15 +45,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The exact map from a conversation's milliseconds to one recording's samples, and back.
+    """The exact map from a conversation's milliseconds to the samples of one recording, and back.
 
-    ``rate`` in Hz; ``frames`` is the recording's length in samples; ``start_ms`` the conversation time of its first
-    sample, as the platform says (may be negative). ``cuts`` are stretches ``[start_ms, end_ms)`` of conversation time
-    that were taken out of the audio (a secure pause); they are put in order and joined where they touch.
+    ``rate`` is in Hz. ``frames`` is the recording's length in samples. ``start_ms`` is the conversation time of its
+    first sample according to the platform, and may be negative. ``cuts`` are stretches ``[start_ms, end_ms)`` of
+    conversation time that were taken out of the audio (a secure pause); they are sorted, and joined where they touch.
 
-    The time since ``start_ms`` without the cuts before is *nominal* audio time. A measured correction is put on top:
-    ``audio = nominal + offset_us + nominal * drift_ppb / 1e9``, and the result is rounded once, half-up, to a sample.
-    Raises ``Misconfigured`` for a rate below 1 Hz, a drift that turns time back, or a cut that ends before it starts.
+    The time since ``start_ms`` without the cuts before it is *nominal* audio time. A measured correction is added:
+    ``audio = nominal + offset_us + nominal * drift_ppb / 1e9``. The result is rounded once, half up, to a sample.
+    Raises ``Misconfigured`` for a rate below 1 Hz, a drift that reverses time, or a cut that ends before it starts.
     """
 
     rate: int
@@ -69,16 +70,17 @@ class Timeline:
         object.__setattr__(self, "cuts", tuple(_joined_cuts(self.cuts, self.start_ms)))
 
     def nominal(self, ms: int) -> int:
-        """Nominal audio milliseconds of a moment: no correction. A moment inside a cut is where the cut is."""
+        """Nominal audio milliseconds of a moment, without correction. A moment inside a cut is where the cut is."""
         return ms - self.start_ms - sum(min(ms, end) - start for start, end in self.cuts if start < ms)
 
     def sample(self, ms: int) -> int:
         """The sample of a moment of the conversation, not clamped to the recording."""
+        # Half up without a float: floor(x / s + 1 / 2) is (2 * x + s) // (2 * s). Nothing is rounded before that.
         scaled = self.nominal(ms) * 1000 * (_PPB + self.drift_ppb) + self.offset_us * _PPB
         return (2 * scaled * self.rate + _SECOND) // (2 * _SECOND)
 
     def moment(self, sample: int) -> int:
-        """The conversation millisecond of a sample, half-up; where audio was cut out, the moment behind the cut.
+        """The conversation millisecond of a sample, half up. Where audio was cut out, the moment behind the cut.
 
         Within the recording and away from cuts ``moment(sample(ms)) == ms`` at every rate that is used for speech.
         """
@@ -93,7 +95,8 @@ class Timeline:
         """The samples of a turn: one span, or one for each side of a cut that it crosses; never none.
 
         Spans are clamped to the recording. ``clipped_start`` of the first and ``clipped_end`` of the last say that the
-        turn begins or ends where there is no audio (beyond an edge, inside a cut); ``outside`` that it has none at all.
+        turn begins or ends where there is no audio (beyond an edge, inside a cut). ``outside`` says that it has no
+        audio at all.
         """
         parts = list(self._uncut_parts(start_ms, end_ms))
         if not parts:
@@ -111,7 +114,7 @@ class Timeline:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The recording as stretches without a cut, in order; their samples tile ``[0, frames)``."""
+        """The recording as stretches without a cut, in order. Their samples cover ``[0, frames)`` without gaps."""
         start, end = self.moment(0), self.moment(self.frames)
         found = (
             Segment(begin, finish, min(max(self.sample(begin), 0), self.frames), min(self.sample(finish), self.frames))
@@ -124,7 +127,9 @@ class Timeline:
         return tuple(held)
 
     def _uncut_parts(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-        """The parts of a stretch that were not cut out. An empty stretch is one empty part, unless inside a cut."""
+        """The parts of a stretch that were not cut out. An empty stretch is one empty part, unless it is inside a
+        cut.
+        """
         at = start_ms
         for start, end in self.cuts:
             if end <= at:
@@ -155,7 +160,7 @@ def _check_rate(rate: int) -> None:
 
 
 def _joined_cuts(cuts: tuple[tuple[int, int], ...], first: int) -> Iterator[tuple[int, int]]:
-    """In order, without what lies before the recording, and one where they overlap or touch."""
+    """Cuts in order, without what lies before the recording, and merged where they overlap or touch."""
     held: tuple[int, int] | None = None
     for start, end in sorted(cuts):
         if end < start:

@@ -1,4 +1,4 @@
-"""How many bytes a WebM or MP4 file promises that are not there: whether it was cut off. Decodes nothing."""
+"""Find out whether a WebM or MP4 file was truncated: how many bytes it declares that are not there. Decodes nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MOST = 1 << 20
 
 
 def webm_missing_bytes(file: BinaryIO, at: int = 0) -> int:
-    """Bytes missing at the end of a Matroska file that begins at byte ``at`` (RFC 8794: identifiers and sizes).
+    """Bytes missing at the end of a Matroska file that begins at ``at`` (EBML, RFC 8794: identifiers and sizes).
 
-    A live recording has segments and clusters of unknown size, whose elements are walked through instead.
+    A live recording has segments and clusters of unknown size. The walk goes through their elements instead.
     """
     end = file.seek(0, 2)
     for _ in range(_MOST):
@@ -38,10 +38,12 @@ def webm_missing_bytes(file: BinaryIO, at: int = 0) -> int:
 
 
 def _ebml_number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
-    """A number of variable length, and the place behind it. An identifier keeps its mark; a size of all ones is
-    unknown."""
+    """A number of variable length, and the offset behind it. An identifier keeps its length marker. A size of all
+    ones is unknown.
+    """
     if at >= len(data) or not data[at]:
         return (None if marked else 0), at + 1
+    # The number of leading zero bits of the first byte gives the length in bytes.
     length = 9 - data[at].bit_length()
     value = int.from_bytes(data[at : at + length], "big")
     if marked:
@@ -51,19 +53,19 @@ def _ebml_number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int
 
 
 def mp4_missing_bytes(file: BinaryIO, at: int = 0) -> int:
-    """Bytes missing at the end of an MP4 file that begins at byte ``at`` (ISO/IEC 14496-12, section 4.2: boxes)."""
+    """Bytes missing at the end of an MP4 file that begins at ``at`` (ISO/IEC 14496-12, section 4.2: boxes)."""
     end = file.seek(0, 2)
     return next((start + size - end for _, start, size in _outer_boxes(file, at, end) if start + size > end), 0)
 
 
 def has_second_mp4(file: BinaryIO, at: int = 0) -> bool:
-    """Whether another MP4 file stands behind the one that begins at byte ``at``."""
+    """Whether another MP4 file follows the one that begins at ``at``."""
     names = [name for name, _, _ in _outer_boxes(file, at, file.seek(0, 2))]
     return b"ftyp" in names[1:] and names.count(b"moov") > 1
 
 
 def _outer_boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and size of the outer boxes; the walk ends at what is none."""
+    """Name, offset and size of the outer boxes. The walk ends at the first thing that is not a box."""
     for _ in range(_MOST):
         if at >= end:
             return

@@ -1,4 +1,4 @@
-"""Who says when, as arrays: the transcript's side of the comparison. Knows no audio."""
+"""Who says when, as arrays: the transcript's half of the comparison with the sound."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TurnArrays(msgspec.Struct, frozen=True):
         return len(self.start)
 
     def free(self, quiet_s: float) -> NDArray[np.bool_]:
-        """Turns before which their own side is silent for ``quiet_s``: only their start can be heard."""
+        """Turns before which their own side is silent for ``quiet_s`` seconds. Only the start of those can be heard."""
         free = np.ones(len(self), dtype=bool)
         for one in (0, 1):
             own = np.flatnonzero(self.side == one)
@@ -44,7 +44,9 @@ class TurnArrays(msgspec.Struct, frozen=True):
         return np.concatenate([[np.inf], self.start[1:] - latest[:-1]])
 
     def masks(self, first_s: float, frame_s: float, count: int, stretch: float) -> NDArray[np.float32]:
-        """(2, count): 1 where a side speaks. Frame 0 is at ``first_s``; times are multiplied by ``stretch``."""
+        """An array (2, count): 1 where a side speaks. Frame 0 is at ``first_s``; times are multiplied by
+        ``stretch``.
+        """
         masks = np.zeros((2, count + 1), dtype=np.float32)
         low = np.clip(np.rint((self.start * stretch - first_s) / frame_s), 0, count).astype(int)
         high = np.clip(np.rint((self.end * stretch - first_s) / frame_s), 0, count).astype(int)
@@ -54,7 +56,9 @@ class TurnArrays(msgspec.Struct, frozen=True):
 
 
 def turn_arrays(turns: Sequence[tuple[int, int, Side]]) -> TurnArrays:
-    """``turns`` as (start_ms, end_ms, side), in any order; those that end before they begin are left out."""
+    """Arrays from ``turns`` as (start_ms, end_ms, side), in any order. Turns that end before they begin are left
+    out.
+    """
     kept = sorted(turn for turn in turns if turn[1] > turn[0])
     start, end = (np.array([turn[place] for turn in kept], dtype=np.float64) / 1000 for place in (0, 1))
     return TurnArrays(start, end, np.array([SIDES.index(turn[2]) for turn in kept], dtype=np.int64))

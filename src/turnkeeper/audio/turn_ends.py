@@ -1,7 +1,8 @@
-"""Ends of turns and words by ear: the platform stamps most words 80 ms long, so only their starts can be trusted.
+"""Find the ends of turns and words in the sound. The platform stamps most words 80 ms long, so only starts can be
+trusted.
 
-A turn ends where its channel falls quiet for good before the same side speaks again. A word ends where its channel dips
-into quiet before the next word, else where the next word starts.
+A turn ends where its channel falls quiet for good before the same side speaks again. A word ends where its channel
+falls quiet before the next word, else where the next word starts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _LATEST_S = 1.5
 
 
 class TurnOnChannel(msgspec.Struct, frozen=True):
-    """A turn to repair: nominal audio milliseconds after offset and drift, and the speaker's channel."""
+    """A turn whose ends are wanted: nominal audio milliseconds after offset and drift, and the speaker's channel."""
 
     start_ms: int
     end_ms: int
@@ -33,8 +34,10 @@ class TurnOnChannel(msgspec.Struct, frozen=True):
 
 
 class RepairedTurn(msgspec.Struct, frozen=True):
-    """New ends in audio milliseconds. ``repaired`` is False where nothing was heard: the ends are then the given one,
-    and for words the next word's start.
+    """New ends in audio milliseconds.
+
+    ``repaired`` is False where nothing was heard. Then ``end_ms`` is the given end, and each word ends where the next
+    one starts.
     """
 
     end_ms: int
@@ -45,9 +48,9 @@ class RepairedTurn(msgspec.Struct, frozen=True):
 def repair_ends(
     blocks: Iterable[NDArray[np.int16]], rate: int, channels: int, turns: Sequence[TurnOnChannel]
 ) -> tuple[RepairedTurn, ...]:
-    """An end for every turn of ``turns``, and for each of its words, in their order.
+    """An end for every turn of ``turns`` and for each of its words, in their order.
 
-    An end lies after its turn's last word's start, and before the next turn on the same channel begins.
+    An end lies after the start of the turn's last word, and before the next turn on the same channel begins.
     """
     heard = activity(loudness(blocks, rate, channels))
     by_start = sorted(range(len(turns)), key=lambda place: turns[place].start_ms)
@@ -65,7 +68,7 @@ def _repair_turn(heard: Activity, turn: TurnOnChannel, limit_ms: int) -> Repaire
     latest = min(limit_ms, max(turn.end_ms, starts[-1]) + round(_LATEST_S * 1000))
     end = _end_of_speech(heard, turn.channel, starts[-1], latest)
     if end is not None and latest < limit_ms and end > latest - round(_BREAK_S * 1000):
-        end = None  # it never falls quiet: what leaks in from the other channel goes on
+        end = None  # it never falls quiet: crosstalk from the other channel goes on
     repaired = end is not None
     end_ms = max(end if end is not None else turn.end_ms, starts[-1] + 1)
     if not turn.word_starts_ms:
@@ -75,7 +78,7 @@ def _repair_turn(heard: Activity, turn: TurnOnChannel, limit_ms: int) -> Repaire
 
 
 def _word_end(heard: Activity, channel: int, start_ms: int, next_ms: int) -> int:
-    """The fall before the next word where there is one, at most 1.5 s after the start."""
+    """The fall before the next word where there is one, at most 1.5 s after the start of the word."""
     latest = min(next_ms, start_ms + round(_LONGEST_WORD_S * 1000))
     end = _end_of_speech(heard, channel, start_ms, next_ms, break_s=0.06)
     return max(start_ms, min(end if end is not None else latest, next_ms))
@@ -84,7 +87,9 @@ def _word_end(heard: Activity, channel: int, start_ms: int, next_ms: int) -> int
 def _end_of_speech(
     heard: Activity, channel: int, from_ms: int, until_ms: int, *, break_s: float = _BREAK_S
 ) -> int | None:
-    """Where the speech that is heard after ``from_ms`` ends: the first quiet of ``break_s``, or ``until_ms``."""
+    """The end of the speech that is heard after ``from_ms``: the first quiet of ``break_s`` seconds, or
+    ``until_ms``.
+    """
     hop, begin = heard.loudness.hop_s, heard.loudness.start_s
     first = max(0, round((from_ms / 1000 - begin) / hop))
     last = min(heard.mask.shape[1], round((until_ms / 1000 - begin) / hop))

@@ -1,6 +1,6 @@
-"""Stretches missing in the audio that nobody announced: the shift of every turn by dynamic programming.
+"""Find cuts that the platform does not list: the shift of every turn, by dynamic programming (Viterbi's algorithm).
 
-Each turn is tried at every shift on a grid; between turns the shift may move by one step freely (drift, jitter), or
+Each turn is tried at every shift on a grid. Between turns the shift may move by one step for free (drift, jitter), or
 fall at once (something was cut out) at a price, by no more than the transcript is silent there. It never jumps up.
 """
 
@@ -18,6 +18,7 @@ Values = NDArray[np.float64]
 
 _GRID_S = 0.02
 _REACH_S = 150.0
+# About what three turns gain by an onset in the right place: less would invent cuts, more would miss short ones.
 _PRICE = 5.0
 _LEAST_CUT_S = 1.0
 _SLACK_S = 0.4
@@ -28,10 +29,10 @@ _BLOCK = 256
 def turn_shifts(
     heard: Activity, said: TurnArrays, begins: tuple[Values, Values], channels: tuple[int, int], offset_s: float
 ) -> tuple[Values, NDArray[np.int64]]:
-    """Each turn's shift (audio minus nominal seconds) and the number of cuts before it.
+    """Each turn's shift (audio minus nominal seconds), and the number of cuts before it.
 
-    ``begins`` holds the onsets on the customer's and the agent's channel, ``offset_s`` the shift that fits
-    most turns.
+    ``begins`` holds the onsets on the customer's and on the agent's channel. ``offset_s`` is the shift that fits most
+    turns.
     """
     room = float(np.minimum(np.maximum(said.gaps()[1:], 0), _REACH_S).sum()) if len(said) > 1 else 0.0
     reach = min(_REACH_S, room + 2.0)
@@ -45,8 +46,8 @@ def turn_shifts(
 def _best_path(fits: _Fit, said: TurnArrays, grid: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best place on ``grid`` for each turn.
 
-    Where each step came from is kept for one block of turns at a time and worked out again on the way back, so that a
-    day of turns needs no more memory than ten minutes.
+    The origin of each step is held for one block of turns at a time, and computed again on the way back. So a day of
+    turns needs no more memory than ten minutes.
     """
     blocks = [(first, min(first + _BLOCK, len(said))) for first in range(1, len(said), _BLOCK)]
     before = [fits.score(said, 0, grid)]
@@ -68,7 +69,7 @@ def _best_path(fits: _Fit, said: TurnArrays, grid: NDArray[np.int64]) -> NDArray
 def _walk_block(
     fits: _Fit, said: TurnArrays, grid: NDArray[np.int64], value: Values, block: tuple[int, int]
 ) -> tuple[Values, NDArray[np.int32]]:
-    """From the values at the turn before ``block`` to those at its last turn, and where each came from."""
+    """From the values at the turn before ``block`` to those at its last turn, with the origin of each step."""
     first, last = block
     gaps = said.gaps()
     back = np.empty((last - first, len(grid)), dtype=np.int32)
@@ -79,7 +80,7 @@ def _walk_block(
 
 
 def _best_step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:
-    """The best way to each shift from the turn before, and where it came from."""
+    """The best way to each shift from the turn before, and its origin."""
     here = np.arange(len(value), dtype=np.int32)
     best, source = value.copy(), here.copy()
     for move in (-1, 1):
@@ -96,7 +97,10 @@ def _best_step(value: Values, gap_s: float) -> tuple[Values, NDArray[np.int32]]:
 
 
 def _highest_above(value: Values, low: int, high: int) -> tuple[Values, NDArray[np.int32]]:
-    """For each place, the highest value ``low`` to ``high`` places above it, and its place (by doubling windows)."""
+    """For each place, the highest value ``low`` to ``high`` places above it, and its place.
+
+    Windows are doubled, as in a sparse table for range maxima, so the cost is O(n log n) and not O(n * width).
+    """
     width = high - low + 1
     padded = np.concatenate([value, np.full(high + 1, -np.inf)])
     where = np.arange(len(padded), dtype=np.int32)
@@ -115,7 +119,9 @@ def _higher_place(value: Values, one: NDArray[np.int32], two: NDArray[np.int32])
 
 
 class _Fit:
-    """How well one turn fits at a shift: speech in it, quiet before it, the other side quiet, an onset at its start."""
+    """How well one turn fits at a shift: speech during it, quiet before it, the other side quiet, an onset at its
+    start.
+    """
 
     def __init__(
         self, heard: Activity, begins: tuple[Values, Values], channels: tuple[int, int], said: TurnArrays

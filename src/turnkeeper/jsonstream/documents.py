@@ -1,4 +1,4 @@
-"""Several documents in one body, one behind the other or in one array, as bodies of their own. Knows no vendor."""
+"""Split a body that holds several JSON documents, one behind another or in one array, into sources of their own."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _BLOCK = 1 << 18
 _OUTSIDE = re.compile(rb'["{}\[\]]')
 _INSIDE = re.compile(rb'["\\]')
 _NOTHING = b" \t\r\n,\0\x1a\xef\xbb\xbf"
-"""What may stand between two documents: white space, a comma of the array, padding, a byte order mark."""
+"""Bytes that may stand between two documents: white space, an array's comma, padding, a byte order mark."""
 
 
 class _UnnamedFile:
-    """A nameless file, closed with the last of its parts."""
+    """A temporary file without a name. It is closed when the last part that refers to it is gone."""
 
     def __init__(self) -> None:
         self.fd, name = tempfile.mkstemp(prefix="turnkeeper-")
@@ -42,22 +42,24 @@ class _UnnamedFile:
 
 
 class DocumentPart:
-    """A stretch of a nameless file as a source."""
+    """A byte range of an unnamed file, readable as a source."""
 
-    def __init__(self, scratch: _UnnamedFile, begin: int, end: int) -> None:
-        self._file, self._begin, self._end = scratch, begin, end
+    def __init__(self, file: _UnnamedFile, begin: int, end: int) -> None:
+        self._file, self._begin, self._end = file, begin, end
 
     @property
     def size(self) -> int:
+        """The length in bytes."""
         return self._end - self._begin
 
     def open(self) -> BinaryIO:
+        """A new reader, at the beginning of the part."""
         return io.BufferedReader(_PartReader(self._file, self._begin, self._end), _BLOCK)
 
 
 class _PartReader(io.RawIOBase):
-    def __init__(self, scratch: _UnnamedFile, begin: int, end: int) -> None:
-        self._file, self._at, self._end = scratch, begin, end
+    def __init__(self, file: _UnnamedFile, begin: int, end: int) -> None:
+        self._file, self._at, self._end = file, begin, end
 
     def readable(self) -> bool:
         return True
@@ -70,7 +72,7 @@ class _PartReader(io.RawIOBase):
 
 
 class _BoundaryScan:
-    """Where objects and arrays begin and end that stand ``level`` brackets deep. Constant memory, exact."""
+    """Find where objects and arrays begin and end that stand ``level`` brackets deep. Exact, with constant memory."""
 
     def __init__(self, level: int) -> None:
         self._level = level
@@ -79,8 +81,10 @@ class _BoundaryScan:
         self.odd = False
 
     def edges(self, data: bytes) -> Iterator[int]:
-        """The places in ``data`` where such a document begins (at its bracket) or ends (behind it), in turn. ``odd`` is
-        set where something else stands between them."""
+        """The offsets in ``data`` where such a document begins (at its bracket) or ends (behind it), alternating.
+
+        ``odd`` becomes True where something else stands between the documents.
+        """
         at, size = (1, len(data)) if self._escaped else (0, len(data))
         self._escaped = False
         while at < size:
@@ -108,40 +112,42 @@ class _BoundaryScan:
 
     @property
     def whole(self) -> bool:
+        """Whether every bracket and string is closed."""
         return self._depth == 0 and not self._in_string
 
 
 def split_documents(body: object, *, array: bool = False) -> tuple[DocumentPart, list[DocumentPart]] | None:
-    """The documents of a body (with ``array`` the elements of the array that it is): all of them one behind the other,
-    and each for itself. None where there is something else between them, or the last is cut off.
+    """The documents of a body, first all of them one behind another, then each one by itself.
 
-    ``body`` is a source. Constant memory: the documents go to a nameless file.
+    With ``array`` the body is one array and its elements are the documents. Returns None where something else stands
+    between them, or where the last one is truncated. ``body`` is a source. Memory is constant: the documents are copied
+    to an unnamed temporary file. Raises ``Unread`` for more than 10,000 documents.
     """
-    scratch, scan, spans = _UnnamedFile(), _BoundaryScan(1 if array else 0), list[tuple[int, int]]()
+    file, scan, spans = _UnnamedFile(), _BoundaryScan(1 if array else 0), list[tuple[int, int]]()
     begin = -1
     for data in _clean_pieces(body):
         done = 0
         for edge in scan.edges(data):
             if begin < 0:
-                begin, done = scratch.size, edge
+                begin, done = file.size, edge
                 continue
-            scratch.write(memoryview(data)[done:edge])
-            spans.append((begin, scratch.size))
-            scratch.write(b"\n")
+            file.write(memoryview(data)[done:edge])
+            spans.append((begin, file.size))
+            file.write(b"\n")
             begin, done = -1, edge
             if len(spans) > MAX_DOCUMENTS:
                 hint = "Split the body into files."
                 raise Unread(f"more than {MAX_DOCUMENTS:,} documents in one body", hint=hint)
         if begin >= 0:
-            scratch.write(memoryview(data)[done:])
+            file.write(memoryview(data)[done:])
     if scan.odd or not scan.whole or not spans:
         return None
-    return DocumentPart(scratch, 0, scratch.size), [DocumentPart(scratch, start, end) for start, end in spans]
+    return DocumentPart(file, 0, file.size), [DocumentPart(file, start, end) for start, end in spans]
 
 
 def _clean_pieces(body: object) -> Iterator[bytes]:
-    intake = TextReader(strict=False)
+    text = TextReader(strict=False)
     with body.open() as reader:  # type: ignore[attr-defined]
         while data := reader.read(_BLOCK):
-            yield from intake.pieces(data)
-    yield intake.finish()
+            yield from text.pieces(data)
+    yield text.finish()

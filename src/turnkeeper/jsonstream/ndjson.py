@@ -1,23 +1,22 @@
-"""Several JSON documents in one body: one a line, or simply one behind the other. Constant memory. Knows no vendor."""
+"""Read a body of several JSON documents: one per line (NDJSON), or simply one behind another. Memory is constant."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
-from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.errors import Unread
 from turnkeeper.jsonstream.decoders import decoder_for
+from turnkeeper.jsonstream.errors import byte_offset, not_json, not_utf8, too_deep, too_large, truncated
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.outline import byte_offset, truncated
 from turnkeeper.jsonstream.salvage import salvage_struct
-from turnkeeper.jsonstream.scan import closing_quote, too_deep
-from turnkeeper.jsonstream.stream import CHUNK, Batch
-from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
+from turnkeeper.jsonstream.scan import closing_quote
+from turnkeeper.jsonstream.stream import Batch
+from turnkeeper.jsonstream.text_reader import TextReader
 
-__all__ = ["DocumentStream", "record_batches"]
+__all__ = ["DocumentStream"]
 
 _BETWEEN = b" \t\r\n\0\x1a"
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\]]')
@@ -25,14 +24,17 @@ _SOLID = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
 class DocumentStream:
-    """A push parser of objects one behind the other. ``feed`` gives a batch per document; path and parents are empty,
-    ``first`` counts the documents. Raises ``Unread`` and ``TooLarge`` with the offset in the body."""
+    """A push parser of documents that follow one another.
+
+    ``feed`` gives one batch per document. Its path and parents are empty; ``first`` counts the documents. Raises
+    ``Unread`` and ``TooLarge`` with the offset in the body.
+    """
 
     def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True, salvage: bool = False) -> None:
         self._decoder = decoder_for(kind)
         self._kind, self._salvage = kind, salvage
         self._limits = limits or Limits()
-        self._intake = TextReader(strict=strict)
+        self._reader = TextReader(strict=strict)
         self._text = bytearray()
         self._origin = 0
         self._at = self._depth = 0
@@ -41,27 +43,30 @@ class DocumentStream:
 
     @property
     def repaired(self) -> int:
-        return self._intake.repaired
+        """How many lone surrogates became U+FFFD so far."""
+        return self._reader.repaired
 
     @property
     def size(self) -> int:
-        """Bytes of the decoded body so far."""
-        return self._intake.offset
+        """Bytes of the decompressed body so far."""
+        return self._reader.offset
 
     def feed(self, data: bytes) -> list[Batch]:
         """The documents that end in ``data``."""
-        return self._documents_in(self._intake.feed(data))
+        return self._documents_in(self._reader.feed(data))
+
+    batches = feed
 
     def finish(self) -> list[Batch]:
-        """The end. Raises ``Unread`` where the last document is not whole."""
-        found = self._documents_in(self._intake.finish())
+        """End the body. Raises ``Unread`` where the last document is truncated."""
+        found = self._documents_in(self._reader.finish())
         if self._depth or self._in_string or _SOLID.search(self._text):
-            raise truncated(self._intake.offset)
+            raise truncated(self._reader.offset)
         return found
 
     def _documents_in(self, data: bytes) -> list[Batch]:
         if not self._text:
-            self._origin = self._intake.offset - len(data)
+            self._origin = self._reader.offset - len(data)
         self._text += data
         found = []
         begin = 0
@@ -72,11 +77,7 @@ class DocumentStream:
         self._at -= begin
         self._origin += begin
         if len(self._text) > self._limits.element:
-            raise TooLarge(
-                f"one document is larger than {self._limits.element} bytes, from byte {self._origin}",
-                offset=self._origin,
-                hint="Raise Limits.element if this document is genuine.",
-            )
+            raise too_large("document", self._origin, self._limits.element)
         return found
 
     def _document_batch(self, begin: int, end: int) -> Batch:
@@ -90,8 +91,7 @@ class DocumentStream:
             said = str(cause).replace("`", "").replace("Expected", "expected")
             raise Unread(f"document {self._count}: {said}, at byte {offset}", offset=offset) from None
         except msgspec.DecodeError as cause:
-            bad = offset + (byte_offset(cause) or 0)
-            raise Unread(f"not JSON at byte {bad}", offset=bad, hint="The body is damaged.") from None
+            raise not_json(offset + (byte_offset(cause) or 0)) from None
         except UnicodeDecodeError:
             raise not_utf8(self._text[begin:end], self._origin + begin) from None
         self._count += 1
@@ -106,7 +106,7 @@ class DocumentStream:
             return salvage_struct(msgspec.json.decode(text), self._kind, [])
 
     def _next_end(self) -> int:
-        """Where the document in progress ends, -1 while that is not here."""
+        """The offset behind the current document; -1 while its end is not in the buffer."""
         text = self._text
         while self._at < len(text):
             if self._in_string:
@@ -134,10 +134,3 @@ class DocumentStream:
             self._depth -= 1
             return self._depth <= 0
         return False
-
-
-def record_batches(records: DocumentStream, source: BinaryIO) -> Iterator[Batch]:
-    """Read a body to its end through ``records``."""
-    while data := source.read(CHUNK):
-        yield from records.feed(data)
-    yield from records.finish()

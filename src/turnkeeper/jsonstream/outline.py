@@ -1,7 +1,7 @@
-"""Everything of a JSON document but the streamed arrays: kept as text, walked once, decoded at the end.
+"""Everything of a JSON document outside the streamed arrays: kept as text, walked once, decoded at the end.
 
-Knows key paths and brackets; grammar is left to the decoder at the end. A path is a tuple of keys, ``"[]"`` standing
-for "each element of an array"; ``()`` is the document itself.
+Only keys and brackets are followed here; the grammar is checked by the decoder at the end. A path is a tuple of keys.
+``"[]"`` stands for "each element of an array", and ``()`` is the document itself.
 """
 
 from __future__ import annotations
@@ -13,30 +13,24 @@ from dataclasses import dataclass, field
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.jsonstream.errors import Trailing, byte_offset, not_json, not_utf8, too_deep, truncated
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.scan import closing_quote, too_deep
-from turnkeeper.jsonstream.text_reader import not_utf8
-from turnkeeper.known_secrets import hidden
+from turnkeeper.jsonstream.scan import closing_quote
 
-__all__ = ["Outline", "Path", "Trailing", "byte_offset", "escaped", "truncated"]
+__all__ = ["Outline", "Path"]
 
 Path = tuple[str, ...]
 
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\],]')
-_BYTE = re.compile(r"\(byte (\d+)\)$")
 _SOLID = re.compile(rb"[^ \t\r\n]")
-# What may stand behind a document: white space, and the padding and end-of-file marks that some writers leave.
+# Bytes that may follow a document: white space, and the padding and end-of-file marks that some writers leave.
 _PADDING = b" \t\r\n\0\x1a"
 _BEHIND = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
-class Trailing(Unread):
-    """More text after the document's end; perhaps a second document."""
-
-
 @dataclass
 class _Frame:
-    """One open bracket. ``key`` is the span of the current member's key in the text."""
+    """One open bracket. ``key`` is the span in the text of the current member's key."""
 
     is_array: bool
     key: tuple[int, int] = (0, 0)
@@ -46,10 +40,11 @@ class _Frame:
 
 
 class Outline:
-    """Takes text until a target array opens; then ``opened`` is its path, and ``take`` hands over what follows.
+    """Takes text until a target array opens. Then ``opened`` is the path of that array, and ``take`` hands over the
+    text behind its bracket.
 
-    ``close`` is called when the array has ended. Raises ``Unread`` (brackets that do not match, a target array given
-    twice), ``Trailing`` and ``TooLarge``, each with the offset in the body.
+    Call ``close`` when the array has ended. Raises ``Unread`` for brackets that do not match and for a target array
+    that is given twice, ``Trailing`` and ``TooLarge``, each with the offset in the body.
     """
 
     def __init__(self, targets: Collection[Path], limits: Limits) -> None:
@@ -63,38 +58,41 @@ class Outline:
         self._in_string = False
         self._string = 0
         self._ended = False
+        # (offset in the text, how much further that is in the body): arrays are cut out of the text.
         self._moved: list[tuple[int, int]] = [(0, 0)]
         self.opened: Path | None = None
 
     @property
     def depth(self) -> int:
-        """Brackets open now."""
+        """The number of open brackets."""
         return len(self._frames)
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """The indices of the arrays open now, outermost first."""
+        """The indices of the open arrays, outermost first."""
         return tuple(frame.index for frame in self._frames if frame.is_array)
 
     def start_at(self, offset: int) -> None:
-        """Where in the body the text begins (behind a BOM)."""
+        """Set the offset in the body at which the text begins (behind a BOM)."""
         self._moved = [(0, offset)]
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Walk on; stops early when a target array opened (see ``opened``)."""
+        """Walk on. Stops early when a target array has opened (see ``opened``)."""
         self._text += data
         self._walk_tokens()
         if self.opened is None:
             self._check_size()
 
     def take(self) -> bytearray:
-        """What stands behind the ``[`` that just opened, taken out of the text."""
+        """Remove the text behind the ``[`` that just opened, and return it."""
         rest = self._text[self._at :]
         del self._text[self._at :]
         return rest
 
     def close(self, excised: int, rest: bytes | bytearray) -> None:
-        """The open target array ended after ``excised`` bytes; go on with ``rest``, which begins behind its ``]``."""
+        """End the open target array, which was ``excised`` bytes long. Go on with ``rest``, which begins behind its
+        ``]``.
+        """
         self._check_size()
         self._text += b"]"
         self._moved.append((self._at, self._moved[-1][1] + excised))
@@ -104,7 +102,7 @@ class Outline:
         self.feed(rest)
 
     def finish(self, end: int) -> object:
-        """The decoded document, target arrays empty. ``end`` is the body's length. Raises ``Unread``."""
+        """The decoded document, with its target arrays empty. ``end`` is the length of the body. Raises ``Unread``."""
         if self._frames or self._in_string or not _SOLID.search(self._text):
             raise truncated(end)
         try:
@@ -115,8 +113,7 @@ class Outline:
             place = byte_offset(cause)
             if place is None:
                 raise truncated(end) from None
-            offset = self._body_offset(place)
-            raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+            raise not_json(self._body_offset(place)) from None
         except UnicodeDecodeError:
             raise self._not_utf8() from None
 
@@ -186,10 +183,11 @@ class Outline:
         path = self._current_path()
         if path not in self._steps:
             return
+        # Decoders keep the last of two equal keys. For an array of turns that would lose turns in silence.
         if path[-1] in frame.seen:
             offset = self._body_offset(start)
             raise Unread(
-                f"the key {escaped(path[-1])} is given twice, the second time at byte {offset}",
+                f"the key {path[-1]} is given twice, the second time at byte {offset}",
                 offset=offset,
                 field=".".join(path),
                 hint="Two arrays of turns under one name cannot both be right.",
@@ -232,19 +230,3 @@ class Outline:
             return msgspec.json.decode(raw, type=str) if raw else ""
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
-
-
-def truncated(end: int) -> Unread:
-    """The refusal of a text that stops before its end."""
-    return Unread(f"ends in the middle, after byte {end}", offset=end, hint="Download the body again.")
-
-
-def byte_offset(cause: msgspec.DecodeError) -> int | None:
-    """The byte that the decoder complains of; None where the text ended too early."""
-    match = _BYTE.search(str(cause))
-    return int(match[1]) if match else None
-
-
-def escaped(key: str) -> str:
-    """A document's key as it may stand in a message: at most 64 characters, nothing secret or that a terminal obeys."""
-    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")

@@ -1,6 +1,6 @@
-"""One element or document as a type although some of its fields are of another one: those cost only themselves.
+"""Decode an element although some of its fields have the wrong type: only those fields are lost.
 
-Knows no vendor. What could not be used is listed with its place, so that a reader can mark what it damaged.
+Every value that could not be used is listed with its path, so that a reader can mark what it affects.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ T = TypeVar("T")
 
 
 class Flaw(NamedTuple):
-    """A value that is not what its field takes: the field's path within the element (empty for the element itself)."""
+    """A value of the wrong type. ``field`` is its path within the element, empty for the element itself; ``said`` is
+    the decoder's message.
+    """
 
     field: str
     said: str
 
 
 def salvage_struct(value: object, kind: type[T], flaws: list[Flaw], path: str = "") -> T:
-    """``value`` as the Struct ``kind``, every field that cannot be read at its default and listed in ``flaws``.
+    """``value`` as the Struct ``kind``. A field that cannot be read has its default and is listed in ``flaws``.
 
     Every field of ``kind`` must have a default.
     """
@@ -45,7 +47,7 @@ def salvage_struct(value: object, kind: type[T], flaws: list[Flaw], path: str = 
 
 
 def _field_value(value: object, kind: Any, flaws: list[Flaw], path: str) -> Any:
-    """The value of one field, UNSET where there is nothing to be had of it."""
+    """The value of one field; UNSET where nothing of it can be used."""
     try:
         return convert(value, kind)
     except msgspec.ValidationError as cause:
@@ -78,7 +80,7 @@ def _list_items(values: list[Any], kind: Any, flaws: list[Flaw], path: str) -> A
 
 
 def _number_in_string(value: object) -> float | None:
-    """A number that was written as a string."""
+    """A finite number that was written as a string."""
     if not isinstance(value, str):
         return None
     try:

@@ -13,18 +13,20 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import UnknownShape, Unread
+from turnkeeper.jsonstream.errors import Trailing
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.ndjson import DocumentStream, record_batches
-from turnkeeper.jsonstream.outline import Path, Trailing, escaped
+from turnkeeper.jsonstream.ndjson import DocumentStream
+from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.scan import element_offset
 from turnkeeper.jsonstream.stream import CHUNK, Batch, Stream, element_name, stream_batches
 from turnkeeper.jsonstream.text_reader import TextReader
+from turnkeeper.known_secrets import hidden
 from turnkeeper.model import Turn
 from turnkeeper.payloads.dialect import Context, DocumentFacts, Mode, Shape, Survey, WrongTurn, wanted
 from turnkeeper.payloads.turn_batch import TurnBatch
 from turnkeeper.spool import Source
 
-__all__ = ["HELD", "Document", "link_in", "open_document", "unknown_shape"]
+__all__ = ["HELD", "Document", "link_in", "open_document", "printable_key", "unknown_shape"]
 
 HELD = 1 << 20
 """Bodies smaller than this are parsed once and kept."""
@@ -91,7 +93,7 @@ class Document(msgspec.Struct):
     def _streamed(self) -> Iterator[Batch]:
         with self.source.open() as reader:
             if self.survey.records:
-                yield from record_batches(self._records(), reader)
+                yield from stream_batches(self._records(), reader)
             else:
                 yield from stream_batches(
                     Stream(self._types(), self.limits, strict=False, salvage=not self.mode.exact), reader
@@ -214,7 +216,7 @@ def _survey_records(
     held: list[Batch] | None = [] if keep else None
     try:
         with source.open() as reader:
-            for batch in record_batches(records, reader):
+            for batch in stream_batches(records, reader):
                 shapes[at].survey(surveys[at], batch)
                 held = _keep(held, batch, records.size)
     except Unread:
@@ -250,7 +252,7 @@ def link_in(skeleton: object) -> str | None:
         one = waiting.pop()
         for key, value in one.items() if isinstance(one, dict) else ():
             if isinstance(value, str) and value and _LINK.fullmatch(key):
-                return escaped(key)
+                return printable_key(key)
         waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
     return None
 
@@ -266,7 +268,7 @@ def unknown_shape(skeleton: object) -> UnknownShape:
             f"the body lies behind {link}", field=link, hint="Fetch that address and read what it gives."
         )
     if isinstance(skeleton, dict):
-        keys = ", ".join(escaped(key) for key in list(skeleton)[:20]) or "none"
+        keys = ", ".join(printable_key(key) for key in list(skeleton)[:20]) or "none"
         more = f" and {len(skeleton) - 20} more" if len(skeleton) > 20 else ""
         found = f"its keys are {keys}{more}"
     else:
@@ -275,3 +277,8 @@ def unknown_shape(skeleton: object) -> UnknownShape:
         f"no known shape of a transcript: {found}",
         hint="Send `turnkeeper doctor --shape FILE` (it shows no content) to the project, or give a shape of your own.",
     )
+
+
+def printable_key(key: str) -> str:
+    """A key of a document as it may stand in a message: at most 64 characters, no secrets, no control characters."""
+    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")

@@ -18,7 +18,7 @@ from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.native import ColumnReader
 from turnkeeper.jsonstream.scan import nesting_within
 from turnkeeper.jsonstream.stream import Batch
-from turnkeeper.jsonstream.text_reader import may_have_lone_surrogates
+from turnkeeper.jsonstream.surrogates import may_have_lone_surrogates
 from turnkeeper.payloads.dialect import DocumentFacts, Mode, Shape, Survey
 from turnkeeper.payloads.document import HELD, Document
 from turnkeeper.spool import Source

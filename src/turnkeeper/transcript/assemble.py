@@ -1,4 +1,4 @@
-"""The bodies of one conversation into one transcript: time zero chosen, speakers resolved, legs merged."""
+"""Combine the bodies of one conversation into one transcript: choose time zero, resolve speakers, merge legs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import msgspec
 
 from turnkeeper.errors import NotReady, TurnkeeperError, UnknownShape, Unread, WrongConversation
 from turnkeeper.jsonstream.documents import split_documents
+from turnkeeper.jsonstream.errors import Trailing
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.outline import Trailing
 from turnkeeper.jsonstream.text_reader import TextReader
 from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
 from turnkeeper.payloads.details import Details
@@ -40,8 +40,10 @@ _LIMITS, _MODE = Limits(), Mode()
 
 
 class Body(msgspec.Struct, frozen=True):
-    """One body and the communication it was fetched for. ``metadata`` marks a media envelope: its participants and
-    status count, its turns do not."""
+    """One body, and the communication that it was fetched for.
+
+    ``metadata`` marks the envelope of the media API: its participants and status count, its turns do not.
+    """
 
     source: Source
     communication: str | None = None
@@ -50,9 +52,9 @@ class Body(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False)
 class Assembly:
-    """A transcript whose header is known and whose turns can be read as often as needed, each time afresh.
+    """A transcript whose header is known, and whose turns can be read as often as needed. Each reading starts again.
 
-    ``repaired_surrogates`` counts the lone surrogates read as U+FFFD in all bodies.
+    ``repaired_surrogates`` counts the lone surrogates of all bodies that were read as U+FFFD.
     """
 
     conversation: str
@@ -63,26 +65,30 @@ class Assembly:
 
     @cached_property
     def header(self) -> TranscriptHeader:
-        """Everything but the turns; whoever only reads turns of many small bodies never asks."""
+        """Everything but the turns. Built when it is first used: a caller that only reads turns of many small bodies
+        never needs it.
+        """
         return self._header_maker()
 
     @property
     def is_empty(self) -> bool:
-        """Whether the bodies hold nothing that turns are made of."""
+        """Whether the bodies contain nothing that turns are made of."""
         return not sum([document.survey.count for document in self._documents])
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What of the bodies is not among the turns, one sentence each."""
+        """The parts of the bodies that are not among the turns, one sentence each."""
         return tuple([said for document in self._documents for said in document.facts.left_out])
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the bodies could not be right, one sentence each."""
+        """The values in the bodies that cannot be right, one sentence each."""
         return tuple([said for document in self._documents for said in document.facts.notes])
 
     def unfinished(self) -> NotReady | None:
-        """That the platform still makes the transcript, of which the bodies hold some turns; None where it does not."""
+        """``NotReady`` where the platform is still making the transcript although some turns are there; None
+        otherwise.
+        """
         status = self._open_status
         if status not in PENDING or self.is_empty:
             return None
@@ -94,8 +100,11 @@ class Assembly:
         return next((one.facts.status.lower() for one in self._documents if one.facts.status != "completed"), "")
 
     def unready(self) -> TurnkeeperError | None:
-        """Why bodies without turns are not the transcript: ``NotReady``, or ``Unread`` where they only name where it
-        lies. None for a transcript that is complete and empty: a call in which nobody spoke."""
+        """The reason why bodies without turns are not the transcript.
+
+        ``NotReady`` while the platform makes it, ``Unread`` where the bodies only link to it or hold no array of turns.
+        None for a transcript that is complete and empty: a call in which nobody spoke.
+        """
         status = self._open_status
         if status in PENDING:
             return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
@@ -109,26 +118,29 @@ class Assembly:
         return Unread(said, operation="read transcript", key=self.conversation, hint=hint)
 
     def absence(self) -> TurnkeeperError:
-        """Why there are no turns, as an error for whoever needs some."""
+        """The error for a caller that needs turns where there are none."""
         hint = "A call in which nobody spoke looks like this."
         said = "holds no turns: its array of turns is empty"
         empty = Unread(said, operation="read transcript", key=self.conversation, hint=hint)
         return self.unready() or empty
 
     def turns(self) -> Iterator[Turn]:
-        """All turns in one timeline, times in ms from the time base. Raises ``Unread`` with offset and field when a
-        turn cannot be right: what came before it has been given by then."""
+        """All turns in one timeline, times in ms from the time base.
+
+        Raises ``Unread`` with offset and field at a turn that cannot be right. The turns before it have been given by
+        then.
+        """
         return chain.from_iterable(self.batches())
 
     def batches(self) -> Iterator[list[Turn]]:
-        """``turns`` in lists, which is faster where every turn is looked at."""
+        """Like ``turns``, in lists. This is faster where every turn is needed."""
         try:
             yield from self._merged_batches()
         except Unread as cause:
             raise _with_place(cause, self.conversation) from cause.__cause__
 
     def unsorted(self) -> Iterator[list[Turn]]:
-        """The turns as they stand in the bodies, one body behind the other."""
+        """The turns in the order of the bodies, one body after another."""
         try:
             for document, context in zip(self._documents, self.contexts, strict=True):
                 yield from document.turns(context)
@@ -136,7 +148,7 @@ class Assembly:
             raise _with_place(cause, self.conversation) from cause.__cause__
 
     def columns(self) -> Iterator[TurnBatch]:
-        """``unsorted``, by columns."""
+        """Like ``unsorted``, by columns."""
         try:
             for document, context in zip(self._documents, self.contexts, strict=True):
                 yield from document.columns(context)
@@ -165,12 +177,12 @@ def assemble(
 ) -> Assembly:
     """Read the bodies of one conversation.
 
-    ``conversation`` is the id asked for; None takes it from the bodies, else "unknown". ``details`` gives time zero and
-    more participants, ``names`` maps ids of users and queues to names. ``shapes`` are tried in their order,
-    ``mode`` says how closely to look.
+    ``conversation`` is the requested id. With None it is taken from the bodies, or is "unknown". ``details`` gives time
+    zero and more participants. ``names`` maps ids of users and queues to names. ``shapes`` are tried in order. ``mode``
+    says how closely to check.
 
-    Raises ``Unread`` (also when a body is cut off, or a turn cannot be right), ``UnknownShape``, ``WrongConversation``,
-    ``TooLarge``. A wrong turn may show only when ``Assembly.turns`` reaches it.
+    Raises ``Unread`` (also for a truncated body and for a turn that cannot be right), ``UnknownShape``,
+    ``WrongConversation`` and ``TooLarge``. A wrong turn may only be noticed when ``Assembly.turns`` reaches it.
     """
     asked = conversation or (details.conversation if details else None)
     limits, mode = limits or _LIMITS, mode or _MODE
@@ -222,7 +234,7 @@ def _make_assembly(
 def _open_documents(
     source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode
 ) -> list[Document]:
-    """The document of a body, or all of them where several stand in it, one behind the other or in one array."""
+    """The document of a body, or all documents where several stand in it, one behind another or in one array."""
     try:
         return [_open_document(source, shapes, limits, asked, mode)]
     except (Trailing, UnknownShape) as cause:
@@ -309,7 +321,9 @@ def _make_header(
 
 
 def _time_base(facts: Sequence[DocumentFacts], details: Details | None) -> TimeBase:
-    """Time zero: analytics conversationStart, else the file's, else the earliest startTime, else the first phrase."""
+    """Time zero: conversationStart of the analytics document, else the file's own, else the earliest startTime, else
+    the first phrase.
+    """
     offset_times = next(iter([one.offset_times for one in facts if one.offset_times is not None]), None)
     if facts and all(one.relative for one in facts):
         return TimeBase("relative", None, offset_times=None)
@@ -328,8 +342,10 @@ def _time_base(facts: Sequence[DocumentFacts], details: Details | None) -> TimeB
 
 
 def _is_near(start: int, first: int | None) -> bool:
-    """Whether turns that begin at ``first`` can belong to a conversation that begins at ``start``: a start that is
-    years away from them is damaged, and would cost every turn its times."""
+    """Whether turns that begin at ``first`` can belong to a conversation that begins at ``start``.
+
+    A start that is years away from the turns is damaged. Using it would cost every turn its times.
+    """
     return first is None or abs(first - start) <= LONGEST
 
 
@@ -338,7 +354,7 @@ def _media_type(details: Details | None) -> str | None:
 
 
 def _list_communications(turning: Sequence[tuple[Body, Document]], base: TimeBase) -> tuple[Communication, ...]:
-    """The legs that the bodies are about; one that its body leaves unnamed bears the id it was fetched by."""
+    """The legs that the bodies are about. A leg without an id gets the id that its body was fetched by."""
     named = [
         (leg.id or body.communication, leg)
         for body, document in turning
@@ -358,7 +374,9 @@ def _list_communications(turning: Sequence[tuple[Body, Document]], base: TimeBas
 
 
 def _sorted_people(people: Sequence[Participant]) -> tuple[Participant, ...]:
-    """In order of arrival where known, else as given: the same inputs give the same document."""
+    """Participants in order of arrival where that is known, else as given. The same inputs always give the same
+    document.
+    """
     if any(person.start_ms is None for person in people):
         return tuple(people)
     return tuple(sorted(people, key=lambda person: (person.start_ms or 0, person.id)))

@@ -1,4 +1,4 @@
-"""Turns into documents: the view that is archived, a selection of it, the summary. Bytes depend on the input alone."""
+"""Write turns as documents: the archived view, a selection of it, the summary. The bytes depend on the input alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ SUMMARY_FORMAT = "turnkeeper.summary/1"
 
 
 class _TurnDocument(msgspec.Struct, omit_defaults=True, gc=False):
-    """A turn as the document has it: this order, absent values left out. Built by position, which is twice as fast."""
+    """A turn in the order of the document's fields, without absent values. Built by position, which is twice as fast
+    as by name.
+    """
 
     start_time: float | None = None
     end_time: float | None = None
@@ -42,9 +44,10 @@ class _TurnDocument(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 def write_transcript(assembly: Assembly, out: BinaryIO) -> Summary:
-    """Write the view document ``turnkeeper.transcript/1`` and return its summary, in one pass and constant memory.
+    """Write the view document ``turnkeeper.transcript/1`` in one pass and constant memory, and return its summary.
 
-    UTF-8, one line, a newline at the end. Raises what ``Assembly.turns`` raises; what was written is then void.
+    The output is UTF-8 on one line, with a newline at its end. Raises what ``Assembly.turns`` raises; the bytes written
+    so far are then void.
     """
     tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
     _write_document(assembly.header, assembly.batches(), tally, out, {})
@@ -52,7 +55,9 @@ def write_transcript(assembly: Assembly, out: BinaryIO) -> Summary:
 
 
 def write_selection(assembly: Assembly, selection: Selection, out: BinaryIO) -> int:
-    """Write the turns that ``selection`` matches, the same document with ``selection`` in it; returns how many."""
+    """Write the turns that ``selection`` matches in the same format, with ``selection`` added. Returns how many
+    there are.
+    """
     tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
     chosen = turn_batches(selection.apply(assembly.turns(), assembly.header.conversation))
     _write_document(assembly.header, chosen, tally, out, {"selection": selection.slug})
@@ -60,7 +65,7 @@ def write_selection(assembly: Assembly, selection: Selection, out: BinaryIO) -> 
 
 
 def summary_document(summary: Summary) -> bytes:
-    """The stored summary: no clock and no place in it, so the same turns give the same bytes."""
+    """The stored summary. It contains neither clock nor location, so the same turns give the same bytes."""
     facts = msgspec.to_builtins(summary)
     if not summary.defects:
         # Absent where there are none: summaries of older versions and of whole transcripts keep their bytes.

@@ -1,7 +1,8 @@
-"""Turns as labels on a time line: WebVTT, SubRip, Audacity, RTTM, Praat TextGrid. Text from a call is never trusted.
+"""Write turns as labels on a time line: WebVTT, SubRip, Audacity, RTTM, Praat TextGrid. Text from a call is not
+trusted.
 
-What these formats cannot say is bent as little as possible and never dropped: a turn that lasts no time gets one
-millisecond, one that begins before zero begins at zero (TextGrid keeps it). Turns without times are counted in
+A turn that a format cannot express is changed as little as possible and never dropped. A turn without length gets one
+millisecond. A turn that begins before zero begins at zero, except in TextGrid. Turns without times are counted in
 ``left_out``.
 """
 
@@ -24,7 +25,7 @@ _MARKS: Final = re.compile(r"[<{\\]|-->")
 
 
 class _Labels(ABC):
-    """What all of them share: who speaks, when, and that a file is about one conversation."""
+    """The common part of all label formats: speaker names, times, and that a file is about one conversation."""
 
     several_conversations = False
 
@@ -47,12 +48,12 @@ class _Labels(ABC):
 
     @property
     def speed_warning(self) -> str:
-        """Nothing is said of labels: nobody reads them while they pass."""
+        """Empty: labels are not read while they pass."""
         return ""
 
     @abstractmethod
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        """Write one turn that has both its times."""
+        """Write one turn that has both times."""
 
     def _begin_conversation(self, header: TranscriptHeader) -> None:
         if self._header is not None and not self.several_conversations:
@@ -70,7 +71,7 @@ class _Labels(ABC):
 
 
 class _Captions(_Labels):
-    """What is read while it passes."""
+    """The common part of the caption formats, whose text is read while it passes."""
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
@@ -78,18 +79,18 @@ class _Captions(_Labels):
 
     @property
     def speed_warning(self) -> str:
-        """How many captions are hard to read, and the worst; empty where none is."""
+        """How many captions are hard to read, and the worst one. Empty where none is."""
         return str(self._pace)
 
     def _turn_captions(self, turn: Turn, start_ms: int, end_ms: int, indent: int = 0) -> Iterator[Caption]:
-        """A turn as captions, each counted."""
+        """The captions of a turn. Each is counted for the reading speed."""
         for one in captions(one_line(turn.text), *_shown_times(start_ms, end_ms), turn.words, indent=indent):
             self._pace.add(one)
             yield one
 
 
 class WebVtt(_Captions):
-    """WebVTT: each turn with its speaker as the voice and the role as its class; a long one in several cues."""
+    """WebVTT. The speaker is the voice of each cue and the role its class. A long turn becomes several cues."""
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
@@ -104,10 +105,10 @@ class WebVtt(_Captions):
 
 
 class SubRip(_Captions):
-    """SubRip: numbered, the speaker in front of the text; a long turn in several captions.
+    r"""SubRip. Captions are numbered and the speaker precedes the text. A long turn becomes several captions.
 
-    The format has no escapes, and players take ``<b>``, ``{\\an8}`` and ``\\N`` for instructions. An invisible word
-    joiner behind the character that begins one makes it text again.
+    The format has no escapes, and players take ``<b>``, ``{\an8}`` and ``\N`` for instructions. An invisible word
+    joiner behind the first character of those makes them plain text.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -156,10 +157,10 @@ class Rttm(_Labels):
 
 
 class TextGrid(_Labels):
-    """A Praat TextGrid in the long text format: one interval tier per role, tiled from end to end.
+    """A Praat TextGrid in the long text format: one interval tier per role, without gaps from end to end.
 
-    Where turns of one role overlap, the later one stands in a further tier of that role (``agent 2``), since intervals
-    of a tier cannot. All turns are held until the end: the format names every count first.
+    Intervals of a tier cannot overlap. Where turns of one role overlap, the later one goes to another tier of that role
+    (``agent 2``). All turns are held until the end, because the format begins with every count.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -224,17 +225,17 @@ def _decimal_seconds(ms: int) -> str:
 
 
 def _escape_vtt(text: str) -> str:
-    """Text inside a WebVTT cue, where ``-->`` and tags would mean something."""
+    """Escape text for a WebVTT cue, in which ``-->`` and tags have a meaning."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _defuse_srt(text: str) -> str:
-    """Text inside a SubRip caption, where players obey tags, braces and backslashes and look for times."""
+    """Make text harmless for SubRip players, which interpret tags, braces, backslashes and times."""
     return _MARKS.sub(lambda mark: mark[0][0] + _WORD_JOINER + mark[0][1:], text)
 
 
 def _rttm_field(text: str) -> str:
-    """One field of a line whose fields are separated by white space."""
+    """Text as one field of a line whose fields are separated by white space."""
     return "_".join(one_line(text).split()) or "<NA>"
 
 
@@ -243,7 +244,7 @@ def _named_tiers(role: Role, lanes: list[list[tuple[int, int, str]]]) -> list[tu
 
 
 def _fill_gaps(lane: list[tuple[int, int, str]], first: int, last: int) -> list[tuple[int, int, str]]:
-    """The intervals with silence between them, from ``first`` to ``last``."""
+    """The intervals with empty ones between them, from ``first`` to ``last``."""
     tiled, at = list[tuple[int, int, str]](), first
     for start, end, text in lane:
         if at < start:

@@ -1,4 +1,4 @@
-"""Manifests for lhotse: a ``RecordingSet`` and a ``SupervisionSet`` as JSON lines."""
+"""Manifests for lhotse: the lines of a ``RecordingSet`` and of a ``SupervisionSet``."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def recording_manifest(
 def supervisions(
     recording: str, index: int, turn: Turn, spans: Sequence[Span], *, rate: int, channel: int | list[int]
 ) -> list[dict[str, Any]]:
-    """The lines of a ``SupervisionSet`` for one turn: one for each span that holds samples.
+    """The lines of a ``SupervisionSet`` for one turn: one for each span that contains samples.
 
-    Times are the spans' own samples over the rate: lhotse rounds seconds half-up to samples, which gives them back.
+    Times are the samples divided by the rate. lhotse rounds seconds half up to samples, which gives the same samples
+    back.
     """
     held = [one for one in spans if one.end > one.start]
     lines = []

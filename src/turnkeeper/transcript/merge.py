@@ -1,7 +1,7 @@
-"""Several streams of turns into one timeline, in constant memory. Knows no payload and no role.
+"""Merge several streams of turns into one timeline in constant memory.
 
-Order: by (start, communication, index). A turn without times keeps its place behind the turn before it in its own
-stream (those at the very beginning stand first of all).
+Turns are ordered by (start, communication, index). A turn without times keeps its place behind the turn before it in
+its own stream; those at the very beginning come first of all.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ __all__ = ["mark_duplicates", "merge_sorted", "sorted_turns", "turn_batches"]
 
 RUN_TURNS = 20_000
 RUN_BYTES = 8 << 20
-"""A sorted run in memory ends at either bound; 20,000 turns of 200 bytes of text are about 8 MiB."""
+"""A sorted run in memory ends at either bound. 20,000 turns with 200 bytes of text each are about 8 MiB."""
 
 BLOCK = 1 << 16
-"""Read back of a run at once."""
+"""How many bytes of a run are read back at once."""
 
 GROUP = 50_000
-"""Turns with one start time that are remembered when duplicates are sought. More at one instant are not speech."""
+"""How many turns with the same start time are remembered when looking for duplicates. More at one instant are not
+speech.
+"""
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -39,29 +41,32 @@ class _Keyed(msgspec.Struct, array_like=True, gc=False):
 
 
 def turn_batches(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
-    """Turns in lists of a thousand: what is done per list costs next to nothing per turn."""
+    """Turns in lists of a thousand. Work that is done per list costs next to nothing per turn."""
     rest = iter(turns)
     while batch := list(islice(rest, 1000)):
         yield batch
 
 
 def sorted_turns(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
-    """One stream's turns with their sort keys, sorted. ``ordered`` says that they already are, so nothing is kept."""
+    """The turns of one stream with their sort keys, sorted. ``ordered`` says that they already are; nothing is held
+    then.
+    """
     keyed = _with_sort_keys(chain.from_iterable(batches))
     return keyed if ordered else _sort_in_runs(keyed)
 
 
 def merge_sorted(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
-    """One timeline out of sorted streams."""
+    """One timeline from sorted streams."""
     if len(streams) == 1:
         return (turn for _, turn in streams[0])
     return (turn for _, turn in heapq.merge(*streams, key=lambda pair: pair[0]))
 
 
 def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Mark what another communication already said: same start, end, text and channel. Marked, never dropped.
+    """Mark turns that another communication already contains: same start, end, text and channel. Turns are never
+    dropped.
 
-    Turns come in order, so equals stand under one start time and only those are remembered.
+    Turns come in order, so equal ones stand under the same start time, and only those are remembered.
     """
     for start, group in groupby(turns, key=lambda turn: turn.start_ms):
         if start is None:
@@ -110,8 +115,10 @@ def _unnamed_file() -> BinaryIO:
 
 
 def _spill_run(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
-    """Write one sorted run behind the others; where it begins and ends. All share one file: a descriptor for each
-    would be too many for a very long transcript."""
+    """Write one sorted run behind the others, and return its byte range.
+
+    All runs share one file: a file descriptor for each would be too many for a very long transcript.
+    """
     run.sort(key=lambda pair: pair[0])
     encoder = msgspec.msgpack.Encoder()
     start = file.tell()

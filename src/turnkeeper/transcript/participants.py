@@ -1,4 +1,4 @@
-"""Participants of a conversation: the transcript's own merged with the analytics document's, with stable ids."""
+"""Merge the transcript's own participants with those of the analytics document, with stable ids."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["merge_people", "participants_from_details", "participants_from_trans
 def merge_people(documents: Sequence[Sequence[Person]]) -> list[Person]:
     """The people of several documents of one conversation, each once.
 
-    Each leg's file lists everybody in the conversation, so the same person comes once per leg. People of one document
-    are never joined: who appears twice in it was there twice.
+    The file of each leg lists everybody in the conversation, so the same person appears once per leg. People of one
+    document are never merged: a person who appears twice in it was there twice.
     """
     if len(documents) == 1:
         return list(documents[0])
@@ -54,7 +54,7 @@ def _overlap_in_time(one: Person, other: Person) -> bool:
 
 
 def _join_person(one: Person, other: Person) -> Person:
-    """The same person over both documents: present from the earlier start to the later end."""
+    """One person from two documents: present from the earlier start to the later end."""
     return msgspec.structs.replace(
         one,
         name=one.name or other.name,
@@ -65,7 +65,7 @@ def _join_person(one: Person, other: Person) -> Person:
 
 
 def participants_from_details(details: Details | None, base: int, names: Mapping[str, str]) -> tuple[Participant, ...]:
-    """The analytics document's participants, times in ms from ``base`` (epoch ms)."""
+    """The participants of the analytics document, times in ms from ``base`` (epoch ms)."""
     return tuple(
         Participant(
             id=one.id,
@@ -84,8 +84,11 @@ def participants_from_details(details: Details | None, base: int, names: Mapping
 def participants_from_transcript(
     people: Iterable[Person], details: Details | None, base: int, names: Mapping[str, str]
 ) -> tuple[Participant, ...]:
-    """The transcript's participants. One without an id gets that of the analytics participant with the same purpose
-    and user whose interval overlaps most, else "purpose-N", counted in file order."""
+    """The participants of the transcript.
+
+    One without an id gets the id of the analytics participant with the same purpose and user whose interval overlaps
+    most. Without such a match it is called "purpose-N", counted in the order of the file.
+    """
     left = list(details.participants if details else ())
     counts: dict[str, int] = {}
     found: dict[str, Participant] = {}
@@ -144,7 +147,9 @@ def _overlap_ms(person: Person, other: DetailParticipant, base: int) -> int:
 
 
 def _offset_ms(value: float | None, base: int) -> int | None:
-    """A payload's time from ``base``; small numbers are offsets already, seconds of the epoch are none."""
+    """A payload's time as an offset from ``base``. Small numbers are offsets already, but seconds of the epoch are
+    not.
+    """
     if value is None:
         return None
     whole = value if isinstance(value, int) else round(value)
