@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from itertools import chain
-from typing import Literal
 
 import msgspec
 
@@ -17,16 +16,16 @@ from turnkeeper.jsonstream.documents import split_documents
 from turnkeeper.jsonstream.errors import Trailing
 from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.text_reader import TextReader
-from turnkeeper.model import Communication, Participant, TimeBase, TranscriptHeader, Turn
+from turnkeeper.model import TranscriptHeader, Turn
 from turnkeeper.payloads.details import Details
-from turnkeeper.payloads.dialect import Context, DocumentFacts, DocumentLeg, Mode, Person, Shape
+from turnkeeper.payloads.dialect import Context, DocumentFacts, Mode, Shape
 from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.document import Document, link_in, open_document
-from turnkeeper.payloads.times import LONGEST, rfc3339_ms
 from turnkeeper.payloads.turn_batch import TurnBatch
 from turnkeeper.payloads.whole_document import open_small
 from turnkeeper.speakers import Speakers
 from turnkeeper.spool import Source
+from turnkeeper.transcript.header import make_header, time_base
 from turnkeeper.transcript.merge import mark_duplicates, merge_sorted, sorted_turns, turn_batches
 from turnkeeper.transcript.participants import merge_people, participants_from_details, participants_from_transcript
 
@@ -97,7 +96,9 @@ class Assembly:
 
     @property
     def _open_status(self) -> str:
-        return next((one.facts.status.lower() for one in self._documents if one.facts.status != "completed"), "")
+        return next(
+            (document.facts.status.lower() for document in self._documents if document.facts.status != "completed"), ""
+        )
 
     def unready(self) -> TurnkeeperError | None:
         """The reason why bodies without turns are not the transcript.
@@ -108,10 +109,10 @@ class Assembly:
         status = self._open_status
         if status in PENDING:
             return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
-        link = next(filter(None, [link_in(one.survey.skeleton) for one in self._documents]), None)
+        link = next(filter(None, [link_in(document.survey.skeleton) for document in self._documents]), None)
         if link:
             said, hint = f"the body lies behind {link}", "Fetch that address and read what it gives."
-        elif all(one.says_it_is_empty for one in self._documents):
+        elif all(document.says_it_is_empty for document in self._documents):
             return None
         else:
             said, hint = "holds no turns: there is no array of them", "Download the body again."
@@ -159,7 +160,8 @@ class Assembly:
         if len(self._documents) == 1 and self._documents[0].survey.ordered:
             return self._documents[0].turns(self.contexts[0])
         both = zip(self._documents, self.contexts, strict=True)
-        turns = merge_sorted([sorted_turns(one.turns(context), ordered=one.survey.ordered) for one, context in both])
+        streams = [sorted_turns(body.turns(context), ordered=body.survey.ordered) for body, context in both]
+        turns = merge_sorted(streams)
         legs = {context.communication for context in self.contexts} | {leg.id for leg in self.header.communications}
         own = any(document.facts.header for document in self._documents)
         return turn_batches(turns if own or len(legs) < 2 else mark_duplicates(turns))
@@ -190,7 +192,11 @@ def assemble(
         if conversation and details and conversation.casefold() != details.conversation.casefold():
             raise WrongConversation("the conversation details belong to another conversation", field="conversationId")
         # Lists where a generator would do: this is done once for every small body, and a generator takes longer.
-        opened = [(body, one) for body in bodies for one in _open_documents(body.source, shapes, limits, asked, mode)]
+        opened = [
+            (body, document)
+            for body in bodies
+            for document in _open_documents(body.source, shapes, limits, asked, mode)
+        ]
         found = _conversation_id([document.facts for _, document in opened], asked)
     except Unread as cause:
         raise _with_place(cause, asked or "") from cause.__cause__
@@ -203,20 +209,20 @@ def _make_assembly(
     details: Details | None,
     names: Mapping[str, str],
 ) -> Assembly:
-    # An envelope that is all there is holds the transcript itself.
+    # The turns of a media envelope do not count, unless it is the only body: then it contains the transcript itself.
     turning = [pair for pair in opened if not pair[0].metadata] or opened
-    facts = [one.facts for _, one in turning]
-    base, own = _time_base(facts, details), next(filter(None, [one.header for one in facts]), None)
+    facts = [document.facts for _, document in turning]
+    base, own = time_base(facts, details), next(filter(None, [fact.header for fact in facts]), None)
     zero = base.epoch_ms or (details.start if details and details.start else 0)
     people = merge_people([document.facts.people for _, document in opened])
     file = own.participants if own else participants_from_transcript(people, details, zero, names)
     known = () if own or details is None else participants_from_details(details, zero, names)
-    cast = Speakers(file, known)
+    speakers = Speakers(file, known)
     contexts = [
         Context(
             0 if document.facts.relative else base.epoch_ms or 0,
             body.communication,
-            cast,
+            speakers,
             document.facts,
             None if found == "unknown" else found,
             document.mode.exact,
@@ -225,10 +231,11 @@ def _make_assembly(
     ]
     repaired = sum([document.survey.repaired for _, document in opened])
 
-    def told() -> TranscriptHeader:
-        return own or _make_header(found, facts, base, turning, details, people, file, known)
+    def header() -> TranscriptHeader:
+        documents = [(body.communication, document) for body, document in turning]
+        return own or make_header(found, facts, base, documents, details, people, file, known)
 
-    return Assembly(found, repaired, told, tuple([document for _, document in turning]), tuple(contexts))
+    return Assembly(found, repaired, header, tuple([document for _, document in turning]), tuple(contexts))
 
 
 def _open_documents(
@@ -246,10 +253,10 @@ def _open_documents(
             raise
     everything, parts = found
     if array and len(parts) > 1:
-        # Messages of one conversation, which a shape reads as one document.
+        # The array may be the messages of one conversation, which a shape reads as one document.
         with contextlib.suppress(Trailing):
             return [open_document(everything, shapes, limits, asked, mode)]
-    # A document that comes again byte by byte is the same one.
+    # A document that is repeated byte by byte counts once: a gateway or a retry delivered it twice.
     once = {_body_digest(part): part for part in reversed(parts)}
     return [_open_document(part, shapes, limits, asked, mode) for part in reversed(once.values())]
 
@@ -267,9 +274,9 @@ def _open_document(source: Source, shapes: Sequence[Shape], limits: Limits, aske
 
 
 def _is_array(source: Source) -> bool:
-    intake = TextReader(strict=False)
+    text = TextReader(strict=False)
     with source.open() as reader:
-        return intake.feed(reader.read(1 << 10)).lstrip().startswith(b"[")
+        return text.feed(reader.read(1 << 10)).lstrip().startswith(b"[")
 
 
 def _with_place(cause: Unread, key: str) -> Unread:
@@ -281,102 +288,15 @@ def _with_place(cause: Unread, key: str) -> Unread:
 def _conversation_id(facts: Sequence[DocumentFacts], asked: str | None) -> str:
     if len(facts) == 1 and asked is None:
         return facts[0].conversation or "unknown"
-    said = {one.conversation.casefold(): one.conversation for one in facts if one.conversation}
+    named = {fact.conversation.casefold(): fact.conversation for fact in facts if fact.conversation}
     if asked is None:
-        if len(said) > 1:
+        if len(named) > 1:
             raise WrongConversation("the bodies belong to several conversations", field="conversationId")
-        return next(iter(said.values()), "unknown")
-    if any(one != asked.casefold() for one in said):
+        return next(iter(named.values()), "unknown")
+    if any(name != asked.casefold() for name in named):
         raise WrongConversation(
             "the document belongs to another conversation",
             field="conversationId",
             hint="Check the id, and whether the gateway mixes up answers.",
         )
     return asked
-
-
-def _make_header(
-    conversation: str,
-    facts: Sequence[DocumentFacts],
-    base: TimeBase,
-    turning: Sequence[tuple[Body, Document]],
-    details: Details | None,
-    people: Sequence[Person],
-    file: Sequence[Participant],
-    known: Sequence[Participant],
-) -> TranscriptHeader:
-    # People whom the file names by its own ids are not listed a second time under the analytics' ids.
-    listed = () if any(person.id for person in people) else known
-    rest = tuple(one for one in listed if one.id not in {person.id for person in file})
-    return TranscriptHeader(
-        conversation=conversation,
-        dialect=facts[0].dialect if facts else "speech",
-        status=next((one.status for one in facts if one.status != "completed"), "completed"),
-        started_at=rfc3339_ms(base.epoch_ms if base.epoch_ms else details.start if details else None),
-        time_base=base,
-        media_type=next((one.media_type for one in facts if one.media_type), _media_type(details)),
-        communications=_list_communications(turning, base),
-        participants=_sorted_people((*file, *rest)),
-    )
-
-
-def _time_base(facts: Sequence[DocumentFacts], details: Details | None) -> TimeBase:
-    """Time zero: conversationStart of the analytics document, else the file's own, else the earliest startTime, else
-    the first phrase.
-    """
-    offset_times = next(iter([one.offset_times for one in facts if one.offset_times is not None]), None)
-    if facts and all(one.relative for one in facts):
-        return TimeBase("relative", None, offset_times=None)
-    first = min([one.first_phrase for one in facts if one.first_phrase is not None], default=None)
-    choices: Sequence[tuple[Literal["analytics", "conversation", "transcript", "phrase"], list[int | None]]] = (
-        ("analytics", [details.start] if details else []),
-        ("conversation", [one.conversation_start for one in facts]),
-        ("transcript", [one.transcript_start for one in facts]),
-        ("phrase", [first]),
-    )
-    for kind, starts in choices:
-        near = [start for start in starts if start and _is_near(start, first)]
-        if near:
-            return TimeBase(kind, min(near), offset_times)
-    return TimeBase("relative" if offset_times else "none", None, offset_times)
-
-
-def _is_near(start: int, first: int | None) -> bool:
-    """Whether turns that begin at ``first`` can belong to a conversation that begins at ``start``.
-
-    A start that is years away from the turns is damaged. Using it would cost every turn its times.
-    """
-    return first is None or abs(first - start) <= LONGEST
-
-
-def _media_type(details: Details | None) -> str | None:
-    return details.media_types[0] if details and len(details.media_types) == 1 else None
-
-
-def _list_communications(turning: Sequence[tuple[Body, Document]], base: TimeBase) -> tuple[Communication, ...]:
-    """The legs that the bodies are about. A leg without an id gets the id that its body was fetched by."""
-    named = [
-        (leg.id or body.communication, leg)
-        for body, document in turning
-        for leg in document.facts.legs or (DocumentLeg(body.communication),)
-    ]
-    legs = {key: leg for key, leg in named if key}
-    zero = base.epoch_ms
-    return tuple(
-        Communication(
-            id=key,
-            language=leg.language,
-            start_ms=leg.start - zero if leg.start is not None and zero is not None else None,
-            duration_ms=leg.duration,
-        )
-        for key, leg in sorted(legs.items(), key=lambda pair: (pair[1].start or 0, pair[0]))
-    )
-
-
-def _sorted_people(people: Sequence[Participant]) -> tuple[Participant, ...]:
-    """Participants in order of arrival where that is known, else as given. The same inputs always give the same
-    document.
-    """
-    if any(person.start_ms is None for person in people):
-        return tuple(people)
-    return tuple(sorted(people, key=lambda person: (person.start_ms or 0, person.id)))
