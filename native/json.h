@@ -1,4 +1,4 @@
-/* Read JSON from left to right. What is not of the usual form is refused, never guessed: the caller has a general reader. */
+/* Read JSON from left to right. What is not of the usual form is refused, never guessed: the caller has another reader. */
 #ifndef TURNKEEPER_JSON_H
 #define TURNKEEPER_JSON_H
 

@@ -69,7 +69,8 @@ static inline bool is_key(const Field *field, const Cursor *text, uint64_t first
    mostly keep one order of keys, so the field behind the last one is tried first. Eight bytes are compared at once. */
 static int field_at(const Reader *self, Cursor *text, int expected, Span *key) {
     skip_space(text);
-    if (text->end - text->at < 8) return -2; /* too short for a key, a value and the closing brackets, and for the load of eight bytes */
+    /* Fewer bytes can hardly be a key, a value and the closing brackets, and eight are loaded at once. */
+    if (text->end - text->at < 8) return -2;
     uint64_t first;
     memcpy(&first, text->at, 8);
     for (int tried = 0; tried < self->fields; tried++) {

@@ -25,7 +25,7 @@ static Py_ssize_t measured(const uint8_t *at, Py_ssize_t length, Py_UCS4 *widest
     return length - following;
 }
 
-/* Consume one character. A number above Unicode's last where the bytes are not UTF-8: too long a form, a surrogate, cut. */
+/* Consume one character. A number above Unicode's last where the bytes are not UTF-8. */
 static inline Py_UCS4 character(const uint8_t **at, const uint8_t *end) {
     static const Py_UCS4 wrong = 0xFFFFFFFF;
     const uint8_t *from = *at;

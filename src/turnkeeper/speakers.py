@@ -134,14 +134,16 @@ class Speakers:
         if found is None:
             inside = channel == _INTERNAL
             found = [
-                PresenceIndex([one for one in people if (one.role not in _OUTSIDE if inside else one.role == role)])
+                PresenceIndex(
+                    [person for person in people if (person.role not in _OUTSIDE if inside else person.role == role)]
+                )
                 for people in self._people
             ]
             self._by_channel[channel] = found
         return found
 
     def _presence_edges(self) -> list[int]:
-        times = [time for people in self._people for one in people for time in (one.start_ms, one.end_ms)]
+        times = [time for people in self._people for person in people for time in (person.start_ms, person.end_ms)]
         return sorted({-_FOREVER, _FOREVER, *[time for time in times if time is not None]})
 
 
@@ -152,8 +154,8 @@ class SpeakerInterval(dict[str | None, Attribution]):
     the search per turn, which is most of the cost of long transcripts.
     """
 
-    def __init__(self, cast: Speakers, since: int, until: int) -> None:
-        self.since, self.until, self._cast = since, until, cast
+    def __init__(self, speakers: Speakers, since: int, until: int) -> None:
+        self.since, self.until, self._cast = since, until, speakers
 
     def __missing__(self, channel: str | None) -> Attribution:
         answer = self[channel] = self._cast.speaker_at(channel, self.since, self.until)

@@ -17,11 +17,14 @@ __all__ = ["Activity", "activity"]
 Levels = NDArray[np.float32]
 
 _ABOVE_FLOOR_DB = 7.0
+# Loud speech minus 30 dB: quieter syllables than that are not told from room noise and breathing.
 _BELOW_LOUD_DB = 30.0
 _ABOVE_LEAK_DB = 8.0
 _SOFT_DB = 10.0
+# Nobody talks for 25 s without a breath, so a window of that length always contains a moment of noise alone.
 _FLOOR_REACH_S = 12
 _ALIKE_DB = 1.0
+# Just above the -80 dB at which ``loudness`` clips: muted lines and voice-activity detection give exact zeros.
 _DIGITAL_SILENCE_DB, _LEAST_OPEN = -79.0, 0.1
 _LONGEST_RUN_S, _BREAK_S = 4.0, 0.035
 
@@ -42,24 +45,27 @@ class Activity(msgspec.Struct, frozen=True):
     alike: bool
 
 
-def activity(heard: Loudness) -> Activity:
+def activity(audio: Loudness) -> Activity:
     """Find speech in the loudness of one or two channels."""
-    levels = heard.levels
+    levels = audio.levels
     if not levels.shape[1]:
         nothing = (0.0,) * len(levels)
-        return Activity(heard, levels, levels, nothing, nothing, alike=False)
-    floor = np.stack([_noise_floor(channel, heard.hop_s) for channel in levels])
+        return Activity(audio, levels, levels, nothing, nothing, alike=False)
+    # The floor follows the noise over time: a caller walks, a car starts, a codec changes.
+    floor = np.stack([_noise_floor(channel, audio.hop_s) for channel in levels])
     loud = [_loud_level(channel, low) for channel, low in zip(levels, floor, strict=True)]
     own = np.maximum(floor + np.float32(_ABOVE_FLOOR_DB), np.array(loud, dtype=np.float32)[:, None] - _BELOW_LOUD_DB)
     alike = len(levels) == 2 and _carry_same_sound(levels, own)
     least = own
     if len(levels) == 2 and not alike:
-        leaks = [_leak_level(levels[one], levels[1 - one], loud[1 - one]) for one in (0, 1)]
+        # Crosstalk puts one side's voice on the other channel, above its noise: it must not count as speech there.
+        leaks = [_leak_level(levels[channel], levels[1 - channel], loud[1 - channel]) for channel in (0, 1)]
         least = np.maximum(own, np.stack(leaks))
+    # A soft edge: a frame just above the threshold is weak evidence, and a hard one would make it count fully.
     mask = np.clip((levels - least) / _SOFT_DB, 0, 1)
-    mask = np.stack([_without_long_runs(channel, heard.hop_s) for channel in mask])
+    mask = np.stack([_without_long_runs(channel, audio.hop_s) for channel in mask])
     snr = tuple(_speech_snr_db(channel, low, here) for channel, low, here in zip(levels, floor, mask, strict=True))
-    return Activity(heard, least, mask, tuple(loud), snr, alike)
+    return Activity(audio, least, mask, tuple(loud), snr, alike)
 
 
 def _carry_same_sound(levels: Levels, least: Levels) -> bool:
@@ -67,8 +73,8 @@ def _carry_same_sound(levels: Levels, least: Levels) -> bool:
 
     Only frames in which somebody is heard are compared: digital silence is the same on every channel.
     """
-    heard = (levels > least).any(0)
-    return bool(heard.any() and np.median(np.abs(levels[0] - levels[1])[heard]) < _ALIKE_DB)
+    audible = (levels > least).any(0)
+    return bool(audible.any() and np.median(np.abs(levels[0] - levels[1])[audible]) < _ALIKE_DB)
 
 
 def _noise_floor(channel: Levels, hop_s: float) -> Levels:
@@ -94,13 +100,14 @@ def _low_percentiles(seconds: Levels) -> NDArray[np.float64]:
     A second that is nearly all silence gets no value of its own: infinity, which the sliding minimum skips. Where a
     whole neighbourhood is silent, silence is the floor there.
     """
-    heard = seconds > _DIGITAL_SILENCE_DB
-    silent = ~heard.any(1) | (heard.sum(1) < _LEAST_OPEN * seconds.shape[1])
+    audible = seconds > _DIGITAL_SILENCE_DB
+    silent = ~audible.any(1) | (audible.sum(1) < _LEAST_OPEN * seconds.shape[1])
     low = np.asarray(np.percentile(seconds, 10, axis=1), dtype=np.float64)
-    for row in np.flatnonzero(~silent & ~heard.all(1)):
-        low[row] = np.percentile(seconds[row, heard[row]], 10)
+    for row in np.flatnonzero(~silent & ~audible.all(1)):
+        low[row] = np.percentile(seconds[row, audible[row]], 10)
     if silent.all():
         return low
+    # Infinity is the neutral element of the minimum that is taken over the neighbourhood afterwards.
     low[silent] = np.inf
     reach = np.lib.stride_tricks.sliding_window_view(
         np.pad(low, _FLOOR_REACH_S, constant_values=np.inf), 2 * _FLOOR_REACH_S + 1
@@ -138,16 +145,17 @@ def _without_long_runs(mask: Levels, hop_s: float) -> Levels:
         return mask
     gaps = np.flatnonzero(np.diff(active) > _BREAK_S / hop_s)
     first, last = active[np.concatenate([[0], gaps + 1])], active[np.concatenate([gaps, [-1]])]
-    kept = mask.copy()
-    for one, two in zip(first, last, strict=True):
-        if (two - one) * hop_s > _LONGEST_RUN_S:
-            kept[one : two + 1] = 0
-    return kept
+    shortened = mask.copy()
+    for begin, end in zip(first, last, strict=True):
+        if (end - begin) * hop_s > _LONGEST_RUN_S:
+            shortened[begin : end + 1] = 0
+    return shortened
 
 
 def _speech_snr_db(channel: Levels, floor: Levels, mask: Levels) -> float:
     """The power of the speech frames, less the noise's power, over the usual noise level, in dB."""
     speech, noise = channel[mask > 0], channel[mask == 0]
+    # All speech or none: no ratio can be measured, and 0 dB keeps the verdict cautious.
     if not speech.size or not noise.size:
         return 0.0
     power = float(np.mean(10 ** (speech / 10))) - float(10 ** (np.median(noise) / 10))

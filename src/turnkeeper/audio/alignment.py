@@ -104,7 +104,7 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
 
     def timeline(self) -> Timeline:
         """The timeline that the document was made with. The gaps between the segments are its cuts."""
-        cuts = tuple((one.end_ms, after.start_ms) for one, after in pairwise(self.segments))
+        cuts = tuple((segment.end_ms, following.start_ms) for segment, following in pairwise(self.segments))
         applied = self.sync.get("applied") is True
         offset, drift = (int(self.sync.get(name, 0)) if applied else 0 for name in ("offset_us", "drift_ppb"))
         return Timeline(self.rate, self.frames, self.start_ms, cuts, offset, drift)
@@ -156,13 +156,13 @@ def write_alignment(
     arguments give the same bytes. Returns how many turns have samples. Raises ``Misconfigured`` where two recordings
     have the same id.
     """
-    if len({one.id for one in recordings}) < len(recordings):
+    if len({recording.id for recording in recordings}) < len(recordings):
         raise Misconfigured("two recordings have the same id", operation="align", key=conversation)
     encode = msgspec.json.Encoder().encode
     head = {
         "format": FORMAT,
         "conversation": conversation,
-        "recordings": [_recording_document(one) for one in recordings],
+        "recordings": [_recording_document(recording) for recording in recordings],
     }
     out.write(encode(head)[:-1] + b',"turns":[')
     rows = _turn_rows(recordings, turns) if recordings else iter(())
@@ -183,10 +183,12 @@ def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: in
     if not recordings:
         raise Misconfigured("no recording to align with", operation="align")
     best, found = 0, recordings[0].timeline.spans(start_ms, end_ms)
-    for number, one in enumerate(recordings[1:], 1):
-        spans = one.timeline.spans(start_ms, end_ms)
-        held, most = _seconds_held(spans, one.rate), _seconds_held(found, recordings[best].rate)
-        nearer = held == most == 0 and _gap_ms(one, start_ms, end_ms) < _gap_ms(recordings[best], start_ms, end_ms)
+    for number, recording in enumerate(recordings[1:], 1):
+        spans = recording.timeline.spans(start_ms, end_ms)
+        held, most = _seconds_held(spans, recording.rate), _seconds_held(found, recordings[best].rate)
+        nearer = held == most == 0 and _gap_ms(recording, start_ms, end_ms) < _gap_ms(
+            recordings[best], start_ms, end_ms
+        )
         if held > most or nearer:
             best, found = number, spans
     return best, found
@@ -196,12 +198,12 @@ def flags(spans: tuple[Span, ...]) -> tuple[str, ...]:
     """What the spans of a turn say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
     if spans[0].outside:
         return ("outside",)
-    said = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
-    return tuple(name for name, true in said.items() if true)
+    edges = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
+    return tuple(name for name, true in edges.items() if true)
 
 
 def _seconds_held(spans: tuple[Span, ...], rate: int) -> float:
-    return sum(one.end - one.start for one in spans) / rate
+    return sum(span.end - span.start for span in spans) / rate
 
 
 def _gap_ms(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
@@ -218,28 +220,28 @@ def _turn_rows(
             continue
         number, spans = align_turn(recordings, start, end)
         row: dict[str, Any] = {"index": index, "recording": recordings[number].id}
-        row["spans"] = [[one.start, one.end] for one in spans]
-        if said := flags(spans):
-            row["flags"] = said
+        row["spans"] = [[span.start, span.end] for span in spans]
+        if edges := flags(spans):
+            row["flags"] = edges
         yield row
 
 
-def _recording_document(one: AlignedRecording) -> dict[str, Any]:
-    document: dict[str, Any] = {"id": one.id} | ({"key": one.key} if one.key is not None else {})
+def _recording_document(recording: AlignedRecording) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": recording.id} | ({"key": recording.key} if recording.key is not None else {})
     document |= {
-        "codec": one.codec,
-        "rate": one.rate,
-        "channels": one.channels,
-        "frames": one.timeline.frames,
-        "start_ms": one.timeline.start_ms,
-        "duration_ms": one.duration_ms,
-        "channel_roles": list(one.channel_roles),
-        "pauses": [msgspec.to_builtins(pause) for pause in one.pauses],
-        "segments": [vars(segment) for segment in one.timeline.segments],
-        "sync": {"mode": one.mode, "applied": one.applied} | sync_fields(one.sync),
-        "notes": list(one.notes),
+        "codec": recording.codec,
+        "rate": recording.rate,
+        "channels": recording.channels,
+        "frames": recording.timeline.frames,
+        "start_ms": recording.timeline.start_ms,
+        "duration_ms": recording.duration_ms,
+        "channel_roles": list(recording.channel_roles),
+        "pauses": [msgspec.to_builtins(pause) for pause in recording.pauses],
+        "segments": [vars(segment) for segment in recording.timeline.segments],
+        "sync": {"mode": recording.mode, "applied": recording.applied} | sync_fields(recording.sync),
+        "notes": list(recording.notes),
     }
-    return document | ({"incomplete": list(one.incomplete)} if one.incomplete else {})
+    return document | ({"incomplete": list(recording.incomplete)} if recording.incomplete else {})
 
 
 def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:

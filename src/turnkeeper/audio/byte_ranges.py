@@ -79,6 +79,7 @@ class ByteRanges(io.RawIOBase):
         if place == 0:
             data = self._head[offset : offset + size]
         else:
+            # Others may have moved the file's position since the last read.
             self._file.seek(self._regions[place - 1][0] + offset)
             data = self._file.read(size)
         self._at += len(data)

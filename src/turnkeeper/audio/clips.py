@@ -96,15 +96,15 @@ def _plain_wav(source: Path | BinaryIO) -> Wav | None:
 
 
 def _copy_cuts(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
-    held = []
+    frame_counts = []
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         for cut in cuts:
             with emerging(cut.out, "cut") as part:
                 with part.open("wb") as out:
                     frames = _copy_cut(file, wav, cut, out)
-                held.append(_check_clip(part, frames, cut.out))
-    return wav.codec, held
+                frame_counts.append(_check_clip(part, frames, cut.out))
+    return wav.codec, frame_counts
 
 
 def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
@@ -125,6 +125,7 @@ def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
         while left and (data := samples.read(min(left, _COPIED))):
             left -= out.write(data)
             written += len(data)
+    # RIFF pads chunks to an even length.
     if written % 2:
         out.write(b"\0")
     if written < size:  # the recording holds less: the header must not promise more
@@ -139,12 +140,12 @@ def _check_clip(part: Path, frames: int, out: Path) -> int:
     """
     try:
         with open_audio(part) as audio:
-            held = audio.count()
+            count = audio.count()
     except Unread:
-        held = 0
-    if held != frames:
-        raise no_room(out, "cut", f"holds {held} of the {frames} samples that were written")
-    return held
+        count = 0
+    if count != frames:
+        raise no_room(out, "cut", f"holds {count} of the {frames} samples that were written")
+    return count
 
 
 def _encode_cuts(
@@ -224,9 +225,9 @@ class _ClipWriter:
             try:
                 self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
             except soundfile.LibsndfileError as cause:
-                said = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
+                message = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
                 hint = "Choose .wav or .flac, and a folder that exists."
-                raise Misconfigured(said, operation="cut", key=str(out), hint=hint) from None
+                raise Misconfigured(message, operation="cut", key=str(out), hint=hint) from None
             self._emerging = stack.pop_all()
 
     def write(self, samples: NDArray[np.int16]) -> None:
@@ -250,8 +251,8 @@ class _ClipWriter:
         try:
             yield
         except self._failed as cause:  # libsndfile does not tell why
-            said = f"cannot be written to its end ({cause.error_string.rstrip('.')})"
-            raise no_room(self._out, "cut", said) from None
+            message = f"cannot be written to its end ({cause.error_string.rstrip('.')})"
+            raise no_room(self._out, "cut", message) from None
 
     def __enter__(self) -> Self:
         return self

@@ -48,13 +48,14 @@ def fit_clock_line(
     outvote the rest.
     """
     slope = _median_slope(x, y, group) if sloped else 0.0
-    levels = np.array([np.median((y - slope * x)[group == one]) for one in range(groups)])
+    levels = np.array([np.median((y - slope * x)[group == number]) for number in range(groups)])
     weights = np.ones_like(y)
     scale = spread
     for _ in range(_ROUNDS):
         residual = y - levels[group] - slope * x
         # 1.4826 times the median absolute deviation estimates the standard deviation of normal residuals.
         scale = max(spread, 1.4826 * float(np.median(np.abs(residual))))
+        # The biweight falls to exactly 0 beyond 4.685 spreads: gross errors have no influence at all.
         weights = np.clip(1 - (residual / (_TUKEY * scale)) ** 2, 0, None) ** 2
         levels, slope = _weighted_fit(x, y, group, levels, slope, weights, sloped=sloped)
     return _with_errors(x, group, levels, slope, weights, scale, sloped=sloped)
@@ -66,12 +67,12 @@ def _median_slope(x: Values, y: Values, group: NDArray[np.int64]) -> float:
     """
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), _PAIRS)).astype(int))
     x, y, group = x[chosen], y[chosen], group[chosen]
-    one, two = np.triu_indices(len(x), 1)
+    first, second = np.triu_indices(len(x), 1)
     # Close pairs are left out: their slopes are mostly noise.
-    far = (group[one] == group[two]) & (np.abs(x[two] - x[one]) > (x.max() - x.min()) / 10)
+    far = (group[first] == group[second]) & (np.abs(x[second] - x[first]) > (x.max() - x.min()) / 10)
     if not far.any():
         return 0.0
-    return float(np.median((y[two] - y[one])[far] / (x[two] - x[one])[far]))
+    return float(np.median((y[second] - y[first])[far] / (x[second] - x[first])[far]))
 
 
 def _weighted_fit(
@@ -94,5 +95,6 @@ def _with_errors(
     mean_x = np.bincount(group, weights * x, len(levels)) / total
     apart = float((weights * (x - mean_x[group]) ** 2).sum())
     slope_error = scale / np.sqrt(apart) if sloped and apart > 0 else 0.0
+    # The level is the line at x = 0, so the error of the slope adds to it with the distance of the points.
     level_errors = np.sqrt(scale**2 / total + (slope_error * mean_x) ** 2)
     return ClockLine(levels, slope, level_errors, float(slope_error), scale, weights)

@@ -41,20 +41,20 @@ class Position(msgspec.Struct, frozen=True):
     rival: float
 
 
-def position(heard: Activity, said: TurnArrays) -> Position:
-    """Search for the position. ``said`` has at least one turn; ``heard`` has one or two channels."""
-    mono = len(heard.mask) == 1 or heard.alike
-    span_s = max(heard.loudness.duration_s, float(said.end.max() - said.start.min()))
-    frame_s, active = _coarse_activity(heard, span_s)
+def position(audio: Activity, turns: TurnArrays) -> Position:
+    """Search for the position. ``turns`` has at least one turn; ``audio`` has one or two channels."""
+    mono = len(audio.mask) == 1 or audio.alike
+    span_s = max(audio.loudness.duration_s, float(turns.end.max() - turns.start.min()))
+    frame_s, active = _coarse_activity(audio, span_s)
     best: dict[tuple[int, int], tuple[float, Values, float]] = {}
     orders = [(0, 0)] if mono else [(0, 1), (1, 0)]
     lags = np.arange(-round(REACH_S / frame_s), round(REACH_S / frame_s) + 1)
     search = _Search(active[:1] if mono else active, lags, mono=mono)
     for drift in _drift_grid(span_s):
-        first_s = float(said.start.min()) * (1 + drift) - _AROUND_S
-        count = int((float(said.end.max()) * (1 + drift) + _AROUND_S - first_s) / frame_s) + 1
+        first_s = float(turns.start.min()) * (1 + drift) - _AROUND_S
+        count = int((float(turns.end.max()) * (1 + drift) + _AROUND_S - first_s) / frame_s) + 1
         shift = first_s / frame_s
-        scores = search.scores(said.masks(first_s, frame_s, count, 1 + drift), shift, orders)
+        scores = search.scores(turns.masks(first_s, frame_s, count, 1 + drift), shift, orders)
         for order, score in scores.items():
             if order not in best or score.max() > best[order][0]:
                 best[order] = (float(score.max()), score, drift)
@@ -67,12 +67,12 @@ def position(heard: Activity, said: TurnArrays) -> Position:
     return Position(at, drift, winner, top, margin, float(far.max()) if far.size else 0.0)
 
 
-def _coarse_activity(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
-    hop = heard.loudness.hop_s
+def _coarse_activity(audio: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
+    hop = audio.loudness.hop_s
     # Longer calls get coarser frames, so that the transforms stay small; the rough position is refined afterwards.
     together = 4 if span_s < 1200 else 8 if span_s < 5400 else 16
-    count = heard.mask.shape[1] // together
-    active = heard.mask[:, : count * together].reshape(len(heard.mask), count, together).mean(2)
+    count = audio.mask.shape[1] // together
+    active = audio.mask[:, : count * together].reshape(len(audio.mask), count, together).mean(2)
     return hop * together, active
 
 
@@ -80,6 +80,7 @@ def _drift_grid(duration_s: float) -> Values:
     """Drifts to try, so close together that for one of them both ends of the call are within 0.15 s."""
     if duration_s < _STRETCHED_FROM_S:
         return np.zeros(1)
+    # A long call needs a finer grid, so a narrower range is tried: the number of stretches stays small.
     widest = 2500e-6 if duration_s < 5400 else 500e-6
     steps = int(np.ceil(widest / (0.6 / duration_s)))
     return np.linspace(-widest, widest, 2 * steps + 1)
@@ -100,6 +101,7 @@ class _Search:
         self._transform_audio(masks.shape[1] + self.active.shape[1])
         places = self.lags + round(shift)
         table = self._pearson_scores(masks, places % self.size)
+        # The FFT's correlation is circular: shifts beyond the overlap wrap around and mean nothing.
         table[..., (places <= -masks.shape[1]) | (places >= self.active.shape[1])] = -1.0  # no overlap: the index wraps
         spoken = [side for side in range(len(masks)) if masks[side].any()]
         return {order: np.mean([table[side, order[side]] for side in spoken], axis=0) for order in orders}
@@ -120,10 +122,10 @@ class _Search:
         inside = np.fft.rfft(np.ones(masks.shape[1]), self.size)
         spoken = np.fft.rfft(masks.astype(np.float64), self.size)
         count = slide(inside, self.ones)
-        said, sound, square = slide(spoken, self.ones), slide(inside, self.sound), slide(inside, self.square)
+        speech, sound, square = slide(spoken, self.ones), slide(inside, self.sound), slide(inside, self.square)
         both = slide(spoken[:, None], self.sound[None])
-        apart = count * both - said[:, None] * sound[None]
-        spread = (count * said - said**2)[:, None] * (count * square - sound**2)[None]
+        apart = count * both - speech[:, None] * sound[None]
+        spread = (count * speech - speech**2)[:, None] * (count * square - sound**2)[None]
         score = np.where(spread > 1e-3, apart / np.sqrt(np.maximum(spread, 1e-3)), 0.0)
         share = np.minimum(count / (0.9 * min(masks.shape[1], self.active.shape[1])), 1)
         # A short overlap agrees by chance more easily: the spread of a chance score falls with its root.

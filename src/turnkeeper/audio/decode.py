@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from turnkeeper.audio.decoders import AudioDecoder, decoder_of
+from turnkeeper.audio.decoders import AudioDecoder, decoder_of, not_audio
 from turnkeeper.audio.durations import format_duration, lengths_differ
-from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.errors import Misconfigured
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,9 +32,9 @@ class Audio:
         self._decoders = decoders
         first = decoders[0]
         self.rate = first.rate
-        self.channels = sum(one.channels for one in decoders)
-        self.codec = "+".join(dict.fromkeys(one.codec for one in decoders))
-        counts = [one.frames for one in decoders]
+        self.channels = sum(decoder.channels for decoder in decoders)
+        self.codec = "+".join(dict.fromkeys(decoder.codec for decoder in decoders))
+        counts = [decoder.frames for decoder in decoders]
         self.frames: int | None = None if None in counts else max(count or 0 for count in counts)
         self._counts = counts
 
@@ -43,17 +43,21 @@ class Audio:
         """Remarks about the file, for example a truncated end or an MP3 with an unknown encoder delay. Some are only
         known when the file was decoded to its end.
         """
-        return tuple(dict.fromkeys([*self.losses, *self._remarks(lambda one: one.notes), *self._shorter_channel()]))
+        return tuple(
+            dict.fromkeys([*self.losses, *self._remarks(lambda decoder: decoder.notes), *self._shorter_channel()])
+        )
 
     @property
     def losses(self) -> tuple[str, ...]:
         """Those of ``notes`` that say that sound is missing: damage, gaps, a length that differs from the
         container's own (see ``durations.lengths_differ``). Complete when the file was decoded to its end.
         """
-        found = list(self._remarks(lambda one: one.losses))
-        for number, (one, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
-            if count is not None and one.clock_s is not None and not one.losses:
-                found += self._with_channel(number, _length_mismatch(count * 1000 / one.rate, one.clock_s * 1000))
+        found = list(self._remarks(lambda decoder: decoder.losses))
+        for number, (decoder, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
+            if count is not None and decoder.clock_s is not None and not decoder.losses:
+                found += self._with_channel(
+                    number, _length_mismatch(count * 1000 / decoder.rate, decoder.clock_s * 1000)
+                )
         counts = [count * 1000 / self.rate for count in self._counts if count is not None]
         if len(counts) == 2 and lengths_differ(*counts):
             found += self._shorter_channel()
@@ -84,12 +88,13 @@ class Audio:
         for piece in self._decoders[number].read(start, frames):
             count += piece.shape[1]
             yield piece
+        # A read that began behind the end says nothing about the length.
         if count > start or not start:
             self._counts[number] = count
 
     def _remarks(self, what: Callable[[AudioDecoder], list[str]]) -> Iterator[str]:
-        for number, one in enumerate(self._decoders):
-            yield from self._with_channel(number, what(one))
+        for number, decoder in enumerate(self._decoders):
+            yield from self._with_channel(number, what(decoder))
 
     def _with_channel(self, number: int, notes: list[str]) -> list[str]:
         return [f"channel {number}: {note}" for note in notes] if len(self._decoders) > 1 else notes
@@ -102,8 +107,8 @@ class Audio:
 
     def close(self) -> None:
         """Close the files."""
-        for one in self._decoders:
-            one.close()
+        for decoder in self._decoders:
+            decoder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -124,13 +129,13 @@ def open_audio(source: str | Path | BinaryIO, *, second: str | Path | BinaryIO |
     """
     decoders: list[AudioDecoder] = []
     try:
-        paths = [Path(one) if isinstance(one, str) else one for one in (source, second)]
-        decoders += [_open_decoder(one) for one in paths if one is not None]
+        paths = [Path(file) if isinstance(file, str) else file for file in (source, second)]
+        decoders += [_open_decoder(file) for file in paths if file is not None]
         if len(decoders) == 2:
             _check_pair(decoders[0], decoders[1])
     except BaseException:
-        for one in decoders:
-            one.close()
+        for file in decoders:
+            file.close()
         raise
     return Audio(decoders)
 
@@ -141,11 +146,11 @@ def _open_decoder(source: Path | BinaryIO) -> AudioDecoder:
     try:
         found = decoder_of(file, key)
         if found.rate < 1 or found.channels < 1:
-            raise _not_audio(f"says {found.rate} Hz and {found.channels} channels", key)
+            raise not_audio(f"says {found.rate} Hz and {found.channels} channels", key)
         if found.channels > MOST_CHANNELS:
-            raise _not_audio(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
+            raise not_audio(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
         if found.frames == 0:
-            raise _not_audio("holds no samples", key)
+            raise not_audio("holds no samples", key)
     except BaseException:
         file.close()
         raise
@@ -164,17 +169,12 @@ def _open_file(source: Path | BinaryIO) -> BinaryIO:
         raise Misconfigured(why, operation="read", key=str(source), hint="Check the path.") from None
 
 
-def _not_audio(message: str, key: str) -> Unread:
-    hint = "Fetch the recording again; an expired link gives a page instead of audio."
-    return Unread(message, operation="decode audio", key=key, hint=hint)
-
-
 def _check_pair(first: AudioDecoder, second: AudioDecoder) -> None:
     if first.channels == second.channels == 1 and first.rate == second.rate:
         return
-    said = " and ".join(f"{one.channels} channels at {one.rate} Hz" for one in (first, second))
+    formats = " and ".join(f"{decoder.channels} channels at {decoder.rate} Hz" for decoder in (first, second))
     raise Misconfigured(
-        f"two files of one call have {said}",
+        f"two files of one call have {formats}",
         operation="decode audio",
         hint="Give one file with all channels, or two mono files of the same rate.",
     )
@@ -190,21 +190,22 @@ def _equal_blocks(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[
     """Pieces of any length as blocks of one length. The last block is shorter."""
     import numpy as np
 
-    held: list[NDArray[np.int16]] = []
+    waiting: list[NDArray[np.int16]] = []
     count = 0
     for piece in pieces:
-        if not held and piece.shape[1] == frames:
+        if not waiting and piece.shape[1] == frames:
             yield piece
             continue
-        held.append(piece)
+        waiting.append(piece)
         count += piece.shape[1]
         if count >= frames:
-            whole = np.concatenate(held, axis=1)
+            # Joined once per block: joining at every piece would copy a block as often as it has pieces.
+            whole = np.concatenate(waiting, axis=1)
             for at in range(0, count - count % frames, frames):
                 yield np.ascontiguousarray(whole[:, at : at + frames])
-            held, count = [whole[:, count - count % frames :]], count % frames
+            waiting, count = [whole[:, count - count % frames :]], count % frames
     if count:
-        yield np.ascontiguousarray(np.concatenate(held, axis=1))
+        yield np.ascontiguousarray(np.concatenate(waiting, axis=1))
 
 
 def _two_channels(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.int16]]:
@@ -216,6 +217,7 @@ def _two_channels(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[
         length = max((block.shape[1] for block in blocks if block is not None), default=0)
         if not length:
             return
+        # Silence where one file has ended, so that both channels always have the same length.
         joined = np.zeros((len(parts), length), np.int16)
         for number, block in enumerate(blocks):
             if block is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from turnkeeper.audio.media_decoder import Container, MediaDecoder
 
-__all__ = ["AudioDecoder", "decoder_of"]
+__all__ = ["AudioDecoder", "decoder_of", "not_audio"]
 
 _SNIFFED = 64
 _REFUSED = {
@@ -65,10 +65,10 @@ def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
     file.seek(0)
     head = file.read(_SNIFFED)
     if not head:
-        raise _not_audio("is empty", key)
+        raise not_audio("is empty", key)
     for start, message in _REFUSED.items():
         if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
-            raise _not_audio(message, key)
+            raise not_audio(message, key)
     at = skip_id3_tags(file)
     file.seek(at)
     head = file.read(_SNIFFED)
@@ -106,6 +106,7 @@ def _open_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     if wav.rate == 0 or wav.channels == 0:
         wrong = "0 Hz" if wav.rate == 0 else "0 channels"
         raise Unread(f"its header says {wrong}", operation="decode audio", key=key, hint=_MEND)
+    # Recorders store MP3 in WAV; the samples then follow from the frames, not from the WAV header.
     if wav.tag in (_MP3_IN_WAV, _MPEG_IN_WAV):
         return _open_mp3_in_wav(file, wav, key)
     from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
@@ -136,7 +137,7 @@ def _open_mp3_in_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     inner = cast(BinaryIO, ByteRanges(file, list(wav.regions), owns=True))
     mp3 = read_mp3(inner)
     if mp3 is None or not mp3.frames:
-        raise _not_audio("holds no samples", key)
+        raise not_audio("holds no samples", key)
     lost = tuple(note for note in wav.notes if note.startswith("cut off") or note.endswith("not read"))
     found = _open_mp3(inner, mp3, key, notes=tuple(note for note in wav.notes if note not in lost))
     found.losses[:0] = lost
@@ -151,7 +152,7 @@ def _open_ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
     holds = _total_seconds(lasts)
     notes, links = list(ogg.damage), ogg.links
     if len(links) > 1:
-        parts = ", ".join(format_duration((one or 0) * 1000) for one in lasts[:4])
+        parts = ", ".join(format_duration((seconds or 0) * 1000) for seconds in lasts[:4])
         notes.append(f"{len(links)} streams stand one behind another ({parts}{', …' if len(links) > 4 else ''})")
     if not ogg.even:
         notes.append("the number of channels changes on the way: given as it began")
@@ -179,11 +180,11 @@ def _open_flac(file: BinaryIO, key: str) -> AudioDecoder:
     from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
     streams = read_flac(file)
-    parts = tuple(one.region for one in streams)
+    parts = tuple(stream.region for stream in streams)
     known = FileFacts(
         parts=() if len(parts) == 1 and parts[0][0] == 0 else parts,
-        clock_s=_total_seconds([one.named_s for one in streams]),
-        holds_s=_total_seconds([one.held_s for one in streams]),
+        clock_s=_total_seconds([stream.named_s for stream in streams]),
+        holds_s=_total_seconds([stream.held_s for stream in streams]),
         fallback="flac",
         notes=(f"{len(parts)} FLAC files stand one behind another",) if len(parts) > 1 else (),
     )
@@ -195,33 +196,36 @@ def _total_seconds(seconds: list[float | None]) -> float | None:
 
 
 def _open_mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
-    told, losses = [*notes, *_mp3_notes(mp3)], []
+    remarks, losses = [*notes, *_mp3_notes(mp3)], []
     promised = mp3.promised * mp3.samples / mp3.frames if mp3.promised else 0
     if (
         promised
         and lengths_differ(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate)
         and not mp3.joined
     ):
-        told.append("the header in front names fewer frames than there are")
+        remarks.append("the header in front names fewer frames than there are")
     if (
         promised
         and promised > mp3.samples
         and lengths_differ(promised * 1000 / mp3.rate, mp3.samples * 1000 / mp3.rate)
     ):
-        said, held = (format_duration(samples * 1000 / mp3.rate) for samples in (promised, mp3.samples))
-        losses.append(f"cut off: the header in front promises {said}, the file holds {held}")
+        declared, there = (format_duration(samples * 1000 / mp3.rate) for samples in (promised, mp3.samples))
+        losses.append(f"cut off: the header in front promises {declared}, the file holds {there}")
     if mp3.around or len(mp3.regions) > 1:
         file = cast(BinaryIO, ByteRanges(file, mp3.regions, owns=True))
+    # libsndfile trusts the header's frame count and gapless fields; where they are wrong it drops sound.
     if not mp3.regular:
         found = _open_media(file, "mp3", key)
         if found is not None:
-            found.notes[:0], found.losses[:0] = told, losses
+            found.notes[:0], found.losses[:0] = remarks, losses
             return found
     from turnkeeper.audio.soundfile_decoder import FileFacts, SoundfileDecoder
 
     named = (mp3.samples - mp3.padding) / mp3.rate if mp3.gapless else None
     holds = max(0, mp3.samples - mp3.padding - 529) / mp3.rate  # 529: what a decoder itself is late
-    known = FileFacts(clock_s=named, holds_s=holds, fallback="mp3", notes=tuple(told), losses=tuple(losses), noisy=True)
+    known = FileFacts(
+        clock_s=named, holds_s=holds, fallback="mp3", notes=tuple(remarks), losses=tuple(losses), noisy=True
+    )
     return SoundfileDecoder(file, key, known)
 
 
@@ -282,5 +286,6 @@ def _open_media(file: BinaryIO, container: Container, key: str, *, rate: int = 0
         return None
 
 
-def _not_audio(message: str, key: str) -> Unread:
+def not_audio(message: str, key: str) -> Unread:
+    """The error for a file that is not audio or has no samples."""
     return Unread(message, operation="decode audio", key=key, hint=_AGAIN)

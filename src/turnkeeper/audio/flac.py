@@ -16,7 +16,9 @@ from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 __all__ = ["FlacStream", "read_flac"]
 
 _MARK = b"fLaC\x00\x00\x00\x22"
+# The largest FLAC frame that recorders write is far below 1 MiB, so the last frame begins within the last MiB.
 _SEARCHED = 1 << 20
+# Sync 2, codes 2, number up to 7, block size up to 2, rate up to 2 and CRC 1: 16 bytes.
 _LONGEST_HEADER = 16
 _BLOCKS = {1: 192, **{code: 144 << code for code in range(2, 6)}, **{code: 1 << code for code in range(8, 16)}}
 _MORE_BYTES_OF_RATE = {12: 1, 13: 2, 14: 2}
@@ -59,6 +61,7 @@ def _stream_starts(file: BinaryIO) -> list[int]:
     found, place = [at], at
     file.seek(at)
     while data := file.read(_SEARCHED):
+        # A mark may lie across two reads, so the last bytes of the read before are searched again.
         both = tail + data
         seen = both.find(_MARK)
         while seen >= 0:
@@ -78,8 +81,8 @@ def _read_stream(file: BinaryIO, region: ByteRange) -> FlacStream:
     packed = int.from_bytes(file.read(8), "big")
     start = max(region[0], region[1] - _SEARCHED)
     file.seek(start)
-    held = _last_sample(file.read(region[1] - start), block)
-    return FlacStream(region, packed >> 44, (packed & (1 << 36) - 1) or None, held)
+    last_sample = _last_sample(file.read(region[1] - start), block)
+    return FlacStream(region, packed >> 44, (packed & (1 << 36) - 1) or None, last_sample)
 
 
 def _last_sample(data: bytes, block: int) -> int | None:
@@ -90,6 +93,7 @@ def _last_sample(data: bytes, block: int) -> int | None:
     """
     later: list[tuple[int, int]] = []
     for first, count in _frames_backwards(data, block):
+        # Two headers that agree about one sample number do not come about by chance.
         for begins, ends in later:
             if first + count == begins:
                 return ends
@@ -117,6 +121,7 @@ def _frame_header(head: bytes, block: int) -> tuple[int, int] | None:
     In order: sync code and blocking strategy; codes of block size and rate; channels and depth; the coded number; the
     sizes that the codes announce; a CRC-8.
     """
+    # Reserved values are refused first: they rule out most of the accidental sync codes without a CRC.
     if len(head) < 6 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[2] >> 4 == 0 or head[2] & 15 == 15:
         return None
     ones = 8 - (head[4] ^ 0xFF).bit_length()

@@ -44,7 +44,7 @@ class LibraryWarnings:
         if not self._noisy:
             yield
             return
-        with _LOCK, tempfile.TemporaryFile() as kept:
+        with _LOCK, tempfile.TemporaryFile() as captured:
             try:
                 terminal = os.dup(2)
             except OSError:
@@ -52,19 +52,20 @@ class LibraryWarnings:
                 return
             with suppress(AttributeError, ValueError, OSError):
                 sys.stderr.flush()
-            os.dup2(kept.fileno(), 2)
+            # The library writes to the descriptor itself, so replacing ``sys.stderr`` would not catch it.
+            os.dup2(captured.fileno(), 2)
             try:
                 yield
             finally:
                 os.dup2(terminal, 2)
                 os.close(terminal)
-                self._sort_lines(kept.read() if not kept.seek(0) else b"")
+                self._sort_lines(captured.read() if not captured.seek(0) else b"")
 
     def _sort_lines(self, text: bytes) -> None:
         for line in text.splitlines():
             if _THEIRS.match(line.strip()):
-                said = _PLACE.sub("", line.decode("utf-8", "replace").strip())[:120]
-                words = f"the decoder says: {said}"
+                message = _PLACE.sub("", line.decode("utf-8", "replace").strip())[:120]
+                words = f"the decoder says: {message}"
                 if words not in self.notes and len(self.notes) < _MOST:
                     self.notes.append(words)
             elif line.strip():

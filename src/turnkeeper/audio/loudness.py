@@ -57,13 +57,13 @@ def _downsample(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) 
 
 def _whole_frames(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[NDArray[np.float32]]:
     """The stream in pieces whose windows of two hops follow each other without gap or repetition."""
-    held: NDArray[np.float32] | None = None
+    waiting: NDArray[np.float32] | None = None
     for piece in samples:
-        held = piece if held is None else np.concatenate([held, piece], axis=1)
-        frames = held.shape[1] // hop - 1
+        waiting = piece if waiting is None else np.concatenate([waiting, piece], axis=1)
+        frames = waiting.shape[1] // hop - 1
         if frames > 0:
-            yield held[:, : (frames + 1) * hop]
-            held = held[:, frames * hop :]
+            yield waiting[:, : (frames + 1) * hop]
+            waiting = waiting[:, frames * hop :]
 
 
 def _band_levels(samples: NDArray[np.float32], hop: int, rate: float) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ def match_transcript(
     turns: Iterable[Turn],
     mode: SyncMode,
     *,
-    heard: Loudness | None = None,
+    loudness: Loudness | None = None,
     losses: Callable[[Sync], Sequence[str]] | None = None,
 ) -> MatchResult:
     """Measure where ``turns`` are heard in ``audio``, starting from where ``timeline`` (without a correction) puts
@@ -44,14 +44,18 @@ def match_transcript(
 
     ``report`` measures and changes nothing. ``correct`` also applies what was measured reliably and differs (verdict
     ``corrected``). ``off`` measures nothing. Turns of unknown speakers and duplicates of another leg do not count.
-    ``heard`` is the loudness of audio of one or two channels that was decoded already, which saves decoding it again.
+    ``loudness`` is given where the audio (one or two channels) was decoded already, which saves decoding it again.
     ``losses`` gives what is missing in the recording after a measurement; without it the ``losses`` of the audio count.
     """
     roles = channel_roles(audio.channels)
     if mode == "off":
         return MatchResult(timeline, roles)
-    said = list(_nominal_turns(timeline, turns))
-    sync = compare_loudness(heard, said) if heard else synchronise(audio.blocks(), audio.rate, audio.channels, said)
+    nominal = list(_nominal_turns(timeline, turns))
+    sync = (
+        compare_loudness(loudness, nominal)
+        if loudness
+        else synchronise(audio.blocks(), audio.rate, audio.channels, nominal)
+    )
     told = with_losses(sync, losses(sync) if losses else audio.losses)
     if mode == "report" or sync.verdict != "corrected":
         return MatchResult(timeline, roles, told)
@@ -71,6 +75,7 @@ def _nominal_turns(timeline: Timeline, turns: Iterable[Turn]) -> Iterator[tuple[
     """Turns around the recording in its nominal milliseconds, each with its side of the call."""
     first, last = timeline.moment(0) - _AROUND_MS, timeline.moment(timeline.frames) + _AROUND_MS
     for turn in turns:
+        # Turns of unknown speakers have no side, and duplicates would count one start twice.
         if turn.start_ms is None or turn.end_ms is None or turn.role == "unknown" or turn.duplicate_of is not None:
             continue
         if turn.end_ms > first and turn.start_ms < last:

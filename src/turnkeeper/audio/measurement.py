@@ -51,30 +51,32 @@ class Measurement(msgspec.Struct, frozen=True):
         return self.position.channels[0] == self.position.channels[1]
 
 
-def measure(audio: Activity, said: TurnArrays) -> Measurement:
-    """Find where ``said`` lies in ``audio``. Both contain speech; ``audio`` has one or two channels."""
-    rough = position(audio, said)
+def measure(audio: Activity, turns: TurnArrays) -> Measurement:
+    """Find where ``turns`` lies in ``audio``. Both contain speech; ``audio`` has one or two channels."""
+    rough = position(audio, turns)
     begins = _channel_onsets(audio, rough)
-    shift, segment = turn_shifts(audio, said, begins, rough.channels, rough.offset_s)
+    shift, segment = turn_shifts(audio, turns, begins, rough.channels, rough.offset_s)
+    # Without a cut, the straight line of the rough position is better than the grid's steps.
     if segment[-1] == 0:
-        shift = rough.offset_s + rough.drift * said.start
-    free = said.free(_QUIET_S)
+        shift = rough.offset_s + rough.drift * turns.start
+    free = turns.free(_QUIET_S)
     length = audio.loudness.duration_s
-    line, used = _refine_line(said, shift, segment, begins, free)
-    there = said.start + line.at(said.start, segment)
+    line, used = _refine_line(turns, shift, segment, begins, free)
+    there = turns.start + line.at(turns.start, segment)
+    # Near the edges of the audio the quiet before an onset cannot be seen.
     heard = free & (there > _QUIET_S) & (there < length - _QUIET_S)
-    score, own_share = _agreement_scores(audio, said, there, rough)
+    score, own_share = _agreement_scores(audio, turns, there, rough)
     return Measurement(rough, line, segment, heard, used & heard, score, own_share)
 
 
 def _channel_onsets(audio: Activity, rough: Position) -> tuple[Values, Values]:
-    one, two = rough.channels
-    first = onsets(audio, one)
-    return first, first if one == two else onsets(audio, two)
+    customer, agent = rough.channels
+    first = onsets(audio, customer)
+    return first, first if customer == agent else onsets(audio, agent)
 
 
 def _refine_line(
-    said: TurnArrays, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
+    turns: TurnArrays, shift: Values, segment: Groups, begins: tuple[Values, Values], free: NDArray[np.bool_]
 ) -> tuple[ClockLine, NDArray[np.bool_]]:
     """Pair each start with the nearest onset on its channel, fit a line, and pair again within a narrower window."""
     segments = int(segment[-1]) + 1
@@ -82,27 +84,28 @@ def _refine_line(
         np.array([np.median(shift[segment == one]) for one in range(segments)]), 0.0, np.zeros(segments),
         0.0, 0.0, np.zeros(0),
     )  # fmt: skip
-    near = np.zeros(len(said), dtype=bool)
+    near = np.zeros(len(turns), dtype=bool)
     for window in _WINDOWS_S:
-        away = _nearest_onset(said, said.start + shift, begins)
+        away = _nearest_onset(turns, turns.start + shift, begins)
         near = free & (np.abs(away) < window)
         counts = np.bincount(segment[near], minlength=segments)
         if near.sum() < 3 or (counts < _LEAST_IN_SEGMENT).any():
-            return line, np.zeros(len(said), dtype=bool)
-        x, y = said.start[near], (shift + away)[near]
+            return line, np.zeros(len(turns), dtype=bool)
+        x, y = turns.start[near], (shift + away)[near]
         sloped = len(x) >= _DRIFT_FROM_TURNS and float(np.ptp(x)) >= _DRIFT_FROM_S
         line = fit_clock_line(x, y, segment[near], segments, sloped=sloped, spread=_SPREAD_S)
-        shift = line.at(said.start, segment)
+        shift = line.at(turns.start, segment)
     return line, near
 
 
-def _nearest_onset(said: TurnArrays, there: Values, begins: tuple[Values, Values]) -> Values:
+def _nearest_onset(turns: TurnArrays, there: Values, begins: tuple[Values, Values]) -> Values:
     """Seconds from each predicted start to the nearest onset on its side's channel; infinite where there is none."""
     away = np.full(len(there), np.inf)
     for side, times in enumerate(begins):
-        own = np.flatnonzero(said.side == side)
+        own = np.flatnonzero(turns.side == side)
         if not len(times) or not len(own):
             continue
+        # ``searchsorted`` gives the onset behind the prediction; the one before it may be nearer.
         after = np.clip(np.searchsorted(times, there[own]), 1, len(times)) if len(times) > 1 else np.ones(len(own), int)
         late = times[np.minimum(after, len(times) - 1)] - there[own]
         early = times[after - 1] - there[own]
@@ -110,18 +113,19 @@ def _nearest_onset(said: TurnArrays, there: Values, begins: tuple[Values, Values
     return away
 
 
-def _agreement_scores(audio: Activity, said: TurnArrays, there: Values, rough: Position) -> tuple[float, float]:
+def _agreement_scores(audio: Activity, turns: TurnArrays, there: Values, rough: Position) -> tuple[float, float]:
     """With every turn in its place: the mean correlation of sides and channels, and the share of speech on the own
     channel.
     """
     hop, first_s = audio.loudness.hop_s, audio.loudness.start_s
-    moved = TurnArrays(there, there + said.end - said.start, said.side)
+    moved = TurnArrays(there, there + turns.end - turns.start, turns.side)
     low, high = (
         int((at - first_s) / hop) for at in (float(there.min()) - _AROUND_S, float(moved.end.max()) + _AROUND_S)
     )
     window = slice(max(0, low), max(0, high))
     speaks = moved.masks(first_s, hop, audio.mask.shape[1], 1.0)[:, window]
     sound = audio.mask[list(rough.channels), window]
+    # Only where one side speaks alone does the loudness say on which channel that side is.
     alone = speaks * (1 - speaks[::-1])
     own, cross = float((alone * sound).sum()), float((alone * sound[::-1]).sum())
     if rough.channels[0] == rough.channels[1]:

@@ -80,16 +80,16 @@ class MediaDecoder:
     def _joined_packets(self, frames: int) -> Iterator[NDArray[np.int16]]:
         import numpy as np
 
-        held: list[NDArray[np.int16]] = []
+        waiting: list[NDArray[np.int16]] = []
         count = 0
         for piece in self._decoded_pieces():
-            held.append(piece)
+            waiting.append(piece)
             count += piece.shape[1]
             if count >= frames:  # a packet is 20 ms: handing each on would cost more than decoding it
-                yield np.concatenate(held, axis=1)
-                held, count = [], 0
+                yield np.concatenate(waiting, axis=1)
+                waiting, count = [], 0
         if count:
-            yield np.concatenate(held, axis=1)
+            yield np.concatenate(waiting, axis=1)
 
     def _decoded_pieces(self) -> Iterator[NDArray[np.int16]]:
         with self._open_container() as (container, stream):
@@ -127,15 +127,15 @@ class MediaDecoder:
 
     def _collect_remarks(self, reading: _PacketReader, *, primed: bool) -> None:
         """Add the remarks of a whole reading to ``notes`` and ``losses``, each once."""
-        told = list(reading.notes)
+        remarks = list(reading.notes)
         if self.codec == "mp3" and self._container != "mp3" and not primed:
-            told.append(UNKNOWN_DELAY)
+            remarks.append(UNKNOWN_DELAY)
         elif self.codec == "aac" and not primed:
             ms = _AAC_DELAY * 1000 // max(1, self._source_rate)
-            told.append(
+            remarks.append(
                 f"AAC without an edit list: up to {_AAC_DELAY} samples of encoder delay stand in front ({ms} ms)"
             )
-        self.notes += [note for note in told if note not in self.notes]
+        self.notes += [note for note in remarks if note not in self.notes]
         self.losses += [loss for loss in reading.losses() if loss not in self.losses]
 
     def _padding_samples(self, packet: Any, pieces: list[NDArray[np.int16]]) -> int:
@@ -184,17 +184,21 @@ class _PacketReader:
                 continue
             gap = self._gap_seconds(frame)
             form = (frame.sample_rate, frame.layout.name, frame.format.name)
+            # A resampler keeps a few samples. Behind a gap, or in another format, they would end up in the wrong place.
             if form != self._form or gap:
                 yield 0, list(self.rest())
                 self._new_resampler(form)
-            yield round(gap * self._rate), [self._count_samples(one) for one in self._resampler.resample(frame)]
+            yield (
+                round(gap * self._rate),
+                [self._count_samples(resampled) for resampled in self._resampler.resample(frame)],
+            )
             self._lasted += frame.samples / frame.sample_rate
 
     def rest(self) -> Iterator[NDArray[np.int16]]:
         """The samples that a resampler still holds."""
         if self._resampler is not None and self._form and self._form[0] != self._rate:
-            for one in self._resampler.resample(None):
-                yield self._count_samples(one)
+            for resampled in self._resampler.resample(None):
+                yield self._count_samples(resampled)
         self._resampler, self._form = None, ()
 
     def losses(self) -> Iterator[str]:
@@ -237,6 +241,7 @@ class _PacketReader:
             self._add_note("the clock of the file goes back on the way: read one behind the other")
         if ahead <= _JUMP_S:
             return 0.0
+        # A damaged time stamp must not fill memory or disk with hours of silence.
         if ahead > _LONGEST_HOLE_S or sum(length for _, length in self._holes) + ahead > _LONGEST_HOLES_S:
             self._began += ahead
             self._add_note(f"the clock of the file jumps by {format_duration(ahead * 1000)}, which is not believed")

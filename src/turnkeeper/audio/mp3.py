@@ -99,6 +99,7 @@ def read_mp3(file: BinaryIO) -> Mp3 | None:
             if header is not None:
                 junk = 0
                 continue
+            # Bytes between frames stay in the range: only what surrounds the sound is removed.
             _extend_ranges(found.regions, at - junk, at)
         _extend_ranges(found.regions, at, at + frame.size)
         junk = 0
@@ -107,6 +108,7 @@ def read_mp3(file: BinaryIO) -> Mp3 | None:
         found.frames += 1
         found.samples += frame.samples
         found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
+    # The truncated frame is given to the decoder too, which may decode a part of it.
     if found.cut and found.regions:
         _extend_ranges(found.regions, found.regions[-1][1], file.seek(0, 2))
     found.around += junk
@@ -127,6 +129,7 @@ def _walk_frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | Non
     at, size = skip_id3_tags(file), file.seek(0, 2)
     buffer, base = b"", at
     while at < size:
+        # No frame or tag header is longer than 8 KiB, so one buffer always holds the next header whole.
         if at + 8192 > base + len(buffer) and base + len(buffer) < size:
             file.seek(at)
             buffer, base = file.read(_SEARCHED), at
@@ -181,8 +184,11 @@ def _frame_header(head: bytes) -> _Frame | None:
         return None
     hertz, bits = _RATES[version][rate], 1000 * _KBITS[version == 3, layer][kbits]
     mono = head[3] >> 6 == 3
+    # Version and layer fix the samples per frame: layer I 384, layers II and III 1,152, layer III of MPEG-2 half of
+    # that.
     samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
     size = (12 * bits // hertz + pad) * 4 if layer == 1 else samples // 8 * bits // hertz + pad
+    # The Xing header stands behind the side information, whose length depends on version and channels.
     side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
     return _Frame(size, samples, hertz, 1 if mono else 2, side)
 

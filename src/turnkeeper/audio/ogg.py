@@ -83,18 +83,18 @@ class _Page:
     def packet(self) -> bytes:
         """The bytes of the first packet, as far as they are in this page."""
         size = 0
-        for one in self.sizes:
-            size += one
-            if one < 255:
+        for length in self.sizes:
+            size += length
+            if length < 255:
                 break
         return self.body[:size]
 
     def packets(self) -> Iterator[bytes]:
         """The packets that begin in this page, as far as they are in it."""
         at, size, begun = 0, 0, not self.flags & _CONTINUED
-        for one in self.sizes:
-            size += one
-            if one < 255:
+        for length in self.sizes:
+            size += length
+            if length < 255:
                 if begun:
                     yield self.body[at : at + size]
                 at, size, begun = at + size, 0, True
@@ -122,6 +122,7 @@ def read_ogg(file: BinaryIO) -> Ogg | None:
 def _add_page(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
     link = found.links[-1] if found.links else None
     if page.flags & _FIRST:
+        # A first page right behind another first page, before any sound: streams beside one another, not a chain.
         if link is not None and link.region[1] == page.at and link.last is None and link.serial != page.serial:
             found.mixed = True
             found.beside += bool(_begin_link(page).codec)
@@ -132,11 +133,13 @@ def _add_page(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
     if link is None or page.serial != link.serial:
         found.mixed = True
         return
+    # Page numbers count by one per stream (RFC 3533), so a jump is a lost page.
     if page.number != numbers[page.serial] + 1:
         _add_once(found.lost, "pages of the Ogg stream are missing or damaged")
     numbers[page.serial] = page.number
     link.region = (link.region[0], page.end)
     link.ended = link.ended or bool(page.flags & _LAST)
+    # Header pages have granule 0, and pages on which no packet ends have none (-1).
     if page.granule not in (0, _NO_GRANULE):
         if link.first is None:
             link.first = _first_granule(link, page)
@@ -197,6 +200,7 @@ def _walk_pages(file: BinaryIO, at: int, found: Ogg) -> Iterator[_Page]:
             yield page
             at = page.end
             continue
+        # Resynchronise at the next capture pattern; the checksum tells a page from sound that looks like one.
         following = _next_page_start(file, at + 1, size)
         if following is None and size - at < _HEADER + 255 * 256:
             return  # a page that was cut off: the missing end mark says so
@@ -234,6 +238,7 @@ def _ogg_crc32(data: bytes) -> int:
     """The CRC-32 of Ogg (RFC 3533, section 6): the polynomial of zlib's, with reversed bits in each byte and without
     inversion. So zlib can compute it.
     """
+    # zlib inverts the register before and after; 0xFFFFFFFF on both sides undoes that.
     value = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{value:032b}"[::-1], 2)
 
@@ -247,5 +252,6 @@ def _next_page_start(file: BinaryIO, at: int, size: int) -> int | None:
             return at + place
         if len(data) < _SEARCHED:
             return None
+        # The pattern may lie across two reads: three of its four bytes are read again.
         at += len(data) - 3
     return None

@@ -22,34 +22,37 @@ _RAISED_DB = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 _LATE_S = (-0.0023, -0.0018, 0.001, 0.009, 0.024, 0.044)
 
 
-def onsets(heard: Activity, channel: int) -> NDArray[np.float64]:
+def onsets(audio: Activity, channel: int) -> NDArray[np.float64]:
     """Seconds of audio at which speech begins on ``channel``, ascending."""
-    hop = heard.loudness.hop_s
-    level, least = heard.loudness.levels[channel], heard.least[channel]
+    hop = audio.loudness.hop_s
+    level, least = audio.loudness.levels[channel], audio.least[channel]
     speech = level > least
     quiet, some, ahead = (round(seconds / hop) for seconds in (_QUIET_S, _SPEECH_S, _PEAK_S))
     before = np.concatenate([[0], np.cumsum(speech)])
     rises = np.flatnonzero(speech & ~np.concatenate([[False], speech[:-1]]))
     # A single loud frame in the quiet before (a click) does not make the rise part of what came before.
     rises = rises[before[rises] - before[np.maximum(rises - quiet, 0)] <= 1]
+    # At least half of the following 0.12 s is speech: a single click or a pop of the line is no onset.
     rises = rises[before[np.minimum(rises + some, len(speech))] - before[rises] >= some // 2]
     found = [
         (rise - 1 + frames) * hop - late
         for rise in rises[rises > 0]
         for frames, late in [_threshold_crossing(level[rise - 1 : rise + ahead], least[rise - 1 : rise + ahead])]
     ]
-    return heard.loudness.start_s + np.array(found, dtype=np.float64)
+    return audio.loudness.start_s + np.array(found, dtype=np.float64)
 
 
 def _threshold_crossing(level: NDArray[np.float32], least: NDArray[np.float32]) -> tuple[float, float]:
     """Frames after the first of ``level`` at which it passes its threshold, and the usual delay of that in seconds."""
-    wanted = float(level.max()) - _BELOW_PEAK_DB
-    passed = np.maximum(least, wanted)
-    above = np.flatnonzero(level > passed)
+    least_level = float(level.max()) - _BELOW_PEAK_DB
+    threshold = np.maximum(least, least_level)
+    # The threshold is where a person hears the onset, or the noise where that is higher.
+    above = np.flatnonzero(level > threshold)
     at = int(above[0])
-    late = float(np.interp(float(passed[at]) - wanted, _RAISED_DB, _LATE_S))
+    late = float(np.interp(float(threshold[at]) - least_level, _RAISED_DB, _LATE_S))
     if at == 0:
         return 0.0, late
+    # Interpolate between the two frames: the frames are 10 ms apart, and the onset is wanted more exactly.
     step = float(level[at] - level[at - 1])
-    part = float(passed[at] - level[at - 1]) / step if step > 0 else 1.0
+    part = float(threshold[at] - level[at - 1]) / step if step > 0 else 1.0
     return at - 1 + min(max(part, 0.0), 1.0), late

@@ -176,6 +176,7 @@ class _Level:
             same = low is high
             low = np.concatenate((self._rest[0], low), axis=1)
             high = low if same else np.concatenate((self._rest[1], high), axis=1)
+        # Only whole pixels are reduced; the rest waits for the next block.
         whole = low.shape[1] - low.shape[1] % self._factor
         self._rest = (low[:, whole:], high[:, whole:]) if whole < low.shape[1] else None
         if whole:
@@ -255,6 +256,7 @@ def _mono_mix(block: NDArray[np.int16]) -> NDArray[np.int16]:
     import numpy as np
 
     total = block.sum(axis=0, dtype=np.int32)
+    # numpy's ``//`` rounds down, audiowaveform truncates toward zero.
     mean: NDArray[np.int32] = np.abs(total) // block.shape[0] * np.sign(total)
     return mean.astype(np.int16)[np.newaxis]
 

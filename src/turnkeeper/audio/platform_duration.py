@@ -67,6 +67,7 @@ def check_duration(recording: Recording, lasts_ms: float) -> DurationCheck:
     if recording.start is None or recording.end is None or recording.end <= recording.start:
         return DurationCheck(usual, by_output=by_output, lasts_ms=lasts_ms, confirmed=confirmed)
     wall_ms = recording.end - recording.start
+    # The first reading that explains the length wins; they are tried from the most to the least usual one.
     for note, cuts in _possible_cuts(recording.pauses, usual):
         expected_ms = wall_ms - _union_ms(cuts)
         if not lengths_differ(expected_ms, lasts_ms):

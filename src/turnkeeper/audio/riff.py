@@ -80,6 +80,7 @@ class Wav:
         """The bytes to put in front of ``regions`` for a file that is true to its content."""
         size = sum(end - start for start, end in self.regions)
         form = b"fmt " + len(self.form).to_bytes(4, self.order) + self.form
+        # RIFF sizes have 32 bits; RF64 carries larger ones (EBU Tech 3306).
         if 4 + len(form) + 8 + size < _UNKNOWN:
             head = b"RIFF" if self.order == "little" else b"RIFX"
             data = b"data" + size.to_bytes(4, self.order)
@@ -127,6 +128,7 @@ def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> 
         if len(chunk) < 8:
             break
         name, length = chunk[:4], int.from_bytes(chunk[4:], order)
+        # Files were put one behind another: the second one's samples may have another format.
         if name in _KINDS and found.data:
             found.joined = True
             break
@@ -136,6 +138,7 @@ def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> 
         if name == b"data":
             file.seek(_add_data_chunk(found, file, size, length))
             continue
+        # Only two chunks matter, and a damaged size must not make a chunk of gigabytes be read.
         body = file.read(length) if name in (b"fmt ", b"ds64") and length < _LONGEST_FORM else b""
         if name == b"fmt " and len(body) >= 16 and not found.form:
             found.form = body
@@ -149,13 +152,15 @@ def _add_data_chunk(found: _Chunks, file: BinaryIO, size: int, length: int) -> i
     """Add the ``data`` chunk that begins here. Returns the offset of the next chunk."""
     at = file.tell()
     promised: int | None = length
+    # RF64 and BW64 keep sizes beyond 4 GiB in a ``ds64`` chunk and write 0xFFFFFFFF here.
     if length == _UNKNOWN and found.long_data is not None:
         promised = length = found.long_data
     if (length == 0 and not _only_chunks(file, at, size, found.order)) or (_is_unknown(length) and at + length > size):
         found.data.append((at, None if length else 0, size - at))
         return size
-    held = max(0, min(length, size - at))
-    found.data.append((at, promised, held))
+    there = max(0, min(length, size - at))
+    found.data.append((at, promised, there))
+    # Chunks are padded to an even length; the padding is not part of the size.
     return at + length + length % 2
 
 

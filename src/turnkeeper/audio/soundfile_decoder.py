@@ -99,9 +99,9 @@ class SoundfileDecoder:
         if not count and start:
             return
         self._compare_with_header(start + count)
-        held = self._shortfall(start + count)
-        if held is not None:
-            yield from self._read_on(start + count, frames, held)
+        why = self._shortfall(start + count)
+        if why is not None:
+            yield from self._read_on(start + count, frames, why)
 
     def close(self) -> None:
         """Close the file."""
@@ -111,7 +111,9 @@ class SoundfileDecoder:
     def _from_library(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
         import numpy as np
 
+        # Floats are scaled and clipped here as audiowaveform does it, not by libsndfile.
         floating = self.codec in ("pcm_f32", "pcm_f64")
+        # Lossy decoders round differently where a read ends, so their steps never depend on the caller.
         step = frames if self.codec in _LOSSLESS else _STEP
         block = np.empty((step, self.channels), np.float32 if floating else np.int16)
         drop = start
@@ -153,6 +155,7 @@ class SoundfileDecoder:
         if self._known.fallback is None or not media_installed():
             self._add_loss(why + ("" if self._known.fallback is None else "; turnkeeper[media] may read on"))
             return
+        # Another view of the same file, so that closing the other decoder leaves ours open.
         whole = cast(BinaryIO, ByteRanges(self._file, [(0, self._file.seek(0, 2))]))
         other: MediaDecoder | None = None
         try:
@@ -207,8 +210,8 @@ class SoundfileDecoder:
             with self._warnings.caught():
                 return self._soundfile.SoundFile(source)
         except self._soundfile.LibsndfileError as cause:
-            said = f"is not audio ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=self._repair_hint()) from None
+            message = f"is not audio ({cause.error_string.rstrip('.')})"
+            raise Unread(message, operation="decode audio", key=self._key, hint=self._repair_hint()) from None
 
     def _repair_hint(self) -> str:
         from turnkeeper.audio.media_decoder import media_installed
@@ -232,8 +235,8 @@ class SoundfileDecoder:
         try:
             self._open.seek(min(start, self._open.frames))
         except self._soundfile.LibsndfileError as cause:
-            said = f"cannot be decoded ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
+            message = f"cannot be decoded ({cause.error_string.rstrip('.')})"
+            raise Unread(message, operation="decode audio", key=self._key, hint=_MEND) from None
         return 0
 
     def _fill_block(self, block: NDArray[Any]) -> int:

@@ -162,33 +162,34 @@ def compare_loudness(
     """``synchronise`` for audio of one or two channels whose loudness is known already."""
     if heard.duration_s < _LEAST_AUDIO_S:
         return _not_measured(f"{heard.duration_s:.1f} s of audio are too short to compare")
+    # A cut moves later turns forward, so turns from well behind the end of the audio may still be in it.
     last_ms = (heard.duration_s + _CUT_AT_MOST_S) * 1000
-    said = turn_arrays([turn for turn in turns if turn[1] > -REACH_S * 1000 and turn[0] < last_ms])
-    if len(said) < _LEAST_TURNS:
-        return _not_measured(f"{len(said)} turns with times near the recording are too few to compare")
+    nearby = turn_arrays([turn for turn in turns if turn[1] > -REACH_S * 1000 and turn[0] < last_ms])
+    if len(nearby) < _LEAST_TURNS:
+        return _not_measured(f"{len(nearby)} turns with times near the recording are too few to compare")
     audio = activity(heard)
     if not audio.mask.any():
         return _not_measured("no speech is heard in the audio")
-    return _judge(audio, said, measure(audio, said), expected)
+    return _judge(audio, nearby, measure(audio, nearby), expected)
 
 
 def _not_measured(reason: str) -> Sync:
     return Sync(verdict="unverified", evidence=Evidence(reason=reason))
 
 
-def _judge(audio: Activity, said: TurnArrays, found: Measurement, expected: tuple[Side, ...]) -> Sync:
+def _judge(audio: Activity, turns: TurnArrays, found: Measurement, expected: tuple[Side, ...]) -> Sync:
     order = () if found.mono else tuple(side for _, side in sorted(zip(found.position.channels, SIDES, strict=True)))
     evidence = _evidence_of(audio, found)
     confidence, weakest = _confidence_and_weakness(evidence, mono=found.mono)
     if confidence < 0.5:
-        silent = _silent_channel(audio, said)
+        silent = _silent_channel(audio, turns)
         verdict: Verdict = (
             "mismatch" if not silent and _is_other_conversation(evidence, mono=found.mono) else "unverified"
         )
         weakest = silent or weakest
         return Sync(verdict=verdict, evidence=replace(evidence, reason=weakest), confidence=confidence)
-    swapped, cuts = not found.mono and order != expected, _measured_cuts(said, found)
-    differences = _differences_in_words(said, found, cuts=len(cuts), swapped=swapped)
+    swapped, cuts = not found.mono and order != expected, _measured_cuts(turns, found)
+    differences = _differences_in_words(turns, found, cuts=len(cuts), swapped=swapped)
     reason = "; ".join(differences) or f"the sound is where the platform says, within {TOLERANCE_MS:.0f} ms"
     offset_us, drift_ppb = round(float(found.line.levels[0]) * 1e6), round(found.line.slope * 1e9)
     return Sync(
@@ -239,6 +240,7 @@ def _confidence_and_weakness(evidence: Evidence, *, mono: bool) -> tuple[float, 
     hopeless to sure, and the lowest counts.
     """
     values = msgspec.structs.asdict(evidence)
+    # The winner's lead over the best other place: a transcript of yes and no fits almost anywhere.
     values["lead"] = evidence.score - evidence.rival
     # Few turns match by chance more easily: 0.5 / sqrt(n) is the widest standard error of a share of n.
     values["matched_surely"] = evidence.matched_share - 0.5 / max(1, evidence.turns_heard) ** 0.5
@@ -248,9 +250,9 @@ def _confidence_and_weakness(evidence: Evidence, *, mono: bool) -> tuple[float, 
     return round(least, 3), _WORDS[name]
 
 
-def _silent_channel(audio: Activity, said: TurnArrays) -> str:
+def _silent_channel(audio: Activity, turns: TurnArrays) -> str:
     """That a channel is silent although both sides speak in the transcript; empty where that is not so."""
-    if len(audio.mask) < 2 or any((said.side == side).sum() < _SILENT_TURNS for side in (0, 1)):
+    if len(audio.mask) < 2 or any((turns.side == side).sum() < _SILENT_TURNS for side in (0, 1)):
         return ""
     shares = [float((channel > 0).mean()) for channel in audio.mask]
     quiet = [number for number, share in enumerate(shares) if share < _SILENT_SHARE]
@@ -261,35 +263,37 @@ def _is_other_conversation(evidence: Evidence, *, mono: bool) -> bool:
     """Whether enough was heard, clearly enough, to say that the audio is of another conversation."""
     if mono or evidence.turns_heard < _MISMATCH_TURNS or evidence.snr_db < _MISMATCH_SNR_DB:
         return False
+    # All three must be poor: a single poor measure may come from noise.
     return evidence.score < 0.3 and evidence.margin < 0.2 and evidence.matched_share < 0.5
 
 
-def _differences_in_words(said: TurnArrays, found: Measurement, *, cuts: int, swapped: bool) -> list[str]:
+def _differences_in_words(turns: TurnArrays, found: Measurement, *, cuts: int, swapped: bool) -> list[str]:
     """How the sound differs from the metadata; empty where the metadata is right within the tolerance."""
-    line, told = found.line, []
-    middle_ms = float(np.median(line.at(said.start, np.zeros(len(said), dtype=np.int64)))) * 1000
+    line, differences = found.line, []
+    middle_ms = float(np.median(line.at(turns.start, np.zeros(len(turns), dtype=np.int64)))) * 1000
     if abs(middle_ms) - 2 * _error_ms(found) > TOLERANCE_MS:
         way = "later" if middle_ms > 0 else "earlier"
-        told.append(f"the sound comes {format_duration(abs(middle_ms))} {way} than the platform says")
-    whole_ms = abs(line.slope) * float(said.start[-1] - said.start[0]) * 1000
+        differences.append(f"the sound comes {format_duration(abs(middle_ms))} {way} than the platform says")
+    # A drift is only worth telling where it adds up to something and is far beyond its own error.
+    whole_ms = abs(line.slope) * float(turns.start[-1] - turns.start[0]) * 1000
     if whole_ms > _DRIFT_SHOWS_MS and abs(line.slope) > _DRIFT_ERRORS * line.slope_error:
         way = "falls behind" if line.slope > 0 else "gets ahead"
-        told.append(f"the recording {way}, by {format_duration(whole_ms)} until the end")
+        differences.append(f"the recording {way}, by {format_duration(whole_ms)} until the end")
     if swapped:
-        told.append("the two sides are on exchanged channels")
+        differences.append("the two sides are on exchanged channels")
     if cuts:
-        told.append("a stretch is missing" if cuts == 1 else f"{cuts} stretches are missing")
-    return told
+        differences.append("a stretch is missing" if cuts == 1 else f"{cuts} stretches are missing")
+    return differences
 
 
-def _measured_cuts(said: TurnArrays, found: Measurement) -> tuple[Cut, ...]:
+def _measured_cuts(turns: TurnArrays, found: Measurement) -> tuple[Cut, ...]:
     """A fall of the shift between two segments is a cut, centred in the transcript's silence there."""
     cuts = []
-    latest = np.maximum.accumulate(said.end)
-    for one in range(1, len(found.line.levels)):
-        length = float(found.line.levels[one - 1] - found.line.levels[one])
-        turn = int(np.flatnonzero(found.segment == one)[0])
-        spare = float(said.start[turn] - latest[turn - 1]) - length
-        start_ms = round((float(latest[turn - 1]) + spare / 2) * 1000)
+    latest = np.maximum.accumulate(turns.end)
+    for segment in range(1, len(found.line.levels)):
+        length = float(found.line.levels[segment - 1] - found.line.levels[segment])
+        turn = int(np.flatnonzero(found.segment == segment)[0])
+        slack = float(turns.start[turn] - latest[turn - 1]) - length
+        start_ms = round((float(latest[turn - 1]) + slack / 2) * 1000)
         cuts.append(Cut(start_ms, start_ms + round(length * 1000)))
     return tuple(cuts)

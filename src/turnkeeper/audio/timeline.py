@@ -87,6 +87,7 @@ class Timeline:
         scale = self.rate * 1000 * (_PPB + self.drift_ppb)
         ms = (2 * (sample * _SECOND - self.offset_us * _PPB * self.rate) + scale) // (2 * scale) + self.start_ms
         for start, end in self.cuts:
+            # Cuts are in order, so ``ms`` grows while it passes each of them.
             if ms >= start:
                 ms += end - start
         return ms
@@ -102,14 +103,15 @@ class Timeline:
         if not parts:
             return (self._outside_span(start_ms),)
         found = [_clamped_span(self.sample(start), self.sample(end), self.frames) for start, end in parts]
-        whole = [one for one in found if one.end > one.start] or found[:1]
+        # An empty part at a cut's edge is left out, unless the whole turn is empty.
+        whole = [span for span in found if span.end > span.start] or found[:1]
         first, last = found[0], found[-1]
-        outside = first.outside if len(found) == 1 else all(one.outside for one in found)
+        outside = first.outside if len(found) == 1 else all(span.outside for span in found)
         at_start = parts[0][0] > start_ms or first.clipped_start or whole[0] is not first
         at_end = parts[-1][1] < end_ms or last.clipped_end or whole[-1] is not last
         return tuple(
-            Span(one.start, one.end, at_start and one is whole[0], at_end and one is whole[-1], outside)
-            for one in whole
+            Span(span.start, span.end, at_start and span is whole[0], at_end and span is whole[-1], outside)
+            for span in whole
         )
 
     @property
@@ -120,11 +122,11 @@ class Timeline:
             Segment(begin, finish, min(max(self.sample(begin), 0), self.frames), min(self.sample(finish), self.frames))
             for begin, finish in self._uncut_parts(start, max(start, end))
         )
-        held = [one for one in found if one.end_sample > one.start_sample]
-        if held:  # the edges were rounded to milliseconds; the samples at them are the recording's own
-            held[0] = Segment(held[0].start_ms, held[0].end_ms, 0, held[0].end_sample)
-            held[-1] = Segment(held[-1].start_ms, held[-1].end_ms, held[-1].start_sample, self.frames)
-        return tuple(held)
+        segments = [segment for segment in found if segment.end_sample > segment.start_sample]
+        if segments:  # the edges were rounded to milliseconds; the samples at them are the recording's own
+            segments[0] = Segment(segments[0].start_ms, segments[0].end_ms, 0, segments[0].end_sample)
+            segments[-1] = Segment(segments[-1].start_ms, segments[-1].end_ms, segments[-1].start_sample, self.frames)
+        return tuple(segments)
 
     def _uncut_parts(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
         """The parts of a stretch that were not cut out. An empty stretch is one empty part, unless it is inside a
@@ -161,17 +163,17 @@ def _check_rate(rate: int) -> None:
 
 def _joined_cuts(cuts: tuple[tuple[int, int], ...], first: int) -> Iterator[tuple[int, int]]:
     """Cuts in order, without what lies before the recording, and merged where they overlap or touch."""
-    held: tuple[int, int] | None = None
+    joined: tuple[int, int] | None = None
     for start, end in sorted(cuts):
         if end < start:
             raise Misconfigured(f"a cut from {start} to {end} ms ends before it starts", operation="map to samples")
         if end <= max(start, first):
             continue
-        if held and start <= held[1]:
-            held = held[0], max(held[1], end)
+        if joined and start <= joined[1]:
+            joined = joined[0], max(joined[1], end)
             continue
-        if held:
-            yield held
-        held = max(start, first), end
-    if held:
-        yield held
+        if joined:
+            yield joined
+        joined = max(start, first), end
+    if joined:
+        yield joined

@@ -32,8 +32,8 @@ class TurnArrays(msgspec.Struct, frozen=True):
     def free(self, quiet_s: float) -> NDArray[np.bool_]:
         """Turns before which their own side is silent for ``quiet_s`` seconds. Only the start of those can be heard."""
         free = np.ones(len(self), dtype=bool)
-        for one in (0, 1):
-            own = np.flatnonzero(self.side == one)
+        for side in (0, 1):
+            own = np.flatnonzero(self.side == side)
             if len(own) > 1:
                 free[own[1:]] = self.start[own[1:]] - np.maximum.accumulate(self.end[own])[:-1] >= quiet_s
         return free
@@ -50,6 +50,7 @@ class TurnArrays(msgspec.Struct, frozen=True):
         masks = np.zeros((2, count + 1), dtype=np.float32)
         low = np.clip(np.rint((self.start * stretch - first_s) / frame_s), 0, count).astype(int)
         high = np.clip(np.rint((self.end * stretch - first_s) / frame_s), 0, count).astype(int)
+        # +1 at each start and -1 at each end; the running sum is then the number of turns open at a frame.
         np.add.at(masks, (self.side, low), 1)
         np.add.at(masks, (self.side, high), -1)
         return np.asarray(np.minimum(np.cumsum(masks, axis=1)[:, :count], 1), dtype=np.float32)
@@ -59,6 +60,6 @@ def turn_arrays(turns: Sequence[tuple[int, int, Side]]) -> TurnArrays:
     """Arrays from ``turns`` as (start_ms, end_ms, side), in any order. Turns that end before they begin are left
     out.
     """
-    kept = sorted(turn for turn in turns if turn[1] > turn[0])
-    start, end = (np.array([turn[place] for turn in kept], dtype=np.float64) / 1000 for place in (0, 1))
-    return TurnArrays(start, end, np.array([SIDES.index(turn[2]) for turn in kept], dtype=np.int64))
+    valid = sorted(turn for turn in turns if turn[1] > turn[0])
+    start, end = (np.array([turn[place] for turn in valid], dtype=np.float64) / 1000 for place in (0, 1))
+    return TurnArrays(start, end, np.array([SIDES.index(turn[2]) for turn in valid], dtype=np.int64))

@@ -52,50 +52,53 @@ def repair_ends(
 
     An end lies after the start of the turn's last word, and before the next turn on the same channel begins.
     """
-    heard = activity(loudness(blocks, rate, channels))
+    audio = activity(loudness(blocks, rate, channels))
     by_start = sorted(range(len(turns)), key=lambda place: turns[place].start_ms)
     limits: dict[int, int] = {}
     following: dict[int, int] = {}
+    # Backwards in time: the next turn of the same channel is then known when a turn is reached.
     for place in reversed(by_start):
         turn = turns[place]
-        limits[place] = following.get(turn.channel, round(heard.loudness.duration_s * 1000))
+        limits[place] = following.get(turn.channel, round(audio.loudness.duration_s * 1000))
         following[turn.channel] = turn.start_ms
-    return tuple(_repair_turn(heard, turn, limits[place]) for place, turn in enumerate(turns))
+    return tuple(_repair_turn(audio, turn, limits[place]) for place, turn in enumerate(turns))
 
 
-def _repair_turn(heard: Activity, turn: TurnOnChannel, limit_ms: int) -> RepairedTurn:
+def _repair_turn(audio: Activity, turn: TurnOnChannel, limit_ms: int) -> RepairedTurn:
     starts = turn.word_starts_ms or (turn.start_ms,)
     latest = min(limit_ms, max(turn.end_ms, starts[-1]) + round(_LATEST_S * 1000))
-    end = _end_of_speech(heard, turn.channel, starts[-1], latest)
+    end = _end_of_speech(audio, turn.channel, starts[-1], latest)
     if end is not None and latest < limit_ms and end > latest - round(_BREAK_S * 1000):
         end = None  # it never falls quiet: crosstalk from the other channel goes on
     repaired = end is not None
+    # The last word lasts at least a millisecond, so that no span is empty.
     end_ms = max(end if end is not None else turn.end_ms, starts[-1] + 1)
     if not turn.word_starts_ms:
         return RepairedTurn(end_ms, (), repaired)
-    ends = [_word_end(heard, turn.channel, one, two) for one, two in pairwise(starts)]
+    ends = [_word_end(audio, turn.channel, start, following) for start, following in pairwise(starts)]
     return RepairedTurn(end_ms, (*ends, end_ms), repaired)
 
 
-def _word_end(heard: Activity, channel: int, start_ms: int, next_ms: int) -> int:
+def _word_end(audio: Activity, channel: int, start_ms: int, next_ms: int) -> int:
     """The fall before the next word where there is one, at most 1.5 s after the start of the word."""
     latest = min(next_ms, start_ms + round(_LONGEST_WORD_S * 1000))
-    end = _end_of_speech(heard, channel, start_ms, next_ms, break_s=0.06)
+    end = _end_of_speech(audio, channel, start_ms, next_ms, break_s=0.06)
     return max(start_ms, min(end if end is not None else latest, next_ms))
 
 
 def _end_of_speech(
-    heard: Activity, channel: int, from_ms: int, until_ms: int, *, break_s: float = _BREAK_S
+    audio: Activity, channel: int, from_ms: int, until_ms: int, *, break_s: float = _BREAK_S
 ) -> int | None:
     """The end of the speech that is heard after ``from_ms``: the first quiet of ``break_s`` seconds, or
     ``until_ms``.
     """
-    hop, begin = heard.loudness.hop_s, heard.loudness.start_s
+    hop, begin = audio.loudness.hop_s, audio.loudness.start_s
     first = max(0, round((from_ms / 1000 - begin) / hop))
-    last = min(heard.mask.shape[1], round((until_ms / 1000 - begin) / hop))
-    speech = np.flatnonzero(heard.mask[channel, first:last] > 0)
+    last = min(audio.mask.shape[1], round((until_ms / 1000 - begin) / hop))
+    speech = np.flatnonzero(audio.mask[channel, first:last] > 0)
     if not len(speech):
         return None
+    # A pause within a word is shorter than ``break_s``; the first longer one ends the speech.
     pauses = np.flatnonzero(np.diff(speech) > break_s / hop)
     final = int(speech[pauses[0]] if len(pauses) else speech[-1])
     return min(until_ms, round((begin + (first + final + 0.5) * hop) * 1000))

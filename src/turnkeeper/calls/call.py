@@ -81,7 +81,7 @@ def local_call(
         heard_once = _listened(opened, mode)
         uncorrected = Timeline(opened.rate, opened.count(), recording_start_ms)
         turns = turns_of(transcript) if transcript is not None and mode != "off" else ()
-        found = match_transcript(opened, uncorrected, turns, mode, heard=heard_once)
+        found = match_transcript(opened, uncorrected, turns, mode, loudness=heard_once)
         notes, losses, codec = opened.notes, opened.losses, opened.codec
     timeline = found.timeline
     heard = Heard(audio.name, codec, timeline, found.channel_roles, lambda: (audio, second), found, notes, losses)

@@ -24,6 +24,7 @@ def decoder_for(kind: Any) -> msgspec.json.Decoder[Any]:
     found = _made.get(kind)
     if found is None:
         with _lock:
+            # Another thread may have made it while this one waited for the lock.
             found = _made.get(kind) or _made.setdefault(kind, msgspec.json.Decoder(kind))
     return found
 

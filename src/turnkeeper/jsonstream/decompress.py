@@ -39,6 +39,7 @@ class Decompressor:
         """The decompressed bytes of ``data``, as far as they are complete."""
         if not self._known:
             data = self._head + data
+            # Fewer bytes than a magic number, which they may begin: wait for more.
             if any(len(data) < len(magic) and magic.startswith(data) for magic in _COMPRESSIONS):
                 self._head = data
                 return

@@ -85,10 +85,12 @@ class _BoundaryScan:
 
         ``odd`` becomes True where something else stands between the documents.
         """
+        # The last piece ended within an escape, whose second byte is the first one here.
         at, size = (1, len(data)) if self._escaped else (0, len(data))
         self._escaped = False
         while at < size:
             match = (_INSIDE if self._in_string else _OUTSIDE).search(data, at)
+            # Text between two documents, or between two tokens of the array around them.
             if not self._in_string and self._depth <= self._level:
                 self.odd = self.odd or bool(data[at : match.start() if match else size].strip(_NOTHING))
             if match is None:

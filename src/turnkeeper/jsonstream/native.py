@@ -29,11 +29,12 @@ def _usable_module(module: Any) -> Any:
     if module is None:
         return None
     try:
-        found = module.Reader((("text", "", "text", False, ...),), ()).columns(b'[{"text":"a"}]', 0, True)  # noqa: FBT003
+        columns = module.Reader((("text", "", "text", False, ...),), ()).columns(b'[{"text":"a"}]', 0, True)  # noqa: FBT003
+        # Older builds of the module lack this function.
         paired = module.paired(b"")
     except (TypeError, AttributeError):
         return None
-    return module if paired and found == ((["a"],), 14) else None
+    return module if paired and columns == ((["a"],), 14) else None
 
 
 native: Any = _usable_module(_native)
@@ -81,7 +82,7 @@ class ColumnReader:
 
     def __init__(self, *fields: Field, unread: Sequence[str] = ()) -> None:
         self.fields = fields
-        given = tuple((one.key, one.inner, one.form, one.nullable, one.absent) for one in fields)
+        given = tuple((field.key, field.inner, field.form, field.nullable, field.absent) for field in fields)
         self._reader: _native.Reader | None = native and native.Reader(given, tuple(unread))
 
     @property

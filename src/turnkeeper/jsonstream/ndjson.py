@@ -59,26 +59,27 @@ class DocumentStream:
 
     def finish(self) -> list[Batch]:
         """End the body. Raises ``Unread`` where the last document is truncated."""
-        found = self._documents_in(self._reader.finish())
+        batches = self._documents_in(self._reader.finish())
         if self._depth or self._in_string or _SOLID.search(self._text):
             raise truncated(self._reader.offset)
-        return found
+        return batches
 
     def _documents_in(self, data: bytes) -> list[Batch]:
         if not self._text:
             self._origin = self._reader.offset - len(data)
         self._text += data
-        found = []
+        batches = []
         begin = 0
         while (end := self._next_end()) >= 0:
-            found.append(self._document_batch(begin, end))
+            batches.append(self._document_batch(begin, end))
             begin = end
+        # Only the unfinished document stays, so memory is bounded by the largest one.
         del self._text[:begin]
         self._at -= begin
         self._origin += begin
         if len(self._text) > self._limits.element:
             raise too_large("document", self._origin, self._limits.element)
-        return found
+        return batches
 
     def _document_batch(self, begin: int, end: int) -> Batch:
         solid = _SOLID.search(self._text, begin)
@@ -88,8 +89,8 @@ class DocumentStream:
         except RecursionError:
             raise too_deep(offset, self._limits.nesting) from None
         except msgspec.ValidationError as cause:
-            said = str(cause).replace("`", "").replace("Expected", "expected")
-            raise Unread(f"document {self._count}: {said}, at byte {offset}", offset=offset) from None
+            message = str(cause).replace("`", "").replace("Expected", "expected")
+            raise Unread(f"document {self._count}: {message}, at byte {offset}", offset=offset) from None
         except msgspec.DecodeError as cause:
             raise not_json(offset + (byte_offset(cause) or 0)) from None
         except UnicodeDecodeError:

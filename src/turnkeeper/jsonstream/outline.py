@@ -110,6 +110,7 @@ class Outline:
         except RecursionError:
             raise too_deep(0, self._limits.nesting) from None
         except msgspec.DecodeError as cause:
+            # The decoder counts bytes of the skeleton; errors name bytes of the body.
             place = byte_offset(cause)
             if place is None:
                 raise truncated(end) from None
@@ -176,6 +177,7 @@ class Outline:
         if frame.is_array or not frame.wants_key:
             return
         frame.key, frame.wants_key = (start, end), False
+        # Deeper keys cannot belong to a target's path, and building paths is the expensive part.
         if len(self._frames) <= self._reach:
             self._note_key(frame, start)
 

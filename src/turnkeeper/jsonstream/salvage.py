@@ -51,7 +51,7 @@ def _field_value(value: object, kind: Any, flaws: list[Flaw], path: str) -> Any:
     try:
         return convert(value, kind)
     except msgspec.ValidationError as cause:
-        said = str(cause).partition(" - at `$")[0]
+        message = str(cause).partition(" - at `$")[0]
     choices = _union_members(kind)
     for choice in choices:
         if isinstance(value, list) and get_origin(choice) in (list, tuple):
@@ -60,11 +60,12 @@ def _field_value(value: object, kind: Any, flaws: list[Flaw], path: str) -> Any:
             try:
                 return salvage_struct(value, choice, flaws, path)
             except TypeError:  # a field that has to be there is not
-                said = "a required field is missing"
+                message = "a required field is missing"
+    # Some writers quote numbers. The value is unambiguous, so it is no flaw.
     number = _number_in_string(value) if float in choices else None
     if number is not None:
         return number
-    flaws.append(Flaw(path, said))
+    flaws.append(Flaw(path, message))
     if str in choices and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return msgspec.UNSET
@@ -72,11 +73,12 @@ def _field_value(value: object, kind: Any, flaws: list[Flaw], path: str) -> Any:
 
 def _list_items(values: list[Any], kind: Any, flaws: list[Flaw], path: str) -> Any:
     item = get_args(kind)[0]
-    found = [_field_value(one, item, flaws, f"{path}[{at}]") for at, one in enumerate(values)]
+    found = [_field_value(value, item, flaws, f"{path}[{at}]") for at, value in enumerate(values)]
+    # A list that allows null keeps its length, so that positions in it stay meaningful.
     blank = None if type(None) in _union_members(item) else msgspec.UNSET
-    kept = [blank if one is msgspec.UNSET else one for one in found]
-    kept = [one for one in kept if one is not msgspec.UNSET]
-    return tuple(kept) if get_origin(kind) is tuple else kept
+    usable = [blank if value is msgspec.UNSET else value for value in found]
+    usable = [value for value in usable if value is not msgspec.UNSET]
+    return tuple(usable) if get_origin(kind) is tuple else usable
 
 
 def _number_in_string(value: object) -> float | None:
@@ -100,7 +102,7 @@ def _union_members(kind: Any) -> tuple[Any, ...]:
     if get_origin(kind) is Annotated:
         return _union_members(get_args(kind)[0])
     if get_origin(kind) in (Union, types.UnionType):
-        return tuple(inner for one in get_args(kind) for inner in _union_members(one))
+        return tuple(inner for member in get_args(kind) for inner in _union_members(member))
     return (kind,)
 
 

@@ -22,6 +22,7 @@ _QUOTE, _COMMA, _OPEN_LIST, _OPEN, _CLOSE_LIST, _CLOSE, _BACKSLASH = b'",[{]}\\'
 def closing_quote(data: bytearray, at: int) -> int:
     """The offset of the quote that closes the string around ``at``; -1 where it is not in the buffer yet."""
     while (at := data.find(b'"', at)) >= 0:
+        # A quote behind an odd number of backslashes is escaped.
         run = at
         while data[run - 1] == _BACKSLASH:
             run -= 1
@@ -66,6 +67,7 @@ class ElementScan:
                 self.at = size
                 return
             self.at = match.end()
+            # A complete string: commas and brackets within it do not count.
             if match.end() - match.start() > 1:
                 continue
             if self._take_mark(data[match.start()], match.start(), origin) or (stop_at_comma and self.comma >= 0):
@@ -117,6 +119,7 @@ def nesting_within(data: bytes | bytearray, count: int, limit: int) -> bool:
     brackets = data.translate(None, _NOT_BRACKETS)
     if len(brackets) // 2 - count <= limit:
         return True
+    # Documents of a few levels end early; deeper ones are worth the exact scan.
     for _ in range(min(limit, 12)):
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
         if not brackets:

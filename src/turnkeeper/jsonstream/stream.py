@@ -164,6 +164,7 @@ class Stream:
         self._limits = limits or Limits()
         self._kinds = dict(targets)
         self._salvage = salvage
+        # Kept per path and not per array: the phrases of the next transcript are written by the same program.
         self._separators: dict[Path, list[tuple[bytes, int]]] = {}
         self._skeleton = Outline(targets, self._limits)
         self._elements: _Elements | None = None
@@ -196,6 +197,7 @@ class Stream:
         for piece in self._reader.pieces(data):
             self._waiting.append(piece)
             self._waits += len(piece)
+            # Decoding many small pieces would cost more than joining them first.
             if self._waits >= self._chunk // 2:
                 yield from self._parse_waiting()
 
@@ -203,6 +205,7 @@ class Stream:
         """End the body. Raises ``Unread`` where it is truncated, or where the skeleton is not JSON."""
         self._waiting.append(self._reader.finish())
         found = list(self._parse_waiting())
+        # What follows an array may open the next one, so this goes on until the document's end.
         while (elements := self._elements) is not None:
             found += self._batches_by_scan(elements)
             if self._elements is elements:
@@ -270,6 +273,7 @@ class Stream:
         left.
         """
         comma, text = elements.scan.comma, elements.text
+        # Only objects have a usable separator: their first key is rare in text, a comma alone is not.
         following = _NEXT.match(text, comma + 1) if comma > 0 else None
         if following is None:
             return
@@ -290,6 +294,7 @@ class Stream:
                 found = elements.text.rfind(separator, max(old - len(separator) + 1, 1), end)
                 if found < 0:
                     break
+                # One byte less than the match, so that the same match is not found again.
                 end = found + len(separator) - 1
                 items = self._try_cut(elements, found + shift)
                 if items:
@@ -300,6 +305,7 @@ class Stream:
         try:
             return self._decode_elements(elements, comma)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # The guess was wrong: put the comma back that ``_decode_elements`` replaced by a bracket.
             elements.text[comma] = 0x2C
             return None
 
@@ -309,6 +315,8 @@ class Stream:
         if elements.table is None:
             return self._decode_typed(elements, cut)
         found = elements.table.read(elements.text, 0, strict=self._strict)
+        # The part in C stops at the first closing bracket of the array. Anywhere else than at the cut, the guess was
+        # wrong.
         if found is not None and found[1] == cut + 1:
             return found[0]
         items = self._decode_typed(elements, cut)
@@ -345,6 +353,7 @@ class Stream:
             return
         ended = scan.end >= 0
         items = self._decode_certain(elements, cut)
+        # ``[1,]`` and ``[,1]``: a decoder of a part of the array would not see the missing value.
         if not items and (elements.after_comma or not ended):
             offset = elements.origin + cut
             raise Unread(
@@ -373,11 +382,11 @@ class Stream:
 
     def _wrong_type(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
         match = _TYPED.match(str(cause))
-        said, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
+        message, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
         offset = elements.origin + element_offset(elements.text, index)
         name = self._element_name(elements, index, field.lstrip("."))
-        said = said.replace("`", "").replace("Expected", "expected")
-        raise Unread(f"{name}: {said}, in the element at byte {offset}", offset=offset, field=name)
+        message = message.replace("`", "").replace("Expected", "expected")
+        raise Unread(f"{name}: {message}, in the element at byte {offset}", offset=offset, field=name)
 
     def _element_name(self, elements: _Elements, index: int, field: str = "") -> str:
         return element_name(elements.path, elements.parents, elements.count + index, field)

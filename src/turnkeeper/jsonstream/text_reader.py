@@ -61,14 +61,15 @@ class TextReader:
     def finish(self) -> bytes:
         """The rest of the text. Raises ``Unread`` where it ends within a UTF-8 sequence."""
         rest = b"".join(self._clean_piece(piece) for piece in self._unpacked.finish())
-        held, self._held = self._held, b""
+        tail, self._held = self._held, b""
         if self._strict:
-            self._check_utf8(held, final=True)
-        return rest + self._emit(held)
+            self._check_utf8(tail, final=True)
+        return rest + self._emit(tail)
 
     def _clean_piece(self, piece: bytes) -> bytes:
         data = self._held + piece if self._held else piece
         if self._bom:
+            # Perhaps the beginning of a BOM: wait for the rest.
             if len(data) < 3 and _BOM.startswith(data):
                 self._held = data
                 return b""
@@ -131,9 +132,11 @@ def _whole_escapes(data: bytes, end: int) -> int:
     if not _starts_escape(data, at):
         return end
     unicode = data[at + 1 : at + 2] == b"u"
+    # ``\uXXXX`` has six bytes, every other escape two. A lone backslash at the end may become either.
     length = 6 if unicode or at + 1 >= end else 2
     if at + length <= end:
         return at if at + 6 == end and _HIGH.match(data, at, end) else end
+    # The cut escape may be the low half of a pair: then the high half has to wait as well.
     before = at - 6
     if before >= 0 and _HIGH.match(data, before, at) and _starts_escape(data, before):
         return before

@@ -77,12 +77,12 @@ class Assembly:
     @property
     def left_out(self) -> tuple[str, ...]:
         """The parts of the bodies that are not among the turns, one sentence each."""
-        return tuple([said for document in self._documents for said in document.facts.left_out])
+        return tuple([sentence for document in self._documents for sentence in document.facts.left_out])
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The values in the bodies that cannot be right, one sentence each."""
-        return tuple([said for document in self._documents for said in document.facts.notes])
+        return tuple([sentence for document in self._documents for sentence in document.facts.notes])
 
     def unfinished(self) -> NotReady | None:
         """``NotReady`` where the platform is still making the transcript although some turns are there; None
@@ -91,8 +91,8 @@ class Assembly:
         status = self._open_status
         if status not in PENDING or self.is_empty:
             return None
-        said = f"the transcript may go on: its status is {status}"
-        return NotReady(said, operation="read transcript", key=self.conversation, hint=LATER)
+        message = f"the transcript may go on: its status is {status}"
+        return NotReady(message, operation="read transcript", key=self.conversation, hint=LATER)
 
     @property
     def _open_status(self) -> str:
@@ -111,18 +111,18 @@ class Assembly:
             return NotReady(f"not ready ({status})", operation="read transcript", key=self.conversation, hint=LATER)
         link = next(filter(None, [link_in(document.survey.skeleton) for document in self._documents]), None)
         if link:
-            said, hint = f"the body lies behind {link}", "Fetch that address and read what it gives."
+            message, hint = f"the body lies behind {link}", "Fetch that address and read what it gives."
         elif all(document.says_it_is_empty for document in self._documents):
             return None
         else:
-            said, hint = "holds no turns: there is no array of them", "Download the body again."
-        return Unread(said, operation="read transcript", key=self.conversation, hint=hint)
+            message, hint = "holds no turns: there is no array of them", "Download the body again."
+        return Unread(message, operation="read transcript", key=self.conversation, hint=hint)
 
     def absence(self) -> TurnkeeperError:
         """The error for a caller that needs turns where there are none."""
         hint = "A call in which nobody spoke looks like this."
-        said = "holds no turns: its array of turns is empty"
-        empty = Unread(said, operation="read transcript", key=self.conversation, hint=hint)
+        message = "holds no turns: its array of turns is empty"
+        empty = Unread(message, operation="read transcript", key=self.conversation, hint=hint)
         return self.unready() or empty
 
     def turns(self) -> Iterator[Turn]:
@@ -157,12 +157,14 @@ class Assembly:
             raise _with_place(cause, self.conversation) from cause.__cause__
 
     def _merged_batches(self) -> Iterator[list[Turn]]:
+        # The usual case, a single body in order, needs no keys and no heap.
         if len(self._documents) == 1 and self._documents[0].survey.ordered:
             return self._documents[0].turns(self.contexts[0])
         both = zip(self._documents, self.contexts, strict=True)
         streams = [sorted_turns(body.turns(context), ordered=body.survey.ordered) for body, context in both]
         turns = merge_sorted(streams)
         legs = {context.communication for context in self.contexts} | {leg.id for leg in self.header.communications}
+        # Our own documents have their duplicates marked already.
         own = any(document.facts.header for document in self._documents)
         return turn_batches(turns if own or len(legs) < 2 else mark_duplicates(turns))
 

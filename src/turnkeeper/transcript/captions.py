@@ -123,6 +123,7 @@ def _word_pieces(word: str, offset: int, cuts: Collection[int]) -> Iterator[tupl
         width = _columns_of(character)
         if place and not _is_punctuation(character) and (offset + place in cuts or _is_punctuation(word[place - 1])):
             last = place
+        # Never cut before a character of no width or behind a zero-width joiner: they belong to their neighbour.
         if place > first and width and used + width > COLUMNS and word[place - 1] != "\u200d":
             last = last if last > first else place
             yield offset + first, word[first:last]
@@ -143,8 +144,10 @@ def _group_starts(offsets: Sequence[int], text: str, known: dict[int, int]) -> I
     places, end_ms, last = list(known), known[len(text)], known[0]
     for count, offset in enumerate(offsets):
         after = bisect_right(places, offset)
-        one, other = places[after - 1], places[after]
-        share = columns(text[one:offset]) / max(columns(text[one:other]), 1)
-        at = known[one] + int((known[other] - known[one]) * share)
+        before, behind = places[after - 1], places[after]
+        # Speech is taken to be even between two known words.
+        share = columns(text[before:offset]) / max(columns(text[before:behind]), 1)
+        at = known[before] + int((known[behind] - known[before]) * share)
+        # Each caption gets at least a millisecond, including those that are still to come.
         last = min(max(at, last + 1), end_ms - (len(offsets) - count))
         yield last

@@ -83,6 +83,7 @@ def _write_document(
     for turns in batches:
         tally.add_all(turns)
         if turns:
+            # One call of the encoder per batch; its brackets are cut off, because the array goes on.
             out.write(between + encode([_turn_view(turn) for turn in turns])[1:-1])
             between = b","
     out.write(b"]}\n")

@@ -64,7 +64,7 @@ class _Labels(ABC):
                 hint="Choose one with --conversation, or use --format rttm, jsonl or csv.",
             )
         self._header = header
-        self._names = {one.id: one_line(one.name) for one in header.participants if one.name}
+        self._names = {person.id: one_line(person.name) for person in header.participants if person.name}
 
     def _speaker_name(self, turn: Turn) -> str:
         return self._names.get(turn.speaker_id or "") or turn.role
@@ -84,9 +84,9 @@ class _Captions(_Labels):
 
     def _turn_captions(self, turn: Turn, start_ms: int, end_ms: int, indent: int = 0) -> Iterator[Caption]:
         """The captions of a turn. Each is counted for the reading speed."""
-        for one in captions(one_line(turn.text), *_shown_times(start_ms, end_ms), turn.words, indent=indent):
-            self._pace.add(one)
-            yield one
+        for caption in captions(one_line(turn.text), *_shown_times(start_ms, end_ms), turn.words, indent=indent):
+            self._pace.add(caption)
+            yield caption
 
 
 class WebVtt(_Captions):
@@ -98,9 +98,9 @@ class WebVtt(_Captions):
 
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         voice = _escape_vtt(self._speaker_name(turn))
-        for one in self._turn_captions(turn, start_ms, end_ms):
-            text = _escape_vtt("\n".join(one.lines))
-            times = f"{_timestamp(one.start_ms, '.')} --> {_timestamp(one.end_ms, '.')}"
+        for caption in self._turn_captions(turn, start_ms, end_ms):
+            text = _escape_vtt("\n".join(caption.lines))
+            times = f"{_timestamp(caption.start_ms, '.')} --> {_timestamp(caption.end_ms, '.')}"
             self._out.write(f"\n{times}\n<v.{turn.role} {voice}>{text}</v>\n")
 
 
@@ -117,11 +117,11 @@ class SubRip(_Captions):
 
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         speaker = f"{self._speaker_name(turn)}: "
-        for place, one in enumerate(self._turn_captions(turn, start_ms, end_ms, columns(speaker))):
+        for place, caption in enumerate(self._turn_captions(turn, start_ms, end_ms, columns(speaker))):
             self._number += 1
-            text = _defuse_srt(("" if place else speaker) + "\n".join(one.lines))
+            text = _defuse_srt(("" if place else speaker) + "\n".join(caption.lines))
             self._out.write(
-                f"{self._number}\n{_timestamp(one.start_ms, ',')} --> {_timestamp(one.end_ms, ',')}\n{text}\n\n"
+                f"{self._number}\n{_timestamp(caption.start_ms, ',')} --> {_timestamp(caption.end_ms, ',')}\n{text}\n\n"
             )
 
 
@@ -181,6 +181,7 @@ class TextGrid(_Labels):
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         end_ms = max(end_ms, start_ms + 1)
         lanes = self._lanes.setdefault(turn.role, [])
+        # First fit: the first tier whose last interval has ended.
         lane = next((lane for lane in lanes if lane[-1][1] <= start_ms), None)
         if lane is None:
             lanes.append(lane := [])

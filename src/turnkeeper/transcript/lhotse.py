@@ -18,7 +18,8 @@ def recording_manifest(
     return {
         "id": recording,
         "sources": [
-            {"type": "file", "channels": heard, "source": source} for heard, source in zip(each, sources, strict=True)
+            {"type": "file", "channels": numbers, "source": source}
+            for numbers, source in zip(each, sources, strict=True)
         ],
         "sampling_rate": rate,
         "num_samples": frames,
@@ -35,14 +36,14 @@ def supervisions(
     Times are the samples divided by the rate. lhotse rounds seconds half up to samples, which gives the same samples
     back.
     """
-    held = [one for one in spans if one.end > one.start]
+    audible = [span for span in spans if span.end > span.start]
     lines = []
-    for part, one in enumerate(held):
+    for part, span in enumerate(audible):
         line: dict[str, Any] = {
-            "id": f"{recording}-{index}" if len(held) == 1 else f"{recording}-{index}-{part}",
+            "id": f"{recording}-{index}" if len(audible) == 1 else f"{recording}-{index}-{part}",
             "recording_id": recording,
-            "start": one.start / rate,
-            "duration": (one.end - one.start) / rate,
+            "start": span.start / rate,
+            "duration": (span.end - span.start) / rate,
             "channel": channel,
             "text": turn.text,
             "speaker": turn.speaker_id or turn.role,

@@ -74,6 +74,7 @@ def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
             continue
         seen: dict[tuple[int | None, str, str | None], Turn] = {}
         for turn in group:
+            # Legs number their turns anew, so only what was said and when can tell a duplicate.
             like = (turn.end_ms, turn.text, turn.channel)
             first = seen.get(like)
             if first is None and len(seen) < GROUP:
@@ -89,6 +90,7 @@ def _with_sort_keys(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
     for place, turn in enumerate(turns):
         if turn.start_ms is not None:
             start, communication, index = turn.start_ms, turn.communication or "", turn.index
+        # ``place`` makes keys unique and the sort stable; a turn without times repeats the key before it.
         yield (start, communication, index, place), turn
 
 
@@ -124,6 +126,7 @@ def _spill_run(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
     start = file.tell()
     for key, turn in run:
         data = encoder.encode(_Keyed(key, turn))
+        # MessagePack has no record boundaries, so each record is preceded by its length.
         file.write(len(data).to_bytes(4, "little"))
         file.write(data)
     file.flush()
@@ -143,14 +146,14 @@ def _merge_runs(
 
 
 def _read_back(file: BinaryIO, at: int, end: int) -> Iterator[tuple[Key, Turn]]:
-    held, used = b"", 0
-    while at < end or used < len(held):
-        size = int.from_bytes(held[used : used + 4], "little") if len(held) - used >= 4 else 0
-        if not size or len(held) - used < 4 + size:
+    buffer, used = b"", 0
+    while at < end or used < len(buffer):
+        size = int.from_bytes(buffer[used : used + 4], "little") if len(buffer) - used >= 4 else 0
+        if not size or len(buffer) - used < 4 + size:
             # A turn may be longer than a block.
             more = os.pread(file.fileno(), min(max(BLOCK, size + 4), end - at), at)
-            held, used, at = held[used:] + more, 0, at + len(more)
+            buffer, used, at = buffer[used:] + more, 0, at + len(more)
             continue
-        item = _KEYED.decode(memoryview(held)[used + 4 : used + 4 + size])
+        item = _KEYED.decode(memoryview(buffer)[used + 4 : used + 4 + size])
         used += 4 + size
         yield item.key, item.turn

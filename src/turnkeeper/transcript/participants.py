@@ -35,32 +35,32 @@ def merge_people(documents: Sequence[Sequence[Person]]) -> list[Person]:
     return found
 
 
-def _is_same_person(one: Person, other: Person) -> bool:
-    if one.id is not None or other.id is not None:
-        return one.id == other.id
-    if (one.purpose, one.user_id) != (other.purpose, other.user_id):
+def _is_same_person(first: Person, second: Person) -> bool:
+    if first.id is not None or second.id is not None:
+        return first.id == second.id
+    if (first.purpose, first.user_id) != (second.purpose, second.user_id):
         return False
-    if (one.start, one.end) == (other.start, other.end):
+    if (first.start, first.end) == (second.start, second.end):
         return True
     # Two agents that nobody names may be on the line at once; an IVR or the customer is the same one.
-    nameless = one.user_id is None and role_of(one.purpose) == "agent"
-    return not nameless and _overlap_in_time(one, other)
+    nameless = first.user_id is None and role_of(first.purpose) == "agent"
+    return not nameless and _overlap_in_time(first, second)
 
 
-def _overlap_in_time(one: Person, other: Person) -> bool:
-    ends_before = one.end is not None and other.start is not None and one.end <= other.start
-    starts_after = one.start is not None and other.end is not None and other.end <= one.start
+def _overlap_in_time(first: Person, second: Person) -> bool:
+    ends_before = first.end is not None and second.start is not None and first.end <= second.start
+    starts_after = first.start is not None and second.end is not None and second.end <= first.start
     return not (ends_before or starts_after)
 
 
-def _join_person(one: Person, other: Person) -> Person:
+def _join_person(first: Person, second: Person) -> Person:
     """One person from two documents: present from the earlier start to the later end."""
     return msgspec.structs.replace(
-        one,
-        name=one.name or other.name,
-        queue_id=one.queue_id or other.queue_id,
-        start=None if one.start is None or other.start is None else min(one.start, other.start),
-        end=None if one.end is None or other.end is None else max(one.end, other.end),
+        first,
+        name=first.name or second.name,
+        queue_id=first.queue_id or second.queue_id,
+        start=None if first.start is None or second.start is None else min(first.start, second.start),
+        end=None if first.end is None or second.end is None else max(first.end, second.end),
     )
 
 
@@ -68,16 +68,16 @@ def participants_from_details(details: Details | None, base: int, names: Mapping
     """The participants of the analytics document, times in ms from ``base`` (epoch ms)."""
     return tuple(
         Participant(
-            id=one.id,
-            role=role_of(one.purpose),
-            name=_display_name(one.name, one.user_id, one.queue_id, names),
-            purpose=one.purpose,
-            user_id=one.user_id,
-            queue_id=one.queue_id,
-            start_ms=_ms_since(one.start, base),
-            end_ms=_ms_since(one.end, base),
+            id=person.id,
+            role=role_of(person.purpose),
+            name=_display_name(person.name, person.user_id, person.queue_id, names),
+            purpose=person.purpose,
+            user_id=person.user_id,
+            queue_id=person.queue_id,
+            start_ms=_ms_since(person.start, base),
+            end_ms=_ms_since(person.end, base),
         )
-        for one in (details.participants if details else ())
+        for person in (details.participants if details else ())
     )
 
 
@@ -94,9 +94,11 @@ def participants_from_transcript(
     found: dict[str, Participant] = {}
     for person in people:
         word = person.purpose or "participant"
+        # Counted for every person, so that an id does not depend on who else has a match.
         counts[word] = counts.get(word, 0) + 1
         match = _best_match(person, left, base) if left else None
         if match is not None:
+            # Each analytics participant stands for one person of the transcript.
             left.remove(match)
         key = person.id or (match.id if match else f"{word}-{counts[word]}")
         if key not in found:
@@ -128,19 +130,23 @@ def _make_participant(
 
 def _best_match(person: Person, left: Sequence[DetailParticipant], base: int) -> DetailParticipant | None:
     if person.id is not None:
-        return next((one for one in left if one.id == person.id), None)
+        return next((candidate for candidate in left if candidate.id == person.id), None)
     alike = [
-        one
-        for one in left
-        if (one.purpose or "").lower() == (person.purpose or "").lower()
-        and (person.user_id is None or one.user_id is None or one.user_id == person.user_id)
+        candidate
+        for candidate in left
+        if (candidate.purpose or "").lower() == (person.purpose or "").lower()
+        and (person.user_id is None or candidate.user_id is None or candidate.user_id == person.user_id)
     ]
-    return max(alike, key=lambda one: (one.user_id == person.user_id, _overlap_ms(person, one, base)), default=None)
+    return max(
+        alike,
+        key=lambda candidate: (candidate.user_id == person.user_id, _overlap_ms(person, candidate, base)),
+        default=None,
+    )
 
 
-def _overlap_ms(person: Person, other: DetailParticipant, base: int) -> int:
+def _overlap_ms(person: Person, candidate: DetailParticipant, base: int) -> int:
     start, end = _offset_ms(person.start, base), _offset_ms(person.end, base)
-    since, until = _ms_since(other.start, base), _ms_since(other.end, base)
+    since, until = _ms_since(candidate.start, base), _ms_since(candidate.end, base)
     far = 1 << 62
     last = min(far if end is None else end, far if until is None else until)
     return last - max(-far if start is None else start, -far if since is None else since)
@@ -153,6 +159,7 @@ def _offset_ms(value: float | None, base: int) -> int | None:
     if value is None:
         return None
     whole = value if isinstance(value, int) else round(value)
+    # Values in this range can only be seconds of the epoch: as offsets they would be eleven days and more.
     if SECONDS <= whole <= EPOCH:
         whole *= 1000
     return whole - base if whole > EPOCH else whole

@@ -92,12 +92,12 @@ class Selection:
         communication: str | None = None,
     ) -> Self:
         """A selection from what a user typed. Raises ``Misconfigured`` for an unknown role or an impossible bound."""
-        wanted = [word.strip().lower() for word in roles]
-        for word in wanted:
+        words = [word.strip().lower() for word in roles]
+        for word in words:
             if word not in known_roles:
                 known = ", ".join(known_roles)
                 raise Misconfigured(f"{word!r} is not a role", key="role", hint=f"The roles are {known}.")
-        found = frozenset(cast("list[Role]", wanted))
+        found = frozenset(cast("list[Role]", words))
         return cls(found, frozenset(interactions), start_ms, end_ms, min_confidence, communication)
 
     def __bool__(self) -> bool:
@@ -134,7 +134,9 @@ class Selection:
 
     def apply(self, turns: Iterable[Turn], conversation: str | None = None) -> Iterator[Turn]:
         """The selected turns. None where ``interactions`` is given and does not contain ``conversation``."""
-        if self.interactions and (conversation or "").casefold() not in {one.casefold() for one in self.interactions}:
+        if self.interactions and (conversation or "").casefold() not in {
+            interaction.casefold() for interaction in self.interactions
+        }:
             return iter(())
         return filter(self.matches, turns)
 
@@ -143,6 +145,7 @@ class Selection:
             return True
         if turn.start_ms is None:
             return False
+        # A turn without length is a point and still has to be found.
         last = max(turn.start_ms + 1, turn.end_ms or turn.start_ms)
         return (self.start_ms is None or last > self.start_ms) and (self.end_ms is None or turn.start_ms < self.end_ms)
 
@@ -179,6 +182,7 @@ class Selection:
             )
         except ValueError as cause:
             raise Misconfigured("is not a selection", key=slug[:128]) from cause
+        # Only the canonical spelling is accepted, so one selection has exactly one key.
         if found or selection.slug != slug:
             raise Misconfigured("is not a selection", key=slug[:128])
         return selection

@@ -141,7 +141,7 @@ class _Names:
     def of(self, header: TranscriptHeader) -> Mapping[str, str]:
         if header is not self._header:
             self._header = header
-            self._names = {one.id: one.name for one in header.participants if one.name}
+            self._names = {person.id: person.name for person in header.participants if person.name}
         return self._names
 
 

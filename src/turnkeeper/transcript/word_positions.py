@@ -39,6 +39,7 @@ def _find_whole(text: str, sought: str, start: int, last: int) -> int:
     """The next match of ``sought`` that is not part of a longer word; the next match of any kind where there is
     none.
     """
+    # "so" is found in "also" first; the next whole word is nearly always the one that was said.
     first = found = text.find(sought, start, last)
     while found >= 0:
         before, after = text[found - 1 : found] if found else "", text[found + len(sought) : found + len(sought) + 1]

@@ -111,7 +111,7 @@ def _one(task: Task, name: str, sound: AudioViews, view: View) -> AlignedRecordi
             cut = sum(one.end_ms - one.start_ms for one in sync.cuts) if sync else 0
             return (*audio.losses, *said.losses(cut))
 
-        found = match_transcript(audio, timeline, task.turns(), mode, heard=heard, losses=losses)
+        found = match_transcript(audio, timeline, task.turns(), mode, loudness=heard, losses=losses)
         incomplete = found.sync.incomplete if found.sync else losses()
         if incomplete:
             sound.incomplete[name] = "; ".join(dict.fromkeys([*incomplete, *audio.notes]))
