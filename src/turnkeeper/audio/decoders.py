@@ -114,18 +114,18 @@ def _open_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     ms = wav.frames * 1000 / wav.rate
     losses, notes = [], list(wav.notes)
     joined = any(note.startswith("another WAV") for note in notes)
-    cut = not wav.plain or (wav.promised is not None and lengths_differ(wav.promised * 1000 / wav.rate, ms))
+    cut = not wav.plain or (wav.declared is not None and lengths_differ(wav.declared * 1000 / wav.rate, ms))
     behind = (
         wav.plain and wav.frame_bytes and lengths_differ(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
     )
     if cut or behind or joined:
         losses = [note for note in notes if note.startswith("cut off") or note.endswith("not read")]
     known = FileFacts(
-        parts=() if wav.sound else wav.regions,
-        head=b"" if wav.sound else wav.header,
+        parts=() if wav.well_formed else wav.regions,
+        head=b"" if wav.well_formed else wav.header,
         frames=wav.frames if wav.plain else None,
         holds_s=wav.frames / wav.rate if wav.plain else None,
-        fallback="wav" if wav.sound else None,
+        fallback="wav" if wav.well_formed else None,
         notes=tuple(note for note in notes if note not in losses),
         losses=tuple(losses),
     )
@@ -183,8 +183,8 @@ def _open_flac(file: BinaryIO, key: str) -> AudioDecoder:
     parts = tuple(stream.region for stream in streams)
     known = FileFacts(
         parts=() if len(parts) == 1 and parts[0][0] == 0 else parts,
-        clock_s=_total_seconds([stream.named_s for stream in streams]),
-        holds_s=_total_seconds([stream.held_s for stream in streams]),
+        clock_s=_total_seconds([stream.declared_s for stream in streams]),
+        holds_s=_total_seconds([stream.actual_s for stream in streams]),
         fallback="flac",
         notes=(f"{len(parts)} FLAC files stand one behind another",) if len(parts) > 1 else (),
     )
@@ -197,7 +197,7 @@ def _total_seconds(seconds: list[float | None]) -> float | None:
 
 def _open_mp3(file: BinaryIO, mp3: Mp3, key: str, notes: tuple[str, ...] = ()) -> AudioDecoder:
     remarks, losses = [*notes, *_mp3_notes(mp3)], []
-    promised = mp3.promised * mp3.samples / mp3.frames if mp3.promised else 0
+    promised = mp3.declared * mp3.samples / mp3.frames if mp3.declared else 0
     if (
         promised
         and lengths_differ(promised * 1000 / mp3.rate, max(promised, mp3.samples) * 1000 / mp3.rate)

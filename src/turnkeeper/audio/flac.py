@@ -28,24 +28,28 @@ _MORE_BYTES_OF_RATE = {12: 1, 13: 2, 14: 2}
 class FlacStream:
     """One stream of a file.
 
-    ``region`` is its byte range, ``rate`` in Hz. ``named`` is the number of samples per channel in its header, None
-    where it is unknown. ``held`` is the number up to the end of its last frame, None where no frame is found.
+    ``region`` is its byte range, ``rate`` in Hz. ``declared`` is the number of samples per channel in its header, None
+    where it is unknown. ``actual`` is the number up to the end of its last frame, None where no frame is found.
     """
 
     region: ByteRange
     rate: int
-    named: int | None
-    held: int | None
+    declared: int | None
+    actual: int | None
 
     @property
-    def named_s(self) -> float | None:
+    def declared_s(self) -> float | None:
         """Seconds according to the header."""
-        return self.named / self.rate if self.named and self.rate else None
+        return self.declared / self.rate if self.declared and self.rate else None
 
     @property
-    def held_s(self) -> float | None:
+    def actual_s(self) -> float | None:
         """Seconds according to the header or to the frames, whichever is more."""
-        return max(self.named or 0, self.held or 0) / self.rate if self.rate and (self.named or self.held) else None
+        return (
+            max(self.declared or 0, self.actual or 0) / self.rate
+            if self.rate and (self.declared or self.actual)
+            else None
+        )
 
 
 def read_flac(file: BinaryIO) -> tuple[FlacStream, ...]:

@@ -45,9 +45,9 @@ class _Frame:
 class Mp3:
     """What a walk through the frames found.
 
-    ``frames`` are frames with sound, and ``samples`` their samples per channel. ``promised`` is the number of frames in
+    ``frames`` are frames with sound, and ``samples`` their samples per channel. ``declared`` is the number of frames in
     the header in front. ``gapless`` says whether that header also gives the encoder's silence at both ends, ``padding``
-    in samples. ``joined`` counts headers further on: files that were put one behind another. ``junk`` counts bytes
+    in samples. ``joined`` counts headers further on: files that were put one after another. ``junk`` counts bytes
     among the frames that belong to none, ``around`` those before the first frame and behind the last. ``regions`` are
     the bytes to decode: without ``around``, tags and further headers. ``cut`` says that the last frame is truncated,
     ``changes`` that rate or channels change on the way.
@@ -57,7 +57,7 @@ class Mp3:
     channels: int = 0
     frames: int = 0
     samples: int = 0
-    promised: int | None = None
+    declared: int | None = None
     gapless: bool = False
     padding: int = 0
     joined: int = 0
@@ -71,7 +71,7 @@ class Mp3:
     def regular(self) -> bool:
         """Whether the header in front is right, so that a decoder that believes it gives everything."""
         return (
-            self.gapless and self.promised == self.frames and not (self.joined or self.junk or self.cut or self.changes)
+            self.gapless and self.declared == self.frames and not (self.joined or self.junk or self.cut or self.changes)
         )
 
 
@@ -92,7 +92,7 @@ def read_mp3(file: BinaryIO) -> Mp3 | None:
         if not found.rate:
             found.rate, found.channels, found.around = frame.rate, frame.channels, junk
             if header is not None:
-                found.promised, found.gapless, found.padding = header
+                found.declared, found.gapless, found.padding = header
         else:
             found.junk += junk
             found.joined += header is not None

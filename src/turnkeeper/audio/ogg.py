@@ -1,6 +1,6 @@
 """Walk the pages of an Ogg file: its streams, how long each says it is, and what is damaged. Decodes nothing.
 
-Pages as in RFC 3533, section 6; Opus in Ogg as in RFC 7845. A file may contain several streams one behind another
+Pages as in RFC 3533, section 6; Opus in Ogg as in RFC 7845. A file may contain several streams one after another
 ("chained"). Each begins with a page that has the flag 0x02.
 """
 

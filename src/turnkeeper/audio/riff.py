@@ -31,11 +31,11 @@ class Wav:
     """The ``fmt`` and ``data`` chunks of a WAV file. ``frames`` is the number of whole frames that the file really
     contains.
 
-    ``promised`` is the number according to the header, None where the header does not know it (a stream).
+    ``declared`` is the number according to the header, None where the header does not know it (a stream).
     ``frame_bytes`` is the size of one frame over all channels. ``regions`` are the byte ranges of the samples, one for
-    each ``data`` chunk. ``form`` is the body of the ``fmt`` chunk, ``order`` the byte order. ``sound`` is False where
-    the file breaks the format, so that other readers need ``header`` and ``regions`` instead of it; ``notes`` say why.
-    ``unexplained`` counts bytes behind the samples that are not a chunk.
+    each ``data`` chunk. ``format_chunk`` is the body of the ``fmt`` chunk, ``order`` the byte order. ``well_formed`` is
+    False where the file breaks the format, so that other readers need ``header`` and ``regions`` instead of it;
+    ``notes`` say why. ``unexplained`` counts bytes behind the samples that are not a chunk.
     """
 
     tag: int
@@ -44,11 +44,11 @@ class Wav:
     bits: int
     frame_bytes: int
     frames: int
-    promised: int | None
+    declared: int | None
     regions: tuple[ByteRange, ...]
-    form: bytes
+    format_chunk: bytes
     order: Literal["little", "big"] = "little"
-    sound: bool = True
+    well_formed: bool = True
     unexplained: int = 0
     notes: tuple[str, ...] = ()
 
@@ -79,15 +79,15 @@ class Wav:
     def header(self) -> bytes:
         """The bytes to put in front of ``regions`` for a file that is true to its content."""
         size = sum(end - start for start, end in self.regions)
-        form = b"fmt " + len(self.form).to_bytes(4, self.order) + self.form
+        fmt = b"fmt " + len(self.format_chunk).to_bytes(4, self.order) + self.format_chunk
         # RIFF sizes have 32 bits; RF64 carries larger ones (EBU Tech 3306).
-        if 4 + len(form) + 8 + size < _UNKNOWN:
+        if 4 + len(fmt) + 8 + size < _UNKNOWN:
             head = b"RIFF" if self.order == "little" else b"RIFX"
             data = b"data" + size.to_bytes(4, self.order)
-            return head + (4 + len(form) + len(data) + size).to_bytes(4, self.order) + b"WAVE" + form + data
-        counts = struct.pack("<QQQI", 36 + 4 + len(form) + 8 + size, size, self.frames, 0)
+            return head + (4 + len(fmt) + len(data) + size).to_bytes(4, self.order) + b"WAVE" + fmt + data
+        counts = struct.pack("<QQQI", 36 + 4 + len(fmt) + 8 + size, size, self.frames, 0)
         unknown = struct.pack("<I", _UNKNOWN)
-        return b"RF64" + unknown + b"WAVEds64" + struct.pack("<I", len(counts)) + counts + form + b"data" + unknown
+        return b"RF64" + unknown + b"WAVEds64" + struct.pack("<I", len(counts)) + counts + fmt + b"data" + unknown
 
 
 @dataclass
@@ -95,7 +95,7 @@ class _Chunks:
     """The result of a walk through the chunks."""
 
     order: Literal["little", "big"]
-    form: bytes = b""
+    format_chunk: bytes = b""
     long_data: int | None = None
     data: list[tuple[int, int | None, int]] = field(default_factory=list)
     """For each ``data`` chunk: its offset, its size (None: unknown), and the bytes that are there."""
@@ -117,7 +117,7 @@ def read_wav(file: BinaryIO) -> Wav | None:
     if len(head) < 12 or head[:4] not in _KINDS or head[8:] != b"WAVE":
         return None
     chunks = _walk_chunks(file, size, _KINDS[head[:4]])
-    return _wav_facts(chunks, at, known=head[:4] != b"BW64") if chunks.form and chunks.data else None
+    return _wav_facts(chunks, at, known=head[:4] != b"BW64") if chunks.format_chunk and chunks.data else None
 
 
 def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> _Chunks:
@@ -140,8 +140,8 @@ def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> 
             continue
         # Only two chunks matter, and a damaged size must not make a chunk of gigabytes be read.
         body = file.read(length) if name in (b"fmt ", b"ds64") and length < _LONGEST_FORM else b""
-        if name == b"fmt " and len(body) >= 16 and not found.form:
-            found.form = body
+        if name == b"fmt " and len(body) >= 16 and not found.format_chunk:
+            found.format_chunk = body
         elif name == b"ds64" and len(body) >= 16:
             found.long_data = int.from_bytes(body[8:16], "little")
         file.seek(length - len(body) + length % 2, 1)
@@ -151,15 +151,15 @@ def _walk_chunks(file: BinaryIO, size: int, order: Literal["little", "big"]) -> 
 def _add_data_chunk(found: _Chunks, file: BinaryIO, size: int, length: int) -> int:
     """Add the ``data`` chunk that begins here. Returns the offset of the next chunk."""
     at = file.tell()
-    promised: int | None = length
+    declared: int | None = length
     # RF64 and BW64 keep sizes beyond 4 GiB in a ``ds64`` chunk and write 0xFFFFFFFF here.
     if length == _UNKNOWN and found.long_data is not None:
-        promised = length = found.long_data
+        declared = length = found.long_data
     if (length == 0 and not _only_chunks(file, at, size, found.order)) or (_is_unknown(length) and at + length > size):
         found.data.append((at, None if length else 0, size - at))
         return size
     there = max(0, min(length, size - at))
-    found.data.append((at, promised, there))
+    found.data.append((at, declared, there))
     # Chunks are padded to an even length; the padding is not part of the size.
     return at + length + length % 2
 
@@ -191,17 +191,17 @@ def _wav_facts(chunks: _Chunks, at: int, *, known: bool) -> Wav:
     BW64.
     """
     tag, channels, rate, _, align, bits = struct.unpack_from(
-        ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.form
+        ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.format_chunk
     )
     # WAVE_FORMAT_EXTENSIBLE keeps the real format tag in the first two bytes of its sub-format GUID, at byte 24.
-    if tag == EXTENSIBLE and len(chunks.form) >= 26:
-        tag = int.from_bytes(chunks.form[24:26], chunks.order)
+    if tag == EXTENSIBLE and len(chunks.format_chunk) >= 26:
+        tag = int.from_bytes(chunks.format_chunk[24:26], chunks.order)
     regions = tuple((start, start + held) for start, _, held in chunks.data)
     held = sum(one for _, _, one in chunks.data)
-    sizes = [promised for _, promised, _ in chunks.data]
-    promised = None if None in sizes or 0 in sizes[:1] else sum(one or 0 for one in sizes)
+    sizes = [declared for _, declared, _ in chunks.data]
+    declared = None if None in sizes or 0 in sizes[:1] else sum(one or 0 for one in sizes)
     plain = tag in (PCM, FLOAT, ALAW, ULAW)
-    notes = tuple(_header_notes(chunks, sizes, promised, held, align if plain else 0, rate))
+    notes = tuple(_header_notes(chunks, sizes, declared, held, align if plain else 0, rate))
     return Wav(
         tag=tag,
         rate=rate,
@@ -209,29 +209,29 @@ def _wav_facts(chunks: _Chunks, at: int, *, known: bool) -> Wav:
         bits=bits,
         frame_bytes=align,
         frames=held // align if align else 0,
-        promised=promised // align if promised is not None and align else None,
+        declared=declared // align if declared is not None and align else None,
         regions=regions,
-        form=chunks.form,
+        format_chunk=chunks.format_chunk,
         order=chunks.order,
-        sound=known
+        well_formed=known
         and at == 0
-        and promised is not None
+        and declared is not None
         and len(regions) == 1
         and not chunks.joined
-        and promised <= held,
+        and declared <= held,
         unexplained=chunks.unexplained,
         notes=notes,
     )
 
 
 def _header_notes(
-    chunks: _Chunks, sizes: list[int | None], promised: int | None, held: int, align: int, rate: int
+    chunks: _Chunks, sizes: list[int | None], declared: int | None, held: int, align: int, rate: int
 ) -> Iterator[str]:
     """What is wrong with the header, in words. ``align`` is 0 where the bytes do not give the number of samples."""
     if sizes[0] == 0 and held:
         yield "the header says that there are no samples: the recorder did not finish; read to the file's end"
-    if promised is not None and promised > held:
-        says, is_there = _length_in_words(promised, align, rate), _length_in_words(held, align, rate)
+    if declared is not None and declared > held:
+        says, is_there = _length_in_words(declared, align, rate), _length_in_words(held, align, rate)
         yield f"cut off: the header promises {says}, the file holds {is_there}"
     if len(sizes) > 1:
         yield f"the samples stand in {len(sizes)} data chunks: read one behind the other"
@@ -253,9 +253,9 @@ def wav_header(codec: Literal["pcm", "ulaw", "alaw"] | int, rate: int, channels:
     """
     tag = {"pcm": PCM, "ulaw": ULAW, "alaw": ALAW}[codec] if isinstance(codec, str) else codec
     align = channels * bits // 8
-    form = struct.pack("<HHIIHH", tag, channels, rate, rate * align, align, bits)
+    fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * align, align, bits)
     fact = b"" if tag == PCM else b"fact" + struct.pack("<II", 4, frames)
-    form += b"" if tag == PCM else b"\x00\x00"  # cbSize: no further fields
+    fmt += b"" if tag == PCM else b"\x00\x00"  # cbSize: no further fields
     length = frames * align
-    body = b"WAVE" + b"fmt " + struct.pack("<I", len(form)) + form + fact + b"data" + struct.pack("<I", length)
+    body = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + fact + b"data" + struct.pack("<I", length)
     return b"RIFF" + struct.pack("<I", len(body) + length + length % 2) + body

@@ -51,7 +51,7 @@ _MEND = "The file is damaged or is not audio: fetch it again, or convert it to W
 class FileFacts:
     """What is known of a file before it is decoded.
 
-    ``parts`` are its streams, one behind another, each opened by itself; empty where the file is opened as it is.
+    ``parts`` are its streams, one after another, each opened by itself; empty where the file is opened as it is.
     ``clock_s`` is the length that the container declares, ``holds_s`` the length that it is known to contain; None
     where nothing tells. ``fallback`` names the demuxer that reads on where libsndfile ends too early. ``noisy`` says
     that the decoder writes on standard error.
@@ -71,18 +71,18 @@ class FileFacts:
 class SoundfileDecoder:
     """One file, decoded by libsndfile. Opus is given at the rate in its header (8 kHz for a telephone call)."""
 
-    def __init__(self, file: BinaryIO, key: str, known: FileFacts) -> None:
-        self._key, self._file, self._known = key, file, known
+    def __init__(self, file: BinaryIO, key: str, facts: FileFacts) -> None:
+        self._key, self._file, self._facts = key, file, facts
         self._soundfile = _soundfile()
-        self.notes, self.losses = list(known.notes), list(known.losses)
-        self._warnings = LibraryWarnings(noisy=known.noisy)
+        self.notes, self.losses = list(facts.notes), list(facts.losses)
+        self._warnings = LibraryWarnings(noisy=facts.noisy)
         self._open = self._open_part(0)  # shares the file's position, so nothing else may read the file from now on
         subtype = str(self._open.subtype)
         self.container = str(self._open.format)
         self.codec = "flac" if self.container == "FLAC" else _NAMES.get(subtype, subtype.lower())
         self.rate, self.channels = int(self._open.samplerate), int(self._open.channels)
-        self.frames = known.frames
-        self.clock_s = known.clock_s
+        self.frames = facts.frames
+        self.clock_s = facts.clock_s
         if self.frames is None and self.codec in _LOSSLESS and self.codec != "flac":
             self.frames = int(self._open.frames)
 
@@ -133,7 +133,7 @@ class SoundfileDecoder:
 
     def _compare_with_header(self, frames: int) -> None:
         """Note where the library gives more than the file's own header says."""
-        named = self._known.clock_s
+        named = self._facts.clock_s
         if named is not None and frames / self.rate - named > _ENOUGH_S:
             self._add_note(
                 f"{format_duration((frames / self.rate - named) * 1000)} more are decoded than the file itself says"
@@ -141,7 +141,7 @@ class SoundfileDecoder:
 
     def _shortfall(self, frames: int) -> str | None:
         """Why ``frames`` cannot be all: the library failed, or the file contains more. None where they can be."""
-        holds = self._known.holds_s
+        holds = self._facts.holds_s
         if self._failure:
             return f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})"
         if holds is not None and holds - frames / self.rate > _ENOUGH_S:
@@ -152,14 +152,14 @@ class SoundfileDecoder:
         """Read on behind frame ``start`` with PyAV, where libsndfile stopped too early."""
         from turnkeeper.audio.media_decoder import MediaDecoder, media_installed
 
-        if self._known.fallback is None or not media_installed():
-            self._add_loss(why + ("" if self._known.fallback is None else "; turnkeeper[media] may read on"))
+        if self._facts.fallback is None or not media_installed():
+            self._add_loss(why + ("" if self._facts.fallback is None else "; turnkeeper[media] may read on"))
             return
         # Another view of the same file, so that closing the other decoder leaves ours open.
         whole = cast(BinaryIO, ByteRanges(self._file, [(0, self._file.seek(0, 2))]))
         other: MediaDecoder | None = None
         try:
-            other = MediaDecoder(whole, self._known.fallback, self._key, rate=self.rate)
+            other = MediaDecoder(whole, self._facts.fallback, self._key, rate=self.rate)
             if other.channels == self.channels:
                 for piece in other.read(start, frames):
                     start += piece.shape[1]
@@ -170,12 +170,12 @@ class SoundfileDecoder:
             self._add_loss(loss)
         if (still := self._shortfall_after_fallback(start)) is not None:
             self._add_loss(still)
-        elif self.codec != "flac" or self._known.clock_s is not None:
+        elif self.codec != "flac" or self._facts.clock_s is not None:
             # libsndfile always fails in front of the last block of a FLAC stream that names no length.
             self._add_note(f"{why}; another decoder read on from there")
 
     def _shortfall_after_fallback(self, frames: int) -> str | None:
-        holds = self._known.holds_s
+        holds = self._facts.holds_s
         if holds is None:
             return (
                 f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
@@ -195,9 +195,9 @@ class SoundfileDecoder:
     def _open_part(self, part: int) -> Any:
         """Open the file, or one of its parts, at its beginning."""
         source: Any
-        if self._known.parts:
-            regions = [self._known.parts[part]] if not self._known.head else list(self._known.parts)
-            source = _Nameless(cast(BinaryIO, ByteRanges(self._file, regions, self._known.head)))
+        if self._facts.parts:
+            regions = [self._facts.parts[part]] if not self._facts.head else list(self._facts.parts)
+            source = _Nameless(cast(BinaryIO, ByteRanges(self._file, regions, self._facts.head)))
         else:
             self._file.seek(0)
             try:
@@ -217,13 +217,13 @@ class SoundfileDecoder:
         from turnkeeper.audio.media_decoder import media_installed
 
         return (
-            _MEND if self._known.fallback is None or media_installed() else f"PyAV may read it. {install_hint('media')}"
+            _MEND if self._facts.fallback is None or media_installed() else f"PyAV may read it. {install_hint('media')}"
         )
 
     @property
     def _opens_per_pass(self) -> int:
         """How many times one pass opens the file. Parts behind a ``head`` are one file together."""
-        return 1 if self._known.head else max(1, len(self._known.parts))
+        return 1 if self._facts.head else max(1, len(self._facts.parts))
 
     def _enter_part(self, part: int, start: int) -> int:
         """Go to frame ``start`` of a part, or to its first one. Returns the number of frames to drop."""

@@ -31,20 +31,20 @@ class Decompressor:
         self._layer = layer
         self._inner: Decompressor | None = None
         self._compression: _Compression | None = None
-        self._known = False
+        self._recognised = False
         self._member: Any = None
         self._out = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The decompressed bytes of ``data``, as far as they are complete."""
-        if not self._known:
+        if not self._recognised:
             data = self._head + data
             # Fewer bytes than a magic number, which they may begin: wait for more.
             if any(len(data) < len(magic) and magic.startswith(data) for magic in _COMPRESSIONS):
                 self._head = data
                 return
             self._compression = next((found for magic, found in _COMPRESSIONS.items() if data.startswith(magic)), None)
-            self._known = True
+            self._recognised = True
             if self._compression and self._layer > MAX_LAYERS:
                 raise Unread(f"packed more than {MAX_LAYERS} times", hint="Unpack it before.")
             self._inner = Decompressor(self._layer + 1) if self._compression else None
@@ -56,7 +56,7 @@ class Decompressor:
 
     def finish(self) -> Iterator[bytes]:
         """The rest of the bytes. Raises ``Unread`` where a stream has no end."""
-        if not self._known and self._head:
+        if not self._recognised and self._head:
             yield self._head
         if self._member is not None and self._compression is not None:
             name = self._compression.name

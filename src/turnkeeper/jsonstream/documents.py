@@ -1,4 +1,4 @@
-"""Split a body that holds several JSON documents, one behind another or in one array, into sources of their own."""
+"""Split a body that holds several JSON documents, one after another or in one array, into sources of their own."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class _BoundaryScan:
 
 
 def split_documents(body: object, *, array: bool = False) -> tuple[DocumentPart, list[DocumentPart]] | None:
-    """The documents of a body, first all of them one behind another, then each one by itself.
+    """The documents of a body, first all of them one after another, then each one by itself.
 
     With ``array`` the body is one array and its elements are the documents. Returns None where something else stands
     between them, or where the last one is truncated. ``body`` is a source. Memory is constant: the documents are copied

@@ -1,4 +1,4 @@
-"""Read a body of several JSON documents: one per line (NDJSON), or simply one behind another. Memory is constant."""
+"""Read a body of several JSON documents: one per line (NDJSON), or simply one after another. Memory is constant."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class TextReader:
         self._unpacked = Decompressor()
         self._strict = strict
         self._bom = True
-        self._held = b""
+        self._tail = b""
         self._at = 0
         self.repaired = 0
 
@@ -61,17 +61,17 @@ class TextReader:
     def finish(self) -> bytes:
         """The rest of the text. Raises ``Unread`` where it ends within a UTF-8 sequence."""
         rest = b"".join(self._clean_piece(piece) for piece in self._unpacked.finish())
-        tail, self._held = self._held, b""
+        tail, self._tail = self._tail, b""
         if self._strict:
             self._check_utf8(tail, final=True)
         return rest + self._emit(tail)
 
     def _clean_piece(self, piece: bytes) -> bytes:
-        data = self._held + piece if self._held else piece
+        data = self._tail + piece if self._tail else piece
         if self._bom:
             # Perhaps the beginning of a BOM: wait for the rest.
             if len(data) < 3 and _BOM.startswith(data):
-                self._held = data
+                self._tail = data
                 return b""
             self._bom = False
             _refuse_utf16(data)
@@ -83,7 +83,7 @@ class TextReader:
             keep = self._check_utf8(data, final=False)
         # A piece must not end within an escape: half of a pair would look like a lone surrogate.
         keep = _whole_escapes(data, keep)
-        data, self._held = (data, b"") if keep == len(data) else (data[:keep], data[keep:])
+        data, self._tail = (data, b"") if keep == len(data) else (data[:keep], data[keep:])
         return self._emit(data)
 
     def _check_utf8(self, data: bytes, *, final: bool) -> int:

@@ -243,7 +243,7 @@ def _make_assembly(
 def _open_documents(
     source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode
 ) -> list[Document]:
-    """The document of a body, or all documents where several stand in it, one behind another or in one array."""
+    """The document of a body, or all documents where several stand in it, one after another or in one array."""
     try:
         return [_open_document(source, shapes, limits, asked, mode)]
     except (Trailing, UnknownShape) as cause:

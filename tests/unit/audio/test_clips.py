@@ -32,7 +32,7 @@ def data_of(path: Path) -> bytes:
     with path.open("rb") as file:
         wav = read_wav(file)
         assert wav is not None
-        assert wav.frames == wav.promised or not wav.promised
+        assert wav.frames == wav.declared or not wav.declared
         file.seek(wav.data_at)
         return file.read(wav.frames * wav.frame_bytes)
 
