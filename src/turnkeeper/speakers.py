@@ -97,8 +97,10 @@ def _presence(person: Participant) -> tuple[int, int]:
 
 
 class Speakers:
-    """Everybody in a conversation. ``file`` holds the participants that the transcript itself names, ``details``
-    those of the analytics document. The transcript's own take precedence.
+    """Everybody in a conversation.
+
+    ``file`` holds the participants that the transcript itself names, ``details`` those of the analytics document. The
+    transcript's own take precedence.
     """
 
     def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:

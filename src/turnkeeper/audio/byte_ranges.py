@@ -60,8 +60,9 @@ class ByteRanges(io.RawIOBase):
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """Read as many bytes as requested, unless the end comes first. Decoders take a short read for the end of the
-        file.
+        """Read as many bytes as requested, unless the end comes first.
+
+        Decoders take a short read for the end of the file.
         """
         left = max(0, self.size - self._at) if size < 0 else size
         pieces = []

@@ -135,8 +135,9 @@ def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
 
 
 def _check_clip(part: Path, frames: int, out: Path) -> int:
-    """Read the finished file back. Returns ``frames``; raises ``DiskFull`` where the file holds another number of
-    samples.
+    """Read the finished file back.
+
+    Returns ``frames``; raises ``DiskFull`` where the file holds another number of samples.
     """
     try:
         with open_audio(part) as audio:
@@ -174,11 +175,10 @@ def _encode_cuts(
 
 
 def _samples_of_ranges(audio: Audio, stretches: list[SampleRange]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
-    """Yield ``(index, samples)`` for each range, and ``(index, None)`` at its end. The ranges are sorted by their
-    start.
+    """Yield ``(index, samples)`` for each range, and ``(index, None)`` at its end.
 
-    The audio is decoded once. Ranges are given strictly one after another, so samples that a later range shares with an
-    earlier one wait in memory.
+    The ranges are sorted by their start. The audio is decoded once. Ranges are given strictly one after another, so
+    samples that a later range shares with an earlier one wait in memory.
     """
     if not stretches:
         return

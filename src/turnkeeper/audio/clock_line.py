@@ -41,11 +41,10 @@ class ClockLine(msgspec.Struct, frozen=True):
 def fit_clock_line(
     x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float
 ) -> ClockLine:
-    """Fit one slope (0 unless ``sloped``) and one level for each of ``groups`` groups. Every group has at least one
-    point.
+    """Fit one slope (0 unless ``sloped``) and one level for each of ``groups`` groups.
 
-    ``spread`` is the least spread of the residuals that is assumed, so that a few points that agree by chance do not
-    outvote the rest.
+    Every group has at least one point. ``spread`` is the least spread of the residuals that is assumed, so that a few
+    points that agree by chance do not outvote the rest.
     """
     slope = _median_slope(x, y, group) if sloped else 0.0
     levels = np.array([np.median((y - slope * x)[group == number]) for number in range(groups)])
@@ -62,8 +61,9 @@ def fit_clock_line(
 
 
 def _median_slope(x: Values, y: Values, group: NDArray[np.int64]) -> float:
-    """The median slope over pairs of points of one group. At most 600 points, evenly spaced, enter: pairs grow with the
-    square.
+    """The median slope over pairs of points of one group.
+
+    At most 600 points, evenly spaced, enter: pairs grow with the square.
     """
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), _PAIRS)).astype(int))
     x, y, group = x[chosen], y[chosen], group[chosen]

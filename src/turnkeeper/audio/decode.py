@@ -40,8 +40,9 @@ class Audio:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks about the file, for example a truncated end or an MP3 with an unknown encoder delay. Some are only
-        known when the file was decoded to its end.
+        """Remarks about the file, for example a truncated end or an MP3 with an unknown encoder delay.
+
+        Some are only known when the file was decoded to its end.
         """
         return tuple(
             dict.fromkeys([*self.losses, *self._remarks(lambda decoder: decoder.notes), *self._shorter_channel()])

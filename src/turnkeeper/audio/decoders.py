@@ -59,8 +59,9 @@ class AudioDecoder(Protocol):
 
 
 def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
-    """The decoder for the file's content. Raises ``Unread`` where that is not audio, ``Misconfigured`` for a missing
-    extra.
+    """The decoder for the file's content.
+
+    Raises ``Unread`` where that is not audio, ``Misconfigured`` for a missing extra.
     """
     file.seek(0)
     head = file.read(_SNIFFED)

@@ -53,8 +53,9 @@ class FlacStream:
 
 
 def read_flac(file: BinaryIO) -> tuple[FlacStream, ...]:
-    """The streams of a file, which may follow one another. Each begins with ``fLaC`` and a block of stream
-    information.
+    """The streams of a file, which may follow one another.
+
+    Each begins with ``fLaC`` and a block of stream information.
     """
     size = file.seek(0, 2)
     return tuple(_read_stream(file, region) for region in pairwise([*_stream_starts(file), size]))
@@ -108,8 +109,9 @@ def _last_sample(data: bytes, block: int) -> int | None:
 
 
 def _frames_backwards(data: bytes, block: int) -> Iterator[tuple[int, int]]:
-    """The first sample of each frame and its number of samples, from the end of ``data``. In streams of a fixed
-    block size every frame but the last has ``block`` samples.
+    """The first sample of each frame and its number of samples, from the end of ``data``.
+
+    In streams of a fixed block size every frame but the last has ``block`` samples.
     """
     at = data.rfind(b"\xff")
     while at >= 0:

@@ -26,8 +26,9 @@ _PLACE = re.compile(r"^\[[^\]]*\]\s*")
 
 
 class LibraryWarnings:
-    """Lines that a C library printed, each kind once, in ``notes``. Without ``noisy`` nothing is captured, because
-    capturing takes time.
+    """Lines that a C library printed, each kind once, in ``notes``.
+
+    Without ``noisy`` nothing is captured, because capturing takes time.
     """
 
     def __init__(self, *, noisy: bool) -> None:
@@ -36,10 +37,10 @@ class LibraryWarnings:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Capture what is written to file descriptor 2 within the context. Lines that are not a decoder's are passed
-        on afterwards.
+        """Capture what is written to file descriptor 2 within the context.
 
-        The descriptor belongs to the process, so only one thread at a time can be here.
+        Lines that are not a decoder's are passed on afterwards. The descriptor belongs to the process, so only one
+        thread at a time can be here.
         """
         if not self._noisy:
             yield

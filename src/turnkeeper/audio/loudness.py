@@ -31,10 +31,10 @@ class Loudness(msgspec.Struct, frozen=True):
 
 
 def loudness(blocks: Iterable[NDArray[np.int16]], rate: int, channels: int) -> Loudness:
-    """Read ``blocks`` of shape (channels, n) once. Memory grows by 4 bytes per frame and channel (8 h stereo: 23
-    MB).
+    """Read ``blocks`` of shape (channels, n) once.
 
-    Windows are 20 ms long, one every 10 ms. Rates above 8 kHz are averaged down to between 8 and 16 kHz first.
+    Memory grows by 4 bytes per frame and channel (8 h stereo: 23 MB). Windows are 20 ms long, one every 10 ms. Rates
+    above 8 kHz are averaged down to between 8 and 16 kHz first.
     """
     fewer = max(1, rate // 8000)
     hop = max(1, rate // (100 * fewer))

@@ -20,8 +20,9 @@ _AROUND_MS = 90_000
 
 @dataclass(frozen=True)
 class MatchResult:
-    """The result of a comparison. ``timeline`` and ``channel_roles`` contain the correction where it was
-    ``applied``.
+    """The result of a comparison.
+
+    ``timeline`` and ``channel_roles`` contain the correction where it was ``applied``.
     """
 
     timeline: Timeline

@@ -123,8 +123,9 @@ def _extend_ranges(regions: list[ByteRange], start: int, end: int) -> None:
 
 
 def _walk_frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
-    """Each frame as ``(data, its offset in data, its offset in the file, frame)``. What is not a frame comes as
-    ``(kind, bytes, offset in the file, None)``.
+    """Each frame as ``(data, its offset in data, its offset in the file, frame)``.
+
+    What is not a frame comes as ``(kind, bytes, offset in the file, None)``.
     """
     at, size = skip_id3_tags(file), file.seek(0, 2)
     buffer, base = b"", at
@@ -194,11 +195,10 @@ def _frame_header(head: bytes) -> _Frame | None:
 
 
 def _xing_header(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
-    """The Xing or VBRI header: number of frames, whether the gapless fields are present, samples of padding. None
-    for a frame of sound.
+    """The Xing or VBRI header: number of frames, whether the gapless fields are present, samples of padding.
 
-    Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100 bytes of seek table,
-    quality, then LAME's tag with 12 bits of delay and 12 bits of padding at byte 21.
+    None for a frame of sound. Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100
+    bytes of seek table, quality, then LAME's tag with 12 bits of delay and 12 bits of padding at byte 21.
     """
     at = place + 4 + frame.side
     if data[at : at + 4] not in (b"Xing", b"Info"):

@@ -152,8 +152,9 @@ def _add_once(into: list[str], words: str) -> None:
 
 
 def _begin_link(page: _Page) -> Link:
-    """A stream from its first page. Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; the Ogg mapping of
-    FLAC.
+    """A stream from its first page.
+
+    Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; the Ogg mapping of FLAC.
     """
     link, head = Link((page.at, page.end), page.serial), page.packet()
     if head[:8] == b"OpusHead" and len(head) >= 19:

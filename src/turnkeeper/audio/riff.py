@@ -28,14 +28,14 @@ _LONGEST_FORM = 1 << 16
 
 @dataclass(frozen=True)
 class Wav:
-    """The ``fmt`` and ``data`` chunks of a WAV file. ``frames`` is the number of whole frames that the file really
-    contains.
+    """The ``fmt`` and ``data`` chunks of a WAV file.
 
-    ``declared`` is the number according to the header, None where the header does not know it (a stream).
-    ``frame_bytes`` is the size of one frame over all channels. ``regions`` are the byte ranges of the samples, one for
-    each ``data`` chunk. ``format_chunk`` is the body of the ``fmt`` chunk, ``order`` the byte order. ``well_formed`` is
-    False where the file breaks the format, so that other readers need ``header`` and ``regions`` instead of it;
-    ``notes`` say why. ``unexplained`` counts bytes behind the samples that are not a chunk.
+    ``frames`` is the number of whole frames that the file really contains. ``declared`` is the number according to the
+    header, None where the header does not know it (a stream). ``frame_bytes`` is the size of one frame over all
+    channels. ``regions`` are the byte ranges of the samples, one for each ``data`` chunk. ``format_chunk`` is the body
+    of the ``fmt`` chunk, ``order`` the byte order. ``well_formed`` is False where the file breaks the format, so that
+    other readers need ``header`` and ``regions`` instead of it; ``notes`` say why. ``unexplained`` counts bytes behind
+    the samples that are not a chunk.
     """
 
     tag: int
@@ -104,12 +104,12 @@ class _Chunks:
 
 
 def read_wav(file: BinaryIO) -> Wav | None:
-    """The header of a WAV file (RIFF, RIFX, RF64 or BW64), also behind ID3 tags. None where the file is none or its
-    header is truncated.
+    """The header of a WAV file (RIFF, RIFX, RF64 or BW64), also behind ID3 tags.
 
-    Chunks as in "Multimedia Programming Interface and Data Specifications 1.0" (1991), RF64 as in EBU Tech 3306, and
-    its successor BW64 as in ITU-R BS.2088, with the same sizes. A size of 0 with samples behind it comes from a
-    recorder that did not finish. Sizes just below 2^31 and 2^32 mean "unknown".
+    None where the file is none or its header is truncated. Chunks as in "Multimedia Programming Interface and Data
+    Specifications 1.0" (1991), RF64 as in EBU Tech 3306, and its successor BW64 as in ITU-R BS.2088, with the same
+    sizes. A size of 0 with samples behind it comes from a recorder that did not finish. Sizes just below 2^31 and 2^32
+    mean "unknown".
     """
     size, at = file.seek(0, 2), skip_id3_tags(file)
     file.seek(at)
@@ -187,8 +187,9 @@ def _only_chunks(file: BinaryIO, at: int, size: int, order: Literal["little", "b
 
 
 def _wav_facts(chunks: _Chunks, at: int, *, known: bool) -> Wav:
-    """The facts of a file. ``known`` says whether other readers know the mark in front: libsndfile does not know
-    BW64.
+    """The facts of a file.
+
+    ``known`` says whether other readers know the mark in front: libsndfile does not know BW64.
     """
     tag, channels, rate, _, align, bits = struct.unpack_from(
         ("<" if chunks.order == "little" else ">") + "HHIIHH", chunks.format_chunk

@@ -236,8 +236,9 @@ def _error_ms(found: Measurement) -> float:
 
 
 def _confidence_and_weakness(evidence: Evidence, *, mono: bool) -> tuple[float, str]:
-    """The confidence (0.5 is the gate) and the weakest measure in words. Each measure is placed on a ramp from
-    hopeless to sure, and the lowest counts.
+    """The confidence (0.5 is the gate) and the weakest measure in words.
+
+    Each measure is placed on a ramp from hopeless to sure, and the lowest counts.
     """
     values = msgspec.structs.asdict(evidence)
     # The winner's lead over the best other place: a transcript of yes and no fits almost anywhere.

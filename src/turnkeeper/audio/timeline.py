@@ -129,8 +129,9 @@ class Timeline:
         return tuple(segments)
 
     def _uncut_parts(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
-        """The parts of a stretch that were not cut out. An empty stretch is one empty part, unless it is inside a
-        cut.
+        """The parts of a stretch that were not cut out.
+
+        An empty stretch is one empty part, unless it is inside a cut.
         """
         at = start_ms
         for start, end in self.cuts:

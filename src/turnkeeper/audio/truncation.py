@@ -38,8 +38,9 @@ def webm_missing_bytes(file: BinaryIO, at: int = 0) -> int:
 
 
 def _ebml_number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
-    """A number of variable length, and the offset behind it. An identifier keeps its length marker. A size of all
-    ones is unknown.
+    """A number of variable length, and the offset behind it.
+
+    An identifier keeps its length marker. A size of all ones is unknown.
     """
     if at >= len(data) or not data[at]:
         return (None if marked else 0), at + 1

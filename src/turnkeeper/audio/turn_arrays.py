@@ -44,8 +44,9 @@ class TurnArrays(msgspec.Struct, frozen=True):
         return np.concatenate([[np.inf], self.start[1:] - latest[:-1]])
 
     def masks(self, first_s: float, frame_s: float, count: int, stretch: float) -> NDArray[np.float32]:
-        """An array (2, count): 1 where a side speaks. Frame 0 is at ``first_s``; times are multiplied by
-        ``stretch``.
+        """An array (2, count): 1 where a side speaks.
+
+        Frame 0 is at ``first_s``; times are multiplied by ``stretch``.
         """
         masks = np.zeros((2, count + 1), dtype=np.float32)
         low = np.clip(np.rint((self.start * stretch - first_s) / frame_s), 0, count).astype(int)
@@ -57,8 +58,9 @@ class TurnArrays(msgspec.Struct, frozen=True):
 
 
 def turn_arrays(turns: Sequence[tuple[int, int, Side]]) -> TurnArrays:
-    """Arrays from ``turns`` as (start_ms, end_ms, side), in any order. Turns that end before they begin are left
-    out.
+    """Arrays from ``turns`` as (start_ms, end_ms, side), in any order.
+
+    Turns that end before they begin are left out.
     """
     valid = sorted(turn for turn in turns if turn[1] > turn[0])
     start, end = (np.array([turn[place] for turn in valid], dtype=np.float64) / 1000 for place in (0, 1))

@@ -93,8 +93,9 @@ class Decompressor:
 
 @dataclass(frozen=True)
 class _Compression:
-    """One compression format. ``rest`` gives the input that a finished step left over, and whether the member has more
-    output.
+    """One compression format.
+
+    ``rest`` gives the input that a finished step left over, and whether the member has more output.
     """
 
     name: str

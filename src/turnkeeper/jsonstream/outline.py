@@ -40,11 +40,11 @@ class _Frame:
 
 
 class Outline:
-    """Takes text until a target array opens. Then ``opened`` is the path of that array, and ``take`` hands over the
-    text behind its bracket.
+    """Takes text until a target array opens.
 
-    Call ``close`` when the array has ended. Raises ``Unread`` for brackets that do not match and for a target array
-    that is given twice, ``Trailing`` and ``TooLarge``, each with the offset in the body.
+    Then ``opened`` is the path of that array, and ``take`` hands over the text behind its bracket. Call ``close`` when
+    the array has ended. Raises ``Unread`` for brackets that do not match and for a target array that is given twice,
+    ``Trailing`` and ``TooLarge``, each with the offset in the body.
     """
 
     def __init__(self, targets: Collection[Path], limits: Limits) -> None:
@@ -90,8 +90,9 @@ class Outline:
         return rest
 
     def close(self, excised: int, rest: bytes | bytearray) -> None:
-        """End the open target array, which was ``excised`` bytes long. Go on with ``rest``, which begins behind its
-        ``]``.
+        """End the open target array, which was ``excised`` bytes long.
+
+        Go on with ``rest``, which begins behind its ``]``.
         """
         self._check_size()
         self._text += b"]"

@@ -20,8 +20,9 @@ T = TypeVar("T")
 
 
 class Flaw(NamedTuple):
-    """A value of the wrong type. ``field`` is its path within the element, empty for the element itself; ``said`` is
-    the decoder's message.
+    """A value of the wrong type.
+
+    ``field`` is its path within the element, empty for the element itself; ``said`` is the decoder's message.
     """
 
     field: str

@@ -33,13 +33,12 @@ def closing_quote(data: bytearray, at: int) -> int:
 
 
 class ElementScan:
-    """Walk through the elements of one array in a growing buffer. The first byte of the buffer is the array's ``[``, or
-    stands for it.
+    """Walk through the elements of one array in a growing buffer.
 
-    ``run`` goes as far as the buffer reaches and can be called again when the buffer has grown. ``comma`` is the offset
-    of the last comma between two elements, -1 for none. ``end`` is the offset of the closing ``]``, -1 while it is not
-    there. ``origin`` is the body offset of the buffer's first byte, ``above`` the number of brackets open around the
-    elements.
+    The first byte of the buffer is the array's ``[``, or stands for it. ``run`` goes as far as the buffer reaches and
+    can be called again when the buffer has grown. ``comma`` is the offset of the last comma between two elements, -1
+    for none. ``end`` is the offset of the closing ``]``, -1 while it is not there. ``origin`` is the body offset of the
+    buffer's first byte, ``above`` the number of brackets open around the elements.
     """
 
     def __init__(self, above: int, limit: int) -> None:
@@ -52,8 +51,9 @@ class ElementScan:
         self.comma = self.end = -1
 
     def run(self, data: bytearray, origin: int, *, stop_at_comma: bool = False) -> None:
-        """Walk to the end of the buffer or of the array. Raises ``TooLarge`` for nesting beyond the limit, ``Unread``
-        for a wrong bracket.
+        """Walk to the end of the buffer or of the array.
+
+        Raises ``TooLarge`` for nesting beyond the limit, ``Unread`` for a wrong bracket.
         """
         size = len(data)
         while self.at < size and self.end < 0:
@@ -108,13 +108,12 @@ def element_offset(data: bytearray, count: int, limit: int = 1 << 30) -> int:
 
 
 def nesting_within(data: bytes | bytearray, count: int, limit: int) -> bool:
-    """Whether the ``count`` elements in ``data`` certainly nest no deeper than ``limit``. False means: ask the exact
-    scan.
+    """Whether the ``count`` elements in ``data`` certainly nest no deeper than ``limit``.
 
-    Only brackets are looked at. The first test is a bound: each element has at least one pair of brackets, so the
-    others bound the depth of any single element. Then innermost pairs are removed, level by level, until nothing is
-    left. A bracket within a string makes the answer False more often. Only a text that is forged for it could hide
-    depth that way, and the typed decoder has read that depth by then.
+    False means: ask the exact scan. Only brackets are looked at. The first test is a bound: each element has at least
+    one pair of brackets, so the others bound the depth of any single element. Then innermost pairs are removed, level
+    by level, until nothing is left. A bracket within a string makes the answer False more often. Only a text that is
+    forged for it could hide depth that way, and the typed decoder has read that depth by then.
     """
     brackets = data.translate(None, _NOT_BRACKETS)
     if len(brackets) // 2 - count <= limit:

@@ -187,8 +187,9 @@ class Stream:
         return self._reader.offset
 
     def feed(self, data: bytes) -> list[Batch]:
-        """Take bytes of any length, and give the batches that are complete. Small pieces are gathered first, large ones
-        cut up.
+        """Take bytes of any length, and give the batches that are complete.
+
+        Small pieces are gathered first, large ones cut up.
         """
         return list(self.batches(data))
 
@@ -284,8 +285,9 @@ class Stream:
         self._separators[elements.path] = list(known.items())
 
     def _batch_by_separator(self, elements: _Elements, old: int) -> Batch | None:
-        """A batch that is cut at the last learned separator in the new text. None where there is none, or where the
-        guess was wrong.
+        """A batch that is cut at the last learned separator in the new text.
+
+        None where there is none, or where the guess was wrong.
         """
         for separator, shift in self._separators.get(elements.path, ()):
             found, end = 0, len(elements.text)

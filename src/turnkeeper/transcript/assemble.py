@@ -64,8 +64,9 @@ class Assembly:
 
     @cached_property
     def header(self) -> TranscriptHeader:
-        """Everything but the turns. Built when it is first used: a caller that only reads turns of many small bodies
-        never needs it.
+        """Everything but the turns.
+
+        Built when it is first used: a caller that only reads turns of many small bodies never needs it.
         """
         return self._header_maker()
 

@@ -21,8 +21,9 @@ SUMMARY_FORMAT = "turnkeeper.summary/1"
 
 
 class _TurnDocument(msgspec.Struct, omit_defaults=True, gc=False):
-    """A turn in the order of the document's fields, without absent values. Built by position, which is twice as fast
-    as by name.
+    """A turn in the order of the document's fields, without absent values.
+
+    Built by position, which is twice as fast as by name.
     """
 
     start_time: float | None = None
@@ -55,8 +56,9 @@ def write_transcript(assembly: Assembly, out: BinaryIO) -> Summary:
 
 
 def write_selection(assembly: Assembly, selection: Selection, out: BinaryIO) -> int:
-    """Write the turns that ``selection`` matches in the same format, with ``selection`` added. Returns how many
-    there are.
+    """Write the turns that ``selection`` matches in the same format, with ``selection`` added.
+
+    Returns how many there are.
     """
     tally = SummaryTally(assembly.header.conversation, assembly.header.dialect)
     chosen = turn_batches(selection.apply(assembly.turns(), assembly.header.conversation))

@@ -93,8 +93,9 @@ def _list_communications(turning: Sequence[tuple[str | None, Document]], base: T
 
 
 def _sorted_people(people: Sequence[Participant]) -> tuple[Participant, ...]:
-    """Participants in order of arrival where that is known, else as given. The same inputs always give the same
-    document.
+    """Participants in order of arrival where that is known, else as given.
+
+    The same inputs always give the same document.
     """
     if any(person.start_ms is None for person in people):
         return tuple(people)

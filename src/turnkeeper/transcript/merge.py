@@ -48,8 +48,9 @@ def turn_batches(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
 
 
 def sorted_turns(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
-    """The turns of one stream with their sort keys, sorted. ``ordered`` says that they already are; nothing is held
-    then.
+    """The turns of one stream with their sort keys, sorted.
+
+    ``ordered`` says that they already are; nothing is held then.
     """
     keyed = _with_sort_keys(chain.from_iterable(batches))
     return keyed if ordered else _sort_in_runs(keyed)
@@ -63,10 +64,10 @@ def merge_sorted(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
 
 
 def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Mark turns that another communication already contains: same start, end, text and channel. Turns are never
-    dropped.
+    """Mark turns that another communication already contains: same start, end, text and channel.
 
-    Turns come in order, so equal ones stand under the same start time, and only those are remembered.
+    Turns are never dropped. Turns come in order, so equal ones stand under the same start time, and only those are
+    remembered.
     """
     for start, group in groupby(turns, key=lambda turn: turn.start_ms):
         if start is None:

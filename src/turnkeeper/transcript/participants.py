@@ -153,8 +153,9 @@ def _overlap_ms(person: Person, candidate: DetailParticipant, base: int) -> int:
 
 
 def _offset_ms(value: float | None, base: int) -> int | None:
-    """A payload's time as an offset from ``base``. Small numbers are offsets already, but seconds of the epoch are
-    not.
+    """A payload's time as an offset from ``base``.
+
+    Small numbers are offsets already, but seconds of the epoch are not.
     """
     if value is None:
         return None

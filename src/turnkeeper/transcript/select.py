@@ -121,8 +121,9 @@ class Selection:
         return self.roles | SYSTEM if "system" in self.roles else self.roles
 
     def matches(self, turn: Turn) -> bool:
-        """Whether the turn is selected. ``interactions`` is not checked, because a turn does not know its
-        conversation.
+        """Whether the turn is selected.
+
+        ``interactions`` is not checked, because a turn does not know its conversation.
         """
         if self._effective_roles and turn.role not in self._effective_roles:
             return False
@@ -200,8 +201,9 @@ def _single_value(values: list[str]) -> str | None:
 
 
 def _escape_slug(value: str) -> str:
-    """Percent-encode with ``-`` in place of ``%``, so that only letters, digits and ``-`` remain. A hyphen itself is
-    doubled.
+    """Percent-encode with ``-`` in place of ``%``, so that only letters, digits and ``-`` remain.
+
+    A hyphen itself is doubled.
     """
     return "".join(_escape_char(char) for char in value) or "-empty"
 
