@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.jsonstream.salvage import salvaged
+from turnkeeper.jsonstream.salvage import salvage_struct
 from turnkeeper.jsonstream.text_reader import TextReader
 from turnkeeper.payloads.times import EPOCH, LAST, Time, ms_of
 from turnkeeper.spool import Source
@@ -197,7 +197,7 @@ def _conversation(data: bytes | dict[str, Any]) -> _Conversation:
         found = data if isinstance(data, dict) else msgspec.json.decode(data)
         if not isinstance(found, dict):
             raise
-        return salvaged(found, _Conversation, [])
+        return salvage_struct(found, _Conversation, [])
 
 
 def _text(data: bytes | Source, largest: int) -> tuple[bytes, int]:

@@ -13,18 +13,20 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import UnknownShape, Unread
+from turnkeeper.jsonstream.errors import Trailing
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.ndjson import Records, record_batches
-from turnkeeper.jsonstream.outline import Path, Trailing, escaped
-from turnkeeper.jsonstream.scan import elements_before
-from turnkeeper.jsonstream.stream import CHUNK, Batch, Stream, place, stream_batches
+from turnkeeper.jsonstream.ndjson import DocumentStream
+from turnkeeper.jsonstream.outline import Path
+from turnkeeper.jsonstream.scan import element_offset
+from turnkeeper.jsonstream.stream import CHUNK, Batch, Stream, element_name, stream_batches
 from turnkeeper.jsonstream.text_reader import TextReader
+from turnkeeper.known_secrets import hidden
 from turnkeeper.model import Turn
 from turnkeeper.payloads.dialect import Context, DocumentFacts, Mode, Shape, Survey, WrongTurn, wanted
 from turnkeeper.payloads.turn_batch import TurnBatch
 from turnkeeper.spool import Source
 
-__all__ = ["HELD", "Document", "link_in", "open_document", "unknown_shape"]
+__all__ = ["HELD", "Document", "link_in", "open_document", "printable_key", "unknown_shape"]
 
 HELD = 1 << 20
 """Bodies smaller than this are parsed once and kept."""
@@ -91,21 +93,21 @@ class Document(msgspec.Struct):
     def _streamed(self) -> Iterator[Batch]:
         with self.source.open() as reader:
             if self.survey.records:
-                yield from record_batches(self._records(), reader)
+                yield from stream_batches(self._records(), reader)
             else:
                 yield from stream_batches(
                     Stream(self._types(), self.limits, strict=False, salvage=not self.mode.exact), reader
                 )
 
-    def _records(self) -> Records:
-        return Records(self.shape.record, self.limits, strict=False, salvage=not self.mode.exact)
+    def _records(self) -> DocumentStream:
+        return DocumentStream(self.shape.record, self.limits, strict=False, salvage=not self.mode.exact)
 
     def _types(self) -> dict[Path, Any]:
         return wanted(self.shape, self.mode)
 
     def _unread(self, batch: Batch, wrong: WrongTurn) -> Unread:
         offset = batch.offset if self.survey.records or not batch.path else self._find(batch, wrong.index)
-        name = place(batch.path, batch.parents, batch.first + wrong.index, wrong.field)
+        name = element_name(batch.path, batch.parents, batch.first + wrong.index, wrong.field)
         return Unread(f"{name}: {wrong.message}, in the element at byte {offset}", offset=offset, field=name)
 
     def _find(self, batch: Batch, index: int) -> int:
@@ -117,7 +119,7 @@ class Document(msgspec.Struct):
                     begin = intake.offset - len(piece)
                     text += piece[max(skip - begin, 0) :]
         text[:1] = b"["
-        return batch.offset + elements_before(text, index)
+        return batch.offset + element_offset(text, index)
 
 
 def open_document(
@@ -180,41 +182,41 @@ def _survey(
 def _survey_one(
     source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode, *, keep: bool
 ) -> tuple[list[Survey], list[Batch] | None]:
-    owners = {path: place for place, shape in reversed(list(enumerate(shapes))) for path in shape.targets}
+    owners = {path: element_name for element_name, shape in reversed(list(enumerate(shapes))) for path in shape.targets}
     types = {
-        path: wanted(shapes[place], mode)[path] if keep else shapes[place].targets[path][0]
-        for path, place in owners.items()
+        path: wanted(shapes[element_name], mode)[path] if keep else shapes[element_name].targets[path][0]
+        for path, element_name in owners.items()
     }
     stream = Stream(types, limits, strict=mode.strict, salvage=not mode.exact)
     surveys = [Survey(exact=mode.exact) for _ in shapes]
     held: list[Batch] | None = [] if keep else None
     with source.open() as reader:
         for batch in stream_batches(stream, reader):
-            place = owners[batch.path]
-            shapes[place].survey(surveys[place], batch)
+            element_name = owners[batch.path]
+            shapes[element_name].survey(surveys[element_name], batch)
             # A small body that inflates to a large one is not kept.
             held = _keep(held, batch, stream.size)
     for survey in surveys:
         survey.skeleton, survey.repaired = stream.skeleton, stream.repaired
     # A shape whose arrays another one owns goes by the owner's survey.
-    return [surveys[_first_owner(shape, owners, place)] for place, shape in enumerate(shapes)], held
+    return [surveys[_first_owner(shape, owners, element_name)] for element_name, shape in enumerate(shapes)], held
 
 
-def _first_owner(shape: Shape, owners: Mapping[Path, int], place: int) -> int:
-    return next((owners[path] for path in shape.targets), place)
+def _first_owner(shape: Shape, owners: Mapping[Path, int], element_name: int) -> int:
+    return next((owners[path] for path in shape.targets), element_name)
 
 
 def _survey_records(
     source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode, trailing: Trailing, *, keep: bool
 ) -> tuple[list[Survey], list[Batch] | None]:
     """The body as several documents. Raises ``trailing`` where they are not of a shape that comes so."""
-    at = next(place for place, shape in enumerate(shapes) if shape.record is not None)
+    at = next(element_name for element_name, shape in enumerate(shapes) if shape.record is not None)
     surveys = [Survey(records=True, exact=mode.exact) for _ in shapes]
-    records = Records(shapes[at].record, limits, strict=mode.strict, salvage=not mode.exact)
+    records = DocumentStream(shapes[at].record, limits, strict=mode.strict, salvage=not mode.exact)
     held: list[Batch] | None = [] if keep else None
     try:
         with source.open() as reader:
-            for batch in record_batches(records, reader):
+            for batch in stream_batches(records, reader):
                 shapes[at].survey(surveys[at], batch)
                 held = _keep(held, batch, records.size)
     except Unread:
@@ -250,7 +252,7 @@ def link_in(skeleton: object) -> str | None:
         one = waiting.pop()
         for key, value in one.items() if isinstance(one, dict) else ():
             if isinstance(value, str) and value and _LINK.fullmatch(key):
-                return escaped(key)
+                return printable_key(key)
         waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
     return None
 
@@ -266,7 +268,7 @@ def unknown_shape(skeleton: object) -> UnknownShape:
             f"the body lies behind {link}", field=link, hint="Fetch that address and read what it gives."
         )
     if isinstance(skeleton, dict):
-        keys = ", ".join(escaped(key) for key in list(skeleton)[:20]) or "none"
+        keys = ", ".join(printable_key(key) for key in list(skeleton)[:20]) or "none"
         more = f" and {len(skeleton) - 20} more" if len(skeleton) > 20 else ""
         found = f"its keys are {keys}{more}"
     else:
@@ -275,3 +277,8 @@ def unknown_shape(skeleton: object) -> UnknownShape:
         f"no known shape of a transcript: {found}",
         hint="Send `turnkeeper doctor --shape FILE` (it shows no content) to the project, or give a shape of your own.",
     )
+
+
+def printable_key(key: str) -> str:
+    """A key of a document as it may stand in a message: at most 64 characters, no secrets, no control characters."""
+    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnkeeper.errors import Unread
+from turnkeeper.jsonstream.errors import Trailing
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.ndjson import Records, record_batches
-from turnkeeper.jsonstream.outline import Path, Trailing, escaped
+from turnkeeper.jsonstream.ndjson import DocumentStream
+from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.stream import Stream, stream_batches
+from turnkeeper.payloads.document import printable_key
 from turnkeeper.payloads.times import EPOCH
 from turnkeeper.spool import Source
 
@@ -84,7 +86,7 @@ class _Shape:
 
     def below(self, key: str) -> _Shape:
         shown = key if _PLAIN_KEY.fullmatch(key) and len(self.keys) < MOST_KEYS else "<key>"
-        return self.keys.setdefault(escaped(shown), _Shape())
+        return self.keys.setdefault(printable_key(shown), _Shape())
 
     def _number(self, value: float) -> None:
         if value > EPOCH:
@@ -119,10 +121,10 @@ def describe(source: Source, limits: Limits | None = None) -> dict[str, Any]:
 
 
 def _several(source: Source, limits: Limits | None) -> dict[str, Any]:
-    records, shape, count = Records(Any, limits), _Shape(), 0
+    records, shape, count = DocumentStream(Any, limits), _Shape(), 0
     with source.open() as reader:
         try:
-            for batch in record_batches(records, reader):
+            for batch in stream_batches(records, reader):
                 count += 1
                 shape.see(batch.items[0])
         except Unread as cause:

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import Unread
-from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.decoders import decoder_for
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.native import Table
+from turnkeeper.jsonstream.native import ColumnReader
 from turnkeeper.jsonstream.scan import nesting_within
 from turnkeeper.jsonstream.stream import Batch
-from turnkeeper.jsonstream.text_reader import may_have_halves
+from turnkeeper.jsonstream.surrogates import may_have_lone_surrogates
 from turnkeeper.payloads.dialect import DocumentFacts, Mode, Shape, Survey
 from turnkeeper.payloads.document import HELD, Document
 from turnkeeper.spool import Source
@@ -45,7 +45,7 @@ class Small(msgspec.Struct, frozen=True):
     mark: bytes
     batches: Callable[[Any, list[Any] | None], list[Batch] | None]
     facts: Callable[[Any, Survey], DocumentFacts]
-    table: Table | None = None
+    table: ColumnReader | None = None
     key: bytes = b""
 
 
@@ -82,7 +82,7 @@ def _is_sound(text: bytes, limits: Limits) -> bool:
 
 def _needs_mending(text: bytes) -> bool:
     """Whether an escape may spell a key's letters, or be half a surrogate pair."""
-    return b"\\" in text and (bool(_SPELLED.search(text)) or may_have_halves(text))
+    return b"\\" in text and (bool(_SPELLED.search(text)) or may_have_lone_surrogates(text))
 
 
 def _read(text: bytes, source: Source, shape: Shape, small: Small, limits: Limits, mode: Mode) -> Document | None:
@@ -133,7 +133,7 @@ def _decoded(
     if text.count(small.mark) != 1 or _needs_mending(text):
         return None
     try:
-        document = decoder(small.kind).decode(text)
+        document = decoder_for(small.kind).decode(text)
         batches = small.batches(document, arrays)
         if batches is None:
             return None

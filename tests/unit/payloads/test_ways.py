@@ -18,7 +18,7 @@ from tests.unit.payloads.sources import Bytes, body
 from tests.unit.payloads.test_dialects import LEGACY, MEDIA, T0, Shouted, person, phrase, speech
 from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.errors import Misconfigured, Unread
-from turnkeeper.jsonstream import text_reader
+from turnkeeper.jsonstream import decompress
 from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.stream import Stream, async_batches, batches_of
 from turnkeeper.model import Turn
@@ -323,7 +323,7 @@ def test_zstd_without_the_package_names_the_mend(monkeypatch: pytest.MonkeyPatch
     def absent(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(text_reader, "import_module", absent)
+    monkeypatch.setattr(decompress, "import_module", absent)
     with pytest.raises(Misconfigured, match="pip install"):
         list(read_turns(b"\x28\xb5\x2f\xfd" + b"x" * 50))
     assert len(list(read_turns(gzip.compress(json.dumps(MEDIA).encode())))) == 4

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import Unread, WrongConversation
-from turnkeeper.jsonstream.decoders import converted
+from turnkeeper.jsonstream.decoders import convert
 from turnkeeper.jsonstream.outline import Path
-from turnkeeper.jsonstream.salvage import Flaw, salvaged
+from turnkeeper.jsonstream.salvage import Flaw, salvage_struct
 from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Dialect, Turn, Word
 from turnkeeper.payloads.dialect import Context, Defects, DocumentFacts, DocumentLeg, Survey
@@ -201,9 +201,9 @@ def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Co
     """The turn of one utterance; None for one that is not final."""
     flaws: list[Flaw] = []
     try:
-        utterance = converted(raw, _Utterance)
+        utterance = convert(raw, _Utterance)
     except msgspec.ValidationError:
-        utterance = salvaged(raw, _Utterance, flaws)
+        utterance = salvage_struct(raw, _Utterance, flaws)
     if utterance.is_final is False:
         return None
     # The platform sends one alternative only; of several, the first is the likeliest.
@@ -215,7 +215,7 @@ def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Co
     words, start, end = _times(said, defects, context.base, shift)
     if said.transcript is None and said.decorated_transcript is None and not context.exact:
         defects.note("text", "transcript", "is missing")
-    role, speaker, channel = context.cast.speaks(utterance.channel, start, end)
+    role, speaker, channel = context.cast.speaker_at(utterance.channel, start, end)
     return Turn(
         text=said.decorated_transcript or said.transcript or "",
         role=role,

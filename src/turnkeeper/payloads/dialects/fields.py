@@ -8,8 +8,8 @@ from typing import TypeVar, cast
 import msgspec
 
 from turnkeeper.errors import Unread
-from turnkeeper.jsonstream.decoders import converted
-from turnkeeper.jsonstream.salvage import salvaged
+from turnkeeper.jsonstream.decoders import convert
+from turnkeeper.jsonstream.salvage import salvage_struct
 from turnkeeper.payloads.dialect import Context, Defects
 from turnkeeper.payloads.times import EPOCH, LONGEST, Time, ms_of
 
@@ -22,10 +22,10 @@ def read_part(skeleton: object, kind: type[T], *, exact: bool = False) -> T:
     """The skeleton as ``kind``. A field of another type is left out; with ``exact`` it raises ``Unread`` naming the
     field, never its value."""
     try:
-        return cast(T, converted(skeleton, kind))
+        return cast(T, convert(skeleton, kind))
     except msgspec.ValidationError as cause:
         if not exact:
-            return salvaged(skeleton, kind, [])
+            return salvage_struct(skeleton, kind, [])
         said, _, path = str(cause).replace("`", "").partition(" - at $")
         field = path.lstrip(".")
         raise Unread(f"{field or 'the document'}: {said.replace('Expected', 'expected')}", field=field) from None

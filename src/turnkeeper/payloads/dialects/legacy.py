@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from turnkeeper.jsonstream.outline import Path
-from turnkeeper.jsonstream.salvage import Flaw, salvaged
+from turnkeeper.jsonstream.salvage import Flaw, salvage_struct
 from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Dialect, Role, Turn
 from turnkeeper.payloads.dialect import Context, Defects, DocumentFacts, Person, Survey, WrongTurn
@@ -224,7 +224,7 @@ def _element(data: msgspec.Raw, index: int, defects: Defects, *, exact: bool) ->
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         raise WrongTurn(index, "", "not JSON" if isinstance(cause, msgspec.DecodeError) else "not UTF-8") from None
     flaws: list[Flaw] = []
-    raw = salvaged(msgspec.json.decode(data), _Turn, flaws)
+    raw = salvage_struct(msgspec.json.decode(data), _Turn, flaws)
     defects.take(flaws, _MEANING)
     return raw
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.jsonstream.native import Columns, Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Columns, Field
 from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.salvage import Flaw
 from turnkeeper.jsonstream.stream import Batch, ElementType
@@ -80,14 +80,14 @@ _PLACES = {
 FARTHEST = 1e10
 """Seconds that make more milliseconds (115 days) are something else: milliseconds, perhaps."""
 _OTHER_NAMES = {"start_ms": "start", "end_ms": "end", "speaker_id": "speaker"}
-_TURNS = Table(
+_TURNS = ColumnReader(
     Field("start_time", "millis"),
     Field("end_time", "millis"),
     Field("text", "text"),
     Field("speaker_id", "name", nullable=True),
     Field("confidence", "fraction", nullable=True, absent=None),
 )
-_STARTS = Table(Field("start_time", "millis"))
+_STARTS = ColumnReader(Field("start_time", "millis"))
 
 
 class _Person(msgspec.Struct):

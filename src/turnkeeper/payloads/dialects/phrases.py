@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.jsonstream.native import Columns, Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Columns, Field
 from turnkeeper.jsonstream.salvage import Flaw
 from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Turn, Word
@@ -21,7 +21,7 @@ from turnkeeper.payloads.dialect import Context, Defects
 from turnkeeper.payloads.dialects.fields import bounds, fractions
 from turnkeeper.payloads.times import EPOCH, LONGEST, SECONDS, Time, ms_of
 from turnkeeper.payloads.turn_batch import TurnBatch
-from turnkeeper.speakers import Answer, Speakers
+from turnkeeper.speakers import Attribution, Speakers
 
 __all__ = ["STARTS", "TURNS", "Brief", "Duration", "Part", "Phrase", "PhraseProbe", "columns_of", "length_of"]
 
@@ -93,7 +93,7 @@ _PLACES = {
     "words": "words",
     "decoratedWords": "words",
 }
-TURNS = Table(
+TURNS = ColumnReader(
     Field("startTimeMs", "whole"),
     Field("duration", "length", inner="milliseconds"),
     Field("text", "text"),
@@ -103,7 +103,7 @@ TURNS = Table(
     Field("phraseIndex", "whole", nullable=True, absent=None),
     unread=WORDS,
 )
-STARTS = Table(Field("startTimeMs", "whole", nullable=True, absent=None), unread=WORDS)
+STARTS = ColumnReader(Field("startTimeMs", "whole", nullable=True, absent=None), unread=WORDS)
 
 
 class Part(msgspec.Struct):
@@ -159,7 +159,7 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
     if not -LONGEST <= earliest <= latest < SECONDS or max(lengths) >= SECONDS or not fractions(confidence):
         return None
     ends = list(map(add, starts, lengths))
-    stretch = context.cast.stretch(earliest)
+    stretch = context.cast.interval_at(earliest)
     one_stretch = latest < stretch.until and max(ends) <= stretch.until
     answers = map(stretch.__getitem__, channels) if one_stretch else _answers(channels, starts, ends, context.cast)
     role, speaker, channel = zip(*answers, strict=True)
@@ -183,13 +183,13 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
     )
 
 
-def _answers(channels: list[str | None], starts: list[int], ends: list[int], cast: Speakers) -> Iterable[Answer]:
+def _answers(channels: list[str | None], starts: list[int], ends: list[int], cast: Speakers) -> Iterable[Attribution]:
     """Who speaks, turn by turn."""
-    stretch, answers = cast.stretch(starts[0]), []
+    stretch, answers = cast.interval_at(starts[0]), []
     for channel, start, end in zip(channels, starts, ends, strict=True):
         if not stretch.since <= start < stretch.until:
-            stretch = cast.stretch(start)
-        answers.append(stretch[channel] if end <= stretch.until else cast.speaks(channel, start, end))
+            stretch = cast.interval_at(start)
+        answers.append(stretch[channel] if end <= stretch.until else cast.speaker_at(channel, start, end))
     return answers
 
 
@@ -206,7 +206,7 @@ def _turn(
     start, end, words = _times(phrase, defects, context.base, _shift(part, context))
     if phrase.text is None and phrase.decorated_text is None and not context.exact:
         defects.note("text", "text", "is missing")
-    role, speaker, channel = context.cast.speaks(phrase.participant_purpose, start, end)
+    role, speaker, channel = context.cast.speaker_at(phrase.participant_purpose, start, end)
     index = batch.first + number if phrase.phrase_index is None else phrase.phrase_index
     return Turn(
         text=phrase.decorated_text or phrase.text or "",
