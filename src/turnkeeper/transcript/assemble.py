@@ -24,7 +24,7 @@ from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.document import Document, link_in, open_document
 from turnkeeper.payloads.times import LONGEST, rfc3339_ms
 from turnkeeper.payloads.turn_batch import TurnBatch
-from turnkeeper.payloads.whole_document import open_small
+from turnkeeper.payloads.whole_document import open_whole
 from turnkeeper.speakers import Speakers
 from turnkeeper.spool import Source
 from turnkeeper.transcript.merge import batched, in_order, mark_duplicates, merged
@@ -249,7 +249,7 @@ def _digest(source: Source) -> bytes:
 
 
 def _one(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
-    return open_small(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
+    return open_whole(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
 
 
 def _is_array(source: Source) -> bool:
