@@ -55,7 +55,7 @@ class _Shape:
             self.sizes = _range_with(self.sizes, len(value))
             self.see_items(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            self._number(value)
+            self._see_number(value)
 
     def see_items(self, values: Iterable[object]) -> None:
         for value in values:
@@ -86,7 +86,7 @@ class _Shape:
         shown = key if _PLAIN_KEY.fullmatch(key) and len(self.keys) < MOST_KEYS else "<key>"
         return self.keys.setdefault(escaped(shown), _Shape())
 
-    def _number(self, value: float) -> None:
+    def _see_number(self, value: float) -> None:
         if value > EPOCH:
             self.epochs = True
         else:
