@@ -25,9 +25,11 @@ _LONGEST_WORD = 1 << 16
 _BLANKS = (b" ", b"\n", b"<", b">")
 # The letters of "http" as JSON escapes, which could hide an address from the search for one.
 _HIDDEN_SCHEME = re.compile(rb"\\u00(?:68|48|74|54|70|50)", re.IGNORECASE)
+# Strings, and the signs that tell keys from values. Possessive, so that it never backtracks.
 _PART = re.compile(rb'"((?:[^"\\]|\\.)*+)"|[{}\[\]:,]', re.DOTALL)
 _QUERY = re.compile(rb"[?#]|\\u003f|\\u0023", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]*", re.IGNORECASE)
+# An address in the bytes of a document, where JSON may have escaped some of its characters.
 _RAW = re.compile(
     rb'(https?(?::|\\u003a)(?:\\?/|\\u002f){2}[^"\s<>?#]*?)((?:[?#]|\\u003f|\\u0023)[^"\s<>]*)', re.IGNORECASE
 )
@@ -47,6 +49,7 @@ def spool_without_secrets(body: Spool, folder: Path | None = None) -> Spool:
             return body
         pieces: Iterator[bytes] = iter((clean,))
     else:
+        # Two passes, because most documents hold no secret and need no copy.
         withheld = _names_of_secrets(body)
         if not withheld:
             return body
@@ -85,6 +88,8 @@ def _clean_pieces(data: bytes, withheld: dict[str, None]) -> Iterator[bytes]:
         elif sign in b":,":
             is_value = sign == 0x3A
         elif is_value or data[part.end() : part.end() + 8].lstrip()[:1] != b":":
+            # A value: a string behind a colon, or one that no colon follows, which is an element of an array. Elements
+            # are named after the key of their array.
             clean = _clean_string(part[1], key or (path[-1] if path else ""))
             if clean is not None:
                 withheld[f"{'.'.join(name for name in (*path, key) if name)} query".strip()] = None
@@ -106,6 +111,7 @@ def _clean_string(raw: bytes, key: str) -> bytes | None:
     text = _decode_string(raw)
     whole = _ADDRESS.fullmatch(text)
     if whole and _names_link(key):
+        # Cut where it stands, so that the bytes before the query stay as they were sent, escapes included.
         cut = _QUERY.search(raw)
         return raw[: cut.start()] if cut else None
     clean = _ADDRESS.sub(lambda match: _without_signed_query(match[0]), text)

@@ -81,6 +81,7 @@ def read_large_page(reader: BinaryIO) -> MediaPage:
         if _LINK in data:
             reader.seek(0)
             return read_page(reader)
+        # The word may begin in one chunk and end in the next.
         tail = data[-len(_LINK) :]
     return MediaPage(empty=False)
 
@@ -122,6 +123,7 @@ def _walk_chunk(walk: _Walk, data: bytes, origin: int) -> None:
 
 def _walk_token(walk: _Walk, data: bytes, at: int, origin: int) -> int:
     byte = data[at : at + 1]
+    # Directly inside the transcript array, any token but its end belongs to an element.
     if walk.depth == 2 and walk.in_transcript and byte != b"]":
         walk.empty = False
     if byte == b'"':
@@ -138,6 +140,7 @@ def _walk_token(walk: _Walk, data: bytes, at: int, origin: int) -> int:
 
 
 def _walk_opening(walk: _Walk, data: bytes, at: int) -> int:
+    # Nothing that deep is read, so what is flat is skipped.
     if walk.depth >= 2 and (flat := _FLAT.match(data, at)):
         return flat.end()
     walk.depth += 1

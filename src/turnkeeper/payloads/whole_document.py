@@ -56,6 +56,7 @@ def open_whole(source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mo
         return None
     with source.open() as reader:
         text = reader.read(HELD)
+    # No part of a text that is shorter than every limit can exceed one, so limits need no check while decoding.
     if not text.startswith(b"{") or len(text) >= min(HELD, limits.element, limits.skeleton):
         return None
     if mode.strict and not _is_sound(text, limits):

@@ -141,6 +141,7 @@ class EventsDialect:
         key = utterance.get("utteranceId") if isinstance(utterance, dict) else None
         if not isinstance(key, str) or utterance.get("isFinal") is False:
             return
+        # A checksum instead of the content, because many thousand utterances are remembered.
         content = zlib.crc32(msgspec.json.encode(utterance))
         seen = survey.seen.setdefault((message.communication_id, key), (index, content))
         if seen[0] != index:
