@@ -22,7 +22,7 @@ from turnkeeper.payloads.dialect import Context, DocumentFacts, Mode, Shape
 from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.document import Document, link_in, open_document
 from turnkeeper.payloads.turn_batch import TurnBatch
-from turnkeeper.payloads.whole_document import open_small
+from turnkeeper.payloads.whole_document import open_whole
 from turnkeeper.speakers import Speakers
 from turnkeeper.spool import Source
 from turnkeeper.transcript.header import make_header, time_base
@@ -273,7 +273,7 @@ def _body_digest(source: Source) -> bytes:
 
 
 def _open_document(source: Source, shapes: Sequence[Shape], limits: Limits, asked: str | None, mode: Mode) -> Document:
-    return open_small(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
+    return open_whole(source, shapes, limits, mode) or open_document(source, shapes, limits, asked, mode)
 
 
 def _is_array(source: Source) -> bool:
