@@ -149,7 +149,20 @@ def test_small_bodies_are_read_as_the_stream_reads_them(document: Any, escaped: 
     assert small == large or small[0] is large[0]
 
 
-@pytest.mark.slow
+def test_a_phrase_without_a_length_ends_with_its_last_word_read_or_not() -> None:
+    word = {"word": "x", "startTimeMs": T0 + 1, "duration": {"milliseconds": 5}}
+    document = speech(phrase(T0, text="x", duration={}, words=[word]))
+    ends = [
+        [
+            turn.end_ms
+            for turn in assemble([body(raw_of(document, escaped=True), large=large)], mode=Mode(words=words)).turns()
+        ]
+        for words in (True, False)
+        for large in (True, False)
+    ]
+    assert ends == [[6]] * 4
+
+
 @given(calls, st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_turns_without_words_are_the_same_turns(document: Any, large: bool) -> None:

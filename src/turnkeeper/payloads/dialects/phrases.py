@@ -35,6 +35,16 @@ class Duration(msgspec.Struct, gc=False):
     total: Time = msgspec.field(default=None, name="totalMilliseconds")
 
 
+class _OwnDuration(msgspec.Struct, gc=False):
+    """A length that is certain without the words: an empty duration means that the last word ends the phrase."""
+
+    milliseconds: int | float
+
+    @property
+    def total(self) -> None:
+        """The other name is not read."""
+
+
 class _Word(msgspec.Struct, gc=False, rename="camel"):
     word: str | None = None
     confidence: float | None = None
@@ -66,7 +76,7 @@ class Brief(msgspec.Struct, rename="camel", gc=False):
     """A phrase without its words, which must have times of its own."""
 
     start_ms: int = msgspec.field(name="startTimeMs")
-    duration: Duration
+    duration: _OwnDuration
     phrase_index: int | None = None
     participant_purpose: str | None = None
     text: str | None = None
@@ -126,7 +136,7 @@ def columns_of(batch: Batch, part: Part, context: Context) -> TurnBatch:
     return TurnBatch.of(batch.first, turns)
 
 
-def length_of(duration: Duration | None) -> int | None:
+def length_of(duration: Duration | _OwnDuration | None) -> int | None:
     """A length in whole milliseconds. Raises ``ValueError`` for anything else."""
     if duration is None:
         return None
