@@ -1,8 +1,8 @@
-"""Builds ``turnkeeper.jsonstream._native`` from the C beside this file.
+"""Build ``turnkeeper.jsonstream._native`` from the C beside this file.
 
-``python native/build.py [--into FOLDER] [FLAG …]``: without ``--into`` it lands beside the package's Python. Flags go
-to the compiler and the linker (sanitizers, say). Needs setuptools, a C compiler and Python's headers. Without this
-module turnkeeper does the same in Python, slower.
+``python native/build.py [--into FOLDER] [FLAG …]``: without ``--into`` the module goes beside the package's Python.
+Flags are passed to the compiler and the linker, for example for sanitizers. Needs setuptools, a C compiler and Python's
+headers. Without the module turnkeeper does the same in Python, slower.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PLACE = HERE.parent / "src/turnkeeper/jsonstream"
 
 
 def build(into: Path = PLACE, flags: tuple[str, ...] = ()) -> Path:
-    """Compile and link; the module's file. Raises what setuptools raises where there is no compiler or no header."""
-    # As system headers, so that flags about warnings ask about our own lines only.
+    """Compile and link, and return the module's file. Raises what setuptools raises without a compiler or headers."""
+    # As system headers, so that warning flags apply to our own lines only.
     headers = [f"-isystem{sysconfig.get_path(name)}" for name in ("include", "platinclude")]
     extension = Extension(
         NAME,
@@ -38,8 +38,7 @@ def build(into: Path = PLACE, flags: tuple[str, ...] = ()) -> Path:
         command.run()
         made = Path(command.get_ext_fullpath(NAME))
         into.mkdir(parents=True, exist_ok=True)
-        # A new file under the old name, all at once: whoever has the old one loaded goes on with it, and nobody loads
-        # half of one.
+        # Replace the file atomically: a process that has loaded the old one keeps it, and none loads half a file.
         target = into / made.name
         fresh = target.with_suffix(".new")
         fresh.write_bytes(made.read_bytes())

@@ -2,20 +2,21 @@
 
 #include <string.h>
 
-#define DEEPEST 64  /* nesting within one value; msgspec goes further, and is asked then */
-#define LONGEST 15  /* decimal digits that a double holds without loss */
-#define WIDEST 40   /* characters of a number that nobody asked for */
+#define DEEPEST 64  /* nesting within one value; msgspec accepts more, and reads what is refused here */
+#define LONGEST 15  /* decimal digits that a double holds exactly (DBL_DIG) */
+#define WIDEST 40   /* characters of a number that is skipped */
 
 static const uint64_t ONES = 0x0101010101010101u, HIGHS = 0x8080808080808080u;
 
-/* The high bit of each byte that is `"`, `\` or below space; none of those is above 127. The lowest set bit is right, those
-   above it may be false alarms: a borrow only starts at a byte that is marked itself. */
+/* The high bit of each byte that is `"`, `\` or a control character, found in eight bytes at once (the zero-byte test of
+   "Hacker's Delight", section 6-1). The lowest set bit is exact. Higher ones may be wrong, because a subtraction borrows
+   from the next byte; but a borrow only starts at a marked byte, and the caller uses the lowest bit alone. */
 static inline uint64_t marked(uint64_t word) {
     uint64_t quote = word ^ (ONES * '"'), slash = word ^ (ONES * '\\');
     return ((quote - ONES) | (slash - ONES) | (word - ONES * ' ')) & ~word & HIGHS;
 }
 
-/* The first marked byte. `seen` gathers the high bits of those before it. */
+/* The first byte that `marked` finds. `seen` collects the high bits of the bytes before it: was it all ASCII? */
 static inline const uint8_t *next_mark(const uint8_t *at, const uint8_t *end, uint64_t *seen) {
     while (end - at >= 8) {
         uint64_t word;
@@ -63,7 +64,7 @@ static const uint8_t *past_digits(const uint8_t *at, const uint8_t *end) {
     return at;
 }
 
-/* Digits without a sign, as JSON writes them: no zero before another digit. NULL where there are none. */
+/* The end of a whole number without sign, as JSON has it: no leading zero. NULL where there is none. */
 static const uint8_t *past_whole(const uint8_t *at, const uint8_t *end) {
     const uint8_t *behind = past_digits(at, end);
     return behind == at || (*at == '0' && behind - at > 1) ? NULL : behind;
@@ -110,7 +111,7 @@ bool read_decimal(Cursor *text, Decimal *found) {
         found->decimals = (int)(at - first);
         for (const uint8_t *next = first; next < at; next++) digits = digits * 10 + (*next - '0');
     }
-    /* Behind a number something has to come, and no exponent. */
+    /* A number at the end of the text may be cut off. One with an exponent is left to the general reader. */
     if (at >= end || *at == 'e' || *at == 'E') return false;
     found->digits = digits;
     text->at = at;
@@ -137,7 +138,7 @@ int32_t hexadecimal(const uint8_t *at, const uint8_t *end) {
     return found;
 }
 
-/* The UTF-16 pair or single character behind `\`, whose `u` is at `at`: where it ends, NULL for half a pair. */
+/* The end of a `\u` escape, or of the surrogate pair that begins with it. `at` is its `u`. NULL for half a pair. */
 static const uint8_t *past_unicode(const uint8_t *at, const uint8_t *end) {
     int32_t found = hexadecimal(at + 1, end);
     if (found < 0 || (found >= 0xDC00 && found < 0xE000)) return NULL;
@@ -220,7 +221,7 @@ bool skip_value(Cursor *text, int depth) {
     case 'n':
         return take_word(text, "null");
     default:
-        /* An exponent may make it too large for a double, which others look at. */
+        /* An exponent may make it too large for a double. The general reader decides on those. */
         return read_number(text, &number) && number.length <= WIDEST && !has_exponent(&number);
     }
 }

@@ -1,4 +1,4 @@
-/* Reading JSON from left to right. Whatever is not plain is refused, never guessed: the caller has another reader. */
+/* Read JSON from left to right. What is not of the usual form is refused, never guessed: the caller has another reader. */
 #ifndef TURNKEEPER_JSON_H
 #define TURNKEEPER_JSON_H
 
@@ -11,7 +11,7 @@ typedef struct {
     const uint8_t *end;
 } Cursor;
 
-/* A string's bytes without its quotes, or a number's. `high`: some byte may be above 127. */
+/* The bytes of a string without its quotes, or of a number. `high`: a byte may be above 127. */
 typedef struct {
     const uint8_t *from;
     ptrdiff_t length;
@@ -32,7 +32,7 @@ static inline void skip_space(Cursor *text) {
     while (text->at < text->end && is_space(*text->at)) text->at++;
 }
 
-/* Whether the next byte, behind any space, is this one; it is passed then. */
+/* Consume this byte and any space before it; false where another byte is next. */
 static inline bool take(Cursor *text, uint8_t byte) {
     if (text->at < text->end && *text->at > ' ') {
         if (*text->at != byte) return false;
@@ -44,7 +44,7 @@ static inline bool take(Cursor *text, uint8_t byte) {
     return true;
 }
 
-/* Each of these passes what it reads and says true, or says false and leaves the cursor anywhere. */
+/* Each of these consumes what it reads and returns true, or returns false and leaves the cursor anywhere. */
 bool read_string(Cursor *text, Span *found);
 bool read_decimal(Cursor *text, Decimal *found);
 bool read_number(Cursor *text, Span *found);
@@ -52,10 +52,10 @@ bool take_word(Cursor *text, const char *word);
 bool skip_value(Cursor *text, int depth);
 bool skip_flat_array(Cursor *text);
 
-/* Whether every escaped surrogate stands in a pair. Bytes behind a backslash that are no escape count as none. */
+/* Whether every escaped surrogate is part of a pair. Invalid escapes are ignored: the decoder refuses those. */
 bool paired_surrogates(const uint8_t *at, const uint8_t *end);
 
-/* Four hexadecimal digits as a number, -1 where there are not four. */
+/* The number that four hexadecimal digits make; -1 where there are fewer. */
 int32_t hexadecimal(const uint8_t *at, const uint8_t *end);
 
 #endif

@@ -1,5 +1,5 @@
-/* turnkeeper.jsonstream._native: what is read again and again, in C. Everything here has a twin in Python, which does the
-   same where this was not built, and all that is not of the usual form. */
+/* turnkeeper.jsonstream._native: the innermost loops of reading, in C. Python has an equal of everything here. It is used
+   where this module was not built, and for all JSON that is not of the usual form. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
@@ -28,7 +28,7 @@ static PyObject *module_paired(PyObject *module, PyObject *data) {
 }
 
 static PyMethodDef module_methods[] = {
-    {"paired", module_paired, METH_O, "paired(data) -> bool: whether every escaped surrogate stands in a pair"},
+    {"paired", module_paired, METH_O, "paired(data) -> bool: whether every escaped surrogate is part of a pair"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -48,7 +48,7 @@ static PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__native(void) {
 #ifdef Py_GIL_DISABLED
-    /* What readers remember would need locks of its own. */
+    /* The caches of a reader (struct Known) have no locks of their own. */
     PyErr_SetString(PyExc_ImportError, "turnkeeper's part in C is not for Pythons without the global lock");
     return NULL;
 #endif

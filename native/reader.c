@@ -1,8 +1,8 @@
-/* Arrays of plain objects, read into columns.
+/* Read arrays of objects into columns.
 
-   A `Reader` is given the fields: which key, in which form. It gives what is of the usual form and refuses all else (None),
-   so that whoever called asks the general reader: what is given is what that one would have given. Nothing of Python's
-   object layout is used. */
+   A `Reader` knows the fields: their keys and forms. It reads JSON of the usual form and refuses everything else (None).
+   The caller then asks the general reader. What a `Reader` gives always equals what the general reader gives. Only
+   functions of Python's API are used, never the layout of its objects. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -16,18 +16,18 @@ typedef struct {
     char quoted[72]; /* the key with its quotes */
     Py_ssize_t length;
     uint64_t first, mask; /* its first eight bytes, and which of them count */
-    char inner[40]; /* the value stands under this key of an object; empty: it is the value itself */
+    char inner[40]; /* the value is an object, and this key of it is wanted; empty: the value itself is */
     Py_ssize_t inner_length;
     Form form;
     bool nullable;
-    PyObject *absent; /* NULL: the key has to be there */
+    PyObject *absent; /* the value for a missing key; NULL: the key is required */
 } Field;
 
 typedef struct {
     PyObject_HEAD
     int fields;
     Field field[MOST];
-    int passing; /* keys of arrays that may be passed over unseen */
+    int passing; /* how many keys of arrays may be skipped without a look inside */
     char passed[PASSED][40];
     Known known;
 } Reader;
@@ -41,7 +41,7 @@ static PyObject *plain_value(Reader *self, const Field *field, Cursor *text) {
     return value_of(&self->known, field->form, text);
 }
 
-/* {"milliseconds": 1200}: the value under one key, the others passed. */
+/* {"milliseconds": 1200}: the value of one key of an object. The other keys are skipped. */
 static PyObject *inner_value(Reader *self, const Field *field, Cursor *text) {
     PyObject *found = NULL;
     Span key;
@@ -65,11 +65,12 @@ static inline bool is_key(const Field *field, const Cursor *text, uint64_t first
            (field->length <= 8 || memcmp(text->at + 8, field->quoted + 8, (size_t)field->length - 8) == 0);
 }
 
-/* The field that the key at the cursor names, -1 for another key, -2 for what is no plain key. Keys mostly come in one
-   order: the expected one is tried first. */
+/* The index of the field that the key at the cursor names; -1 for another key, -2 where there is no plain key. Writers
+   mostly keep one order of keys, so the field behind the last one is tried first. Eight bytes are compared at once. */
 static int field_at(const Reader *self, Cursor *text, int expected, Span *key) {
     skip_space(text);
-    if (text->end - text->at < 8) return -2; /* a key, its value and two brackets do not fit, or hardly */
+    /* Fewer bytes can hardly be a key, a value and the closing brackets, and eight are loaded at once. */
+    if (text->end - text->at < 8) return -2;
     uint64_t first;
     memcpy(&first, text->at, 8);
     for (int tried = 0; tried < self->fields; tried++) {
@@ -102,7 +103,7 @@ static bool members(Reader *self, Cursor *text, PyObject **found, bool strict) {
             continue;
         }
         const Field *field = &self->field[index];
-        if (found[index] != NULL) return false; /* a key that comes twice */
+        if (found[index] != NULL) return false; /* a repeated key: the general reader decides which one counts */
         found[index] = field->inner_length ? inner_value(self, field, text) : plain_value(self, field, text);
         if (found[index] == NULL) return false;
         expected = index + 1;
@@ -118,9 +119,9 @@ static bool complete(const Reader *self, PyObject **found) {
     return true;
 }
 
-/* All fields of one object, each a new reference; where false is said, there are none. */
+/* All fields of one object, each a new reference. Where false is returned, no reference is held. */
 static bool row(Reader *self, Cursor *text, PyObject **found, bool strict) {
-    /* One by one: a memset of so few takes longer than the rest of a short row. */
+    /* A loop: a call of memset for so few pointers took longer than the rest of a short row. */
     for (int index = 0; index < self->fields; index++) found[index] = NULL;
     bool read = take(text, '{') && (take(text, '}') || members(self, text, found, strict));
     if (read && complete(self, found)) return true;
@@ -171,7 +172,7 @@ static PyObject *reader_columns(PyObject *object, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*np", &view, &at, &strict)) return NULL;
     PyObject *columns = lists(self->fields);
     bool done = false;
-    if (columns != NULL && at >= 0 && at < view.len) { /* an empty view may be of nothing at all */
+    if (columns != NULL && at >= 0 && at < view.len) { /* the pointer of an empty view may be NULL */
         Cursor text = {(const uint8_t *)view.buf + at, (const uint8_t *)view.buf + view.len};
         done = take(&text, '[') && (take(&text, ']') || append_columns(self, &text, columns, strict));
         at = text.at - (const uint8_t *)view.buf;
@@ -203,7 +204,7 @@ static bool within(int count, int most, const char *what) {
     return false;
 }
 
-/* A key is compared as it is spelled, and found only once. */
+/* Keys are compared byte by byte, so one with escapes could never match, and a second equal one would be ignored. */
 static bool is_new_key(const Reader *self, const char *key) {
     const Field *field = &self->field[self->fields];
     bool plain = true, known = false;
@@ -215,7 +216,7 @@ static bool is_new_key(const Reader *self, const char *key) {
     return false;
 }
 
-/* (key, inner key or "", form, nullable, absent or Ellipsis where the key has to be there) */
+/* (key, inner key or "", form, nullable, value for a missing key or Ellipsis where the key is required) */
 static bool add_field(Reader *self, PyObject *told) {
     const char *key, *inner, *form;
     PyObject *absent;

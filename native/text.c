@@ -4,8 +4,9 @@
 
 static const uint64_t ONES = 0x0101010101010101u, HIGHS = 0x8080808080808080u;
 
-/* How many characters UTF-8 makes, and the last code point of the narrowest sort of str that holds them: bytes from 0xF0
-   lead characters beyond U+FFFF, those from 0xC4 the ones beyond U+00FF. Says nothing of whether it is UTF-8. */
+/* The number of characters of a UTF-8 text, and the highest code point of the narrowest kind of str that holds them (PEP
+   393). Bytes from 0xF0 lead characters beyond U+FFFF, bytes from 0xC4 those beyond U+00FF. Eight bytes are counted at
+   once. Does not check whether the text is UTF-8. */
 static Py_ssize_t measured(const uint8_t *at, Py_ssize_t length, Py_UCS4 *widest) {
     uint64_t word, high = 0, wide = 0, widest_yet = 0;
     Py_ssize_t following = 0;
@@ -24,7 +25,7 @@ static Py_ssize_t measured(const uint8_t *at, Py_ssize_t length, Py_UCS4 *widest
     return length - following;
 }
 
-/* One character at `*at`, which is passed; a number above Unicode's last where it is not UTF-8. */
+/* Consume one character. A number above Unicode's last where the bytes are not UTF-8. */
 static inline Py_UCS4 character(const uint8_t **at, const uint8_t *end) {
     static const Py_UCS4 wrong = 0xFFFFFFFF;
     const uint8_t *from = *at;
@@ -46,7 +47,7 @@ static inline Py_UCS4 character(const uint8_t **at, const uint8_t *end) {
     return found;
 }
 
-/* How many of the eight bytes at a place are ASCII before the first that is not. */
+/* The number of ASCII bytes before the first other one, of the eight at `at`. */
 static inline int ascii_run(const uint8_t *at) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     uint64_t word;
@@ -60,7 +61,8 @@ static inline int ascii_run(const uint8_t *at) {
 #endif
 }
 
-/* Eight bytes are copied where eight have room, whether or not all are ASCII: what is wrong of them is overwritten. */
+/* Eight bytes are copied where eight fit, whether or not all are ASCII. The wrong ones are overwritten by what follows.
+   Copying a fixed number lets the compiler use one vector instruction. */
 #define FILLED(NAME, TYPE)                                                                       \
     static bool NAME(TYPE *into, Py_ssize_t count, const uint8_t *at, const uint8_t *end) {      \
         TYPE *last = into + count;                                                               \
@@ -124,7 +126,7 @@ static uint8_t *put(uint8_t *into, Py_UCS4 found) {
     return into;
 }
 
-/* The character of a `\u` escape, its `u` at `*at`; -1 for half a surrogate and what is no escape. */
+/* The character of a `\u` escape, whose `u` is at `*at`; -1 for half a surrogate pair and for an invalid escape. */
 static int32_t escaped(const uint8_t **at, const uint8_t *end) {
     int32_t found = hexadecimal(*at + 1, end);
     if (found < 0) return -1;
@@ -137,8 +139,8 @@ static int32_t escaped(const uint8_t **at, const uint8_t *end) {
     return 0x10000 + ((found - 0xD800) << 10 | (low - 0xDC00));
 }
 
-/* The text without its escapes, in `into`, which is as long as the span (an escape is never shorter than its UTF-8).
-   Its length, or -1. */
+/* Write the text with its escapes resolved to `into`, which is as long as the span: an escape is never shorter than its
+   UTF-8. Returns the length, or -1 for an invalid escape. */
 static Py_ssize_t unescaped(const Span *span, uint8_t *into) {
     static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     const uint8_t *at = span->from, *end = at + span->length;

@@ -1,4 +1,4 @@
-/* Strings of a document as Python's. */
+/* Convert strings of a document to Python's str. */
 #ifndef TURNKEEPER_TEXT_H
 #define TURNKEEPER_TEXT_H
 
@@ -7,7 +7,7 @@
 
 #include "json.h"
 
-/* A new str, or NULL: without an exception where the bytes are not plain, with one where memory is short. */
+/* A new str. NULL without an exception where the bytes are not valid, with one where memory is short. */
 PyObject *text_of(const Span *span);
 
 #endif

@@ -5,9 +5,9 @@
 
 #include "text.h"
 
-#define FURTHEST 100000000000 /* seconds beyond this are no time within a conversation */
+#define FURTHEST 100000000000 /* seconds; what is beyond is no time of a conversation, and could overflow below */
 
-/* Where doubles are computed with more digits than they keep (x87), a division rounds twice. */
+/* Where doubles are computed with more digits than they store (x87), a division rounds twice. */
 #define ROUNDS_ONCE (FLT_EVAL_METHOD >= 0 && FLT_EVAL_METHOD != 2)
 
 int form_of(const char *word) {
@@ -38,7 +38,7 @@ static PyObject *name_of(Known *known, const Span *span) {
     return made;
 }
 
-/* A phrase often says the same text twice, plain and decorated: it is made once. */
+/* A phrase often contains the same text twice, plain and decorated. It is created once. */
 static PyObject *said_text(Known *known, const Span *span) {
     if (known->text && known->said.length == span->length &&
         memcmp(known->said.from, span->from, (size_t)span->length) == 0)
@@ -70,8 +70,9 @@ static const int64_t POWERS[] = {
     1000000000000000,
 };
 
-/* Digits and power are exact as doubles, and a division rounds once: the nearest double, as every reader gives. `-0` is a
-   whole number, and those have one zero; `-0.0` keeps its sign. */
+/* Up to 15 digits and powers of ten up to 10^15 are exact as doubles, and one division rounds once. So the result is the
+   nearest double (Clinger, 1990), as every correct reader gives. `-0` is a whole number, which has one zero; `-0.0` keeps
+   its sign. */
 static PyObject *short_fraction(Known *known, const Decimal *decimal) {
     double value = (double)decimal->digits / (double)POWERS[decimal->decimals];
     if (decimal->negative && (decimal->digits || decimal->decimals)) return PyFloat_FromDouble(-value);
@@ -105,8 +106,8 @@ static PyObject *fraction_of(Known *known, Cursor *text) {
     return long_fraction(text);
 }
 
-/* Decimal seconds as milliseconds, halves up (towards the future). What has no more digits than a double holds is the
-   shortest decimal of its double, which is what `numbers.milliseconds` goes by. */
+/* Decimal seconds as milliseconds, halves up (towards the future). Python's equal, `times.milliseconds`, rounds the
+   shortest decimal of a double. With at most 15 digits that is the decimal as written, so both agree. */
 static PyObject *millis_of(const Decimal *decimal) {
     int64_t whole;
     int64_t digits = decimal->negative ? -decimal->digits : decimal->digits;

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tools.telephone import RATE, line_noise
 
 from benchmarks.sync.voices import Voices
-from turnkeeper.audio.parts import Side, sides
+from turnkeeper.audio.turn_arrays import SIDES, Side
 
 __all__ = ["Call", "Kind", "build", "transcript"]
 
@@ -201,7 +201,7 @@ def _recognised(said: Said, kind: Kind, source: np.random.Generator) -> list[tup
     for start, side, sound in said:
         first = start + float(source.normal(0, kind.jitter_ms / 1000))
         last = start + len(sound) / RATE + float(source.normal(0.08, 0.06))
-        turns.append((round(first * 1000), max(round(last * 1000), round(first * 1000) + 80), sides[side]))
+        turns.append((round(first * 1000), max(round(last * 1000), round(first * 1000) + 80), SIDES[side]))
     return turns
 
 

@@ -11,7 +11,7 @@ from tools.telephone import RATE
 from benchmarks.sync.calls import Call, Kind, build
 from benchmarks.sync.report import FRESH, Set
 from benchmarks.sync.voices import human, synthetic
-from turnkeeper.audio.ends import HeardWords, repair_ends
+from turnkeeper.audio.turn_ends import TurnOnChannel, repair_ends
 
 CALLS = 20
 STAMP_MS = 80
@@ -29,7 +29,7 @@ SETS = (
 )  # fmt: skip
 
 
-def _asked(call: Call, source: np.random.Generator) -> Iterator[tuple[HeardWords, float]]:
+def _asked(call: Call, source: np.random.Generator) -> Iterator[tuple[TurnOnChannel, float]]:
     """Each turn inside the audio as the platform stamps it, in the place it was found, and its true end in ms."""
     lasting_s = call.audio.shape[1] / RATE
     for (_, _, side), start, lasts in zip(call.turns, call.truth_s, call.lasts_s, strict=True):
@@ -41,7 +41,7 @@ def _asked(call: Call, source: np.random.Generator) -> Iterator[tuple[HeardWords
         first = min(float(start) * 1000 + jitter, word)
         channel = call.customer_channel if side == "customer" else 1 - call.customer_channel
         starts = tuple(sorted({round(first), round(word)}))
-        yield HeardWords(starts[0], starts[-1] + STAMP_MS, channel, starts), end * 1000
+        yield TurnOnChannel(starts[0], starts[-1] + STAMP_MS, channel, starts), end * 1000
 
 
 def _measured(one: Set, seed: int) -> tuple[list[float], list[float], int]:

@@ -17,8 +17,8 @@ from tools.telephone import RATE
 from benchmarks.sync.calls import Call, Kind, build, transcript
 from benchmarks.sync.trial import Trial, against, trial
 from benchmarks.sync.voices import Voices, human, samples
-from turnkeeper.audio.parts import Side
 from turnkeeper.audio.sync import Verdict
+from turnkeeper.audio.turn_arrays import Side
 
 __all__ = ["COUNTED", "KINDS", "LINES", "Turns", "counted", "drawn_out", "gated", "judged", "made", "offsets", "put"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.sync.calls import Call
-from turnkeeper.audio.parts import Side
 from turnkeeper.audio.sync import Sync, synchronise
+from turnkeeper.audio.turn_arrays import Side
 
 __all__ = ["Trial", "against", "trial"]
 

@@ -1,4 +1,7 @@
-"""Who spoke: purpose -> role, and channel x participants' intervals -> role and participant. Knows no payload."""
+"""Decide who spoke: a purpose gives a role; a channel and the participants' intervals give a role and a participant.
+
+Knows no payload.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Final
 
 from turnkeeper.model import Participant, Role
 
-__all__ = ["Answer", "Intervals", "Speakers", "Stretch", "role_of"]
+__all__ = ["Attribution", "PresenceIndex", "SpeakerInterval", "Speakers", "role_of"]
 
 _FOREVER: Final = 1 << 62
 _FEW: Final = 8
@@ -35,39 +38,44 @@ _ROLES: Final[dict[str, Role]] = {
 
 
 def role_of(purpose: str | None) -> Role:
-    """The role of a participant's purpose (or of a role word), any case; ``unknown`` for every other word."""
+    """The role of a participant's purpose or of a role word, in any case. ``unknown`` for every other word."""
     word = purpose or ""
     return _ROLES.get(word) or _ROLES.get(word.lower(), "unknown")
 
 
-Answer = tuple[Role, str | None, str | None]
+Attribution = tuple[Role, str | None, str | None]
 """Role, participant id, and the channel as turns have it."""
 
 
-class Intervals:
-    """Participants by time. ``best`` takes O(log n + overlapping); a few are just looked at: sorting costs more."""
+class PresenceIndex:
+    """Participants by the time they were present.
+
+    ``best`` takes O(log n + overlapping). A few participants are simply looked through, because sorting them costs
+    more.
+    """
 
     def __init__(self, people: Sequence[Participant]) -> None:
         self._people = people
         self._starts: list[int] = []
         if len(people) > _FEW:
-            self._people = sorted(people, key=lambda person: (*_span(person), person.id))
-            spans = list(map(_span, self._people))
+            self._people = sorted(people, key=lambda person: (*_presence(person), person.id))
+            spans = list(map(_presence, self._people))
             self._starts = [start for start, _ in spans]
             self._latest = list(accumulate([end for _, end in spans], max))
 
     def best(self, start: int | None, end: int | None) -> Sequence[Participant]:
-        """Those whose interval overlaps ``[start, end)`` most: one, several for a tie, none where nobody was there.
+        """Those whose interval overlaps ``[start, end)`` most: one participant, several for a tie, none where nobody
+        was there.
 
-        A stretch without length counts as a point: it lies in ``[a, b)`` where a <= start < b. Without a start it may
-        be anybody. One participant present twice with the same overlap is no tie.
+        A stretch without length counts as a point, which lies in ``[a, b)`` where a <= start < b. Without a start
+        everybody is possible. One participant who is listed twice with the same overlap is not a tie.
         """
         if start is None:
             return self._people
         last = start + 1 if end is None else max(end, start + 1)
         most, found = 0, list[Participant]()
-        for person in self._around(start, last) if self._starts else self._people:
-            begin, finish = _span(person)
+        for person in self._candidates(start, last) if self._starts else self._people:
+            begin, finish = _presence(person)
             overlap = min(finish, last) - max(begin, start)
             if overlap > most:
                 most, found = overlap, [person]
@@ -75,74 +83,82 @@ class Intervals:
                 found.append(person)
         return found
 
-    def _around(self, start: int, last: int) -> Sequence[Participant]:
-        """Everybody who may overlap ``[start, last)``."""
+    def _candidates(self, start: int, last: int) -> Sequence[Participant]:
+        """The participants who may overlap ``[start, last)``."""
         until = since = bisect_left(self._starts, last)
         while since and self._latest[since - 1] > start:
             since -= 1
         return self._people[since:until]
 
 
-def _span(person: Participant) -> tuple[int, int]:
+def _presence(person: Participant) -> tuple[int, int]:
     start, end = person.start_ms, person.end_ms
     return -_FOREVER if start is None else start, _FOREVER if end is None else end
 
 
 class Speakers:
-    """Everybody in a conversation. ``file`` are the participants that the transcript itself names, ``details`` those of
-    the analytics document; the first have the say."""
+    """Everybody in a conversation.
+
+    ``file`` holds the participants that the transcript itself names, ``details`` those of the analytics document. The
+    transcript's own take precedence.
+    """
 
     def __init__(self, file: Sequence[Participant], details: Sequence[Participant] = ()) -> None:
         self.roles: dict[str, Role] = {person.id: person.role for people in (details, file) for person in people}
         self._people = [people for people in (file, details) if people]
         # Made when first asked for: a flat transcript names its speakers, and never asks.
-        self._on: dict[str, list[Intervals]] = {}
+        self._by_channel: dict[str, list[PresenceIndex]] = {}
         self._edges: list[int] = []
 
-    def speaks(self, word: str | None, start: int | None, end: int | None) -> Answer:
+    def speaker_at(self, word: str | None, start: int | None, end: int | None) -> Attribution:
         """Who spoke between two times (ms, half-open) on the channel that a payload calls ``word``, in any case.
 
-        ``internal`` goes to the internal participant whose interval overlaps most, the file's first; a tie or none is
-        ``unknown``. ``external`` is the customer. A role word as channel is taken at its word.
+        ``internal`` is the internal participant whose interval overlaps most, the transcript's own first. A tie, or
+        nobody, is ``unknown``. ``external`` is the customer. Where the channel is a role word, that is the role.
         """
         channel = word.lower() if word else ""
         role = role_of(channel)
-        for people in self._speakers(channel, role) if role != "unknown" or channel == _INTERNAL else ():
+        for people in self._people_on_channel(channel, role) if role != "unknown" or channel == _INTERNAL else ():
             best = people.best(start, end)
             if best:
                 return (best[0].role, best[0].id, channel) if len(best) == 1 else (role, None, channel)
         return role, None, channel or None
 
-    def stretch(self, start: int) -> Stretch:
-        """The stretch that a time lies in."""
-        edges = self._edges = self._edges or self._comings_and_goings()
+    def interval_at(self, start: int) -> SpeakerInterval:
+        """The interval around a time in which nobody joins or leaves."""
+        edges = self._edges = self._edges or self._presence_edges()
         at = bisect_right(edges, start)
-        return Stretch(self, edges[at - 1], edges[at])
+        return SpeakerInterval(self, edges[at - 1], edges[at])
 
-    def _speakers(self, channel: str, role: Role) -> list[Intervals]:
-        """Those who may speak on a channel; everybody on our side on the internal one."""
-        found = self._on.get(channel)
+    def _people_on_channel(self, channel: str, role: Role) -> list[PresenceIndex]:
+        """Those who may speak on a channel. On the internal channel that is everybody but the customer."""
+        found = self._by_channel.get(channel)
         if found is None:
             inside = channel == _INTERNAL
             found = [
-                Intervals([one for one in people if (one.role not in _OUTSIDE if inside else one.role == role)])
+                PresenceIndex(
+                    [person for person in people if (person.role not in _OUTSIDE if inside else person.role == role)]
+                )
                 for people in self._people
             ]
-            self._on[channel] = found
+            self._by_channel[channel] = found
         return found
 
-    def _comings_and_goings(self) -> list[int]:
-        times = [time for people in self._people for one in people for time in (one.start_ms, one.end_ms)]
+    def _presence_edges(self) -> list[int]:
+        times = [time for people in self._people for person in people for time in (person.start_ms, person.end_ms)]
         return sorted({-_FOREVER, _FOREVER, *[time for time in times if time is not None]})
 
 
-class Stretch(dict[str | None, Answer]):
-    """Who speaks on each channel in ``[since, until)``, in which nobody comes or goes: found when first asked for, and
-    the same for every turn that begins and ends in it."""
+class SpeakerInterval(dict[str | None, Attribution]):
+    """Who speaks on each channel in ``[since, until)``, in which nobody joins or leaves.
 
-    def __init__(self, cast: Speakers, since: int, until: int) -> None:
-        self.since, self.until, self._cast = since, until, cast
+    The answer is the same for every turn that begins and ends in it, so it is looked up once per channel. That spares
+    the search per turn, which is most of the cost of long transcripts.
+    """
 
-    def __missing__(self, channel: str | None) -> Answer:
-        answer = self[channel] = self._cast.speaks(channel, self.since, self.until)
+    def __init__(self, speakers: Speakers, since: int, until: int) -> None:
+        self.since, self.until, self._cast = since, until, speakers
+
+    def __missing__(self, channel: str | None) -> Attribution:
+        answer = self[channel] = self._cast.speaker_at(channel, self.since, self.until)
         return answer

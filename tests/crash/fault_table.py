@@ -38,11 +38,11 @@ _OTHERS = "\n## A hostile platform\n"
 _HEAD = """\
 # Faults
 
-What you see when something goes wrong, and what running the same command again does then. Every line is what
-`turnkeeper export` said when the fault was provoked, over {calls} conversations; a test compares the two.
-Exit codes: 0 done · 1 failed · 2 usage · 3 partly done (listed) · 4 not allowed.
+This page shows what you see when something goes wrong, and what the same command does when you run it again. The
+tests provoke each fault during a `turnkeeper export` of {calls} conversations and compare the output with this page.
 
-*Again* is the same command a day later: after the mend where one is named, otherwise as it was.
+- Exit codes: 0 done, 1 failed, 2 usage, 3 partly done (listed), 4 not allowed.
+- *Again* is the same command a day later. Where a fix is named in parentheses, it was made before.
 """
 
 

@@ -1,6 +1,7 @@
 """Documentation is executed: every command and snippet of README and docs runs here, in the order of its page.
 
-Placeholders are filled in (a conversation of the simulator, a bucket of SeaweedFS); nothing else is changed.
+Placeholders are filled in (a conversation of the simulator, a bucket of SeaweedFS); nothing else is changed. The output
+that a ``console`` block shows is compared with what its commands print.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +36,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 CHECKOUTS = Path(tempfile.mkdtemp(prefix="turnkeeper-checkouts-"))
 atexit.register(shutil.rmtree, CHECKOUTS, ignore_errors=True)
-LANGUAGES = {"python", "bash", "sh", "json", "toml", "crontab", "ini", "dockerfile", ""}
+LANGUAGES = {"python", "bash", "sh", "console", "json", "toml", "crontab", "ini", "dockerfile", ""}
 AT_HOME = ("make ", "python3 -m venv", "python3 -m pip", ".venv/", ". .venv/")
 """Commands of somebody who stands in a checkout."""
 INSTALLED = "/opt/turnkeeper/bin/turnkeeper"
@@ -60,22 +62,31 @@ def test_every_snippet_runs(page: Path, platform: Platform, s3: LocalS3, tmp_pat
     fill = {"CONVERSATION": conversation, "4d3c2b1a-…": conversation, "--port 8080": "--port 0"}
     fill |= {INSTALLED: "turnkeeper"}
     _prepare(tmp_path, env, conversation)
-    for block in blocks(page):
-        assert block.language in LANGUAGES, f"{page.name}: nobody runs {block.language} blocks"
-        text = _filled(block.text, fill)
-        if block.language == "json":
-            json.loads(text)
-        elif block.language == "toml":
-            tomllib.loads(text)
-        elif block.language == "python":
-            _python(text, env, tmp_path)
-        elif block.language == "sh":
-            _shell(f"set -eu\n{text}", env, tmp_path)  # a script as a whole
-        elif block.language == "dockerfile":
-            _container(text)
-        else:
-            for command in _commands(block.language, text):
-                _shell(command, env, tmp_path)
+    with ExitStack() as servers:
+        for block in blocks(page):
+            _run(page, block, fill, env, tmp_path, servers)
+
+
+def _run(
+    page: Path, block: Block, fill: Mapping[str, str], env: dict[str, str], tmp_path: Path, servers: ExitStack
+) -> None:
+    assert block.language in LANGUAGES, f"{page.name}: nobody runs {block.language} blocks"
+    text = _filled(block.text, fill)
+    if block.language == "json":
+        json.loads(text)
+    elif block.language == "toml":
+        tomllib.loads(text)
+    elif block.language == "python":
+        _python(text, env, tmp_path)
+    elif block.language == "sh":
+        _shell(f"set -eu\n{text}", env, tmp_path)  # a script as a whole
+    elif block.language == "dockerfile":
+        _container(text)
+    elif block.language == "console":
+        _session(text, env, tmp_path, servers)
+    else:
+        for command in _commands(block.language, text):
+            _shell(command, env, tmp_path)
 
 
 def _commands(language: str, text: str) -> list[str]:
@@ -150,6 +161,42 @@ def _shell(command: str, env: Mapping[str, str], folder: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
+def _session(text: str, env: dict[str, str], folder: Path, servers: ExitStack) -> None:
+    """A session at a prompt: each ``$ command`` prints what stands below it, where ``…`` stands for anything."""
+    for command, shown in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.M):
+        if command.startswith("export "):
+            continue  # credentials: they are set already
+        if command.startswith("turnkeeper simulate "):
+            printed = _simulated(command, env, folder, servers)
+        else:
+            done = subprocess.run(
+                ["bash", "-c", f"exec 2>&1; {command}"],
+                cwd=folder,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            code = re.search(r"# .*exit code (\d)", command)
+            assert done.returncode == int(code[1] if code else 0), f"{command}\n{done.stdout}"
+            printed = done.stdout
+        pattern = ".*".join(map(re.escape, shown.strip().split("…")))
+        assert re.fullmatch(pattern, printed.strip(), re.S), f"{command}\n{printed}\nis not\n{shown}"
+
+
+def _simulated(command: str, env: dict[str, str], folder: Path, servers: ExitStack) -> str:
+    """A simulator that runs to the end of the page: the commands after it talk to it. Returns the line it printed."""
+    start = ["bash", "-c", f"exec {command}"]
+    process = servers.enter_context(subprocess.Popen(start, cwd=folder, env=env, stdout=subprocess.PIPE, text=True))
+    servers.callback(process.terminate)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    ready = json.loads(line)
+    env |= {f"GENESYS_{name.upper()}": ready[name] for name in ("base_url", "client_id", "client_secret")}
+    env.pop("TURNKEEPER_CLOCK_URL")
+    return line
+
+
 def _served(command: str, env: Mapping[str, str], folder: Path) -> None:
     """A server: it must print its line when it is ready, and stop when it is told to."""
     start = ["bash", "-c", f"exec {command}"]
@@ -211,5 +258,55 @@ def test_every_verb_has_its_row_in_the_librarys_table() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, ROOT / "ARCHITECTURE.md"]:
-        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+        for target, heading in re.findall(r"\]\((?!http)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+            there = page.parent / target if target else page
+            assert there.exists(), f"{page.name}: {target}"
+            assert not heading or heading in _anchors(there), f"{page.name}: {target}#{heading}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None:
+    named = set(re.findall(r"`([\w./-]+)`", (ROOT / page).read_text()))
+    tops = ("src/", "tests/", "docs/", "native/", "web/", "tools/", "benchmarks/")
+    paths = {name for name in named if name.startswith(tops) or name in ("native", "web")}
+    assert len(paths) > 10
+    assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+
+
+def test_every_module_that_the_architecture_names_exists() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    package = ROOT / "src/turnkeeper"
+    rooms = {path.name for path in package.iterdir() if path.is_dir()}
+    drawn = re.findall(r"\b([a-z_]+)/([a-z_]+)\b", "".join(block.text for block in blocks(ROOT / "ARCHITECTURE.md")))
+    named = {*drawn, *re.findall(r"`([a-z_]+)\.([a-z_]+)`", page)}
+    places = [package / room / module for room, module in named if room in rooms]
+    assert len(places) > 10
+    assert not [place.name for place in places if not (place.is_dir() or place.with_suffix(".py").exists())]
+
+
+def test_every_module_that_a_page_for_contributors_runs_exists() -> None:
+    modules = re.findall(r"python -m ([\w.]+)", (ROOT / "CONTRIBUTING.md").read_text())
+    places = {module: ROOT / module.replace(".", "/") for module in modules}
+    missing = [name for name, place in places.items() if not (place.with_suffix(".py").exists() or place.is_dir())]
+    assert not missing
+
+
+def test_the_architecture_names_every_room() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = [path for path in (ROOT / "src/turnkeeper").iterdir() if path.is_dir() and (path / "__init__.py").exists()]
+    assert not [room.name for room in rooms if f"`src/turnkeeper/{room.name}/`" not in page]
+
+
+def test_the_architecture_shows_the_layers_that_are_checked() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [re.sub(r" ?\|? ?\(\w+\)", "", line).strip() for line in contracts[0]["layers"]]
+    rows = re.findall(r"^\| \d+ \| (.+?) \|$", page, re.M)
+    shown = [row.replace("`", "").replace("\\|", "|") for row in rows]
+    assert shown == [layer for layer in layers if layer]

@@ -21,23 +21,24 @@ STORE, ARCHIVE = "A hostile store", "A damaged archive"
 _PLATFORM = """\
 ## A hostile platform
 
-A server that is no platform, or a broken one: each line is one kind of answer that is broken, in every request of that
-kind, while `turnkeeper export` (or `get`) runs. *Afterwards* is the same command a day later against honest answers;
-the archive is then compared, turn by turn, with what the platform holds. In none of them is there a stack trace, a
-secret in the output or in any file, an exit code of 0 where something is missing and nothing is said, a run without an
-end, or more than {largest} MB of memory.
+Here the server is broken, or is no platform at all. Each line breaks one kind of answer, for every request of that
+kind, while `turnkeeper export` or `get` runs. *Afterwards* is the same command a day later against right answers. The
+archive is then compared, turn by turn, with what the platform holds.
+
+In none of these cases is there a stack trace, a secret in the output or in a file, an exit code 0 while something is
+missing and not mentioned, a run that does not end, or a process with more than {largest} MB of memory.
 """
 _STORE = """\
 ## A hostile store
 
-The same between turnkeeper and its object store: a proxy breaks one kind of answer of a real one.
+Here a proxy between turnkeeper and a real object store breaks one kind of answer.
 """
 _ARCHIVE = """\
 ## A damaged archive
 
-One conversation of four is hit, or something lies in the archive that does not belong there. A verb's cell is its exit
-code (empty where it does not hold yet). No verb hangs, touches anything outside the archive, or loses one of the other
-three; what can be read comes out.
+Here one conversation of four is damaged, or the archive holds something that does not belong there. The cell of a
+verb is its exit code; it is empty where the verb does not yet do what it should. No verb hangs, touches anything
+outside the archive, or loses one of the other three conversations. What can be read is read.
 """
 
 

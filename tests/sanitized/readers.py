@@ -17,7 +17,7 @@ import msgspec
 
 from tests.sanitized.hostile import Member
 from tests.unit.jsonstream.elements import CASES, Case
-from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Field
 from turnkeeper.payloads.dialects import media, phrases
 from turnkeeper.payloads.times import milliseconds
 
@@ -83,7 +83,7 @@ class Attacked:
 
     @cached_property
     def reader(self) -> Any:
-        return Table(*self.fields, unread=self.unread)._reader
+        return ColumnReader(*self.fields, unread=self.unread)._reader
 
     @property
     def members(self) -> tuple[Member, ...]:

@@ -24,7 +24,7 @@ from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.archive.verify import Verification
 from turnkeeper.archive.views.builder import ReadOptions
-from turnkeeper.audio.containers import content_type
+from turnkeeper.audio.media_types import content_type
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import NotFound, Skippable, TurnkeeperError, Unread
 from turnkeeper.events import Listener, silent

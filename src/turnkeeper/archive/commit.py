@@ -20,7 +20,7 @@ from turnkeeper.archive.superseded_views import SupersededViews
 from turnkeeper.archive.unchanged_inputs import UnchangedInputs
 from turnkeeper.archive.views.builder import BuiltViews, ReadOptions
 from turnkeeper.archive.views.reuse import BuildRequest, build_or_reuse, reusable_views, selections_to_build
-from turnkeeper.audio.containers import HEAD, content_type
+from turnkeeper.audio.media_types import HEAD, content_type
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, Unavailable, Unread
 from turnkeeper.events import Archived, Listener, silent

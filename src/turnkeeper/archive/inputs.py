@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.manifest import CommunicationState, Input
-from turnkeeper.audio.containers import extension
+from turnkeeper.audio.media_types import extension
 from turnkeeper.model import RecordingState
 from turnkeeper.spool import Source
 

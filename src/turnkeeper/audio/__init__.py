@@ -1,1 +1,1 @@
-"""Pure numerics over audio time and samples, plus the decoder."""
+"""Audio of a call: decoding, peaks, the map from time to samples, comparison with the transcript, and clips."""

@@ -1,4 +1,7 @@
-"""The alignment document: which samples of which recording are each turn. A pure function of what it is given."""
+"""The alignment document: which samples of which recording belong to each turn.
+
+The document is a pure function of its inputs: no clock, no file names.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,15 @@ __all__ = [
 FORMAT = "turnkeeper.alignment/1"
 
 SyncMode = Literal["report", "correct", "off"]
-"""What to do with a measured correction: say it, say and apply it, or measure nothing."""
+"""What to do with a measured correction: ``report`` writes it down, ``correct`` also applies it, ``off`` measures
+nothing.
+"""
 
 _BATCH = 512
 
 
 class AlignedPause(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of conversation time that the platform calls a hold or a pause; ``reason`` in its words."""
+    """A stretch of conversation time that the platform calls a hold or a pause. ``reason`` is its word."""
 
     start_ms: int
     end_ms: int
@@ -47,12 +52,13 @@ class AlignedPause(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedRecording:
-    """One recording as the document has it.
+    """One recording as the alignment document describes it.
 
-    ``timeline`` maps time to its samples, with the correction where one is applied; its ``frames`` are those that were
-    decoded. ``channel_roles`` name who is heard on each channel, in order (``customer``, ``agent``, ``mixed`` …).
-    ``key`` is the archived object. ``sync`` are the measured fields, absent where nothing was measured; ``applied``
-    whether ``timeline`` holds them. ``incomplete`` says what is missing in the recording.
+    ``timeline`` maps conversation time to samples, with the correction where one is applied; its ``frames`` are the
+    decoded samples per channel. ``channel_roles`` names who is heard on each channel, in order (``customer``,
+    ``agent``, ``mixed`` …). ``key`` is the archived object. ``sync`` holds the measured fields, None where nothing was
+    measured. ``applied`` says whether ``timeline`` contains the correction. ``incomplete`` lists what is missing in the
+    recording.
     """
 
     id: str
@@ -70,17 +76,17 @@ class AlignedRecording:
 
     @property
     def rate(self) -> int:
-        """Hz of the stored audio, and of every sample index here."""
+        """The sample rate in Hz of the stored audio and of every sample index in the document."""
         return self.timeline.rate
 
     @property
     def duration_ms(self) -> int:
-        """The recording's own length, half-up."""
+        """The recording's length in milliseconds, rounded half up."""
         return (self.timeline.frames * 2000 + self.rate) // (2 * self.rate)
 
 
 class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording as an alignment document has it."""
+    """A recording as it is read from an alignment document."""
 
     id: str
     codec: str
@@ -97,15 +103,15 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: tuple[str, ...] = ()
 
     def timeline(self) -> Timeline:
-        """The map that the document was made with: cuts are what lies between the segments."""
-        cuts = tuple((one.end_ms, after.start_ms) for one, after in pairwise(self.segments))
+        """The timeline that the document was made with. The gaps between the segments are its cuts."""
+        cuts = tuple((segment.end_ms, following.start_ms) for segment, following in pairwise(self.segments))
         applied = self.sync.get("applied") is True
         offset, drift = (int(self.sync.get(name, 0)) if applied else 0 for name in ("offset_us", "drift_ppb"))
         return Timeline(self.rate, self.frames, self.start_ms, cuts, offset, drift)
 
 
 class TurnView(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn as an alignment document has it."""
+    """A turn as it is read from an alignment document."""
 
     index: int
     recording: str
@@ -114,7 +120,7 @@ class TurnView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alignment(msgspec.Struct, frozen=True, kw_only=True):
-    """An alignment document, read back."""
+    """An alignment document."""
 
     format: str
     conversation: str
@@ -127,7 +133,7 @@ _DECODER = msgspec.json.Decoder(Alignment)
 
 
 def read_alignment(data: bytes, key: str = "") -> Alignment:
-    """Read an alignment document; unknown fields are tolerated. Raises ``Unread``."""
+    """Read an alignment document. Unknown fields are ignored. Raises ``Unread``."""
     try:
         found = _DECODER.decode(data)
     except msgspec.DecodeError as cause:
@@ -143,18 +149,23 @@ def write_alignment(
     turns: Iterable[tuple[int | None, int | None]],
     out: IO[bytes],
 ) -> int:
-    """Write the view ``turnkeeper.alignment/1`` in one pass and constant memory; returns how many turns have samples.
+    """Write a document of the format ``turnkeeper.alignment/1`` in one pass and constant memory.
 
-    ``turns`` are start and end in conversation milliseconds, in the order of the transcript; those without times are
-    left out and keep their number. UTF-8, one line, a newline at the end; the same arguments give the same bytes.
-    Raises ``Misconfigured`` where two recordings have one id.
+    ``turns`` are pairs of start and end in conversation milliseconds, in the order of the transcript. Turns without
+    times are left out and keep their index. The output is UTF-8 on one line with a newline at its end; the same
+    arguments give the same bytes. Returns how many turns have samples. Raises ``Misconfigured`` where two recordings
+    have the same id.
     """
-    if len({one.id for one in recordings}) < len(recordings):
+    if len({recording.id for recording in recordings}) < len(recordings):
         raise Misconfigured("two recordings have the same id", operation="align", key=conversation)
     encode = msgspec.json.Encoder().encode
-    head = {"format": FORMAT, "conversation": conversation, "recordings": [_recording(one) for one in recordings]}
+    head = {
+        "format": FORMAT,
+        "conversation": conversation,
+        "recordings": [_recording_document(recording) for recording in recordings],
+    }
     out.write(encode(head)[:-1] + b',"turns":[')
-    rows = _rows(recordings, turns) if recordings else iter(())
+    rows = _turn_rows(recordings, turns) if recordings else iter(())
     count = 0
     while batch := list(islice(rows, _BATCH)):
         out.write((b"," if count else b"") + encode(batch)[1:-1])
@@ -164,41 +175,44 @@ def write_alignment(
 
 
 def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: int) -> tuple[int, tuple[Span, ...]]:
-    """The recording (its place in ``recordings``) that holds most of a turn, and the turn's samples in it.
+    """Choose the recording that holds most of a turn. Returns its index in ``recordings`` and the turn's samples in it.
 
-    The earlier one of two that hold as much. A turn that none holds belongs to the nearest, with an ``outside`` span.
+    Of two recordings that hold equally much the earlier one is chosen. A turn that no recording holds goes to the
+    nearest one, with a span that is marked ``outside``. Raises ``Misconfigured`` where there is no recording.
     """
     if not recordings:
         raise Misconfigured("no recording to align with", operation="align")
     best, found = 0, recordings[0].timeline.spans(start_ms, end_ms)
-    for number, one in enumerate(recordings[1:], 1):
-        spans = one.timeline.spans(start_ms, end_ms)
-        held, most = _held(spans, one.rate), _held(found, recordings[best].rate)
-        nearer = held == most == 0 and _gap(one, start_ms, end_ms) < _gap(recordings[best], start_ms, end_ms)
+    for number, recording in enumerate(recordings[1:], 1):
+        spans = recording.timeline.spans(start_ms, end_ms)
+        held, most = _seconds_held(spans, recording.rate), _seconds_held(found, recordings[best].rate)
+        nearer = held == most == 0 and _gap_ms(recording, start_ms, end_ms) < _gap_ms(
+            recordings[best], start_ms, end_ms
+        )
         if held > most or nearer:
             best, found = number, spans
     return best, found
 
 
 def flags(spans: tuple[Span, ...]) -> tuple[str, ...]:
-    """What a turn's spans say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
+    """What the spans of a turn say about its edges: ``outside``, or ``clipped_start`` and ``clipped_end``."""
     if spans[0].outside:
         return ("outside",)
-    said = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
-    return tuple(name for name, true in said.items() if true)
+    edges = {"clipped_start": spans[0].clipped_start, "clipped_end": spans[-1].clipped_end}
+    return tuple(name for name, true in edges.items() if true)
 
 
-def _held(spans: tuple[Span, ...], rate: int) -> float:
-    return sum(one.end - one.start for one in spans) / rate
+def _seconds_held(spans: tuple[Span, ...], rate: int) -> float:
+    return sum(span.end - span.start for span in spans) / rate
 
 
-def _gap(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
-    """Milliseconds between a turn and a recording."""
+def _gap_ms(recording: AlignedRecording, start_ms: int, end_ms: int) -> int:
+    """Milliseconds between a turn and a recording, 0 where they overlap."""
     timeline = recording.timeline
     return max(0, timeline.moment(0) - end_ms, start_ms - timeline.moment(timeline.frames))
 
 
-def _rows(
+def _turn_rows(
     recordings: Sequence[AlignedRecording], turns: Iterable[tuple[int | None, int | None]]
 ) -> Iterator[dict[str, Any]]:
     for index, (start, end) in enumerate(turns):
@@ -206,32 +220,32 @@ def _rows(
             continue
         number, spans = align_turn(recordings, start, end)
         row: dict[str, Any] = {"index": index, "recording": recordings[number].id}
-        row["spans"] = [[one.start, one.end] for one in spans]
-        if said := flags(spans):
-            row["flags"] = said
+        row["spans"] = [[span.start, span.end] for span in spans]
+        if edges := flags(spans):
+            row["flags"] = edges
         yield row
 
 
-def _recording(one: AlignedRecording) -> dict[str, Any]:
-    document: dict[str, Any] = {"id": one.id} | ({"key": one.key} if one.key is not None else {})
+def _recording_document(recording: AlignedRecording) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": recording.id} | ({"key": recording.key} if recording.key is not None else {})
     document |= {
-        "codec": one.codec,
-        "rate": one.rate,
-        "channels": one.channels,
-        "frames": one.timeline.frames,
-        "start_ms": one.timeline.start_ms,
-        "duration_ms": one.duration_ms,
-        "channel_roles": list(one.channel_roles),
-        "pauses": [msgspec.to_builtins(pause) for pause in one.pauses],
-        "segments": [vars(segment) for segment in one.timeline.segments],
-        "sync": {"mode": one.mode, "applied": one.applied} | sync_fields(one.sync),
-        "notes": list(one.notes),
+        "codec": recording.codec,
+        "rate": recording.rate,
+        "channels": recording.channels,
+        "frames": recording.timeline.frames,
+        "start_ms": recording.timeline.start_ms,
+        "duration_ms": recording.duration_ms,
+        "channel_roles": list(recording.channel_roles),
+        "pauses": [msgspec.to_builtins(pause) for pause in recording.pauses],
+        "segments": [vars(segment) for segment in recording.timeline.segments],
+        "sync": {"mode": recording.mode, "applied": recording.applied} | sync_fields(recording.sync),
+        "notes": list(recording.notes),
     }
-    return document | ({"incomplete": list(one.incomplete)} if one.incomplete else {})
+    return document | ({"incomplete": list(recording.incomplete)} if recording.incomplete else {})
 
 
 def sync_fields(sync: Mapping[str, Any] | msgspec.Struct | None) -> dict[str, Any]:
-    """Measured fields as plain data: zero is said, what is absent is left out at every depth, never null."""
+    """Measured fields as plain data. None is left out at every depth; zero is written."""
     named = msgspec.structs.asdict(sync) if isinstance(sync, msgspec.Struct) else dict(sync or {})
     return {
         name: sync_fields(value) if isinstance(value, msgspec.Struct | Mapping) else msgspec.to_builtins(value)

@@ -1,4 +1,4 @@
-"""Stretches of a recording as files of their own, cut on exact samples."""
+"""Write parts of a recording as sound files, cut at exact samples."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from turnkeeper.atomic_file import disk_full, replace_atomically
+from turnkeeper.audio.byte_ranges import ByteRanges
 from turnkeeper.audio.decode import Audio, open_audio
-from turnkeeper.audio.regions import Regions
 from turnkeeper.audio.riff import Wav, read_wav, wav_header
 from turnkeeper.errors import Misconfigured, Unread
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ClipCut", "Stretch", "check_clip_name", "write_clips"]
+__all__ = ["ClipCut", "SampleRange", "check_clip_name", "write_clips"]
 
-Stretch = tuple[int, int]
+SampleRange = tuple[int, int]
 """Samples ``[start, end)`` of every channel."""
 
 _FORMATS = {
@@ -37,10 +37,10 @@ _LONGEST_WAV = (1 << 32) - 1024
 
 @dataclass(frozen=True)
 class ClipCut:
-    """One file to write: the ``stretches`` stand in it one behind the other, in the order of time."""
+    """One file to write. Its ``stretches`` follow each other in the order of time."""
 
     out: Path
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[SampleRange, ...]
 
     @property
     def frames(self) -> int:
@@ -49,7 +49,7 @@ class ClipCut:
 
 
 def check_clip_name(out: Path) -> Path:
-    """The path itself, if its extension names a format that clips are written in. Raises ``Misconfigured``."""
+    """Return the path if its extension names a format that clips can have. Raises ``Misconfigured`` otherwise."""
     if out.suffix.lower() in _FORMATS:
         return out
     raise Misconfigured(
@@ -63,15 +63,15 @@ def check_clip_name(out: Path) -> Path:
 def write_clips(
     source: Path | BinaryIO, cuts: Sequence[ClipCut], *, second: Path | BinaryIO | None = None
 ) -> tuple[str, list[int]]:
-    """Write every cut; returns the codec of the files, and how many samples per channel each of them holds.
+    """Write every cut. Returns the codec of the files, and the samples per channel that each file holds.
 
-    A WAV file cut into WAV files keeps its bytes: u-law stays u-law, and the samples of a clip are those of the
-    source, bit for bit. Everything else is decoded, in one pass, to 16 bits, and written in the format that the name's
-    extension says (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file becomes visible when it is complete: it was read again, and
-    holds what was written. That is less than its cut where the recording ends first.
+    A WAV file that is cut into WAV files keeps its bytes: u-law stays u-law, and the samples of a clip equal those of
+    the source bit for bit. Everything else is decoded in one pass to 16 bits and written in the format of the name's
+    extension (WAV, FLAC, Ogg Opus, Ogg Vorbis). A file gets its name only when it is complete and has been read back. A
+    clip is shorter than its cut where the recording ends first.
 
-    Raises ``Misconfigured`` for an extension, a folder or a rate that cannot be, ``Unread`` for a damaged source,
-    ``DiskFull`` where there is no room.
+    Raises ``Misconfigured`` for an unknown extension, a missing folder or an impossible rate, ``Unread`` for a damaged
+    source, ``DiskFull`` where there is no room.
     """
     for cut in cuts:
         check_clip_name(cut.out)
@@ -79,7 +79,7 @@ def write_clips(
         if not isinstance(source, Path):
             stack.callback(source.close)
         wav = _plain_wav(source) if second is None and _all_wav(cuts) else None
-        return _copied(source, wav, cuts) if wav else _decoded(source, second, cuts)
+        return _copy_cuts(source, wav, cuts) if wav else _encode_cuts(source, second, cuts)
 
 
 def _all_wav(cuts: Sequence[ClipCut]) -> bool:
@@ -95,20 +95,20 @@ def _plain_wav(source: Path | BinaryIO) -> Wav | None:
     return found if found and found.copyable and found.rate else None
 
 
-def _copied(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
-    held = []
+def _copy_cuts(source: Path | BinaryIO, wav: Wav, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
+    frame_counts = []
     with ExitStack() as stack:
         file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
         for cut in cuts:
             with replace_atomically(cut.out, "cut") as part:
                 with part.open("wb") as out:
-                    frames = _copy(file, wav, cut, out)
-                held.append(_read_again(part, frames, cut.out))
-    return wav.codec, held
+                    frames = _copy_cut(file, wav, cut, out)
+                frame_counts.append(_check_clip(part, frames, cut.out))
+    return wav.codec, frame_counts
 
 
-def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
-    """Write one cut; returns its samples per channel."""
+def _copy_cut(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
+    """Copy the bytes of one cut. Returns its samples per channel."""
     size, written = cut.frames * wav.frame_bytes, 0
     if size > _LONGEST_WAV:
         raise Misconfigured(
@@ -118,13 +118,14 @@ def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
             hint="Give a name that ends in .flac, or cut less.",
         )
     out.write(wav_header(wav.tag, wav.rate, wav.channels, wav.bits, cut.frames))
-    samples = Regions(file, list(wav.regions))
+    samples = ByteRanges(file, list(wav.regions))
     for start, end in cut.stretches:
         samples.seek(start * wav.frame_bytes)
         left = (end - start) * wav.frame_bytes
         while left and (data := samples.read(min(left, _COPIED))):
             left -= out.write(data)
             written += len(data)
+    # RIFF pads chunks to an even length.
     if written % 2:
         out.write(b"\0")
     if written < size:  # the recording holds less: the header must not promise more
@@ -133,31 +134,36 @@ def _copy(file: BinaryIO, wav: Wav, cut: ClipCut, out: BinaryIO) -> int:
     return written // wav.frame_bytes
 
 
-def _read_again(part: Path, frames: int, out: Path) -> int:
-    """``frames``, which the finished file must hold. Raises ``DiskFull`` where it holds another number."""
+def _check_clip(part: Path, frames: int, out: Path) -> int:
+    """Read the finished file back.
+
+    Returns ``frames``; raises ``DiskFull`` where the file holds another number of samples.
+    """
     try:
         with open_audio(part) as audio:
-            held = audio.count()
+            count = audio.count()
     except Unread:
-        held = 0
-    if held != frames:
-        raise disk_full(out, "cut", f"holds {held} of the {frames} samples that were written")
-    return held
+        count = 0
+    if count != frames:
+        raise disk_full(out, "cut", f"holds {count} of the {frames} samples that were written")
+    return count
 
 
-def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[ClipCut]) -> tuple[str, list[int]]:
+def _encode_cuts(
+    source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[ClipCut]
+) -> tuple[str, list[int]]:
     marks = sorted((stretch, number) for number, cut in enumerate(cuts) for stretch in cut.stretches)
     left = [len(cut.stretches) for cut in cuts]
     formats = {_FORMATS[cut.out.suffix.lower()][1] for cut in cuts}
-    writers: dict[int, _Sound] = {}
+    writers: dict[int, _ClipWriter] = {}
     with ExitStack() as stack, open_audio(source, second=second) as audio:
         for number, cut in enumerate(cuts):
             if not cut.stretches:
-                writers[number] = stack.enter_context(_Sound(cut.out, audio.rate, audio.channels))
-        for place, samples in _pieces(audio, [stretch for stretch, _ in marks]):
+                writers[number] = stack.enter_context(_ClipWriter(cut.out, audio.rate, audio.channels))
+        for place, samples in _samples_of_ranges(audio, [stretch for stretch, _ in marks]):
             number = marks[place][1]
             if number not in writers:
-                writers[number] = stack.enter_context(_Sound(cuts[number].out, audio.rate, audio.channels))
+                writers[number] = stack.enter_context(_ClipWriter(cuts[number].out, audio.rate, audio.channels))
             if samples is not None:
                 writers[number].write(samples)
                 continue
@@ -168,10 +174,11 @@ def _decoded(source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequ
     return codec, [writers[number].frames for number in range(len(cuts))]
 
 
-def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
-    """Samples of each stretch, by its number, and None at its end; stretches stand in the order of their start.
+def _samples_of_ranges(audio: Audio, stretches: list[SampleRange]) -> Iterator[tuple[int, NDArray[np.int16] | None]]:
+    """Yield ``(index, samples)`` for each range, and ``(index, None)`` at its end.
 
-    One pass, strictly one stretch after the other: what a later one shares with an earlier one waits in memory.
+    The ranges are sorted by their start. The audio is decoded once. Ranges are given strictly one after another, so
+    samples that a later range shares with an earlier one wait in memory.
     """
     if not stretches:
         return
@@ -186,7 +193,7 @@ def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArr
             if stop > at:
                 waiting[number].append(block[:, max(start - at, 0) : stop - at])
         while current < len(stretches) and stretches[current][0] < end:
-            yield from ((current, piece) for piece in _taken(waiting[current]))
+            yield from ((current, piece) for piece in _drain_queue(waiting[current]))
             if stretches[current][1] > end:
                 break
             yield current, None
@@ -195,17 +202,17 @@ def _pieces(audio: Audio, stretches: list[Stretch]) -> Iterator[tuple[int, NDArr
             return
         at = end
     for number in range(current, len(stretches)):  # the recording ended first
-        yield from ((number, piece) for piece in _taken(waiting[number]))
+        yield from ((number, piece) for piece in _drain_queue(waiting[number]))
         yield number, None
 
 
-def _taken(queue: deque[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+def _drain_queue(queue: deque[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
     while queue:
         yield queue.popleft()
 
 
-class _Sound:
-    """One sound file that is being written; its name stands in the folder only when it is complete."""
+class _ClipWriter:
+    """A sound file that is being written. It gets its name only when it is complete."""
 
     def __init__(self, out: Path, rate: int, channels: int) -> None:
         import soundfile
@@ -218,9 +225,9 @@ class _Sound:
             try:
                 self._file = soundfile.SoundFile(self._part, "w", rate, channels, subtype, format=form)
             except soundfile.LibsndfileError as cause:
-                said = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
+                message = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
                 hint = "Choose .wav or .flac, and a folder that exists."
-                raise Misconfigured(said, operation="cut", key=str(out), hint=hint) from None
+                raise Misconfigured(message, operation="cut", key=str(out), hint=hint) from None
             self._emerging = stack.pop_all()
 
     def write(self, samples: NDArray[np.int16]) -> None:
@@ -231,21 +238,21 @@ class _Sound:
         self.frames += samples.shape[1]
 
     def done(self) -> None:
-        """Close the file, read it again, and give it its name."""
+        """Close the file, read it back, and give it its name."""
         if self._file.closed:
             return
         with self._emerging:
             with self._to_the_end():
                 self._file.close()
-            _read_again(self._part, self.frames, self._out)
+            _check_clip(self._part, self.frames, self._out)
 
     @contextmanager
     def _to_the_end(self) -> Iterator[None]:
         try:
             yield
         except self._failed as cause:  # libsndfile does not tell why
-            said = f"cannot be written to its end ({cause.error_string.rstrip('.')})"
-            raise disk_full(self._out, "cut", said) from None
+            message = f"cannot be written to its end ({cause.error_string.rstrip('.')})"
+            raise disk_full(self._out, "cut", message) from None
 
     def __enter__(self) -> Self:
         return self

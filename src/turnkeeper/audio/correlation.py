@@ -1,7 +1,9 @@
-"""The rough position of a transcript on its audio: which shift, stretch and channel order explain the activity best.
+"""Find the rough position of a transcript in its audio: the shift, stretch and channel order that explain the activity
+best.
 
-Pearson's correlation between "this side speaks" and "this channel is active", for every shift within 90 s, a grid of
-stretches for calls long enough to show one, and both orders of the channels.
+The measure is Pearson's correlation between "this side speaks" and "this channel is active". It is computed for every
+shift within 90 s by FFT, for a grid of stretches where the call is long enough to show one, and for both orders of the
+channels.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnkeeper.audio.activity import Activity
-from turnkeeper.audio.parts import Parts
+from turnkeeper.audio.turn_arrays import TurnArrays
 
 __all__ = ["REACH_S", "Position", "position"]
 
@@ -24,11 +26,11 @@ _AROUND_S = 2.0
 
 
 class Position(msgspec.Struct, frozen=True):
-    """``audio = offset_s + (1 + drift) * nominal``, roughly.
+    """The rough position: ``audio = offset_s + (1 + drift) * nominal``.
 
-    ``channels`` is the channel of the customer's side and of the agent's. ``score`` is the mean correlation there,
-    ``margin`` how much better than the best score with exchanged channels (0 for one channel), ``rival`` the best score
-    more than 2 s away.
+    ``channels`` is the channel of the customer's side and that of the agent's side. ``score`` is the mean correlation
+    there. ``margin`` is how much better it is than the best score with the channels exchanged, 0 for one channel.
+    ``rival`` is the best score more than 2 s away.
     """
 
     offset_s: float
@@ -39,20 +41,20 @@ class Position(msgspec.Struct, frozen=True):
     rival: float
 
 
-def position(heard: Activity, said: Parts) -> Position:
-    """Search. ``said`` has at least one turn; ``heard`` one or two channels."""
-    mono = len(heard.mask) == 1 or heard.alike
-    span_s = max(heard.loudness.duration_s, float(said.end.max() - said.start.min()))
-    frame_s, active = _coarse(heard, span_s)
+def position(audio: Activity, turns: TurnArrays) -> Position:
+    """Search for the position. ``turns`` has at least one turn; ``audio`` has one or two channels."""
+    mono = len(audio.mask) == 1 or audio.alike
+    span_s = max(audio.loudness.duration_s, float(turns.end.max() - turns.start.min()))
+    frame_s, active = _coarse_activity(audio, span_s)
     best: dict[tuple[int, int], tuple[float, Values, float]] = {}
     orders = [(0, 0)] if mono else [(0, 1), (1, 0)]
     lags = np.arange(-round(REACH_S / frame_s), round(REACH_S / frame_s) + 1)
     search = _Search(active[:1] if mono else active, lags, mono=mono)
-    for drift in _stretches(span_s):
-        first_s = float(said.start.min()) * (1 + drift) - _AROUND_S
-        count = int((float(said.end.max()) * (1 + drift) + _AROUND_S - first_s) / frame_s) + 1
+    for drift in _drift_grid(span_s):
+        first_s = float(turns.start.min()) * (1 + drift) - _AROUND_S
+        count = int((float(turns.end.max()) * (1 + drift) + _AROUND_S - first_s) / frame_s) + 1
         shift = first_s / frame_s
-        scores = search.scores(said.masks(first_s, frame_s, count, 1 + drift), shift, orders)
+        scores = search.scores(turns.masks(first_s, frame_s, count, 1 + drift), shift, orders)
         for order, score in scores.items():
             if order not in best or score.max() > best[order][0]:
                 best[order] = (float(score.max()), score, drift)
@@ -65,18 +67,20 @@ def position(heard: Activity, said: Parts) -> Position:
     return Position(at, drift, winner, top, margin, float(far.max()) if far.size else 0.0)
 
 
-def _coarse(heard: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
-    hop = heard.loudness.hop_s
+def _coarse_activity(audio: Activity, span_s: float) -> tuple[float, NDArray[np.float32]]:
+    hop = audio.loudness.hop_s
+    # Longer calls get coarser frames, so that the transforms stay small; the rough position is refined afterwards.
     together = 4 if span_s < 1200 else 8 if span_s < 5400 else 16
-    count = heard.mask.shape[1] // together
-    active = heard.mask[:, : count * together].reshape(len(heard.mask), count, together).mean(2)
+    count = audio.mask.shape[1] // together
+    active = audio.mask[:, : count * together].reshape(len(audio.mask), count, together).mean(2)
     return hop * together, active
 
 
-def _stretches(duration_s: float) -> Values:
-    """Fine enough that the ends of the call are within 0.15 s for some stretch."""
+def _drift_grid(duration_s: float) -> Values:
+    """Drifts to try, so close together that for one of them both ends of the call are within 0.15 s."""
     if duration_s < _STRETCHED_FROM_S:
         return np.zeros(1)
+    # A long call needs a finer grid, so a narrower range is tried: the number of stretches stays small.
     widest = 2500e-6 if duration_s < 5400 else 500e-6
     steps = int(np.ceil(widest / (0.6 / duration_s)))
     return np.linspace(-widest, widest, 2 * steps + 1)
@@ -94,14 +98,15 @@ class _Search:
     ]:  # fmt: skip
         """For each order of channels, the score at each lag. ``shift`` is the mask's first frame in nominal time."""
         masks = masks.max(0, keepdims=True) if self.mono else masks
-        self._prepare(masks.shape[1] + self.active.shape[1])
+        self._transform_audio(masks.shape[1] + self.active.shape[1])
         places = self.lags + round(shift)
-        table = self._pearson(masks, places % self.size)
+        table = self._pearson_scores(masks, places % self.size)
+        # The FFT's correlation is circular: shifts beyond the overlap wrap around and mean nothing.
         table[..., (places <= -masks.shape[1]) | (places >= self.active.shape[1])] = -1.0  # no overlap: the index wraps
         spoken = [side for side in range(len(masks)) if masks[side].any()]
         return {order: np.mean([table[side, order[side]] for side in spoken], axis=0) for order in orders}
 
-    def _prepare(self, least: int) -> None:
+    def _transform_audio(self, least: int) -> None:
         size = 1 << (least - 1).bit_length()
         if size == self.size:
             return
@@ -110,17 +115,17 @@ class _Search:
         self.square = np.fft.rfft(self.active**2, size)
         self.ones = np.fft.rfft(np.ones(self.active.shape[1]), size)
 
-    def _pearson(self, masks: NDArray[np.float32], places: NDArray[np.int64]) -> Values:
+    def _pearson_scores(self, masks: NDArray[np.float32], places: NDArray[np.int64]) -> Values:
         def slide(one: NDArray[np.complex128], two: NDArray[np.complex128]) -> Values:
             return np.asarray(np.fft.irfft(np.conj(one) * two, self.size)[..., places], dtype=np.float64)
 
         inside = np.fft.rfft(np.ones(masks.shape[1]), self.size)
         spoken = np.fft.rfft(masks.astype(np.float64), self.size)
         count = slide(inside, self.ones)
-        said, sound, square = slide(spoken, self.ones), slide(inside, self.sound), slide(inside, self.square)
+        speech, sound, square = slide(spoken, self.ones), slide(inside, self.sound), slide(inside, self.square)
         both = slide(spoken[:, None], self.sound[None])
-        apart = count * both - said[:, None] * sound[None]
-        spread = (count * said - said**2)[:, None] * (count * square - sound**2)[None]
+        apart = count * both - speech[:, None] * sound[None]
+        spread = (count * speech - speech**2)[:, None] * (count * square - sound**2)[None]
         score = np.where(spread > 1e-3, apart / np.sqrt(np.maximum(spread, 1e-3)), 0.0)
         share = np.minimum(count / (0.9 * min(masks.shape[1], self.active.shape[1])), 1)
         # A short overlap agrees by chance more easily: the spread of a chance score falls with its root.

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from turnkeeper.audio.decoder import AudioDecoder
-from turnkeeper.audio.kinds import decoder_of
-from turnkeeper.audio.length import apart, clock
-from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.audio.decoders import AudioDecoder, decoder_of, not_audio
+from turnkeeper.audio.durations import format_duration, lengths_differ
+from turnkeeper.errors import Misconfigured
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,75 +21,86 @@ MOST_CHANNELS = 32
 
 
 class Audio:
-    """An opened recording: a context manager.
+    """An opened recording. A context manager.
 
-    ``rate`` is the rate in Hz of the samples given, ``channels`` how many there are, ``frames`` how many samples each
-    channel has (None where only decoding tells), ``codec`` what the file holds (``ulaw``, ``pcm_s16``, ``opus`` …).
+    ``rate`` is the sample rate in Hz of the samples given, ``channels`` their number of channels. ``frames`` is the
+    number of samples per channel, None where only decoding tells. ``codec`` is what the file contains (``ulaw``,
+    ``pcm_s16``, ``opus`` …).
     """
 
     def __init__(self, decoders: list[AudioDecoder]) -> None:
         self._decoders = decoders
         first = decoders[0]
         self.rate = first.rate
-        self.channels = sum(one.channels for one in decoders)
-        self.codec = "+".join(dict.fromkeys(one.codec for one in decoders))
-        counts = [one.frames for one in decoders]
+        self.channels = sum(decoder.channels for decoder in decoders)
+        self.codec = "+".join(dict.fromkeys(decoder.codec for decoder in decoders))
+        counts = [decoder.frames for decoder in decoders]
         self.frames: int | None = None if None in counts else max(count or 0 for count in counts)
         self._counts = counts
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Remarks about the file: a cut-off end, an MP3 whose encoder delay nobody knows. Some are only known when it
-        was decoded to its end."""
-        return tuple(dict.fromkeys([*self.losses, *self._said(lambda one: one.notes), *self._unequal()]))
+        """Remarks about the file, for example a truncated end or an MP3 with an unknown encoder delay.
+
+        Some are only known when the file was decoded to its end.
+        """
+        return tuple(
+            dict.fromkeys([*self.losses, *self._remarks(lambda decoder: decoder.notes), *self._shorter_channel()])
+        )
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """Those of ``notes`` that say that sound is missing: damage, holes, a length that is not the container's own
-        (see ``length.apart``). Complete when the file was decoded to its end."""
-        found = list(self._said(lambda one: one.losses))
-        for number, (one, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
-            if count is not None and one.clock_s is not None and not one.losses:
-                found += self._named(number, _unlike(count * 1000 / one.rate, one.clock_s * 1000))
+        """Those of ``notes`` that say that sound is missing: damage, gaps, a length that differs from the
+        container's own (see ``durations.lengths_differ``). Complete when the file was decoded to its end.
+        """
+        found = list(self._remarks(lambda decoder: decoder.losses))
+        for number, (decoder, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
+            if count is not None and decoder.clock_s is not None and not decoder.losses:
+                found += self._with_channel(
+                    number, _length_mismatch(count * 1000 / decoder.rate, decoder.clock_s * 1000)
+                )
         counts = [count * 1000 / self.rate for count in self._counts if count is not None]
-        if len(counts) == 2 and apart(*counts):
-            found += self._unequal()
+        if len(counts) == 2 and lengths_differ(*counts):
+            found += self._shorter_channel()
         return tuple(dict.fromkeys(found))
 
     def count(self) -> int:
-        """How many samples each channel has; decodes the file where only that tells and nobody did so before."""
+        """The number of samples per channel. Decodes the file where only that tells and it has not been done before."""
         if None in self._counts:
             for _ in self.blocks():
                 pass
         return max(count or 0 for count in self._counts)
 
     def blocks(self, frames: int = BLOCK, *, start: int = 0) -> Iterator[NDArray[np.int16]]:
-        """The samples from frame ``start`` on in blocks of shape ``(channels, frames)``, the last one shorter.
+        """The samples from frame ``start`` on in blocks of shape ``(channels, frames)``; the last block is shorter.
 
-        Each block is int16, C-contiguous (channel-major) and the caller's own. Every call begins anew; of two calls
-        at the same time, only the later one is right. Raises ``Unread`` where nothing of the file can be decoded; where
-        it is damaged further on, ``losses`` say so.
+        Each block is int16, C-contiguous (channel-major) and belongs to the caller. Every call starts again; of two
+        iterations at the same time only the later one is right. Raises ``Unread`` where nothing of the file can be
+        decoded. Where it is damaged further on, ``losses`` says so.
         """
-        parts = [_even(self._counted(number, start, frames), frames) for number in range(len(self._decoders))]
-        return parts[0] if len(parts) == 1 else _together(parts)
+        parts = [
+            _equal_blocks(self._read_and_count(number, start, frames), frames) for number in range(len(self._decoders))
+        ]
+        return parts[0] if len(parts) == 1 else _two_channels(parts)
 
-    def _counted(self, number: int, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
-        """A file's samples, counted on the way: at the end its length is known."""
+    def _read_and_count(self, number: int, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
+        """The samples of one file. They are counted on the way, so the length is known at the end."""
         count = start
         for piece in self._decoders[number].read(start, frames):
             count += piece.shape[1]
             yield piece
+        # A read that began behind the end says nothing about the length.
         if count > start or not start:
             self._counts[number] = count
 
-    def _said(self, what: Callable[[AudioDecoder], list[str]]) -> Iterator[str]:
-        for number, one in enumerate(self._decoders):
-            yield from self._named(number, what(one))
+    def _remarks(self, what: Callable[[AudioDecoder], list[str]]) -> Iterator[str]:
+        for number, decoder in enumerate(self._decoders):
+            yield from self._with_channel(number, what(decoder))
 
-    def _named(self, number: int, notes: list[str]) -> list[str]:
+    def _with_channel(self, number: int, notes: list[str]) -> list[str]:
         return [f"channel {number}: {note}" for note in notes] if len(self._decoders) > 1 else notes
 
-    def _unequal(self) -> Iterator[str]:
+    def _shorter_channel(self) -> Iterator[str]:
         counts = self._counts
         if len(counts) == 2 and counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
             shorter = 0 if counts[0] < counts[1] else 1
@@ -98,8 +108,8 @@ class Audio:
 
     def close(self) -> None:
         """Close the files."""
-        for one in self._decoders:
-            one.close()
+        for decoder in self._decoders:
+            decoder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,45 +119,46 @@ class Audio:
 
 
 def open_audio(source: str | Path | BinaryIO, *, second: str | Path | BinaryIO | None = None) -> Audio:
-    """Open a recording, whatever its name says: WAV (PCM, float, u-law, A-law), FLAC, Ogg, MP3, WebM, MP4.
+    """Open a recording by its content, whatever its name says: WAV (PCM, float, u-law, A-law), FLAC, Ogg, MP3, WebM,
+    MP4.
 
-    ``source`` is a path or a seekable binary file, which is closed with the ``Audio``. With ``second`` two mono files
-    of one call become channels 0 and 1; the shorter one is silent behind its end, and a note says so.
+    ``source`` is a path or a seekable binary file, which is closed with the ``Audio``. With ``second``, two mono files
+    of one call become channels 0 and 1; the shorter one is followed by silence, and a note says so.
 
-    Raises ``Unread`` for what is no audio or has no samples, ``Misconfigured`` for a missing file, a missing extra, or
-    two files that are not mono or differ in their rate.
+    Raises ``Unread`` for a file that is not audio or has no samples, ``Misconfigured`` for a missing file, a missing
+    extra, or two files that are not mono or differ in their rate.
     """
     decoders: list[AudioDecoder] = []
     try:
-        paths = [Path(one) if isinstance(one, str) else one for one in (source, second)]
-        decoders += [_decoder(one) for one in paths if one is not None]
+        paths = [Path(file) if isinstance(file, str) else file for file in (source, second)]
+        decoders += [_open_decoder(file) for file in paths if file is not None]
         if len(decoders) == 2:
             _check_pair(decoders[0], decoders[1])
     except BaseException:
-        for one in decoders:
-            one.close()
+        for file in decoders:
+            file.close()
         raise
     return Audio(decoders)
 
 
-def _decoder(source: Path | BinaryIO) -> AudioDecoder:
+def _open_decoder(source: Path | BinaryIO) -> AudioDecoder:
     key = str(source) if isinstance(source, Path) else str(getattr(source, "name", ""))
-    file = _opened(source)
+    file = _open_file(source)
     try:
         found = decoder_of(file, key)
         if found.rate < 1 or found.channels < 1:
-            raise _unread(f"says {found.rate} Hz and {found.channels} channels", key)
+            raise not_audio(f"says {found.rate} Hz and {found.channels} channels", key)
         if found.channels > MOST_CHANNELS:
-            raise _unread(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
+            raise not_audio(f"says {found.channels} channels; {MOST_CHANNELS} at most are read", key)
         if found.frames == 0:
-            raise _unread("holds no samples", key)
+            raise not_audio("holds no samples", key)
     except BaseException:
         file.close()
         raise
     return found
 
 
-def _opened(source: Path | BinaryIO) -> BinaryIO:
+def _open_file(source: Path | BinaryIO) -> BinaryIO:
     if not isinstance(source, Path):
         return source
     try:
@@ -159,51 +170,47 @@ def _opened(source: Path | BinaryIO) -> BinaryIO:
         raise Misconfigured(why, operation="read", key=str(source), hint="Check the path.") from None
 
 
-def _unread(message: str, key: str) -> Unread:
-    hint = "Fetch the recording again; an expired link gives a page instead of audio."
-    return Unread(message, operation="decode audio", key=key, hint=hint)
-
-
 def _check_pair(first: AudioDecoder, second: AudioDecoder) -> None:
     if first.channels == second.channels == 1 and first.rate == second.rate:
         return
-    said = " and ".join(f"{one.channels} channels at {one.rate} Hz" for one in (first, second))
+    formats = " and ".join(f"{decoder.channels} channels at {decoder.rate} Hz" for decoder in (first, second))
     raise Misconfigured(
-        f"two files of one call have {said}",
+        f"two files of one call have {formats}",
         operation="decode audio",
         hint="Give one file with all channels, or two mono files of the same rate.",
     )
 
 
-def _unlike(decoded_ms: float, named_ms: float) -> list[str]:
-    if not apart(decoded_ms, named_ms):
+def _length_mismatch(decoded_ms: float, named_ms: float) -> list[str]:
+    if not lengths_differ(decoded_ms, named_ms):
         return []
-    return [f"{clock(decoded_ms)} could be decoded, the file itself says {clock(named_ms)}"]
+    return [f"{format_duration(decoded_ms)} could be decoded, the file itself says {format_duration(named_ms)}"]
 
 
-def _even(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[np.int16]]:
-    """Pieces of any length as blocks of one length, the last one shorter."""
+def _equal_blocks(pieces: Iterator[NDArray[np.int16]], frames: int) -> Iterator[NDArray[np.int16]]:
+    """Pieces of any length as blocks of one length. The last block is shorter."""
     import numpy as np
 
-    held: list[NDArray[np.int16]] = []
+    waiting: list[NDArray[np.int16]] = []
     count = 0
     for piece in pieces:
-        if not held and piece.shape[1] == frames:
+        if not waiting and piece.shape[1] == frames:
             yield piece
             continue
-        held.append(piece)
+        waiting.append(piece)
         count += piece.shape[1]
         if count >= frames:
-            whole = np.concatenate(held, axis=1)
+            # Joined once per block: joining at every piece would copy a block as often as it has pieces.
+            whole = np.concatenate(waiting, axis=1)
             for at in range(0, count - count % frames, frames):
                 yield np.ascontiguousarray(whole[:, at : at + frames])
-            held, count = [whole[:, count - count % frames :]], count % frames
+            waiting, count = [whole[:, count - count % frames :]], count % frames
     if count:
-        yield np.ascontiguousarray(np.concatenate(held, axis=1))
+        yield np.ascontiguousarray(np.concatenate(waiting, axis=1))
 
 
-def _together(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.int16]]:
-    """Two channels side by side; the shorter one goes on in silence."""
+def _two_channels(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.int16]]:
+    """Two channels side by side. The shorter one is continued with silence."""
     import numpy as np
 
     while True:
@@ -211,6 +218,7 @@ def _together(parts: list[Iterator[NDArray[np.int16]]]) -> Iterator[NDArray[np.i
         length = max((block.shape[1] for block in blocks if block is not None), default=0)
         if not length:
             return
+        # Silence where one file has ended, so that both channels always have the same length.
         joined = np.zeros((len(parts), length), np.int16)
         for number, block in enumerate(blocks):
             if block is not None:

@@ -1,6 +1,6 @@
-"""What C libraries write on standard error while they decode, as remarks instead: a terminal is not theirs.
+"""Turn what C libraries print on standard error while they decode into notes.
 
-libmpg123 (inside libsndfile) reports damage in words on file descriptor 2 and nowhere else.
+libmpg123 (inside libsndfile) reports damage as text on file descriptor 2 and nowhere else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _PLACE = re.compile(r"^\[[^\]]*\]\s*")
 
 
 class LibraryWarnings:
-    """Lines of a C library, each kind once: ``notes``. Without ``noisy`` nothing is caught, because it costs time."""
+    """Lines that a C library printed, each kind once, in ``notes``.
+
+    Without ``noisy`` nothing is captured, because capturing takes time.
+    """
 
     def __init__(self, *, noisy: bool) -> None:
         self.notes: list[str] = []
@@ -34,14 +37,15 @@ class LibraryWarnings:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Catch what reaches file descriptor 2 meanwhile. Lines that are not a decoder's are passed on afterwards.
+        """Capture what is written to file descriptor 2 within the context.
 
-        The descriptor belongs to the process, so one call at a time goes through here.
+        Lines that are not a decoder's are passed on afterwards. The descriptor belongs to the process, so only one
+        thread at a time can be here.
         """
         if not self._noisy:
             yield
             return
-        with _LOCK, tempfile.TemporaryFile() as kept:
+        with _LOCK, tempfile.TemporaryFile() as captured:
             try:
                 terminal = os.dup(2)
             except OSError:
@@ -49,19 +53,20 @@ class LibraryWarnings:
                 return
             with suppress(AttributeError, ValueError, OSError):
                 sys.stderr.flush()
-            os.dup2(kept.fileno(), 2)
+            # The library writes to the descriptor itself, so replacing ``sys.stderr`` would not catch it.
+            os.dup2(captured.fileno(), 2)
             try:
                 yield
             finally:
                 os.dup2(terminal, 2)
                 os.close(terminal)
-                self._sort(kept.read() if not kept.seek(0) else b"")
+                self._sort_lines(captured.read() if not captured.seek(0) else b"")
 
-    def _sort(self, text: bytes) -> None:
+    def _sort_lines(self, text: bytes) -> None:
         for line in text.splitlines():
             if _THEIRS.match(line.strip()):
-                said = _PLACE.sub("", line.decode("utf-8", "replace").strip())[:120]
-                words = f"the decoder says: {said}"
+                message = _PLACE.sub("", line.decode("utf-8", "replace").strip())[:120]
+                words = f"the decoder says: {message}"
                 if words not in self.notes and len(self.notes) < _MOST:
                     self.notes.append(words)
             elif line.strip():

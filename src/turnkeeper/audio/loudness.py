@@ -1,4 +1,4 @@
-"""How loud each channel is, in frames of about 10 ms, from a stream of samples. Knows nothing of speech."""
+"""Measure the loudness of each channel in frames of about 10 ms from a stream of samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SILENCE_DB = -80.0  # below one step of u-law: digital silence and the faintest
 
 
 class Loudness(msgspec.Struct, frozen=True):
-    """``levels`` (channels, frames) in dB below full scale within the telephone band.
+    """``levels`` has the shape (channels, frames), in dB below full scale within the telephone band.
 
     Frame ``k`` is centred on ``start_s + k * hop_s`` seconds of audio.
     """
@@ -26,24 +26,27 @@ class Loudness(msgspec.Struct, frozen=True):
 
     @property
     def duration_s(self) -> float:
-        """The length of the audio, to a frame."""
+        """The length of the audio in seconds, to a frame."""
         return float(self.levels.shape[1] * self.hop_s)
 
 
 def loudness(blocks: Iterable[NDArray[np.int16]], rate: int, channels: int) -> Loudness:
-    """Read ``blocks`` of shape (channels, n) once; memory grows by 4 bytes a frame and channel (8 h stereo: 23 MB).
+    """Read ``blocks`` of shape (channels, n) once.
 
-    Windows of 20 ms every 10 ms. Rates above 8 kHz are averaged down to 8 to 16 kHz first.
+    Memory grows by 4 bytes per frame and channel (8 h stereo: 23 MB). Windows are 20 ms long, one every 10 ms. Rates
+    above 8 kHz are averaged down to between 8 and 16 kHz first.
     """
     fewer = max(1, rate // 8000)
     hop = max(1, rate // (100 * fewer))
-    parts = [_levels(samples, hop, rate / fewer) for samples in _framed(_averaged(blocks, fewer, channels), hop)]
+    parts = [
+        _band_levels(samples, hop, rate / fewer) for samples in _whole_frames(_downsample(blocks, fewer, channels), hop)
+    ]
     levels = np.concatenate(parts, axis=1) if parts else np.zeros((channels, 0), dtype=np.float32)
     hop_s = hop * fewer / rate
     return Loudness(levels, hop_s, hop_s)
 
 
-def _averaged(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) -> Iterator[NDArray[np.float32]]:
+def _downsample(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) -> Iterator[NDArray[np.float32]]:
     rest = np.zeros((channels, 0), dtype=np.float32)
     for block in blocks:
         joined = np.concatenate([rest, block.astype(np.float32)], axis=1)
@@ -52,22 +55,22 @@ def _averaged(blocks: Iterable[NDArray[np.int16]], fewer: int, channels: int) ->
         yield joined[:, :whole].reshape(channels, -1, fewer).mean(2) if fewer > 1 else joined
 
 
-def _framed(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[NDArray[np.float32]]:
-    """The stream in pieces whose windows of two hops touch without gap or repetition."""
-    held: NDArray[np.float32] | None = None
+def _whole_frames(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[NDArray[np.float32]]:
+    """The stream in pieces whose windows of two hops follow each other without gap or repetition."""
+    waiting: NDArray[np.float32] | None = None
     for piece in samples:
-        held = piece if held is None else np.concatenate([held, piece], axis=1)
-        frames = held.shape[1] // hop - 1
+        waiting = piece if waiting is None else np.concatenate([waiting, piece], axis=1)
+        frames = waiting.shape[1] // hop - 1
         if frames > 0:
-            yield held[:, : (frames + 1) * hop]
-            held = held[:, frames * hop :]
+            yield waiting[:, : (frames + 1) * hop]
+            waiting = waiting[:, frames * hop :]
 
 
-def _levels(samples: NDArray[np.float32], hop: int, rate: float) -> NDArray[np.float32]:
+def _band_levels(samples: NDArray[np.float32], hop: int, rate: float) -> NDArray[np.float32]:
     window = np.hanning(2 * hop + 1)[:-1].astype(np.float32) / np.float32(32768)
     frames = np.lib.stride_tricks.sliding_window_view(samples, 2 * hop, axis=1)[:, ::hop]
     low, high = (round(hertz * 2 * hop / rate) for hertz in _BAND_HZ)
     spectrum = np.fft.rfft(frames * window)[:, :, low : high + 1]
-    # Parseval for a Hann window: its mean square is 3/8, and each bin stands for two.
+    # Parseval's theorem for a Hann window: its mean square is 3/8, and each bin of the half spectrum counts twice.
     power = (spectrum.real**2 + spectrum.imag**2).sum(2) * (2 / ((2 * hop) ** 2 * 0.375))
     return np.asarray(10 * np.log10(power + 10 ** (_SILENCE_DB / 10)), dtype=np.float32)

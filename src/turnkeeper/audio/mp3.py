@@ -1,6 +1,7 @@
-"""The frames of an MP3 file: how many samples there are, whether the header in front tells the truth. Decodes nothing.
+"""Walk the frames of an MP3 file: how many samples there are, and whether the header in front is right. Decodes
+nothing.
 
-Frames as in ISO/IEC 11172-3 and 13818-3; the header in front of them is Xing's, with LAME's fields for gapless play.
+Frames as in ISO/IEC 11172-3 and 13818-3. The header in front of them is Xing's, with LAME's fields for gapless play.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import Region, without_tags
+from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 
 __all__ = ["UNKNOWN_DELAY", "Mp3", "is_frame", "read_mp3"]
 
 UNKNOWN_DELAY = "MP3 without a gapless header: up to 1105 samples of encoder delay stand in front"
-"""The note on a file whose header does not tell how much silence the encoder put in front (LAME: 576, and 529 of the
-decoder)."""
+"""The note on a file whose header does not say how much silence the encoder put in front (LAME: 576 samples, and 529
+of the decoder).
+"""
 
 _SEARCHED = 1 << 20
 _ID3_TAIL = 128
@@ -41,93 +43,99 @@ class _Frame:
 
 @dataclass
 class Mp3:
-    """``frames`` with sound and their ``samples`` per channel. ``promised`` are the frames that the header in front
-    names, ``gapless`` whether it also says how much silence the encoder put in front and behind (``padding``, samples).
+    """What a walk through the frames found.
 
-    ``joined`` counts headers in the middle: files that were put one behind the other. ``junk`` are bytes among the
-    frames that belong to none, ``around`` those in front of the first frame and behind the last one. ``regions`` are
-    the bytes to decode: without ``around``, without tags and headers in the middle. ``cut`` says that the last frame is
-    not whole, ``changes`` that rate or channels change on the way.
+    ``frames`` are frames with sound, and ``samples`` their samples per channel. ``declared`` is the number of frames in
+    the header in front. ``gapless`` says whether that header also gives the encoder's silence at both ends, ``padding``
+    in samples. ``joined`` counts headers further on: files that were put one after another. ``junk`` counts bytes
+    among the frames that belong to none, ``around`` those before the first frame and behind the last. ``regions`` are
+    the bytes to decode: without ``around``, tags and further headers. ``cut`` says that the last frame is truncated,
+    ``changes`` that rate or channels change on the way.
     """
 
     rate: int = 0
     channels: int = 0
     frames: int = 0
     samples: int = 0
-    promised: int | None = None
+    declared: int | None = None
     gapless: bool = False
     padding: int = 0
     joined: int = 0
     junk: int = 0
     around: int = 0
-    regions: list[Region] = field(default_factory=list)
+    regions: list[ByteRange] = field(default_factory=list)
     cut: bool = False
     changes: bool = False
 
     @property
     def regular(self) -> bool:
-        """Whether the header in front is true, so that a decoder that believes it gives everything."""
+        """Whether the header in front is right, so that a decoder that believes it gives everything."""
         return (
-            self.gapless and self.promised == self.frames and not (self.joined or self.junk or self.cut or self.changes)
+            self.gapless and self.declared == self.frames and not (self.joined or self.junk or self.cut or self.changes)
         )
 
 
 def is_frame(head: bytes) -> bool:
     """Whether four bytes are the header of an MPEG audio frame."""
-    return _frame(head) is not None
+    return _frame_header(head) is not None
 
 
 def read_mp3(file: BinaryIO) -> Mp3 | None:
-    """Walk from frame to frame; None where there are none. Reads the file once."""
+    """Walk from frame to frame, reading the file once. None where there is no frame."""
     found, junk = Mp3(), 0
-    for data, place, at, frame in _frames(file):
+    for data, place, at, frame in _walk_frames(file):
         if frame is None:
             found.cut = found.cut or data == b"cut"
             junk += place if data == b"junk" else 0
             continue
-        header = _xing(data, place, frame)
+        header = _xing_header(data, place, frame)
         if not found.rate:
             found.rate, found.channels, found.around = frame.rate, frame.channels, junk
             if header is not None:
-                found.promised, found.gapless, found.padding = header
+                found.declared, found.gapless, found.padding = header
         else:
             found.junk += junk
             found.joined += header is not None
             if header is not None:
                 junk = 0
                 continue
-            _take(found.regions, at - junk, at)
-        _take(found.regions, at, at + frame.size)
+            # Bytes between frames stay in the range: only what surrounds the sound is removed.
+            _extend_ranges(found.regions, at - junk, at)
+        _extend_ranges(found.regions, at, at + frame.size)
         junk = 0
         if header is not None:
             continue
         found.frames += 1
         found.samples += frame.samples
         found.changes = found.changes or (frame.rate, frame.channels) != (found.rate, found.channels)
+    # The truncated frame is given to the decoder too, which may decode a part of it.
     if found.cut and found.regions:
-        _take(found.regions, found.regions[-1][1], file.seek(0, 2))
+        _extend_ranges(found.regions, found.regions[-1][1], file.seek(0, 2))
     found.around += junk
     return found if found.rate else None
 
 
-def _take(regions: list[Region], start: int, end: int) -> None:
+def _extend_ranges(regions: list[ByteRange], start: int, end: int) -> None:
     if regions and regions[-1][1] == start:
         regions[-1] = (regions[-1][0], end)
     elif end > start:
         regions.append((start, end))
 
 
-def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
-    """Each frame with the data and the place in it where it begins, and its place in the file; ``(why, bytes, place,
-    None)`` for what is no frame."""
-    at, size = without_tags(file), file.seek(0, 2)
+def _walk_frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
+    """Each frame as ``(data, its offset in data, its offset in the file, frame)``.
+
+    What is not a frame comes as ``(kind, bytes, offset in the file, None)``.
+    """
+    at, size = skip_id3_tags(file), file.seek(0, 2)
     buffer, base = b"", at
     while at < size:
+        # No frame or tag header is longer than 8 KiB, so one buffer always holds the next header whole.
         if at + 8192 > base + len(buffer) and base + len(buffer) < size:
             file.seek(at)
             buffer, base = file.read(_SEARCHED), at
         place = at - base
-        frame = _frame(buffer[place : place + 4])
+        frame = _frame_header(buffer[place : place + 4])
         if frame is not None and at + frame.size <= size:
             yield buffer, place, at, frame
             at += frame.size
@@ -135,14 +143,14 @@ def _frames(file: BinaryIO) -> Iterator[tuple[bytes, int, int, _Frame | None]]:
         if frame is not None and size - at < frame.size:
             yield b"cut", 0, at, None
             return
-        tag = _tag(buffer, place, size - at)
-        step = tag or _to_frame(buffer, place)
+        tag = _tag_size(buffer, place, size - at)
+        step = tag or _bytes_to_next_frame(buffer, place)
         yield b"tag" if tag else b"junk", step, at, None
         at += step
 
 
-def _tag(data: bytes, at: int, left: int) -> int:
-    """The size of a tag (ID3v1 at the end, APE, ID3v2 between joined files); 0 for anything else."""
+def _tag_size(data: bytes, at: int, left: int) -> int:
+    """The size of a tag: ID3v1 at the end, APE, or ID3v2 between joined files. 0 for anything else."""
     if data[at : at + 3] == b"TAG" and left == _ID3_TAIL:
         return left
     if data[at : at + 8] == b"APETAGEX":
@@ -154,37 +162,43 @@ def _tag(data: bytes, at: int, left: int) -> int:
     return 0
 
 
-def _to_frame(data: bytes, at: int) -> int:
-    """Bytes from ``at`` to the next frame that another follows, or to the end of ``data``."""
+def _bytes_to_next_frame(data: bytes, at: int) -> int:
+    """Bytes from ``at`` to the next frame that another frame follows, or to the end of ``data``."""
     place = data.find(b"\xff", at + 1)
     while 0 <= place < len(data) - 4:
-        frame = _frame(data[place : place + 4])
-        if frame and (place + frame.size + 4 > len(data) or _frame(data[place + frame.size : place + frame.size + 4])):
+        frame = _frame_header(data[place : place + 4])
+        if frame and (
+            place + frame.size + 4 > len(data) or _frame_header(data[place + frame.size : place + frame.size + 4])
+        ):
             return place - at
         place = data.find(b"\xff", place + 1)
     return max(1, len(data) - at)
 
 
-def _frame(head: bytes) -> _Frame | None:
+def _frame_header(head: bytes) -> _Frame | None:
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    # Eleven bits of sync, two of version, two of layer; then four of bit rate, two of sample rate, one of padding.
     kbits, rate, pad = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
     if version == 1 or layer == 4 or rate == 3 or kbits in (0, 15):
         return None
     hertz, bits = _RATES[version][rate], 1000 * _KBITS[version == 3, layer][kbits]
     mono = head[3] >> 6 == 3
+    # Version and layer fix the samples per frame: layer I 384, layers II and III 1,152, layer III of MPEG-2 half of
+    # that.
     samples = 384 if layer == 1 else 576 if layer == 3 and version != 3 else 1152
     size = (12 * bits // hertz + pad) * 4 if layer == 1 else samples // 8 * bits // hertz + pad
+    # The Xing header stands behind the side information, whose length depends on version and channels.
     side = (17 if mono else 32) if version == 3 else (9 if mono else 17)
     return _Frame(size, samples, hertz, 1 if mono else 2, side)
 
 
-def _xing(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
-    """What the header in front says: frames, whether the gapless fields are there, samples of padding; None for sound.
+def _xing_header(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bool, int] | None:
+    """The Xing or VBRI header: number of frames, whether the gapless fields are present, samples of padding.
 
-    Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100 bytes of seek table,
-    quality, then LAME's tag with 12 bits of delay and 12 of padding at its 21st byte.
+    None for a frame of sound. Layout: frame header, side information, ``Xing`` or ``Info``, flags, frames, bytes, 100
+    bytes of seek table, quality, then LAME's tag with 12 bits of delay and 12 bits of padding at byte 21.
     """
     at = place + 4 + frame.side
     if data[at : at + 4] not in (b"Xing", b"Info"):

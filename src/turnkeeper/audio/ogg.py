@@ -1,8 +1,7 @@
-"""The pages of an Ogg file: its streams one behind another, how long each says it is, and what is damaged. Decodes
-nothing.
+"""Walk the pages of an Ogg file: its streams, how long each says it is, and what is damaged. Decodes nothing.
 
-Pages as in RFC 3533, section 6; Opus in Ogg as in RFC 7845. A file may hold several streams one behind the other
-("chained"): each begins with a page that has the flag 0x02.
+Pages as in RFC 3533, section 6; Opus in Ogg as in RFC 7845. A file may contain several streams one after another
+("chained"). Each begins with a page that has the flag 0x02.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from turnkeeper.audio.regions import Region, without_tags
+from turnkeeper.audio.byte_ranges import ByteRange, skip_id3_tags
 
 __all__ = ["Link", "Ogg", "read_ogg"]
 
@@ -27,13 +26,13 @@ _OPUS_FRAMES = (480, 960, 1920, 2880) * 3 + (480, 960) * 2 + (120, 240, 480, 960
 
 @dataclass
 class Link:
-    """One stream of the file: its bytes, what it is, and where its clock begins and ends.
+    """One stream of a chain: its bytes, its format, and the ends of its clock.
 
-    ``rate`` is the rate in Hz that its header names, ``clock_rate`` that of its clock (48,000 for Opus). ``first`` and
-    ``last`` are the clock's positions, in samples at ``clock_rate``; None where no page names any.
+    ``rate`` is the rate in Hz in its header, ``clock_rate`` that of its clock (48,000 for Opus). ``first`` and ``last``
+    are positions of the clock in samples at ``clock_rate``, None where no page has any.
     """
 
-    region: Region
+    region: ByteRange
     serial: int
     codec: str = ""
     rate: int = 0
@@ -46,7 +45,7 @@ class Link:
 
     @property
     def lasts(self) -> float | None:
-        """Seconds by its own clock; None where it has none."""
+        """Seconds according to its own clock; None where it has none."""
         if self.last is None or not self.clock_rate:
             return None
         return max(0, self.last - (self.first or 0) - self.pre_skip) / self.clock_rate
@@ -54,7 +53,7 @@ class Link:
 
 @dataclass
 class Ogg:
-    """All streams of a file, in order. ``damage`` says what is odd about its pages, ``lost`` that some are missing."""
+    """All streams of a file, in order. ``damage`` says what is wrong with its pages, ``lost`` that some are missing."""
 
     links: list[Link] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
@@ -62,11 +61,11 @@ class Ogg:
     mixed: bool = False
     """Whether streams lie beside one another (a picture, a second voice)."""
     beside: int = 0
-    """How many of them are sound beside the first."""
+    """How many of those are sound beside the first stream."""
 
     @property
     def even(self) -> bool:
-        """Whether all streams have one number of channels."""
+        """Whether all streams have the same number of channels."""
         return len({link.channels for link in self.links}) < 2
 
 
@@ -82,20 +81,20 @@ class _Page:
     sizes: bytes
 
     def packet(self) -> bytes:
-        """The first packet's bytes, as far as they stand in this page."""
+        """The bytes of the first packet, as far as they are in this page."""
         size = 0
-        for one in self.sizes:
-            size += one
-            if one < 255:
+        for length in self.sizes:
+            size += length
+            if length < 255:
                 break
         return self.body[:size]
 
     def packets(self) -> Iterator[bytes]:
-        """The packets that begin in this page, as far as they stand in it."""
+        """The packets that begin in this page, as far as they are in it."""
         at, size, begun = 0, 0, not self.flags & _CONTINUED
-        for one in self.sizes:
-            size += one
-            if one < 255:
+        for length in self.sizes:
+            size += length
+            if length < 255:
                 if begun:
                     yield self.body[at : at + size]
                 at, size, begun = at + size, 0, True
@@ -104,15 +103,15 @@ class _Page:
 
 
 def read_ogg(file: BinaryIO) -> Ogg | None:
-    """Walk through the pages, each of which is checked; None for what is no Ogg file. Reads the file once."""
-    at = without_tags(file)
+    """Walk through the pages and check each, reading the file once. None where the file is not Ogg."""
+    at = skip_id3_tags(file)
     file.seek(at)
     if file.read(4) != b"OggS":
         return None
     found = Ogg()
     numbers: dict[int, int] = {}
-    for page in _pages(file, at, found):
-        _take(found, page, numbers)
+    for page in _walk_pages(file, at, found):
+        _add_page(found, page, numbers)
     if not found.links:
         return None
     if not found.links[-1].ended:
@@ -120,37 +119,43 @@ def read_ogg(file: BinaryIO) -> Ogg | None:
     return found
 
 
-def _take(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
+def _add_page(found: Ogg, page: _Page, numbers: dict[int, int]) -> None:
     link = found.links[-1] if found.links else None
     if page.flags & _FIRST:
+        # A first page right behind another first page, before any sound: streams beside one another, not a chain.
         if link is not None and link.region[1] == page.at and link.last is None and link.serial != page.serial:
             found.mixed = True
-            found.beside += bool(_begun(page).codec)
+            found.beside += bool(_begin_link(page).codec)
             return
-        found.links.append(_begun(page))
+        found.links.append(_begin_link(page))
         numbers[page.serial] = page.number
         return
     if link is None or page.serial != link.serial:
         found.mixed = True
         return
+    # Page numbers count by one per stream (RFC 3533), so a jump is a lost page.
     if page.number != numbers[page.serial] + 1:
-        _say(found.lost, "pages of the Ogg stream are missing or damaged")
+        _add_once(found.lost, "pages of the Ogg stream are missing or damaged")
     numbers[page.serial] = page.number
     link.region = (link.region[0], page.end)
     link.ended = link.ended or bool(page.flags & _LAST)
+    # Header pages have granule 0, and pages on which no packet ends have none (-1).
     if page.granule not in (0, _NO_GRANULE):
         if link.first is None:
-            link.first = _first(link, page)
+            link.first = _first_granule(link, page)
         link.last = page.granule
 
 
-def _say(into: list[str], words: str) -> None:
+def _add_once(into: list[str], words: str) -> None:
     if words not in into:
         into.append(words)
 
 
-def _begun(page: _Page) -> Link:
-    """A stream by its first page. Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; Ogg mapping of FLAC."""
+def _begin_link(page: _Page) -> Link:
+    """A stream from its first page.
+
+    Layouts: RFC 7845, section 5.1; Vorbis I, section 4.2.2; the Ogg mapping of FLAC.
+    """
     link, head = Link((page.at, page.end), page.serial), page.packet()
     if head[:8] == b"OpusHead" and len(head) >= 19:
         link.codec, link.channels, link.clock_rate = "opus", head[9], 48_000
@@ -168,12 +173,12 @@ def _begun(page: _Page) -> Link:
 
 
 def _opus_rate(named: int) -> int:
-    """The rate at which libsndfile gives Opus: that of the header, rounded up to one that Opus knows."""
+    """The rate at which libsndfile gives Opus: that of the header, rounded up to one that Opus has."""
     return next((rate for rate in (8_000, 12_000, 16_000, 24_000) if 0 < named <= rate), 48_000)
 
 
-def _first(link: Link, page: _Page) -> int:
-    """Where the clock stands before the first page with sound: a stream that was cut out of another begins late."""
+def _first_granule(link: Link, page: _Page) -> int:
+    """The clock's position before the first page with sound. A stream that was cut out of another begins late."""
     if link.codec != "opus" or page.flags & _LAST:
         return 0
     return max(0, page.granule - sum(map(_opus_samples, page.packets())))
@@ -188,25 +193,26 @@ def _opus_samples(packet: bytes) -> int:
     return frames * count
 
 
-def _pages(file: BinaryIO, at: int, found: Ogg) -> Iterator[_Page]:
+def _walk_pages(file: BinaryIO, at: int, found: Ogg) -> Iterator[_Page]:
     size = file.seek(0, 2)
     while at < size:
-        page = _page(file, at)
+        page = _read_page(file, at)
         if page is not None:
             yield page
             at = page.end
             continue
-        following = _next(file, at + 1, size)
+        # Resynchronise at the next capture pattern; the checksum tells a page from sound that looks like one.
+        following = _next_page_start(file, at + 1, size)
         if following is None and size - at < _HEADER + 255 * 256:
             return  # a page that was cut off: the missing end mark says so
-        _say(found.damage, "bytes of the file belong to no page of the Ogg stream")
+        _add_once(found.damage, "bytes of the file belong to no page of the Ogg stream")
         if following is None:
             return
         at = following
 
 
-def _page(file: BinaryIO, at: int) -> _Page | None:
-    """The page that begins at ``at``; None where there is none, it is cut off, or its checksum is wrong."""
+def _read_page(file: BinaryIO, at: int) -> _Page | None:
+    """The page at ``at``; None where there is none, it is truncated, or its checksum is wrong."""
     file.seek(at)
     head = file.read(_HEADER)
     if len(head) < _HEADER or head[:5] != b"OggS\0":
@@ -215,7 +221,7 @@ def _page(file: BinaryIO, at: int) -> _Page | None:
     body = file.read(sum(sizes))
     if len(sizes) < head[26] or len(body) < sum(sizes):
         return None
-    if _checksum(head[:22] + bytes(4) + head[26:] + sizes + body) != int.from_bytes(head[22:26], "little"):
+    if _ogg_crc32(head[:22] + bytes(4) + head[26:] + sizes + body) != int.from_bytes(head[22:26], "little"):
         return None
     return _Page(
         at=at,
@@ -229,13 +235,16 @@ def _page(file: BinaryIO, at: int) -> _Page | None:
     )
 
 
-def _checksum(data: bytes) -> int:
-    """Ogg's CRC-32: the polynomial of zlib's, with the bits of each byte in the other order and nothing inverted."""
+def _ogg_crc32(data: bytes) -> int:
+    """The CRC-32 of Ogg (RFC 3533, section 6): the polynomial of zlib's, with reversed bits in each byte and without
+    inversion. So zlib can compute it.
+    """
+    # zlib inverts the register before and after; 0xFFFFFFFF on both sides undoes that.
     value = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{value:032b}"[::-1], 2)
 
 
-def _next(file: BinaryIO, at: int, size: int) -> int | None:
+def _next_page_start(file: BinaryIO, at: int, size: int) -> int | None:
     while at < size:
         file.seek(at)
         data = file.read(_SEARCHED)
@@ -244,5 +253,6 @@ def _next(file: BinaryIO, at: int, size: int) -> int | None:
             return at + place
         if len(data) < _SEARCHED:
             return None
+        # The pattern may lie across two reads: three of its four bytes are read again.
         at += len(data) - 3
     return None

@@ -1,8 +1,8 @@
-"""Min/max peaks at many zooms in one pass, written as audiowaveform's data format, version 2.
+"""Compute min/max peaks at several zooms in one pass, and write them in audiowaveform's data format, version 2.
 
-The arithmetic is audiowaveform's (https://github.com/bbc/audiowaveform, doc/DataFormat.md), so that the bytes are the
-same: int16 minimum and maximum per pixel and channel, the last partial pixel included; a mono mix is the sum over the
-channels divided by their number, truncated toward zero; 8 bits are the 16 bits divided by 256, truncated toward zero.
+The arithmetic is audiowaveform's (https://github.com/bbc/audiowaveform, doc/DataFormat.md), so that the bytes are
+equal: int16 minimum and maximum per pixel and channel, the last partial pixel included. A mono mix is the sum over the
+channels divided by their number, truncated toward zero. 8 bits are the 16 bits divided by 256, truncated toward zero.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ZOOMS", "Drawing", "Pyramid", "build_peaks"]
+__all__ = ["ZOOMS", "PeakBuilder", "Pyramid", "build_peaks"]
 
 ZOOMS = (64, 256, 1024, 4096, 16_384)
 """Samples per pixel of a usual pyramid, finest first."""
@@ -32,10 +32,10 @@ _SHORT_RUN = 127
 
 
 class Pyramid:
-    """Peaks of one recording at several zooms. A context manager; closing forgets the peaks.
+    """Peaks of one recording at several zooms. A context manager; closing drops the peaks.
 
-    ``rate`` in Hz, ``channels`` of the peaks (1 for a mono mix), ``frames`` the samples per channel that were seen,
-    ``zooms`` in samples per pixel, ascending.
+    ``rate`` in Hz, ``channels`` of the peaks (1 for a mono mix), ``frames`` the samples per channel, ``zooms`` in
+    samples per pixel, ascending.
     """
 
     def __init__(self, rate: int, channels: int, frames: int, levels: dict[int, _Level]) -> None:
@@ -46,7 +46,7 @@ class Pyramid:
     def pixels(self, samples_per_pixel: int) -> Iterator[NDArray[np.int16]]:
         """Peaks at one zoom in pieces of shape ``(pixels, channels, 2)``: minimum and maximum, int16.
 
-        Any multiple of a zoom of the pyramid will do. Raises ``Misconfigured`` for another.
+        The zoom is any multiple of a zoom of the pyramid. Raises ``Misconfigured`` for another.
         """
         if samples_per_pixel in self._levels:
             yield from self._levels[samples_per_pixel].pieces()
@@ -62,19 +62,20 @@ class Pyramid:
             yield from level.pieces()
 
     def length(self, samples_per_pixel: int) -> int:
-        """How many pixels there are at a zoom."""
+        """The number of pixels at a zoom."""
         return -(-self.frames // samples_per_pixel)
 
     def write_dat(self, out: IO[bytes], samples_per_pixel: int, bits: Bits = 8) -> None:
-        """Write audiowaveform's binary format, version 2: a header of 24 bytes, then min, max per channel per pixel.
+        """Write audiowaveform's binary format, version 2: a header of 24 bytes, then minimum and maximum per channel
+        and pixel.
 
-        Its own documentation says that the data starts at byte 20, which is true of version 1 only.
+        Its documentation says that the data starts at byte 20, which is true of version 1 only.
         """
         flags = _EIGHT_BITS if bits == 8 else 0
         head = (_VERSION, flags, self.rate, samples_per_pixel, self.length(samples_per_pixel), self.channels)
         out.write(struct.pack("<iIiiIi", *head))
         for piece in self.pixels(samples_per_pixel):
-            out.write(_narrow(piece, bits).tobytes())
+            out.write(_as_bits(piece, bits).tobytes())
 
     def write_json(self, out: IO[bytes], samples_per_pixel: int, bits: Bits = 8) -> None:
         """Write audiowaveform's JSON, version 2, in one line."""
@@ -85,12 +86,12 @@ class Pyramid:
         )
         between = b""
         for piece in self.pixels(samples_per_pixel):
-            out.write(between + ",".join(map(str, _narrow(piece, bits).ravel().tolist())).encode())
+            out.write(between + ",".join(map(str, _as_bits(piece, bits).ravel().tolist())).encode())
             between = b","
         out.write(b"]}\n")
 
     def close(self) -> None:
-        """Forget the peaks."""
+        """Drop the peaks."""
         for level in self._levels.values():
             level.close()
 
@@ -109,22 +110,23 @@ def build_peaks(
     zooms: Sequence[int] = ZOOMS,
     mono: bool = False,
 ) -> Pyramid:
-    """Peaks of all ``blocks`` (int16, channel-major, as ``Audio.blocks`` gives them) in one pass and constant memory.
+    """Peaks of all ``blocks`` (int16, channel-major, as ``Audio.blocks`` gives them) in one pass and constant
+    memory.
 
-    ``zooms`` are samples per pixel, 2 or more each, in any order; one that is a multiple of another is made from it,
-    which is exact. ``mono`` mixes the channels into one first. Raises ``Misconfigured`` for a zoom below 2,
+    ``zooms`` are samples per pixel, 2 or more each, in any order. A zoom that is a multiple of another is computed from
+    it, which is exact. ``mono`` mixes the channels into one first. Raises ``Misconfigured`` for a zoom below 2,
     ``DiskFull`` where the temporary folder has no room.
     """
-    drawing = Drawing(rate, channels, zooms=zooms, mono=mono)
-    for _ in drawing.passing(blocks):
+    drawing = PeakBuilder(rate, channels, zooms=zooms, mono=mono)
+    for _ in drawing.pass_through(blocks):
         pass
     return drawing.finish()
 
 
-class Drawing:
-    """Peaks in the making, while the blocks go on to somebody else: a recording need not be decoded once for each.
+class PeakBuilder:
+    """Computes peaks while the blocks go on to another consumer, so that a recording is decoded once for both.
 
-    ``passing`` gives every block on as it is; when all have passed, ``finish`` gives the peaks. Arguments and
+    ``pass_through`` yields every block unchanged; when all have passed, ``finish`` gives the peaks. Arguments and
     exceptions are those of ``build_peaks``.
     """
 
@@ -137,17 +139,17 @@ class Drawing:
         self._levels = {zoom: _Level(zoom, self._channels) for zoom in roots}
         self._frames = 0
 
-    def passing(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
-        """Each block after it was drawn."""
+    def pass_through(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+        """Yield each block after adding it to the peaks."""
         for block in blocks:
             self._frames += block.shape[1]
-            samples = _mixed(block) if self._mixes else block
+            samples = _mono_mix(block) if self._mixes else block
             for level in self._levels.values():
                 level.add(samples, samples)
             yield block
 
     def finish(self) -> Pyramid:
-        """The peaks of what passed."""
+        """The peaks of all blocks."""
         levels = self._levels
         for level in levels.values():
             level.finish()
@@ -159,7 +161,7 @@ class Drawing:
 
 
 class _Level:
-    """One zoom while it is built and after: takes minima and maxima, gives those of ``factor`` at a time."""
+    """One zoom, while it is built and afterwards. Takes minima and maxima, and gives those of ``factor`` at a time."""
 
     def __init__(self, factor: int, channels: int) -> None:
         self._factor, self._channels = factor, channels
@@ -167,28 +169,29 @@ class _Level:
         self._file = tempfile.SpooledTemporaryFile(_HELD)  # noqa: SIM115 - it lives as long as the level
 
     def add(self, low: NDArray[np.int16], high: NDArray[np.int16]) -> None:
-        """Take minima and maxima of shape ``(channels, n)``; the same array twice where they are samples."""
+        """Add minima and maxima of shape ``(channels, n)``; the same array twice where they are samples."""
         import numpy as np
 
         if self._rest is not None:
             same = low is high
             low = np.concatenate((self._rest[0], low), axis=1)
             high = low if same else np.concatenate((self._rest[1], high), axis=1)
+        # Only whole pixels are reduced; the rest waits for the next block.
         whole = low.shape[1] - low.shape[1] % self._factor
         self._rest = (low[:, whole:], high[:, whole:]) if whole < low.shape[1] else None
         if whole:
             first = low[:, :whole]
-            self._keep(*_extremes(first, first if low is high else high[:, :whole], self._factor))
+            self._write_pixels(*_minima_and_maxima(first, first if low is high else high[:, :whole], self._factor))
 
     def finish(self) -> None:
-        """Emit the last partial pixel."""
+        """Write the last partial pixel."""
         if self._rest is not None:
             low, high = self._rest
             self._rest = None
-            self._keep(low.min(1, keepdims=True), high.max(1, keepdims=True))
+            self._write_pixels(low.min(1, keepdims=True), high.max(1, keepdims=True))
 
     def pieces(self) -> Iterator[NDArray[np.int16]]:
-        """What was kept, shape ``(pixels, channels, 2)``, in pieces."""
+        """The pixels in pieces of shape ``(pixels, channels, 2)``."""
         import numpy as np
 
         pixel = self._channels * 4
@@ -202,7 +205,9 @@ class _Level:
             yield np.frombuffer(data, np.int16).reshape(-1, self._channels, 2)
 
     def coarser(self, factor: int) -> _Level:
-        """The finished level with ``factor`` of these pixels in one: the minimum of minima is the minimum of all."""
+        """A level with ``factor`` pixels of this one in each of its own: the minimum of minima is the minimum of
+        all.
+        """
         level = _Level(factor, self._channels)
         for piece in self.pieces():
             level.add(piece[:, :, 0].T, piece[:, :, 1].T)
@@ -218,7 +223,7 @@ class _Level:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _keep(self, low: NDArray[np.int16], high: NDArray[np.int16]) -> None:
+    def _write_pixels(self, low: NDArray[np.int16], high: NDArray[np.int16]) -> None:
         import numpy as np
 
         try:
@@ -232,10 +237,10 @@ class _Level:
             ) from None
 
 
-def _extremes(
+def _minima_and_maxima(
     low: NDArray[np.int16], high: NDArray[np.int16], factor: int
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """The minimum of each ``factor`` values along the last axis, and the maximum."""
+    """The minimum and the maximum of each ``factor`` values along the last axis."""
     import numpy as np
 
     if factor > _SHORT_RUN:
@@ -246,16 +251,17 @@ def _extremes(
     return lows.min(0), highs.max(0)
 
 
-def _mixed(block: NDArray[np.int16]) -> NDArray[np.int16]:
+def _mono_mix(block: NDArray[np.int16]) -> NDArray[np.int16]:
     """The channels as one: their sum divided by their number, truncated toward zero."""
     import numpy as np
 
     total = block.sum(axis=0, dtype=np.int32)
+    # numpy's ``//`` rounds down, audiowaveform truncates toward zero.
     mean: NDArray[np.int32] = np.abs(total) // block.shape[0] * np.sign(total)
     return mean.astype(np.int16)[np.newaxis]
 
 
-def _narrow(piece: NDArray[np.int16], bits: Bits) -> NDArray[np.int16] | NDArray[np.int8]:
+def _as_bits(piece: NDArray[np.int16], bits: Bits) -> NDArray[np.int16] | NDArray[np.int8]:
     """Little-endian 16 bits, or 8: divided by 256 and truncated toward zero (adding 255 to what is negative)."""
     import numpy as np
 

@@ -18,7 +18,7 @@ from turnkeeper.transcript.assemble import Assembly
 
 if TYPE_CHECKING:
     from turnkeeper.audio.loudness import Loudness
-    from turnkeeper.audio.matching import Matched
+    from turnkeeper.audio.match import MatchResult
 
 __all__ = ["Call", "Heard", "Spoken", "archived_call", "header_of", "local_call", "turns_of"]
 
@@ -35,7 +35,7 @@ class Heard:
     timeline: Timeline
     channel_roles: tuple[str, ...]
     sources: Callable[[], tuple[Path | BinaryIO, Path | BinaryIO | None]]
-    matched: Matched | None = None
+    matched: MatchResult | None = None
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 
@@ -75,13 +75,13 @@ def local_call(
     ``open_transcripts`` raise, and ``Misconfigured`` where the transcript is not of one conversation.
     """
     with open_audio(audio, second=second) as opened:
-        from turnkeeper.audio.matching import match  # needs numpy, which open_audio has asked for by name
+        from turnkeeper.audio.match import match_transcript  # needs numpy, which open_audio has asked for by name
 
         mode: SyncMode = sync if transcript is not None else "off"
         heard_once = _listened(opened, mode)
         uncorrected = Timeline(opened.rate, opened.count(), recording_start_ms)
         turns = turns_of(transcript) if transcript is not None and mode != "off" else ()
-        found = match(opened, uncorrected, turns, mode, heard=heard_once)
+        found = match_transcript(opened, uncorrected, turns, mode, loudness=heard_once)
         notes, losses, codec = opened.notes, opened.losses, opened.codec
     timeline = found.timeline
     heard = Heard(audio.name, codec, timeline, found.channel_roles, lambda: (audio, second), found, notes, losses)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turnkeeper.audio.alignment import SyncMode, flags
-from turnkeeper.audio.clips import ClipCut, Stretch, check_clip_name, write_clips
+from turnkeeper.audio.clips import ClipCut, SampleRange, check_clip_name, write_clips
 from turnkeeper.calls.call import Call, Spoken, archived_call, local_call
 from turnkeeper.calls.turns import Place, is_archive
 from turnkeeper.display import html_table, one_line
@@ -36,7 +36,7 @@ class Clip:
     codec: str
     frames: int
     turns: tuple[int, ...]
-    spans: tuple[Stretch, ...]
+    spans: tuple[SampleRange, ...]
     flags: tuple[str, ...] = ()
 
 
@@ -47,7 +47,7 @@ class _Wanted:
     recording: int
     name: str
     turns: tuple[int, ...]
-    spans: tuple[Stretch, ...]
+    spans: tuple[SampleRange, ...]
     flags: tuple[str, ...]
 
     @property

@@ -20,8 +20,8 @@ from turnkeeper.model import Turn, Word
 from turnkeeper.transcript.turn_lines import turn_record
 
 if TYPE_CHECKING:
-    from turnkeeper.audio.ends import HeardWords, RepairedTurn
     from turnkeeper.audio.sync import Sync
+    from turnkeeper.audio.turn_ends import RepairedTurn, TurnOnChannel
 
 __all__ = ["Repair", "Repaired", "repair_ends", "write_repaired"]
 
@@ -97,16 +97,16 @@ def _marked(record: dict[str, Any]) -> dict[str, Any]:
 
 def _listened(path: Path, second: Path | None, heard: Heard, turns: Sequence[Turn]) -> dict[int, RepairedTurn]:
     """What is heard of each turn, by its place; those are missing that cannot be listened for."""
-    from turnkeeper.audio import ends  # needs numpy
+    from turnkeeper.audio.turn_ends import repair_ends as ends_by_sound  # needs numpy
 
     asked = dict(_asked(heard, turns))
     with open_audio(path, second=second) as audio:
-        found = ends.repair_ends(audio.blocks(), audio.rate, audio.channels, list(asked.values()))
+        found = ends_by_sound(audio.blocks(), audio.rate, audio.channels, list(asked.values()))
     return {place: one for place, one in zip(asked, found, strict=True) if one.repaired}
 
 
-def _asked(heard: Heard, turns: Sequence[Turn]) -> Iterator[tuple[int, HeardWords]]:
-    from turnkeeper.audio.ends import HeardWords
+def _asked(heard: Heard, turns: Sequence[Turn]) -> Iterator[tuple[int, TurnOnChannel]]:
+    from turnkeeper.audio.turn_ends import TurnOnChannel
 
     for place, turn in enumerate(turns):
         channel = _channel(turn, heard.channel_roles)
@@ -116,7 +116,7 @@ def _asked(heard: Heard, turns: Sequence[Turn]) -> Iterator[tuple[int, HeardWord
             continue
         starts = _word_starts(turn) or (turn.start_ms, max(turn.start_ms, turn.end_ms - _STAMP_MS))
         times = [_audio_ms(heard.timeline, ms) for ms in (turn.start_ms, turn.end_ms, *starts)]
-        yield place, HeardWords(times[0], times[1], channel, tuple(times[2:]))
+        yield place, TurnOnChannel(times[0], times[1], channel, tuple(times[2:]))
 
 
 def _channel(turn: Turn, roles: tuple[str, ...]) -> int | None:

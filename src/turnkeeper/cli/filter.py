@@ -129,8 +129,8 @@ def write_turns(
     writer.finish()
     if writer.left_out:
         _say(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
-    if writer.pace:
-        _say(writer.pace)
+    if writer.speed_warning:
+        _say(writer.speed_warning)
     return printed.conclude(request.place)
 
 

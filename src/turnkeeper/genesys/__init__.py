@@ -1,1 +1,1 @@
-"""The platform: the async door through which every byte of Genesys Cloud comes in."""
+"""The client of Genesys Cloud: signing in, rate limits, requests, downloads, and the endpoints that are used."""

@@ -208,6 +208,7 @@ class Api:
 
     async def _follow_redirects(self, call: ApiCall) -> Spool:
         url = call.url(self._hosts.api)
+        # A body of any size gets the time of a download, every other answer the usual time.
         until = self._http.deadline(self._body.seconds) if call.limit is None else self._http.deadline()
         for _ in range(_MOST_REDIRECTS + 1):
             async with self._send(call, url, until) as (answer, permit):
@@ -227,6 +228,7 @@ class Api:
 
     async def _stored_body(self, call: ApiCall, answer: Answer) -> Spool:
         spool = Spool(self._folder)
+        # Whatever the body of this answer holds, it is not the result.
         if answer.status == 202 and call.means_pending:
             return spool.seal()
         if answer.status not in call.statuses:

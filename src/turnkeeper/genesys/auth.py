@@ -135,6 +135,7 @@ class Tokens:
             if self._token is not None and self._token.bearer != old:
                 return self._token.bearer
             # A task that waited while another one's request failed shares that error: fifty tasks, one attempt.
+            # Its traceback is dropped, because it would grow with each task that raises the same object.
             if fetches != self._fetches and self._failure is not None:
                 raise self._failure.with_traceback(None)
             self._token = await self._fetch_and_note()

@@ -1,4 +1,4 @@
-"""The platform's door: everything else here, put together for one organisation."""
+"""The client of one organisation of Genesys Cloud, composed of the other modules of this package."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
 from turnkeeper.genesys.retry import RetryPolicy
-from turnkeeper.genesys.transcripts import Dialects, Transcripts
+from turnkeeper.genesys.transcripts import KnownDialects, Transcripts
 from turnkeeper.payloads.details import Details
 from turnkeeper.payloads.details_page import DetailsPage
 from turnkeeper.payloads.token import read_organisation_id
@@ -41,14 +41,15 @@ __all__ = ["Genesys"]
 
 
 class Genesys:
-    """One organisation of Genesys Cloud, or a gateway that speaks like it. Use it as a context manager.
+    """One organisation of Genesys Cloud, or a gateway with the same API. Use it as an async context manager.
 
-    ``settings`` come from the environment where not given. ``transport`` replaces the sockets and ``clock`` the waiting
-    in tests. ``listener`` is told what happens. ``spool_folder`` is where large bodies pass through (default: the
-    system's). ``hosts`` says where it asks, ``recordings`` fetches audio (see ``Recordings.fetch``).
+    ``settings`` come from the environment where they are not given. ``transport`` and ``clock`` replace sockets and
+    waiting in tests. ``listener`` receives the events. ``spool_folder`` is where large bodies are buffered (by default
+    the system's folder for temporary files). ``hosts`` holds the addresses in use; ``recordings`` fetches audio (see
+    ``RecordingFetcher.fetch``).
 
-    Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; what else is
-    said with each. Spools that are given out are the caller's to close.
+    Every method may raise ``Misconfigured``, ``Denied``, ``Throttled``, ``Unavailable`` and ``DiskFull``; other errors
+    are listed with each. The caller closes the spools that it gets.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class Genesys:
         spool_folder: Path | None = None,
     ) -> None:
         self._settings = settings or PlatformSettings.from_environment()
-        self.hosts = _hosts(self._settings, listener)
+        self.hosts = _hosts_of(self._settings, listener)
         clock = clock or SystemClock()
         retry = self._settings.retry
         policy = RetryPolicy(retry, clock, listener)
         self._http = Http(self._settings, transport)
-        # A pool of its own, so that nothing of the platform's (connections, cookies) can reach storage.
+        # Separate connections and cookies, so that nothing that the platform sets is sent to storage.
         self._storage = Http(self._settings, transport)
-        self._pool = _pool(self._settings, self.hosts, self._http, policy, clock, listener)
+        self._pool = _pool_of(self._settings, self.hosts, self._http, policy, clock, listener)
         body, links = self._settings.body, LinkRules(self.hosts.api, self._settings.allow_hosts)
         self._downloads = Downloads(self._storage, policy, retry, clock, listener, spool_folder, body=body, links=links)
         self._api = Api(self._http, self._pool, self.hosts, policy, self._downloads, clock, spool_folder, body)
@@ -78,7 +79,7 @@ class Genesys:
         self._directory = Directory(self._api, clock, spool_folder)
         self._search = TranscriptSearch(self._api, clock, listener)
         self._transcripts = Transcripts(
-            self._api, self._downloads, Dialects(self.hosts.gateway), clock, listener, spool_folder
+            self._api, self._downloads, KnownDialects(self.hosts.gateway), clock, listener, spool_folder
         )
         self.recordings = RecordingFetcher(self._api, self._downloads, clock, listener, spool_folder)
 
@@ -89,7 +90,7 @@ class Genesys:
 
     @property
     def downloads(self) -> int:
-        """Requests sent so far to storage, repeats included; they count against no quota."""
+        """Requests sent so far to storage, repeats included. They do not count against the rate limit."""
         return self._downloads.requests
 
     @property
@@ -98,7 +99,7 @@ class Genesys:
         return self._pool.quota
 
     async def rest(self) -> None:
-        """Close the connections that are idle now: nothing will be asked for a while."""
+        """Close idle connections, before a time in which no requests are sent."""
         await self._http.close_idle()
         await self._storage.close_idle()
 
@@ -118,7 +119,7 @@ class Genesys:
             return ""
 
     async def details(self, conversation: str) -> Spool:
-        """The conversation's analytics details, byte for byte. Raises ``NotFound``."""
+        """The conversation's analytics details, byte for byte but without secrets. Raises ``NotFound``."""
         with foreign_as_defect("details", conversation):
             return await self._by_id.details(conversation)
 
@@ -144,17 +145,17 @@ class Genesys:
             return await self._jobs.available()
 
     async def conversation_page(self, interval: Interval, wanted: Filters, size: int) -> DetailsPage:
-        """The first so many conversations and how many there are in all."""
+        """The first ``size`` conversations, and the total of all."""
         with foreign_as_defect("details query", str(interval)):
             return await self._query.page(interval, wanted, size=size)
 
     async def several(self, ids: Sequence[str]) -> DetailsPage:
-        """The conversations behind at most a hundred ids; unknown ones are left out."""
+        """The conversations behind at most a hundred ids; see ``DetailsById.several``."""
         with foreign_as_defect("details by id", f"{len(ids)} ids"):
             return await self._by_id.several(ids)
 
     async def listed(self, interval: Interval, worth: int) -> TranscriptListing | None:
-        """Which communications have a transcript, as transcripts/search says; see ``TranscriptSearch.listed``."""
+        """The communications that have a transcript; see ``TranscriptSearch.listed``."""
         with foreign_as_defect("transcript search", str(interval)):
             return await self._search.listed(interval, worth)
 
@@ -166,7 +167,7 @@ class Genesys:
         api: ApiChoice | None = None,
         wait_seconds: float | None = None,
     ) -> FoundTranscripts:
-        """Every transcript there is of one conversation; see ``Transcripts.fetch`` for waiting and errors.
+        """All transcripts of one conversation; see ``Transcripts.fetch`` for waiting and errors.
 
         Without ``details`` only the media dialect can be asked: the speech one needs the communications' ids.
         """
@@ -188,30 +189,30 @@ class Genesys:
         *,
         last: bool = False,
     ) -> FoundTranscripts | PendingTranscripts:
-        """One ask for a conversation's transcripts, no waiting; see ``Transcripts.ask``."""
+        """Ask once for a conversation's transcripts, without waiting; see ``Transcripts.ask``."""
         api = self._settings.api
         with foreign_as_defect("ask", conversation):
             return await self._transcripts.ask(conversation, details, api=api, communications=communications, last=last)
 
     async def names(self, kind: DirectoryKind, ids: Collection[str]) -> Names:
-        """The names behind ids of users, queues or wrap-up codes, and the bytes that said so."""
+        """The names of users, queues or wrap-up codes by id, and the platform's answer; see ``Directory.names``."""
         with foreign_as_defect(f"names of {kind}"):
             return await self._directory.names(kind, ids)
 
     async def directory(self, kind: DirectoryKind) -> DirectoryListing:
-        """The names of all users, queues or wrap-up codes, as of today; a missing permission is a note in it."""
+        """The names of all users, queues or wrap-up codes as of today; see ``Directory.listing``."""
         with foreign_as_defect(f"names of {kind}"):
             return await self._directory.listing(kind)
 
     async def probe(self, path: str, method: str = "GET", json: object = None) -> PermissionProbe:
-        """Ask once and say what came: a refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
+        """Send one request once. A refusal is a result, not an error. ``path`` begins with ``/api/v2``."""
         with foreign_as_defect("probe", path.split("?", maxsplit=1)[0]):
             return await self._api.probe(
                 ApiCall("probe", path, path.split("?", maxsplit=1)[0], method=method, json=json)
             )
 
     async def token_probe(self) -> None:
-        """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where none can be had."""
+        """Fetch each client's token. Raises ``Misconfigured``, ``Denied`` or ``Unavailable`` where there is none."""
         with foreign_as_defect("get a token"):
             await self._pool.sign_in()
 
@@ -227,7 +228,7 @@ class Genesys:
         await self.close()
 
 
-def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
+def _hosts_of(settings: PlatformSettings, listener: Listener) -> Hosts:
     if settings.base_url:
         hosts = from_base_url(settings.base_url)
         if hosts.api.startswith("http://") and not is_loopback(hosts.domain):
@@ -239,7 +240,7 @@ def _hosts(settings: PlatformSettings, listener: Listener) -> Hosts:
     return resolve(settings.region)
 
 
-def _pool(
+def _pool_of(
     settings: PlatformSettings, hosts: Hosts, http: Http, policy: RetryPolicy, clock: Clock, listener: Listener
 ) -> Pool:
     clients = [
@@ -251,5 +252,5 @@ def _pool(
 
 def _reread(source: Callable[[], PlatformSettings] | None, number: int) -> ClientSettings | None:
     """The same client's credentials as their source holds them now."""
-    found = source().every_client if source is not None else ()
-    return found[number] if number < len(found) else None
+    clients = source().every_client if source is not None else ()
+    return clients[number] if number < len(clients) else None

@@ -13,6 +13,7 @@ __all__ = ["BrokenEncoding", "Decoder", "content_length"]
 
 _PIECE = 1 << 18
 _GZIP = 16 + zlib.MAX_WBITS
+# zlib then detects by itself whether there is a zlib or a gzip header.
 _SELF_DESCRIBING = 32 + zlib.MAX_WBITS
 _PLAIN = frozenset({"", "identity", "aws-chunked"})
 

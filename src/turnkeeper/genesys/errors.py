@@ -31,7 +31,7 @@ _PERMISSIONS = {
     "names of queues": "routing:queue:view",
     "names of wrapups": "routing:wrapupCode:view",
 }
-"""Operation -> what it needs, from the vendor's own command line tool and SDK."""
+"""The permissions that each operation needs, from the vendor's own command line tool and SDK."""
 
 
 def error_body(data: bytes) -> ErrorBody:
@@ -41,30 +41,30 @@ def error_body(data: bytes) -> ErrorBody:
 
 
 def refusal(status: int, body: ErrorBody, *, operation: str, key: str, wait: float | None = None) -> TurnkeeperError:
-    """The error for a status that is no success (401 is the caller's: only it knows about tokens).
+    """The error for a status that is not a success. ``wait`` is the value of ``Retry-After`` in seconds.
 
-    ``wait`` is what ``Retry-After`` asked for, in seconds.
+    A 401 becomes ``Denied``; callers that can renew a token handle it before.
     """
-    said = f"{status} {body}".strip()
+    text = f"{status} {body}".strip()
     if status == 429:
         hint = TENANT_LIMIT_HINT if is_tenant_limit(body.limit_key) else _CLIENT_LIMIT
-        named = f" (limit {body.limit_key})" if body.limit_key else ""
+        limit = f" (limit {body.limit_key})" if body.limit_key else ""
         return Throttled(
-            f"{said}{named}", operation=operation, key=key, hint=hint, retry_after=wait, limit_key=body.limit_key
+            f"{text}{limit}", operation=operation, key=key, hint=hint, retry_after=wait, limit_key=body.limit_key
         )
     if status == 408 or (status >= 500 and status != 501):
-        return Unavailable(said, operation=operation, key=key, retry_after=wait)
+        return Unavailable(text, operation=operation, key=key, retry_after=wait)
     if status in (401, 403):
-        return Denied(said, operation=operation, key=key, hint=permissions_hint(operation))
+        return Denied(text, operation=operation, key=key, hint=permissions_hint(operation))
     if status in (404, 410):
-        return NotFound(said, operation=operation, key=key)
-    return Skippable(f"not accepted: {said}", operation=operation, key=key)
+        return NotFound(text, operation=operation, key=key)
+    return Skippable(f"not accepted: {text}", operation=operation, key=key)
 
 
 _CLIENT_LIMIT = "The client's own limit; fewer parallel runs with the same OAuth client help."
 
 
 def permissions_hint(operation: str) -> str:
-    """Which permissions an operation needs, and how a client gets them."""
+    """A hint that names the permissions of an operation, and says how a client gets them."""
     needed = _PERMISSIONS.get(operation)
     return f"It needs {needed}. {_ROLES}" if needed else _ROLES.replace("it, in", "the permission, in")

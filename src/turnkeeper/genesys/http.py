@@ -1,8 +1,8 @@
-"""The wire: one way to send a request and read its answer piece by piece. Knows no token, no retry and no vendor.
+"""Send one HTTP request, and read its answer piece by piece. Knows no tokens, no retries and no vendor.
 
-The only file besides ``auth`` that knows the HTTP library. Whatever it, or a transport that was given, raises becomes
-one of our errors here, without its text where that may hold an address; its log records lose their queries before any
-handler sees them.
+Only this module and ``auth`` import the HTTP library. Its exceptions, and those of a transport that was given, become
+errors of this package here, without their text where that may hold an address. Its log records lose the queries of
+addresses before any handler gets them.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from turnkeeper.version import __version__
 __all__ = ["Answer", "Http", "Transport", "host_of"]
 
 Transport = httpx2.AsyncBaseTransport
-"""What a test, or a user with an unusual network, may give instead of real sockets."""
+"""What tests, and users with an unusual network, may pass instead of real sockets."""
 
 _CONNECT_S, _READ_S = 10.0, 60.0
 _HEAD_S = 120.0
-"""An answer has begun by then. The library's own time-out begins anew with each ``100 Continue``."""
+"""Seconds within which an answer begins. The library's own time-out starts again with each ``100 Continue``."""
 _ANSWER_S = 300.0
-"""A body is whole by then, where the caller names no deadline of its own."""
+"""Seconds within which a body is whole, where the caller names no deadline of its own."""
 _IDLE_S = 30.0
-# No limit on waiting for a free connection: those who wait are bounded by those who work.
+# No time-out for a free connection, since each client has one connection and is used for one request at a time.
 _TIMEOUTS = {"timeout": httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None).as_dict()}
 _OUR_HEADERS = {
     "Accept": "*/*",
@@ -48,13 +48,13 @@ _OUR_HEADERS = {
 _LOGGERS = ("httpx2", *(f"httpcore2.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 _HOST = re.compile(r"[A-Za-z0-9._%:~-]+")
 _ON_THE_WIRE = ("content-encoding", "content-length")
-_SCRUBBER = WithoutQueries()
+_LOG_FILTER = WithoutQueries()
 
 
 class Answer:
-    """An answer whose body is still on the wire. Header names are lower-case; ``where`` has no query.
+    """An answer whose body is not read yet. Header names are lower-case.
 
-    ``left`` gives the seconds until the body has to be whole.
+    ``left`` returns the seconds until the deadline of the body.
     """
 
     def __init__(self, response: httpx2.Response, url: str, left: Callable[[], float] = lambda: _ANSWER_S) -> None:
@@ -63,7 +63,7 @@ class Answer:
         self._left = left
         self.status = response.status_code
         headers = _headers(response.headers.raw)
-        # A transport that was given (MockTransport) may answer with content that the library has read and decoded.
+        # A transport that was given (MockTransport) may have read and decoded the body already.
         self._ready = response.content if response.is_stream_consumed else None
         if self._ready is not None:
             headers = {name: value for name, value in headers.items() if name not in _ON_THE_WIRE}
@@ -76,8 +76,8 @@ class Answer:
 
     @property
     def redirect(self) -> str:
-        """The address that the answer sends us to; empty where it is no redirection. Raises ``Unavailable`` for one
-        that leads nowhere."""
+        """The address to which the answer redirects; empty where it does not. Raises ``Unavailable`` for one that is
+        not an address."""
         if self.status not in (301, 302, 303, 307, 308) or "location" not in self.headers:
             return ""
         try:
@@ -95,7 +95,7 @@ class Answer:
             return
         stream = self._response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - an asynchronous client gives no other
-        # The stream itself, which ``send`` closes: the library's layers over it count and copy what we count ourselves.
+        # The stream itself, which ``send`` closes: the library's layers above it only count and copy.
         chunks = aiter(stream)
         while True:
             with _translated(self._url):
@@ -123,32 +123,34 @@ class Answer:
             raise Unavailable(f"the body ended early, after {received} bytes", operation="read", key=self.where)
 
     async def text(self, limit: int) -> bytes:
-        """The first ``limit`` decoded bytes. Of an error's body whatever can be read; a success is read strictly."""
-        found = bytearray()
+        """The first ``limit`` decoded bytes. The body of an error may be cut off; that of a success must be whole."""
+        data = bytearray()
         try:
             async with aclosing(self.pieces()) as pieces:
                 async for piece in pieces:
-                    found += piece
-                    if len(found) >= limit:
+                    data += piece
+                    if len(data) >= limit:
                         break
         except (Unavailable, Incomplete):
             if self.status < 400:
                 raise
-        return bytes(found[:limit])
+        return bytes(data[:limit])
 
     def length(self, otherwise: int) -> int:
-        """The announced number of encoded bytes; ``otherwise`` where there is none, or none that can be."""
+        """The announced number of encoded bytes; ``otherwise`` where there is no plausible one."""
         length = content_length(self.headers.get("content-length", ""))
         return otherwise if length is None else length
 
 
 class Http:
-    """As many connections as requests are under way. Made twice: for the platform, and for storage, which must never
-    see a token.
+    """Sends requests over as many connections as there are requests in flight.
 
-    Each connection has a client of its own, taken from a stack and put back on it: the library's pool would look at
-    every connection twice for each request, which costs more than sending it. Those on top are used again and stay
-    open, those below are closed after half a minute, with the next request.
+    There are two instances: one for the platform, and one for storage, which must never see a token.
+
+    Each connection has a client of its own, which is taken from a stack and put back on it. One client for all would be
+    simpler, but the library's pool examines every connection twice for each request, which costs more than sending it.
+    The connections on top of the stack are reused and stay open. Those below are closed after half a minute, when the
+    next request is sent.
 
     Raises ``Misconfigured`` where the certificate authority's file, or a proxy of the environment, cannot be used.
     """
@@ -161,22 +163,22 @@ class Http:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._now = now
-        # Who sets a short deadline for bodies does not wait longer for anything else.
+        # A short deadline for bodies applies to everything that comes before them, too.
         self._head_seconds = min(_HEAD_S, settings.body.seconds)
         self._body_seconds = min(_ANSWER_S, settings.body.seconds)
         for name in _LOGGERS:
-            logging.getLogger(name).addFilter(_SCRUBBER)
+            logging.getLogger(name).addFilter(_LOG_FILTER)
         if transport is None:
             checked_proxies(environment())
-        # A context takes a while to make, and an injected transport has no use for one.
-        verify = _trust(settings) if transport is None else True
+        # An SSL context takes a while to make, and a transport that was given does not use it.
+        verify = _ssl_context(settings) if transport is None else True
         self._new = partial(httpx2.AsyncClient, verify=verify, transport=transport, follow_redirects=False)
         self._is_given = transport is not None
         self._idle: list[tuple[float, httpx2.AsyncClient]] = []
         self._all: list[httpx2.AsyncClient] = []
 
     def deadline(self, seconds: float | None = None) -> float:
-        """What ``send`` takes as ``until``: so many seconds from now (usually five minutes)."""
+        """The ``until`` of ``send`` for a deadline in so many seconds (by default five minutes)."""
         return self._now() + (self._body_seconds if seconds is None else seconds)
 
     @asynccontextmanager
@@ -189,19 +191,18 @@ class Http:
         *,
         until: float | None = None,
     ) -> AsyncIterator[Answer]:
-        """One request, one answer, whose body is whole by ``until`` (five minutes from now); redirects are the
-        caller's to follow.
+        """Send one request. The answer's body must be whole by ``until``, by default in five minutes.
 
-        Raises ``Unavailable`` where the network fails, ``Misconfigured`` where a certificate is not trusted or a proxy
-        asks who we are.
+        Redirects are not followed. Raises ``Unavailable`` where the network fails, and ``Misconfigured`` where a
+        certificate is not trusted or a proxy wants credentials.
         """
         await self.close_idle(_IDLE_S)
-        client = self._taken()
+        client = self._client_for_request()
         end = self.deadline() if until is None else until
         try:
-            # The deadlines are the machine's own: a simulated clock leaps while a body is on its way.
+            # Deadlines use the machine's clock, because a simulated clock jumps while a body arrives.
             with _translated(url), anyio.fail_after(self._head_seconds):
-                # Not the client's build_request, which parses and copies its own defaults anew for each request.
+                # Not the client's build_request, which parses and copies its own defaults for each request.
                 request = httpx2.Request(
                     method,
                     url,
@@ -218,16 +219,18 @@ class Http:
                     answer = Answer(response, url, lambda: end - self._now())
                 yield answer
             finally:
-                # A connection that cannot be closed is closed all the same; its answer has come, or has failed.
+                # The answer has come or failed by now, so an error while closing changes nothing.
                 with suppress(Exception):
                     await response.aclose()
         finally:
             self._idle.append((self._now(), client))
 
     async def close_idle(self, seconds: float = 0) -> None:
-        """Close the connections that nobody has used for so long. The other side closes them some day, and such a one
-        would stay half open until it is used again."""
-        # All clients share a transport that was given, and closing one of them would close it.
+        """Close connections that were not used for so long.
+
+        The server closes them at some time, and such a connection would stay half open until it is used again.
+        """
+        # All clients share a transport that was given, and closing one client would close it for the others.
         while self._idle and not self._is_given and self._now() - self._idle[0][0] >= seconds:
             _, client = self._idle.pop(0)
             with suppress(Exception):
@@ -240,7 +243,7 @@ class Http:
             with suppress(Exception):
                 await self._all.pop().aclose()
 
-    def _taken(self) -> httpx2.AsyncClient:
+    def _client_for_request(self) -> httpx2.AsyncClient:
         if self._idle:
             return self._idle.pop()[1]
         client = self._new()
@@ -249,7 +252,7 @@ class Http:
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Names in lower case; one that comes again is joined to the first."""
+    """Headers by name in lower case; values of a repeated header are joined by commas (RFC 9110, section 5.3)."""
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
@@ -258,8 +261,10 @@ def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def host_of(url: str) -> tuple[str, str] | None:
-    """Scheme and host of an address as the HTTP library understands it, for that is where it connects; None where it
-    is none."""
+    """Scheme and host of an address; None where it is not an http or https address.
+
+    The HTTP library parses it here, because it connects to what it understands, whatever another parser would say.
+    """
     try:
         parsed = httpx2.URL(url)
         scheme, host, port = parsed.scheme, parsed.raw_host.decode("ascii"), parsed.port
@@ -269,11 +274,11 @@ def host_of(url: str) -> tuple[str, str] | None:
     return (scheme, host.lower()) if named else None
 
 
-def _trust(settings: PlatformSettings) -> ssl.SSLContext:
+def _ssl_context(settings: PlatformSettings) -> ssl.SSLContext:
     context = httpx2.create_ssl_context()
     if settings.ca is not None:
         try:
-            # Added to the machine's own: storage usually has a public certificate where the gateway has a private one.
+            # Added to the machine's own authorities: storage has a public certificate even where the gateway has none.
             context.load_verify_locations(cafile=str(settings.ca))
         except (OSError, ssl.SSLError) as cause:
             raise Misconfigured(
@@ -286,7 +291,7 @@ def _trust(settings: PlatformSettings) -> ssl.SSLContext:
 
 @contextmanager
 def _translated(url: str) -> Iterator[None]:
-    # Always "from None": the library's exceptions carry the request, and with it whole addresses and the token.
+    # Always "from None": the library's exceptions hold the request, and with it whole addresses and the token.
     try:
         yield
     except httpx2.LocalProtocolError:
@@ -296,14 +301,14 @@ def _translated(url: str) -> Iterator[None]:
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
         raise Unavailable("was given an address that is none", operation="send", key=where(url)) from None
     except httpx2.TransportError as error:
-        raise _failure(error, url) from None
+        raise _transport_error(error, url) from None
     except TurnkeeperError:
         raise
     except TimeoutError:
         hint = "The other side may be sending interim answers without an end."
         raise Unavailable("no answer began in time", operation="reach", key=where(url), hint=hint) from None
     except Exception as error:
-        # The library, a transport or the system: whatever it is, only this request has failed.
+        # Whatever the library, a transport or the system raises, only this request has failed.
         raise Unavailable(f"the request failed ({type(error).__name__})", operation="reach", key=where(url)) from None
 
 
@@ -313,7 +318,7 @@ def _proxy_wants_credentials(url: str) -> Misconfigured:
     return refused_by_proxy(proxy.variable if proxy else "")
 
 
-def _failure(error: httpx2.TransportError, url: str) -> TurnkeeperError:
+def _transport_error(error: httpx2.TransportError, url: str) -> TurnkeeperError:
     text, at = plain(error), where(url)
     if isinstance(error, httpx2.ProxyError) and text.startswith(_WANTS_CREDENTIALS):
         return _proxy_wants_credentials(url)
@@ -327,7 +332,7 @@ def _failure(error: httpx2.TransportError, url: str) -> TurnkeeperError:
 
 
 _WANTS_CREDENTIALS = ("407", "Invalid username/password", "Requested NO AUTHENTICATION")
-"""How the library says that an http proxy, or a SOCKS proxy, does not know who asks."""
+"""How the library reports that an http or a SOCKS proxy wants credentials."""
 _SLOW = "A network or a server this slow may need a longer deadline: --body-timeout (TURNKEEPER_BODY_TIMEOUT)."
 _ODD = "Look for line breaks or odd characters in the credentials."
 _CERTIFICATE = "Behind a proxy that opens TLS, or for a private gateway, name its authority with --ca (TURNKEEPER_CA)."

@@ -1,4 +1,4 @@
-"""Recordings that the platform's own S3 export already put into a bucket, or a copy of it in a folder. Reads only.
+"""Read recordings from the platform's own export to S3: a bucket, or a copy of it in a folder.
 
 Layout: ``{organisation}/year=/month=/day=/hour=/conversation_id={id}/{recording}[.ext]``, each file with its
 ``…_metadata.json``; the time is the conversation's start in UTC
@@ -31,7 +31,7 @@ _year = re.compile(r"year=[0-9]{4}")
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file in the export: whose recording it is, and where it and its metadata lie (``metadata`` may be absent)."""
+    """One file in the export: the id of its recording, its key, and the key of its metadata, if there is any."""
 
     recording: str
     key: str
@@ -55,8 +55,10 @@ class PlatformExport:
         return self._store.url
 
     def require(self) -> None:
-        """Raise ``Misconfigured`` where the address is a folder that does not exist: nothing would ever be found. A
-        bucket says so itself when it is asked."""
+        """Raise ``Misconfigured`` where the address is a folder that does not exist.
+
+        A missing bucket raises by itself when it is listed, while a missing folder looks like an empty one.
+        """
         path = local_path(self._store.url)
         if path is not None and not path.is_dir():
             raise Misconfigured(
@@ -64,17 +66,20 @@ class PlatformExport:
             )
 
     def find(self, conversation: str, started_ms: int | None) -> tuple[ExportedFile, ...]:
-        """The files of one conversation, by key. ``started_ms`` is its start in epoch milliseconds: without it, and
-        where the hour's folder holds nothing, nothing is found (the whole bucket is never listed)."""
+        """The files of one conversation, in the order of their keys.
+
+        ``started_ms`` is its start in epoch milliseconds, which names the folder to list. Without it, only a folder of
+        the conversation's own at the address is looked for, because listing a whole bucket may take hours.
+        """
         check_id(conversation)
         for folder in self._folders(conversation, started_ms):
-            listed = set(self._store.list(folder))
-            if listed:
-                return tuple(_files(listed))
+            keys = set(self._store.list(folder))
+            if keys:
+                return tuple(_exported_files(keys))
         return ()
 
     def fetch(self, key: str) -> Spool:
-        """One object, in a spool that is the caller's to close. Raises ``NotFound``, ``DiskFull``."""
+        """Download one object. The caller closes the spool. Raises ``NotFound``, ``DiskFull``."""
         spool = Spool(self._folder)
         try:
             with self._store.open(key) as body:
@@ -86,11 +91,11 @@ class PlatformExport:
         return spool.seal()
 
     def metadata(self, files: tuple[ExportedFile, ...]) -> Spool:
-        """The metadata of all files as one JSON array of the documents as they came, without those that are no JSON."""
+        """The metadata of all files as one JSON array, without the documents that are not JSON."""
         joined = Spool(self._folder)
         joined.write(b"[")
         written = False
-        for key in sorted({one.metadata for one in files if one.metadata}):
+        for key in sorted({file.metadata for file in files if file.metadata}):
             try:
                 data = self._store.get(key)
                 msgspec.json.decode(data)
@@ -102,35 +107,40 @@ class PlatformExport:
         return joined.seal()
 
     def _folders(self, conversation: str, started_ms: int | None) -> Iterator[str]:
-        """Where it may lie: an address may name the bucket or the organisation's folder in it, months come with and
-        without a leading zero."""
+        """The folders that may hold a conversation.
+
+        The address may name the bucket or the organisation's folder in it, and months are written with and without a
+        leading zero.
+        """
         inside = f"conversation_id={conversation}/"
         if started_ms is not None:
             at = datetime.fromtimestamp(started_ms // 1000, UTC)
-            for above in self._above():
+            for root in self._roots_of_years():
                 for width in ("02", ""):
                     parts = (f"month={at.month:{width}}", f"day={at.day:{width}}", f"hour={at.hour:{width}}")
-                    yield f"{above}year={at.year}/{'/'.join(parts)}/{inside}"
+                    yield f"{root}year={at.year}/{'/'.join(parts)}/{inside}"
         yield inside
 
-    def _above(self) -> tuple[str, ...]:
-        """The folders that years may lie in: the address itself, and every folder in it. Buckets also hold the results
-        of queries, and the exports of other organisations."""
+    def _roots_of_years(self) -> tuple[str, ...]:
+        """The folders that may hold those of years: the address itself, and every folder in it.
+
+        A bucket may also hold the results of queries and the exports of other organisations.
+        """
         if self._roots is None:
             folders = self._store.folders()
-            here = any(_year.fullmatch(name) for name in folders)
+            years_here = any(_year.fullmatch(name) for name in folders)
             others = [f"{name}/" for name in folders if not _year.fullmatch(name)]
-            self._roots = ("", *others) if here or not others else tuple(others)
+            self._roots = ("", *others) if years_here or not others else tuple(others)
         return self._roots
 
 
-def _files(listed: set[str]) -> Iterator[ExportedFile]:
-    for key in sorted(listed):
+def _exported_files(keys: set[str]) -> Iterator[ExportedFile]:
+    for key in sorted(keys):
         name = key.rpartition("/")[2]
         if name.endswith(_METADATA):
             continue
         recording = name.partition(".")[0]
         if not is_id(recording):
-            continue  # what some tool left beside the recordings (_SUCCESS)
+            continue  # a file that some tool left beside the recordings, like _SUCCESS
         places = (f"{key}{_METADATA}", f"{key.removesuffix(name)}{recording}{_METADATA}")
-        yield ExportedFile(recording, key, next((place for place in places if place in listed), None))
+        yield ExportedFile(recording, key, next((place for place in places if place in keys), None))

@@ -1,4 +1,4 @@
-"""Which hosts an organisation lives on. Pure: eighteen regions as data, and every way people write one of them."""
+"""The hosts of each region, and the ways in which people write a region."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _PREFIXES = ("api.", "login.", "apps.", "api-downloads.")
 
 @dataclass(frozen=True)
 class Hosts:
-    """Where one organisation is reached: ``api``, ``login`` and ``apps`` are addresses without a closing slash.
+    """The addresses of one organisation: ``api``, ``login`` and ``apps``, each without a closing slash.
 
-    ``region`` is the AWS region, None where the domain is not one of the known eighteen. ``gateway`` says that somebody
-    named the address by hand (a gateway, a simulator): everything is asked there.
+    ``region`` is the AWS region, None where the domain is not one of the known eighteen. ``gateway`` says that the
+    address was given by hand (of a gateway, or the simulator), so that all requests go there.
     """
 
     api: str
@@ -56,7 +56,7 @@ class Hosts:
 
     @property
     def token_urls(self) -> tuple[str, ...]:
-        """Where tokens are asked for, the likelier address first."""
+        """Addresses that may be the token endpoint, the likelier one first."""
         own = f"{self.login}/oauth/token"
         return (own, f"{self.login}/login/oauth/token") if self.gateway else (own,)
 
@@ -67,32 +67,32 @@ class Hosts:
 
 
 def resolve(text: str) -> Hosts:
-    """The hosts of a region: the SDK's name, an AWS region, a domain, or any api., login. or apps. address.
+    """The hosts of a region, given as the SDK's name, an AWS region, a domain, or any api., login. or apps. address.
 
-    Empty text is us-east-1. Domains that are not in the list are believed, since new regions appear every year.
-    Raises ``Misconfigured`` for what is neither a known region nor a domain.
+    Empty text means us-east-1. Domains that are not in the list are accepted, because new regions appear every year.
+    Raises ``Misconfigured`` for anything else.
     """
     word = text.strip().lower().removeprefix("purecloudregionhosts.")
     region = word.replace("_", "-") or DEFAULT_REGION
     if region in REGIONS:
-        return _hosts(REGIONS[region])
-    domain = _domain(word)
+        return _region_hosts(REGIONS[region])
+    domain = _domain_of(word)
     if not _DOMAIN.fullmatch(domain):
         raise Misconfigured(
             f"{text[:80]!r} is neither a region nor a domain",
             key="GENESYS_REGION",
             hint=f"Give one of {', '.join(REGIONS)}, or your organisation's domain such as mypurecloud.de.",
         )
-    return _hosts(domain)
+    return _region_hosts(domain)
 
 
 def from_base_url(url: str) -> Hosts:
-    """The hosts behind one address given by hand: a gateway or the simulator.
+    """The hosts behind an address given by hand, of a gateway or the simulator.
 
-    A Genesys ``api.`` address is recognised and means its region. Raises ``Misconfigured`` for what is no http address
-    and for one with a user name or a query, which would end up in logs.
+    The ``api.`` address of a known region means that region. Raises ``Misconfigured`` for anything but an http address,
+    and for one with a user name or a query, which would appear in logs.
     """
-    parts, port = _parsed(url)
+    parts, port = _parsed_url(url)
     host = (parts.hostname or "").lower()
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
         raise Misconfigured(
@@ -100,14 +100,14 @@ def from_base_url(url: str) -> Hosts:
             key="GENESYS_BASE_URL",
             hint="Give scheme, host and perhaps a path: https://gateway.example.com.",
         )
-    if _domain(host) in _BY_DOMAIN:
-        return _hosts(_domain(host))
+    if _domain_of(host) in _BY_DOMAIN:
+        return _region_hosts(_domain_of(host))
     path = parts.path.rstrip("/").removesuffix("/api/v2")
     base = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{path}"
     return Hosts(api=base, login=base, apps=base, domain=host, region=None, gateway=True)
 
 
-def _parsed(url: str) -> tuple[SplitResult, int | None]:
+def _parsed_url(url: str) -> tuple[SplitResult, int | None]:
     try:
         parts = urlsplit(url.strip())
         return parts, parts.port
@@ -115,12 +115,12 @@ def _parsed(url: str) -> tuple[SplitResult, int | None]:
         return urlsplit(""), None
 
 
-def _hosts(domain: str) -> Hosts:
+def _region_hosts(domain: str) -> Hosts:
     api, login, apps = (f"https://{kind}.{domain}" for kind in ("api", "login", "apps"))
     return Hosts(api=api, login=login, apps=apps, domain=domain, region=_BY_DOMAIN.get(domain))
 
 
-def _domain(word: str) -> str:
+def _domain_of(word: str) -> str:
     """``https://api.mypurecloud.de:443/api/v2`` -> ``mypurecloud.de``."""
     host = re.split(r"[/?#]", word.split("://", 1)[-1], maxsplit=1)[0].rsplit("@", 1)[-1]
     host = re.sub(r":\d*$", "", host).rstrip(".")

@@ -1,4 +1,4 @@
-"""What asking for one conversation's transcripts gives: bodies, what is absent, or a reason to wait."""
+"""Results of a request for one conversation's transcripts: bodies and absent communications, or a reason to wait."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["FoundTranscripts", "PendingTranscripts", "TranscriptBody"]
 
 @dataclass(frozen=True)
 class TranscriptBody:
-    """One body as the platform gave it, decoded from its transfer encoding; the caller closes ``spool``.
+    """One body as the platform sent it, without secrets and content encoding. The caller closes ``spool``.
 
-    ``source`` is ``speech/{communication}``, ``media``, or ``media/metadata`` (the answer that held the link to the
-    transcript; ``metadata`` is then True). The spool's ``withheld`` names what was taken out of it.
+    ``source`` is ``speech/{communication}``, ``media``, or ``media/metadata``: the answer that held the link to the
+    transcript, for which ``metadata`` is True. The spool's ``withheld`` names the secrets that were removed.
     """
 
     spool: Spool
@@ -27,8 +27,11 @@ class TranscriptBody:
 
 @dataclass(frozen=True)
 class FoundTranscripts:
-    """At least one transcript. ``absent`` lists the communications that have none, each with its reason; ``failed``
-    those that could not be had this time: what came is to be kept before anybody is told of these."""
+    """At least one transcript.
+
+    ``absent`` lists the communications that have none, each with the reason. ``failed`` lists those whose requests
+    failed this time; the caller stores ``bodies`` before it raises any of these errors.
+    """
 
     dialect: Literal["speech", "media"]
     bodies: tuple[TranscriptBody, ...]
@@ -38,9 +41,9 @@ class FoundTranscripts:
 
 @dataclass(frozen=True)
 class PendingTranscripts:
-    """Nothing yet. ``answered`` says that the platform named the state itself, where a 404 says nothing at all."""
+    """No transcript yet. ``answered`` says whether the platform named the ``status`` itself; a 404 names nothing."""
 
     status: str
     answered: bool
     absent: tuple[tuple[str, str], ...] = ()
-    """The communications that were asked and have none, each with the reason."""
+    """The communications that have no transcript, each with the reason."""

@@ -63,6 +63,7 @@ class ResumableBody:
             if self.received:
                 self.restart()
             return self._begins(headers)
+        # Other statuses are errors, which the caller explains.
         return True
 
     def add(self, chunk: bytes) -> None:

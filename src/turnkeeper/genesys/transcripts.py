@@ -1,4 +1,4 @@
-"""One conversation's transcripts, in whichever dialect this platform speaks, waiting while they are being made."""
+"""Fetch one conversation's transcripts in the dialect that the platform speaks, and wait while they are being made."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from turnkeeper.genesys.api import Api
 from turnkeeper.genesys.download import Downloads
 from turnkeeper.genesys.endpoints.media_transcripts import MediaTranscripts
 from turnkeeper.genesys.endpoints.speech_transcripts import SpeechTranscripts
-from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts, TranscriptBody
+from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts
 from turnkeeper.ids import check_id
 from turnkeeper.payloads.details import Details
 from turnkeeper.settings import Api as ApiChoice
 
-__all__ = ["Dialects", "FoundTranscripts", "TranscriptBody", "Transcripts"]
+__all__ = ["KnownDialects", "Transcripts"]
 
-Spoken = Literal["speech", "media"]
+_Dialect = Literal["speech", "media"]
 
 _FRESH_MS = 24 * 3600 * 1000
 _USUAL_WAIT_S = 120.0
@@ -33,28 +33,31 @@ _LATER = "Ask again later, or wait longer (--wait)."
 
 
 @dataclass
-class Dialects:
-    """Which dialects this platform answered in, in this run. Until one answered, its 404 proves nothing."""
+class KnownDialects:
+    """The dialects in which this platform has answered in this run.
+
+    Until a dialect is known to be spoken here, a 404 in it proves nothing.
+    """
 
     gateway: bool
-    known: set[Spoken] = field(default_factory=set)
+    known: set[_Dialect] = field(default_factory=set)
 
-    def order(self, api: ApiChoice) -> tuple[Spoken, ...]:
-        """Whom to ask, the likeliest first: a gateway has the media endpoint, the platform itself has not."""
+    def order(self, api: ApiChoice) -> tuple[_Dialect, ...]:
+        """The dialects to ask, the likeliest first: a gateway has the media endpoint, the platform itself has not."""
         if api != "auto":
             return (api,)
-        usual: tuple[Spoken, Spoken] = ("media", "speech") if self.gateway else ("speech", "media")
+        usual: tuple[_Dialect, _Dialect] = ("media", "speech") if self.gateway else ("speech", "media")
         return usual if usual[0] in self.known or usual[1] not in self.known else (usual[1], usual[0])
 
 
 class Transcripts:
-    """Fetches transcripts; remembers which dialects this platform speaks."""
+    """Fetches transcripts, and remembers which dialects this platform speaks."""
 
     def __init__(
         self,
         api: Api,
         downloads: Downloads,
-        dialects: Dialects,
+        dialects: KnownDialects,
         clock: Clock,
         listener: Listener,
         folder: Path | None = None,
@@ -74,32 +77,32 @@ class Transcripts:
         wait_seconds: float | None,
         poll_seconds: float,
     ) -> FoundTranscripts:
-        """Every transcript there is of one conversation.
+        """Fetch all transcripts of one conversation.
 
-        Asked again every ``poll_seconds`` for up to ``wait_seconds``. Where that is None, for up to two minutes, while
-        the platform says that it is being made, or, where it says nothing, while the conversation ended less than a
-        day ago. ``details`` is None where the platform knows none.
+        The platform is asked every ``poll_seconds`` for up to ``wait_seconds``. Where that is None, it is asked for up
+        to two minutes, and only while it says that the transcript is being made, or says nothing about a conversation
+        that ended less than a day ago. ``details`` is None where the platform knows none.
 
         Raises ``NotReady`` (not made yet, or never will be), ``NotFound`` (neither details nor transcript), ``Denied``,
-        ``LinkExpired``, ``Throttled``, ``Unavailable``, ``DiskFull``, ``Misconfigured`` for a malformed id.
+        ``LinkExpired``, ``Throttled``, ``Unavailable``, ``DiskFull``, and ``Misconfigured`` for a malformed id.
         """
         check_id(conversation)
         began = self._clock.monotonic()
-        fresh = self._fresh(details)
+        fresh = self._ended_recently(details)
         limit = _USUAL_WAIT_S if wait_seconds is None else wait_seconds
         pauses = 0
         while True:
-            met = await self._round(conversation, details, api, fresh=fresh)
-            if isinstance(met, FoundTranscripts):
-                return met
-            if details is None and not met.answered:
+            result = await self._ask_dialects(conversation, details, api, fresh=fresh)
+            if isinstance(result, FoundTranscripts):
+                return result
+            if details is None and not result.answered:
                 why = "the platform knows no such conversation"
                 raise NotFound(why, operation="get", key=conversation, hint=_UNKNOWN)
             waited = self._clock.monotonic() - began
-            if waited >= limit or not (met.answered or fresh or wait_seconds is not None):
-                raise _not_ready(conversation, met, waited if pauses else 0, poll_seconds)
+            if waited >= limit or not (result.answered or fresh or wait_seconds is not None):
+                raise _not_ready(conversation, result, waited if pauses else 0, poll_seconds)
             pause = min(poll_seconds, limit - waited)
-            self._listener(Waiting(conversation=conversation, status=met.status, wait=pause))
+            self._listener(Waiting(conversation=conversation, status=result.status, wait=pause))
             await self._clock.sleep(pause)
             pauses += 1
 
@@ -112,16 +115,16 @@ class Transcripts:
         communications: Collection[str] | None = None,
         last: bool = False,
     ) -> FoundTranscripts | PendingTranscripts:
-        """One ask, no waiting: for those who come back later by a plan of their own.
+        """Ask once, without waiting, for callers that ask again by a schedule of their own.
 
-        ``communications`` limits the speech dialect to these. An empty transcript, however old the conversation is, may
-        be a first answer that another follows, so it is found only by the ``last`` ask. Raises what ``fetch`` does,
-        except ``NotReady``.
+        ``communications`` limits the speech dialect to these. An empty transcript may be replaced by a full one later,
+        however old the conversation is, so it counts as a result only when the caller says that this is the ``last``
+        time. Raises what ``fetch`` does, except ``NotReady``.
         """
         check_id(conversation)
-        return await self._round(conversation, details, api, communications, fresh=not last)
+        return await self._ask_dialects(conversation, details, api, communications, fresh=not last)
 
-    async def _round(
+    async def _ask_dialects(
         self,
         conversation: str,
         details: Details | None,
@@ -130,17 +133,17 @@ class Transcripts:
         *,
         fresh: bool,
     ) -> FoundTranscripts | PendingTranscripts:
-        """Ask the dialects in turn until one answers, or one that is known to be spoken here says no."""
+        """Ask in one dialect after the other, until one answers or one that is known to be spoken here says no."""
         last: FoundTranscripts | PendingTranscripts = PendingTranscripts("no transcript", answered=False)
         denied: Denied | None = None
         for dialect in self._dialects.order(api):
             try:
-                last = await self._ask(dialect, conversation, details, only, fresh=fresh)
+                last = await self._ask_one(dialect, conversation, details, only, fresh=fresh)
             except Denied as cause:
                 if dialect in self._dialects.known or api != "auto":
                     raise
-                # Some answer 403 where they know no such path, so the other dialect is asked too; and the platform
-                # itself has no media endpoint that could deny anything.
+                # Some gateways answer 403 for a path that they do not have, so the other dialect is asked too. The
+                # platform itself has no media endpoint, so its 403 there says nothing about permissions.
                 if dialect == "speech" or self._dialects.gateway:
                     denied = denied or cause
                 continue
@@ -153,9 +156,9 @@ class Transcripts:
             raise denied
         return last
 
-    async def _ask(
+    async def _ask_one(
         self,
-        dialect: Spoken,
+        dialect: _Dialect,
         conversation: str,
         details: Details | None,
         only: Collection[str] | None,
@@ -168,18 +171,20 @@ class Transcripts:
             return PendingTranscripts("no details", answered=False)
         return await self._speech.ask(conversation, details, only)
 
-    def _fresh(self, details: Details | None) -> bool:
+    def _ended_recently(self, details: Details | None) -> bool:
         if details is None or details.end is None:
             return True
         return self._clock.now().timestamp() * 1000 - details.end < _FRESH_MS
 
 
-def _not_ready(conversation: str, met: PendingTranscripts, waited: float, poll_seconds: float) -> NotReady:
+def _not_ready(conversation: str, result: PendingTranscripts, waited: float, poll_seconds: float) -> NotReady:
     after = f" after {waited:.0f} s" if waited else ""
     message = (
-        f"not ready: still {met.status}{after}" if met.answered else f"not ready: no transcript{after or ' (yet)'}"
+        f"not ready: still {result.status}{after}"
+        if result.answered
+        else f"not ready: no transcript{after or ' (yet)'}"
     )
-    hint = _LATER if met.answered else _REASONS
+    hint = _LATER if result.answered else _REASONS
     return NotReady(message, operation="get", key=conversation, hint=hint, retry_after=poll_seconds)
 
 

@@ -1,1 +1,1 @@
-"""Any JSON in any chunking, read in constant memory. Knows no vendor."""
+"""Read any JSON in any chunking with constant memory. Knows no vendor and could be a library of its own."""

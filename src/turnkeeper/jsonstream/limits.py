@@ -1,4 +1,4 @@
-"""How much one document may ask of us before it is refused. Knows nothing else."""
+"""The sizes up to which a document is read. A module of its own, because every parser here and its callers need it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on one JSON document; passing one raises ``TooLarge`` with the byte offset.
+    """Bounds on one JSON document. A document beyond one raises ``TooLarge`` with the byte offset.
 
-    ``nesting`` is the number of arrays and objects open at once, ``element`` the bytes of one element of a streamed
-    array, ``skeleton`` the bytes of everything outside those arrays.
+    ``nesting`` is the number of arrays and objects that may be open at once. ``element`` is the size in bytes of one
+    element of a streamed array. ``skeleton`` is the size in bytes of everything outside those arrays.
     """
 
     nesting: int = 512

@@ -1,7 +1,8 @@
-"""Elements of an array read into columns by the part in C, where that was built (``native/``). Knows no vendor.
+"""The door to the part in C (``native/``), which reads elements of an array into columns. The only module that imports
+it.
 
-The native reader gives what is of the usual form and refuses everything else; then, and where it was not built, the
-typed decoder reads the same elements. This module is the only one that loads it.
+The part in C accepts JSON of the usual form and refuses everything else. What it refuses, and everything where it was
+not built, is read by the typed decoder.
 """
 
 from __future__ import annotations
@@ -15,33 +16,38 @@ try:
 except ImportError:  # no compiler where it was installed, or a Python that nobody built it for
     _native = None  # type: ignore[assignment]
 
-__all__ = ["Columns", "Field", "Table", "native"]
+__all__ = ["ColumnReader", "Columns", "Field", "native"]
 
 Form = Literal["text", "name", "millis", "fraction", "whole", "length"]
-"""``text``; ``name`` (text that comes again and again); ``millis`` (decimal seconds, becoming whole milliseconds);
-``fraction`` (float); ``whole`` (int); ``length`` (int of zero or more)."""
+"""The form of a field: ``text``; ``name`` (text that is repeated often); ``millis`` (decimal seconds, converted to
+whole milliseconds); ``fraction`` (float); ``whole`` (int); ``length`` (int, zero or more).
+"""
 
 
-def _checked(module: Any) -> Any:
-    """The module where it reads one object as it should: a module of another version makes reading slow, not wrong."""
+def _usable_module(module: Any) -> Any:
+    """The module, if it reads one object as expected. A module of another version makes reading slow, never wrong."""
     if module is None:
         return None
     try:
-        found = module.Reader((("text", "", "text", False, ...),), ()).columns(b'[{"text":"a"}]', 0, True)  # noqa: FBT003
+        columns = module.Reader((("text", "", "text", False, ...),), ()).columns(b'[{"text":"a"}]', 0, True)  # noqa: FBT003
+        # Older builds of the module lack this function.
         paired = module.paired(b"")
     except (TypeError, AttributeError):
         return None
-    return module if paired and found == ((["a"],), 14) else None
+    return module if paired and columns == ((["a"],), 14) else None
 
 
-native: Any = _checked(_native)
+native: Any = _usable_module(_native)
 """The module in C, None where there is none that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What becomes of one key. ``inner`` is a key of the object that is its value, where the value meant stands there;
-    ``absent`` what an absent key means, ``...`` that it must be there."""
+    """How the value of one key is read.
+
+    ``inner`` names a key of an object that is the value: the value is then taken from there. ``absent`` is the value
+    for a missing key; ``...`` means that the key is required.
+    """
 
     key: str
     form: Form
@@ -51,7 +57,7 @@ class Field:
 
 
 class Columns(Sequence[tuple[Any, ...]]):
-    """Elements by columns, in the order of the table's fields; as a sequence, its rows."""
+    """Elements by columns, in the order of the reader's fields. As a sequence it gives rows."""
 
     def __init__(self, lists: tuple[list[Any], ...]) -> None:
         self.lists = lists
@@ -66,26 +72,29 @@ class Columns(Sequence[tuple[Any, ...]]):
         return iter(zip(*self.lists, strict=True))
 
 
-class Table:
-    """The fields that are read of each element of an array. ``unread`` are keys of arrays that nobody asked for; unless
-    the reading is strict they are passed over from bracket to bracket.
+class ColumnReader:
+    """Reads the given fields of each element of an array into columns.
 
-    Passing over can fail and never gives wrong data: a bracket within a string there makes the rest a text that is no
+    ``unread`` names keys of arrays that nobody needs. Unless the reading is strict they are skipped from bracket to
+    bracket. Skipping can fail, but never gives wrong data: a bracket within a string there leaves a rest that is not
     JSON, which the reader refuses, and the typed decoder reads the whole.
     """
 
     def __init__(self, *fields: Field, unread: Sequence[str] = ()) -> None:
         self.fields = fields
-        given = tuple((one.key, one.inner, one.form, one.nullable, one.absent) for one in fields)
+        given = tuple((field.key, field.inner, field.form, field.nullable, field.absent) for field in fields)
         self._reader: _native.Reader | None = native and native.Reader(given, tuple(unread))
 
     @property
     def native(self) -> bool:
-        """Whether there is a native reader at all."""
+        """Whether the part in C is available."""
         return self._reader is not None
 
     def read(self, text: bytes | bytearray | memoryview, at: int, *, strict: bool) -> tuple[Columns, int] | None:
-        """The elements of the array that opens at ``at``, and where it ends; None where it is not of the usual form.
-        ``strict`` looks into what nobody asked for."""
+        """The elements of the array that opens at ``at``, and the offset behind it; None where it is not of the usual
+        form.
+
+        ``strict`` also checks the values that nobody asked for.
+        """
         found = self._reader.columns(text, at, strict) if self._reader is not None else None
         return found and (Columns(found[0]), found[1])

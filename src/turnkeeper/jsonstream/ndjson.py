@@ -1,38 +1,40 @@
-"""Several JSON documents in one body: one a line, or simply one behind the other. Constant memory. Knows no vendor."""
+"""Read a body of several JSON documents: one per line (NDJSON), or simply one after another. Memory is constant."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
-from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.errors import Unread
+from turnkeeper.jsonstream.decoders import decoder_for
+from turnkeeper.jsonstream.errors import byte_offset, not_json, not_utf8, too_deep, too_large, truncated
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.outline import byte_of, truncated
-from turnkeeper.jsonstream.salvage import salvaged
-from turnkeeper.jsonstream.scan import closing_quote, too_deep
-from turnkeeper.jsonstream.stream import CHUNK, Batch
-from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
+from turnkeeper.jsonstream.salvage import salvage_struct
+from turnkeeper.jsonstream.scan import closing_quote
+from turnkeeper.jsonstream.stream import Batch
+from turnkeeper.jsonstream.text_reader import TextReader
 
-__all__ = ["Records", "record_batches"]
+__all__ = ["DocumentStream"]
 
 _BETWEEN = b" \t\r\n\0\x1a"
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\]]')
 _SOLID = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
-class Records:
-    """A push parser of objects one behind the other. ``feed`` gives a batch per document; path and parents are empty,
-    ``first`` counts the documents. Raises ``Unread`` and ``TooLarge`` with the offset in the body."""
+class DocumentStream:
+    """A push parser of documents that follow one another.
+
+    ``feed`` gives one batch per document. Its path and parents are empty; ``first`` counts the documents. Raises
+    ``Unread`` and ``TooLarge`` with the offset in the body.
+    """
 
     def __init__(self, kind: Any, limits: Limits | None = None, *, strict: bool = True, salvage: bool = False) -> None:
-        self._decoder = decoder(kind)
+        self._decoder = decoder_for(kind)
         self._kind, self._salvage = kind, salvage
         self._limits = limits or Limits()
-        self._intake = TextReader(strict=strict)
+        self._reader = TextReader(strict=strict)
         self._text = bytearray()
         self._origin = 0
         self._at = self._depth = 0
@@ -41,72 +43,71 @@ class Records:
 
     @property
     def repaired(self) -> int:
-        return self._intake.repaired
+        """How many lone surrogates became U+FFFD so far."""
+        return self._reader.repaired
 
     @property
     def size(self) -> int:
-        """Bytes of the decoded body so far."""
-        return self._intake.offset
+        """Bytes of the decompressed body so far."""
+        return self._reader.offset
 
     def feed(self, data: bytes) -> list[Batch]:
         """The documents that end in ``data``."""
-        return self._take(self._intake.feed(data))
+        return self._documents_in(self._reader.feed(data))
+
+    batches = feed
 
     def finish(self) -> list[Batch]:
-        """The end. Raises ``Unread`` where the last document is not whole."""
-        found = self._take(self._intake.finish())
+        """End the body. Raises ``Unread`` where the last document is truncated."""
+        batches = self._documents_in(self._reader.finish())
         if self._depth or self._in_string or _SOLID.search(self._text):
-            raise truncated(self._intake.offset)
-        return found
+            raise truncated(self._reader.offset)
+        return batches
 
-    def _take(self, data: bytes) -> list[Batch]:
+    def _documents_in(self, data: bytes) -> list[Batch]:
         if not self._text:
-            self._origin = self._intake.offset - len(data)
+            self._origin = self._reader.offset - len(data)
         self._text += data
-        found = []
+        batches = []
         begin = 0
         while (end := self._next_end()) >= 0:
-            found.append(self._one(begin, end))
+            batches.append(self._document_batch(begin, end))
             begin = end
+        # Only the unfinished document stays, so memory is bounded by the largest one.
         del self._text[:begin]
         self._at -= begin
         self._origin += begin
         if len(self._text) > self._limits.element:
-            raise TooLarge(
-                f"one document is larger than {self._limits.element} bytes, from byte {self._origin}",
-                offset=self._origin,
-                hint="Raise Limits.element if this document is genuine.",
-            )
-        return found
+            raise too_large("document", self._origin, self._limits.element)
+        return batches
 
-    def _one(self, begin: int, end: int) -> Batch:
+    def _document_batch(self, begin: int, end: int) -> Batch:
         solid = _SOLID.search(self._text, begin)
         offset = self._origin + (solid.start() if solid else begin)
         try:
-            item = self._decode(bytes(self._text[begin:end]).lstrip(_BETWEEN))
+            item = self._decode_document(bytes(self._text[begin:end]).lstrip(_BETWEEN))
         except RecursionError:
             raise too_deep(offset, self._limits.nesting) from None
         except msgspec.ValidationError as cause:
-            said = str(cause).replace("`", "").replace("Expected", "expected")
-            raise Unread(f"document {self._count}: {said}, at byte {offset}", offset=offset) from None
+            message = str(cause).replace("`", "").replace("Expected", "expected")
+            raise Unread(f"document {self._count}: {message}, at byte {offset}", offset=offset) from None
         except msgspec.DecodeError as cause:
-            bad = offset + (byte_of(cause) or 0)
-            raise Unread(f"not JSON at byte {bad}", offset=bad, hint="The body is damaged.") from None
+            raise not_json(offset + (byte_offset(cause) or 0)) from None
         except UnicodeDecodeError:
             raise not_utf8(self._text[begin:end], self._origin + begin) from None
         self._count += 1
         return Batch((), (), self._count - 1, offset, [item])
 
-    def _decode(self, text: bytes) -> Any:
+    def _decode_document(self, text: bytes) -> Any:
         try:
             return self._decoder.decode(text)
         except msgspec.ValidationError:
             if not self._salvage:
                 raise
-            return salvaged(msgspec.json.decode(text), self._kind, [])
+            return salvage_struct(msgspec.json.decode(text), self._kind, [])
 
     def _next_end(self) -> int:
-        """Where the document in progress ends, -1 while that is not here."""
+        """The offset behind the current document; -1 while its end is not in the buffer."""
         text = self._text
         while self._at < len(text):
             if self._in_string:
@@ -119,11 +120,11 @@ class Records:
                 self._at = len(text)
                 break
             self._at = match.end()
-            if match.end() - match.start() == 1 and self._closes(text[match.start()], match.start()):
+            if match.end() - match.start() == 1 and self._closes_document(text[match.start()], match.start()):
                 return self._at
         return -1
 
-    def _closes(self, byte: int, at: int) -> bool:
+    def _closes_document(self, byte: int, at: int) -> bool:
         if byte == 0x22:
             self._in_string = True
         elif byte in b"{[":
@@ -134,10 +135,3 @@ class Records:
             self._depth -= 1
             return self._depth <= 0
         return False
-
-
-def record_batches(records: Records, source: BinaryIO) -> Iterator[Batch]:
-    """Read a body to its end through ``records``."""
-    while data := source.read(CHUNK):
-        yield from records.feed(data)
-    yield from records.finish()

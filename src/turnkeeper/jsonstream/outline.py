@@ -1,7 +1,7 @@
-"""Everything of a JSON document but the streamed arrays: kept as text, walked once, decoded at the end.
+"""Everything of a JSON document outside the streamed arrays: kept as text, walked once, decoded at the end.
 
-Knows key paths and brackets; grammar is left to the decoder at the end. A path is a tuple of keys, ``"[]"`` standing
-for "each element of an array"; ``()`` is the document itself.
+Only keys and brackets are followed here; the grammar is checked by the decoder at the end. A path is a tuple of keys.
+``"[]"`` stands for "each element of an array", and ``()`` is the document itself.
 """
 
 from __future__ import annotations
@@ -13,30 +13,24 @@ from dataclasses import dataclass, field
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.jsonstream.errors import Trailing, byte_offset, not_json, not_utf8, too_deep, truncated
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.scan import closing_quote, too_deep
-from turnkeeper.jsonstream.text_reader import not_utf8
-from turnkeeper.known_secrets import hidden
+from turnkeeper.jsonstream.scan import closing_quote
 
-__all__ = ["Outline", "Path", "Trailing", "byte_of", "escaped", "truncated"]
+__all__ = ["Outline", "Path"]
 
 Path = tuple[str, ...]
 
 _TOKEN = re.compile(rb'"(?:[^"\\]*")?|[{}\[\],]')
-_BYTE = re.compile(r"\(byte (\d+)\)$")
 _SOLID = re.compile(rb"[^ \t\r\n]")
-# What may stand behind a document: white space, and the padding and end-of-file marks that some writers leave.
+# Bytes that may follow a document: white space, and the padding and end-of-file marks that some writers leave.
 _PADDING = b" \t\r\n\0\x1a"
 _BEHIND = re.compile(rb"[^ \t\r\n\0\x1a]")
 
 
-class Trailing(Unread):
-    """More text after the document's end; perhaps a second document."""
-
-
 @dataclass
 class _Frame:
-    """One open bracket. ``key`` is the span of the current member's key in the text."""
+    """One open bracket. ``key`` is the span in the text of the current member's key."""
 
     is_array: bool
     key: tuple[int, int] = (0, 0)
@@ -46,10 +40,11 @@ class _Frame:
 
 
 class Outline:
-    """Takes text until a target array opens; then ``opened`` is its path, and ``take`` hands over what follows.
+    """Takes text until a target array opens.
 
-    ``close`` is called when the array has ended. Raises ``Unread`` (brackets that do not match, a target array given
-    twice), ``Trailing`` and ``TooLarge``, each with the offset in the body.
+    Then ``opened`` is the path of that array, and ``take`` hands over the text behind its bracket. Call ``close`` when
+    the array has ended. Raises ``Unread`` for brackets that do not match and for a target array that is given twice,
+    ``Trailing`` and ``TooLarge``, each with the offset in the body.
     """
 
     def __init__(self, targets: Collection[Path], limits: Limits) -> None:
@@ -63,48 +58,52 @@ class Outline:
         self._in_string = False
         self._string = 0
         self._ended = False
+        # (offset in the text, how much further that is in the body): arrays are cut out of the text.
         self._moved: list[tuple[int, int]] = [(0, 0)]
         self.opened: Path | None = None
 
     @property
     def depth(self) -> int:
-        """Brackets open now."""
+        """The number of open brackets."""
         return len(self._frames)
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """The indices of the arrays open now, outermost first."""
+        """The indices of the open arrays, outermost first."""
         return tuple(frame.index for frame in self._frames if frame.is_array)
 
     def start_at(self, offset: int) -> None:
-        """Where in the body the text begins (behind a BOM)."""
+        """Set the offset in the body at which the text begins (behind a BOM)."""
         self._moved = [(0, offset)]
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Walk on; stops early when a target array opened (see ``opened``)."""
+        """Walk on. Stops early when a target array has opened (see ``opened``)."""
         self._text += data
-        self._walk()
+        self._walk_tokens()
         if self.opened is None:
             self._check_size()
 
     def take(self) -> bytearray:
-        """What stands behind the ``[`` that just opened, taken out of the text."""
+        """Remove the text behind the ``[`` that just opened, and return it."""
         rest = self._text[self._at :]
         del self._text[self._at :]
         return rest
 
     def close(self, excised: int, rest: bytes | bytearray) -> None:
-        """The open target array ended after ``excised`` bytes; go on with ``rest``, which begins behind its ``]``."""
+        """End the open target array, which was ``excised`` bytes long.
+
+        Go on with ``rest``, which begins behind its ``]``.
+        """
         self._check_size()
         self._text += b"]"
         self._moved.append((self._at, self._moved[-1][1] + excised))
         self.opened = None
-        self._shut(self._text[self._at], self._at)
+        self._close_bracket(self._text[self._at], self._at)
         self._at += 1
         self.feed(rest)
 
     def finish(self, end: int) -> object:
-        """The decoded document, target arrays empty. ``end`` is the body's length. Raises ``Unread``."""
+        """The decoded document, with its target arrays empty. ``end`` is the length of the body. Raises ``Unread``."""
         if self._frames or self._in_string or not _SOLID.search(self._text):
             raise truncated(end)
         try:
@@ -112,11 +111,11 @@ class Outline:
         except RecursionError:
             raise too_deep(0, self._limits.nesting) from None
         except msgspec.DecodeError as cause:
-            place = byte_of(cause)
+            # The decoder counts bytes of the skeleton; errors name bytes of the body.
+            place = byte_offset(cause)
             if place is None:
                 raise truncated(end) from None
-            offset = self._offset(place)
-            raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+            raise not_json(self._body_offset(place)) from None
         except UnicodeDecodeError:
             raise self._not_utf8() from None
 
@@ -124,21 +123,21 @@ class Outline:
         try:
             self._text.decode()
         except UnicodeDecodeError as cause:
-            return not_utf8(b"", self._offset(cause.start))
+            return not_utf8(b"", self._body_offset(cause.start))
         return not_utf8(b"", 0)
 
     def _check_size(self) -> None:
         if len(self._text) > self._limits.skeleton:
             raise TooLarge(
                 f"more than {self._limits.skeleton} bytes outside the turns",
-                offset=self._offset(self._limits.skeleton),
+                offset=self._body_offset(self._limits.skeleton),
                 hint="Raise Limits.skeleton if this document is genuine.",
             )
 
-    def _offset(self, place: int) -> int:
+    def _body_offset(self, place: int) -> int:
         return place + next(moved for start, moved in reversed(self._moved) if place >= start)
 
-    def _walk(self) -> None:
+    def _walk_tokens(self) -> None:
         text, size = self._text, len(self._text)
         while self._at < size and self.opened is None:
             if self._in_string:
@@ -156,9 +155,9 @@ class Outline:
                 self._at = size
                 return
             self._at = match.end()
-            self._token(match.start(), match.end())
+            self._take_token(match.start(), match.end())
 
-    def _token(self, start: int, end: int) -> None:
+    def _take_token(self, start: int, end: int) -> None:
         byte = self._text[start]
         if byte == 0x22:
             if end - start > 1:
@@ -166,11 +165,11 @@ class Outline:
             else:
                 self._in_string, self._string = True, start
         elif byte in b"{[":
-            self._open(byte == 0x5B, start)
+            self._open_bracket(byte == 0x5B, start)
         elif byte == 0x2C:
-            self._comma()
+            self._take_comma()
         else:
-            self._shut(byte, start)
+            self._close_bracket(byte, start)
 
     def _string_ended(self, start: int, end: int) -> None:
         if not self._frames:
@@ -179,39 +178,41 @@ class Outline:
         if frame.is_array or not frame.wants_key:
             return
         frame.key, frame.wants_key = (start, end), False
+        # Deeper keys cannot belong to a target's path, and building paths is the expensive part.
         if len(self._frames) <= self._reach:
             self._note_key(frame, start)
 
     def _note_key(self, frame: _Frame, start: int) -> None:
-        path = self._path()
+        path = self._current_path()
         if path not in self._steps:
             return
+        # Decoders keep the last of two equal keys. For an array of turns that would lose turns in silence.
         if path[-1] in frame.seen:
-            offset = self._offset(start)
+            offset = self._body_offset(start)
             raise Unread(
-                f"the key {escaped(path[-1])} is given twice, the second time at byte {offset}",
+                f"the key {path[-1]} is given twice, the second time at byte {offset}",
                 offset=offset,
                 field=".".join(path),
                 hint="Two arrays of turns under one name cannot both be right.",
             )
         frame.seen.add(path[-1])
 
-    def _comma(self) -> None:
+    def _take_comma(self) -> None:
         if self._frames:
             frame = self._frames[-1]
             frame.wants_key = True
             frame.index += 1
 
-    def _open(self, is_array: bool, start: int) -> None:
+    def _open_bracket(self, is_array: bool, start: int) -> None:
         if len(self._frames) >= self._limits.nesting:
-            raise too_deep(self._offset(start), self._limits.nesting)
-        if is_array and len(self._frames) <= self._reach and self._path() in self._targets:
-            self.opened = self._path()
+            raise too_deep(self._body_offset(start), self._limits.nesting)
+        if is_array and len(self._frames) <= self._reach and self._current_path() in self._targets:
+            self.opened = self._current_path()
         self._frames.append(_Frame(is_array))
 
-    def _shut(self, byte: int, start: int) -> None:
+    def _close_bracket(self, byte: int, start: int) -> None:
         if not self._frames or self._frames[-1].is_array != (byte == 0x5D):
-            offset = self._offset(start)
+            offset = self._body_offset(start)
             raise Unread(f"a bracket closes what is not open at byte {offset}", offset=offset)
         self._frames.pop()
         self._ended = not self._frames
@@ -219,32 +220,16 @@ class Outline:
     def _only_space(self) -> None:
         match = _BEHIND.search(self._text, self._at)
         if match:
-            offset = self._offset(match.start())
+            offset = self._body_offset(match.start())
             raise Trailing(f"more text after the document's end, at byte {offset}", offset=offset)
         self._at = len(self._text)
 
-    def _path(self) -> Path:
-        return tuple("[]" if frame.is_array else self._key(frame) for frame in self._frames)
+    def _current_path(self) -> Path:
+        return tuple("[]" if frame.is_array else self._decode_key(frame) for frame in self._frames)
 
-    def _key(self, frame: _Frame) -> str:
+    def _decode_key(self, frame: _Frame) -> str:
         raw = bytes(self._text[slice(*frame.key)])
         try:
             return msgspec.json.decode(raw, type=str) if raw else ""
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
-
-
-def truncated(end: int) -> Unread:
-    """The refusal of a text that stops before its end."""
-    return Unread(f"ends in the middle, after byte {end}", offset=end, hint="Download the body again.")
-
-
-def byte_of(cause: msgspec.DecodeError) -> int | None:
-    """The byte that the decoder complains of; None where the text ended too early."""
-    match = _BYTE.search(str(cause))
-    return int(match[1]) if match else None
-
-
-def escaped(key: str) -> str:
-    """A document's key as it may stand in a message: at most 64 characters, nothing secret or that a terminal obeys."""
-    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")

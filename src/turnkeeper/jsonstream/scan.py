@@ -1,15 +1,16 @@
-"""The exact way through JSON text: strings, brackets and commas, resumable at any byte. Knows no vendor and no types.
+"""Walk exactly through JSON text: strings, brackets and commas, resumable at any byte. Knows no types.
 
-Slow (tens of MB/s) and always right; the fast way in ``stream`` falls back on it.
+This is slow (tens of MB/s) and always right. The fast path in ``stream`` falls back on it.
 """
 
 from __future__ import annotations
 
 import re
 
-from turnkeeper.errors import TooLarge, Unread
+from turnkeeper.errors import Unread
+from turnkeeper.jsonstream.errors import too_deep
 
-__all__ = ["ElementScan", "closing_quote", "elements_before", "nesting_within", "too_deep"]
+__all__ = ["ElementScan", "closing_quote", "element_offset", "nesting_within"]
 
 # A string without escapes is one match; a lone quote opens a string that has some, or that has not ended yet.
 _TOP = re.compile(rb'"(?:[^"\\]*")?|[{}\[\],]')
@@ -18,18 +19,10 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"{}[]")
 _QUOTE, _COMMA, _OPEN_LIST, _OPEN, _CLOSE_LIST, _CLOSE, _BACKSLASH = b'",[{]}\\'
 
 
-def too_deep(offset: int, limit: int) -> TooLarge:
-    """The refusal of a document nested deeper than ``limit``."""
-    return TooLarge(
-        f"nested deeper than {limit} levels at byte {offset}",
-        offset=offset,
-        hint="Raise Limits.nesting if this document is genuine.",
-    )
-
-
 def closing_quote(data: bytearray, at: int) -> int:
-    """Where the string that ``at`` lies in ends: the place of its closing quote, -1 when it is not here yet."""
+    """The offset of the quote that closes the string around ``at``; -1 where it is not in the buffer yet."""
     while (at := data.find(b'"', at)) >= 0:
+        # A quote behind an odd number of backslashes is escaped.
         run = at
         while data[run - 1] == _BACKSLASH:
             run -= 1
@@ -40,11 +33,12 @@ def closing_quote(data: bytearray, at: int) -> int:
 
 
 class ElementScan:
-    """Walks the elements of one array in a growing buffer whose first byte is the array's ``[`` (or stands for it).
+    """Walk through the elements of one array in a growing buffer.
 
-    ``run`` goes as far as the buffer reaches and can be called again when it grew. ``comma`` is the place of the last
-    comma between two elements, -1 for none; ``end`` that of the closing ``]``, -1 while it is not here. ``origin`` is
-    the body offset of the buffer's first byte and ``above`` the number of brackets open around the elements.
+    The first byte of the buffer is the array's ``[``, or stands for it. ``run`` goes as far as the buffer reaches and
+    can be called again when the buffer has grown. ``comma`` is the offset of the last comma between two elements, -1
+    for none. ``end`` is the offset of the closing ``]``, -1 while it is not there. ``origin`` is the body offset of the
+    buffer's first byte, ``above`` the number of brackets open around the elements.
     """
 
     def __init__(self, above: int, limit: int) -> None:
@@ -52,11 +46,15 @@ class ElementScan:
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew: a buffer whose first byte stands for ``[``."""
+        """Start again on a buffer whose first byte stands for ``[``."""
         self.at, self.depth, self.in_string = 1, 0, False
         self.comma = self.end = -1
 
     def run(self, data: bytearray, origin: int, *, stop_at_comma: bool = False) -> None:
+        """Walk to the end of the buffer or of the array.
+
+        Raises ``TooLarge`` for nesting beyond the limit, ``Unread`` for a wrong bracket.
+        """
         size = len(data)
         while self.at < size and self.end < 0:
             if self.in_string:
@@ -69,12 +67,13 @@ class ElementScan:
                 self.at = size
                 return
             self.at = match.end()
+            # A complete string: commas and brackets within it do not count.
             if match.end() - match.start() > 1:
                 continue
-            if self._mark(data[match.start()], match.start(), origin) or (stop_at_comma and self.comma >= 0):
+            if self._take_mark(data[match.start()], match.start(), origin) or (stop_at_comma and self.comma >= 0):
                 return
 
-    def _mark(self, byte: int, at: int, origin: int) -> bool:
+    def _take_mark(self, byte: int, at: int, origin: int) -> bool:
         if byte == _QUOTE:
             self.in_string = True
         elif byte in (_OPEN, _OPEN_LIST):
@@ -93,8 +92,8 @@ class ElementScan:
         return False
 
 
-def elements_before(data: bytearray, count: int, limit: int = 1 << 30) -> int:
-    """Where element ``count`` begins in a buffer that begins with ``[``: exact, whitespace stepped over."""
+def element_offset(data: bytearray, count: int, limit: int = 1 << 30) -> int:
+    """The offset at which element ``count`` begins, in a buffer that begins with ``[``. White space is skipped."""
     scan = ElementScan(0, limit)
     at = 1
     for _ in range(count):
@@ -109,16 +108,17 @@ def elements_before(data: bytearray, count: int, limit: int = 1 << 30) -> int:
 
 
 def nesting_within(data: bytes | bytearray, count: int, limit: int) -> bool:
-    """Whether ``count`` elements in ``data`` certainly nest no deeper than ``limit``; False asks for the exact scan.
+    """Whether the ``count`` elements in ``data`` certainly nest no deeper than ``limit``.
 
-    Brackets alone are looked at. A bound first: every element has a pair of its own at most, so what remains bounds
-    the depth of any one. Then matched pairs are taken away, level by level, until nothing is left. A bracket inside a
-    string makes this say False more often; only text forged for it could hide depth, and that depth has passed the
-    typed decoder by then.
+    False means: ask the exact scan. Only brackets are looked at. The first test is a bound: each element has at least
+    one pair of brackets, so the others bound the depth of any single element. Then innermost pairs are removed, level
+    by level, until nothing is left. A bracket within a string makes the answer False more often. Only a text that is
+    forged for it could hide depth that way, and the typed decoder has read that depth by then.
     """
     brackets = data.translate(None, _NOT_BRACKETS)
     if len(brackets) // 2 - count <= limit:
         return True
+    # Documents of a few levels end early; deeper ones are worth the exact scan.
     for _ in range(min(limit, 12)):
         brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
         if not brackets:

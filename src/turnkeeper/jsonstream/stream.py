@@ -1,9 +1,10 @@
-"""Any JSON, any chunking -> batches of the elements of chosen arrays, and the rest. Constant memory. Knows no vendor.
+"""Stream a JSON document: batches of the elements of chosen arrays, and the rest of the document. Constant memory.
 
-How it is fast: inside a chosen array the separator between two elements is learned from the first two, for example
-``},{"start_time"``. One ``rfind`` in the newest chunk finds a cut, and a typed decoder reads all before it in one
-call. The decoder is also the verifier: JSON reads from left to right, so ``[`` + text + ``]`` parses only when the cut
-stands between two elements of this array. A wrong guess is refused and the next one tried, then the exact scan.
+Why it is fast: inside a chosen array the separator between two elements is learned from the first two, for example
+``},{"start_time"``. One ``rfind`` in the newest chunk finds a cut, and a typed decoder reads everything before it in
+one call. The decoder is also the verifier. JSON is read from left to right, so ``[`` + text + ``]`` parses only when
+the cut stands between two elements of this array. A wrong guess is refused and the next one is tried, then the exact
+scan.
 """
 
 from __future__ import annotations
@@ -11,27 +12,31 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.jsonstream.decoders import decoder
+from turnkeeper.jsonstream.decoders import decoder_for
+from turnkeeper.jsonstream.errors import byte_offset, not_json, not_utf8, too_deep, too_large, truncated
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.native import Table
-from turnkeeper.jsonstream.outline import Outline, Path, byte_of, truncated
-from turnkeeper.jsonstream.salvage import Flaw, salvaged
-from turnkeeper.jsonstream.scan import ElementScan, elements_before, nesting_within, too_deep
-from turnkeeper.jsonstream.text_reader import TextReader, not_utf8
+from turnkeeper.jsonstream.native import ColumnReader
+from turnkeeper.jsonstream.outline import Outline, Path
+from turnkeeper.jsonstream.salvage import Flaw, salvage_struct
+from turnkeeper.jsonstream.scan import ElementScan, element_offset, nesting_within
+from turnkeeper.jsonstream.text_reader import TextReader
 
-__all__ = ["Batch", "ElementType", "Stream", "async_batches", "batches_of", "place", "stream_batches"]
+__all__ = ["Batch", "ElementType", "Stream", "async_batches", "batches_of", "element_name", "stream_batches"]
 
 CHUNK = 80 << 10
-"""80 KiB: a chunk, its objects and the batch before it stay in the second-level cache; 96 KiB and more cost a fifteenth
-more, 32 KiB as well."""
+"""80 KiB. A chunk, its objects and the batch before it then stay in the second-level cache: 32 KiB, 96 KiB and more all
+cost about 7 % more time.
+"""
 
 _PATIENCE = 4
-"""Chunks without a learned separator before the exact scan is asked; batches that the native reader may refuse."""
+"""How many chunks may pass without a learned separator before the exact scan runs, and how many batches the part in C
+may refuse before it is no longer asked.
+"""
 
 _NEXT = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"[^"\\]{1,64}"')
 _CLOSERS = re.compile(rb"[\]}\" \t\r\n]{1,8}$")
@@ -39,9 +44,12 @@ _TYPED = re.compile(r"(.*?)(?: - at `\$(?:\[(\d+)\])?(.*)`)?$", re.DOTALL)
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Some elements of one array. ``first`` is the index of the first of them, ``parents`` the indices of the arrays
-    around theirs (``transcripts[2].phrases`` has ``(2,)``), ``offset`` the body's byte where the batch begins.
-    ``flaws`` lists what could not be read, by the index within the batch."""
+    """Some elements of one array.
+
+    ``first`` is the index of the first of them. ``parents`` holds the indices of the arrays around it
+    (``transcripts[2].phrases`` has ``(2,)``). ``offset`` is the byte of the body at which the batch begins. ``flaws``
+    lists the values that could not be read, by index within the batch.
+    """
 
     path: Path
     parents: tuple[int, ...]
@@ -51,8 +59,8 @@ class Batch(msgspec.Struct, frozen=True):
     flaws: Mapping[int, Sequence[Flaw]] = {}
 
 
-def place(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:
-    """How an element is named in an error: ``transcripts[0].phrases[3].text``."""
+def element_name(path: Path, parents: tuple[int, ...], index: int, member: str = "") -> str:
+    """The name of an element or of its member in an error: ``transcripts[0].phrases[3].text``."""
     around, name = iter(parents), ""
     for step in path:
         name += f"[{next(around)}]" if step == "[]" else f".{step}" if name else step
@@ -61,20 +69,22 @@ def place(path: Path, parents: tuple[int, ...], index: int, member: str = "") ->
 
 
 class ElementType:
-    """How the elements of an array are decoded: into columns as ``table`` says, where that can be; else a batch as
-    ``narrow``, which is fast, where all of it is of that type, else as ``wide``. Where it is of neither, the elements
-    of a document that need not be exact are salvaged as ``wide``, field by field.
+    """How the elements of an array are decoded.
+
+    Where ``table`` applies, elements are read into columns by the part in C. Otherwise a batch is decoded as
+    ``narrow``, which is fast, and as ``wide`` where that fails. Elements that are of neither type are salvaged as
+    ``wide``, field by field, unless the document has to be exact.
     """
 
-    def __init__(self, narrow: Any, wide: Any = None, *, table: Table | None = None) -> None:
+    def __init__(self, narrow: Any, wide: Any = None, *, table: ColumnReader | None = None) -> None:
         self.narrow = narrow
         self.table = table if table is not None and table.native else None
         self._wide = narrow if wide is None else wide
-        self._decoders = [_decoder(kind).decode for kind in (narrow, wide) if kind is not None]
+        self._decoders = [_list_decoder(kind).decode for kind in (narrow, wide) if kind is not None]
         self._salvageable = isinstance(self._wide, type) and issubclass(self._wide, msgspec.Struct)
 
     def decode(self, text: bytes | memoryview) -> list[Any]:
-        """Raises ``ValidationError`` where an element is of another type."""
+        """Decode the text of an array. Raises ``ValidationError`` where an element has another type."""
         for decode in self._decoders[:-1]:
             try:
                 return decode(text)  # type: ignore[no-any-return]
@@ -83,22 +93,23 @@ class ElementType:
         return self._decoders[-1](text)  # type: ignore[no-any-return]
 
     def salvage(self, text: bytes | memoryview) -> tuple[list[Any], dict[int, list[Flaw]]] | None:
-        """The elements as far as they can be read, and what could not be; None where the type cannot be salvaged."""
+        """The elements as far as they can be read, and the flaws by index; None where the type cannot be salvaged."""
         if not self._salvageable:
             return None
         items, found = [], {}
-        for index, value in enumerate(_decoder(Any).decode(text)):
+        for index, value in enumerate(_list_decoder(Any).decode(text)):
             flaws: list[Flaw] = []
-            items.append(salvaged(value, self._wide, flaws))
+            items.append(salvage_struct(value, self._wide, flaws))
             if flaws:
                 found[index] = flaws
         return items, found
 
 
 class _Elements:
-    """The array being read. ``text[0]`` is its ``[``, or the comma before the next element, overwritten.
+    """The array being read. ``text[0]`` is its ``[``, or the comma before the next element, overwritten by ``[``.
 
-    ``opened_at`` is the body offset of the ``[``, ``origin`` that of ``text[0]``, ``count`` the elements given so far.
+    ``opened_at`` is the body offset of the array's ``[``, ``origin`` that of ``text[0]``, ``count`` the number of
+    elements given so far.
     """
 
     def __init__(
@@ -114,12 +125,13 @@ class _Elements:
         self.after_comma = False
 
     def refuse(self) -> None:
-        """What the native reader refused could be read: after a few of those it is not asked any more."""
+        """Count a batch that the part in C refused although it could be read. After a few it is no longer asked."""
         self.refusals += 1
         if self.refusals >= _PATIENCE:
             self.table = None
 
     def advance(self, comma: int, count: int) -> None:
+        """Drop the text before ``comma``, which held ``count`` elements."""
         self.text = self.text[comma:]
         self.text[0] = 0x5B
         self.origin += comma
@@ -129,12 +141,14 @@ class _Elements:
 
 
 class Stream:
-    """A push parser. ``feed`` bytes and take the batches; ``finish`` gives the last ones; then ``skeleton`` is the rest
-    of the document with the target arrays empty, and ``repaired`` the count of lone surrogates read as U+FFFD.
+    """A push parser of one document.
 
-    ``targets`` maps each array's path to the type of its elements. Raises ``Unread`` and ``TooLarge`` with offset and
-    field; never gives wrong data. Without ``strict`` it does not look into what no type asks for: UTF-8 is checked in
-    the strings that are decoded and in the skeleton, and within an element the decoder's own bound on nesting holds.
+    ``feed`` takes bytes and gives batches; ``finish`` gives the last ones. Afterwards ``skeleton`` is the rest of the
+    document, with the target arrays empty, and ``repaired`` the number of lone surrogates that became U+FFFD.
+
+    ``targets`` maps the path of each array to the type of its elements. Raises ``Unread`` and ``TooLarge`` with offset
+    and field, and never gives wrong data. Without ``strict``, values that no type asks for are not inspected: UTF-8 is
+    checked in decoded strings and in the skeleton only, and within an element the decoder's own limit on nesting holds.
     With ``salvage`` an element of another type costs only the fields that are wrong (see ``Batch.flaws``).
     """
 
@@ -150,86 +164,93 @@ class Stream:
         self._limits = limits or Limits()
         self._kinds = dict(targets)
         self._salvage = salvage
+        # Kept per path and not per array: the phrases of the next transcript are written by the same program.
         self._separators: dict[Path, list[tuple[bytes, int]]] = {}
         self._skeleton = Outline(targets, self._limits)
         self._elements: _Elements | None = None
-        self._intake = TextReader(strict=strict)
+        self._reader = TextReader(strict=strict)
         self._strict = strict
         self._chunk = chunk
         self._waiting: list[bytes] = []
         self._waits = 0
-        self._given = -1
+        self._end_of_text = -1
         self.skeleton: object = None
 
     @property
     def repaired(self) -> int:
-        return self._intake.repaired
+        """How many lone surrogates became U+FFFD so far."""
+        return self._reader.repaired
 
     @property
     def size(self) -> int:
-        """Bytes of the decoded body so far."""
-        return self._intake.offset
+        """Bytes of the decompressed body so far."""
+        return self._reader.offset
 
     def feed(self, data: bytes) -> list[Batch]:
-        """Take bytes as they come. Small pieces are gathered first; big ones cut up."""
+        """Take bytes of any length, and give the batches that are complete.
+
+        Small pieces are gathered first, large ones cut up.
+        """
         return list(self.batches(data))
 
     def batches(self, data: bytes) -> Iterator[Batch]:
-        """``feed``, lazily: exhaust it before the next call."""
-        for piece in self._intake.pieces(data):
+        """Like ``feed``, lazily. Exhaust the iterator before the next call."""
+        for piece in self._reader.pieces(data):
             self._waiting.append(piece)
             self._waits += len(piece)
+            # Decoding many small pieces would cost more than joining them first.
             if self._waits >= self._chunk // 2:
-                yield from self._drain()
+                yield from self._parse_waiting()
 
     def finish(self) -> list[Batch]:
-        """The end of the body. Raises ``Unread`` where it ends in the middle, or where the rest is not JSON."""
-        self._waiting.append(self._intake.finish())
-        found = list(self._drain())
+        """End the body. Raises ``Unread`` where it is truncated, or where the skeleton is not JSON."""
+        self._waiting.append(self._reader.finish())
+        found = list(self._parse_waiting())
+        # What follows an array may open the next one, so this goes on until the document's end.
         while (elements := self._elements) is not None:
-            found += self._exact(elements)
+            found += self._batches_by_scan(elements)
             if self._elements is elements:
-                raise truncated(self._intake.offset)
-            found += self._settle(1)
-        self.skeleton = self._skeleton.finish(self._intake.offset)
+                raise truncated(self._reader.offset)
+            found += self._advance(1)
+        self.skeleton = self._skeleton.finish(self._reader.offset)
         return found
 
-    def _drain(self) -> Iterator[Batch]:
+    def _parse_waiting(self) -> Iterator[Batch]:
         data = b"".join(self._waiting)
         self._waiting, self._waits = [], 0
-        begin = self._intake.offset - len(data)
-        if self._given < 0 and data:
+        begin = self._reader.offset - len(data)
+        if self._end_of_text < 0 and data:
             self._skeleton.start_at(begin)
         for start in range(0, len(data), self._chunk):
             piece = data[start : start + self._chunk]
-            self._given = begin + start + len(piece)
-            yield from self._piece(piece)
+            self._end_of_text = begin + start + len(piece)
+            yield from self._parse_piece(piece)
 
-    def _piece(self, data: bytes) -> Iterator[Batch]:
+    def _parse_piece(self, data: bytes) -> Iterator[Batch]:
         old = 1
         if self._elements is None:
             self._skeleton.feed(data)
         else:
             old = len(self._elements.text)
             self._elements.text += data
-        yield from self._settle(old)
+        yield from self._advance(old)
 
-    def _settle(self, old: int) -> Iterator[Batch]:
-        """Go on through arrays and what is between them until more bytes are needed. What is new begins at ``old``."""
-        while (elements := self._elements or self._opened()) is not None:
-            yield from self._within(elements, old)
+    def _advance(self, old: int) -> Iterator[Batch]:
+        """Go on through arrays and the text between them until more bytes are needed. New bytes begin at ``old``."""
+        while (elements := self._elements or self._open_elements()) is not None:
+            yield from self._parse_elements(elements, old)
             if self._elements is elements:
                 return
             old = 1
 
-    def _opened(self) -> _Elements | None:
-        """The target array that just opened, with the text behind its bracket, if one did."""
+    def _open_elements(self) -> _Elements | None:
+        """The target array that just opened, with the text behind its bracket; None where none did."""
         path = self._skeleton.opened
         if path is None:
             return None
         rest = self._skeleton.take()
         scan = ElementScan(self._skeleton.depth, self._limits.nesting)
-        parents, opened_at = self._skeleton.parents[:-1], self._given - len(rest) - 1
+        parents, opened_at = self._skeleton.parents[:-1], self._end_of_text - len(rest) - 1
         kind = self._kinds[path]
         self._elements = _Elements(
             path, parents, opened_at, scan, kind if isinstance(kind, ElementType) else ElementType(kind)
@@ -237,20 +258,23 @@ class Stream:
         self._elements.text += rest
         return self._elements
 
-    def _within(self, elements: _Elements, old: int) -> Iterator[Batch]:
+    def _parse_elements(self, elements: _Elements, old: int) -> Iterator[Batch]:
         if elements.path not in self._separators:
             elements.scan.run(elements.text, elements.origin, stop_at_comma=True)
-            self._learn(elements)
+            self._learn_separator(elements)
             old = 1
-        batch = self._quick(elements, old)
+        batch = self._batch_by_separator(elements, old)
         if batch is not None:
             yield batch
         elif elements.path not in self._separators or len(elements.text) > _PATIENCE * self._chunk:
-            yield from self._exact(elements)
+            yield from self._batches_by_scan(elements)
 
-    def _learn(self, elements: _Elements) -> None:
-        """Take the text around the comma just found as the separator, with and without the closers to its left."""
+    def _learn_separator(self, elements: _Elements) -> None:
+        """Learn the text around the comma just found as the separator, once with and once without the brackets to its
+        left.
+        """
         comma, text = elements.scan.comma, elements.text
+        # Only objects have a usable separator: their first key is rare in text, a comma alone is not.
         following = _NEXT.match(text, comma + 1) if comma > 0 else None
         if following is None:
             return
@@ -260,33 +284,41 @@ class Stream:
         known = {left + right: len(left), left[-1:] + right: len(left[-1:])}
         self._separators[elements.path] = list(known.items())
 
-    def _quick(self, elements: _Elements, old: int) -> Batch | None:
-        """A batch cut at the last learned separator in what is new, or None: unknown, not there, or a wrong guess."""
+    def _batch_by_separator(self, elements: _Elements, old: int) -> Batch | None:
+        """A batch that is cut at the last learned separator in the new text.
+
+        None where there is none, or where the guess was wrong.
+        """
         for separator, shift in self._separators.get(elements.path, ()):
             found, end = 0, len(elements.text)
+            # Two tries: the last separator may stand within a string or a nested array, the one before it rarely does.
             for _ in range(2):
                 found = elements.text.rfind(separator, max(old - len(separator) + 1, 1), end)
                 if found < 0:
                     break
+                # One byte less than the match, so that the same match is not found again.
                 end = found + len(separator) - 1
-                items = self._guess(elements, found + shift)
+                items = self._try_cut(elements, found + shift)
                 if items:
-                    return self._batch(elements, found + shift, items)
+                    return self._finish_batch(elements, found + shift, items)
         return None
 
-    def _guess(self, elements: _Elements, comma: int) -> Sequence[Any] | None:
+    def _try_cut(self, elements: _Elements, comma: int) -> Sequence[Any] | None:
         try:
-            return self._decode(elements, comma)
+            return self._decode_elements(elements, comma)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # The guess was wrong: put the comma back that ``_decode_elements`` replaced by a bracket.
             elements.text[comma] = 0x2C
             return None
 
-    def _decode(self, elements: _Elements, cut: int) -> Sequence[Any]:
+    def _decode_elements(self, elements: _Elements, cut: int) -> Sequence[Any]:
         elements.text[cut] = 0x5D
         elements.flaws = {}
         if elements.table is None:
             return self._decode_typed(elements, cut)
         found = elements.table.read(elements.text, 0, strict=self._strict)
+        # The part in C stops at the first closing bracket of the array. Anywhere else than at the cut, the guess was
+        # wrong.
         if found is not None and found[1] == cut + 1:
             return found[0]
         items = self._decode_typed(elements, cut)
@@ -306,14 +338,14 @@ class Stream:
             items, elements.flaws = found
             return items
 
-    def _batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
-        self._check(elements, cut, items)
+    def _finish_batch(self, elements: _Elements, cut: int, items: Sequence[Any]) -> Batch:
+        self._check_limits(elements, cut, items)
         batch = Batch(elements.path, elements.parents, elements.count, elements.origin, items, elements.flaws)
         elements.advance(cut, len(items))
         return batch
 
-    def _exact(self, elements: _Elements) -> Iterator[Batch]:
-        """All whole elements of the buffer, cut by the exact scan; and on behind the array where it ended."""
+    def _batches_by_scan(self, elements: _Elements) -> Iterator[Batch]:
+        """All whole elements of the buffer, cut by the exact scan. Continues behind the array where it has ended."""
         scan = elements.scan
         scan.run(elements.text, elements.origin)
         cut = scan.end if scan.end >= 0 else scan.comma
@@ -322,44 +354,46 @@ class Stream:
                 raise self._too_large(elements, 0, elements.origin + 1)
             return
         ended = scan.end >= 0
-        items = self._sure(elements, cut)
+        items = self._decode_certain(elements, cut)
+        # ``[1,]`` and ``[,1]``: a decoder of a part of the array would not see the missing value.
         if not items and (elements.after_comma or not ended):
             offset = elements.origin + cut
-            raise Unread(f"a value is missing before byte {offset}", offset=offset, field=self._name(elements, 0))
+            raise Unread(
+                f"a value is missing before byte {offset}", offset=offset, field=self._element_name(elements, 0)
+            )
         rest = elements.text[cut + 1 :]
         excised = elements.origin + cut - elements.opened_at - 1
         if items:
-            yield self._batch(elements, cut, items)
+            yield self._finish_batch(elements, cut, items)
         if ended:
             self._elements = None
             self._skeleton.close(excised, rest)
 
-    def _sure(self, elements: _Elements, cut: int) -> Sequence[Any]:
-        """Decode up to a cut that is right. What the decoder refuses now is the document's fault."""
+    def _decode_certain(self, elements: _Elements, cut: int) -> Sequence[Any]:
+        """Decode up to a cut that is known to be right. An error of the decoder is then the document's fault."""
         try:
-            return self._decode(elements, cut)
+            return self._decode_elements(elements, cut)
         except RecursionError:
             raise too_deep(elements.origin, self._limits.nesting) from None
         except msgspec.ValidationError as cause:
-            raise self._mistyped(elements, cause) from None
+            raise self._wrong_type(elements, cause) from None
         except msgspec.DecodeError as cause:
-            offset = elements.origin + (byte_of(cause) or cut)
-            raise Unread(f"not JSON at byte {offset}", offset=offset, hint="The body is damaged.") from None
+            raise not_json(elements.origin + (byte_offset(cause) or cut)) from None
         except UnicodeDecodeError:
             raise not_utf8(elements.text[:cut], elements.origin) from None
 
-    def _mistyped(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
+    def _wrong_type(self, elements: _Elements, cause: msgspec.ValidationError) -> Unread:
         match = _TYPED.match(str(cause))
-        said, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
-        offset = elements.origin + elements_before(elements.text, index)
-        name = self._name(elements, index, field.lstrip("."))
-        said = said.replace("`", "").replace("Expected", "expected")
-        raise Unread(f"{name}: {said}, in the element at byte {offset}", offset=offset, field=name)
+        message, index, field = (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
+        offset = elements.origin + element_offset(elements.text, index)
+        name = self._element_name(elements, index, field.lstrip("."))
+        message = message.replace("`", "").replace("Expected", "expected")
+        raise Unread(f"{name}: {message}, in the element at byte {offset}", offset=offset, field=name)
 
-    def _name(self, elements: _Elements, index: int, field: str = "") -> str:
-        return place(elements.path, elements.parents, elements.count + index, field)
+    def _element_name(self, elements: _Elements, index: int, field: str = "") -> str:
+        return element_name(elements.path, elements.parents, elements.count + index, field)
 
-    def _check(self, elements: _Elements, cut: int, items: Sequence[Any]) -> None:
+    def _check_limits(self, elements: _Elements, cut: int, items: Sequence[Any]) -> None:
         if cut > self._limits.element:
             self._check_sizes(elements, cut)
         if not self._strict:
@@ -381,16 +415,19 @@ class Stream:
             before, index = after, index + 1
 
     def _too_large(self, elements: _Elements, index: int, offset: int) -> TooLarge:
-        return TooLarge(
-            f"one element is larger than {self._limits.element} bytes, from byte {offset}",
-            offset=offset,
-            field=self._name(elements, index),
-            hint="Raise Limits.element if this document is genuine.",
-        )
+        return too_large("element", offset, self._limits.element, self._element_name(elements, index))
 
 
-def stream_batches(stream: Stream, source: BinaryIO) -> Iterator[Batch]:
-    """Read a body to its end through a stream."""
+class BatchParser(Protocol):
+    """A push parser of one body: ``Stream``, or ``DocumentStream`` for a body of several documents."""
+
+    def batches(self, data: bytes) -> Iterable[Batch]: ...
+
+    def finish(self) -> Iterable[Batch]: ...
+
+
+def stream_batches(stream: BatchParser, source: BinaryIO) -> Iterator[Batch]:
+    """Read a file to its end."""
     # A buffered file's ``read1`` goes past its buffer, which is worth a tenth of the whole.
     read = getattr(source, "read1", source.read)
     while data := read(CHUNK):
@@ -398,15 +435,15 @@ def stream_batches(stream: Stream, source: BinaryIO) -> Iterator[Batch]:
     yield from stream.finish()
 
 
-def batches_of(stream: Stream, pieces: Iterable[bytes]) -> Iterator[Batch]:
-    """Read what an iterator of bytes brings through a stream."""
+def batches_of(stream: BatchParser, pieces: Iterable[bytes]) -> Iterator[Batch]:
+    """Read an iterator of bytes to its end."""
     for data in pieces:
         yield from stream.batches(data)
     yield from stream.finish()
 
 
-async def async_batches(stream: Stream, pieces: AsyncIterable[bytes]) -> AsyncIterator[Batch]:
-    """The same of an asynchronous iterator (a response's body, say); nothing else in it waits."""
+async def async_batches(stream: BatchParser, pieces: AsyncIterable[bytes]) -> AsyncIterator[Batch]:
+    """Read an asynchronous iterator of bytes to its end, for example the body of a response."""
     async for data in pieces:
         for batch in stream.batches(data):
             yield batch
@@ -415,9 +452,9 @@ async def async_batches(stream: Stream, pieces: AsyncIterable[bytes]) -> AsyncIt
 
 
 @cache
-def _decoder(kind: Any) -> Any:
-    """One decoder of lists per type: making one costs more than a small body."""
-    return decoder(list[kind])
+def _list_decoder(kind: Any) -> Any:
+    """The decoder of a list of ``kind``. Cached, because creating one takes longer than decoding a small body."""
+    return decoder_for(list[kind])
 
 
 def _is_struct(kind: object) -> bool:

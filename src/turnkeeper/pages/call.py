@@ -13,7 +13,7 @@ from turnkeeper.archive import inputs, keys
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.manifest import CommunicationState, Manifest
 from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
-from turnkeeper.audio.containers import content_type
+from turnkeeper.audio.media_types import content_type
 from turnkeeper.errors import NotFound, TooLarge, Unread
 from turnkeeper.model import Participant, RecordingState, TranscriptHeader, Turn
 from turnkeeper.pages.call_names import CallNames, facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turnkeeper.model import Word
-from turnkeeper.transcript.word_places import find_words
+from turnkeeper.transcript.word_positions import find_words
 
 __all__ = ["DOUBTFUL", "place_words"]
 

@@ -1,1 +1,1 @@
-"""Every document the platform sends, one file a kind. The only room that knows its field names."""
+"""Readers of every document that the platform sends, one file per kind. Only they know the platform's field names."""

@@ -1,7 +1,7 @@
-"""The addresses and contacts of a conversation's customers, as its analytics details hold them. Pure.
+"""The addresses and contacts of a conversation's customers, as its analytics details hold them.
 
-Numbers are compared carefully: spelling apart (``tel:+49 (0)170 …``), two numbers are the same only when all their
-digits are. A national and an international spelling of one line are *similar*: a person has to look.
+Two telephone numbers are the same only when all their digits are, however they are written (``tel:+49 (0)170 …``). A
+national and an international form of one number are merely *similar*, so a person has to decide.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ EXTERNAL = {"customer", "external"}
 
 
 class Customers(msgspec.Struct, frozen=True):
-    """Of one conversation: its customers' own ``addresses``, the ``others`` that stand beside them (the line that was
-    called, the number shown to the one called), both normalised, and the ids of external ``contacts``.
+    """The customers of one conversation.
+
+    ``addresses`` are their own, ``others`` stand beside them (the line that was called, the number shown to the person
+    called); both are normalised. ``contacts`` are the ids of external contacts.
     """
 
     conversation: str
@@ -39,7 +41,7 @@ class CustomerQuery(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, address: str = "", contact: str = "") -> CustomerQuery:
-        """Raises ``Misconfigured`` for an address that names nobody, like ``anonymous``, and where neither is given."""
+        """Make a query. Raises ``Misconfigured`` without any, and for an address that names nobody (``anonymous``)."""
         plain = normalised(address)
         if not address.strip() and not contact.strip():
             hint = "Give a telephone number, an e-mail address or the id of an external contact."
@@ -60,19 +62,20 @@ class CustomerQuery(msgspec.Struct, frozen=True):
         )
 
     def resembles(self, found: Customers) -> bool:
-        """Whether an address there might be this one, spelled otherwise or standing in another place."""
+        """Whether an address there may be this one, in another form or in another role."""
         if not self.address:
             return False
-        own = _digits(self.address)[-SIMILAR:]
+        own = _digits_of(self.address)[-SIMILAR:]
         return self.address in found.others or (
-            len(own) == SIMILAR and any(_digits(other).endswith(own) for other in found.addresses | found.others)
+            len(own) == SIMILAR and any(_digits_of(other).endswith(own) for other in found.addresses | found.others)
         )
 
 
 def normalised(address: str) -> str:
-    """``tel:+49 170-123`` and ``sip:+49170123@example.com;user=phone`` are ``+49170123``; mail addresses lower case.
+    """An address in one form: ``tel:+49 170-123`` and ``sip:+49170123@example.com;user=phone`` give ``+49170123``.
 
-    ``00`` before a number is ``+``; ``(0)`` behind a country's code goes. Nothing else is guessed.
+    Mail addresses become lower case, ``00`` before a number becomes ``+``, and ``(0)`` behind a country's code is
+    dropped. Nothing else is guessed.
     """
     text = address.strip().lower()
     scheme, _, rest = text.partition(":")
@@ -83,7 +86,7 @@ def normalised(address: str) -> str:
     if not _is_number(user):
         return text
     number = user.replace("(0)", "") if user.startswith(("+", "00")) else user
-    digits = _digits(number)
+    digits = _digits_of(number)
     if number.startswith("+"):
         return f"+{digits}"
     return f"+{digits[2:]}" if digits.startswith("00") else digits
@@ -92,15 +95,16 @@ def normalised(address: str) -> str:
 def read_customers(data: bytes) -> Customers:
     """The customers of one details document. Raises ``Unread`` when it is something else."""
     try:
-        found = _DECODER.decode(data)
+        details = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Not what it says: that could quote a number.
+        # Without the decoder's message, which could quote a number.
         raise Unread("conversation details that cannot be read", operation="look for a customer") from None
-    people = [person for person in found.participants or () if person.purpose in EXTERNAL]
+    people = [person for person in details.participants or () if person.purpose in EXTERNAL]
+    sessions = [session for person in people for session in person.sessions or ()]
     return Customers(
-        found.conversation_id or "",
-        frozenset(own for person in people for session in person.sessions or () for own in _own(session)),
-        frozenset(other for person in people for session in person.sessions or () for other in _others(session)),
+        details.conversation_id or "",
+        frozenset(address for session in sessions for address in _own_addresses(session)),
+        frozenset(address for session in sessions for address in _other_addresses(session)),
         frozenset(person.external_contact_id for person in people if person.external_contact_id),
     )
 
@@ -127,22 +131,22 @@ class _Conversation(msgspec.Struct, rename="camel"):
 _DECODER = msgspec.json.Decoder(_Conversation)
 
 
-def _own(session: _Session) -> Iterator[str]:
-    """Who called us, or whom we called; without a direction, both ends."""
+def _own_addresses(session: _Session) -> Iterator[str]:
+    """The customer's end of a session: the caller, or the person called; without a direction, both ends."""
     if session.direction != "outbound":
-        yield from _given(session.ani, session.address_from)
+        yield from _normalised(session.ani, session.address_from)
     if session.direction != "inbound":
-        yield from _given(session.dnis, session.address_to)
+        yield from _normalised(session.dnis, session.address_to)
 
 
-def _others(session: _Session) -> Iterator[str]:
+def _other_addresses(session: _Session) -> Iterator[str]:
     if session.direction == "outbound":
-        yield from _given(session.ani, session.address_from)
+        yield from _normalised(session.ani, session.address_from)
     if session.direction == "inbound":
-        yield from _given(session.dnis, session.address_to)
+        yield from _normalised(session.dnis, session.address_to)
 
 
-def _given(*addresses: str | None) -> Iterator[str]:
+def _normalised(*addresses: str | None) -> Iterator[str]:
     yield from (normalised(address) for address in addresses if address)
 
 
@@ -150,5 +154,5 @@ def _is_number(text: str) -> bool:
     return bool(re.fullmatch(r"[+]?[0-9 ()./\-]+", text)) and any(character.isdigit() for character in text)
 
 
-def _digits(text: str) -> str:
+def _digits_of(text: str) -> str:
     return "".join(character for character in text if "0" <= character <= "9")

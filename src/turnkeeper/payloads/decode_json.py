@@ -87,10 +87,10 @@ def decode_json(data: bytes) -> object:
     except (ValueError, RecursionError):
         pass
     try:
-        return json.loads(without_lone_surrogates(data)[0], parse_int=_integer)
+        return json.loads(without_lone_surrogates(data)[0], parse_int=_integer_or_infinity)
     except RecursionError:
         raise ValueError("nested too deep") from None
 
 
-def _integer(digits: str) -> float:
+def _integer_or_infinity(digits: str) -> float:
     return int(digits) if len(digits) <= _MOST_DIGITS else math.inf

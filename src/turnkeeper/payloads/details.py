@@ -1,5 +1,7 @@
-"""An analytics conversation-details document: who was there, when, on which communications. Tolerant: what is absent is
-left out. Also used to choose which communications to ask transcripts of."""
+"""Read analytics conversation details: who took part, when, and on which communications.
+
+Absent and damaged fields are left out. The sessions also tell which communications may have a transcript.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import TooLarge, Unread
-from turnkeeper.jsonstream.salvage import salvaged
+from turnkeeper.jsonstream.salvage import salvage_struct
 from turnkeeper.jsonstream.text_reader import TextReader
 from turnkeeper.payloads.times import EPOCH, LAST, Time, ms_of
 from turnkeeper.spool import Source
@@ -26,8 +28,11 @@ __all__ = [
 
 
 class DetailSession(msgspec.Struct, frozen=True, kw_only=True):
-    """One communication of one participant. ``id`` is the sessionId, which is the communicationId; times are epoch ms;
-    ``recorded`` is the platform's own flag."""
+    """One communication of one participant.
+
+    ``id`` is the sessionId, which is the communicationId of transcripts. Times are epoch ms. ``recorded`` is the
+    platform's own flag.
+    """
 
     id: str
     media_type: str | None = None
@@ -42,7 +47,7 @@ class DetailSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DetailParticipant(msgspec.Struct, frozen=True, kw_only=True):
-    """One participant; ``start`` and ``end`` (epoch ms) span its segments, ``queue_id`` is the first among theirs."""
+    """One participant. ``start`` and ``end`` (epoch ms) span its segments; ``queue_id`` is the first of theirs."""
 
     id: str
     purpose: str | None = None
@@ -56,8 +61,10 @@ class DetailParticipant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """The conversation; times are epoch ms, ``end`` is None while it is still open. ``repaired_surrogates`` counts the
-    halves of surrogate pairs that were read as U+FFFD."""
+    """One conversation. Times are epoch ms; ``end`` is None while it is still open.
+
+    ``repaired_surrogates`` counts the halves of surrogate pairs that became U+FFFD.
+    """
 
     conversation: str
     start: int | None = None
@@ -70,34 +77,34 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sessions(self) -> tuple[DetailSession, ...]:
-        """All sessions, in file order; one id may stand under several participants."""
+        """All sessions, in the document's order. Several participants may have sessions with the same id."""
         return tuple(session for person in self.participants for session in person.sessions)
 
     @property
     def media_types(self) -> tuple[str, ...]:
-        """The media of all sessions, each once, in order of appearance."""
-        return _unique(session.media_type for session in self.sessions)
+        """The media types of all sessions, each once, in the document's order."""
+        return _distinct(session.media_type for session in self.sessions)
 
     @property
     def user_ids(self) -> tuple[str, ...]:
-        return _unique(person.user_id for person in self.participants)
+        return _distinct(person.user_id for person in self.participants)
 
     @property
     def queue_ids(self) -> tuple[str, ...]:
-        return _unique(
+        return _distinct(
             queue for person in self.participants for queue in (person.queue_id, *(s.queue_id for s in person.sessions))
         )
 
     def communications(self) -> tuple[DetailSession, ...]:
-        """The sessions to ask transcripts of, likeliest first, each id once.
+        """The sessions that may have a transcript, the likeliest first, each id once.
 
-        First the customer's recorded voice sessions, then other recorded voice sessions, then all others: nothing in
-        analytics says which one has a transcript, and a wrong guess costs a request of the platform's 300 a minute.
+        First the customer's recorded voice sessions, then other recorded voice sessions, then all others. Nothing in
+        analytics says which one has a transcript, and a wrong guess costs one of the 300 requests a minute.
         """
-        found: dict[str, DetailSession] = {}
+        by_id: dict[str, DetailSession] = {}
         for session in sorted(self.sessions, key=_rank):
-            found.setdefault(session.id, session)
-        return tuple(found.values())
+            by_id.setdefault(session.id, session)
+        return tuple(by_id.values())
 
 
 class _Segment(msgspec.Struct, rename="camel"):
@@ -147,20 +154,22 @@ CONVERSATION_ID = "conversationId"
 LARGEST = 16 << 20
 OBJECTS = 200_000
 VALUES = 1_000_000
-"""Bounds on one document, which is held in memory: bytes unpacked, objects, and values in lists and objects. A day of
-transfers and conferences is some hundred kilobytes."""
+"""Limits of one document, which is held in memory: decompressed bytes, objects, and values in lists and objects.
+
+The details of a day full of transfers and conferences take some hundred kilobytes.
+"""
 
 
 def read_details(data: bytes | dict[str, Any] | Source, *, largest: int = LARGEST) -> Details:
-    """Details from JSON bytes, a source of them, or one conversation already decoded.
+    """Read details from JSON bytes, from a source of them, or from one conversation already decoded.
 
-    A field of another type costs that field; half a surrogate pair is read as U+FFFD and counted in
-    ``Details.repaired_surrogates``. Raises ``Unread`` for what is no such document, ``TooLarge`` beyond ``largest``
-    bytes or beyond what a conversation can hold: reading takes some ten times ``largest`` of memory at most.
+    A field of another type is left out. Half a surrogate pair becomes U+FFFD, and is counted. Raises ``Unread`` for
+    any other document, and ``TooLarge`` for more than ``largest`` bytes or more objects than a conversation has;
+    reading takes at most some ten times ``largest`` of memory.
     """
-    text, repaired = (b"", 0) if isinstance(data, dict) else _text(data, largest)
+    text, repaired = (b"", 0) if isinstance(data, dict) else _bounded_text(data, largest)
     try:
-        raw = _conversation(data if isinstance(data, dict) else text)
+        raw = _decode_details(data if isinstance(data, dict) else text)
     except RecursionError:
         raise Unread("conversation details nested too deep", operation="read details") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
@@ -168,16 +177,16 @@ def read_details(data: bytes | dict[str, Any] | Source, *, largest: int = LARGES
         raise Unread(f"conversation details: {said}", operation="read details") from None
     if not raw.conversation_id:
         raise Unread(f"conversation details without {CONVERSATION_ID}", operation="read details", field=CONVERSATION_ID)
-    given = [person for person in raw.participants or () if person is not None]
-    segments = [segment for person in given for segment in _segments(person)]
+    people = [person for person in raw.participants or () if person is not None]
+    segments = [segment for person in people for segment in _segments_of(person)]
     return Details(
         conversation=raw.conversation_id,
         start=_epoch(raw.conversation_start),
         end=_epoch(raw.conversation_end),
         direction=raw.originating_direction,
         division_ids=tuple(raw.division_ids or ()),
-        participants=tuple(_participant(person, place) for place, person in enumerate(given)),
-        wrap_up_codes=_unique(segment.wrap_up_code for segment in segments),
+        participants=tuple(_participant_of(person, place) for place, person in enumerate(people)),
+        wrap_up_codes=_distinct(segment.wrap_up_code for segment in segments),
         repaired_surrogates=repaired,
     )
 
@@ -190,38 +199,39 @@ def conversation_id_in(data: bytes) -> str:
         return ""
 
 
-def _conversation(data: bytes | dict[str, Any]) -> _Conversation:
+def _decode_details(data: bytes | dict[str, Any]) -> _Conversation:
     try:
         return msgspec.convert(data, _Conversation) if isinstance(data, dict) else _DECODER.decode(data)
     except msgspec.ValidationError:
-        found = data if isinstance(data, dict) else msgspec.json.decode(data)
-        if not isinstance(found, dict):
+        document = data if isinstance(data, dict) else msgspec.json.decode(data)
+        if not isinstance(document, dict):
             raise
-        return salvaged(found, _Conversation, [])
+        return salvage_struct(document, _Conversation, [])
 
 
-def _text(data: bytes | Source, largest: int) -> tuple[bytes, int]:
-    """The text unpacked, and how many halves of surrogate pairs were mended in it."""
-    intake, found = TextReader(strict=False), bytearray()
+def _bounded_text(data: bytes | Source, largest: int) -> tuple[bytes, int]:
+    """The decompressed text, and how many halves of surrogate pairs were replaced in it."""
+    decoder, text = TextReader(strict=False), bytearray()
     with io.BytesIO(data) if isinstance(data, bytes) else data.open() as reader:
         while block := reader.read(1 << 18):
-            for piece in intake.pieces(block):
-                found += piece
-                _refuse(len(found), largest, "bytes")
-    found += intake.finish()
-    _refuse(found.count(b"{"), OBJECTS, "objects")
-    _refuse(found.count(b","), VALUES, "values")
-    return bytes(found), intake.repaired
+            for piece in decoder.pieces(block):
+                text += piece
+                _refuse_over(len(text), largest, "bytes")
+    text += decoder.finish()
+    # Counted before they are decoded: braces and commas in strings only make the estimate too high.
+    _refuse_over(text.count(b"{"), OBJECTS, "objects")
+    _refuse_over(text.count(b","), VALUES, "values")
+    return bytes(text), decoder.repaired
 
 
-def _refuse(size: int, most: int, what: str) -> None:
+def _refuse_over(size: int, most: int, what: str) -> None:
     if size > most:
         hint = "Such a document does not come from the platform."
         raise TooLarge(f"conversation details of more than {most:,} {what}", operation="read details", hint=hint)
 
 
 def _epoch(value: Time) -> int | None:
-    """Epoch milliseconds of a time in any spelling; None for what is no time of this world."""
+    """Epoch milliseconds of a time in any form; None for anything before 1973 or after the year 9999."""
     try:
         moment = ms_of(value)
     except (ValueError, OverflowError):
@@ -229,10 +239,10 @@ def _epoch(value: Time) -> int | None:
     return moment if moment is not None and EPOCH < moment < LAST else None
 
 
-def _participant(raw: _Participant, place: int) -> DetailParticipant:
-    sessions = tuple(_session(session, raw) for session in raw.sessions or () if session and session.session_id)
-    segments = _segments(raw)
-    start, end = _span(segments)
+def _participant_of(raw: _Participant, place: int) -> DetailParticipant:
+    sessions = tuple(_session_of(session, raw) for session in raw.sessions or () if session and session.session_id)
+    segments = _segments_of(raw)
+    start, end = _span_of(segments)
     return DetailParticipant(
         id=raw.participant_id or f"{raw.purpose or 'participant'}-{place + 1}",
         purpose=raw.purpose,
@@ -246,8 +256,8 @@ def _participant(raw: _Participant, place: int) -> DetailParticipant:
     )
 
 
-def _session(raw: _Session, person: _Participant) -> DetailSession:
-    start, end = _span([segment for segment in raw.segments or () if segment])
+def _session_of(raw: _Session, person: _Participant) -> DetailSession:
+    start, end = _span_of([segment for segment in raw.segments or () if segment])
     return DetailSession(
         id=raw.session_id or "",
         media_type=raw.media_type,
@@ -262,7 +272,7 @@ def _session(raw: _Session, person: _Participant) -> DetailSession:
     )
 
 
-def _segments(person: _Participant) -> list[_Segment]:
+def _segments_of(person: _Participant) -> list[_Segment]:
     return [
         segment
         for session in person.sessions or ()
@@ -272,7 +282,7 @@ def _segments(person: _Participant) -> list[_Segment]:
     ]
 
 
-def _span(segments: list[_Segment]) -> tuple[int | None, int | None]:
+def _span_of(segments: list[_Segment]) -> tuple[int | None, int | None]:
     """From the first start to the last end; the end is open while any segment is."""
     starts = [moment for segment in segments if (moment := _epoch(segment.segment_start)) is not None]
     ends = [_epoch(segment.segment_end) for segment in segments]
@@ -286,5 +296,5 @@ def _rank(session: DetailSession) -> int:
     return 2
 
 
-def _unique(values: Any) -> tuple[str, ...]:
+def _distinct(values: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))

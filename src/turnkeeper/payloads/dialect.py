@@ -1,4 +1,4 @@
-"""What a dialect's reader is, and what passes between it and the rest: facts, surveys, contexts. Knows no vendor."""
+"""The contract of a dialect's reader, and the records that it exchanges with its callers. Knows no vendor."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
     "Shape",
     "Survey",
     "WrongTurn",
-    "wanted",
+    "element_types",
 ]
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A participant as a payload names one. Times are epoch ms, or offsets where small, some with fractions."""
+    """A participant as a payload describes one. Times are epoch ms, or offsets where they are small."""
 
     id: str | None = None
     purpose: str | None = None
@@ -44,7 +44,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class DocumentLeg(msgspec.Struct, frozen=True):
-    """A communication as a payload names one, or leaves unnamed. ``start`` is epoch ms, ``duration`` ms."""
+    """A communication as a payload describes one. ``start`` is epoch ms, ``duration`` ms."""
 
     id: str | None
     language: str | None = None
@@ -53,12 +53,12 @@ class DocumentLeg(msgspec.Struct, frozen=True):
 
 
 class DocumentFacts(msgspec.Struct, frozen=True):
-    """Everything a payload says but its turns, in one form for all shapes.
+    """Everything that a payload says except its turns, in one form for all shapes.
 
     ``conversation_start``, ``transcript_start`` and ``first_phrase`` are epoch ms. ``offset_times`` says that turns
-    carry offsets. ``relative`` that they carry seconds from the conversation's start, so that no base applies.
-    ``header`` is set where the document is turnkeeper's own. ``private`` belongs to the shape. ``left_out`` says what
-    of the body is not among the turns, ``notes`` what of the document could not be right, one sentence each.
+    have offsets, ``relative`` that they have seconds from the conversation's start, so that no base applies. ``header``
+    is set where the document is turnkeeper's own. ``private`` is for the shape's own use. ``left_out`` names parts of
+    the body that are not among the turns, ``notes`` fields that cannot be right; both hold one sentence each.
     """
 
     dialect: Dialect
@@ -80,9 +80,11 @@ class DocumentFacts(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What a shape needs to make turns: time zero as epoch ms (0 where times are relative), the communication to use
-    where the payload names none, who was there, and what the shape itself found. ``conversation`` is the id where it is
-    known. ``exact`` refuses a turn with a defect."""
+    """What a shape needs to make turns.
+
+    ``base`` is time zero as epoch ms, 0 where times are relative. ``communication`` is the one to use where the payload
+    names none. ``conversation`` is the id where it is known. ``exact`` refuses a turn with a defect.
+    """
 
     base: int
     communication: str | None
@@ -93,12 +95,15 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct):
-    """What the first pass found. ``ordered`` is True while every turn so far starts no earlier than the one before;
-    ``count`` is the number of turns, or of what turns are made of. ``seen`` and ``again`` are for a shape whose turns
-    may be delivered twice. ``interim`` counts what was not
-    final. ``foreign`` are the places of documents that are of no known shape among others that are.
+    """The results of the first pass over a body.
 
-    A Struct, as one is made for every small body. (Each has its own dict and list: msgspec copies empty defaults.)
+    ``ordered`` is True while every turn so far starts no earlier than the one before. ``count`` is the number of turns,
+    or of the elements that turns are made of, and ``interim`` the number of those that are not final. ``asked`` is the
+    id of the conversation to read from a body of several. ``within`` holds turns that stand in the skeleton. ``seen``
+    and ``again`` are for a shape whose turns may be delivered twice. ``foreign`` are the places of documents of no
+    known shape among others.
+
+    A Struct, because one is made for every small body. Each has its own dicts and lists: msgspec copies empty defaults.
     """
 
     skeleton: Any = None
@@ -121,33 +126,34 @@ class Survey(msgspec.Struct):
     _array: tuple[Path, tuple[int, ...]] | None = None
 
     def starts(self, batch: Batch, values: list[Any], *, strict: bool = False) -> None:
-        """Note the start times of a batch, None for a turn without. ``strict`` calls equal starts disorder."""
+        """Note the start times of a batch, None for a turn without one. ``strict`` takes equal starts for disorder."""
         self.count += len(values)
         if batch.flaws:
-            # What such a turn's time is, the reader of turns decides.
+            # The time of a damaged turn is known only when its element is read field by field.
             self.ordered = False
         if self._array not in (None, (batch.path, batch.parents)):
-            # Offsets in two arrays count from two starts: only sorting tells.
+            # Offsets in two arrays may count from two starts, so their order is known only after sorting.
             self.ordered = False
         self._array = (batch.path, batch.parents)
         if self._in_order(values):
             return
         try:
             rising = sorted(values)
-        except TypeError:  # there is a None among them: rare, and looking for one takes longer than sorting
+        except TypeError:
+            # There is a None among them. That is rare, and looking for one first takes longer than sorting.
             rising = sorted(value for value in values if value is not None)
         if not rising or rising[0] is None:
             self._untimed = True
             self.ordered = self.ordered and self._last is None
             return
-        # Turns without a time are in order among themselves; where some have one, only sorting tells.
+        # Turns without times are in the document's order. Where only some have one, sorting decides.
         self.ordered = self.ordered and not self._untimed
         if self.ordered:
             self._order(values, rising, strict=strict)
         self._extremes(rising)
 
     def _in_order(self, values: list[Any]) -> bool:
-        """The usual case seen at once: every turn starts behind the one before. False says nothing."""
+        """Whether every turn certainly starts after the one before, which is the usual case. False proves nothing."""
         if not self.ordered or self._untimed or not values or values[0] is None:
             return False
         try:
@@ -173,7 +179,7 @@ class Survey(msgspec.Struct):
 
 
 class WrongTurn(Exception):
-    """A turn that cannot be right, told by a shape: ``index`` within the batch, the field, and what is wrong."""
+    """A turn that cannot be right: its ``index`` within the batch, the payload's ``field``, and what is wrong."""
 
     def __init__(self, index: int, field: str, message: str) -> None:
         super().__init__(message)
@@ -181,31 +187,28 @@ class WrongTurn(Exception):
 
 
 class Defects:
-    """The fields of one turn that cannot be right.
-
-    With ``exact`` the first defect raises ``WrongTurn``.
-    """
+    """Collects the fields of one turn that cannot be right. With ``exact``, the first one raises ``WrongTurn``."""
 
     def __init__(self, index: int, *, exact: bool = False) -> None:
         self.names: tuple[str, ...] = ()
         self._index, self._exact = index, exact
 
-    def note(self, name: str, field: str, said: str) -> None:
-        """Mark one field of the turn; ``field`` is what the payload calls it."""
+    def note(self, name: str, field: str, reason: str) -> None:
+        """Mark one field of the turn; ``field`` is its name in the payload."""
         if self._exact:
-            raise WrongTurn(self._index, field, said)
+            raise WrongTurn(self._index, field, reason)
         if name not in self.names:
             self.names = (*self.names, name)
 
     def take(self, flaws: Sequence[Flaw], places: Mapping[str, str]) -> None:
-        """Mark what could not be read of the element; what no field of a turn is made of costs nothing."""
+        """Mark the fields that are made of damaged parts; ``places`` maps the payload's names to the turn's."""
         for flaw in flaws:
             name = places.get(_ROOT.split(flaw.field)[0]) if flaw.field else "turn"
             if name:
                 self.note(name, flaw.field, flaw.said.replace("`", "").replace("Expected", "expected"))
 
     def time(self, read: Callable[[Time], int | None], value: Time, name: str, field: str) -> int | None:
-        """A time as ``read`` understands it, None where it is none."""
+        """A time in milliseconds, as ``read`` converts it; None and a mark where it raises."""
         try:
             return read(value)
         except (ValueError, OverflowError) as wrong:
@@ -213,7 +216,7 @@ class Defects:
             return None
 
     def confidence(self, value: float | None) -> float | None:
-        """A confidence, None where it does not lie between 0 and 1."""
+        """A confidence; None and a mark where it does not lie between 0 and 1."""
         if value is None or 0 <= value <= 1:
             return value
         self.note("confidence", "confidence", "does not lie between 0 and 1")
@@ -224,11 +227,14 @@ _ROOT = re.compile(r"[.\[]")
 
 
 class Shape(Protocol):
-    """One dialect's reader. Stateless: what it learns goes into ``Survey.notes`` and ``Facts.private``.
+    """One dialect's reader. It has no state: what it learns goes into ``Survey.notes`` and ``DocumentFacts.private``.
 
-    ``targets`` maps the path of each array of turns to two types: a small one for the survey, the whole one for the
-    turns; the attributes that ``survey`` looks at are in both. Of two shapes that name the same path, the first one's
-    small type and survey are used for both. ``record`` is the type of one document where a body may hold several.
+    ``targets`` maps the path of each array of turns to two types, a small one for the survey and the whole one for the
+    turns; both have the attributes that ``survey`` reads. Where two shapes name the same path, the first one's small
+    type and survey serve both. ``record`` is the type of one document where a body may hold several.
+
+    Three methods are optional. ``kinds(mode)`` gives other types of elements for a mode, ``columns(batch, context)``
+    gives the turns as a ``TurnBatch``, and ``whole(mode)`` says how to decode a small document in one piece.
     """
 
     @property
@@ -241,34 +247,39 @@ class Shape(Protocol):
     def record(self) -> Any | None: ...
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        """Note what matters of a batch, with ``Survey.starts`` at least."""
+        """Note what is needed of a batch: its start times (``Survey.starts``) at least."""
         ...
 
     def matches(self, survey: Survey) -> bool:
-        """Whether the document is of this shape. Must not raise."""
+        """Return whether the document is of this shape. Must not raise."""
         ...
 
     def facts(self, survey: Survey) -> DocumentFacts:
-        """Everything but the turns; puts turns that stand in the skeleton into ``survey.within``. Raises ``Unread``
-        and ``WrongConversation``."""
+        """Return everything but the turns. Turns that stand in the skeleton are put into ``survey.within``.
+
+        Raises ``Unread`` and ``WrongConversation``.
+        """
         ...
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
-        """The turns of a batch. Raises ``WrongTurn``."""
+        """Return the turns of a batch. Raises ``WrongTurn``."""
         ...
 
 
 class Mode(msgspec.Struct, frozen=True):
-    """How closely to look. ``strict`` checks what no turn is made of, too: UTF-8 and nesting in skipped fields.
-    Without ``words`` turns have none, which makes reading several times faster where a payload lists them. ``exact``
-    refuses a document of which a field cannot be right; without it such a field costs only itself."""
+    """How a body is read.
+
+    ``strict`` also checks UTF-8 and nesting in fields that no turn is made of. Without ``words``, turns have none,
+    which makes reading several times faster where a payload lists them. ``exact`` refuses a document with a field that
+    cannot be right; otherwise only that field is left out.
+    """
 
     strict: bool = True
     words: bool = True
     exact: bool = False
 
 
-def wanted(shape: Shape, mode: Mode) -> dict[Path, Any]:
-    """The type of each array's elements: the whole one, or what the shape has for this mode."""
+def element_types(shape: Shape, mode: Mode) -> dict[Path, Any]:
+    """The type of each array's elements: the whole one, or the one that the shape has for this mode."""
     kinds = getattr(shape, "kinds", None)
     return {path: whole for path, (_, whole) in shape.targets.items()} | (kinds(mode) if kinds else {})

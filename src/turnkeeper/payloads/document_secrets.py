@@ -21,13 +21,15 @@ WHOLE = 16 << 20
 """Bytes of the largest document that is examined string by string. A larger one is searched as it streams."""
 
 _CHUNK = 1 << 20
-_HELD = 1 << 16
+_LONGEST_WORD = 1 << 16
 _BLANKS = (b" ", b"\n", b"<", b">")
 # The letters of "http" as JSON escapes, which could hide an address from the search for one.
 _HIDDEN_SCHEME = re.compile(rb"\\u00(?:68|48|74|54|70|50)", re.IGNORECASE)
+# Strings, and the signs that tell keys from values. Possessive, so that it never backtracks.
 _PART = re.compile(rb'"((?:[^"\\]|\\.)*+)"|[{}\[\]:,]', re.DOTALL)
 _QUERY = re.compile(rb"[?#]|\\u003f|\\u0023", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]*", re.IGNORECASE)
+# An address in the bytes of a document, where JSON may have escaped some of its characters.
 _RAW = re.compile(
     rb'(https?(?::|\\u003a)(?:\\?/|\\u002f){2}[^"\s<>?#]*?)((?:[?#]|\\u003f|\\u0023)[^"\s<>]*)', re.IGNORECASE
 )
@@ -47,10 +49,11 @@ def spool_without_secrets(body: Spool, folder: Path | None = None) -> Spool:
             return body
         pieces: Iterator[bytes] = iter((clean,))
     else:
-        withheld = _secrets_in(body)
+        # Two passes, because most documents hold no secret and need no copy.
+        withheld = _names_of_secrets(body)
         if not withheld:
             return body
-        pieces = (_stripped(piece, {}) for piece in _windows(body))
+        pieces = (_without_signatures(piece, {}) for piece in _safe_pieces(body))
     copy = Spool(folder)
     try:
         for piece in pieces:
@@ -67,12 +70,12 @@ def without_secrets(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Remove the secrets of a document in memory. Returns its bytes, and names of what was removed."""
     withheld: dict[str, None] = {}
     if _RAW.search(data) or _HIDDEN_SCHEME.search(data):
-        data = b"".join(_rewritten(data, withheld))
-    return _stripped(data, withheld), tuple(withheld)
+        data = b"".join(_clean_pieces(data, withheld))
+    return _without_signatures(data, withheld), tuple(withheld)
 
 
-def _rewritten(data: bytes, withheld: dict[str, None]) -> Iterator[bytes]:
-    """The document in pieces, its strings cleaned; ``withheld`` gets the paths of those that changed."""
+def _clean_pieces(data: bytes, withheld: dict[str, None]) -> Iterator[bytes]:
+    """The document in pieces, its strings without secrets; the paths of changed strings are added to ``withheld``."""
     path: list[str] = []
     key, at, is_value = "", 0, False
     for part in _PART.finditer(data):
@@ -85,27 +88,33 @@ def _rewritten(data: bytes, withheld: dict[str, None]) -> Iterator[bytes]:
         elif sign in b":,":
             is_value = sign == 0x3A
         elif is_value or data[part.end() : part.end() + 8].lstrip()[:1] != b":":
-            clean = _cleaned(part[1], key or (path[-1] if path else ""))
+            # A value: a string behind a colon, or one that no colon follows, which is an element of an array. Elements
+            # are named after the key of their array.
+            clean = _clean_string(part[1], key or (path[-1] if path else ""))
             if clean is not None:
                 withheld[f"{'.'.join(name for name in (*path, key) if name)} query".strip()] = None
                 yield data[at : part.start(1)]
                 yield clean
                 at = part.end(1)
         else:
-            key = _text(part[1])[:64]
+            key = _decode_string(part[1])[:64]
     yield data[at:]
 
 
-def _cleaned(raw: bytes, key: str) -> bytes | None:
-    """What stands between the quotes, without the queries of its addresses; None where it may stay."""
+def _clean_string(raw: bytes, key: str) -> bytes | None:
+    """A string, as it stands between its quotes, without queries of addresses; None where it needs no change.
+
+    Of an address under a key that names a link, every query is cut off; of others, only one that looks signed.
+    """
     if not _QUERY.search(raw):
         return None
-    text = _text(raw)
+    text = _decode_string(raw)
     whole = _ADDRESS.fullmatch(text)
     if whole and _names_link(key):
+        # Cut where it stands, so that the bytes before the query stay as they were sent, escapes included.
         cut = _QUERY.search(raw)
         return raw[: cut.start()] if cut else None
-    clean = _ADDRESS.sub(lambda match: _unsigned(match[0]), text)
+    clean = _ADDRESS.sub(lambda match: _without_signed_query(match[0]), text)
     return None if clean == text else msgspec.json.encode(clean)[1:-1]
 
 
@@ -113,7 +122,7 @@ def _names_link(key: str) -> bool:
     return key.replace("_", "").replace("-", "").lower().endswith(_LINK_NAMES)
 
 
-def _unsigned(address: str) -> str:
+def _without_signed_query(address: str) -> str:
     head, mark, query = address.partition("?")
     if mark and is_signed(query):
         return head
@@ -121,51 +130,51 @@ def _unsigned(address: str) -> str:
     return head if mark and is_signed(query) else address
 
 
-def _text(raw: bytes) -> str:
+def _decode_string(raw: bytes) -> str:
     try:
         return msgspec.json.decode(b'"' + raw + b'"', type=str)
     except ValueError:
         return raw.decode("utf-8", "replace")
 
 
-def _cut(match: re.Match[bytes], withheld: dict[str, None]) -> bytes:
+def _without_query(match: re.Match[bytes], withheld: dict[str, None]) -> bytes:
     if not is_signed(match[2].decode("utf-8", "replace")):
         return match[0]
     withheld["query of an address"] = None
     return match[1]
 
 
-def _stripped(data: bytes, withheld: dict[str, None]) -> bytes:
-    """Without the signed queries of its addresses and without known secrets."""
-    data = _RAW.sub(lambda match: _cut(match, withheld), data)
+def _without_signatures(data: bytes, withheld: dict[str, None]) -> bytes:
+    """The bytes without the signed queries of addresses and without known secrets."""
+    data = _RAW.sub(lambda match: _without_query(match, withheld), data)
     clean = SECRETS.hidden_in(data)
     if clean != data:
         withheld["a known secret"] = None
     return clean
 
 
-def _windows(body: Spool) -> Iterator[bytes]:
-    """The document in pieces that end where no address and no secret does not: behind a string, or else a word."""
-    held = b""
+def _safe_pieces(body: Spool) -> Iterator[bytes]:
+    """The document in pieces that cut through no address and no secret: each ends behind a string, or else a word."""
+    rest = b""
     with body.open() as reader:
         while data := reader.read(_CHUNK):
-            data = held + data
-            end = _end_of_string(data) or max(map(data.rfind, _BLANKS)) + 1 or max(len(data) - _HELD, 0)
+            data = rest + data
+            end = _end_of_string(data) or max(map(data.rfind, _BLANKS)) + 1 or max(len(data) - _LONGEST_WORD, 0)
             yield data[:end]
-            held = data[end:]
-    yield held
+            rest = data[end:]
+    yield rest
 
 
 def _end_of_string(data: bytes) -> int:
-    """Behind the last quotation mark that is not escaped; 0 where there is none."""
+    """The place behind the last quotation mark that is not escaped; 0 where there is none."""
     end = data.rfind(b'"')
     while end > 0 and data[end - 1] == 0x5C:
         end = data.rfind(b'"', 0, end)
     return end + 1
 
 
-def _secrets_in(body: Spool) -> tuple[str, ...]:
+def _names_of_secrets(body: Spool) -> tuple[str, ...]:
     withheld: dict[str, None] = {}
-    for piece in _windows(body):
-        _stripped(piece, withheld)
+    for piece in _safe_pieces(body):
+        _without_signatures(piece, withheld)
     return tuple(withheld)

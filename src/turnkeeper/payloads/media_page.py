@@ -1,6 +1,7 @@
-"""What a media document says of itself, read in constant memory however long it is: status, link, empty or not. Pure.
+"""Read status, link and emptiness of a media document of any size in constant memory.
 
-Tolerant on purpose: a damaged or foreign document gives an empty page, and whoever parses it later says what is wrong.
+A damaged or foreign document gives an empty page and no error, because the reader of the transcript says better what is
+wrong with it.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ _LONGEST = 1 << 14
 _LINK = b"downloadUrl"
 _TOKEN = re.compile(rb'["{}\[\],]')
 _IN_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-# A whole object or array without others inside: one step instead of forty. Possessive, so that it never backtracks.
+# An object or array without others inside, in one step instead of forty. Possessive, so that it never backtracks.
 _FLAT = re.compile(rb'[{\[][^{}\[\]"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^{}\[\]"]*+)*+[}\]]', re.DOTALL)
 _QUERY = re.compile(rb"[?#]|\\u003f|\\u0023", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class MediaPage:
-    """``status`` in lower case. ``empty`` is None where the document has no ``transcript`` array.
+    """``status`` is in lower case. ``empty`` is None where the document has no ``transcript`` array.
 
-    ``links`` are the spans of what stands inside the quotes of each downloadUrl, in bytes of the document.
+    ``links`` are the byte ranges, in the document, of what stands between the quotes of each downloadUrl.
     """
 
     status: str = ""
@@ -40,7 +41,7 @@ class MediaPage:
 
 @dataclass
 class _Walk:
-    """Where the walk stands. Only strings of the outermost object are looked at, and only up to 16 KiB."""
+    """The state of a walk over a document. Only strings of the outermost object count, and only up to 16 KiB."""
 
     depth: int = 0
     in_string: bool = False
@@ -56,12 +57,12 @@ class _Walk:
 
 
 def read_page(reader: BinaryIO) -> MediaPage:
-    """Walk a JSON document once."""
+    """Read a page in one walk over the document."""
     walk, offset, data = _Walk(), 0, reader.read(_CHUNK)
     if data[:1] == b"\xef":
         data, offset = data[3:], 3  # a byte order mark
     while data:
-        _over(walk, data, offset)
+        _walk_chunk(walk, data, offset)
         offset += len(data)
         data = reader.read(_CHUNK)
     return MediaPage(
@@ -70,9 +71,9 @@ def read_page(reader: BinaryIO) -> MediaPage:
 
 
 def read_large_page(reader: BinaryIO) -> MediaPage:
-    """As ``read_page``, for a document over a megabyte: that is a transcript, finished and not empty.
+    """Read a page of a document over a megabyte, which is taken for a transcript that is finished and not empty.
 
-    Only a link in it still matters, so it is walked (57 MB/s) only where a search (GB/s) finds the word.
+    Only a link in it still matters. The walk (57 MB/s) is made only where a search (GB/s) finds the word.
     """
     tail = b""
     while data := reader.read(_CHUNK):
@@ -80,6 +81,7 @@ def read_large_page(reader: BinaryIO) -> MediaPage:
         if _LINK in data:
             reader.seek(0)
             return read_page(reader)
+        # The word may begin in one chunk and end in the next.
         tail = data[-len(_LINK) :]
     return MediaPage(empty=False)
 
@@ -89,38 +91,39 @@ def without_query(body: Spool, links: tuple[tuple[int, int], ...], into: Spool) 
     cut, at = False, 0
     with body.open() as reader:
         for start, end in links:
-            _copy(reader, into, start - at)
+            _copy_bytes(reader, into, start - at)
             link = reader.read(end - start)
-            found = _QUERY.search(link)
-            into.write(link[: found.start()] if found else link)
-            cut, at = cut or found is not None, end
-        _copy(reader, into, body.size - at)
+            query = _QUERY.search(link)
+            into.write(link[: query.start()] if query else link)
+            cut, at = cut or query is not None, end
+        _copy_bytes(reader, into, body.size - at)
     into.seal()
     return ("downloadUrl query",) if cut else ()
 
 
-def _copy(reader: BinaryIO, into: Spool, count: int) -> None:
+def _copy_bytes(reader: BinaryIO, into: Spool, count: int) -> None:
     while count > 0 and (data := reader.read(min(count, _CHUNK))):
         into.write(data)
         count -= len(data)
 
 
-def _over(walk: _Walk, data: bytes, origin: int) -> None:
+def _walk_chunk(walk: _Walk, data: bytes, origin: int) -> None:
     at, size = 0, len(data)
     while at < size:
         if walk.in_string:
-            at = _string(walk, data, at, origin)
+            at = _walk_string(walk, data, at, origin)
             continue
         match = _TOKEN.search(data, at)
         if match is None:
-            _scalar(walk, data[at:])
+            _walk_scalar(walk, data[at:])
             return
-        _scalar(walk, data[at : match.start()])
-        at = _token(walk, data, match.start(), origin)
+        _walk_scalar(walk, data[at : match.start()])
+        at = _walk_token(walk, data, match.start(), origin)
 
 
-def _token(walk: _Walk, data: bytes, at: int, origin: int) -> int:
+def _walk_token(walk: _Walk, data: bytes, at: int, origin: int) -> int:
     byte = data[at : at + 1]
+    # Directly inside the transcript array, any token but its end belongs to an element.
     if walk.depth == 2 and walk.in_transcript and byte != b"]":
         walk.empty = False
     if byte == b'"':
@@ -129,14 +132,15 @@ def _token(walk: _Walk, data: bytes, at: int, origin: int) -> int:
     elif byte == b",":
         walk.is_key = walk.is_key or walk.depth == 1
     elif byte in b"{[":
-        return _open(walk, data, at)
+        return _walk_opening(walk, data, at)
     else:
         walk.depth -= 1
         walk.in_transcript = walk.in_transcript and walk.depth > 1
     return at + 1
 
 
-def _open(walk: _Walk, data: bytes, at: int) -> int:
+def _walk_opening(walk: _Walk, data: bytes, at: int) -> int:
+    # Nothing that deep is read, so what is flat is skipped.
     if walk.depth >= 2 and (flat := _FLAT.match(data, at)):
         return flat.end()
     walk.depth += 1
@@ -145,32 +149,32 @@ def _open(walk: _Walk, data: bytes, at: int) -> int:
     return at + 1
 
 
-def _string(walk: _Walk, data: bytes, at: int, origin: int) -> int:
-    """Go to the string's end, or to the chunk's; an escape is two bytes that may lie in two chunks."""
+def _walk_string(walk: _Walk, data: bytes, at: int, origin: int) -> int:
+    """Go to the end of the string or of the chunk. The two bytes of an escape may lie in two chunks."""
     match = _IN_STRING.match(data, at + walk.escaped)
     end = match.end() if match else at
-    # What stops the match is the closing quote, the chunk's end, or a backslash that is the chunk's last byte.
+    # The match stops at the closing quote, at the chunk's end, or at a backslash that is the chunk's last byte.
     closed = data[end : end + 1] == b'"'
     walk.escaped = data[end : end + 1] == b"\\"
-    _keep(walk, data[at:end] if closed else data[at:])
+    _collect(walk, data[at:end] if closed else data[at:])
     if not closed:
         return len(data)
     walk.in_string = False
-    _ended(walk, origin + end)
+    _end_string(walk, origin + end)
     return end + 1
 
 
-def _keep(walk: _Walk, data: bytes) -> None:
+def _collect(walk: _Walk, data: bytes) -> None:
     if len(walk.text) + len(data) > _LONGEST:
         walk.text[:] = bytes(_LONGEST + 1)  # too long to matter
     else:
         walk.text += data
 
 
-def _ended(walk: _Walk, end: int) -> None:
+def _end_string(walk: _Walk, end: int) -> None:
     if walk.depth != 1:
         return
-    text = _decoded(bytes(walk.text))
+    text = _decode_string(bytes(walk.text))
     if walk.is_key:
         walk.key, walk.is_key = text, False
     elif walk.key in ("status", "downloadUrl"):
@@ -179,13 +183,13 @@ def _ended(walk: _Walk, end: int) -> None:
             walk.links.append((walk.start, end))
 
 
-def _scalar(walk: _Walk, between: bytes) -> None:
-    """Bare values between two tokens: a transcript of bare values is not empty either."""
+def _walk_scalar(walk: _Walk, between: bytes) -> None:
+    """Numbers and names between two tokens: a transcript that lists them is not empty either."""
     if walk.depth == 2 and walk.in_transcript and between.strip():
         walk.empty = False
 
 
-def _decoded(raw: bytes) -> str:
+def _decode_string(raw: bytes) -> str:
     if len(raw) > _LONGEST:
         return ""
     try:

@@ -63,7 +63,7 @@ def read_recordings(data: bytes) -> tuple[Recording, ...]:
         document = msgspec.json.decode(without_lone_surrogates(data)[0])
     except (ValueError, RecursionError) as cause:
         raise Unread(f"not a list of recordings ({cause})", operation="read recordings") from None
-    return _recordings(_entries(document))
+    return _distinct_recordings(_entries(document))
 
 
 def read_recording_answer(data: bytes) -> RecordingAnswer:
@@ -79,14 +79,14 @@ def read_recording_answer(data: bytes) -> RecordingAnswer:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise foreign_answer("the answer is no list of recordings", "recordings", "")
     conversations = {str(entry[CONVERSATION_ID]) for entry in entries if entry.get(CONVERSATION_ID)}
-    recordings = tuple(recording for recording in _recordings(entries) if is_id(recording.id))
+    recordings = tuple(recording for recording in _distinct_recordings(entries) if is_id(recording.id))
     return RecordingAnswer(recordings, frozenset(conversations), _links(entries))
 
 
-def _recordings(entries: Iterable[_Json]) -> tuple[Recording, ...]:
+def _distinct_recordings(entries: Iterable[_Json]) -> tuple[Recording, ...]:
     found: dict[str, Recording] = {}
     for entry in entries:
-        recording = _recording(entry)
+        recording = _recording_of(entry)
         if recording is not None:
             found.setdefault(recording.id, recording)
     return tuple(found.values())
@@ -113,7 +113,7 @@ def _entries(document: object) -> Iterator[_Json]:
         raise Unread("not a list of recordings", operation="read recordings")
 
 
-def _recording(entry: _Json) -> Recording | None:
+def _recording_of(entry: _Json) -> Recording | None:
     name = _first_text(entry, "id", "recordingId")
     if not name:
         return None
@@ -144,12 +144,12 @@ def _pauses(entry: _Json) -> Iterator[Pause]:
         elif sound_clock is not None:
             # Only the place in the sound is known, where earlier pauses are cut out: add their lengths again.
             cut = _cut_before(sound_clock, spans)
-            yield Pause(start_ms=sound_clock + cut, end_ms=sound_clock + cut + _length(pause), reason=pause.reason)
+            yield Pause(start_ms=sound_clock + cut, end_ms=sound_clock + cut + _length_of(pause), reason=pause.reason)
 
 
 def _cut_before(at: int, spans: Iterable[tuple[int | None, int | None, Pause]]) -> int:
     return sum(
-        _length(pause) for _, start, pause in spans if start is not None and start < at and pause.reason != "Hold"
+        _length_of(pause) for _, start, pause in spans if start is not None and start < at and pause.reason != "Hold"
     )
 
 
@@ -168,7 +168,7 @@ def _pause_span(entry: _Json) -> tuple[int | None, int | None, Pause] | None:
     return wall_clock, sound_clock, Pause(start_ms=start, end_ms=start + length, reason=reason)
 
 
-def _length(pause: Pause) -> int:
+def _length_of(pause: Pause) -> int:
     return pause.end_ms - pause.start_ms
 
 

@@ -1,4 +1,4 @@
-"""What a payload looks like, without what it says: keys, types, counts and ranges. Made to be shown to strangers."""
+"""Describe a payload without its content: keys, types, counts and ranges. The result may be shown to strangers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turnkeeper.errors import Unread
+from turnkeeper.jsonstream.errors import Trailing
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.ndjson import Records, record_batches
-from turnkeeper.jsonstream.outline import Path, Trailing, escaped
+from turnkeeper.jsonstream.ndjson import DocumentStream
+from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.stream import Stream, stream_batches
+from turnkeeper.payloads.document import printable_key
 from turnkeeper.payloads.times import EPOCH
 from turnkeeper.spool import Source
 
@@ -33,7 +35,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$-]{0,39}")
 
 @dataclass
 class _Shape:
-    """What was seen at one place: how often each type, ranges, and what lies below."""
+    """Everything seen at one place of a document: how often each type, ranges, and the shapes below."""
 
     counts: dict[str, int] = field(default_factory=dict)
     lengths: tuple[int, int] | None = None
@@ -44,18 +46,18 @@ class _Shape:
     items: _Shape | None = None
 
     def see(self, value: object) -> None:
-        name = _name(value)
+        name = _type_name(value)
         self.counts[name] = self.counts.get(name, 0) + 1
         if isinstance(value, str):
-            self.lengths = _widened(self.lengths, len(value))
+            self.lengths = _range_with(self.lengths, len(value))
         elif isinstance(value, dict):
             for key, below in value.items():
                 self.below(key).see(below)
         elif isinstance(value, list):
-            self.sizes = _widened(self.sizes, len(value))
+            self.sizes = _range_with(self.sizes, len(value))
             self.see_items(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            self._number(value)
+            self._see_number(value)
 
     def see_items(self, values: Iterable[object]) -> None:
         for value in values:
@@ -84,13 +86,13 @@ class _Shape:
 
     def below(self, key: str) -> _Shape:
         shown = key if _PLAIN_KEY.fullmatch(key) and len(self.keys) < MOST_KEYS else "<key>"
-        return self.keys.setdefault(escaped(shown), _Shape())
+        return self.keys.setdefault(printable_key(shown), _Shape())
 
-    def _number(self, value: float) -> None:
+    def _see_number(self, value: float) -> None:
         if value > EPOCH:
             self.epochs = True
         else:
-            self.numbers = _widened(self.numbers, value)
+            self.numbers = _range_with(self.numbers, value)
 
 
 def describe(source: Source, limits: Limits | None = None) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def describe(source: Source, limits: Limits | None = None) -> dict[str, Any]:
                 shape.at(batch.path).see_items(batch.items)
                 sizes[batch.path, batch.parents] = batch.first + len(batch.items)
         except Trailing:
-            return _several(source, limits)
+            return _describe_records(source, limits)
         except Unread as cause:
             return {"bytes": stream.size, "unread": cause.message, "turns": shape.shown()}
     shape.see(stream.skeleton)
@@ -118,11 +120,11 @@ def describe(source: Source, limits: Limits | None = None) -> dict[str, Any]:
     return {"bytes": stream.size, "shape": shape.shown()}
 
 
-def _several(source: Source, limits: Limits | None) -> dict[str, Any]:
-    records, shape, count = Records(Any, limits), _Shape(), 0
+def _describe_records(source: Source, limits: Limits | None) -> dict[str, Any]:
+    records, shape, count = DocumentStream(Any, limits), _Shape(), 0
     with source.open() as reader:
         try:
-            for batch in record_batches(records, reader):
+            for batch in stream_batches(records, reader):
                 count += 1
                 shape.see(batch.items[0])
         except Unread as cause:
@@ -130,11 +132,11 @@ def _several(source: Source, limits: Limits | None) -> dict[str, Any]:
     return {"bytes": records.size, "documents": count, "shape": shape.shown()}
 
 
-def _widened(known: Any, value: float) -> Any:
+def _range_with(known: Any, value: float) -> Any:
     return (value, value) if known is None else (min(known[0], value), max(known[1], value))
 
 
-def _name(value: object) -> str:
+def _type_name(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The numbers of payloads: decimal seconds to milliseconds, exactly; ISO times to epoch milliseconds."""
+"""Times of payloads: decimal seconds to exact milliseconds, and ISO 8601 times to epoch milliseconds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ __all__ = [
 ]
 
 Time = int | float | str | None
-"""A time as payloads spell one: a number, a number in a string, or ISO 8601."""
+"""A time as payloads write it: a number, a number in a string, or ISO 8601."""
 
 EPOCH, LAST = 1e11, 253_402_300_800_000
-"""A number above ``EPOCH`` is epoch milliseconds (after March 1973), a smaller one an offset. Vendor files hold either.
-``LAST`` is the end of the year 9999."""
+"""A number above ``EPOCH`` is epoch milliseconds (after March 1973), a smaller one an offset; vendor files hold both.
+
+``LAST`` is the end of the year 9999.
+"""
 
 LONGEST = 1e11
-"""Seconds or milliseconds beyond this are absurd as a time within a conversation."""
+"""More seconds or milliseconds than a time within a conversation can have."""
 
 
 SECONDS = 1e9
@@ -37,8 +39,9 @@ SECONDS = 1e9
 def milliseconds(seconds: float) -> int:
     """Decimal seconds to the nearest millisecond, halves up (towards the future): 0.29 is 290, 0.0005 is 1.
 
-    The number meant is the shortest decimal that reads as ``seconds``. Where ``k / 1000 == seconds`` for the nearest k,
-    that decimal is k thousandths, because division rounds correctly; only more than three decimals need ``Decimal``.
+    The result is that of the shortest decimal that reads as ``seconds``. Where ``k / 1000 == seconds`` for the nearest
+    integer k, that decimal is k thousandths, because division rounds correctly. Only numbers with more than three
+    decimals need ``Decimal``.
     Raises ``ValueError`` for a number that is not finite or beyond ``LONGEST``.
     """
     if not -LONGEST <= seconds <= LONGEST:
@@ -46,35 +49,36 @@ def milliseconds(seconds: float) -> int:
     near = math.floor(seconds * 1000 + 0.5)
     if near / 1000 == seconds:
         return near
-    # Rare, so that start-up does not pay for it.
+    # Imported only here: few documents need it, and every start would pay for it.
     from decimal import ROUND_FLOOR, Decimal
 
     return int((Decimal(repr(seconds)) * 1000 + Decimal("0.5")).to_integral_value(ROUND_FLOOR))
 
 
 def ms_of(value: Time) -> int | None:
-    """A time that is given in milliseconds, to the nearest whole one; an ISO 8601 time and epoch seconds become epoch
-    milliseconds.
+    """A time that a document gives in milliseconds, rounded. ISO 8601 and epoch seconds become epoch milliseconds.
 
-    Raises ``ValueError`` for a string that is no time.
+    Raises ``ValueError`` for a string that is not a time.
     """
     if value is None:
         return None
-    number = value if isinstance(value, int) else round(_number(value) if isinstance(value, str) else value)
+    number = value if isinstance(value, int) else round(_parsed_number(value) if isinstance(value, str) else value)
     return number * 1000 if SECONDS <= number <= EPOCH else number
 
 
 def seconds_of(value: Time) -> int | None:
-    """The milliseconds of a time that is given in decimal seconds. What is epoch milliseconds under a careless name
-    (a number past ``EPOCH``, or an ISO 8601 time) stays that. Raises ``ValueError`` as ``milliseconds`` does.
+    """The milliseconds of a time that a document gives in decimal seconds.
+
+    A number above ``EPOCH`` is epoch milliseconds all the same, and so is the result for an ISO 8601 time. Raises
+    ``ValueError`` as ``milliseconds`` does.
     """
     if value is None:
         return None
-    number: float = _number(value) if isinstance(value, str) else value
+    number: float = _parsed_number(value) if isinstance(value, str) else value
     return round(number) if number > EPOCH else milliseconds(number)
 
 
-def _number(text: str) -> float:
+def _parsed_number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -88,8 +92,10 @@ def _number(text: str) -> float:
 
 
 def epoch_ms(text: str | None) -> int | None:
-    """An ISO 8601 time as epoch milliseconds (UTC where no zone is given), None where it is not one. Its letters may be
-    small ones (RFC 3339, 5.6)."""
+    """An ISO 8601 time as epoch milliseconds, in UTC where no zone is given; None for anything else.
+
+    Its letters may be in lower case (RFC 3339, section 5.6).
+    """
     moment = datetime_of(text.upper()) if text else None
     if moment is None:
         return None
@@ -110,7 +116,7 @@ def datetime_of(value: object) -> datetime | None:
 
 
 def rfc3339_ms(ms: int | None) -> str | None:
-    """Epoch milliseconds as RFC 3339 with milliseconds and ``Z``; None for years without such a form."""
+    """Epoch milliseconds as RFC 3339 with milliseconds and ``Z``; None outside the years 1970 to 9999."""
     if ms is None or not 0 <= ms < 253_402_300_800_000:
         return None
     moment = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)

@@ -1,4 +1,4 @@
-"""Turns of one batch by columns: for sums, tables and arrays, where an object per turn is more than is needed."""
+"""Turns of one batch as columns, for sums, tables and arrays that need no object per turn."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ __all__ = ["TurnBatch"]
 
 
 class TurnBatch:
-    """Consecutive turns of one document, in its order. Every column has ``len(batch)`` entries; ``first`` is the place
-    of the first turn in its array. ``turns`` makes the objects when it is first asked for."""
+    """Consecutive turns of one document, in its order, as columns of ``len(batch)`` entries each.
+
+    ``first`` is the place of the first turn in its array. ``turns`` makes the objects when it is first read.
+    """
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class TurnBatch:
 
     @staticmethod
     def of(first: int, turns: list[Turn]) -> TurnBatch:
-        """The columns of turns that exist already."""
+        """Make the columns of existing turns."""
         batch = TurnBatch(
             first,
             start_ms=[turn.start_ms for turn in turns],
@@ -58,12 +60,13 @@ class TurnBatch:
 
     @property
     def turns(self) -> list[Turn]:
-        """The same as objects, made by position: that is the fastest way to make them."""
+        """The turns as objects."""
         if self._turns is not None:
             return self._turns
         communication, language, conversation = self._fixed
         index = range(self.first, self.first + len(self)) if self._index is None else self._index
         none, empty = repeat(None), repeat(())
+        # By position and from iterators, which is the fastest way to make them.
         self._turns = list(
             map(
                 Turn,

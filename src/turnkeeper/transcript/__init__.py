@@ -1,1 +1,1 @@
-"""Turns: who spoke, one timeline, selections, summaries and formats. Pure."""
+"""Turns: one timeline from the bodies of a call, speakers, selections, summaries and output formats. Pure."""

@@ -1,7 +1,8 @@
-"""Turns as labels on a time line: WebVTT, SubRip, Audacity, RTTM, Praat TextGrid. Text from a call is never trusted.
+"""Write turns as labels on a time line: WebVTT, SubRip, Audacity, RTTM, Praat TextGrid. Text from a call is not
+trusted.
 
-What these formats cannot say is bent as little as possible and never dropped: a turn that lasts no time gets one
-millisecond, one that begins before zero begins at zero (TextGrid keeps it). Turns without times are counted in
+A turn that a format cannot express is changed as little as possible and never dropped. A turn without length gets one
+millisecond. A turn that begins before zero begins at zero, except in TextGrid. Turns without times are counted in
 ``left_out``.
 """
 
@@ -24,9 +25,9 @@ _MARKS: Final = re.compile(r"[<{\\]|-->")
 
 
 class _Labels(ABC):
-    """What all of them share: who speaks, when, and that a file is about one conversation."""
+    """The common part of all label formats: speaker names, times, and that a file is about one conversation."""
 
-    several = False
+    several_conversations = False
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -36,26 +37,26 @@ class _Labels(ABC):
 
     def write(self, turn: Turn, header: TranscriptHeader) -> None:
         if header is not self._header:
-            self._begin(header)
+            self._begin_conversation(header)
         if turn.start_ms is None or turn.end_ms is None:
             self.left_out += 1
             return
-        self._label(turn, turn.start_ms, turn.end_ms)
+        self._write_label(turn, turn.start_ms, turn.end_ms)
 
     def finish(self) -> None:
         self._out.flush()
 
     @property
-    def pace(self) -> str:
-        """Nothing is said of labels: nobody reads them while they pass."""
+    def speed_warning(self) -> str:
+        """Empty: labels are not read while they pass."""
         return ""
 
     @abstractmethod
-    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        """Write one turn that has both its times."""
+    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        """Write one turn that has both times."""
 
-    def _begin(self, header: TranscriptHeader) -> None:
-        if self._header is not None and not self.several:
+    def _begin_conversation(self, header: TranscriptHeader) -> None:
+        if self._header is not None and not self.several_conversations:
             raise Misconfigured(
                 "this format holds one conversation a file",
                 operation="write turns",
@@ -63,71 +64,73 @@ class _Labels(ABC):
                 hint="Choose one with --conversation, or use --format rttm, jsonl or csv.",
             )
         self._header = header
-        self._names = {one.id: one_line(one.name) for one in header.participants if one.name}
+        self._names = {person.id: one_line(person.name) for person in header.participants if person.name}
 
-    def _speaker(self, turn: Turn) -> str:
+    def _speaker_name(self, turn: Turn) -> str:
         return self._names.get(turn.speaker_id or "") or turn.role
 
 
 class _Captions(_Labels):
-    """What is read while it passes."""
+    """The common part of the caption formats, whose text is read while it passes."""
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
         self._pace = ReadingSpeed()
 
     @property
-    def pace(self) -> str:
-        """How many captions are hard to read, and the worst; empty where none is."""
+    def speed_warning(self) -> str:
+        """How many captions are hard to read, and the worst one. Empty where none is."""
         return str(self._pace)
 
-    def _captions(self, turn: Turn, start_ms: int, end_ms: int, indent: int = 0) -> Iterator[Caption]:
-        """A turn as captions, each counted."""
-        for one in captions(one_line(turn.text), *_shown(start_ms, end_ms), turn.words, indent=indent):
-            self._pace.add(one)
-            yield one
+    def _turn_captions(self, turn: Turn, start_ms: int, end_ms: int, indent: int = 0) -> Iterator[Caption]:
+        """The captions of a turn. Each is counted for the reading speed."""
+        for caption in captions(one_line(turn.text), *_shown_times(start_ms, end_ms), turn.words, indent=indent):
+            self._pace.add(caption)
+            yield caption
 
 
 class WebVtt(_Captions):
-    """WebVTT: each turn with its speaker as the voice and the role as its class; a long one in several cues."""
+    """WebVTT. The speaker is the voice of each cue and the role its class. A long turn becomes several cues."""
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
         out.write("WEBVTT\n")
 
-    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        voice = _markup(self._speaker(turn))
-        for one in self._captions(turn, start_ms, end_ms):
-            text = _markup("\n".join(one.lines))
-            times = f"{_clock(one.start_ms, '.')} --> {_clock(one.end_ms, '.')}"
+    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        voice = _escape_vtt(self._speaker_name(turn))
+        for caption in self._turn_captions(turn, start_ms, end_ms):
+            text = _escape_vtt("\n".join(caption.lines))
+            times = f"{_timestamp(caption.start_ms, '.')} --> {_timestamp(caption.end_ms, '.')}"
             self._out.write(f"\n{times}\n<v.{turn.role} {voice}>{text}</v>\n")
 
 
 class SubRip(_Captions):
-    """SubRip: numbered, the speaker in front of the text; a long turn in several captions.
+    r"""SubRip. Captions are numbered and the speaker precedes the text. A long turn becomes several captions.
 
-    The format has no escapes, and players take ``<b>``, ``{\\an8}`` and ``\\N`` for instructions. An invisible word
-    joiner behind the character that begins one makes it text again.
+    The format has no escapes, and players take ``<b>``, ``{\an8}`` and ``\N`` for instructions. An invisible word
+    joiner behind the first character of those makes them plain text.
     """
 
     def __init__(self, out: TextIO) -> None:
         super().__init__(out)
         self._number = 0
 
-    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        speaker = f"{self._speaker(turn)}: "
-        for place, one in enumerate(self._captions(turn, start_ms, end_ms, columns(speaker))):
+    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        speaker = f"{self._speaker_name(turn)}: "
+        for place, caption in enumerate(self._turn_captions(turn, start_ms, end_ms, columns(speaker))):
             self._number += 1
-            text = _unmarked(("" if place else speaker) + "\n".join(one.lines))
-            self._out.write(f"{self._number}\n{_clock(one.start_ms, ',')} --> {_clock(one.end_ms, ',')}\n{text}\n\n")
+            text = _defuse_srt(("" if place else speaker) + "\n".join(caption.lines))
+            self._out.write(
+                f"{self._number}\n{_timestamp(caption.start_ms, ',')} --> {_timestamp(caption.end_ms, ',')}\n{text}\n\n"
+            )
 
 
 class Audacity(_Labels):
     """An Audacity label track: start, end and label, separated by tabs."""
 
-    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        start, end = _shown(start_ms, end_ms)
-        self._out.write(f"{_seconds(start)}\t{_seconds(end)}\t{turn.role}: {one_line(turn.text)}\n")
+    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+        start, end = _shown_times(start_ms, end_ms)
+        self._out.write(f"{_decimal_seconds(start)}\t{_decimal_seconds(end)}\t{turn.role}: {one_line(turn.text)}\n")
 
 
 class Rttm(_Labels):
@@ -136,21 +139,28 @@ class Rttm(_Labels):
     The file is the conversation, the speaker is ``role:id``; ``role`` alone where the id is not known.
     """
 
-    several = True
+    several_conversations = True
 
-    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         assert self._header is not None  # noqa: S101 - set by _begin
-        start, end = _shown(start_ms, end_ms)
+        start, end = _shown_times(start_ms, end_ms)
         who = f"{turn.role}:{turn.speaker_id}" if turn.speaker_id else turn.role
-        fields = (_field(self._header.conversation), "1", _seconds(start), _seconds(end - start), "<NA>", "<NA>")
-        self._out.write(f"SPEAKER {' '.join(fields)} {_field(who)} <NA> <NA>\n")
+        fields = (
+            _rttm_field(self._header.conversation),
+            "1",
+            _decimal_seconds(start),
+            _decimal_seconds(end - start),
+            "<NA>",
+            "<NA>",
+        )
+        self._out.write(f"SPEAKER {' '.join(fields)} {_rttm_field(who)} <NA> <NA>\n")
 
 
 class TextGrid(_Labels):
-    """A Praat TextGrid in the long text format: one interval tier per role, tiled from end to end.
+    """A Praat TextGrid in the long text format: one interval tier per role, without gaps from end to end.
 
-    Where turns of one role overlap, the later one stands in a further tier of that role (``agent 2``), since intervals
-    of a tier cannot. All turns are held until the end: the format names every count first.
+    Intervals of a tier cannot overlap. Where turns of one role overlap, the later one goes to another tier of that role
+    (``agent 2``). All turns are held until the end, because the format begins with every count.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -158,32 +168,34 @@ class TextGrid(_Labels):
         self._lanes: dict[Role, list[list[tuple[int, int, str]]]] = {}
 
     def finish(self) -> None:
-        tiers = [(name, tier) for role in roles for name, tier in _named(role, self._lanes.get(role, []))]
+        tiers = [(name, tier) for role in roles for name, tier in _named_tiers(role, self._lanes.get(role, []))]
         first = min([0, *(tier[0][0] for _, tier in tiers)])
         last = max([first + 1, *(tier[-1][1] for _, tier in tiers)])
         self._out.write('File type = "ooTextFile"\nObject class = "TextGrid"\n\n')
-        self._out.write(
-            f"xmin = {_seconds(first)}\nxmax = {_seconds(last)}\ntiers? <exists>\nsize = {len(tiers)}\nitem []:\n"
-        )
+        self._out.write(f"xmin = {_decimal_seconds(first)}\nxmax = {_decimal_seconds(last)}\n")
+        self._out.write(f"tiers? <exists>\nsize = {len(tiers)}\nitem []:\n")
         for number, (name, tier) in enumerate(tiers, 1):
-            self._tier(number, name, _tiled(tier, first, last))
+            self._write_tier(number, name, _fill_gaps(tier, first, last))
         self._out.flush()
 
-    def _label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
+    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         end_ms = max(end_ms, start_ms + 1)
         lanes = self._lanes.setdefault(turn.role, [])
+        # First fit: the first tier whose last interval has ended.
         lane = next((lane for lane in lanes if lane[-1][1] <= start_ms), None)
         if lane is None:
             lanes.append(lane := [])
         lane.append((start_ms, end_ms, one_line(turn.text)))
 
-    def _tier(self, number: int, name: str, intervals: list[tuple[int, int, str]]) -> None:
+    def _write_tier(self, number: int, name: str, intervals: list[tuple[int, int, str]]) -> None:
         head = f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{name}"\n'
-        times = f"        xmin = {_seconds(intervals[0][0])}\n        xmax = {_seconds(intervals[-1][1])}\n"
+        times = (
+            f"        xmin = {_decimal_seconds(intervals[0][0])}\n        xmax = {_decimal_seconds(intervals[-1][1])}\n"
+        )
         self._out.write(f"{head}{times}        intervals: size = {len(intervals)}\n")
         for place, (start, end, text) in enumerate(intervals, 1):
             quoted = text.replace('"', '""')
-            times = f"            xmin = {_seconds(start)}\n            xmax = {_seconds(end)}\n"
+            times = f"            xmin = {_decimal_seconds(start)}\n            xmax = {_decimal_seconds(end)}\n"
             self._out.write(f'        intervals [{place}]:\n{times}            text = "{quoted}"\n')
 
 
@@ -197,43 +209,43 @@ LABELS: Final[dict[str, type[_Labels]]] = {
 """The writers by the name of their format."""
 
 
-def _shown(start_ms: int, end_ms: int) -> tuple[int, int]:
+def _shown_times(start_ms: int, end_ms: int) -> tuple[int, int]:
     start = max(start_ms, 0)
     return start, max(end_ms, start + 1)
 
 
-def _clock(ms: int, point: str) -> str:
+def _timestamp(ms: int, point: str) -> str:
     hours, rest = divmod(ms, 3_600_000)
     minutes, rest = divmod(rest, 60_000)
     return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
 
 
-def _seconds(ms: int) -> str:
+def _decimal_seconds(ms: int) -> str:
     """Milliseconds as decimal seconds, exactly."""
     return f"{'-' if ms < 0 else ''}{abs(ms) // 1000}.{abs(ms) % 1000:03d}"
 
 
-def _markup(text: str) -> str:
-    """Text inside a WebVTT cue, where ``-->`` and tags would mean something."""
+def _escape_vtt(text: str) -> str:
+    """Escape text for a WebVTT cue, in which ``-->`` and tags have a meaning."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _unmarked(text: str) -> str:
-    """Text inside a SubRip caption, where players obey tags, braces and backslashes and look for times."""
+def _defuse_srt(text: str) -> str:
+    """Make text harmless for SubRip players, which interpret tags, braces, backslashes and times."""
     return _MARKS.sub(lambda mark: mark[0][0] + _WORD_JOINER + mark[0][1:], text)
 
 
-def _field(text: str) -> str:
-    """One field of a line whose fields are separated by white space."""
+def _rttm_field(text: str) -> str:
+    """Text as one field of a line whose fields are separated by white space."""
     return "_".join(one_line(text).split()) or "<NA>"
 
 
-def _named(role: Role, lanes: list[list[tuple[int, int, str]]]) -> list[tuple[str, list[tuple[int, int, str]]]]:
+def _named_tiers(role: Role, lanes: list[list[tuple[int, int, str]]]) -> list[tuple[str, list[tuple[int, int, str]]]]:
     return [(role if number == 1 else f"{role} {number}", lane) for number, lane in enumerate(lanes, 1)]
 
 
-def _tiled(lane: list[tuple[int, int, str]], first: int, last: int) -> list[tuple[int, int, str]]:
-    """The intervals with silence between them, from ``first`` to ``last``."""
+def _fill_gaps(lane: list[tuple[int, int, str]], first: int, last: int) -> list[tuple[int, int, str]]:
+    """The intervals with empty ones between them, from ``first`` to ``last``."""
     tiled, at = list[tuple[int, int, str]](), first
     for start, end, text in lane:
         if at < start:

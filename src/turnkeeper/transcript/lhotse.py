@@ -1,4 +1,4 @@
-"""Manifests for lhotse: a ``RecordingSet`` and a ``SupervisionSet`` as JSON lines."""
+"""Manifests for lhotse: the lines of a ``RecordingSet`` and of a ``SupervisionSet``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def recording_manifest(
     return {
         "id": recording,
         "sources": [
-            {"type": "file", "channels": heard, "source": source} for heard, source in zip(each, sources, strict=True)
+            {"type": "file", "channels": numbers, "source": source}
+            for numbers, source in zip(each, sources, strict=True)
         ],
         "sampling_rate": rate,
         "num_samples": frames,
@@ -30,18 +31,19 @@ def recording_manifest(
 def supervisions(
     recording: str, index: int, turn: Turn, spans: Sequence[Span], *, rate: int, channel: int | list[int]
 ) -> list[dict[str, Any]]:
-    """The lines of a ``SupervisionSet`` for one turn: one for each span that holds samples.
+    """The lines of a ``SupervisionSet`` for one turn: one for each span that contains samples.
 
-    Times are the spans' own samples over the rate: lhotse rounds seconds half-up to samples, which gives them back.
+    Times are the samples divided by the rate. lhotse rounds seconds half up to samples, which gives the same samples
+    back.
     """
-    held = [one for one in spans if one.end > one.start]
+    audible = [span for span in spans if span.end > span.start]
     lines = []
-    for part, one in enumerate(held):
+    for part, span in enumerate(audible):
         line: dict[str, Any] = {
-            "id": f"{recording}-{index}" if len(held) == 1 else f"{recording}-{index}-{part}",
+            "id": f"{recording}-{index}" if len(audible) == 1 else f"{recording}-{index}-{part}",
             "recording_id": recording,
-            "start": one.start / rate,
-            "duration": (one.end - one.start) / rate,
+            "start": span.start / rate,
+            "duration": (span.end - span.start) / rate,
             "channel": channel,
             "text": turn.text,
             "speaker": turn.speaker_id or turn.role,

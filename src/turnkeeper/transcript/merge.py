@@ -1,7 +1,7 @@
-"""Several streams of turns into one timeline, in constant memory. Knows no payload and no role.
+"""Merge several streams of turns into one timeline in constant memory.
 
-Order: by (start, communication, index). A turn without times keeps its place behind the turn before it in its own
-stream (those at the very beginning stand first of all).
+Turns are ordered by (start, communication, index). A turn without times keeps its place behind the turn before it in
+its own stream; those at the very beginning come first of all.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import msgspec
 
 from turnkeeper.model import Turn
 
-__all__ = ["batched", "in_order", "mark_duplicates", "merged"]
+__all__ = ["mark_duplicates", "merge_sorted", "sorted_turns", "turn_batches"]
 
 RUN_TURNS = 20_000
 RUN_BYTES = 8 << 20
-"""A sorted run in memory ends at either bound; 20,000 turns of 200 bytes of text are about 8 MiB."""
+"""A sorted run in memory ends at either bound. 20,000 turns with 200 bytes of text each are about 8 MiB."""
 
 BLOCK = 1 << 16
-"""Read back of a run at once."""
+"""How many bytes of a run are read back at once."""
 
 GROUP = 50_000
-"""Turns with one start time that are remembered when duplicates are sought. More at one instant are not speech."""
+"""How many turns with the same start time are remembered when looking for duplicates. More at one instant are not
+speech.
+"""
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -38,30 +40,34 @@ class _Keyed(msgspec.Struct, array_like=True, gc=False):
     turn: Turn
 
 
-def batched(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
-    """Turns in lists of a thousand: what is done per list costs next to nothing per turn."""
+def turn_batches(turns: Iterable[Turn]) -> Iterator[list[Turn]]:
+    """Turns in lists of a thousand. Work that is done per list costs next to nothing per turn."""
     rest = iter(turns)
     while batch := list(islice(rest, 1000)):
         yield batch
 
 
-def in_order(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
-    """One stream's turns with their sort keys, sorted. ``ordered`` says that they already are, so nothing is kept."""
-    keyed = _keyed(chain.from_iterable(batches))
-    return keyed if ordered else _sorted(keyed)
+def sorted_turns(batches: Iterable[list[Turn]], *, ordered: bool) -> Iterator[tuple[Key, Turn]]:
+    """The turns of one stream with their sort keys, sorted.
+
+    ``ordered`` says that they already are; nothing is held then.
+    """
+    keyed = _with_sort_keys(chain.from_iterable(batches))
+    return keyed if ordered else _sort_in_runs(keyed)
 
 
-def merged(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
-    """One timeline out of sorted streams."""
+def merge_sorted(streams: list[Iterator[tuple[Key, Turn]]]) -> Iterator[Turn]:
+    """One timeline from sorted streams."""
     if len(streams) == 1:
         return (turn for _, turn in streams[0])
     return (turn for _, turn in heapq.merge(*streams, key=lambda pair: pair[0]))
 
 
 def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Mark what another communication already said: same start, end, text and channel. Marked, never dropped.
+    """Mark turns that another communication already contains: same start, end, text and channel.
 
-    Turns come in order, so equals stand under one start time and only those are remembered.
+    Turns are never dropped. Turns come in order, so equal ones stand under the same start time, and only those are
+    remembered.
     """
     for start, group in groupby(turns, key=lambda turn: turn.start_ms):
         if start is None:
@@ -69,6 +75,7 @@ def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
             continue
         seen: dict[tuple[int | None, str, str | None], Turn] = {}
         for turn in group:
+            # Legs number their turns anew, so only what was said and when can tell a duplicate.
             like = (turn.end_ms, turn.text, turn.channel)
             first = seen.get(like)
             if first is None and len(seen) < GROUP:
@@ -79,15 +86,16 @@ def mark_duplicates(turns: Iterable[Turn]) -> Iterator[Turn]:
                 yield msgspec.structs.replace(turn, duplicate_of=f"{first.communication}/{first.index}")
 
 
-def _keyed(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
+def _with_sort_keys(turns: Iterable[Turn]) -> Iterator[tuple[Key, Turn]]:
     start, communication, index = _BEFORE_ALL, "", 0
     for place, turn in enumerate(turns):
         if turn.start_ms is not None:
             start, communication, index = turn.start_ms, turn.communication or "", turn.index
+        # ``place`` makes keys unique and the sort stable; a turn without times repeats the key before it.
         yield (start, communication, index, place), turn
 
 
-def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
+def _sort_in_runs(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
     spans: list[tuple[int, int]] = []
     spilled: BinaryIO | None = None
     run: list[tuple[Key, Turn]] = []
@@ -96,27 +104,30 @@ def _sorted(keyed: Iterator[tuple[Key, Turn]]) -> Iterator[tuple[Key, Turn]]:
         run.append(pair)
         size += len(pair[1].text) + 100 * len(pair[1].words)
         if len(run) >= RUN_TURNS or size >= RUN_BYTES:
-            spilled = spilled or _nameless()
-            spans.append(_spill(run, spilled))
+            spilled = spilled or _unnamed_file()
+            spans.append(_spill_run(run, spilled))
             run, size = [], 0
     run.sort(key=lambda pair: pair[0])
-    return iter(run) if spilled is None else _unspilled(spilled, spans, run)
+    return iter(run) if spilled is None else _merge_runs(spilled, spans, run)
 
 
-def _nameless() -> BinaryIO:
+def _unnamed_file() -> BinaryIO:
     import tempfile
 
     return cast(BinaryIO, tempfile.TemporaryFile(prefix="turnkeeper-"))
 
 
-def _spill(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
-    """Write one sorted run behind the others; where it begins and ends. All share one file: a descriptor for each
-    would be too many for a very long transcript."""
+def _spill_run(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
+    """Write one sorted run behind the others, and return its byte range.
+
+    All runs share one file: a file descriptor for each would be too many for a very long transcript.
+    """
     run.sort(key=lambda pair: pair[0])
     encoder = msgspec.msgpack.Encoder()
     start = file.tell()
     for key, turn in run:
         data = encoder.encode(_Keyed(key, turn))
+        # MessagePack has no record boundaries, so each record is preceded by its length.
         file.write(len(data).to_bytes(4, "little"))
         file.write(data)
     file.flush()
@@ -127,7 +138,7 @@ def _spill(run: list[tuple[Key, Turn]], file: BinaryIO) -> tuple[int, int]:
 _KEYED = msgspec.msgpack.Decoder(_Keyed)
 
 
-def _unspilled(
+def _merge_runs(
     file: BinaryIO, spans: list[tuple[int, int]], last: list[tuple[Key, Turn]]
 ) -> Iterator[tuple[Key, Turn]]:
     with file:
@@ -136,14 +147,14 @@ def _unspilled(
 
 
 def _read_back(file: BinaryIO, at: int, end: int) -> Iterator[tuple[Key, Turn]]:
-    held, used = b"", 0
-    while at < end or used < len(held):
-        size = int.from_bytes(held[used : used + 4], "little") if len(held) - used >= 4 else 0
-        if not size or len(held) - used < 4 + size:
+    buffer, used = b"", 0
+    while at < end or used < len(buffer):
+        size = int.from_bytes(buffer[used : used + 4], "little") if len(buffer) - used >= 4 else 0
+        if not size or len(buffer) - used < 4 + size:
             # A turn may be longer than a block.
             more = os.pread(file.fileno(), min(max(BLOCK, size + 4), end - at), at)
-            held, used, at = held[used:] + more, 0, at + len(more)
+            buffer, used, at = buffer[used:] + more, 0, at + len(more)
             continue
-        item = _KEYED.decode(memoryview(held)[used + 4 : used + 4 + size])
+        item = _KEYED.decode(memoryview(buffer)[used + 4 : used + 4 + size])
         used += 4 + size
         yield item.key, item.turn

@@ -39,8 +39,10 @@ class _Union:
 
 
 def measure(turns: Iterable[Turn]) -> tuple[Metric, ...]:
-    """Talk time of every role that spoke, and silence, in one pass. ``turns`` in order of start, as ``Assembly.turns``
-    gives them; turns without times count for nothing."""
+    """Talk time of every role that spoke, and silence, in one pass.
+
+    ``turns`` in order of start, as ``Assembly.turns`` gives them; turns without times count for nothing.
+    """
     roles: dict[Role, _Union] = {}
     everybody = _Union()
     for turn in turns:

@@ -1,4 +1,4 @@
-"""Participants of a conversation: the transcript's own merged with the analytics document's, with stable ids."""
+"""Merge the transcript's own participants with those of the analytics document, with stable ids."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from turnkeeper.payloads.dialect import Person
 from turnkeeper.payloads.times import EPOCH, SECONDS
 from turnkeeper.speakers import role_of
 
-__all__ = ["from_details", "from_file", "together"]
+__all__ = ["merge_people", "participants_from_details", "participants_from_transcript"]
 
 
-def together(documents: Sequence[Sequence[Person]]) -> list[Person]:
+def merge_people(documents: Sequence[Sequence[Person]]) -> list[Person]:
     """The people of several documents of one conversation, each once.
 
-    Each leg's file lists everybody in the conversation, so the same person comes once per leg. People of one document
-    are never joined: who appears twice in it was there twice.
+    The file of each leg lists everybody in the conversation, so the same person appears once per leg. People of one
+    document are never merged: a person who appears twice in it was there twice.
     """
     if len(documents) == 1:
         return list(documents[0])
@@ -27,94 +27,99 @@ def together(documents: Sequence[Sequence[Person]]) -> list[Person]:
     for people in documents:
         earlier = len(found)
         for person in people:
-            at = next((n for n in range(earlier) if _same(found[n], person)), None)
+            at = next((n for n in range(earlier) if _is_same_person(found[n], person)), None)
             if at is None:
                 found.append(person)
             else:
-                found[at] = _joined(found[at], person)
+                found[at] = _join_person(found[at], person)
     return found
 
 
-def _same(one: Person, other: Person) -> bool:
-    if one.id is not None or other.id is not None:
-        return one.id == other.id
-    if (one.purpose, one.user_id) != (other.purpose, other.user_id):
+def _is_same_person(first: Person, second: Person) -> bool:
+    if first.id is not None or second.id is not None:
+        return first.id == second.id
+    if (first.purpose, first.user_id) != (second.purpose, second.user_id):
         return False
-    if (one.start, one.end) == (other.start, other.end):
+    if (first.start, first.end) == (second.start, second.end):
         return True
     # Two agents that nobody names may be on the line at once; an IVR or the customer is the same one.
-    nameless = one.user_id is None and role_of(one.purpose) == "agent"
-    return not nameless and _meet(one, other)
+    nameless = first.user_id is None and role_of(first.purpose) == "agent"
+    return not nameless and _overlap_in_time(first, second)
 
 
-def _meet(one: Person, other: Person) -> bool:
-    ends_before = one.end is not None and other.start is not None and one.end <= other.start
-    starts_after = one.start is not None and other.end is not None and other.end <= one.start
+def _overlap_in_time(first: Person, second: Person) -> bool:
+    ends_before = first.end is not None and second.start is not None and first.end <= second.start
+    starts_after = first.start is not None and second.end is not None and second.end <= first.start
     return not (ends_before or starts_after)
 
 
-def _joined(one: Person, other: Person) -> Person:
-    """The same person over both documents: present from the earlier start to the later end."""
+def _join_person(first: Person, second: Person) -> Person:
+    """One person from two documents: present from the earlier start to the later end."""
     return msgspec.structs.replace(
-        one,
-        name=one.name or other.name,
-        queue_id=one.queue_id or other.queue_id,
-        start=None if one.start is None or other.start is None else min(one.start, other.start),
-        end=None if one.end is None or other.end is None else max(one.end, other.end),
+        first,
+        name=first.name or second.name,
+        queue_id=first.queue_id or second.queue_id,
+        start=None if first.start is None or second.start is None else min(first.start, second.start),
+        end=None if first.end is None or second.end is None else max(first.end, second.end),
     )
 
 
-def from_details(details: Details | None, base: int, names: Mapping[str, str]) -> tuple[Participant, ...]:
-    """The analytics document's participants, times in ms from ``base`` (epoch ms)."""
+def participants_from_details(details: Details | None, base: int, names: Mapping[str, str]) -> tuple[Participant, ...]:
+    """The participants of the analytics document, times in ms from ``base`` (epoch ms)."""
     return tuple(
         Participant(
-            id=one.id,
-            role=role_of(one.purpose),
-            name=_name(one.name, one.user_id, one.queue_id, names),
-            purpose=one.purpose,
-            user_id=one.user_id,
-            queue_id=one.queue_id,
-            start_ms=_since(one.start, base),
-            end_ms=_since(one.end, base),
+            id=person.id,
+            role=role_of(person.purpose),
+            name=_display_name(person.name, person.user_id, person.queue_id, names),
+            purpose=person.purpose,
+            user_id=person.user_id,
+            queue_id=person.queue_id,
+            start_ms=_ms_since(person.start, base),
+            end_ms=_ms_since(person.end, base),
         )
-        for one in (details.participants if details else ())
+        for person in (details.participants if details else ())
     )
 
 
-def from_file(
+def participants_from_transcript(
     people: Iterable[Person], details: Details | None, base: int, names: Mapping[str, str]
 ) -> tuple[Participant, ...]:
-    """The transcript's participants. One without an id gets that of the analytics participant with the same purpose
-    and user whose interval overlaps most, else "purpose-N", counted in file order."""
+    """The participants of the transcript.
+
+    One without an id gets the id of the analytics participant with the same purpose and user whose interval overlaps
+    most. Without such a match it is called "purpose-N", counted in the order of the file.
+    """
     left = list(details.participants if details else ())
     counts: dict[str, int] = {}
     found: dict[str, Participant] = {}
     for person in people:
         word = person.purpose or "participant"
+        # Counted for every person, so that an id does not depend on who else has a match.
         counts[word] = counts.get(word, 0) + 1
-        match = _match(person, left, base) if left else None
+        match = _best_match(person, left, base) if left else None
         if match is not None:
+            # Each analytics participant stands for one person of the transcript.
             left.remove(match)
         key = person.id or (match.id if match else f"{word}-{counts[word]}")
         if key not in found:
-            found[key] = _participant(key, person, match, base, names)
+            found[key] = _make_participant(key, person, match, base, names)
     return tuple(found.values())
 
 
-def _participant(
+def _make_participant(
     key: str, person: Person, match: DetailParticipant | None, base: int, names: Mapping[str, str]
 ) -> Participant:
     purpose, user, queue, name = person.purpose, person.user_id, person.queue_id, None
-    start, end = _placed(person.start, base), _placed(person.end, base)
+    start, end = _offset_ms(person.start, base), _offset_ms(person.end, base)
     if match is not None:
         purpose, name = purpose or match.purpose, match.name
         user, queue = user or match.user_id, queue or match.queue_id
-        start = _since(match.start, base) if start is None else start
-        end = _since(match.end, base) if end is None else end
+        start = _ms_since(match.start, base) if start is None else start
+        end = _ms_since(match.end, base) if end is None else end
     return Participant(
         id=key,
         role=role_of(purpose),
-        name=person.name or (_name(name, user, queue, names) if names or name else None),
+        name=person.name or (_display_name(name, user, queue, names) if names or name else None),
         purpose=purpose,
         user_id=user,
         queue_id=queue,
@@ -123,39 +128,47 @@ def _participant(
     )
 
 
-def _match(person: Person, left: Sequence[DetailParticipant], base: int) -> DetailParticipant | None:
+def _best_match(person: Person, left: Sequence[DetailParticipant], base: int) -> DetailParticipant | None:
     if person.id is not None:
-        return next((one for one in left if one.id == person.id), None)
+        return next((candidate for candidate in left if candidate.id == person.id), None)
     alike = [
-        one
-        for one in left
-        if (one.purpose or "").lower() == (person.purpose or "").lower()
-        and (person.user_id is None or one.user_id is None or one.user_id == person.user_id)
+        candidate
+        for candidate in left
+        if (candidate.purpose or "").lower() == (person.purpose or "").lower()
+        and (person.user_id is None or candidate.user_id is None or candidate.user_id == person.user_id)
     ]
-    return max(alike, key=lambda one: (one.user_id == person.user_id, _overlap(person, one, base)), default=None)
+    return max(
+        alike,
+        key=lambda candidate: (candidate.user_id == person.user_id, _overlap_ms(person, candidate, base)),
+        default=None,
+    )
 
 
-def _overlap(person: Person, other: DetailParticipant, base: int) -> int:
-    start, end = _placed(person.start, base), _placed(person.end, base)
-    since, until = _since(other.start, base), _since(other.end, base)
+def _overlap_ms(person: Person, candidate: DetailParticipant, base: int) -> int:
+    start, end = _offset_ms(person.start, base), _offset_ms(person.end, base)
+    since, until = _ms_since(candidate.start, base), _ms_since(candidate.end, base)
     far = 1 << 62
     last = min(far if end is None else end, far if until is None else until)
     return last - max(-far if start is None else start, -far if since is None else since)
 
 
-def _placed(value: float | None, base: int) -> int | None:
-    """A payload's time from ``base``; small numbers are offsets already, seconds of the epoch are none."""
+def _offset_ms(value: float | None, base: int) -> int | None:
+    """A payload's time as an offset from ``base``.
+
+    Small numbers are offsets already, but seconds of the epoch are not.
+    """
     if value is None:
         return None
     whole = value if isinstance(value, int) else round(value)
+    # Values in this range can only be seconds of the epoch: as offsets they would be eleven days and more.
     if SECONDS <= whole <= EPOCH:
         whole *= 1000
     return whole - base if whole > EPOCH else whole
 
 
-def _since(epoch: int | None, base: int) -> int | None:
+def _ms_since(epoch: int | None, base: int) -> int | None:
     return None if epoch is None or not base else epoch - base
 
 
-def _name(name: str | None, user: str | None, queue: str | None, names: Mapping[str, str]) -> str | None:
+def _display_name(name: str | None, user: str | None, queue: str | None, names: Mapping[str, str]) -> str | None:
     return names.get(user or "") or name or names.get(queue or "")

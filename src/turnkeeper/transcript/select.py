@@ -1,4 +1,6 @@
-"""Which turns: by role, interaction, time, confidence and communication. The transcript itself always holds all."""
+"""Select turns by role, interaction, time, confidence and communication. The transcript itself always contains all
+turns.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,11 @@ from turnkeeper.model import roles as known_roles
 __all__ = ["Selection"]
 
 SYSTEM: frozenset[Role] = frozenset({"system", "ivr", "acd", "bot"})
-"""What ``--role system`` means: everything on our side that is no person."""
+"""What ``--role system`` means: everything on our side that is not a person."""
 
 
 class WrongSelection(Misconfigured, ValueError):
-    """A selection that would select nothing: it names something that is no role, or one word where a set is meant."""
+    """A selection that would select nothing: an unknown role, or one word where a set is required."""
 
 
 _SAFE = re.compile(r"[A-Za-z0-9]+")
@@ -29,16 +31,16 @@ _SAFE = re.compile(r"[A-Za-z0-9]+")
 
 @dataclass(frozen=True)
 class Selection:
-    """A filter; what is empty or None does not filter.
+    """A filter of turns. A field that is empty or None does not filter.
 
-    Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, where ``roles`` names none, a bound is
-    no finite number, the window ends before it starts, or the confidence does not lie between 0 and 1. Raises
-    ``TypeError`` for a field that it does not have, with the nearest.
+    Raises ``WrongSelection``, which is a ``Misconfigured`` and a ``ValueError``, for an unknown role, a bound that is
+    not a finite number, a window that ends before it starts, and a confidence outside 0 to 1. Raises ``TypeError`` for
+    an unknown field, naming the nearest known one.
 
-    ``roles`` as asked for: ``system`` stands for system, ivr, acd and bot, every other name for itself.
-    ``interactions`` are conversation ids. ``start_ms`` and ``end_ms`` bound a window, half-open: a turn is in it when
-    it overlaps it, a turn without length when it lies in it; a turn without times is in no window.
-    ``min_confidence`` leaves out turns without a confidence. ``communication`` is one leg's id.
+    In ``roles``, ``system`` stands for system, ivr, acd and bot; every other name stands for itself. ``interactions``
+    are conversation ids. ``start_ms`` and ``end_ms`` bound a half-open window: a turn is in it when it overlaps it, a
+    turn without length when it lies in it. A turn without times is in no window. ``min_confidence`` leaves out turns
+    without a confidence. ``communication`` is the id of one leg.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -49,7 +51,7 @@ class Selection:
     communication: str | None = None
 
     def __new__(cls, *_values: object, **named: object) -> Self:
-        """Refuse a field that there is not, with the name that was probably meant."""
+        """Refuse an unknown field, and name the one that was probably meant."""
         for unknown in named.keys() - cls.__dataclass_fields__.keys():
             from difflib import get_close_matches
 
@@ -58,7 +60,7 @@ class Selection:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        # Any iterables will do for whoever writes sets or lists; a lone string would be taken letter by letter.
+        # Any iterable is accepted, but not a lone string, which would be taken letter by letter.
         roles, interactions = _set_of("roles", self.roles), _set_of("interactions", self.interactions)
         wrong = roles - set(known_roles)
         if wrong:
@@ -89,17 +91,17 @@ class Selection:
         min_confidence: float | None = None,
         communication: str | None = None,
     ) -> Self:
-        """From what a user typed. Raises ``Misconfigured`` for an unknown role or an impossible bound."""
-        wanted = [word.strip().lower() for word in roles]
-        for word in wanted:
+        """A selection from what a user typed. Raises ``Misconfigured`` for an unknown role or an impossible bound."""
+        words = [word.strip().lower() for word in roles]
+        for word in words:
             if word not in known_roles:
                 known = ", ".join(known_roles)
                 raise Misconfigured(f"{word!r} is not a role", key="role", hint=f"The roles are {known}.")
-        found = frozenset(cast("list[Role]", wanted))
+        found = frozenset(cast("list[Role]", words))
         return cls(found, frozenset(interactions), start_ms, end_ms, min_confidence, communication)
 
     def __bool__(self) -> bool:
-        """Whether it filters at all."""
+        """Whether it filters anything."""
         return self != type(self)()
 
     def sentence(self) -> str:
@@ -115,12 +117,15 @@ class Selection:
         return ", ".join(part for part in parts if part) or "everything"
 
     @cached_property
-    def _meant(self) -> frozenset[Role]:
+    def _effective_roles(self) -> frozenset[Role]:
         return self.roles | SYSTEM if "system" in self.roles else self.roles
 
     def matches(self, turn: Turn) -> bool:
-        """Whether this turn is selected (the interaction is not looked at: a turn does not know it)."""
-        if self._meant and turn.role not in self._meant:
+        """Whether the turn is selected.
+
+        ``interactions`` is not checked, because a turn does not know its conversation.
+        """
+        if self._effective_roles and turn.role not in self._effective_roles:
             return False
         if self.communication is not None and turn.communication != self.communication:
             return False
@@ -129,8 +134,10 @@ class Selection:
         return self._in_window(turn)
 
     def apply(self, turns: Iterable[Turn], conversation: str | None = None) -> Iterator[Turn]:
-        """The selected turns. Where interactions are named and ``conversation`` is none of them, nothing."""
-        if self.interactions and (conversation or "").casefold() not in {one.casefold() for one in self.interactions}:
+        """The selected turns. None where ``interactions`` is given and does not contain ``conversation``."""
+        if self.interactions and (conversation or "").casefold() not in {
+            interaction.casefold() for interaction in self.interactions
+        }:
             return iter(())
         return filter(self.matches, turns)
 
@@ -139,12 +146,13 @@ class Selection:
             return True
         if turn.start_ms is None:
             return False
+        # A turn without length is a point and still has to be found.
         last = max(turn.start_ms + 1, turn.end_ms or turn.start_ms)
         return (self.start_ms is None or last > self.start_ms) and (self.end_ms is None or turn.start_ms < self.end_ms)
 
     @property
     def slug(self) -> str:
-        """The filter as a name: canonical, safe in an object key, and readable back with ``parse``."""
+        """The filter as a canonical name that is safe in an object key. ``parse`` reads it back."""
         parts: dict[str, list[str]] = {
             "role": [str(role) for role in known_roles if role in self.roles],
             "interaction": sorted(self.interactions),
@@ -153,7 +161,7 @@ class Selection:
             "confidence": [] if self.min_confidence is None else [repr(float(self.min_confidence))],
             "communication": [] if self.communication is None else [self.communication],
         }
-        named = [".".join([name, *map(_escape, values)]) for name, values in parts.items() if values]
+        named = [".".join([name, *map(_escape_slug, values)]) for name, values in parts.items() if values]
         return "_".join(named) or "all"
 
     @classmethod
@@ -163,18 +171,19 @@ class Selection:
         try:
             for part in [] if slug == "all" else slug.split("_"):
                 name, *values = part.split(".")
-                found[name] = [_unescape(value) for value in values]
-            start, end, least = (_one(found.pop(name, [])) for name in ("from", "to", "confidence"))
+                found[name] = [_unescape_slug(value) for value in values]
+            start, end, least = (_single_value(found.pop(name, [])) for name in ("from", "to", "confidence"))
             selection = cls.from_options(
                 found.pop("role", []),
                 found.pop("interaction", []),
                 None if start is None else int(start),
                 None if end is None else int(end),
                 None if least is None else float(least),
-                _one(found.pop("communication", [])),
+                _single_value(found.pop("communication", [])),
             )
         except ValueError as cause:
             raise Misconfigured("is not a selection", key=slug[:128]) from cause
+        # Only the canonical spelling is accepted, so one selection has exactly one key.
         if found or selection.slug != slug:
             raise Misconfigured("is not a selection", key=slug[:128])
         return selection
@@ -187,22 +196,25 @@ def _set_of(name: str, values: object) -> frozenset[Any]:
     return frozenset(values)
 
 
-def _one(values: list[str]) -> str | None:
+def _single_value(values: list[str]) -> str | None:
     return values[0] if values else None
 
 
-def _escape(value: str) -> str:
-    """Percent-encoding with ``-`` for ``%``: only letters, digits and ``-`` remain. A hyphen itself is doubled."""
-    return "".join(_escape_one(char) for char in value) or "-empty"
+def _escape_slug(value: str) -> str:
+    """Percent-encode with ``-`` in place of ``%``, so that only letters, digits and ``-`` remain.
+
+    A hyphen itself is doubled.
+    """
+    return "".join(_escape_char(char) for char in value) or "-empty"
 
 
-def _escape_one(char: str) -> str:
+def _escape_char(char: str) -> str:
     if _SAFE.fullmatch(char):
         return char
     return "--" if char == "-" else "".join(f"-{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
 
 
-def _unescape(value: str) -> str:
+def _unescape_slug(value: str) -> str:
     if value == "-empty":
         return ""
     return unquote(value.replace("--", "%2D").replace("-", "%"), errors="strict")

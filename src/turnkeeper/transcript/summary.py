@@ -1,4 +1,4 @@
-"""What a conversation amounts to, counted while its turns go by."""
+"""Count the figures of a transcript's summary while its turns pass."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ __all__ = ["SummaryTally"]
 
 _SCALE = 2.0**80
 _SMALL = 2.0**-27
-"""A double of at least 2**-27 is a whole multiple of 2**-80 (53 bits), and scaling by a power of two is exact: so
-integers add such doubles exactly, and fast."""
+"""Doubles of at least 2**-27 are whole multiples of 2**-80, because they have 53 significant bits, and scaling by a
+power of two is exact. So integers add such doubles exactly and fast. Smaller ones are added as fractions.
+"""
 
 
 class SummaryTally:
-    """Feed it every turn once; ``summary`` gives the facts so far. Constant memory.
+    """Add every turn once; ``summary`` gives the figures so far. Memory is constant.
 
-    The mean confidence is exact before it is rounded: turns in any order, in any batches, give the same digits.
+    The mean confidence is exact before it is rounded, so turns in any order and in any batches give the same digits.
     """
 
     def __init__(self, conversation: str, dialect: Dialect) -> None:
@@ -50,10 +51,11 @@ class SummaryTally:
         self._scaled += sum([int(value * _SCALE) for value in values if value >= _SMALL])
         self._rest += sum([Fraction(value) for value in values if value < _SMALL], Fraction(0))
 
-    def _mean(self) -> float:
-        """To 6 decimals, halves to even, of the confidences as the decimals that the payload spells.
+    def _mean_confidence(self) -> float:
+        """The mean to 6 decimals, halves to even, of the confidences as the payload spells them.
 
-        Their nearest doubles add up to a hair beside a half; within a billionth of one it is one.
+        The payload's decimals become the nearest doubles, whose exact mean can lie just beside a half. Within a
+        billionth of a half it is taken for one.
         """
         if not self._confidences:
             return 0.0
@@ -71,7 +73,7 @@ class SummaryTally:
             total_turns=sum(self._roles.values()),
             agent_turns=self._roles["agent"],
             customer_turns=self._roles["customer"],
-            avg_confidence=self._mean(),
+            avg_confidence=self._mean_confidence(),
             turns_with_confidence=self._confidences,
             timed_turns=self._timed,
             roles={role: self._roles[role] for role in sorted(self._roles)},

@@ -1,4 +1,4 @@
-"""Turns one per line, for people and pipes: JSON lines, CSV, plain text. Text from a call is never trusted."""
+"""Write one turn per line, for people and pipes: JSON lines, CSV, plain text. Text from a call is not trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Span = Callable[[int, int], tuple[int, int]]
 """(start_ms, end_ms) -> (first sample, sample behind the last)."""
 
 Format = Literal["jsonl", "csv", "txt", "vtt", "srt", "textgrid", "rttm", "audacity"]
-"""How turns can be written; the last five are labels on a time line (see ``labels``)."""
+"""The formats that turns can be written in. The last five are labels on a time line (see ``labels``)."""
 
 FORMATS: Final[tuple[str, ...]] = get_args(Format)
 
@@ -43,7 +43,7 @@ FIELDS: Final = (
     "defects",
     "words",
 )
-"""Every field of a line, in order. Absent ones are left out of JSON lines and empty in CSV."""
+"""Every field of a line, in order. Absent fields are left out of JSON lines and are empty in CSV."""
 
 _TABLE: Final = tuple(name for name in FIELDS if name not in ("words", "defects", "start_sample", "end_sample"))
 # Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
@@ -51,16 +51,16 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class TurnWriter(Protocol):
-    """Writes turns of any number of transcripts to one stream; ``finish`` flushes what is held.
+    """Writes turns of any number of transcripts to one stream. ``finish`` flushes what is buffered.
 
-    ``left_out`` counts the turns that the format cannot hold, because they have no times.
+    ``left_out`` counts the turns that the format cannot express, because they have no times.
     """
 
     left_out: int
 
     @property
-    def pace(self) -> str:
-        """What a reader of captions has to know of their speed; empty where that is nothing."""
+    def speed_warning(self) -> str:
+        """What users should know about the reading speed of captions. Empty where there is nothing."""
 
     def write(self, turn: Turn, header: TranscriptHeader) -> None: ...
 
@@ -109,9 +109,9 @@ def turn_writer(
     fields: Sequence[str] | None = None,
     span: Span | None = None,
 ) -> TurnWriter:
-    """A writer of one format. ``fields`` chooses and orders fields, ``span`` maps ms to samples.
+    """A writer of one format. ``fields`` chooses and orders fields; ``span`` maps milliseconds to samples.
 
-    Raises ``Misconfigured`` for a field or a format that is not known, and for fields of a format that has none.
+    Raises ``Misconfigured`` for an unknown field or format, and for ``fields`` with a format that has none.
     """
     for name in fields or ():
         if name not in FIELDS:
@@ -132,7 +132,7 @@ def turn_writer(
 
 
 class _Names:
-    """Participants' names by id, made once per transcript and not once per turn."""
+    """The participants' names by id, built once per transcript and not once per turn."""
 
     def __init__(self) -> None:
         self._header: TranscriptHeader | None = None
@@ -141,14 +141,14 @@ class _Names:
     def of(self, header: TranscriptHeader) -> Mapping[str, str]:
         if header is not self._header:
             self._header = header
-            self._names = {one.id: one.name for one in header.participants if one.name}
+            self._names = {person.id: person.name for person in header.participants if person.name}
         return self._names
 
 
 class _JsonLines:
     """One JSON object a line."""
 
-    left_out, pace = 0, ""
+    left_out, speed_warning = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
@@ -166,9 +166,9 @@ class _JsonLines:
 
 
 class _Csv:
-    """RFC 4180 with a header line; a cell that a spreadsheet would run gets an apostrophe in front."""
+    """CSV as in RFC 4180, with a header line. A cell that a spreadsheet would evaluate gets an apostrophe in front."""
 
-    left_out, pace = 0, ""
+    left_out, speed_warning = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._span, self._names = out, span, _Names()
@@ -188,9 +188,9 @@ class _Csv:
 
 
 class _Text:
-    """``[mm:ss.mmm] role name: text``, or the chosen fields separated by tabs. Nothing that a terminal obeys."""
+    """``[mm:ss.mmm] role name: text``, or the chosen fields separated by tabs. Control characters are escaped."""
 
-    left_out, pace = 0, ""
+    left_out, speed_warning = 0, ""
 
     def __init__(self, out: TextIO, fields: Sequence[str] | None, span: Span | None) -> None:
         self._out, self._fields, self._span = out, fields, span
@@ -199,7 +199,7 @@ class _Text:
     def write(self, turn: Turn, header: TranscriptHeader) -> None:
         record = turn_record(turn, header, self._span, self._names.of(header))
         if self._fields is not None:
-            cells = [plain(_shown(record.get(name))) for name in self._fields]
+            cells = [plain(_cell_text(record.get(name))) for name in self._fields]
             self._out.write("\t".join(cells) + "\n")
             return
         when = f"[{clock(turn.start_ms)}] " if turn.start_ms is not None else ""
@@ -211,24 +211,24 @@ class _Text:
 
 
 def clock(ms: int) -> str:
-    """Milliseconds as ``mm:ss.mmm``; minutes go on past 59, negative times have a sign."""
+    """Milliseconds as ``mm:ss.mmm``. Minutes continue past 59; negative times have a sign."""
     minutes, rest = divmod(abs(ms), 60_000)
     return f"{'-' if ms < 0 else ''}{minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
-def _shown(value: object) -> str:
+def _cell_text(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def cell(value: object) -> str:
-    """A value as a cell of a CSV file that a spreadsheet, an editor or a terminal may open.
+    """A value as a cell of a CSV file that may be opened in a spreadsheet, an editor or a terminal.
 
-    Control characters (NUL, BEL, ESC) and direction overrides are written as escapes; line breaks and tabs stay, as
-    RFC 4180 quotes them. A text that a spreadsheet would take for a formula gets an apostrophe in front.
+    Control characters (NUL, BEL, ESC) and direction overrides become escapes. Line breaks and tabs stay, as RFC 4180
+    quotes them. A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
-    text = _shown(value)
+    text = _cell_text(value)
     if not isinstance(value, str):
         return text
     if not text.isprintable():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.audio.sounds import RATE, bursts, write_media, write_sound
 from tests.unit.audio.test_decode import everything
-from turnkeeper.audio.clips import ClipCut, Stretch, write_clips
+from turnkeeper.audio.clips import ClipCut, SampleRange, write_clips
 from turnkeeper.audio.riff import read_wav
 from turnkeeper.errors import DiskFull, Misconfigured, Unread
 
@@ -32,7 +32,7 @@ def data_of(path: Path) -> bytes:
     with path.open("rb") as file:
         wav = read_wav(file)
         assert wav is not None
-        assert wav.frames == wav.promised or not wav.promised
+        assert wav.frames == wav.declared or not wav.declared
         file.seek(wav.data_at)
         return file.read(wav.frames * wav.frame_bytes)
 
@@ -40,7 +40,7 @@ def data_of(path: Path) -> bytes:
 @settings(deadline=None, max_examples=30)
 @given(st.sampled_from(["ULAW", "ALAW", "PCM_16", "PCM_24", "PCM_U8", "FLOAT"]), st.integers(1, 3), stretches)
 def test_wav_to_wav_keeps_its_bytes(
-    tmp_path_factory: pytest.TempPathFactory, subtype: str, channels: int, wanted: list[Stretch]
+    tmp_path_factory: pytest.TempPathFactory, subtype: str, channels: int, wanted: list[SampleRange]
 ) -> None:
     folder = tmp_path_factory.mktemp("clip")
     source = write_sound(folder / "call.wav", bursts(3, channels) / np.float32(32_768), subtype=subtype)
@@ -59,7 +59,7 @@ def test_wav_to_wav_keeps_its_bytes(
 @settings(deadline=None, max_examples=20)
 @given(st.sampled_from(["flac", "opus", "webm"]), st.lists(stretches, min_size=1, max_size=4))
 def test_everything_else_is_cut_from_the_decoded_samples(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, wanted: list[list[Stretch]]
+    tmp_path_factory: pytest.TempPathFactory, kind: str, wanted: list[list[SampleRange]]
 ) -> None:
     folder = tmp_path_factory.mktemp("clip")
     if kind == "webm":

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from tests.unit.audio.test_calls import CALLS, FOLDER
 from turnkeeper.audio.loudness import loudness
-from turnkeeper.audio.parts import Side, sides
-from turnkeeper.audio.peaks import Drawing, build_peaks
-from turnkeeper.audio.sync import Sync, compare, synchronise
+from turnkeeper.audio.peaks import PeakBuilder, build_peaks
+from turnkeeper.audio.sync import Sync, compare_loudness, synchronise
+from turnkeeper.audio.turn_arrays import SIDES, Side
 
 BY_NAME = {call["name"]: call for call in CALLS}
 
@@ -102,9 +102,9 @@ def test_starts_that_vary_leave_the_verdict(name: str) -> None:
 def test_peaks_and_loudness_come_of_one_pass() -> None:
     """Each block goes through both, and neither is changed by the other."""
     call = BY_NAME["plain"]
-    drawing = Drawing(8000, 2, zooms=(256,))
-    heard = loudness(drawing.passing(blocks_of(call)), 8000, 2)
-    assert compare(heard, turns_of(call)) == measured(call)
+    drawing = PeakBuilder(8000, 2, zooms=(256,))
+    heard = loudness(drawing.pass_through(blocks_of(call)), 8000, 2)
+    assert compare_loudness(heard, turns_of(call)) == measured(call)
     one, other = io.BytesIO(), io.BytesIO()
     with drawing.finish() as peaks, build_peaks(blocks_of(call), 8000, 2, zooms=(256,)) as alone:
         peaks.write_dat(one, 256)
@@ -229,5 +229,5 @@ def test_nothing_is_verified_in_noise(seed: int, channels: int, sound: str, spre
         "bursts": noise * (np.arange(80_000) // 6000 % 3 == 0),
     }[sound]
     starts = source.integers(-20_000, 10_000 * spread, int(source.integers(1, 40)))
-    turns = [(int(at), int(at) + int(source.integers(5000)), sides[0 if one_side else at % 2]) for at in starts]
+    turns = [(int(at), int(at) + int(source.integers(5000)), SIDES[0 if one_side else at % 2]) for at in starts]
     assert synchronise([audio.astype(np.int16)], 8000, channels, turns).verdict in {"unverified", "mismatch"}

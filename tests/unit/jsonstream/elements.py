@@ -14,8 +14,8 @@ import msgspec
 from hypothesis import strategies as st
 
 from tests.unit.jsonstream.spelling import Members, Written
-from turnkeeper.jsonstream.decoders import decoder
-from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.jsonstream.decoders import decoder_for
+from turnkeeper.jsonstream.native import ColumnReader, Field
 from turnkeeper.payloads.dialects import media, phrases
 from turnkeeper.payloads.times import LONGEST, milliseconds
 
@@ -79,7 +79,7 @@ class Case:
     of an element may hold, ``needed`` those that it must have, ``passed`` those of arrays that nobody asks for."""
 
     name: str
-    table: Table
+    table: ColumnReader
     kind: Any
     told: Callable[[Any], tuple[Any, ...]]
     plain: st.SearchStrategy[dict[str, Any]]
@@ -149,7 +149,7 @@ def _lasting(key: str) -> st.SearchStrategy[Members]:
 
 SIX = Case(
     "six",
-    Table(
+    ColumnReader(
         Field("t", "text", absent="absent"),
         Field("speaks", "name", nullable=True),
         Field("größe", "millis", nullable=True, absent=None),
@@ -315,7 +315,7 @@ def agreed(case: Case, text: bytes | bytearray | memoryview, at: int = 0, *, str
 def decoded(case: Case, raw: bytes) -> list[tuple[Any, ...]] | None:
     """What the typed decoder reads; None where it refuses."""
     try:
-        return [case.told(one) for one in decoder(list[case.kind]).decode(raw)]
+        return [case.told(one) for one in decoder_for(list[case.kind]).decode(raw)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -19,7 +19,7 @@ import msgspec
 
 from turnkeeper.errors import Unread
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.native import Columns, Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Columns, Field
 from turnkeeper.jsonstream.stream import Batch, ElementType, Stream
 
 TARGETS = (("transcript",), ("transcripts", "[]", "phrases"))
@@ -108,7 +108,7 @@ def text(dice: random.Random, found: dict[str, Any]) -> bytes:
     return dice.choice((b"", b"\xef\xbb\xbf", b" \n")) + raw + dice.choice((b"", b"\n", b" \t\r\n"))
 
 
-TABLE = Table(
+TABLE = ColumnReader(
     Field("start_time", "fraction", nullable=True, absent=None),
     Field("text", "text", nullable=True, absent=None),
     unread=("words",),

@@ -43,11 +43,11 @@ class _Older:
 
 @pytest.mark.parametrize("module", [None, _Refusing, _Other, _Older])
 def test_a_part_in_c_that_cannot_be_used_is_as_one_that_is_not_there(module: Any) -> None:
-    assert native._checked(module) is None
+    assert native._usable_module(module) is None
 
 
 def test_the_one_that_was_built_can_be_used() -> None:
-    assert native._checked(native._native) is native._native
+    assert native._usable_module(native._native) is native._native
 
 
 @pytest.mark.parametrize(

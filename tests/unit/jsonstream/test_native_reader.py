@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.unit.jsonstream.elements import CASES, SIX, Case, dice, plain_arrays
 from tests.unit.jsonstream.spelling import spelled
-from turnkeeper.jsonstream.native import Columns, Field, Table, native
+from turnkeeper.jsonstream.native import ColumnReader, Columns, Field, native
 from turnkeeper.payloads.dialects import phrases
 
 pytestmark = pytest.mark.needs(part="native")
@@ -228,7 +228,7 @@ def test_references_come_back() -> None:
     alone, default = object(), object()
     (mine,) = references(alone)
     before = references(default)
-    held = Table(Field("name", "name"), Field("d", "text", absent=default))
+    held = ColumnReader(Field("name", "name"), Field("d", "text", absent=default))
     raw = b'[{"name":"somebody"},{"name":"somebody"},{"name":"another"},{"name":"somebody"}]'
     found = held.read(raw, 0, strict=True)
     assert found is not None
@@ -294,7 +294,7 @@ def test_long_texts_are_not_kept_either() -> None:
 
 def test_a_text_that_stands_twice_is_one_object() -> None:
     raw = b'[{"plain":"%b","decorated":"%b"},{"plain":"no","decorated":"on"},{"plain":"on","decorated":"on"}]'
-    table = Table(Field("plain", "text"), Field("decorated", "text"))
+    table = ColumnReader(Field("plain", "text"), Field("decorated", "text"))
     for said in ("", "yes", "é", "€😀", "\\u00e9"):
         found = table.read(raw % (said.encode(), said.encode()), 0, strict=True)
         assert found is not None
@@ -305,7 +305,7 @@ def test_a_text_that_stands_twice_is_one_object() -> None:
 
 def test_the_last_text_is_forgotten_with_the_bytes_it_was_made_of() -> None:
     """The same buffer is read into again and again, and two texts of one length may stand at the same place in it."""
-    table, buffer = Table(Field("t", "text")), bytearray(b'[{"t":"one"}]')
+    table, buffer = ColumnReader(Field("t", "text")), bytearray(b'[{"t":"one"}]')
     for said in (b"one", b"two", b"x\\n"):
         buffer[7 : 7 + len(said)] = said
         found = table.read(buffer, 0, strict=True)

@@ -13,18 +13,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.jsonstream.elements import told
-from turnkeeper.jsonstream.native import Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Field
 from turnkeeper.payloads.times import LONGEST, milliseconds
 
 pytestmark = pytest.mark.needs(part="native")
 
-MILLIS = Table(Field("at", "millis"))
-TEXT = Table(Field("said", "text"))
-NAME = Table(Field("said", "name"))
-FRACTION = Table(Field("at", "fraction"))
+MILLIS = ColumnReader(Field("at", "millis"))
+TEXT = ColumnReader(Field("said", "text"))
+NAME = ColumnReader(Field("said", "name"))
+FRACTION = ColumnReader(Field("at", "fraction"))
 
 
-def read(table: Table, values: Iterable[bytes], key: bytes = b"at") -> list[Any] | None:
+def read(table: ColumnReader, values: Iterable[bytes], key: bytes = b"at") -> list[Any] | None:
     """The column of elements that hold just these values; None where one of them is refused."""
     raw = b"[" + b",".join(b'{"%s":%s}' % (key, value) for value in values) + b"]       "
     found = table.read(raw, 0, strict=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.jsonstream import fuzz
 from turnkeeper.errors import TooLarge, Unread
 from turnkeeper.jsonstream.limits import Limits
-from turnkeeper.jsonstream.ndjson import Records
+from turnkeeper.jsonstream.ndjson import DocumentStream
 from turnkeeper.jsonstream.stream import Stream
 
 CHUNKS = (1, 5, 64, 1 << 18)
@@ -257,7 +257,7 @@ def test_limits_on_an_element_and_on_the_skeleton() -> None:
 @settings(deadline=None)
 def test_documents_one_behind_the_other(documents: list, between: str, piece: int) -> None:
     raw = between.join(json.dumps(one) for one in documents).encode()
-    records = Records(dict)
+    records = DocumentStream(dict)
     found = [
         batch for at in range(0, len(raw), piece) for batch in records.feed(raw[at : at + piece])
     ] + records.finish()

@@ -23,7 +23,7 @@ from turnkeeper.jsonstream.stream import ElementType
 from turnkeeper.model import Turn
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.payloads.dialects import SHAPES, media, phrases, speech
-from turnkeeper.payloads.whole_document import Small
+from turnkeeper.payloads.whole_document import WholeType
 from turnkeeper.transcript.assemble import Body, assemble
 
 pytestmark = pytest.mark.needs(part="native")
@@ -34,8 +34,8 @@ class PythonMedia(media.MediaDialect):
 
     targets: Mapping[Path, tuple[Any, Any]] = {("transcript",): (ElementType(media._Probe), ElementType(media._Row))}
 
-    def small(self, mode: Mode) -> Small:
-        return msgspec.structs.replace(super().small(mode), table=None)
+    def whole(self, mode: Mode) -> WholeType:
+        return msgspec.structs.replace(super().whole(mode), table=None)
 
 
 class PythonSpeech(speech.SpeechDialect):
@@ -50,8 +50,8 @@ class PythonSpeech(speech.SpeechDialect):
             )
         }
 
-    def small(self, mode: Mode) -> Small:
-        return msgspec.structs.replace(super().small(mode), table=None)
+    def whole(self, mode: Mode) -> WholeType:
+        return msgspec.structs.replace(super().whole(mode), table=None)
 
 
 _TWINS: Any = {media.MediaDialect: PythonMedia(), speech.SpeechDialect: PythonSpeech()}

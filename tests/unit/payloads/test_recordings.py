@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.audio.containers import content_type, extension
+from turnkeeper.audio.media_types import content_type, extension
 from turnkeeper.errors import Unread
 from turnkeeper.model import Pause
 from turnkeeper.payloads.recordings import read_recordings

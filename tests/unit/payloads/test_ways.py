@@ -18,13 +18,13 @@ from tests.unit.payloads.sources import Bytes, body
 from tests.unit.payloads.test_dialects import LEGACY, MEDIA, T0, Shouted, person, phrase, speech
 from turnkeeper.calls.turns import read_batches, read_turns
 from turnkeeper.errors import Misconfigured, Unread
-from turnkeeper.jsonstream import text_reader
+from turnkeeper.jsonstream import decompress
 from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.stream import Stream, async_batches, batches_of
 from turnkeeper.model import Turn
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.payloads.dialects import SHAPES
-from turnkeeper.payloads.whole_document import open_small
+from turnkeeper.payloads.whole_document import open_whole
 from turnkeeper.transcript.assemble import Assembly, assemble
 
 times = st.none() | st.integers(0, 10**7).map(lambda ms: ms / 1000) | st.floats(-10, 1e12)
@@ -220,11 +220,11 @@ def test_reading_twice_gives_the_same_twice() -> None:
 def test_small_really_takes_the_short_way() -> None:
     for document, words in ((MEDIA, True), (speech(phrase(T0)), True), (speech(phrase(T0)), False)):
         source = Bytes(json.dumps(document).encode())
-        assert open_small(source, SHAPES, Limits(), Mode(words=words)) is not None
+        assert open_whole(source, SHAPES, Limits(), Mode(words=words)) is not None
     twice = b'{"transcript":[],"transcript":[]}'
-    assert open_small(Bytes(twice), SHAPES, Limits(), Mode()) is None
+    assert open_whole(Bytes(twice), SHAPES, Limits(), Mode()) is None
     spelled = b'{"transcript":[],"tr\\u0061nscript":[]}'
-    assert open_small(Bytes(spelled), SHAPES, Limits(), Mode()) is None
+    assert open_whole(Bytes(spelled), SHAPES, Limits(), Mode()) is None
 
 
 OLDER = {
@@ -323,7 +323,7 @@ def test_zstd_without_the_package_names_the_mend(monkeypatch: pytest.MonkeyPatch
     def absent(name: str) -> Any:
         raise ImportError(name)
 
-    monkeypatch.setattr(text_reader, "import_module", absent)
+    monkeypatch.setattr(decompress, "import_module", absent)
     with pytest.raises(Misconfigured, match="pip install"):
         list(read_turns(b"\x28\xb5\x2f\xfd" + b"x" * 50))
     assert len(list(read_turns(gzip.compress(json.dumps(MEDIA).encode())))) == 4

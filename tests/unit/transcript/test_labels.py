@@ -281,8 +281,16 @@ def test_captions_too_fast_to_read_are_counted() -> None:
     writer = turn_writer("srt", out)
     for start, text in ((0, "a" * 20), (1000, "a" * 33), (2000, "字" * 11), (3000, "")):
         writer.write(Turn(text=text, role="agent", start_ms=start, end_ms=start + 1000), HEADER)
-    assert writer.pace == "2 of 4 captions have more than 20 characters a second (at most 33, 1.0 s after the start)"
-    assert turn_writer("vtt", out).pace == turn_writer("jsonl", out).pace == turn_writer("rttm", out).pace == ""
+    assert (
+        writer.speed_warning
+        == "2 of 4 captions have more than 20 characters a second (at most 33, 1.0 s after the start)"
+    )
+    assert (
+        turn_writer("vtt", out).speed_warning
+        == turn_writer("jsonl", out).speed_warning
+        == turn_writer("rttm", out).speed_warning
+        == ""
+    )
 
 
 def test_text_without_spaces_is_cut_between_words_or_behind_punctuation() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from turnkeeper.payloads.dialect import Person
-from turnkeeper.transcript.participants import together
+from turnkeeper.transcript.participants import merge_people
 
 CUSTOMER = Person(purpose="customer", start=0, end=90)
 FIRST = Person(purpose="agent", user_id="u1", start=10, end=50)
@@ -14,17 +14,17 @@ SECOND = Person(purpose="agent", user_id="u2", start=50, end=90)
 
 def test_both_legs_list_everybody() -> None:
     everybody = [CUSTOMER, FIRST, SECOND]
-    assert together([everybody, everybody]) == everybody
+    assert merge_people([everybody, everybody]) == everybody
 
 
 def test_a_leg_that_saw_less_of_somebody_says_the_rest() -> None:
     part = Person(purpose="agent", user_id="u1", name="Ann", start=5, end=20)
-    assert together([[FIRST], [part]]) == [Person(purpose="agent", user_id="u1", name="Ann", start=5, end=50)]
+    assert merge_people([[FIRST], [part]]) == [Person(purpose="agent", user_id="u1", name="Ann", start=5, end=50)]
 
 
 def test_who_comes_back_later_is_there_twice() -> None:
     back = Person(purpose="agent", user_id="u1", start=70, end=90)
-    assert together([[FIRST, back], [FIRST, back]]) == [FIRST, back]
+    assert merge_people([[FIRST, back], [FIRST, back]]) == [FIRST, back]
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_who_comes_back_later_is_there_twice() -> None:
     ],
 )
 def test_the_nameless_are_joined_only_where_they_must_be_one(one: Person, other: Person, people: int) -> None:
-    assert len(together([[one], [other]])) == people
+    assert len(merge_people([[one], [other]])) == people

@@ -22,7 +22,7 @@ from tests.unit.payloads.test_dialects import MEDIA, SCHEMAS, T0, phrase, speech
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Participant, Role, TranscriptHeader, Turn, roles
 from turnkeeper.payloads.shape import describe
-from turnkeeper.speakers import Intervals, Speakers, role_of
+from turnkeeper.speakers import PresenceIndex, Speakers, role_of
 from turnkeeper.transcript import merge
 from turnkeeper.transcript.formats import summary_document, turn_writer, write_selection, write_transcript
 from turnkeeper.transcript.metrics import measure
@@ -118,18 +118,18 @@ def test_intervals_agree_with_the_slow_way(spans: list[tuple[int | None, int | N
     }
     most = max(overlap.values(), default=0)
     truth = {key for key, value in overlap.items() if value == most and most > 0}
-    assert {one.id for one in Intervals(everybody).best(start, start + length)} == truth
+    assert {one.id for one in PresenceIndex(everybody).best(start, start + length)} == truth
 
 
 def test_the_file_has_the_say_before_the_details() -> None:
     file = [Participant(id="f", role="agent", start_ms=0, end_ms=10)]
     details = [Participant(id="d", role="ivr", start_ms=0, end_ms=100), Participant(id="c", role="customer")]
     cast = Speakers(file, details)
-    assert cast.speaks("internal", 0, 100) == ("agent", "f", "internal")
-    assert cast.speaks("internal", 50, 60) == ("ivr", "d", "internal")
-    assert cast.speaks("external", 50, 60) == ("customer", "c", "external")
-    assert cast.speaks("agent", 0, 5) == ("agent", "f", "agent")
-    assert cast.speaks("Internal", None, None) == ("agent", "f", "internal")
+    assert cast.speaker_at("internal", 0, 100) == ("agent", "f", "internal")
+    assert cast.speaker_at("internal", 50, 60) == ("ivr", "d", "internal")
+    assert cast.speaker_at("external", 50, 60) == ("customer", "c", "external")
+    assert cast.speaker_at("agent", 0, 5) == ("agent", "f", "agent")
+    assert cast.speaker_at("Internal", None, None) == ("agent", "f", "internal")
 
 
 @given(people, people, st.integers(0, 50), st.integers(0, 20))
@@ -143,11 +143,11 @@ def test_in_a_stretch_everybody_speaks_as_at_any_time_of_it(file: Any, details: 
             for name, spans in (("f", file), ("d", details))
         )
     )
-    stretch = cast.stretch(start)
+    stretch = cast.interval_at(start)
     assert stretch.since <= start < stretch.until
     if start + length <= stretch.until:
         for channel in ("internal", "External", "agent", "nobody", "", None):
-            assert stretch[channel] == cast.speaks(channel, start, start + length)
+            assert stretch[channel] == cast.speaker_at(channel, start, start + length)
 
 
 # --- merging
@@ -188,7 +188,7 @@ def test_sorting_in_runs_is_sorting(starts: list[int | None], run: int) -> None:
         keys.append(last)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merge, "RUN_TURNS", run)
-        found = list(merge.merged([merge.in_order([turns], ordered=False)]))
+        found = list(merge.merge_sorted([merge.sorted_turns([turns], ordered=False)]))
     timed = [one for one in found if one.start_ms is not None]
     assert timed == sorted(timed, key=lambda one: (one.start_ms or 0, one.index))
     assert sorted(found, key=lambda one: one.index) == turns
@@ -205,7 +205,7 @@ def test_sorting_in_many_runs_keeps_one_file_open() -> None:
     before = len(list(folder.iterdir()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merge, "RUN_TURNS", 2)
-        found = merge.merged([merge.in_order([turns], ordered=False)])
+        found = merge.merge_sorted([merge.sorted_turns([turns], ordered=False)])
         assert next(found).index == 299
         assert len(list(folder.iterdir())) <= before + 1
     assert [one.index for one in found] == list(range(298, -1, -1))

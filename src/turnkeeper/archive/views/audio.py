@@ -14,11 +14,11 @@ from turnkeeper.archive import keys
 from turnkeeper.archive.manifest import Input, SyncMode
 from turnkeeper.audio.alignment import AlignedPause as Announced
 from turnkeeper.audio.alignment import AlignedRecording, write_alignment
-from turnkeeper.audio.announced import account
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.loudness import Loudness, loudness
-from turnkeeper.audio.matching import match
-from turnkeeper.audio.peaks import Drawing, Pyramid
+from turnkeeper.audio.match import match_transcript
+from turnkeeper.audio.peaks import PeakBuilder, Pyramid
+from turnkeeper.audio.platform_duration import check_duration
 from turnkeeper.audio.timeline import Timeline
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unread
 from turnkeeper.model import Pause, Recording, Turn
@@ -102,7 +102,7 @@ def _build_recording(task: AudioTask, name: str, result: AudioViews, view: OpenV
                 raise Unread("; ".join(["it holds no samples", *audio.notes]), operation="decode audio", key=name)
             with view(keys.peaks(task.conversation, name)) as out:
                 pyramid.write_dat(out, PEAKS_ZOOM, 8)
-        expected = account(recording, frames * 1000 / audio.rate)
+        expected = check_duration(recording, frames * 1000 / audio.rate)
         notes = [*audio.notes, *expected.notes]
         if recording.start is None or task.base is None:
             notes.append("when it starts is not known: taken as the conversation's start")
@@ -114,7 +114,7 @@ def _build_recording(task: AudioTask, name: str, result: AudioViews, view: OpenV
             cut_ms = sum(cut.end_ms - cut.start_ms for cut in sync.cuts) if sync else 0
             return (*audio.losses, *expected.losses(cut_ms))
 
-        matched = match(audio, timeline, task.turns(), mode, heard=loudness_curve, losses=losses)
+        matched = match_transcript(audio, timeline, task.turns(), mode, loudness=loudness_curve, losses=losses)
         incomplete = matched.sync.incomplete if matched.sync else losses()
         if incomplete:
             result.incomplete[name] = "; ".join(dict.fromkeys([*incomplete, *audio.notes]))
@@ -140,8 +140,8 @@ def _build_recording(task: AudioTask, name: str, result: AudioViews, view: OpenV
 
 def _measure(audio: Audio, mode: SyncMode) -> tuple[Pyramid, Loudness | None]:
     """Draw the waveform and, unless ``mode`` is ``off``, measure the loudness, while the audio is decoded once."""
-    drawing = Drawing(audio.rate, audio.channels, zooms=(PEAKS_ZOOM,))
-    blocks = drawing.passing(audio.blocks())
+    drawing = PeakBuilder(audio.rate, audio.channels, zooms=(PEAKS_ZOOM,))
+    blocks = drawing.pass_through(audio.blocks())
     if mode != "off":
         curve = loudness(blocks, audio.rate, audio.channels)
         return drawing.finish(), curve

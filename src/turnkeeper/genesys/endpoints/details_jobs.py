@@ -53,14 +53,14 @@ class DetailsJobs:
         call = ApiCall("job availability", f"{_HOME}/availability")
         return await self._api.read(call, lambda body: read_availability(body, call.operation))
 
-    async def pages(self, interval: Interval, wanted: Filters) -> AsyncGenerator[DetailsPage, None]:
+    async def pages(self, interval: Interval, filters: Filters) -> AsyncGenerator[DetailsPage, None]:
         """Pages of a job's results.
 
         A job that fails or expires is started again up to three times. The pages come from the beginning then, so the
         same conversation may come twice. Raises ``Unavailable`` where no job succeeds.
         """
         for number in range(1, STARTS + 1):
-            job = await self._submit(interval, wanted)
+            job = await self._submit(interval, filters)
             finished = False
             try:
                 await self._wait_until_fulfilled(job)
@@ -91,8 +91,8 @@ class DetailsJobs:
             hint="Choose a shorter range, or --by query.",
         )
 
-    async def _submit(self, interval: Interval, wanted: Filters) -> str:
-        json = interval_query(interval, wanted)
+    async def _submit(self, interval: Interval, filters: Filters) -> str:
+        json = interval_query(interval, filters)
         call = ApiCall("details job", _HOME, str(interval), method="POST", json=json, statuses=(200, 201, 202))
         return await self._api.read(call, lambda body: read_job_id(body, call.operation, call.key))
 

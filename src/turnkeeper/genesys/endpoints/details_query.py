@@ -32,7 +32,7 @@ class DetailsQuery:
         self._api = api
 
     async def pages(
-        self, interval: Interval, wanted: Filters, *, descending: bool = False
+        self, interval: Interval, filters: Filters, *, descending: bool = False
     ) -> AsyncGenerator[DetailsPage, None]:
         """Pages in the order of the conversations' start, to the end or to the platform's depth.
 
@@ -47,7 +47,7 @@ class DetailsQuery:
         last: tuple[bytes, ...] = ()
         for number in range(1, DEEPEST // BATCH + 1):
             try:
-                page = await self.page(interval, wanted, number=number, descending=descending)
+                page = await self.page(interval, filters, number=number, descending=descending)
             except Skippable as cause:
                 if number > 1 and _TOO_DEEP in cause.message:
                     return
@@ -61,10 +61,10 @@ class DetailsQuery:
                 return
 
     async def page(
-        self, interval: Interval, wanted: Filters, *, number: int = 1, size: int = BATCH, descending: bool = False
+        self, interval: Interval, filters: Filters, *, number: int = 1, size: int = BATCH, descending: bool = False
     ) -> DetailsPage:
         """One page, counted from 1. Raises ``Misconfigured`` where a gateway offers no query."""
-        body = interval_query(interval, wanted) | {
+        body = interval_query(interval, filters) | {
             "order": "desc" if descending else "asc",
             "paging": {"pageSize": size, "pageNumber": number},
         }
@@ -79,6 +79,6 @@ class DetailsQuery:
             ) from cause
 
 
-def interval_query(interval: Interval, wanted: Filters) -> dict[str, object]:
+def interval_query(interval: Interval, filters: Filters) -> dict[str, object]:
     """The part of a request's body that the query and the jobs share."""
-    return {"interval": str(interval), "orderBy": "conversationStart", "order": "asc"} | wanted.query
+    return {"interval": str(interval), "orderBy": "conversationStart", "order": "asc"} | filters.query

@@ -80,13 +80,13 @@ class Directory:
         Half a surrogate pair is U+FFFD in the names, and stays as it is in the body. Raises ``Denied`` where the client
         may not read this kind.
         """
-        wanted = sorted({key for key in ids if is_id(key)})
+        valid = sorted({key for key in ids if is_id(key)})
         names: dict[str, str] = {}
         bodies: list[Spool] = []
         try:
-            for start in range(0, len(wanted), _BATCH):
-                call = _names_call(kind, [("id", ",".join(wanted[start : start + _BATCH]))])
-                page, body = await self._api.read(call, partial(self._page_and_copy, call))
+            for start in range(0, len(valid), _BATCH):
+                call = _names_call(kind, [("id", ",".join(valid[start : start + _BATCH]))])
+                page, body = await self._api.read(call, partial(self._page_and_copy, call.operation))
                 bodies.append(body)
                 names |= page.names
         except BaseException:
@@ -125,7 +125,7 @@ class Directory:
         last: dict[str, str] = {}
         for number in range(1, _MOST_PAGES):
             call = _names_call(kind, [("pageNumber", str(number))])
-            page = await self._api.read(call, partial(_page, call, kind))
+            page = await self._api.read(call, partial(read_directory_page, operation=call.operation, key=kind))
             if page.names and page.names == last:
                 raise foreign_answer("the same page came twice", call.operation, kind)
             last = page.names
@@ -135,9 +135,9 @@ class Directory:
                 break
         return names, repaired
 
-    def _page_and_copy(self, call: ApiCall, body: Spool) -> tuple[DirectoryPage, Spool]:
+    def _page_and_copy(self, operation: str, body: Spool) -> tuple[DirectoryPage, Spool]:
         """An answer's names, and a copy of it without secrets that outlives the request."""
-        page, copy = _page(call, "", body), Spool(self._folder)
+        page, copy = read_directory_page(body, operation, ""), Spool(self._folder)
         clean, copy.withheld = without_secrets(body_bytes(body))
         copy.write(clean)
         return page, copy.seal()
@@ -150,10 +150,6 @@ def _names_call(kind: DirectoryKind, selection: Sequence[tuple[str, str]]) -> Ap
         # Without it, people who have left are left out: old calls are full of them.
         params.append(("state", "any"))
     return ApiCall(f"names of {kind}", _PATHS[kind], params=params)
-
-
-def _page(call: ApiCall, key: str, body: Spool) -> DirectoryPage:
-    return read_directory_page(body, call.operation, key)
 
 
 def _as_array(bodies: list[Spool], folder: Path | None) -> Spool:

@@ -89,6 +89,7 @@ class MediaTranscripts:
 
     async def _transcript_body(self, body: Spool, page: MediaPage, source: str) -> TranscriptBody:
         metadata = source != "media"
+        # Of a large document, the removal of secrets cuts only queries that look signed, so its links are cut before.
         if page.links and body.size > WHOLE:
             body = await self._without_link_queries(body, page)
         clean = await off_the_loop(body.size, partial(spool_without_secrets, body, self._folder))

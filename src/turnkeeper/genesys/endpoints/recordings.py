@@ -77,19 +77,26 @@ class ConversationRecordings:
 class _RecordingList:
     """An answer of the platform: its bytes without secrets, its recordings, and the links by recording and part."""
 
-    listing: Spool
+    body: Spool
     recordings: tuple[Recording, ...]
     links: Mapping[str, Mapping[str, str]] = field(repr=False)
 
 
 @dataclass
-class _Outcome:
-    """The files and states that one walk over the recordings gives."""
+class _FetchTask:
+    """One call of ``fetch``: its arguments, and the files and states so far."""
 
     conversation: str
     format: str
+    held: Collection[str]
+    wait_seconds: float
+    poll_seconds: float
     bodies: list[AudioBody] = field(default_factory=list)
     states: dict[str, RecordingState] = field(default_factory=dict)
+
+    def again(self, held: Collection[str]) -> _FetchTask:
+        """The same task without its results, and with other recordings to leave out."""
+        return _FetchTask(self.conversation, self.format, held, self.wait_seconds, self.poll_seconds)
 
     def set_state(self, recording: str, state: str, reason: str = "") -> None:
         self.states[recording] = RecordingState(recording, state, reason, self.format)
@@ -128,120 +135,107 @@ class RecordingFetcher:
         Raises ``Denied``, ``NotFound``, ``Throttled``, ``Unavailable`` where even the list cannot be read, and
         ``DiskFull``.
         """
-        timing = (_USUAL_WAIT_S if wait_seconds is None else wait_seconds, poll_seconds)
-        outcome = _Outcome(check_id(conversation), format)
+        wait_seconds = _USUAL_WAIT_S if wait_seconds is None else wait_seconds
+        task = _FetchTask(check_id(conversation), format, held, wait_seconds, poll_seconds)
         try:
             with foreign_as_defect("recordings", conversation):
                 if format == "original":
-                    listed = await self._original(outcome, held, batch, timing)
+                    listing = await self._original(task, batch)
                 else:
-                    listed = await self._transcoded(outcome, held, timing)
+                    listing = await self._transcoded(task)
         except BaseException:
-            for body in outcome.bodies:
+            for body in task.bodies:
                 body.spool.close()
             raise
-        audible = [recording for recording in listed.recordings if recording.media == "audio"]
+        audible = [recording for recording in listing.recordings if recording.media == "audio"]
         for recording in audible:
-            if recording.id in held and recording.id not in outcome.states:
-                outcome.set_state(recording.id, "done")
-        states = tuple(outcome.states[recording.id] for recording in audible if recording.id in outcome.states)
-        return ConversationRecordings(listed.listing, listed.recordings, tuple(outcome.bodies), states)
+            if recording.id in held and recording.id not in task.states:
+                task.set_state(recording.id, "done")
+        states = tuple(task.states[recording.id] for recording in audible if recording.id in task.states)
+        return ConversationRecordings(listing.body, listing.recordings, tuple(task.bodies), states)
 
-    async def _original(
-        self, outcome: _Outcome, held: Collection[str], batch: RecordingBatch | None, timing: tuple[float, float]
-    ) -> _RecordingList:
-        listed = await self._list_metadata(outcome.conversation)
-        missing = _to_fetch(outcome, listed.recordings, held)
+    async def _original(self, task: _FetchTask, batch: RecordingBatch | None) -> _RecordingList:
+        listing = await self._list_metadata(task.conversation)
+        missing = _to_fetch(task, listing.recordings)
         if not missing:
-            return listed
+            return listing
         try:
-            if batch is None or not batch.covers(outcome.conversation, [recording.id for recording in missing]):
-                batch = await self._request_batch(outcome.conversation, missing, timing)
+            if batch is None or not batch.covers(task.conversation, [recording.id for recording in missing]):
+                batch = await self._request_batch(task, missing)
         except NotReady as cause:
             for recording in missing:
-                outcome.set_state(recording.id, "waiting", _VARYING.sub("", cause.message))
-            return listed
+                task.set_state(recording.id, "waiting", _VARYING.sub("", cause.message))
+            return listing
         except (Denied, Skippable) as cause:
             note = f"no batch request for the original audio ({cause.message}): asking for {_LOSSLESS} instead"
-            self._listener(Noted(conversation=outcome.conversation, note=note))
-            return await self._transcoded_instead(outcome, listed, held, timing, "done")
-        left_out = [recording for recording in missing if not batch.of(outcome.conversation, recording.id)]
+            self._listener(Noted(conversation=task.conversation, note=note))
+            return await self._transcoded_instead(task, listing, task.held, "done")
+        left_out = [recording for recording in missing if not batch.of(task.conversation, recording.id)]
         for recording in missing:
             if recording not in left_out:
-                await self._fetch_from_batch(outcome, recording, batch, timing)
+                await self._fetch_from_batch(task, recording, batch)
         if left_out:
             # Not refused and not there: the platform leaves sensitive recordings out of a batch.
-            others = {recording.id for recording in listed.recordings} - {recording.id for recording in left_out}
-            return await self._transcoded_instead(outcome, listed, others | set(held), timing, "redacted")
-        return listed
+            others = {recording.id for recording in listing.recordings} - {recording.id for recording in left_out}
+            return await self._transcoded_instead(task, listing, others | set(task.held), "redacted")
+        return listing
 
     async def _transcoded_instead(
-        self, outcome: _Outcome, listed: _RecordingList, held: Collection[str], timing: tuple[float, float], state: str
+        self, task: _FetchTask, listing: _RecordingList, held: Collection[str], state: str
     ) -> _RecordingList:
         """Fetch transcoded what a batch does not give. If that fails, the first list remains the result."""
-        again = _Outcome(outcome.conversation, outcome.format)
+        again = task.again(held)
         try:
-            found = await self._transcoded(again, held, timing, asked=_LOSSLESS, state=state)
+            transcoded = await self._transcoded(again, asked=_LOSSLESS, state=state)
         except (Retriable, Skippable, Denied) as cause:
-            for recording in _to_fetch(again, listed.recordings, held):
-                outcome.set_state(recording.id, "failed", _stable_reason(cause))
-            return listed
-        outcome.bodies += again.bodies
-        outcome.states |= again.states
-        listed.listing.close()
-        return found
+            for recording in _to_fetch(again, listing.recordings):
+                task.set_state(recording.id, "failed", _stable_reason(cause))
+            return listing
+        task.bodies += again.bodies
+        task.states |= again.states
+        listing.body.close()
+        return transcoded
 
-    async def _transcoded(
-        self,
-        outcome: _Outcome,
-        held: Collection[str],
-        timing: tuple[float, float],
-        *,
-        asked: str = "",
-        state: str = "done",
-    ) -> _RecordingList:
-        name = asked or outcome.format
+    async def _transcoded(self, task: _FetchTask, *, asked: str = "", state: str = "done") -> _RecordingList:
+        name = asked or task.format
         try:
-            listed = await self._list_media(outcome.conversation, name, timing)
+            listing = await self._list_media(task, name)
         except NotReady as cause:
-            listed = await self._list_metadata(outcome.conversation)
-            for recording in _to_fetch(outcome, listed.recordings, held):
-                outcome.set_state(recording.id, "waiting", _VARYING.sub("", cause.message))
-            return listed
+            listing = await self._list_metadata(task.conversation)
+            for recording in _to_fetch(task, listing.recordings):
+                task.set_state(recording.id, "waiting", _VARYING.sub("", cause.message))
+            return listing
         try:
-            for recording in _to_fetch(outcome, listed.recordings, held):
-                links = listed.links.get(recording.id, {})
+            for recording in _to_fetch(task, listing.recordings):
+                links = listing.links.get(recording.id, {})
                 if not links:
-                    outcome.set_state(recording.id, *unheard(recording))
+                    task.set_state(recording.id, *unheard(recording))
                     continue
-                again = partial(self._link_from_list, outcome.conversation, recording.id, name)
+                again = partial(self._link_from_list, task.conversation, recording.id, name)
                 renew = {part: partial(again, part) for part in links}
-                await self._fetch_files(outcome, recording, links, renew, state)
+                await self._fetch_files(task, recording, links, renew, state)
         except BaseException:
-            listed.listing.close()
+            listing.body.close()
             raise
-        return listed
+        return listing
 
-    async def _fetch_from_batch(
-        self, outcome: _Outcome, recording: Recording, batch: RecordingBatch, timing: tuple[float, float]
-    ) -> None:
-        key = (outcome.conversation, recording.id)
-        files = batch.of(*key)
+    async def _fetch_from_batch(self, task: _FetchTask, recording: Recording, batch: RecordingBatch) -> None:
+        files = batch.of(task.conversation, recording.id)
         refused = [file.reason for file in files if not file.link]
         if refused:
-            outcome.set_state(recording.id, "failed", plain(refused[0], 200))
+            task.set_state(recording.id, "failed", plain(refused[0], 200))
             return
         parts = ["S"] if len(files) == 1 else [str(number) for number in range(len(files))]
         links = {part: file.link for part, file in zip(parts, files, strict=True)}
         renew = {
-            part: partial(self._link_from_batch, key, batch, number, {links[part]}, timing)
+            part: partial(self._link_from_batch, task, recording, batch, number, {links[part]})
             for number, part in enumerate(parts)
         }
-        await self._fetch_files(outcome, recording, links, renew, "done")
+        await self._fetch_files(task, recording, links, renew, "done")
 
     async def _fetch_files(
         self,
-        outcome: _Outcome,
+        task: _FetchTask,
         recording: Recording,
         links: Mapping[str, str],
         renew: Mapping[str, Callable[[], Awaitable[str]]],
@@ -251,51 +245,45 @@ class RecordingFetcher:
         bodies: list[AudioBody] = []
         try:
             for part, link in sorted(links.items()):
-                key = f"{outcome.conversation}/{recording.id}"
+                key = f"{task.conversation}/{recording.id}"
                 spool = await self._downloads.fetch(link, renew[part], key=key)
                 bodies.append(AudioBody(recording.id, part, spool))
         except (Retriable, Skippable, Denied) as cause:
             for body in bodies:
                 body.spool.close()
-            outcome.set_state(recording.id, "failed", _stable_reason(cause))
+            task.set_state(recording.id, "failed", _stable_reason(cause))
             return
         except BaseException:
             for body in bodies:
                 body.spool.close()
             raise
-        outcome.bodies += bodies
+        task.bodies += bodies
         reason = "sensitive parts are silenced: this client lacks recording:recording:viewSensitiveData"
-        outcome.set_state(recording.id, state, reason if state == "redacted" else "")
+        task.set_state(recording.id, state, reason if state == "redacted" else "")
         size = sum(body.spool.size for body in bodies)
-        self._listener(Fetched(conversation=outcome.conversation, source=f"audio/{recording.id}", size=size))
+        self._listener(Fetched(conversation=task.conversation, source=f"audio/{recording.id}", size=size))
 
-    async def _request_batch(
-        self, conversation: str, recordings: Collection[Recording], timing: tuple[float, float]
-    ) -> RecordingBatch:
-        items = [(conversation, recording.id) for recording in recordings]
-        wait, poll = timing
-        return await self.batches.fetch(items, wait_seconds=wait, poll_seconds=poll, conversation=conversation)
+    async def _request_batch(self, task: _FetchTask, recordings: Collection[Recording]) -> RecordingBatch:
+        return await self.batches.fetch(
+            [(task.conversation, recording.id) for recording in recordings],
+            wait_seconds=task.wait_seconds,
+            poll_seconds=task.poll_seconds,
+            conversation=task.conversation,
+        )
 
     async def _link_from_batch(
-        self,
-        recording: tuple[str, str],
-        batch: RecordingBatch,
-        number: int,
-        given: set[str],
-        timing: tuple[float, float],
+        self, task: _FetchTask, recording: Recording, batch: RecordingBatch, number: int, given: set[str]
     ) -> str:
         """A link that was not ``given`` yet.
 
         The same batch may have fresh links when it is read again. Where it does not, a new batch has.
         """
         again = await self.batches.again(batch)
-        link = _nth_link(again.of(*recording), number) if again else ""
+        link = _nth_link(again.of(task.conversation, recording.id), number) if again else ""
         if not link or link in given:
-            wait, poll = timing
-            fresh = await self.batches.fetch(
-                [recording], wait_seconds=wait, poll_seconds=poll, conversation=recording[0]
-            )
-            link = _nth_link(fresh.of(*recording), number) or _raise_no_link(*recording)
+            fresh = await self._request_batch(task, [recording])
+            files = fresh.of(task.conversation, recording.id)
+            link = _nth_link(files, number) or _raise_no_link(task.conversation, recording.id)
         given.add(link)
         return link
 
@@ -307,18 +295,19 @@ class RecordingFetcher:
         path = f"/api/v2/conversations/{conversation}/recordingmetadata"
         return await self._api.read(ApiCall("recordings", path, conversation), partial(self._read_list, conversation))
 
-    async def _list_media(self, conversation: str, name: str, timing: tuple[float, float]) -> _RecordingList:
+    async def _list_media(self, task: _FetchTask, name: str) -> _RecordingList:
         began = self._clock.monotonic()
-        wait, poll = timing
+        call, read = _list_call(task.conversation, name), partial(self._read_if_any, task.conversation)
         while True:
-            listed = await self._api.read(_list_call(conversation, name), partial(self._read_if_any, conversation))
-            if listed is not None:
-                return listed
+            listing = await self._api.read(call, read)
+            if listing is not None:
+                return listing
             waited = self._clock.monotonic() - began
-            if waited + poll > wait:
+            if waited + task.poll_seconds > task.wait_seconds:
                 raise NotReady(f"the platform is still transcoding it after {waited:.0f} s", operation="recordings")
-            self._listener(Waiting(conversation=conversation, status="recordings transcoding", wait=poll))
-            await self._clock.sleep(poll)
+            status = "recordings transcoding"
+            self._listener(Waiting(conversation=task.conversation, status=status, wait=task.poll_seconds))
+            await self._clock.sleep(task.poll_seconds)
 
     def _read_if_any(self, conversation: str, body: Spool) -> _RecordingList | None:
         """The list with media; None while the platform transcodes, when the answer has no body."""
@@ -333,10 +322,10 @@ class RecordingFetcher:
         answer = read_recording_answer(data)
         if {name.casefold() for name in answer.conversations} - {conversation.casefold()}:
             raise foreign_answer("the list is another conversation's", "recordings", conversation)
-        listing = Spool(self._folder)
-        clean, listing.withheld = without_secrets(data)
-        listing.write(clean)
-        return _RecordingList(listing.seal(), answer.recordings, answer.links)
+        copy = Spool(self._folder)
+        clean, copy.withheld = without_secrets(data)
+        copy.write(clean)
+        return _RecordingList(copy.seal(), answer.recordings, answer.links)
 
 
 def unheard(recording: Recording) -> tuple[str, str]:
@@ -344,14 +333,14 @@ def unheard(recording: Recording) -> tuple[str, str]:
     return _STATES.get(recording.state, ("absent", "the platform has no playable media of it"))
 
 
-def _to_fetch(outcome: _Outcome, recordings: Collection[Recording], held: Collection[str]) -> list[Recording]:
+def _to_fetch(task: _FetchTask, recordings: Collection[Recording]) -> list[Recording]:
     """The recordings to fetch. The others that can be heard get the state that says why they are not fetched."""
     missing = []
     for recording in recordings:
-        if recording.media != "audio" or recording.id in held:
+        if recording.media != "audio" or recording.id in task.held:
             continue
         if recording.state in _STATES:
-            outcome.set_state(recording.id, *unheard(recording))
+            task.set_state(recording.id, *unheard(recording))
         else:
             missing.append(recording)
     return missing

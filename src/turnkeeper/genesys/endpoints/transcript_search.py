@@ -90,7 +90,7 @@ class TranscriptSearch:
         is how many it can have. Raises ``Unavailable`` where the platform says more, because halves that hold more than
         the whole would be halved for ever.
         """
-        first = await self._page(interval, 1)
+        first = await self._search_page(interval, 1)
         if -(-first.total // BATCH) > worth:
             return None
         if most is not None and first.total > most + _GROWTH:
@@ -104,12 +104,12 @@ class TranscriptSearch:
         pages = -(-min(first.total, DEEPEST) // BATCH)
         seen = _add_page(first, listing)
         for number in range(2, pages + 1):
-            seen |= _add_page(await self._page(interval, number), listing)
+            seen |= _add_page(await self._search_page(interval, number), listing)
         # Nothing promises that pages keep one order, so a result may move from a page not yet read to one that was.
         listing.complete = listing.complete and len(seen) >= first.total
         return first.total
 
-    async def _page(self, interval: Interval, number: int) -> SearchPage:
+    async def _search_page(self, interval: Interval, number: int) -> SearchPage:
         moments = {"startValue": _in_seconds(interval.start), "endValue": _in_seconds(interval.end)}
         between = {"type": "DATE_RANGE", "fields": ["conversationStartTime"], "dateFormat": _FORMAT} | moments
         request = {

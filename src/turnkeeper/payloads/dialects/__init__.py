@@ -1,6 +1,6 @@
-"""The shapes a transcript comes in: the only place that knows payloads' field names, one file per dialect.
+"""The shapes of transcripts, one file per dialect.
 
-A further shape is a class with the methods of ``turnkeeper.payloads.dialect.Shape``; give
+To read a further shape, write a class with the methods of ``turnkeeper.payloads.dialect.Shape``, and pass
 ``shapes=(MyShape(), *SHAPES)`` to ``assemble``.
 """
 

@@ -1,8 +1,8 @@
 """The ``events`` dialect: live transcription messages, from EventBridge or the notification socket, one or many.
 
-Times are offsets from ``transcriptionStartTimeMs``, else from ``sessionStartTimeMs`` (unlike the file, which has epoch
-times). Utterances of the two channels overlap and arrive out of order; only final ones count. A queue delivers a
-message at least once: an utterance that comes again with the same id and content counts once.
+Times are offsets from ``transcriptionStartTimeMs``, else from ``sessionStartTimeMs`` (the file behind a transcripturl
+has epoch times). Utterances of the two channels overlap and arrive out of order, and only final ones count. A queue
+delivers a message at least once, so an utterance with the same id and content counts once.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 
 from turnkeeper.errors import Unread, WrongConversation
-from turnkeeper.jsonstream.decoders import converted
+from turnkeeper.jsonstream.decoders import convert
 from turnkeeper.jsonstream.outline import Path
-from turnkeeper.jsonstream.salvage import Flaw, salvaged
+from turnkeeper.jsonstream.salvage import Flaw, salvage_struct
 from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Dialect, Turn, Word
+from turnkeeper.payloads.details import CONVERSATION_ID
 from turnkeeper.payloads.dialect import Context, Defects, DocumentFacts, DocumentLeg, Survey
 from turnkeeper.payloads.dialects.fields import bounds, moment_of, read_part
 from turnkeeper.payloads.times import EPOCH, LAST, Time, ms_of
@@ -27,9 +28,9 @@ from turnkeeper.payloads.times import EPOCH, LAST, Time, ms_of
 __all__ = ["EventsDialect"]
 
 _HEARTBEAT = "channel.metadata"
-"""The topic of what a notification socket says of itself: that it lives, and that it is about to close."""
+"""The topic of a notification socket's own messages: heartbeats, and that it is about to close."""
 REMEMBERED = 50_000
-"""Ids of utterances that are remembered to recognise a second delivery, which follows the first closely."""
+"""How many ids of utterances are remembered to recognise a second delivery, which follows soon after the first."""
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -60,7 +61,7 @@ class _Utterance(msgspec.Struct, rename="camel"):
 
 
 class _Message(msgspec.Struct, rename="camel"):
-    """The utterances stay as they are: each is read for itself, so that damage in one costs no other."""
+    """A message. Its utterances are decoded one by one later, so that damage in one costs no other."""
 
     conversation_id: Any = None
     communication_id: str | None = None
@@ -76,7 +77,7 @@ class _Detail(msgspec.Struct):
 
 
 class _Event(_Message, rename="camel"):
-    """Any of the three wrappings: EventBridge (``detail.eventBody``), socket frame (``eventBody``), bare message."""
+    """A message in any of three forms: EventBridge (``detail.eventBody``), socket frame (``eventBody``), or bare."""
 
     topic_name: Any = None
     detail: _Detail | None = None
@@ -99,10 +100,10 @@ _PLACES = {
 
 
 class EventsDialect:
-    """``TranscriptionMessage``: JSON lines or one object, bare, as a socket frame or in EventBridge's envelope; also
-    with one utterance a message, under ``transcript``.
+    """``TranscriptionMessage``: JSON lines or one object, bare, as a socket frame or in EventBridge's envelope.
 
-    A turn's index is 1000 times the place of its message plus its place in it: unique, and the same in every pass.
+    A message may also have a single utterance, under ``transcript``. A turn's index is 1000 times the place of its
+    message plus its place in the message, which is unique and the same in every pass.
     """
 
     name: Dialect = "events"
@@ -111,32 +112,36 @@ class EventsDialect:
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         for event in batch.items:
-            message = _message(event)
+            message = _message_in(event)
             if message is None or not isinstance(message.transcripts, list | None):
                 if event.topic_name != _HEARTBEAT:
                     survey.foreign.append(batch.first)
                 if message is None:
                     continue
-            legs = survey.notes.setdefault(_conversation(message) or "", {})
-            start = _start(message)
+            legs = survey.notes.setdefault(_conversation_id(message) or "", {})
+            start = _message_start(message)
             known = legs.get(message.communication_id, (None, None))
             language = known[1]
-            for number, utterance in enumerate(_utterances(message)):
+            for number, utterance in enumerate(_utterances_of(message)):
                 interim = isinstance(utterance, dict) and utterance.get("isFinal") is False
                 survey.count += not interim
                 survey.interim += interim
-                said = utterance.get("dialect") if isinstance(utterance, dict) else None
-                language = language or (said if isinstance(said, str) else None)
-                self._recognise(survey, message, utterance, batch.first * 1000 + number)
+                spoken = utterance.get("dialect") if isinstance(utterance, dict) else None
+                language = language or (spoken if isinstance(spoken, str) else None)
+                self._note_repeat(survey, message, utterance, batch.first * 1000 + number)
             legs[message.communication_id] = (start if known[0] is None else known[0], language)
-        # Lines arrive as they were sent, not as they were spoken.
+        # Lines are in the order of sending, not of speaking.
         survey.ordered = False
 
-    def _recognise(self, survey: Survey, message: _Message, utterance: Any, index: int) -> None:
-        """Note an utterance that came before: (its index) -> None for the same content, else the first one's place."""
+    def _note_repeat(self, survey: Survey, message: _Message, utterance: Any, index: int) -> None:
+        """Note whether an utterance came before.
+
+        ``survey.again`` then maps its index to None where the content is the same, else to the place of the first one.
+        """
         key = utterance.get("utteranceId") if isinstance(utterance, dict) else None
         if not isinstance(key, str) or utterance.get("isFinal") is False:
             return
+        # A checksum instead of the content, because many thousand utterances are remembered.
         content = zlib.crc32(msgspec.json.encode(utterance))
         seen = survey.seen.setdefault((message.communication_id, key), (index, content))
         if seen[0] != index:
@@ -148,15 +153,15 @@ class EventsDialect:
     def matches(self, survey: Survey) -> bool:
         if survey.records:
             return bool(survey.notes)
-        return _message(_event(survey.skeleton)) is not None
+        return _message_in(_event_of(survey.skeleton)) is not None
 
     def facts(self, survey: Survey) -> DocumentFacts:
         if not survey.records:
             survey.within = [Batch((), (), 0, 0, [read_part(survey.skeleton, _Event, exact=survey.exact)])]
             self.survey(survey, survey.within[0])
-        # A message whose own id is damaged belongs to the only conversation there is.
+        # Messages whose conversation id is damaged belong to the only conversation of the body, if there is only one.
         nameless = survey.notes.pop("", {})
-        chosen = _choose(list(survey.notes), survey.asked)
+        chosen = _chosen_conversation(list(survey.notes), survey.asked)
         known = survey.notes.get(chosen or "", {}) | (nameless if len(survey.notes) < 2 else {})
         legs = tuple(
             DocumentLeg(communication, language.lower() if language else None, start)
@@ -174,7 +179,7 @@ class EventsDialect:
             transcript_start=min(starts, default=None),
             offset_times=True,
             private=(survey.again, len(survey.notes) < 2),
-            left_out=_left_out(survey.foreign),
+            left_out=_foreign_note(survey.foreign),
         )
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
@@ -182,47 +187,49 @@ class EventsDialect:
         ours = {context.facts.conversation, None} if alone else {context.facts.conversation}
         turns = []
         for place, event in enumerate(batch.items):
-            message = _message(event)
-            if message is None or _conversation(message) not in ours:
+            message = _message_in(event)
+            if message is None or _conversation_id(message) not in ours:
                 continue
-            start = _start(message)
+            start = _message_start(message)
             shift = 0 if start is None else start - context.base
-            for number, raw in enumerate(_utterances(message)):
+            for number, raw in enumerate(_utterances_of(message)):
                 index = batch.first * 1000 + number
                 first = again.get(index, "")
                 defects = Defects(place, exact=context.exact)
-                turn = None if first is None else _turn(message, raw, shift, defects, context)
+                turn = None if first is None else _utterance_turn(message, raw, shift, defects, context)
                 if turn is not None:
                     turns.append(msgspec.structs.replace(turn, index=index, duplicate_of=first or None))
         return turns
 
 
-def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Context) -> Turn | None:
-    """The turn of one utterance; None for one that is not final."""
+def _utterance_turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Context) -> Turn | None:
+    """The turn of one utterance; None where it is not final."""
     flaws: list[Flaw] = []
     try:
-        utterance = converted(raw, _Utterance)
+        utterance = convert(raw, _Utterance)
     except msgspec.ValidationError:
-        utterance = salvaged(raw, _Utterance, flaws)
+        utterance = salvage_struct(raw, _Utterance, flaws)
     if utterance.is_final is False:
         return None
-    # The platform sends one alternative only; of several, the first is the likeliest.
+    # The platform sends one alternative. Of several, the first would be the likeliest.
     if not utterance.alternatives and context.exact:
         return None
-    said = utterance.alternatives[0] if utterance.alternatives else _Alternative()
+    alternative = utterance.alternatives[0] if utterance.alternatives else _Alternative()
     first = "alternatives[0]."
-    defects.take([Flaw(one.field.removeprefix(first), one.said) for one in flaws], {**_PLACES, "alternatives": "text"})
-    words, start, end = _times(said, defects, context.base, shift)
-    if said.transcript is None and said.decorated_transcript is None and not context.exact:
+    defects.take(
+        [Flaw(flaw.field.removeprefix(first), flaw.said) for flaw in flaws], {**_PLACES, "alternatives": "text"}
+    )
+    words, start, end = _utterance_times(alternative, defects, context.base, shift)
+    if alternative.transcript is None and alternative.decorated_transcript is None and not context.exact:
         defects.note("text", "transcript", "is missing")
-    role, speaker, channel = context.cast.speaks(utterance.channel, start, end)
+    role, speaker, channel = context.cast.speaker_at(utterance.channel, start, end)
     return Turn(
-        text=said.decorated_transcript or said.transcript or "",
+        text=alternative.decorated_transcript or alternative.transcript or "",
         role=role,
         start_ms=start,
         end_ms=end,
         speaker_id=speaker,
-        confidence=defects.confidence(said.confidence),
+        confidence=defects.confidence(alternative.confidence),
         channel=channel,
         communication=message.communication_id or context.communication,
         language=utterance.dialect.lower() if utterance.dialect else None,
@@ -232,34 +239,38 @@ def _turn(message: _Message, raw: Any, shift: int, defects: Defects, context: Co
     )
 
 
-def _times(
-    said: _Alternative, defects: Defects, base: int, shift: int
+def _utterance_times(
+    alternative: _Alternative, defects: Defects, base: int, shift: int
 ) -> tuple[tuple[Word, ...], int | None, int | None]:
-    raw = said.decorated_words if said.decorated_transcript and said.decorated_words else said.words
-    words = tuple([_word(word, defects, base, shift) for word in raw or ()])
-    start = _placed(defects.time(ms_of, said.offset_ms, "start_ms", "offsetMs"), base, shift)
+    raw = (
+        alternative.decorated_words
+        if alternative.decorated_transcript and alternative.decorated_words
+        else alternative.words
+    )
+    words = tuple([_word_of(word, defects, base, shift) for word in raw or ()])
+    start = _from_time_zero(defects.time(ms_of, alternative.offset_ms, "start_ms", "offsetMs"), base, shift)
     if start is None and words:
         start = words[0].start_ms
-    length = defects.time(ms_of, said.duration_ms, "end_ms", "durationMs")
+    length = defects.time(ms_of, alternative.duration_ms, "end_ms", "durationMs")
     end = None
     if start is not None:
         end = start + length if length is not None else words[-1].end_ms if words else start
     return (words, *bounds(start, end, defects, "offsetMs", "durationMs"))
 
 
-def _word(word: _Word, defects: Defects, base: int, shift: int) -> Word:
-    start = _placed(defects.time(ms_of, word.offset_ms, "words", "words.offsetMs"), base, shift)
+def _word_of(word: _Word, defects: Defects, base: int, shift: int) -> Word:
+    start = _from_time_zero(defects.time(ms_of, word.offset_ms, "words", "words.offsetMs"), base, shift)
     length = defects.time(ms_of, word.duration_ms, "words", "words.durationMs")
     return Word(word.word or "", start, None if start is None else start + (length or 0), word.confidence)
 
 
-def _placed(value: int | None, base: int, shift: int) -> int | None:
+def _from_time_zero(value: int | None, base: int, shift: int) -> int | None:
     if value is None:
         return None
     return value - base if value > EPOCH else value + shift
 
 
-def _start(message: _Message) -> int | None:
+def _message_start(message: _Message) -> int | None:
     for value in (message.transcription_start_time_ms, message.session_start_time_ms):
         start = moment_of(value)
         if start is not None and abs(start) < LAST:
@@ -267,7 +278,7 @@ def _start(message: _Message) -> int | None:
     return None
 
 
-def _left_out(foreign: list[int]) -> tuple[str, ...]:
+def _foreign_note(foreign: list[int]) -> tuple[str, ...]:
     if not foreign:
         return ()
     places = ", ".join(str(place + 1) for place in foreign[:5])
@@ -275,47 +286,47 @@ def _left_out(foreign: list[int]) -> tuple[str, ...]:
     return (f"{len(foreign)} documents of the body are no transcription events: number {places}{more}",)
 
 
-def _event(skeleton: object) -> _Event:
+def _event_of(skeleton: object) -> _Event:
     return read_part(skeleton, _Event) if isinstance(skeleton, dict) else _Event()
 
 
-def _message(event: _Event) -> _Message | None:
-    """The message of a record, None where it is no transcription event."""
+def _message_in(event: _Event) -> _Message | None:
+    """The message of a record; None where it is not a transcription event."""
     inside = event.detail.event_body if event.detail is not None else event.event_body
     message: _Message = event if inside is None else inside
-    # An event about the session itself (``SESSION_ENDED``) has no utterances; without an envelope it names its start.
+    # An event about the session (``SESSION_ENDED``) has no utterances. Without an envelope, its start identifies it.
     known = inside is not None or message.session_start_time_ms or message.transcription_start_time_ms
-    return message if (known and message.conversation_id) or _utterances(message) else None
+    return message if (known and message.conversation_id) or _utterances_of(message) else None
 
 
-def _conversation(message: _Message) -> str | None:
-    """The id of its conversation, None where it has none or one that is no id."""
+def _conversation_id(message: _Message) -> str | None:
+    """The id of the message's conversation; None where it is absent or damaged."""
     key = message.conversation_id
     return key if isinstance(key, str) and _ID.fullmatch(key) else None
 
 
-def _utterances(message: _Message) -> list[Any]:
+def _utterances_of(message: _Message) -> list[Any]:
     if isinstance(message.transcripts, list):
-        # What has phrases is a whole transcript (the ``speech`` dialect), and no message.
-        return [one for one in message.transcripts if not (isinstance(one, dict) and "phrases" in one)]
-    one = message.transcript
-    return [one] if isinstance(one, dict) and "alternatives" in one else []
+        # An element with phrases is a whole transcript of the ``speech`` dialect.
+        return [item for item in message.transcripts if not (isinstance(item, dict) and "phrases" in item)]
+    utterance = message.transcript
+    return [utterance] if isinstance(utterance, dict) and "alternatives" in utterance else []
 
 
-def _choose(found: list[str], asked: str | None) -> str | None:
+def _chosen_conversation(found: list[str], asked: str | None) -> str | None:
     if asked is not None:
         same = [key for key in found if key.casefold() == asked.casefold()]
         if not same:
             raise WrongConversation(
                 f"none of its {len(found)} conversations is the one asked for",
-                field="conversationId",
+                field=CONVERSATION_ID,
                 hint="Ask by the conversation's own id.",
             )
         return same[0]
     if len(found) > 1:
         raise Unread(
             f"the events of {len(found)} conversations in one body",
-            field="conversationId",
+            field=CONVERSATION_ID,
             hint="Name the conversation to read.",
         )
     return found[0] if found else None

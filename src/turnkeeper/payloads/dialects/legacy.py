@@ -1,4 +1,4 @@
-"""The ``legacy`` dialect: older and home-made shapes of a flat list of turns.
+"""The ``legacy`` dialect: older and home-made forms of a flat list of turns.
 
 | where the turns stand | as |
 | --- | --- |
@@ -17,7 +17,7 @@
 | role | `role`, `speakerRole`, `participantPurpose`, `purpose` |
 | confidence | `confidence`, `score` |
 
-The speaker's id is itself taken as a role word where it is one ("agent") and no participant bears it.
+The speaker's id is also taken for a role where it is a role's word ("agent") and not the id of a participant.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from turnkeeper.jsonstream.outline import Path
-from turnkeeper.jsonstream.salvage import Flaw, salvaged
+from turnkeeper.jsonstream.salvage import Flaw, salvage_struct
 from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Dialect, Role, Turn
 from turnkeeper.payloads.dialect import Context, Defects, DocumentFacts, Person, Survey, WrongTurn
@@ -79,30 +79,30 @@ class _Turn(msgspec.Struct):
     score: float | None = None
 
     def said(self) -> str | None:
-        return _first(self.text, self.transcript, self.content, self.utterance, self.message, self.body)
+        return _first_given(self.text, self.transcript, self.content, self.utterance, self.message, self.body)
 
     def begins(self, defects: Defects) -> int | None:
-        ms = _first(self.start_ms, self.start_ms_camel, self.start_time_ms, self.offset_ms)
-        seconds = _first(self.start_time, self.start_time_camel, self.start, self.begin)
-        return _moment(ms, seconds, defects, "start_ms", "start")
+        ms = _first_given(self.start_ms, self.start_ms_camel, self.start_time_ms, self.offset_ms)
+        seconds = _first_given(self.start_time, self.start_time_camel, self.start, self.begin)
+        return _time_of(ms, seconds, defects, "start_ms", "start")
 
     def ends(self, start: int | None, defects: Defects) -> int | None:
-        ms = _first(self.end_ms, self.end_ms_camel, self.end_time_ms)
-        seconds = _first(self.end_time, self.end_time_camel, self.end)
-        end = _moment(ms, seconds, defects, "end_ms", "end")
+        ms = _first_given(self.end_ms, self.end_ms_camel, self.end_time_ms)
+        seconds = _first_given(self.end_time, self.end_time_camel, self.end)
+        end = _time_of(ms, seconds, defects, "end_ms", "end")
         if end is not None or start is None:
             return end
-        length = _moment(self.duration_ms, self.duration, defects, "end_ms", "duration")
+        length = _time_of(self.duration_ms, self.duration, defects, "end_ms", "duration")
         return None if length is None else start + length
 
     def who(self) -> str | None:
-        name = _first(
+        name = _first_given(
             self.speaker_id, self.speaker_id_camel, self.speaker, self.participant_id, self.participant, self.channel
         )
         return None if name is None else str(name)
 
     def part(self) -> str | None:
-        return _first(self.role, self.speaker_role, self.participant_purpose, self.purpose)
+        return _first_given(self.role, self.speaker_role, self.participant_purpose, self.purpose)
 
 
 _DECODER = msgspec.json.Decoder(_Turn)
@@ -141,7 +141,7 @@ class LegacyDialect:
     """A flat list of turns under one of a few keys (see the table in this module)."""
 
     name: Dialect = "legacy"
-    # Raw: any document may have an array under one of these names, and must not be refused for what is in it.
+    # Raw, because any document may have an array of anything under one of these names.
     targets: Mapping[Path, tuple[Any, Any]] = dict.fromkeys(_PLACES, (msgspec.Raw, msgspec.Raw))
     record = None
 
@@ -169,13 +169,13 @@ class LegacyDialect:
             if isinstance(survey.skeleton, list)
             else read_part(survey.skeleton, _Document, exact=survey.exact)
         )
-        # Of a document with both, the offsets are right: what is written beside them is not the same sort of time.
+        # In a document with offsets, a few large numbers are not epoch times but another kind of number.
         epochs = survey.earliest is not None and not survey.offset_times
         return DocumentFacts(
             dialect="legacy",
             conversation=document.conversation or document.conversation_id,
             status=document.status or "completed",
-            people=tuple(_person(person) for person in document.participants or ()),
+            people=tuple(_person_of(person) for person in document.participants or ()),
             first_phrase=round(survey.earliest) if epochs and survey.earliest is not None else None,
             offset_times=survey.offset_times,
             relative=not epochs,
@@ -185,12 +185,12 @@ class LegacyDialect:
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
         if batch.path != context.facts.private:
             return []
-        return [_turn(raw, batch, index, context) for index, raw in enumerate(batch.items)]
+        return [_turn_of(raw, batch, index, context) for index, raw in enumerate(batch.items)]
 
 
-def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn:
+def _turn_of(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn:
     defects = Defects(index, exact=context.exact)
-    raw = _element(data, index, defects, exact=context.exact)
+    raw = _decoded_element(data, index, defects, exact=context.exact)
     start = placed(raw.begins(defects), context)
     end = placed(raw.ends(start, defects), context)
     start, end = bounds(start, end, defects, "start", "end")
@@ -200,11 +200,11 @@ def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn
     speaker = raw.who()
     return Turn(
         text=text or "",
-        role=_role(raw, speaker, context.cast.roles),
+        role=_role_of_turn(raw, speaker, context.cast.roles),
         start_ms=start,
         end_ms=end,
         speaker_id=speaker,
-        confidence=defects.confidence(_first(raw.confidence, raw.score)),
+        confidence=defects.confidence(_first_given(raw.confidence, raw.score)),
         communication=context.communication,
         index=batch.first + index,
         defects=defects.names,
@@ -212,9 +212,9 @@ def _turn(data: msgspec.Raw, batch: Batch, index: int, context: Context) -> Turn
     )
 
 
-def _element(data: msgspec.Raw, index: int, defects: Defects, *, exact: bool) -> _Turn:
+def _decoded_element(data: msgspec.Raw, index: int, defects: Defects, *, exact: bool) -> _Turn:
     try:
-        # The decoder does not look into keys and values that no field asks for: one of them may be ours, but damaged.
+        # The decoder skips fields that the type does not have, so a damaged key would pass for one of them.
         str(data, "utf-8")
         return _DECODER.decode(data)
     except msgspec.ValidationError as cause:
@@ -224,31 +224,31 @@ def _element(data: msgspec.Raw, index: int, defects: Defects, *, exact: bool) ->
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         raise WrongTurn(index, "", "not JSON" if isinstance(cause, msgspec.DecodeError) else "not UTF-8") from None
     flaws: list[Flaw] = []
-    raw = salvaged(msgspec.json.decode(data), _Turn, flaws)
+    raw = salvage_struct(msgspec.json.decode(data), _Turn, flaws)
     defects.take(flaws, _MEANING)
     return raw
 
 
 def _is_turn(data: msgspec.Raw) -> bool:
-    """Whether an element has a text: arrays of other things go by these names, too."""
+    """Whether an element has a text: arrays of other things have these names, too."""
     try:
-        found = msgspec.json.decode(data)
+        element = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return isinstance(found, dict) and any(isinstance(found.get(key), str) for key in _TEXTS)
+    return isinstance(element, dict) and any(isinstance(element.get(key), str) for key in _TEXTS)
 
 
-def _role(raw: _Turn, speaker: str | None, known: Mapping[str, Role]) -> Role:
+def _role_of_turn(raw: _Turn, speaker: str | None, known: Mapping[str, Role]) -> Role:
     if speaker is not None and speaker in known:
         return known[speaker]
     return role_of(raw.part() or speaker)
 
 
-def _person(raw: _Person) -> Person:
-    key = _first(raw.id, raw.participant_id)
+def _person_of(raw: _Person) -> Person:
+    key = _first_given(raw.id, raw.participant_id)
     return Person(
         id=None if key is None else str(key),
-        purpose=_first(raw.purpose, raw.participant_purpose, raw.role),
+        purpose=_first_given(raw.purpose, raw.participant_purpose, raw.role),
         name=raw.name,
         user_id=raw.user_id,
     )
@@ -258,15 +258,15 @@ def _survey_start(data: msgspec.Raw) -> int | None:
     try:
         return _DECODER.decode(data).begins(Defects(0))
     except (ValueError, RecursionError):
-        return None  # the pass over the turns will say what is wrong
+        return None  # the pass over the turns reports what is wrong
 
 
-def _moment(ms: Any, seconds: Any, defects: Defects, name: str, field: str) -> int | None:
-    """Milliseconds from either."""
+def _time_of(ms: Any, seconds: Any, defects: Defects, name: str, field: str) -> int | None:
+    """Milliseconds of a time given in milliseconds, else of one given in seconds."""
     if ms is not None:
         return defects.time(ms_of, ms, name, field)
     return defects.time(seconds_of, seconds, name, field)
 
 
-def _first(*values: T | None) -> T | None:
+def _first_given(*values: T | None) -> T | None:
     return next((value for value in values if value is not None), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.jsonstream.native import Columns, Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Columns, Field
 from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.salvage import Flaw
 from turnkeeper.jsonstream.stream import Batch, ElementType
@@ -18,7 +18,7 @@ from turnkeeper.payloads.dialects.fields import bounds, fractions, placed, read_
 from turnkeeper.payloads.document import unknown_shape
 from turnkeeper.payloads.times import LONGEST, Time, seconds_of
 from turnkeeper.payloads.turn_batch import TurnBatch
-from turnkeeper.payloads.whole_document import Small
+from turnkeeper.payloads.whole_document import WholeType
 
 __all__ = ["MediaDialect"]
 
@@ -30,7 +30,7 @@ Name = str | int | None
 
 
 class _Probe(msgspec.Struct, gc=False):
-    """When an element starts, in either spelling."""
+    """The start of an element, under either name."""
 
     start_time: Time = None
     start_older: Time = msgspec.field(default=None, name="startTime")
@@ -43,13 +43,15 @@ class _Probe(msgspec.Struct, gc=False):
 
 
 class _Row(_Probe, gc=False):
-    """An element. Older gateways write camel case, which means the same fields. Names of other makers are no fields:
-    that they are there marks the turn."""
+    """An element. Older gateways write its names in camel case.
+
+    The ``other_`` fields are names of other formats. They are not read, but mark the turn where its own are missing.
+    """
 
     end_time: Time = None
     end_older: Time = msgspec.field(default=None, name="endTime")
     text: str | None = None
-    # A key that says null names nobody; the older key counts where the other is absent.
+    # A null under the new name means nobody. The older name counts only where the new one is absent.
     speaker_snake: Name | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="speaker_id")
     speaker_older: Name = msgspec.field(default=None, name="speakerId")
     confidence: float | None = None
@@ -78,16 +80,16 @@ _PLACES = {
     "confidence": "confidence",
 }
 FARTHEST = 1e10
-"""Seconds that make more milliseconds (115 days) are something else: milliseconds, perhaps."""
+"""The largest offset in milliseconds (115 days). A larger one was probably not given in seconds."""
 _OTHER_NAMES = {"start_ms": "start", "end_ms": "end", "speaker_id": "speaker"}
-_TURNS = Table(
+_TURNS = ColumnReader(
     Field("start_time", "millis"),
     Field("end_time", "millis"),
     Field("text", "text"),
     Field("speaker_id", "name", nullable=True),
     Field("confidence", "fraction", nullable=True, absent=None),
 )
-_STARTS = Table(Field("start_time", "millis"))
+_STARTS = ColumnReader(Field("start_time", "millis"))
 
 
 class _Person(msgspec.Struct):
@@ -120,11 +122,11 @@ class MediaDialect:
     }
     record = None
 
-    def small(self, mode: Mode) -> Small:  # noqa: ARG002 - there are no words
-        return _SMALL
+    def whole(self, mode: Mode) -> WholeType:  # noqa: ARG002 - there are no words
+        return _WHOLE
 
     def survey(self, survey: Survey, batch: Batch) -> None:
-        survey.starts(batch, _starts(batch.items))
+        survey.starts(batch, _batch_starts(batch.items))
         survey.notes["ours"] = survey.notes.get("ours", False) or _is_ours(batch)
 
     def matches(self, survey: Survey) -> bool:
@@ -135,12 +137,12 @@ class MediaDialect:
             return False
         if "transcript" in skeleton:
             return True
-        # A document about a transcript; one whose turns stand under another name is another shape's.
+        # Without turns. A document with an array under another shape's name is of that shape.
         others = any(isinstance(skeleton.get(key), list) for key in _OTHERS)
         return not others and len(_OURS & skeleton.keys()) > 1
 
     def facts(self, survey: Survey) -> DocumentFacts:
-        return _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
+        return _facts_of(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
         return self.columns(batch, context).turns
@@ -148,54 +150,54 @@ class MediaDialect:
     def columns(self, batch: Batch, context: Context) -> TurnBatch:
         """The batch by columns."""
         items = batch.items
-        if isinstance(items, Columns) and _plain(items):
+        if isinstance(items, Columns) and _all_plain(items):
             start, end, text, speaker, confidence = items.lists
             return TurnBatch(
                 batch.first,
                 start_ms=start,
                 end_ms=end,
                 text=text,
-                role=_roles(speaker, context.cast.roles),
+                role=_roles_of(speaker, context.cast.roles),
                 speaker_id=speaker,
                 confidence=confidence,
                 communication=context.communication,
                 conversation=context.conversation,
             )
-        made = _of_columns if isinstance(items, Columns) else _of_row
+        made = _turn_of_columns if isinstance(items, Columns) else _turn_of_row
         turns = [made(one, n, batch.flaws.get(n, ()), batch, context) for n, one in enumerate(items)]
         return TurnBatch.of(batch.first, turns)
 
 
-def _starts(items: Sequence[Any]) -> list[Any]:
+def _batch_starts(items: Sequence[Any]) -> list[Any]:
     if isinstance(items, Columns):
         return items.lists[0]
-    return [_start(row.start) for row in items]
+    return [_start_ms(row.start) for row in items]
 
 
 def _is_ours(batch: Batch) -> bool:
-    """Whether some element has a time or a text, or is damaged: other arrays go by the name of transcript, too."""
+    """Whether some element has a time or a text, or is damaged: other arrays are called transcript, too."""
     if batch.flaws or isinstance(batch.items, Columns):
         return True
     return any(row.start is not None or row.text is not None for row in batch.items)
 
 
-def _start(value: Time) -> int | None:
+def _start_ms(value: Time) -> int | None:
     try:
         return seconds_of(value)
     except (ValueError, OverflowError):
         return None
 
 
-def _plain(columns: Columns) -> bool:
-    """Whether every turn's times are offsets, and right, and so is its confidence."""
+def _all_plain(columns: Columns) -> bool:
+    """Whether all times are plausible offsets in order, and all confidences lie between 0 and 1."""
     start, end, _, _, confidence = columns.lists
     if max(start, default=0) > FARTHEST or max(end, default=0) > FARTHEST or any(map(lt, end, start)):
         return False
     return fractions(confidence)
 
 
-def _roles(speakers: list[str | None], known: Mapping[str, Role]) -> list[Role]:
-    # Who is not known by an id is known by none.
+def _roles_of(speakers: list[str | None], known: Mapping[str, Role]) -> list[Role]:
+    # The usual case needs no call per turn: a dictionary that has every id, and None for a turn without one.
     roles: dict[str | None, Role] = {None: _UNKNOWN}
     roles.update(known)
     try:
@@ -204,13 +206,13 @@ def _roles(speakers: list[str | None], known: Mapping[str, Role]) -> list[Role]:
         return [roles.get(speaker, _UNKNOWN) for speaker in speakers]
 
 
-def _of_columns(row: Any, number: int, flaws: Sequence[Flaw], batch: Batch, context: Context) -> Turn:  # noqa: ARG001
+def _turn_of_columns(row: Any, number: int, flaws: Sequence[Flaw], batch: Batch, context: Context) -> Turn:  # noqa: ARG001
     start, end, text, speaker, confidence = row
     defects = Defects(number, exact=context.exact)
-    return _turn((start, end), text, speaker, confidence, defects, batch.first + number, context)
+    return _turn_with((start, end), text, speaker, confidence, defects, batch.first + number, context)
 
 
-def _of_row(row: _Row, number: int, flaws: Sequence[Flaw], batch: Batch, context: Context) -> Turn:
+def _turn_of_row(row: _Row, number: int, flaws: Sequence[Flaw], batch: Batch, context: Context) -> Turn:
     defects = Defects(number, exact=context.exact)
     defects.take(flaws, _PLACES)
     if row.text is None and not context.exact:
@@ -226,10 +228,10 @@ def _of_row(row: _Row, number: int, flaws: Sequence[Flaw], batch: Batch, context
         defects.time(seconds_of, row.start, "start_ms", "start_time"),
         defects.time(seconds_of, row.end, "end_ms", "end_time"),
     )
-    return _turn(times, row.text or "", row.speaker, row.confidence, defects, batch.first + number, context)
+    return _turn_with(times, row.text or "", row.speaker, row.confidence, defects, batch.first + number, context)
 
 
-def _turn(
+def _turn_with(
     times: tuple[int | None, int | None],
     text: str,
     speaker: str | None,
@@ -255,16 +257,16 @@ def _turn(
     )
 
 
-def _facts(document: _Document, survey: Survey) -> DocumentFacts:
+def _facts_of(document: _Document, survey: Survey) -> DocumentFacts:
     if survey.count and not survey.notes.get("ours"):
-        # Messages of a chat, say: what is called a transcript has neither a time nor a text.
+        # The array called transcript has neither times nor texts. It may hold the messages of a chat.
         raise unknown_shape(survey.skeleton)
     people = tuple(
         Person(id=None if person.id is None else str(person.id), purpose=person.role, name=person.name)
         for person in document.participants or ()
         if person is not None
     )
-    # Of a document with both, the offsets are right: the dialect writes offsets.
+    # In a document with offsets, which this dialect writes, larger numbers are not epoch times.
     epochs = survey.earliest is not None and not survey.offset_times
     return DocumentFacts(
         dialect="media",
@@ -277,7 +279,7 @@ def _facts(document: _Document, survey: Survey) -> DocumentFacts:
     )
 
 
-def _batches(document: _Whole, arrays: list[Any] | None) -> list[Batch] | None:
+def _whole_batches(document: _Whole, arrays: list[Any] | None) -> list[Batch] | None:
     found: Any = document.transcript
     if document.format is not msgspec.UNSET or found is msgspec.UNSET:
         return None
@@ -285,8 +287,8 @@ def _batches(document: _Whole, arrays: list[Any] | None) -> list[Batch] | None:
         if found != [] or len(arrays) > 1:
             return None
         found = arrays[0]
-    # Of a document without turns the whole skeleton is looked at: it may say why.
+    # A document without turns is left to the streamed way, whose skeleton may say why there are none.
     return [Batch(_PATH, (), 0, -1, found)] if found else None
 
 
-_SMALL = Small(_Whole, b'"transcript"', _batches, _facts, _TURNS)
+_WHOLE = WholeType(_Whole, b'"transcript"', _whole_batches, _facts_of, _TURNS)

@@ -1,4 +1,4 @@
-"""turnkeeper's own view document, read back with everything kept."""
+"""turnkeeper's own view document, which is read back without any loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from turnkeeper.jsonstream.stream import Batch, ElementType
 from turnkeeper.model import Communication, Dialect, Participant, Role, TimeBase, TranscriptHeader, Turn
 from turnkeeper.payloads.dialect import Context, Defects, DocumentFacts, Mode, Survey
 from turnkeeper.payloads.dialects.fields import bounds, read_part
-from turnkeeper.payloads.whole_document import Small
+from turnkeeper.payloads.whole_document import WholeType
 
 __all__ = ["FORMAT", "OwnDialect"]
 
@@ -28,7 +28,7 @@ class _Probe(msgspec.Struct, gc=False):
 
 
 class _Damaged(Turn, frozen=True, kw_only=True, gc=False):
-    """A turn of which anything may be missing."""
+    """A turn whose fields may be missing."""
 
     text: str = ""
     role: Role = "unknown"
@@ -59,8 +59,8 @@ class OwnDialect:
     targets: Mapping[Path, tuple[Any, Any]] = {_PATH: (ElementType(_Probe), ElementType(Turn, _Damaged))}
     record = None
 
-    def small(self, mode: Mode) -> Small:  # noqa: ARG002 - there are none, or they are part of a turn
-        return _SMALL
+    def whole(self, mode: Mode) -> WholeType:  # noqa: ARG002 - there are none, or they are part of a turn
+        return _WHOLE
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         survey.starts(batch, [getattr(turn, "start_ms", None) for turn in batch.items])
@@ -70,42 +70,44 @@ class OwnDialect:
         if not isinstance(skeleton, dict) or not isinstance(skeleton.get("transcript"), list | None):
             return False
         name = skeleton.get("format")
-        # Where the name is damaged, the keys that only this document has together tell; another version names itself.
+        # Where the name is damaged, a set of keys that no other document has identifies it. The name of another version
+        # is not damage.
         damaged = not (isinstance(name, str) and _NAME.fullmatch(name))
         return name == FORMAT or (damaged and skeleton.keys() >= _MARKS)
 
     def facts(self, survey: Survey) -> DocumentFacts:
-        return _facts(read_part(survey.skeleton, _Document, exact=survey.exact))
+        return _facts_of(read_part(survey.skeleton, _Document, exact=survey.exact))
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
-        return [_turn(turn, number, batch, context) for number, turn in enumerate(batch.items)]
+        return [_checked_turn(turn, number, batch, context) for number, turn in enumerate(batch.items)]
 
 
-def _turn(turn: Turn, number: int, batch: Batch, context: Context) -> Turn:
+def _checked_turn(turn: Turn, number: int, batch: Batch, context: Context) -> Turn:
     times, flaws = (turn.start_ms, turn.end_ms), batch.flaws.get(number, ())
-    right = times[0] is None or times[1] is None or times[0] <= times[1]
-    if right and not flaws and type(turn) is Turn:
-        # A turn of this document that nobody else has seen yet: setting its one absent field is faster than a copy.
+    in_order = times[0] is None or times[1] is None or times[0] <= times[1]
+    if in_order and not flaws and type(turn) is Turn:
+        # The decoder has just made this turn, and nobody else has it, so its absent field is set in place. That is
+        # faster than a copy.
         msgspec.structs.force_setattr(turn, "conversation", context.conversation)
         return turn
     defects = Defects(number, exact=context.exact)
     defects.take(flaws, {name: name for name in Turn.__struct_fields__})
-    start, end = times if right else bounds(*times, defects, "start_ms", "end_ms")
+    start, end = times if in_order else bounds(*times, defects, "start_ms", "end_ms")
     facts = {name: getattr(turn, name) for name in Turn.__struct_fields__}
     marks = tuple(dict.fromkeys((*turn.defects, *defects.names)))
     return Turn(**facts | {"start_ms": start, "end_ms": end, "defects": marks, "conversation": context.conversation})
 
 
-def _facts(document: _Document) -> DocumentFacts:
+def _facts_of(document: _Document) -> DocumentFacts:
     header = TranscriptHeader(**{name: getattr(document, name) for name in TranscriptHeader.__struct_fields__})
     return DocumentFacts(dialect=header.dialect, conversation=header.conversation, header=header, relative=True)
 
 
-def _batches(document: _Whole, _: object) -> list[Batch] | None:
+def _whole_batches(document: _Whole, _: object) -> list[Batch] | None:
     if document.format != FORMAT:
         return None
-    # Of a document without turns the whole skeleton is looked at: there may be no array of them.
+    # A document without turns is left to the streamed way, which tells an empty array from a missing one.
     return [Batch(_PATH, (), 0, -1, document.transcript)] if document.transcript else None
 
 
-_SMALL = Small(_Whole, b'"turnkeeper.transcript/1"', _batches, lambda document, _: _facts(document))
+_WHOLE = WholeType(_Whole, b'"turnkeeper.transcript/1"', _whole_batches, lambda document, _: _facts_of(document))

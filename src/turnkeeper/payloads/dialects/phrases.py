@@ -1,7 +1,7 @@
-"""The phrases of the ``speech`` dialect: their types, and turns of them.
+"""The phrases of the ``speech`` dialect: their types, and the turns that are made of them.
 
-A file's words are most of its bytes. Without them phrases with their own times are read by columns where that can be;
-with words, or where a time has to be sought, one by one.
+Words are most of a file's bytes. Where they are not needed, phrases that have times of their own are read by columns.
+With words, or where a time has to be taken from them, phrases are read one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from turnkeeper.jsonstream.native import Columns, Field, Table
+from turnkeeper.jsonstream.native import ColumnReader, Columns, Field
 from turnkeeper.jsonstream.salvage import Flaw
 from turnkeeper.jsonstream.stream import Batch
 from turnkeeper.model import Turn, Word
@@ -21,7 +21,7 @@ from turnkeeper.payloads.dialect import Context, Defects
 from turnkeeper.payloads.dialects.fields import bounds, fractions
 from turnkeeper.payloads.times import EPOCH, LONGEST, SECONDS, Time, ms_of
 from turnkeeper.payloads.turn_batch import TurnBatch
-from turnkeeper.speakers import Answer, Speakers
+from turnkeeper.speakers import Attribution, Speakers
 
 __all__ = ["STARTS", "TURNS", "Brief", "Duration", "Part", "Phrase", "PhraseProbe", "columns_of", "length_of"]
 
@@ -29,7 +29,7 @@ WORDS = ("words", "decoratedWords")
 
 
 class Duration(msgspec.Struct, gc=False):
-    """A length, under either of two names."""
+    """A length, under one of two names."""
 
     milliseconds: Time = None
     total: Time = msgspec.field(default=None, name="totalMilliseconds")
@@ -43,13 +43,13 @@ class _Word(msgspec.Struct, gc=False, rename="camel"):
 
 
 class PhraseProbe(msgspec.Struct, gc=False):
-    """When a phrase starts."""
+    """The start of a phrase."""
 
     start_ms: Time = msgspec.field(default=None, name="startTimeMs")
 
 
 class Phrase(msgspec.Struct, rename="camel"):
-    """A phrase with everything; anything may be missing."""
+    """A phrase with its words. Any field may be missing."""
 
     phrase_index: int | None = None
     participant_purpose: str | None = None
@@ -63,7 +63,7 @@ class Phrase(msgspec.Struct, rename="camel"):
 
 
 class Brief(msgspec.Struct, rename="camel", gc=False):
-    """A phrase whose words are not needed: it has its own times."""
+    """A phrase without its words, which must have times of its own."""
 
     start_ms: int = msgspec.field(name="startTimeMs")
     duration: Duration
@@ -93,7 +93,7 @@ _PLACES = {
     "words": "words",
     "decoratedWords": "words",
 }
-TURNS = Table(
+TURNS = ColumnReader(
     Field("startTimeMs", "whole"),
     Field("duration", "length", inner="milliseconds"),
     Field("text", "text"),
@@ -103,11 +103,11 @@ TURNS = Table(
     Field("phraseIndex", "whole", nullable=True, absent=None),
     unread=WORDS,
 )
-STARTS = Table(Field("startTimeMs", "whole", nullable=True, absent=None), unread=WORDS)
+STARTS = ColumnReader(Field("startTimeMs", "whole", nullable=True, absent=None), unread=WORDS)
 
 
 class Part(msgspec.Struct):
-    """One of ``transcripts[]``: what its phrases need. ``origin`` is the epoch ms that offsets count from."""
+    """What phrases need of their ``transcripts[]`` element. ``origin`` is the epoch ms from which offsets count."""
 
     language: str | None = None
     origin: int | None = None
@@ -115,53 +115,56 @@ class Part(msgspec.Struct):
 
 
 def columns_of(batch: Batch, part: Part, context: Context) -> TurnBatch:
-    """The turns of some phrases by columns. Raises ``WrongTurn`` where the reading is exact."""
+    """The turns of a batch of phrases, by columns. Raises ``WrongTurn`` where the reading is exact."""
     items: Any = batch.items
     if isinstance(items, Columns):
-        found = _columns(items, batch, part, context)
-        if found is not None:
-            return found
-        items = [_phrase(row) for row in items]
-    turns = [_turn(one, n, batch.flaws.get(n, ()), batch, part, context) for n, one in enumerate(items)]
+        turns_by_column = _batch_of_columns(items, batch, part, context)
+        if turns_by_column is not None:
+            return turns_by_column
+        items = [_phrase_of_row(row) for row in items]
+    turns = [_phrase_turn(one, n, batch.flaws.get(n, ()), batch, part, context) for n, one in enumerate(items)]
     return TurnBatch.of(batch.first, turns)
 
 
 def length_of(duration: Duration | None) -> int | None:
-    """Whole milliseconds. Raises ``ValueError`` for what is no length."""
+    """A length in whole milliseconds. Raises ``ValueError`` for anything else."""
     if duration is None:
         return None
     return ms_of(duration.milliseconds if duration.milliseconds is not None else duration.total)
 
 
-def _shift(part: Part, context: Context) -> int:
-    """What is added to an offset to make it count from time zero."""
+def _offset_shift(part: Part, context: Context) -> int:
+    """What is added to an offset from the transcript's start to make it an offset from time zero."""
     return 0 if part.origin is None else part.origin - context.base
 
 
-def _from_time_zero(given: list[Any], part: Part, context: Context) -> list[Any]:
-    base, shift = context.base, _shift(part, context)
+def _starts_from_time_zero(given: list[Any], part: Part, context: Context) -> list[Any]:
+    base, shift = context.base, _offset_shift(part, context)
     return [start - base if start > EPOCH else start + shift for start in given]
 
 
-def _communication(context: Context) -> str | None:
+def _communication_of(context: Context) -> str | None:
     return context.facts.communication or context.communication
 
 
-def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> TurnBatch | None:
-    """None where a time or a confidence may not be right."""
+def _batch_of_columns(columns: Columns, batch: Batch, part: Part, context: Context) -> TurnBatch | None:
+    """The turns of columns; None where a time or a confidence may be wrong, so that each phrase must be examined."""
     given, lengths, texts, decorated, channels, confidence, indices = columns.lists
-    # By a function in C where the times are of one kind.
+    # With a function in C where all times are of one kind.
     starts = (
-        list(map(sub, given, repeat(context.base))) if min(given) > EPOCH else _from_time_zero(given, part, context)
+        list(map(sub, given, repeat(context.base)))
+        if min(given) > EPOCH
+        else _starts_from_time_zero(given, part, context)
     )
     earliest, latest = min(starts), max(starts)
-    # A length as large as an epoch in seconds is none: reading it by itself says so.
+    # A length as large as an epoch time in seconds is not a length, and the phrase must be marked for it.
     if not -LONGEST <= earliest <= latest < SECONDS or max(lengths) >= SECONDS or not fractions(confidence):
         return None
     ends = list(map(add, starts, lengths))
-    stretch = context.cast.stretch(earliest)
+    # A stretch of time in which the channels' speakers stay the same, which usually is the whole call.
+    stretch = context.cast.interval_at(earliest)
     one_stretch = latest < stretch.until and max(ends) <= stretch.until
-    answers = map(stretch.__getitem__, channels) if one_stretch else _answers(channels, starts, ends, context.cast)
+    answers = map(stretch.__getitem__, channels) if one_stretch else _speakers_of(channels, starts, ends, context.cast)
     role, speaker, channel = zip(*answers, strict=True)
     index = indices
     if None in indices:
@@ -175,7 +178,7 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
         speaker_id=list(speaker),
         confidence=confidence,
         channel=channel,
-        communication=_communication(context),
+        communication=_communication_of(context),
         language=part.language,
         sentiment=map(part.sentiment.get, index) if part.sentiment else repeat(None),
         index=index,
@@ -183,30 +186,32 @@ def _columns(columns: Columns, batch: Batch, part: Part, context: Context) -> Tu
     )
 
 
-def _answers(channels: list[str | None], starts: list[int], ends: list[int], cast: Speakers) -> Iterable[Answer]:
-    """Who speaks, turn by turn."""
-    stretch, answers = cast.stretch(starts[0]), []
+def _speakers_of(
+    channels: list[str | None], starts: list[int], ends: list[int], cast: Speakers
+) -> Iterable[Attribution]:
+    """The speaker of each turn."""
+    stretch, answers = cast.interval_at(starts[0]), []
     for channel, start, end in zip(channels, starts, ends, strict=True):
         if not stretch.since <= start < stretch.until:
-            stretch = cast.stretch(start)
-        answers.append(stretch[channel] if end <= stretch.until else cast.speaks(channel, start, end))
+            stretch = cast.interval_at(start)
+        answers.append(stretch[channel] if end <= stretch.until else cast.speaker_at(channel, start, end))
     return answers
 
 
-def _phrase(row: tuple[Any, ...]) -> Phrase:
+def _phrase_of_row(row: tuple[Any, ...]) -> Phrase:
     start, length, text, decorated, channel, confidence, index = row
     return Phrase(index, channel, text, decorated, confidence, start, Duration(length))
 
 
-def _turn(
+def _phrase_turn(
     phrase: Phrase | Brief, number: int, flaws: Sequence[Flaw], batch: Batch, part: Part, context: Context
 ) -> Turn:
     defects = Defects(number, exact=context.exact)
     defects.take(flaws, _PLACES)
-    start, end, words = _times(phrase, defects, context.base, _shift(part, context))
+    start, end, words = _phrase_times(phrase, defects, context.base, _offset_shift(part, context))
     if phrase.text is None and phrase.decorated_text is None and not context.exact:
         defects.note("text", "text", "is missing")
-    role, speaker, channel = context.cast.speaks(phrase.participant_purpose, start, end)
+    role, speaker, channel = context.cast.speaker_at(phrase.participant_purpose, start, end)
     index = batch.first + number if phrase.phrase_index is None else phrase.phrase_index
     return Turn(
         text=phrase.decorated_text or phrase.text or "",
@@ -216,7 +221,7 @@ def _turn(
         speaker_id=speaker,
         confidence=defects.confidence(phrase.confidence),
         channel=channel,
-        communication=_communication(context),
+        communication=_communication_of(context),
         language=part.language,
         sentiment=part.sentiment.get(index),
         index=index,
@@ -226,13 +231,13 @@ def _turn(
     )
 
 
-def _times(
+def _phrase_times(
     phrase: Phrase | Brief, defects: Defects, base: int, shift: int
 ) -> tuple[int | None, int | None, tuple[Word, ...]]:
-    """Start, end and words; a time that the phrase has not is that of its words."""
+    """Start, end and words. A time that the phrase does not have is taken from its words."""
     raw = phrase.decorated_words if phrase.decorated_text and phrase.decorated_words else phrase.words
-    words = tuple([_word(word, defects, base, shift) for word in raw or ()])
-    start = _moment(defects.time(ms_of, phrase.start_ms, "start_ms", "startTimeMs"), base, shift)
+    words = tuple([_word_of(word, defects, base, shift) for word in raw or ()])
+    start = _from_time_zero(defects.time(ms_of, phrase.start_ms, "start_ms", "startTimeMs"), base, shift)
     if start is None:
         start = words[0].start_ms if words else None
     try:
@@ -247,8 +252,8 @@ def _times(
     return start, end, words
 
 
-def _word(word: _Word, defects: Defects, base: int, shift: int) -> Word:
-    start = _moment(defects.time(ms_of, word.start_time_ms, "words", "words.startTimeMs"), base, shift)
+def _word_of(word: _Word, defects: Defects, base: int, shift: int) -> Word:
+    start = _from_time_zero(defects.time(ms_of, word.start_time_ms, "words", "words.startTimeMs"), base, shift)
     try:
         length = length_of(word.duration)
     except (ValueError, OverflowError) as wrong:
@@ -258,7 +263,7 @@ def _word(word: _Word, defects: Defects, base: int, shift: int) -> Word:
     return Word(word.word or "", start, end, word.confidence)
 
 
-def _moment(value: int | None, base: int, shift: int) -> int | None:
+def _from_time_zero(value: int | None, base: int, shift: int) -> int | None:
     if value is None:
         return None
     return value - base if value > EPOCH else value + shift

@@ -1,7 +1,7 @@
-"""The ``speech`` dialect: the file behind a transcripturl, with several transcripts of phrases (vendor's schema, B3).
+"""The ``speech`` dialect: the file behind a transcripturl, with several transcripts of phrases (vendor-facts B3).
 
-Field names are those of the vendor's transcript schema and of what its users found in files. The phrases themselves are
-read by ``phrases``.
+Field names are those of the vendor's transcript schema, and those that its users found in files. ``phrases`` reads the
+phrases themselves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from turnkeeper.payloads.dialects.phrases import (
 )
 from turnkeeper.payloads.times import EPOCH, LAST, Time
 from turnkeeper.payloads.turn_batch import TurnBatch
-from turnkeeper.payloads.whole_document import Small
+from turnkeeper.payloads.whole_document import WholeType
 
 __all__ = ["SpeechDialect"]
 
@@ -69,7 +69,7 @@ class _Person(Person, frozen=True):
     purpose: str | None = msgspec.field(default=None, name="participantPurpose")
     user_id: str | None = msgspec.field(default=None, name="userId")
     queue_id: str | None = msgspec.field(default=None, name="queueId")
-    start: Time = msgspec.field(default=None, name="startTimeMs")  # type: ignore[assignment] # until `_person` read it
+    start: Time = msgspec.field(default=None, name="startTimeMs")  # type: ignore[assignment] # until `_person_with_times` read it
     end: Time = msgspec.field(default=None, name="endTimeMs")  # type: ignore[assignment]
 
 
@@ -85,7 +85,7 @@ class _Document(msgspec.Struct, rename="camel"):
 
 
 class _Full(_Document, rename="camel"):
-    """A small document in one piece. What is ``Raw`` only says by its presence that the document is another shape's."""
+    """A small document in one piece. A ``Raw`` field that is present shows that the document is of another shape."""
 
     transcripts: list[_FullTranscript | None] | None = None  # type: ignore[assignment] # a narrower list
     transcript: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -112,13 +112,13 @@ class SpeechDialect:
     def kinds(self, mode: Mode) -> Mapping[Path, Any]:
         return {_PATH: _WITH_WORDS if mode.words else _BRIEFLY}
 
-    def small(self, mode: Mode) -> Small:
-        return _SMALL if mode.words else _SMALL_BRIEF
+    def whole(self, mode: Mode) -> WholeType:
+        return _WHOLE if mode.words else _WHOLE_BRIEF
 
     def survey(self, survey: Survey, batch: Batch) -> None:
         items = batch.items
         starts = items.lists[0] if isinstance(items, Columns) else [phrase.start_ms for phrase in items]
-        # Whole epoch milliseconds stay as they are; the others may be seconds, text or nothing.
+        # Whole epoch milliseconds stay as they are. Other starts may be seconds, text or missing.
         if not isinstance(items, Columns) or None in starts or min(starts, default=0) <= EPOCH:
             starts = [moment_of(start) for start in starts]
         survey.starts(batch, starts, strict=True)
@@ -132,7 +132,7 @@ class SpeechDialect:
         return "transcripts" in skeleton or {"conversationId", "communicationId", "participants"} <= skeleton.keys()
 
     def facts(self, survey: Survey) -> DocumentFacts:
-        found = _facts(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
+        found = _facts_of(read_part(survey.skeleton, _Document, exact=survey.exact), survey)
         return msgspec.structs.replace(found, left_out=_without_list(survey.skeleton))
 
     def turns(self, batch: Batch, context: Context) -> list[Turn]:
@@ -144,17 +144,17 @@ class SpeechDialect:
 
 
 def _is_message(skeleton: dict[str, Any]) -> bool:
-    """Whether it is a live message, whose utterances stand under ``transcripts``, too."""
+    """Whether the document is a live message, which also has an array under ``transcripts``: its utterances."""
     if "transcriptionStartTimeMs" in skeleton or "sessionStartTimeMs" in skeleton:
         return True
-    found = skeleton.get("transcripts") or ()
-    return any(isinstance(one, dict) and "alternatives" in one and "phrases" not in one for one in found)
+    items = skeleton.get("transcripts") or ()
+    return any(isinstance(item, dict) and "alternatives" in item and "phrases" not in item for item in items)
 
 
 def _without_list(skeleton: dict[str, Any]) -> tuple[str, ...]:
-    """A sentence where the phrases of some transcript are no list: they are in no turn."""
-    parts = [one for one in skeleton.get("transcripts") or () if isinstance(one, dict)]
-    count = sum(not isinstance(one.get("phrases"), list | None) for one in parts)
+    """A sentence where the phrases of some transcript are not a list, so that they are in no turn."""
+    parts = [part for part in skeleton.get("transcripts") or () if isinstance(part, dict)]
+    count = sum(not isinstance(part.get("phrases"), list | None) for part in parts)
     return (f"the phrases of {count} of {len(parts)} transcripts are no list",) if count else ()
 
 
@@ -164,47 +164,52 @@ def _part_of(batch: Batch, context: Context) -> Part:
     return parts[at] if at < len(parts) else Part()
 
 
-def _facts(document: _Document, survey: Survey) -> DocumentFacts:
+def _facts_of(document: _Document, survey: Survey) -> DocumentFacts:
     conversation_start, start = _epoch(document.conversation_start_time), _epoch(document.start_time)
     parts: list[Part] = []
     starts = [] if start is None else [start]
-    for one in document.transcripts or ():
-        since = _epoch(one.start_time) if one else None
+    for transcript in document.transcripts or ():
+        since = _epoch(transcript.start_time) if transcript else None
         starts += [] if since is None else [since]
         origin = since or start or conversation_start
-        parts.append(Part(one.language, origin, _sentiment(one)) if one else Part(None, origin))
+        part = (
+            Part(transcript.language, origin, _sentiments_by_phrase(transcript)) if transcript else Part(None, origin)
+        )
+        parts.append(part)
     return DocumentFacts(
         dialect="speech",
         conversation=document.conversation_id,
         communication=document.communication_id,
         media_type=_media_type(document.media_type),
-        people=tuple([_person(one) for one in document.participants or () if one is not None]),
-        legs=(DocumentLeg(document.communication_id, _language(parts), start, _length(document.duration)),),
+        people=tuple([_person_with_times(one) for one in document.participants or () if one is not None]),
+        legs=(
+            DocumentLeg(document.communication_id, _common_language(parts), start, _length_or_none(document.duration)),
+        ),
         conversation_start=conversation_start,
         transcript_start=min(starts, default=None),
         first_phrase=None if survey.earliest is None else round(survey.earliest),
         offset_times=survey.offset_times,
         private=tuple(parts),
-        notes=_notes(document, conversation_start),
+        notes=_notes_about(document, conversation_start),
     )
 
 
-def _notes(document: _Document, start: int | None) -> tuple[str, ...]:
+def _notes_about(document: _Document, start: int | None) -> tuple[str, ...]:
     if start is not None or not document.conversation_start_time:
         return ()
     return ("conversationStartTime is no time: times count from another start",)
 
 
-def _batches(document: _Full, arrays: list[Any] | None) -> list[Batch] | None:
+def _whole_batches(document: _Full, arrays: list[Any] | None) -> list[Batch] | None:
     foreign = (document.transcript, document.download_url, document.status, document.conversation)
     if foreign != _ABSENT or document.transcription_start_time_ms is not msgspec.UNSET or document.transcripts is None:
-        return None  # another shape's, or perhaps: let the whole skeleton decide
+        return None  # perhaps of another shape: the streamed way decides by the whole skeleton
     found = [(place, one.phrases) for place, one in enumerate(document.transcripts) if one and one.phrases is not None]
     if arrays is not None:
         if len(found) != len(arrays) or any(phrases for _, phrases in found):
             return None
         found = [(place, phrases) for (place, _), phrases in zip(found, arrays, strict=True)]
-    # Without any phrase the whole skeleton decides whose it is.
+    # A document without any phrase is left to the streamed way, which decides by the whole skeleton.
     return [Batch(_PATH, (place,), 0, -1, phrases) for place, phrases in found if phrases] or None
 
 
@@ -213,37 +218,37 @@ def _epoch(value: Time) -> int | None:
     return moment if moment is not None and EPOCH < moment < LAST else None
 
 
-def _person(raw: _Person) -> Person:
-    """A participant whose times are numbers."""
+def _person_with_times(raw: _Person) -> Person:
+    """The participant with times as numbers."""
     if isinstance(raw.start, str) or isinstance(raw.end, str):
         return msgspec.structs.replace(raw, start=moment_of(raw.start), end=moment_of(raw.end))
     return raw
 
 
-def _length(duration: Duration | None) -> int | None:
+def _length_or_none(duration: Duration | None) -> int | None:
     try:
         return length_of(duration)
     except (ValueError, OverflowError):
         return None
 
 
-def _sentiment(transcript: _Transcript) -> dict[int | None, float]:
+def _sentiments_by_phrase(transcript: _Transcript) -> dict[int | None, float]:
     found = (transcript.analytics.sentiment if transcript.analytics else None) or []
     return {one.phrase_index: one.sentiment for one in found if one.sentiment is not None}
 
 
-def _language(parts: list[Part]) -> str | None:
-    """A communication in several languages says so turn by turn."""
+def _common_language(parts: list[Part]) -> str | None:
+    """The language of all transcripts; None where they differ, since each turn has its own."""
     languages = {part.language for part in parts if part.language}
     return languages.pop() if len(languages) == 1 else None
 
 
 def _media_type(word: str | None) -> str | None:
-    """``voice`` for the vendor's two words for a call (both occur); other words as they are, in lower case."""
+    """``voice`` for the vendor's two words for a call, which both occur; other words in lower case."""
     lower = word.lower() if word else None
     return "voice" if lower == "call" else lower
 
 
 _ABSENT = (msgspec.UNSET,) * 4
-_SMALL = Small(_Full, b'"transcripts"', _batches, _facts)
-_SMALL_BRIEF = Small(_Short, b'"transcripts"', _batches, _facts, TURNS, b'"phrases"')
+_WHOLE = WholeType(_Full, b'"transcripts"', _whole_batches, _facts_of)
+_WHOLE_BRIEF = WholeType(_Short, b'"transcripts"', _whole_batches, _facts_of, TURNS, b'"phrases"')

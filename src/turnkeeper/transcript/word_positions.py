@@ -1,4 +1,4 @@
-"""Where each word stands in its turn's text. Pure."""
+"""Find the words of a turn in its text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from turnkeeper.model import Word
 __all__ = ["find_words"]
 
 REACH = 48
-"""How far ahead a word is looked for: punctuation and spelled-out numbers lie between, not sentences."""
+"""How many characters ahead a word is searched for. Punctuation and spelled-out numbers lie between words, not
+sentences.
+"""
 
 
 def find_words(text: str, words: Sequence[Word]) -> Iterator[tuple[Word, int, int]]:
     """The words that have a time and are found in the text, each with its ``[start, end)`` there, in order.
 
-    Words come without the text's punctuation and capitals, and with other numerals; one that is not found near the
-    place of its predecessor is left out.
+    Words come without the punctuation and capitals of the text, and with other numerals. A word that is not found near
+    its predecessor is left out.
     """
     lowered = _same_length(text)
     # Japanese, Chinese and Thai have no spaces: there each word is part of a longer one.
@@ -34,7 +36,10 @@ def find_words(text: str, words: Sequence[Word]) -> Iterator[tuple[Word, int, in
 
 
 def _find_whole(text: str, sought: str, start: int, last: int) -> int:
-    """The next place of ``sought`` that is no part of a longer word; the next at all where there is none."""
+    """The next match of ``sought`` that is not part of a longer word; the next match of any kind where there is
+    none.
+    """
+    # "so" is found in "also" first; the next whole word is nearly always the one that was said.
     first = found = text.find(sought, start, last)
     while found >= 0:
         before, after = text[found - 1 : found] if found else "", text[found + len(sought) : found + len(sought) + 1]
@@ -45,6 +50,6 @@ def _find_whole(text: str, sought: str, start: int, last: int) -> int:
 
 
 def _same_length(text: str) -> str:
-    """Lower case where that keeps every character in its place ("İ" would become two)."""
+    """Lower case, for characters whose lower case is one character. ("İ" would become two and shift all offsets.)"""
     lowered = text.lower()
     return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)

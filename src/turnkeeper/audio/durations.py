@@ -1,25 +1,26 @@
-"""When two lengths of the same sound differ so much that something is missing. Pure."""
+"""Compare and print lengths of sound. A module of its own, because every decoder and the comparison share the
+tolerance.
+"""
 
 from __future__ import annotations
 
-__all__ = ["apart", "clock", "tolerance_ms"]
+__all__ = ["format_duration", "lengths_differ", "tolerance_ms"]
 
 _MOST_MS, _LEAST_MS = 500.0, 100.0
 
 
 def tolerance_ms(length_ms: float) -> float:
-    """The difference that counts as none for a sound of ``length_ms``: 500 ms, or 1 % where that is less, at least
-    100 ms."""
+    """The difference that counts as none for a sound of ``length_ms``: 1 %, at least 100 ms and at most 500 ms."""
     return max(_LEAST_MS, min(_MOST_MS, length_ms / 100))
 
 
-def apart(one_ms: float, two_ms: float) -> bool:
+def lengths_differ(one_ms: float, two_ms: float) -> bool:
     """Whether two lengths in milliseconds differ by more than ``tolerance_ms`` of the longer one."""
     return abs(one_ms - two_ms) > tolerance_ms(max(one_ms, two_ms))
 
 
-def clock(ms: float) -> str:
-    """A length or a moment for a person: ``170 ms``, ``4.2 s``, ``3:17``, ``1:02:03``."""
+def format_duration(ms: float) -> str:
+    """A length or a point in time for a person: ``170 ms``, ``4.2 s``, ``3:17``, ``1:02:03``."""
     if abs(ms) < 1000:
         return f"{ms:.0f} ms"
     if abs(ms) < 60_000:

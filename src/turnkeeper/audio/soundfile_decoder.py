@@ -1,8 +1,8 @@
-"""WAV, FLAC, Ogg Opus and Vorbis, and MP3 through libsndfile (the extra ``[audio]``).
+"""Decode WAV, FLAC, Ogg Opus and Vorbis, and MP3 with libsndfile (the extra ``[audio]``).
 
-libsndfile believes the header and stops at its own estimate. So what the file holds is looked up first (``riff``,
-``ogg``, ``mp3``), each stream of a chained file is opened by itself, and where libsndfile gives less than is there,
-PyAV reads on.
+libsndfile believes the header and stops at its own estimate of the length. So the content of the file is determined
+first (``riff``, ``ogg``, ``mp3``, ``flac``), each stream of a chained file is opened by itself, and where libsndfile
+gives less than the file contains, PyAV reads on.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from turnkeeper.audio.length import clock
+from turnkeeper.audio.byte_ranges import ByteRange, ByteRanges
+from turnkeeper.audio.durations import format_duration
 from turnkeeper.audio.library_warnings import LibraryWarnings
-from turnkeeper.audio.regions import Region, Regions
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.installation import install_hint
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from turnkeeper.audio.media import Container
+    from turnkeeper.audio.media_decoder import Container
 
-__all__ = ["SoundDecoder", "SoundFile"]
+__all__ = ["FileFacts", "SoundfileDecoder"]
 
 _NAMES = {
     "ULAW": "ulaw",
@@ -48,16 +48,16 @@ _MEND = "The file is damaged or is not audio: fetch it again, or convert it to W
 
 
 @dataclass(frozen=True)
-class SoundFile:
+class FileFacts:
     """What is known of a file before it is decoded.
 
-    ``parts`` are its streams, one behind another, each opened by itself; empty where the file is opened as it is.
-    ``clock_s`` is the length that the container names, ``holds_s`` the length that it is known to hold; None where
-    nothing tells. ``fallback`` names the demuxer that reads on where libsndfile ends too early. ``noisy`` says that its
-    decoder writes on standard error.
+    ``parts`` are its streams, one after another, each opened by itself; empty where the file is opened as it is.
+    ``clock_s`` is the length that the container declares, ``holds_s`` the length that it is known to contain; None
+    where nothing tells. ``fallback`` names the demuxer that reads on where libsndfile ends too early. ``noisy`` says
+    that the decoder writes on standard error.
     """
 
-    parts: tuple[Region, ...] = ()
+    parts: tuple[ByteRange, ...] = ()
     head: bytes = b""
     frames: int | None = None
     clock_s: float | None = None
@@ -68,21 +68,21 @@ class SoundFile:
     noisy: bool = False
 
 
-class SoundDecoder:
-    """One file through libsndfile. Opus comes at the rate its header names (8 kHz for a telephone call)."""
+class SoundfileDecoder:
+    """One file, decoded by libsndfile. Opus is given at the rate in its header (8 kHz for a telephone call)."""
 
-    def __init__(self, file: BinaryIO, key: str, known: SoundFile) -> None:
-        self._key, self._file, self._known = key, file, known
+    def __init__(self, file: BinaryIO, key: str, facts: FileFacts) -> None:
+        self._key, self._file, self._facts = key, file, facts
         self._soundfile = _soundfile()
-        self.notes, self.losses = list(known.notes), list(known.losses)
-        self._warnings = LibraryWarnings(noisy=known.noisy)
-        self._open = self._opened(0)  # shares the file's position, so nothing else may read the file from now on
+        self.notes, self.losses = list(facts.notes), list(facts.losses)
+        self._warnings = LibraryWarnings(noisy=facts.noisy)
+        self._open = self._open_part(0)  # shares the file's position, so nothing else may read the file from now on
         subtype = str(self._open.subtype)
         self.container = str(self._open.format)
         self.codec = "flac" if self.container == "FLAC" else _NAMES.get(subtype, subtype.lower())
         self.rate, self.channels = int(self._open.samplerate), int(self._open.channels)
-        self.frames = known.frames
-        self.clock_s = known.clock_s
+        self.frames = facts.frames
+        self.clock_s = facts.clock_s
         if self.frames is None and self.codec in _LOSSLESS and self.codec != "flac":
             self.frames = int(self._open.frames)
 
@@ -90,7 +90,7 @@ class SoundDecoder:
         """Pieces from frame ``start`` on, channel-major; of ``frames`` frames where the codec is lossless.
 
         Lossless codecs are entered at ``start``. The others are decoded from their beginning, because their samples
-        depend on those before, and always in the same steps: MP3 rounds differently where a read ends.
+        depend on those before, and always in the same steps, because MP3 rounds differently where a read ends.
         """
         count = 0
         for piece in self._from_library(start, frames):
@@ -98,10 +98,10 @@ class SoundDecoder:
             yield piece
         if not count and start:
             return
-        self._compare(start + count)
-        held = self._held(start + count)
-        if held is not None:
-            yield from self._read_on(start + count, frames, held)
+        self._compare_with_header(start + count)
+        why = self._shortfall(start + count)
+        if why is not None:
+            yield from self._read_on(start + count, frames, why)
 
     def close(self) -> None:
         """Close the file."""
@@ -111,50 +111,55 @@ class SoundDecoder:
     def _from_library(self, start: int, frames: int) -> Iterator[NDArray[np.int16]]:
         import numpy as np
 
+        # Floats are scaled and clipped here as audiowaveform does it, not by libsndfile.
         floating = self.codec in ("pcm_f32", "pcm_f64")
+        # Lossy decoders round differently where a read ends, so their steps never depend on the caller.
         step = frames if self.codec in _LOSSLESS else _STEP
         block = np.empty((step, self.channels), np.float32 if floating else np.int16)
         drop = start
-        for part in range(self._opens):
-            drop = self._enter(part, drop)
+        for part in range(self._opens_per_pass):
+            drop = self._enter_part(part, drop)
             if self._open.samplerate != self.rate:
                 self._failure = f"the rate changes to {self._open.samplerate} Hz"
                 return
             if block.shape[1] != self._open.channels:
                 block = np.empty((step, int(self._open.channels)), block.dtype)
-            while count := self._fill(block):
+            while count := self._fill_block(block):
                 if drop < count:
                     found = _from_float(block[drop:count]) if floating else block[drop:count]
                     # A view, as one channel would give, changes with the block.
                     yield np.array(_of_channels(found, self.channels).T, order="C", copy=True)
                 drop = max(0, drop - count)
 
-    def _compare(self, frames: int) -> None:
+    def _compare_with_header(self, frames: int) -> None:
         """Note where the library gives more than the file's own header says."""
-        named = self._known.clock_s
+        named = self._facts.clock_s
         if named is not None and frames / self.rate - named > _ENOUGH_S:
-            self._note(f"{clock((frames / self.rate - named) * 1000)} more are decoded than the file itself says")
+            self._add_note(
+                f"{format_duration((frames / self.rate - named) * 1000)} more are decoded than the file itself says"
+            )
 
-    def _held(self, frames: int) -> str | None:
-        """Why ``frames`` cannot be all, None where they can: the library failed, or the file holds more."""
-        holds = self._known.holds_s
+    def _shortfall(self, frames: int) -> str | None:
+        """Why ``frames`` cannot be all: the library failed, or the file contains more. None where they can be."""
+        holds = self._facts.holds_s
         if self._failure:
-            return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})"
+            return f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})"
         if holds is not None and holds - frames / self.rate > _ENOUGH_S:
-            return f"only {clock(frames * 1000 / self.rate)} of {clock(holds * 1000)} could be read"
+            return f"only {format_duration(frames * 1000 / self.rate)} of {format_duration(holds * 1000)} could be read"
         return None
 
     def _read_on(self, start: int, frames: int, why: str) -> Iterator[NDArray[np.int16]]:
-        """What is behind frame ``start``, where libsndfile came to its end too early."""
-        from turnkeeper.audio.media import MediaDecoder, media_installed
+        """Read on behind frame ``start`` with PyAV, where libsndfile stopped too early."""
+        from turnkeeper.audio.media_decoder import MediaDecoder, media_installed
 
-        if self._known.fallback is None or not media_installed():
-            self._lose(why + ("" if self._known.fallback is None else "; turnkeeper[media] may read on"))
+        if self._facts.fallback is None or not media_installed():
+            self._add_loss(why + ("" if self._facts.fallback is None else "; turnkeeper[media] may read on"))
             return
-        whole = cast(BinaryIO, Regions(self._file, [(0, self._file.seek(0, 2))]))
+        # Another view of the same file, so that closing the other decoder leaves ours open.
+        whole = cast(BinaryIO, ByteRanges(self._file, [(0, self._file.seek(0, 2))]))
         other: MediaDecoder | None = None
         try:
-            other = MediaDecoder(whole, self._known.fallback, self._key, rate=self.rate)
+            other = MediaDecoder(whole, self._facts.fallback, self._key, rate=self.rate)
             if other.channels == self.channels:
                 for piece in other.read(start, frames):
                     start += piece.shape[1]
@@ -162,35 +167,37 @@ class SoundDecoder:
         except Unread:
             pass
         for loss in other.losses if other else ():
-            self._lose(loss)
-        if (still := self._held_after(start)) is not None:
-            self._lose(still)
-        elif self.codec != "flac" or self._known.clock_s is not None:
+            self._add_loss(loss)
+        if (still := self._shortfall_after_fallback(start)) is not None:
+            self._add_loss(still)
+        elif self.codec != "flac" or self._facts.clock_s is not None:
             # libsndfile always fails in front of the last block of a FLAC stream that names no length.
-            self._note(f"{why}; another decoder read on from there")
+            self._add_note(f"{why}; another decoder read on from there")
 
-    def _held_after(self, frames: int) -> str | None:
-        holds = self._known.holds_s
+    def _shortfall_after_fallback(self, frames: int) -> str | None:
+        holds = self._facts.holds_s
         if holds is None:
-            return f"damaged at {clock(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
-        return self._held(frames) if holds - frames / self.rate > _ENOUGH_S else None
+            return (
+                f"damaged at {format_duration(frames * 1000 / self.rate)} ({self._failure})" if self._failure else None
+            )
+        return self._shortfall(frames) if holds - frames / self.rate > _ENOUGH_S else None
 
-    def _note(self, words: str) -> None:
+    def _add_note(self, words: str) -> None:
         if words not in self.notes:
             self.notes.append(words)
 
-    def _lose(self, words: str) -> None:
+    def _add_loss(self, words: str) -> None:
         if words not in self.losses:
             self.losses.append(words)
 
     _failure = ""
 
-    def _opened(self, part: int) -> Any:
-        """The file, or one of its parts, from its beginning."""
+    def _open_part(self, part: int) -> Any:
+        """Open the file, or one of its parts, at its beginning."""
         source: Any
-        if self._known.parts:
-            regions = [self._known.parts[part]] if not self._known.head else list(self._known.parts)
-            source = _Nameless(cast(BinaryIO, Regions(self._file, regions, self._known.head)))
+        if self._facts.parts:
+            regions = [self._facts.parts[part]] if not self._facts.head else list(self._facts.parts)
+            source = _Nameless(cast(BinaryIO, ByteRanges(self._file, regions, self._facts.head)))
         else:
             self._file.seek(0)
             try:
@@ -203,37 +210,37 @@ class SoundDecoder:
             with self._warnings.caught():
                 return self._soundfile.SoundFile(source)
         except self._soundfile.LibsndfileError as cause:
-            said = f"is not audio ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=self._hint()) from None
+            message = f"is not audio ({cause.error_string.rstrip('.')})"
+            raise Unread(message, operation="decode audio", key=self._key, hint=self._repair_hint()) from None
 
-    def _hint(self) -> str:
-        from turnkeeper.audio.media import media_installed
+    def _repair_hint(self) -> str:
+        from turnkeeper.audio.media_decoder import media_installed
 
         return (
-            _MEND if self._known.fallback is None or media_installed() else f"PyAV may read it. {install_hint('media')}"
+            _MEND if self._facts.fallback is None or media_installed() else f"PyAV may read it. {install_hint('media')}"
         )
 
     @property
-    def _opens(self) -> int:
-        """How many times a reading opens the file: parts behind a ``head`` are one file together."""
-        return 1 if self._known.head else max(1, len(self._known.parts))
+    def _opens_per_pass(self) -> int:
+        """How many times one pass opens the file. Parts behind a ``head`` are one file together."""
+        return 1 if self._facts.head else max(1, len(self._facts.parts))
 
-    def _enter(self, part: int, start: int) -> int:
-        """Be in front of frame ``start`` of a part, or of its first one; the number of frames to drop."""
+    def _enter_part(self, part: int, start: int) -> int:
+        """Go to frame ``start`` of a part, or to its first one. Returns the number of frames to drop."""
         self._open.close()
         self._failure = ""
-        self._open = self._opened(part)  # MP3 does not come back to the same samples by seeking
-        if start == 0 or self.codec not in _LOSSLESS or self._opens > 1:
+        self._open = self._open_part(part)  # MP3 does not come back to the same samples by seeking
+        if start == 0 or self.codec not in _LOSSLESS or self._opens_per_pass > 1:
             return start
         try:
             self._open.seek(min(start, self._open.frames))
         except self._soundfile.LibsndfileError as cause:
-            said = f"cannot be decoded ({cause.error_string.rstrip('.')})"
-            raise Unread(said, operation="decode audio", key=self._key, hint=_MEND) from None
+            message = f"cannot be decoded ({cause.error_string.rstrip('.')})"
+            raise Unread(message, operation="decode audio", key=self._key, hint=_MEND) from None
         return 0
 
-    def _fill(self, block: NDArray[Any]) -> int:
-        """Decode into ``block``; 0 at the end, or where the library cannot go on."""
+    def _fill_block(self, block: NDArray[Any]) -> int:
+        """Decode into ``block``. Returns 0 at the end, and where the library cannot go on."""
         try:
             with self._warnings.caught():
                 return int(self._open.buffer_read_into(block, block.dtype.name))
@@ -245,7 +252,7 @@ class SoundDecoder:
 
 
 class _Nameless:
-    """A file object without the name that soundfile would take a format from."""
+    """A file object without the name from which soundfile would guess a format."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
@@ -279,7 +286,7 @@ def _soundfile() -> Any:
 
 
 def _of_channels(block: NDArray[Any], channels: int) -> NDArray[Any]:
-    """A later stream's samples in the number of channels of the first: one voice on all, or their mean on each."""
+    """The samples of a later stream in the number of channels of the first: one voice on all, or their mean on each."""
     import numpy as np
 
     if block.shape[1] == channels:
@@ -289,7 +296,7 @@ def _of_channels(block: NDArray[Any], channels: int) -> NDArray[Any]:
 
 
 def _from_float(block: NDArray[Any]) -> NDArray[np.int16]:
-    """Scaled to 16 bits and truncated toward zero, as audiowaveform does it; what is too loud is clipped."""
+    """Scale to 16 bits and truncate toward zero, as audiowaveform does. Samples beyond full scale are clipped."""
     import numpy as np
 
     scaled: NDArray[np.float32] = np.nan_to_num(np.clip(block, -1, 1)) * np.float32(32767)

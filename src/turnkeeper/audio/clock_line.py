@@ -1,4 +1,8 @@
-"""A straight line through points some of which are wrong: Theil-Sen, then Tukey's biweight. Pure."""
+"""Fit a line through points of which some are wrong: Theil-Sen first, then Tukey's biweight.
+
+Theil-Sen (Sen, 1968) takes the median of the slopes of pairs and tolerates 29 % of wrong points. It gives the start for
+iteratively reweighted least squares with Tukey's biweight (Beaton and Tukey, 1974), which is more precise.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ClockLine", "fit"]
+__all__ = ["ClockLine", "fit_clock_line"]
 
 Values = NDArray[np.float64]
 
-_TUKEY = 4.685  # Tukey's constant for 95 % efficiency on normal residuals
+_TUKEY = 4.685  # the tuning constant that gives 95 % efficiency on normal residuals
 _ROUNDS = 12
 _PAIRS = 600
 
 
 class ClockLine(msgspec.Struct, frozen=True):
-    """``y = levels[group] + slope * x``. Errors are standard errors; ``scale`` is the residuals' robust spread."""
+    """The line ``y = levels[group] + slope * x``.
+
+    ``level_errors`` and ``slope_error`` are standard errors. ``scale`` is the robust spread of the residuals, in the
+    unit of ``y``.
+    """
 
     levels: Values
     slope: float
@@ -26,39 +34,48 @@ class ClockLine(msgspec.Struct, frozen=True):
     weights: Values
 
     def at(self, x: Values, group: NDArray[np.int64]) -> Values:
-        """The line's values."""
+        """The values of the line at ``x``."""
         return np.asarray(self.levels[group] + self.slope * x, dtype=np.float64)
 
 
-def fit(x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float) -> ClockLine:
-    """Fit one slope (0 unless ``sloped``) and one level for each of ``groups``, every one of which has points.
+def fit_clock_line(
+    x: Values, y: Values, group: NDArray[np.int64], groups: int, *, sloped: bool, spread: float
+) -> ClockLine:
+    """Fit one slope (0 unless ``sloped``) and one level for each of ``groups`` groups.
 
-    ``spread`` is the least robust spread assumed, so that a few points that agree by chance do not outvote the rest.
+    Every group has at least one point. ``spread`` is the least spread of the residuals that is assumed, so that a few
+    points that agree by chance do not outvote the rest.
     """
     slope = _median_slope(x, y, group) if sloped else 0.0
-    levels = np.array([np.median((y - slope * x)[group == one]) for one in range(groups)])
+    levels = np.array([np.median((y - slope * x)[group == number]) for number in range(groups)])
     weights = np.ones_like(y)
     scale = spread
     for _ in range(_ROUNDS):
         residual = y - levels[group] - slope * x
+        # 1.4826 times the median absolute deviation estimates the standard deviation of normal residuals.
         scale = max(spread, 1.4826 * float(np.median(np.abs(residual))))
+        # The biweight falls to exactly 0 beyond 4.685 spreads: gross errors have no influence at all.
         weights = np.clip(1 - (residual / (_TUKEY * scale)) ** 2, 0, None) ** 2
-        levels, slope = _weighted(x, y, group, levels, slope, weights, sloped=sloped)
+        levels, slope = _weighted_fit(x, y, group, levels, slope, weights, sloped=sloped)
     return _with_errors(x, group, levels, slope, weights, scale, sloped=sloped)
 
 
 def _median_slope(x: Values, y: Values, group: NDArray[np.int64]) -> float:
-    """The median over pairs within one group (at most 600 points, spread evenly, so that it stays quick)."""
+    """The median slope over pairs of points of one group.
+
+    At most 600 points, evenly spaced, enter: pairs grow with the square.
+    """
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), _PAIRS)).astype(int))
     x, y, group = x[chosen], y[chosen], group[chosen]
-    one, two = np.triu_indices(len(x), 1)
-    far = (group[one] == group[two]) & (np.abs(x[two] - x[one]) > (x.max() - x.min()) / 10)
+    first, second = np.triu_indices(len(x), 1)
+    # Close pairs are left out: their slopes are mostly noise.
+    far = (group[first] == group[second]) & (np.abs(x[second] - x[first]) > (x.max() - x.min()) / 10)
     if not far.any():
         return 0.0
-    return float(np.median((y[two] - y[one])[far] / (x[two] - x[one])[far]))
+    return float(np.median((y[second] - y[first])[far] / (x[second] - x[first])[far]))
 
 
-def _weighted(
+def _weighted_fit(
     x: Values, y: Values, group: NDArray[np.int64], levels: Values, slope: float, weights: Values, *, sloped: bool
 ) -> tuple[Values, float]:
     total = np.bincount(group, weights, len(levels))
@@ -78,5 +95,6 @@ def _with_errors(
     mean_x = np.bincount(group, weights * x, len(levels)) / total
     apart = float((weights * (x - mean_x[group]) ** 2).sum())
     slope_error = scale / np.sqrt(apart) if sloped and apart > 0 else 0.0
+    # The level is the line at x = 0, so the error of the slope adds to it with the distance of the points.
     level_errors = np.sqrt(scale**2 / total + (slope_error * mean_x) ** 2)
     return ClockLine(levels, slope, level_errors, float(slope_error), scale, weights)

@@ -1,11 +1,11 @@
-"""What kind of file some bytes are, by their first ones: names and announced types may lie. Pure."""
+"""Recognise a recording's file type by its first bytes, since names and content types may be wrong."""
 
 from __future__ import annotations
 
 __all__ = ["HEAD", "content_type", "extension"]
 
 HEAD = 64
-"""How many bytes at the beginning tell."""
+"""How many bytes from the beginning are needed."""
 
 _TYPES = {
     "dat": "application/octet-stream",
@@ -21,7 +21,7 @@ _TYPES = {
 
 
 def extension(head: bytes) -> str:
-    """The usual file name extension; ``bin`` for what is no audio file that is known."""
+    """The usual file name extension; ``bin`` for content that is no known audio file."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "wav"
     if head[:4] == b"OggS":
@@ -39,5 +39,5 @@ def extension(head: bytes) -> str:
 
 
 def content_type(extension: str) -> str:
-    """The media type of a file name's extension."""
+    """The media type for a file name extension."""
     return _TYPES.get(extension, "application/octet-stream")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.audio.line import fit
+from turnkeeper.audio.clock_line import fit_clock_line
 from turnkeeper.audio.loudness import loudness
-from turnkeeper.audio.parts import parts
+from turnkeeper.audio.turn_arrays import turn_arrays
 
 NUMBERS = st.floats(-50, 50, allow_nan=False)
 
@@ -18,7 +18,7 @@ NUMBERS = st.floats(-50, 50, allow_nan=False)
 def test_exact_points_give_the_line_they_lie_on(level: float, slope: float, fall: float, count: int) -> None:
     x = np.linspace(0, 900, count)
     group = (x > 450).astype(np.int64)
-    line = fit(x, level - fall * group + slope * x, group, 2, sloped=True, spread=0.008)
+    line = fit_clock_line(x, level - fall * group + slope * x, group, 2, sloped=True, spread=0.008)
     assert line.slope == pytest.approx(slope, abs=1e-9)
     assert line.levels == pytest.approx([level, level - fall], abs=1e-6)
 
@@ -29,13 +29,13 @@ def test_a_quarter_of_wrong_points_moves_little(seed: int, wrong: float) -> None
     x = np.sort(source.uniform(0, 900, 80))
     y = 1.5 + 1e-4 * x + source.normal(0, 0.02, 80)
     y[source.choice(80, 20, replace=False)] += wrong
-    line = fit(x, y, np.zeros(80, dtype=np.int64), 1, sloped=True, spread=0.008)
+    line = fit_clock_line(x, y, np.zeros(80, dtype=np.int64), 1, sloped=True, spread=0.008)
     assert abs(line.levels[0] + line.slope * 450 - 1.545) < 0.02
 
 
 def test_without_a_slope_the_level_is_fitted_alone() -> None:
     x = np.arange(20.0)
-    line = fit(x, 3 + 0.5 * x, np.zeros(20, dtype=np.int64), 1, sloped=False, spread=0.008)
+    line = fit_clock_line(x, 3 + 0.5 * x, np.zeros(20, dtype=np.int64), 1, sloped=False, spread=0.008)
     assert line.slope == 0
     assert line.slope_error == 0
 
@@ -58,7 +58,7 @@ def test_loudness_of_a_tone_is_its_power() -> None:
 
 
 def test_parts_are_in_order_and_masks_are_where_they_speak() -> None:
-    said = parts([(2000, 3000, "agent"), (0, 1000, "customer"), (1500, 1500, "agent"), (3100, 4000, "agent")])
+    said = turn_arrays([(2000, 3000, "agent"), (0, 1000, "customer"), (1500, 1500, "agent"), (3100, 4000, "agent")])
     assert said.start.tolist() == [0, 2, 3.1]
     assert said.side.tolist() == [0, 1, 1]
     assert said.free(0.3).tolist() == [True, True, False]

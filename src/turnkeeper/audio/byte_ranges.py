@@ -1,4 +1,4 @@
-"""Byte ranges of a file, with bytes of its own in front: a damaged container read as a whole one."""
+"""A file made of byte ranges of another file, so that a decoder can read a damaged container as a whole one."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Any, BinaryIO
 
-__all__ = ["Region", "Regions", "without_tags"]
+__all__ = ["ByteRange", "ByteRanges", "skip_id3_tags"]
 
-Region = tuple[int, int]
-"""Bytes ``[start, end)`` of the file below."""
+ByteRange = tuple[int, int]
+"""Bytes ``[start, end)`` of the underlying file."""
 
 _ID3_HEADER = 10
 _MOST_TAGS = 16
 
 
-class Regions(io.RawIOBase):
-    """Read ``head``, then the ``regions`` of ``file`` one behind the other. Closing it leaves ``file`` open, unless it
-    ``owns`` it.
+class ByteRanges(io.RawIOBase):
+    """Read ``head`` and then the ranges of ``file``, one after another.
 
-    The file's position is set before each read, so several ``Regions`` may share one file in one thread.
+    Each read sets the position of ``file`` first, so several ``ByteRanges`` can share one file within one thread.
+    Closing leaves ``file`` open unless ``owns`` is True.
     """
 
-    def __init__(self, file: BinaryIO, regions: list[Region], head: bytes = b"", *, owns: bool = False) -> None:
+    def __init__(self, file: BinaryIO, regions: list[ByteRange], head: bytes = b"", *, owns: bool = False) -> None:
         super().__init__()
         self._file, self._regions, self._head, self._owns = file, regions, head, owns
         sizes = [len(head), *(end - start for start, end in regions)]
@@ -55,20 +55,23 @@ class Regions(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        data = self._piece(len(buffer))
+        data = self._read_within_range(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def read(self, size: int = -1) -> bytes:
-        """As much as was asked for, unless the end comes first: decoders take less for the end."""
+        """Read as many bytes as requested, unless the end comes first.
+
+        Decoders take a short read for the end of the file.
+        """
         left = max(0, self.size - self._at) if size < 0 else size
         pieces = []
-        while left and (data := self._piece(left)):
+        while left and (data := self._read_within_range(left)):
             pieces.append(data)
             left -= len(data)
         return b"".join(pieces)
 
-    def _piece(self, size: int) -> bytes:
+    def _read_within_range(self, size: int) -> bytes:
         if self._at >= self.size:
             return b""
         place = bisect_right(self._starts, self._at) - 1
@@ -77,16 +80,17 @@ class Regions(io.RawIOBase):
         if place == 0:
             data = self._head[offset : offset + size]
         else:
+            # Others may have moved the file's position since the last read.
             self._file.seek(self._regions[place - 1][0] + offset)
             data = self._file.read(size)
         self._at += len(data)
         return data
 
 
-def without_tags(file: BinaryIO) -> int:
-    """Where the file begins behind ID3v2 tags, which some tools put in front of any format.
+def skip_id3_tags(file: BinaryIO) -> int:
+    """The offset behind any ID3v2 tags at the beginning of the file. Some tools put them in front of every format.
 
-    The size of a tag is four bytes of seven bits (ID3v2.4.0, section 3.1); a footer is ten bytes more.
+    The size of a tag is four bytes of seven bits each (ID3v2.4.0, section 3.1). A footer adds ten bytes.
     """
     at = 0
     for _ in range(_MOST_TAGS):

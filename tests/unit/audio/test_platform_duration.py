@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnkeeper.audio.announced import account
-from turnkeeper.audio.length import apart, clock, tolerance_ms
+from turnkeeper.audio.durations import format_duration, lengths_differ, tolerance_ms
+from turnkeeper.audio.platform_duration import check_duration
 from turnkeeper.model import Pause, Recording
 
 START = 1_791_180_000_000
@@ -45,28 +45,28 @@ def test_a_length_is_held_against_start_end_pauses_and_output(
     recording: Recording, lasts_ms: int, cuts: int, lost: bool
 ) -> None:
     """K4, guard: less announced pauses, and holds where the organisation does not record them: both work."""
-    found = account(recording, lasts_ms)
+    found = check_duration(recording, lasts_ms)
     assert len(found.cuts) == cuts
     assert bool(found.losses()) == lost
     assert all("the sound lasts" in words for words in found.losses())
 
 
 def test_a_cut_that_was_measured_explains_a_difference_only_where_the_output_confirms_the_length() -> None:
-    assert account(told(60_000), 60_000).losses(40_000) == ()
-    assert account(told(60_000), 60_000).losses(20_000)
-    assert account(told(), 60_000).losses(40_000)
+    assert check_duration(told(60_000), 60_000).losses(40_000) == ()
+    assert check_duration(told(60_000), 60_000).losses(20_000)
+    assert check_duration(told(), 60_000).losses(40_000)
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
 def test_lengths_apart(one: float, two: float) -> None:
     assert 100 <= tolerance_ms(one) <= 500
-    assert apart(one, two) == apart(two, one)
-    assert not apart(one, one)
-    assert apart(one, one + 501)
+    assert lengths_differ(one, two) == lengths_differ(two, one)
+    assert not lengths_differ(one, one)
+    assert lengths_differ(one, one + 501)
 
 
 @pytest.mark.parametrize(
     ("ms", "words"), [(170, "170 ms"), (4_200, "4.2 s"), (65_000, "1:05"), (197_000, "3:17"), (3_723_000, "1:02:03")]
 )
 def test_durations_are_written_in_one_way(ms: int, words: str) -> None:
-    assert clock(ms) == words
+    assert format_duration(ms) == words

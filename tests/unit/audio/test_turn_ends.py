@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from tests.unit.audio.test_sync import BY_NAME, blocks_of, turns_of
-from turnkeeper.audio.ends import HeardWords, repair_ends
+from turnkeeper.audio.turn_ends import TurnOnChannel, repair_ends
 
 
-def spoken(name: str) -> tuple[list[HeardWords], list[int]]:
+def spoken(name: str) -> tuple[list[TurnOnChannel], list[int]]:
     """The turns as the platform stamps them (words and ends 80 ms after the last word's start), and their true ends."""
     call = BY_NAME[name]
     stamped = []
     for turn, (start, _, side) in zip(call["turns"], turns_of(call), strict=True):
         words = tuple(word["start_ms"] - turn["start_ms"] + start for word in turn["words"])
-        stamped.append(HeardWords(start, words[-1] + 80, 0 if side == "customer" else 1, words))
+        stamped.append(TurnOnChannel(start, words[-1] + 80, 0 if side == "customer" else 1, words))
     return stamped, [end for _, end, _ in turns_of(call)]
 
 
@@ -40,7 +40,7 @@ def test_word_ends_lie_between_their_start_and_the_next() -> None:
 
 @pytest.mark.parametrize("length", [0, 8000])
 def test_what_is_not_heard_keeps_its_end(length: int) -> None:
-    turns = [HeardWords(100, 400, 0, (100, 250)), HeardWords(500, 900, 1)]
+    turns = [TurnOnChannel(100, 400, 0, (100, 250)), TurnOnChannel(500, 900, 1)]
     one, two = repair_ends([np.zeros((2, length), np.int16)], 8000, 2, turns)
     assert (one.end_ms, one.word_ends_ms, one.repaired) == (400, (250, 400), False)
     assert (two.end_ms, two.repaired) == (900, False)
