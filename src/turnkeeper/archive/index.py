@@ -183,6 +183,7 @@ class Index:
         ``combine`` merges the call in the index with the new one (default: ``merge_calls``).
         """
         new_calls = {call.conversation: call for call in calls}
+        changed = 0
         # Each attempt reads the day again, because another exporter may have written it since.
         for _ in range(_ATTEMPTS):
             generation, layers = self._layers(day, _RAW_DAY)
@@ -192,7 +193,8 @@ class Index:
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
             if not changes:
-                return 0
+                return changed
+            changed = len(changes)
             raw = {name: msgspec.Raw(_ENCODER.encode(call)) for name, call in changes.items()}
             # Changes always refer to the last whole generation, so a reader never needs more than two objects.
             since = (layers[-1].since or generation) if layers else 0
@@ -203,7 +205,7 @@ class Index:
             else:
                 written = self._write_generation(day, generation, changed_before | raw, since)
             if written:
-                return len(changes)
+                return changed
         raise Unavailable(f"{_ATTEMPTS} times another writer was first", operation="commit states", key=day)
 
     def mark_erased(self, day: str, conversations: Collection[str]) -> int:
@@ -233,8 +235,9 @@ class Index:
             self._store.put(_key(day, generation + 1), _ENCODER.encode(layer) + b"\n", create=True)
         except Conflict:
             return False
-        self._prune(day, generation, since)
-        return True
+        # While this writer was busy, others may have written later generations and pruned this number again. Then the
+        # write succeeds although nobody reads it: merge with the newest generation instead.
+        return self._prune(day, generation, since) == generation + 1
 
     def windows(self, damaged: Callable[[Unread], None] = _ignore) -> Iterator[ListedWindow]:
         """Every window that was listed, in the order of their keys.
@@ -295,14 +298,16 @@ class Index:
         listed = self._store.list(f"{keys.STATES}{_check_day(day)}/")
         return [int(match[2]) for key in listed if (match := _day_key.fullmatch(key))]
 
-    def _prune(self, day: str, newest: int, since: int = 0) -> None:
-        """Delete the generations before ``newest``, except ``since``, which changes refer to.
+    def _prune(self, day: str, newest: int, since: int = 0) -> int:
+        """Delete the generations before ``newest``, except ``since``, which changes refer to. Returns the highest one.
 
         A writer calls this with the number before its own, so that another process can finish reading that one.
         """
-        for generation in self._generations(day):
+        generations = self._generations(day)
+        for generation in generations:
             if generation < newest and generation != since:
                 self._store.delete(_key(day, generation))
+        return max(generations)
 
 
 _RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}

@@ -255,3 +255,28 @@ def test_a_damaged_day_stops_no_other_day_and_reindex_builds_it_again(text: byte
     assert [cause.key for cause in told] == [key]
     assert index(quick) == {"call-1": 1, "call-9": 1}
     assert list(Verification(quick)) == []
+
+
+class SlowWriter:
+    """A store whose first write waits until three others have committed the same day."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waits = True
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def put(self, key: str, data: bytes, *, create: bool = False) -> object:
+        if self._waits:
+            self._waits = False
+            for name in ("call-1", "call-2", "call-3"):
+                Index(self._store).commit(DAY, [CallState(conversation=name, state="done", generation=1)])
+        return self._store.put(key, data, create=create)
+
+
+def test_a_writer_whose_generation_was_written_and_pruned_meanwhile_is_not_lost(quick: Store) -> None:
+    Index(quick).commit(DAY, [CallState(conversation="call-0", state="done", generation=1)])
+    slow = Index(SlowWriter(quick))  # type: ignore[arg-type]
+    assert slow.commit(DAY, [CallState(conversation="call-4", state="done", generation=1)]) == 1
+    assert index(quick).keys() == {"call-0", "call-1", "call-2", "call-3", "call-4"}
