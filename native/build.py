@@ -1,7 +1,7 @@
 """Build ``turnkeeper.jsonstream._native`` from the C beside this file.
 
-``python native/build.py [--into FOLDER] [FLAG …]``: without ``--into`` the module goes beside the package's Python. Flags
-are passed to the compiler and the linker, for example for sanitizers. Needs setuptools, a C compiler and Python's
+``python native/build.py [--into FOLDER] [FLAG …]``: without ``--into`` the module goes beside the package's Python.
+Flags are passed to the compiler and the linker, for example for sanitizers. Needs setuptools, a C compiler and Python's
 headers. Without the module turnkeeper does the same in Python, slower.
 """
 
