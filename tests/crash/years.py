@@ -218,7 +218,7 @@ async def _lived(folder: Path, platform: Any, days: int, every: timedelta) -> li
         with closing(Ledger(folder / "ledger.sqlite3", clock)) as ledger:
             others = ErasableArchive(FolderStore(folder / "archive"), clock=clock)
             year = Year(door, others, store, ledger, days)
-            run = Run(door, archive, ledger, ExportSettings(), clock, stop=year.stop, look=0.05)
+            run = Run(door, archive, ledger, ExportSettings(), clock, stop=year.stop, poll=0.05)
             await run.follow(Follow(every=every))
     return year.samples
 

@@ -35,15 +35,15 @@ async def counted_by(
     counted: dict[str, int] = {}
     expected = set(known)
     asked = [day for day in days if day != UNDATED]
-    async with Genesys(settings, clock=clock) as door:
+    async with Genesys(settings, clock=clock) as client:
 
         async def count(day: str) -> None:
-            total = await _count_between(door, day, day)
+            total = await _count_between(client, day, day)
             if total is not None:
                 counted[day] = total
 
         async def count_stretch(stretch: Sequence[str]) -> None:
-            total = await _count_between(door, stretch[0], stretch[-1]) if len(stretch) > 1 else None
+            total = await _count_between(client, stretch[0], stretch[-1]) if len(stretch) > 1 else None
             if total == 0:
                 counted.update(dict.fromkeys(stretch, 0))
             else:
@@ -73,10 +73,10 @@ async def _ask_about_each(ask: Callable[[_Item], Awaitable[None]], items: Sequen
         raise (ours.exceptions[0] if ours else group) from None
 
 
-async def _count_between(door: Genesys, first: str, last: str) -> int | None:
+async def _count_between(client: Genesys, first: str, last: str) -> int | None:
     """How many conversations began on these days (both included); None where the platform gives no total."""
     interval = Interval(_midnight_of(first), _midnight_of(last) + DAY)
-    return (await door.conversation_page(interval, Filters(), 1)).total
+    return (await client.conversation_page(interval, Filters(), 1)).total
 
 
 def _consecutive_days(days: Sequence[str]) -> Iterator[list[str]]:

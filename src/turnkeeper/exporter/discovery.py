@@ -131,7 +131,7 @@ async def discover(
     """The conversations that started in the interval and pass the filters; each once, oldest window first.
 
     ``by`` is ``query``, ``jobs`` (as far as the data lake reaches, the query after it) or ``auto``. Constant memory but
-    for the ids of one window. Raises ``Denied`` naming the permission, and what the platform's door raises.
+    for the ids of one window. Raises ``Denied`` naming the permission, and what ``Genesys`` raises.
     """
     for window in await planned(platform, interval, by=by, clock=clock, rules=rules):
         async with aclosing(discover_window(platform, window, wanted, listener=listener, rules=rules)) as found:

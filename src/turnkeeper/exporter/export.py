@@ -100,9 +100,9 @@ def export(
         archive.require()
 
     async def verb() -> RunReport:
-        door = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
-        async with door:
-            if await stoppable(partial(claim_archive, door, archive), stop) is None:
+        client = Genesys(platform, clock=clock, listener=listener, spool_folder=settings.spool_folder)
+        async with client:
+            if await stoppable(partial(claim_archive, client, archive), stop) is None:
                 return RunReport(ended="interrupted")
             begun, ended = _RETRY if retry else _EXPORT
             await anyio.to_thread.run_sync(partial(archive.audit.record, begun, **_audit_of_request(asked)))
@@ -112,7 +112,7 @@ def export(
                     await anyio.to_thread.run_sync(book.retry)
                 if settings.audio is not None:
                     await anyio.to_thread.run_sync(book.reopen_audio)
-                run_ = Run(door, archive, book, settings, clock, listener, stop)
+                run_ = Run(client, archive, book, settings, clock, listener, stop)
                 report = await (run_.follow(asked) if isinstance(asked, Follow) else run_.once(asked or Range()))
             finally:
                 book.close()
@@ -145,16 +145,16 @@ def estimate(
         raise Misconfigured("nothing was asked for", hint=_NOTHING)
 
     async def verb() -> Estimate:
-        async with Genesys(platform, clock=clock, listener=listener) as door:
-            await door.token_probe()
-            wanted = await by_id(door, asked, listener)
+        async with Genesys(platform, clock=clock, listener=listener) as client:
+            await client.token_probe()
+            wanted = await by_id(client, asked, listener)
             if wanted.interval is None:
                 # At worst each id costs one ask without a result. The details of a hundred cost one request.
                 found = RequestEstimate(len(wanted.ids), -(-len(wanted.ids) // 100), len(wanted.ids), 1.0, 0)
             else:
                 filters, by = wanted.filters, wanted.by
-                found = await estimate_requests(door, wanted.interval, filters, by=by, clock=clock, listener=listener)
-            quota = door.quota
+                found = await estimate_requests(client, wanted.interval, filters, by=by, clock=clock, listener=listener)
+            quota = client.quota
             per_minute = quota.allowed / quota.seconds * 60 if quota else _USUAL_QUOTA
             return Estimate(found.conversations, found.requests, per_minute, round(found.hours(per_minute), 2))
 

@@ -110,8 +110,8 @@ async def export_conversation(
     A transcript that cannot be read is archived all the same, and the manifest's state says ``unread``.
 
     Raises ``NotFound`` (unknown to the platform), ``NotReady`` (no transcript yet), ``Denied``, ``Unread`` where the
-    details cannot be read and no transcript is found without them, and whatever either door raises. An error of one leg
-    is raised after the other legs are committed.
+    details cannot be read and no transcript is found without them, and whatever the platform and the archive raise. An
+    error of one leg is raised after the other legs are committed.
     """
     with foreign_as_defect("get", conversation):
         pipeline = Pipeline(platform, archive, audio=audio, listener=listener)
@@ -184,11 +184,11 @@ def get(
         options = RecordingOptions(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
     async def verb() -> Committed:
-        async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as door:
-            await claim_archive(door, archive)
+        async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as client:
+            await claim_archive(client, archive)
             await anyio.to_thread.run_sync(archive.prepare)
             await anyio.to_thread.run_sync(archive.refuse_erased, conversation)
-            pipeline = Pipeline(door, archive, audio=options, listener=listener, spool_folder=spool_folder)
+            pipeline = Pipeline(client, archive, audio=options, listener=listener, spool_folder=spool_folder)
             return await _fetch_and_commit(pipeline, conversation, selections)
 
     with foreign_as_defect("get", conversation):

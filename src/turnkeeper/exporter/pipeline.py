@@ -43,6 +43,8 @@ from turnkeeper.transcript.select import Selection
 
 __all__ = ["Committed", "FetchedDetails", "Pipeline", "claim_archive"]
 
+_UNREAD_DETAILS = "Run it again: a proxy or a sign-in page may have answered in the platform's place."
+
 
 async def claim_archive(platform: Genesys, archive: Archive) -> str:
     """Make sure that the platform lets us in and that the archive is this organisation's. Returns its id.
@@ -78,7 +80,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Both doors and what every conversation of a run has in common. Safe to use from several tasks at once.
+    """The platform, the archive, and what every conversation of a run has in common. Safe to use from several tasks.
 
     ``directory`` holds the platform's whole lists of names, which many conversations share; without it, each
     conversation's own names are asked for. ``audio`` says that recordings are wanted too. ``threads`` bounds how many
@@ -111,6 +113,7 @@ class Pipeline:
         except Unread as cause:
             note = f"its details are kept but cannot be read: {cause.message}"
             self.listener(Noted(conversation=conversation, note=note))
+            cause.key, cause.hint = conversation, cause.hint or _UNREAD_DETAILS
             return FetchedDetails(body, error=cause)
 
     async def wait_for_transcripts(

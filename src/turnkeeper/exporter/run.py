@@ -31,7 +31,7 @@ from turnkeeper.exporter.ledger import Ledger, Outstanding
 from turnkeeper.exporter.publication import Publication
 from turnkeeper.exporter.range import Follow, Range
 from turnkeeper.exporter.run_report import RunReport
-from turnkeeper.exporter.shutdown import GRACE_S, LOOK_S, stoppable, stopped
+from turnkeeper.exporter.shutdown import GRACE_S, POLL_S, stoppable, stopped
 from turnkeeper.exporter.windows import midnight
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.interval import Interval
@@ -44,19 +44,19 @@ _DIRECTORY_AGE = timedelta(minutes=15)
 """A run that follows fetches the names of people and queues no more often, and only when it archives something."""
 
 
-async def by_id(door: Genesys, asked: Range, listener: Listener) -> Range:
+async def by_id(platform: Genesys, asked: Range, listener: Listener) -> Range:
     """The same range with the ids of the queues and users that its filters name."""
-    return replace(asked, filters=await resolve_names(door, asked.filters, listener)) if asked.filters else asked
+    return replace(asked, filters=await resolve_names(platform, asked.filters, listener)) if asked.filters else asked
 
 
 @dataclass
 class Run:
     """One process's work on one archive, with a platform and an archive that are open already.
 
-    ``grace`` and ``look`` say how ``stop`` ends it (``stoppable``).
+    ``grace`` and ``poll`` say how ``stop`` ends it (``stoppable``).
     """
 
-    door: Genesys
+    platform: Genesys
     archive: Archive
     ledger: Ledger
     settings: ExportSettings
@@ -64,15 +64,15 @@ class Run:
     listener: Listener = silent
     stop: threading.Event = field(default_factory=threading.Event)
     grace: float = GRACE_S
-    look: float = LOOK_S
+    poll: float = POLL_S
 
     def __post_init__(self) -> None:
-        self._directory = DirectoryCache(self.door)
+        self._directory = DirectoryCache(self.platform)
         self._directory_until = self.clock.now()
 
     async def once(self, wanted: Range) -> RunReport:
         """One pass over what is asked for, and over everything that is due. Raises what ``export`` raises."""
-        asked = await self._until_stopped(partial(by_id, self.door, wanted, self.listener))
+        asked = await self._until_stopped(partial(by_id, self.platform, wanted, self.listener))
         if asked is None:
             return RunReport(ended="interrupted")
         publication = self._new_publication(self.settings.commit_seconds, concerns=asked.concerns)
@@ -88,8 +88,8 @@ class Run:
         archive's index is brought up to date every ``follow_seconds``, and at the end."""
 
         async def named() -> Follow:
-            days = await by_id(self.door, Range(filters=follow.filters), self.listener)
-            first = follow.first and await by_id(self.door, follow.first, self.listener)
+            days = await by_id(self.platform, Range(filters=follow.filters), self.listener)
+            first = follow.first and await by_id(self.platform, follow.first, self.listener)
             return replace(follow, first=first, filters=days.filters)
 
         asked = await self._until_stopped(named)
@@ -101,7 +101,7 @@ class Run:
         return report
 
     async def _until_stopped(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        return await stoppable(work, self.stop, grace=self.grace, look=self.look, beat=self._say_alive)
+        return await stoppable(work, self.stop, grace=self.grace, poll=self.poll, heartbeat=self._say_alive)
 
     async def _to_its_end(self, work: Callable[[], Awaitable[None]], publication: Publication) -> RunReport:
         try:
@@ -151,11 +151,11 @@ class Run:
         turn_ms = int(turn.timestamp() * 1000)
         until_ms = turn_ms if due is None else min(turn_ms, due)
         self.listener(Paused(until=rfc3339_ms(until_ms)))
-        await self.door.rest()
+        await self.platform.rest()
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:
-                await stopped(self.stop, self.look)
+                await stopped(self.stop, self.poll)
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
@@ -189,7 +189,7 @@ class Run:
         self, every: float, *, follows: bool = False, concerns: Callable[[Outstanding], bool] | None = None
     ) -> Publication:
         return Publication(
-            self.door,
+            self.platform,
             self.archive,
             self.ledger,
             self.clock,
@@ -206,7 +206,7 @@ class Run:
             self._directory.close()
             self._directory_until = now + _DIRECTORY_AGE
         exporter = Exporter(
-            self.door,
+            self.platform,
             self.archive,
             self.ledger,
             publication,
@@ -229,14 +229,14 @@ class Run:
             async for batch in paged(self._discovered_by_id([one for one in wanted.ids if is_id(one)])):
                 yield batch
             return
-        for window in await planned(self.door, wanted.interval, by=wanted.by, clock=self.clock):
+        for window in await planned(self.platform, wanted.interval, by=wanted.by, clock=self.clock):
             start, stop = rfc3339(window.interval.start), rfc3339(window.interval.end)
             if (start, stop) in exporter.left_out or self.ledger.window_closed(wanted.name, start, stop):
                 continue
             # The window is named before anything of it is listed: a failure is then known to be this window's.
             yield WindowBatch(start, stop)
             result, sum_of_batches = ListingResult(), 0
-            found = discover_window(self.door, window, wanted.filters, listener=self.listener, result=result)
+            found = discover_window(self.platform, window, wanted.filters, listener=self.listener, result=result)
             async for batch in paged(found, start, stop):
                 sum_of_batches += len(batch.wanted)
                 yield batch
@@ -252,6 +252,6 @@ class Run:
             )
 
     async def _discovered_by_id(self, ids: Sequence[str]) -> AsyncGenerator[Discovered | Unknown]:
-        async with aclosing(discover_ids(self.door, ids, listener=self.listener)) as found:
+        async with aclosing(discover_ids(self.platform, ids, listener=self.listener)) as found:
             async for one in found:
                 yield one

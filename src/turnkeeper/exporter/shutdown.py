@@ -11,26 +11,26 @@ from typing import TypeVar
 
 import anyio
 
-__all__ = ["GRACE_S", "LOOK_S", "first_of", "stoppable", "stopped"]
+__all__ = ["GRACE_S", "POLL_S", "first_of", "stoppable", "stopped"]
 
 GRACE_S = 4.0
 """Seconds that what is under way may go on. A wait for a platform that is down would last minutes."""
-LOOK_S = 0.25
-BEAT_S = 10.0
+POLL_S = 0.25
+HEARTBEAT_S = 10.0
 
 T = TypeVar("T")
 
 
-async def stopped(stop: threading.Event, look: float = LOOK_S, beat: Callable[[], None] | None = None) -> None:
-    """Wait until ``stop`` is set. ``beat`` is called every ten seconds, and when it is."""
-    looks = 0
+async def stopped(stop: threading.Event, poll: float = POLL_S, heartbeat: Callable[[], None] | None = None) -> None:
+    """Wait until ``stop`` is set. ``heartbeat`` is called every ten seconds, and when it is."""
+    polls = 0
     while not stop.is_set():
-        if beat is not None and looks % max(round(BEAT_S / look), 1) == 0:
-            beat()
-        looks += 1
-        await anyio.sleep(look)
-    if beat is not None:
-        beat()
+        if heartbeat is not None and polls % max(round(HEARTBEAT_S / poll), 1) == 0:
+            heartbeat()
+        polls += 1
+        await anyio.sleep(poll)
+    if heartbeat is not None:
+        heartbeat()
 
 
 async def stoppable(
@@ -38,8 +38,8 @@ async def stoppable(
     stop: threading.Event,
     *,
     grace: float = GRACE_S,
-    look: float = LOOK_S,
-    beat: Callable[[], None] | None = None,
+    poll: float = POLL_S,
+    heartbeat: Callable[[], None] | None = None,
 ) -> T | None:
     """What ``work`` gives; None where it had to be cancelled, ``grace`` seconds after ``stop`` was set.
 
@@ -47,7 +47,7 @@ async def stoppable(
     """
 
     async def watch() -> None:
-        await stopped(stop, look, beat)
+        await stopped(stop, poll, heartbeat)
         await anyio.sleep(grace)
         tasks.cancel_scope.cancel()
 

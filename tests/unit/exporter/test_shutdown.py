@@ -81,7 +81,7 @@ async def followed(nth: int, folder: Path) -> tuple[Points, Here, Ledger]:
     settings = PlatformSettings(client_id="id", client_secret="hush", region="us-east-1")
     door = Genesys(settings, transport=httpx2.MockTransport(answer), clock=clock)
     ledger = Ledger(folder / f"{nth}.sqlite3", clock)
-    run = Run(door, here.archive, ledger, ExportSettings(concurrency=2), clock, stop=stop, grace=0, look=0.001)
+    run = Run(door, here.archive, ledger, ExportSettings(concurrency=2), clock, stop=stop, grace=0, poll=0.001)
     now = clock.now()
     with anyio.fail_after(60):
         report = await run.follow(Follow(every=HOUR, first=Range(Interval(now - 24 * HOUR, now))))
@@ -119,7 +119,7 @@ async def test_a_stop_ends_the_wait_for_a_platform_that_is_down() -> None:
         clock=clock,
     )
     with anyio.fail_after(60):
-        assert await stoppable(lambda: claim_archive(door, here.archive), stop, grace=0, look=0.001) is None
+        assert await stoppable(lambda: claim_archive(door, here.archive), stop, grace=0, poll=0.001) is None
 
 
 async def test_what_is_under_way_gets_a_moment() -> None:
@@ -131,7 +131,7 @@ async def test_what_is_under_way_gets_a_moment() -> None:
             await anyio.lowlevel.checkpoint()
         return "done"
 
-    assert await stoppable(work, stop, grace=60, look=0.001) == "done"
+    assert await stoppable(work, stop, grace=60, poll=0.001) == "done"
 
 
 async def test_errors_come_through_as_they_are() -> None:
