@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.installation import install_hint
-from turnkeeper.settings import ClientSettings, PlatformSettings, environment, in_home, jwt_from_file, secret_from_file
+from turnkeeper.settings import ClientSettings, PlatformSettings, in_home, jwt_from_file, secret_from_file
 
 __all__ = ["KEYRING_SERVICE", "Profile", "profiles_file", "read_profile"]
 

@@ -1,4 +1,4 @@
-"""Small frozen settings, one per door; with ``environment`` the only reader of the process's variables.
+"""Small frozen settings, one class per connection (platform, archive), read from options and environment variables.
 
 Built by ``cli`` or by a door's no-argument constructor and handed down as values. ``repr`` never shows a secret.
 """
@@ -29,7 +29,6 @@ __all__ = [
     "RetrySettings",
     "StoreSettings",
     "clock_from_environment",
-    "environment",
     "hosts_in",
     "in_home",
     "jwt_from_file",

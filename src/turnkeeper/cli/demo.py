@@ -19,6 +19,7 @@ from turnkeeper.cli.demo_folder import DemoFolder
 from turnkeeper.cli.demo_screen import show_demo
 from turnkeeper.cli.local_s3 import LocalS3
 from turnkeeper.clock import Clock, RemoteClock
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError
 from turnkeeper.events import Listener
 from turnkeeper.exporter.get import export_conversation
@@ -27,7 +28,7 @@ from turnkeeper.genesys.client import Genesys
 from turnkeeper.installation import install_hint
 from turnkeeper.pages.report import report
 from turnkeeper.portal import run
-from turnkeeper.settings import PlatformSettings, StoreSettings, environment
+from turnkeeper.settings import PlatformSettings, StoreSettings
 
 __all__ = ["demo"]
 

@@ -31,6 +31,7 @@ from turnkeeper.cli.options import (
 )
 from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.cli.selection_options import SelectionOptions, asked
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
 from turnkeeper.exporter.engine import ExportSettings
@@ -42,7 +43,7 @@ from turnkeeper.exporter.run_report import Failure, RunReport
 from turnkeeper.exporter.schedule import Schedule
 from turnkeeper.exporter.windows import length_of
 from turnkeeper.genesys.platform_export import PlatformExport
-from turnkeeper.settings import StoreSettings, clock_from_environment, environment
+from turnkeeper.settings import StoreSettings, clock_from_environment
 
 __all__ = ["ended", "export", "heard", "politely_stopped"]
 

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
 from turnkeeper.installation import install_hint
-from turnkeeper.settings import StoreSettings, environment
+from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.object_store import open_store
 
 __all__ = ["LocalS3"]

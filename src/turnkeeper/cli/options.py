@@ -12,6 +12,7 @@ from cyclopts import Group, Parameter
 
 from turnkeeper.archive.manifest import SyncMode
 from turnkeeper.cli.filter import names_in
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.payloads.recordings import AudioFormat
 from turnkeeper.profiles import Profile, read_profile
@@ -21,7 +22,6 @@ from turnkeeper.settings import (
     Checksum,
     PlatformSettings,
     StoreSettings,
-    environment,
     seconds_in,
     size_in,
 )
