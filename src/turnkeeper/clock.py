@@ -16,8 +16,8 @@ import anyio
 
 __all__ = ["Clock", "ManualClock", "RemoteClock", "SystemClock", "rfc3339", "rfc3339_ms"]
 
-_BLINK = 0.02
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_000
+_CACHE_SECONDS = 0.02
+_MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_000
 
 
 class Clock(Protocol):
@@ -77,29 +77,29 @@ class RemoteClock:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._said: tuple[float, datetime] | None = None
+        self._last_answer: tuple[float, datetime] | None = None
         # The clock is on loopback: a proxy from the environment must not be asked for it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def now(self) -> datetime:
-        said = self._said
-        if said is not None and time.monotonic() - said[0] < _BLINK:
+        said = self._last_answer
+        if said is not None and time.monotonic() - said[0] < _CACHE_SECONDS:
             return said[1]
-        return self._call(None)
+        return self._request(None)
 
     def monotonic(self) -> float:
         return self.now().timestamp()
 
     async def sleep(self, seconds: float) -> None:
         until = self.now() + timedelta(seconds=max(seconds, 0))
-        await anyio.to_thread.run_sync(self._call, {"until": rfc3339(until)})
+        await anyio.to_thread.run_sync(self._request, {"until": rfc3339(until)})
 
-    def _call(self, body: dict[str, str] | None) -> datetime:
+    def _request(self, body: dict[str, str] | None) -> datetime:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
         with self._opener.open(request, timeout=30) as answer:
             now = datetime.fromisoformat(json.load(answer)["now"])
-        self._said = time.monotonic(), now
+        self._last_answer = time.monotonic(), now
         return now
 
 
@@ -111,4 +111,4 @@ def rfc3339(moment: datetime) -> str:
 
 def rfc3339_ms(epoch_ms: int) -> str:
     """Epoch milliseconds as UTC with ``Z``; what no calendar has becomes the nearest moment that one has."""
-    return rfc3339(datetime.fromtimestamp(min(max(epoch_ms, _FIRST_MS), _LAST_MS) / 1000, UTC))
+    return rfc3339(datetime.fromtimestamp(min(max(epoch_ms, _MIN_MS), _MAX_MS) / 1000, UTC))

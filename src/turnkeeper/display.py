@@ -18,7 +18,7 @@ _short.maxstring = _LONGEST
 
 def one_line(record: object) -> str:
     """``Name(field=value, …)`` of what differs from an empty record."""
-    return f"{type(record).__name__}({', '.join(f'{name}={value}' for name, value in _shown(record))})"
+    return f"{type(record).__name__}({', '.join(f'{name}={value}' for name, value in _fields_set(record))})"
 
 
 def html_table(record: object) -> str:
@@ -27,21 +27,21 @@ def html_table(record: object) -> str:
 
     rows = "".join(
         f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
-        for name, value in _shown(record)
+        for name, value in _fields_set(record)
     )
     return f"<table><caption>{type(record).__name__}</caption>{rows}</table>"
 
 
-def _shown(record: object) -> Iterator[tuple[str, str]]:
+def _fields_set(record: object) -> Iterator[tuple[str, str]]:
     names: Iterable[str] = getattr(record, "__struct_fields__", ()) or getattr(record, "__dataclass_fields__", ())
     for name in names:
         value = getattr(record, name)
         if value is None or (isinstance(value, Sized) and not len(value)):
             continue
-        yield name, _brief(value)
+        yield name, _short_text(value)
 
 
-def _brief(value: object) -> str:
+def _short_text(value: object) -> str:
     text = _short.repr(value) if isinstance(value, str) else repr(value)
     if len(text) <= _LONGEST + 2:
         return text

@@ -196,7 +196,7 @@ class Defect(Skippable):
     @classmethod
     def of(cls, cause: BaseException, *, operation: str = "", key: str = "") -> Self:
         """The defect that an exception of another kind stands for; the caller chains the two with ``from``."""
-        places = _places(cause)
+        places = _package_lines(cause)
         where = f" at {places[-1]}" if places else ""
         hint = "This is an error in turnkeeper: please report this line and `turnkeeper --version`."
         name = type(cause).__name__
@@ -210,7 +210,7 @@ class Defect(Skippable):
 _PACKAGE = Path(__file__).parent
 
 
-def _places(cause: BaseException) -> tuple[str, ...]:
+def _package_lines(cause: BaseException) -> tuple[str, ...]:
     """The lines of this package in an exception's traceback, relative to the package, outermost first."""
     places: list[str] = []
     for frame, line in traceback.walk_tb(cause.__traceback__):

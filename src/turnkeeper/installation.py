@@ -18,12 +18,12 @@ _COMMANDS = {
 
 def install_hint(extra: str) -> str:
     """A sentence that says how to install an extra."""
-    return f"Install the extra: {_COMMANDS[_here()][0]} 'turnkeeper[{extra}]'."
+    return f"Install the extra: {_COMMANDS[_this_installer()][0]} 'turnkeeper[{extra}]'."
 
 
 def upgrade_hint() -> str:
     """A sentence that says how to get a newer turnkeeper."""
-    return f"Upgrade turnkeeper: {_COMMANDS[_here()][1]} turnkeeper."
+    return f"Upgrade turnkeeper: {_COMMANDS[_this_installer()][1]} turnkeeper."
 
 
 def installer(folders: Collection[str], note: str) -> str:
@@ -35,7 +35,7 @@ def installer(folders: Collection[str], note: str) -> str:
     return "uv pip" if note.strip() == "uv" else "pip"
 
 
-def _here() -> str:
+def _this_installer() -> str:
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:

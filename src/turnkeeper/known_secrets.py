@@ -19,17 +19,17 @@ from urllib.parse import quote, quote_plus, unquote
 
 __all__ = ["SECRETS", "KnownSecrets", "hidden", "is_signed", "remember", "remember_client"]
 
-_SHORTEST = 8
+_MIN_LENGTH = 8
 """A shorter value would be found in words that have nothing to do with it."""
-_MOST, _MOST_TOKENS = 512, 64
+_MAX_SECRETS, _MAX_TOKENS = 512, 64
 _MARK = "(withheld)"
-_BYTES = _MARK.encode()
+_MARK_BYTES = _MARK.encode()
 
 # The hyphen of a name and the sign behind it may be percent-encoded, once or twice, or escaped for JSON.
-_H = r"(?:[-_]|%(?:25)?2d|\\u002d)"
+_HYPHEN = r"(?:[-_]|%(?:25)?2d|\\u002d)"
 _NAMES = (
-    rf"X{_H}(?:Amz|Goog){_H}(?:Signature|Credential|Security{_H}Token)|Key{_H}Pair{_H}Id|AWSAccessKeyId|access{_H}token"
-    rf"|refresh{_H}token|id{_H}token|client{_H}secret|client{_H}assertion|SignatureProvided|StringToSign"
+    rf"X{_HYPHEN}(?:Amz|Goog){_HYPHEN}(?:Signature|Credential|Security{_HYPHEN}Token)|Key{_HYPHEN}Pair{_HYPHEN}Id|AWSAccessKeyId|access{_HYPHEN}token"
+    rf"|refresh{_HYPHEN}token|id{_HYPHEN}token|client{_HYPHEN}secret|client{_HYPHEN}assertion|SignatureProvided|StringToSign"
 )
 _LOOSE = "Signature|Credential|Policy|sig|se?cret|token|password"
 _EQUALS = r"(?:=|%(?:25)?3d|\\u003d)"
@@ -51,48 +51,48 @@ class KnownSecrets:
     them."""
 
     def __init__(self) -> None:
-        self._lasting: deque[str] = deque(maxlen=_MOST)
-        self._tokens: deque[str] = deque(maxlen=_MOST_TOKENS)
-        self._spelled: tuple[str, ...] = ()
+        self._secrets: deque[str] = deque(maxlen=_MAX_SECRETS)
+        self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
+        self._known_spellings: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def remember(self, *values: str, token: bool = False) -> None:
         """Take note of secrets; one that spans several lines (a PEM key) line by line."""
         lines = [line.strip() for value in values for line in value.splitlines() if not line.startswith("-----")]
-        known = self._tokens if token else self._lasting
+        known = self._tokens if token else self._secrets
         with self._lock:
-            new = [line for line in lines if len(line) >= _SHORTEST and line not in known]
+            new = [line for line in lines if len(line) >= _MIN_LENGTH and line not in known]
             if new:
                 known.extend(new)
-                spelled = {form for value in (*self._lasting, *self._tokens) for form in _forms(value)}
+                spelled = {form for value in (*self._secrets, *self._tokens) for form in _spellings(value)}
                 # The longest first: one secret may be part of another (the Basic header holds the client's id).
-                self._spelled = tuple(sorted(spelled, key=len, reverse=True))
+                self._known_spellings = tuple(sorted(spelled, key=len, reverse=True))
 
     def hidden(self, text: str) -> str:
         """The text without anything that is known to be secret, however it is encoded, and without any signature."""
-        for form in self._spelled:
+        for form in self._known_spellings:
             if form in text:
                 text = text.replace(form, _MARK)
         if _ENCODED.search(text):
-            text = _TOKEN.sub(self._decoded, text)
+            text = _TOKEN.sub(self._hide_encoded, text)
         text = _CREDENTIALS.sub(rf"\g<name>{_MARK}", text)
         return _PARAMETER.sub(rf"\g<name>{_MARK}", text)
 
     def hidden_in(self, data: bytes) -> bytes:
         """A document without the values that are known to be secret; everything else in it stays as it is."""
-        for form in self._spelled:
+        for form in self._known_spellings:
             coded = form.encode()
             if coded in data:
-                data = data.replace(coded, _BYTES)
+                data = data.replace(coded, _MARK_BYTES)
         return data
 
-    def _decoded(self, match: re.Match[str]) -> str:
+    def _hide_encoded(self, match: re.Match[str]) -> str:
         """A word that holds a secret only once its escapes are undone goes as a whole."""
         word = match[0]
-        plain = _unescaped(word)
+        plain = _without_escapes(word)
         if plain == word:
             return word
-        known = any(form in plain for form in self._spelled)
+        known = any(form in plain for form in self._known_spellings)
         return _MARK if known or (_PARAMETER.search(plain) and not _PARAMETER.search(word)) else word
 
 
@@ -120,7 +120,7 @@ def is_signed(query: str) -> bool:
     return bool(_PARAMETER.search(query))
 
 
-def _forms(value: str) -> Iterable[str]:
+def _spellings(value: str) -> Iterable[str]:
     """How a value is usually written: as it is, in an address, in JSON, in HTML, in base64, in hexadecimal digits."""
     quoted, data = quote(value, safe=""), value.encode("utf-8", "replace")
     yield from (value, quoted, quote_plus(value), quoted.lower() if quoted != value else quoted)
@@ -132,7 +132,7 @@ def _forms(value: str) -> Iterable[str]:
     yield from (data.hex(), data.hex().upper())
 
 
-def _unescaped(word: str) -> str:
+def _without_escapes(word: str) -> str:
     """A word without percent encoding (once or twice), JSON escapes and HTML entities."""
     for _ in range(3):
         before = word

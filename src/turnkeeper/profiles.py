@@ -54,7 +54,7 @@ def read_profile(name: str, variables: Mapping[str, str] | None = None) -> Profi
     """
     found = environment() if variables is None else variables
     file = profiles_file(found)
-    table = _table(file, name)
+    table = _read_table(file, name)
     place = f"{file} [{name}]"
     _refuse_strange(table, _KEYS, place)
     more = table.get("clients", [])
@@ -62,19 +62,19 @@ def read_profile(name: str, variables: Mapping[str, str] | None = None) -> Profi
         raise Misconfigured("clients is not a list of tables", key=place, hint="clients = [{ client_id = … }, …]")
     for one in more:
         _refuse_strange(one, _CLIENT_KEYS, f"{place} clients")
-    first, *rest = [_client(one, place, found) for one in (table, *more)]
+    first, *rest = [_client_settings(one, place, found) for one in (table, *more)]
     platform = replace(
         PlatformSettings.from_environment({key: value for key, value in found.items() if key not in _REPLACED}),
         client_id=first.client_id,
         client_secret=first.client_secret,
         jwt=first.jwt,
         clients=tuple(rest),
-        region=_text(table, "region", place),
-        base_url=_text(table, "base_url", place).rstrip("/"),
+        region=_text_value(table, "region", place),
+        base_url=_text_value(table, "base_url", place).rstrip("/"),
         profile=name,
         reread=lambda: read_profile(name, variables).platform,
     )
-    return Profile(name, file, platform, _text(table, "archive", place))
+    return Profile(name, file, platform, _text_value(table, "archive", place))
 
 
 _REPLACED = {
@@ -90,7 +90,7 @@ _REPLACED = {
 """What a profile says instead of the environment."""
 
 
-def _table(file: Path, name: str) -> Mapping[str, object]:
+def _read_table(file: Path, name: str) -> Mapping[str, object]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as cause:
@@ -126,15 +126,15 @@ def _refuse_strange(table: Mapping[str, object], known: set[str], place: str) ->
         raise Misconfigured(f"unknown key {strange[0][:40]!a}", key=place, hint=f"Known: {', '.join(sorted(known))}.")
 
 
-def _client(table: Mapping[str, object], place: str, found: Mapping[str, str]) -> ClientSettings:
-    client = _text(table, "client_id", place)
-    config = _text(table, "jwt_config", place)
+def _client_settings(table: Mapping[str, object], place: str, found: Mapping[str, str]) -> ClientSettings:
+    client = _text_value(table, "client_id", place)
+    config = _text_value(table, "jwt_config", place)
     if config:
         jwt = jwt_from_file(config, f"{place} jwt_config")
         return ClientSettings(client or jwt.client_id, jwt=jwt)
     if not client:
         raise Misconfigured("client_id is missing", key=place, hint="Give the OAuth client's id.")
-    variable, file = _text(table, "client_secret_env", place), _text(table, "client_secret_file", place)
+    variable, file = _text_value(table, "client_secret_env", place), _text_value(table, "client_secret_file", place)
     if variable and file:
         raise Misconfigured("two sources of one secret", key=place, hint=f"Give one: {_SOURCES}.")
     if file:
@@ -173,7 +173,7 @@ def _from_keyring(client: str, place: str) -> str:
     return secret
 
 
-def _text(table: Mapping[str, object], key: str, place: str) -> str:
+def _text_value(table: Mapping[str, object], key: str, place: str) -> str:
     value = table.get(key, "")
     if not isinstance(value, str):
         raise Misconfigured(f"{key} is not text", key=place, hint=f'{key} = "…"')

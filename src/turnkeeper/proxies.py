@@ -44,7 +44,7 @@ def is_proxy_variable(name: str) -> bool:
 def checked_proxies(variables: Mapping[str, str]) -> tuple[Proxy, ...]:
     """Every proxy that the variables name. Raises ``Misconfigured`` naming a variable that cannot be used, never its
     value."""
-    return tuple(_proxies(variables))
+    return tuple(_read_proxies(variables))
 
 
 def proxy_for(scheme: str, host: str, variables: Mapping[str, str]) -> Proxy | None:
@@ -57,7 +57,7 @@ def proxy_for(scheme: str, host: str, variables: Mapping[str, str]) -> Proxy | N
     excluded = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
     if not used or proxy_bypass_environment(host, {"no": excluded}):
         return None
-    return next(_proxies({used: variables[used]}), None)
+    return next(_read_proxies({used: variables[used]}), None)
 
 
 def refused_by_proxy(variable: str) -> Misconfigured:
@@ -67,16 +67,16 @@ def refused_by_proxy(variable: str) -> Misconfigured:
     return Misconfigured("the proxy wants credentials", operation="reach the proxy", key=variable, hint=hint)
 
 
-def _proxies(variables: Mapping[str, str]) -> Iterator[Proxy]:
+def _read_proxies(variables: Mapping[str, str]) -> Iterator[Proxy]:
     for name, value in variables.items():
         if not value or not is_proxy_variable(name):
             continue
         found = _address.fullmatch(value)
         if found is None or int(found["port"] or 1) not in range(1, 1 << 16):
-            raise _unusable(name, "is not the address of a proxy", _HOW)
+            raise _unusable_proxy(name, "is not the address of a proxy", _HOW)
         scheme = (found["scheme"] or "http").lower()
         if scheme not in _schemes:
-            raise _unusable(
+            raise _unusable_proxy(
                 name, "names no proxy that can be used", "Write http://, https://, socks5:// or socks5h://."
             )
         if scheme.startswith("socks"):
@@ -89,10 +89,10 @@ def _refuse_without_socks(variable: str) -> None:
     try:
         import socksio  # noqa: F401 - the HTTP library needs it
     except ImportError:
-        raise _unusable(
+        raise _unusable_proxy(
             variable, "names a SOCKS proxy, and the package for those is not installed", install_hint("socks")
         ) from None
 
 
-def _unusable(variable: str, why: str, hint: str) -> Misconfigured:
+def _unusable_proxy(variable: str, why: str, hint: str) -> Misconfigured:
     return Misconfigured(why, operation="use the proxy", key=variable, hint=hint)

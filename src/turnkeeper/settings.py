@@ -132,7 +132,7 @@ class PlatformSettings:
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
         """Read ``GENESYS_*`` (see ``turnkeeper get --help``). Raises ``Misconfigured`` naming the variable."""
         found = environment() if variables is None else variables
-        first, *more = _clients(found)
+        first, *more = _all_clients(found)
         return cls(
             client_id=first.client_id,
             client_secret=first.client_secret,
@@ -140,7 +140,7 @@ class PlatformSettings:
             region=found.get("GENESYS_REGION", ""),
             base_url=found.get("GENESYS_BASE_URL", "").rstrip("/"),
             api=_one_of(found, "GENESYS_API", Api),
-            ca=_ca(found),
+            ca=_ca_file(found),
             body=_body_limits(found),
             allow_hosts=hosts_in(found.get("GENESYS_ALLOW_HOST", "")),
             clients=tuple(more),
@@ -196,7 +196,7 @@ class StoreSettings:
         found = environment() if variables is None else variables
         list_seconds = found.get("TURNKEEPER_LIST_TIMEOUT", "")
         return cls(
-            ca=_ca(found),
+            ca=_ca_file(found),
             sse=found.get("TURNKEEPER_SSE", ""),
             kms_key=found.get("TURNKEEPER_KMS_KEY", ""),
             checksum=_one_of(found, "TURNKEEPER_CHECKSUM", Checksum),
@@ -263,7 +263,7 @@ def state_folder(variables: Mapping[str, str] | None = None) -> Path:
 
     Raises ``Misconfigured`` where neither that nor ``HOME`` is set.
     """
-    found = _state(environment() if variables is None else variables)
+    found = _xdg_state(environment() if variables is None else variables)
     if found is None:
         hint = "Set XDG_STATE_HOME to a folder that can be written."
         raise Misconfigured("there is no home folder for the local queue", key="XDG_STATE_HOME", hint=hint)
@@ -276,7 +276,7 @@ def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:
     return RemoteClock(url) if url else SystemClock()
 
 
-def _ca(found: Mapping[str, str]) -> Path | None:
+def _ca_file(found: Mapping[str, str]) -> Path | None:
     named = found.get("TURNKEEPER_CA") or found.get("SSL_CERT_FILE")
     return Path(named) if named else None
 
@@ -319,7 +319,7 @@ def _body_limits(found: Mapping[str, str]) -> BodyLimits:
     )
 
 
-def _state(found: Mapping[str, str]) -> Path | None:
+def _xdg_state(found: Mapping[str, str]) -> Path | None:
     """Where this user's state lives (XDG base directories)."""
     named, home = found.get("XDG_STATE_HOME", ""), found.get("HOME", "")
     if Path(named).is_absolute():
@@ -327,9 +327,9 @@ def _state(found: Mapping[str, str]) -> Path | None:
     return Path(home) / ".local/state/turnkeeper" if home else None
 
 
-def _clients(found: Mapping[str, str]) -> list[ClientSettings]:
+def _all_clients(found: Mapping[str, str]) -> list[ClientSettings]:
     """The client of GENESYS_CLIENT_ID, then those of GENESYS_CLIENTS; one without anything where there is neither."""
-    jwt = _jwt(found)
+    jwt = _jwt_from_variables(found)
     client, file = found.get("GENESYS_CLIENT_ID", ""), found.get("GENESYS_CLIENT_SECRET_FILE", "")
     secret = found.get("GENESYS_CLIENT_SECRET", "")
     if not secret and file:
@@ -339,21 +339,23 @@ def _clients(found: Mapping[str, str]) -> list[ClientSettings]:
     return [one, *more] if one.client_id or not more else more
 
 
-class _Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _ListedClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_id: str
     client_secret: str = ""
     client_secret_file: str = ""
 
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_LISTED = msgspec.json.Decoder(list[_Listed])
+_LISTED_CLIENTS = msgspec.json.Decoder(list[_ListedClient])
 
 
 def _more_clients(text: str) -> list[ClientSettings]:
     if not text:
         return []
     try:
-        listed = _LISTED.decode(text if text.lstrip().startswith("[") else _file(text, "GENESYS_CLIENTS"))
+        listed = _LISTED_CLIENTS.decode(
+            text if text.lstrip().startswith("[") else _read_named_file(text, "GENESYS_CLIENTS")
+        )
     except msgspec.DecodeError as cause:
         # The decoder's message names fields and types, never values.
         raise Misconfigured(
@@ -370,7 +372,7 @@ def _more_clients(text: str) -> list[ClientSettings]:
 
 def secret_from_file(path: str, variable: str) -> str:
     """The one line of a secret's file. Raises ``Misconfigured`` naming the variable where it is missing or empty."""
-    secret = _file(path, variable).strip()
+    secret = _read_named_file(path, variable).strip()
     if not secret:
         raise Misconfigured("the file it names is empty", key=variable, hint="Write the client's secret into it.")
     return secret
@@ -378,19 +380,19 @@ def secret_from_file(path: str, variable: str) -> str:
 
 def jwt_from_file(path: str, variable: str) -> JwtSettings:
     """A key pair's settings from a JSON file, as ``GENESYS_JWT_CONFIG`` names one. Raises ``Misconfigured``."""
-    return _jwt_config(_file(path, variable), "")
+    return _jwt_config(_read_named_file(path, variable), "")
 
 
-def _jwt(found: Mapping[str, str]) -> JwtSettings | None:
+def _jwt_from_variables(found: Mapping[str, str]) -> JwtSettings | None:
     config = found.get("GENESYS_JWT_CONFIG", "")
     if config:
         return _jwt_config(config, found.get("GENESYS_PRIVATE_KEY", ""))
     key = found.get("GENESYS_PRIVATE_KEY", "")
-    return JwtSettings(private_key=_pem(key, "GENESYS_PRIVATE_KEY")) if key else None
+    return JwtSettings(private_key=_private_key(key, "GENESYS_PRIVATE_KEY")) if key else None
 
 
 def _jwt_config(config: str, fallback_key: str) -> JwtSettings:
-    text = config if config.lstrip().startswith("{") else _file(config, "GENESYS_JWT_CONFIG")
+    text = config if config.lstrip().startswith("{") else _read_named_file(config, "GENESYS_JWT_CONFIG")
     try:
         values = msgspec.json.decode(text, type=dict[str, str | int])
     except msgspec.DecodeError as cause:
@@ -401,21 +403,21 @@ def _jwt_config(config: str, fallback_key: str) -> JwtSettings:
         ) from cause
     named_file = str(values.pop("private_key_file", ""))
     key = str(values.pop("private_key", "")) or named_file or fallback_key
-    values["private_key"] = _pem(key, "GENESYS_JWT_CONFIG private_key")
+    values["private_key"] = _private_key(key, "GENESYS_JWT_CONFIG private_key")
     try:
         return msgspec.convert(values, JwtSettings, strict=False)
     except msgspec.ValidationError as cause:
         raise Misconfigured(str(cause), key="GENESYS_JWT_CONFIG", hint="Check the value named there.") from None
 
 
-def _pem(text: str, variable: str) -> str:
+def _private_key(text: str, variable: str) -> str:
     if not text:
         raise Misconfigured("no private key", key=variable, hint="Give PEM text or the path of a PEM file.")
     # A .env file often holds the PEM on one line with \n spelled out.
-    return text.replace("\\n", "\n") if "-----BEGIN" in text else _file(text, variable)
+    return text.replace("\\n", "\n") if "-----BEGIN" in text else _read_named_file(text, variable)
 
 
-def _file(path: str, variable: str) -> str:
+def _read_named_file(path: str, variable: str) -> str:
     try:
         return in_home(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:

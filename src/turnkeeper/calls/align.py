@@ -70,7 +70,7 @@ def align(
     other = Path(second) if second else None
     call = local_call(Path(audio), transcript, second=other, recording_start_ms=recording_start_ms, sync=sync)
     document = io.BytesIO()
-    _document(call, transcript, sync, document)
+    _write_alignment_of(call, transcript, sync, document)
     return read_alignment(document.getvalue())
 
 
@@ -87,12 +87,12 @@ def write_local_alignment(
     call = local_call(audio, transcript, second=second, recording_start_ms=recording_start_ms, sync=sync)
     if out is not None:
         with written(out) as file:
-            _document(call, transcript, sync, file)
+            _write_alignment_of(call, transcript, sync, file)
     matched = call.recordings[0].matched
     return matched.sync if matched else None
 
 
-def _document(call: Call, transcript: Place, mode: SyncMode, out: IO[bytes]) -> None:
+def _write_alignment_of(call: Call, transcript: Place, mode: SyncMode, out: IO[bytes]) -> None:
     heard = call.recordings[0]
     matched = heard.matched
     recording = AlignedRecording(
@@ -161,13 +161,13 @@ def write_lhotse(
     manifest = recording_manifest(name, sources, rate=timeline.rate, frames=timeline.frames, channels=channels)
     folder.mkdir(parents=True, exist_ok=True)
     with written(folder / "recordings.jsonl") as file:
-        file.write(_line(manifest))
+        file.write(_json_line(manifest))
     with written(folder / "supervisions.jsonl") as file:
         for one in call.spoken():
             spans = [Span(start, end) for start, end in one.spans]
             channel = _channel(one.turn.role, heard.channel_roles)
             for line in supervisions(name, one.index, one.turn, spans, rate=timeline.rate, channel=channel):
-                file.write(_line(line))
+                file.write(_json_line(line))
                 count += 1
     return count
 
@@ -181,5 +181,5 @@ def _channel(role: str, roles: tuple[str, ...]) -> int | list[int]:
     return roles.index(side)
 
 
-def _line(document: dict[str, object]) -> bytes:
+def _json_line(document: dict[str, object]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

@@ -78,7 +78,7 @@ def local_call(
         from turnkeeper.audio.matching import match  # needs numpy, which open_audio has asked for by name
 
         mode: SyncMode = sync if transcript is not None else "off"
-        heard_once = _listened(opened, mode)
+        heard_once = _loudness_of(opened, mode)
         uncorrected = Timeline(opened.rate, opened.count(), recording_start_ms)
         turns = turns_of(transcript) if transcript is not None and mode != "off" else ()
         found = match(opened, uncorrected, turns, mode, heard=heard_once)
@@ -96,7 +96,7 @@ def local_call(
     return Call("", (heard,), spoken)
 
 
-def _listened(audio: Audio, mode: SyncMode) -> Loudness | None:
+def _loudness_of(audio: Audio, mode: SyncMode) -> Loudness | None:
     """The loudness to compare with a transcript; the audio is then decoded, and its length known."""
     if mode == "off" or audio.channels > 2:
         return None
@@ -107,16 +107,16 @@ def _listened(audio: Audio, mode: SyncMode) -> Loudness | None:
 
 def turns_of(transcript: Place) -> Iterator[Turn]:
     """The turns of the one conversation at ``transcript``, by time."""
-    for assembly in _single(transcript):
+    for assembly in _one_transcript(transcript):
         yield from assembly.turns()
 
 
 def header_of(transcript: Place) -> TranscriptHeader:
     """What a transcript says before its turns: the conversation it is about, who took part."""
-    return next(assembly.header for assembly in _single(transcript))
+    return next(assembly.header for assembly in _one_transcript(transcript))
 
 
-def _single(transcript: Place) -> Iterator[Assembly]:
+def _one_transcript(transcript: Place) -> Iterator[Assembly]:
     if isinstance(transcript, str | Path) and is_archive(transcript):
         hint = "Give the transcript's own file."
         raise Misconfigured("is an archive", operation="read", key=str(transcript), hint=hint)
@@ -146,7 +146,7 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
 
     def heard(one: RecordingView) -> Heard:
         prefix = f"audio/{one.id}/"
-        files = [taken.key for taken in sorted(manifest.inputs, key=_source) if taken.source.startswith(prefix)]
+        files = [taken.key for taken in sorted(manifest.inputs, key=_source_name) if taken.source.startswith(prefix)]
         files = files or ([one.key] if one.key else [])
 
         def sources() -> tuple[BinaryIO, BinaryIO | None]:
@@ -167,5 +167,5 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
     return Call(conversation, tuple(map(heard, document.recordings)), spoken)
 
 
-def _source(taken: object) -> str:
+def _source_name(taken: object) -> str:
     return str(getattr(taken, "source", ""))

@@ -41,7 +41,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _PlannedClip:
     """What one file shall hold, before it is cut."""
 
     recording: int
@@ -87,23 +87,25 @@ def clip(
     damaged audio.
     """
     target = check_clip_name(Path(out))
-    _check(turn, selection, start_ms, end_ms, each=each)
+    _check_request(turn, selection, start_ms, end_ms, each=each)
     if is_archive(audio):
-        call = _archived(str(audio), conversation, store)
+        call = _require_archived_call(str(audio), conversation, store)
     else:
         path = local_path(audio)
         assert path is not None  # noqa: S101 - what lies elsewhere is an archive
         other = local_path(second) if second else None
         call = local_call(path, transcript, second=other, recording_start_ms=recording_start_ms, sync=sync)
     if turn is None and not selection:
-        wanted = _of_time(call, start_ms, end_ms)
+        wanted = _clip_of_time(call, start_ms, end_ms)
     else:
-        chosen = _chosen(call, turn, selection or Selection(), transcript is None and not call.conversation)
-        wanted = [_of_turns([one], _name(target, one)) for one in chosen] if each else _joined(chosen)
-    return _written(call, wanted, target)
+        chosen = _chosen_turns(call, turn, selection or Selection(), transcript is None and not call.conversation)
+        wanted = (
+            [_clip_of_turns([one], _numbered_name(target, one)) for one in chosen] if each else _one_clip_of(chosen)
+        )
+    return _write_clips(call, wanted, target)
 
 
-def _check(
+def _check_request(
     turn: int | None, selection: Selection | None, start_ms: int | None, end_ms: int | None, *, each: bool
 ) -> None:
     timed = start_ms is not None or end_ms is not None
@@ -119,24 +121,24 @@ def _check(
         raise Misconfigured("the stretch ends before it starts", operation="cut", key="end")
 
 
-def _archived(url: str, conversation: str, store: StoreSettings | None) -> Call:
+def _require_archived_call(url: str, conversation: str, store: StoreSettings | None) -> Call:
     if not conversation:
         hint = "Name it with --conversation."
         raise Misconfigured("which conversation of the archive is not said", operation="cut", hint=hint)
     return archived_call(url, conversation, store)
 
 
-def _of_time(call: Call, start_ms: int | None, end_ms: int | None) -> list[_Wanted]:
+def _clip_of_time(call: Call, start_ms: int | None, end_ms: int | None) -> list[_PlannedClip]:
     """A stretch of the conversation, from the recording that holds most of it."""
     found = []
     for number, one in enumerate(call.recordings):
         first, last = one.timeline.moment(0), one.timeline.moment(one.timeline.frames)
         spans = one.timeline.spans(first if start_ms is None else start_ms, last if end_ms is None else end_ms)
-        found.append(_Wanted(number, "", (), tuple((part.start, part.end) for part in spans), flags(spans)))
+        found.append(_PlannedClip(number, "", (), tuple((part.start, part.end) for part in spans), flags(spans)))
     return [max(found, key=lambda one: sum(end - start for start, end in one.spans))]
 
 
-def _chosen(call: Call, turn: int | None, selection: Selection, no_transcript: bool) -> list[Spoken]:
+def _chosen_turns(call: Call, turn: int | None, selection: Selection, no_transcript: bool) -> list[Spoken]:
     if no_transcript:
         raise Misconfigured("turns are asked for and no transcript is given", operation="cut", hint="Add --transcript.")
     chosen = [one for one in call.spoken() if (one.index == turn if turn is not None else selection.matches(one.turn))]
@@ -146,44 +148,44 @@ def _chosen(call: Call, turn: int | None, selection: Selection, no_transcript: b
     return chosen
 
 
-def _of_turns(turns: Sequence[Spoken], name: str) -> _Wanted:
+def _clip_of_turns(turns: Sequence[Spoken], name: str) -> _PlannedClip:
     spans = tuple(span for one in turns for span in one.spans if span[1] > span[0])
     said = dict.fromkeys(flag for one in turns for flag in one.flags)
-    return _Wanted(turns[0].recording, name, tuple(one.index for one in turns), spans, tuple(said))
+    return _PlannedClip(turns[0].recording, name, tuple(one.index for one in turns), spans, tuple(said))
 
 
-def _joined(turns: Sequence[Spoken]) -> list[_Wanted]:
+def _one_clip_of(turns: Sequence[Spoken]) -> list[_PlannedClip]:
     if len({one.recording for one in turns}) > 1:
         raise Misconfigured(
             "these turns stand in several recordings", operation="cut", hint="Give each a file of its own: --each."
         )
-    return [_of_turns(sorted(turns, key=lambda one: one.spans[0]), "")]
+    return [_clip_of_turns(sorted(turns, key=lambda one: one.spans[0]), "")]
 
 
-def _name(target: Path, one: Spoken) -> str:
+def _numbered_name(target: Path, one: Spoken) -> str:
     return f"{target.stem}-{one.index:04d}-{one.turn.role}{target.suffix}"
 
 
-def _written(call: Call, wanted: Sequence[_Wanted], target: Path) -> list[Clip]:
+def _write_clips(call: Call, wanted: Sequence[_PlannedClip], target: Path) -> list[Clip]:
     """Cut what each recording holds. A clip of nothing is not written."""
     done: dict[int, tuple[str, int]] = {}
     for number in sorted({one.recording for one in wanted}):
         places = [place for place, one in enumerate(wanted) if one.recording == number and one.frames]
         if places:
             first, other = call.recordings[number].sources()
-            cuts = [ClipCut(_path(wanted[place], target), wanted[place].spans) for place in places]
+            cuts = [ClipCut(_clip_path(wanted[place], target), wanted[place].spans) for place in places]
             codec, held = write_clips(first, cuts, second=other)
             done |= {place: (codec, frames) for place, frames in zip(places, held, strict=True)}
-    return [_clip(call, one, target, *done.get(place, ("", 0))) for place, one in enumerate(wanted)]
+    return [_clip_result(call, one, target, *done.get(place, ("", 0))) for place, one in enumerate(wanted)]
 
 
-def _path(one: _Wanted, target: Path) -> Path:
+def _clip_path(one: _PlannedClip, target: Path) -> Path:
     return target.with_name(one.name) if one.name else target
 
 
-def _clip(call: Call, one: _Wanted, target: Path, codec: str, held: int) -> Clip:
+def _clip_result(call: Call, one: _PlannedClip, target: Path, codec: str, held: int) -> Clip:
     heard = call.recordings[one.recording]
-    path: Path | None = _path(one, target) if one.frames else None
+    path: Path | None = _clip_path(one, target) if one.frames else None
     said = one.flags
     if path is not None and held < one.frames:
         # What the file holds counts, not what was meant to be in it.

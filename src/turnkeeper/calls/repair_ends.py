@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from turnkeeper.audio.ends import HeardWords, RepairedTurn
     from turnkeeper.audio.sync import Sync
 
-__all__ = ["Repair", "Repaired", "repair_ends", "write_repaired"]
+__all__ = ["Repair", "TurnRepair", "repair_ends", "write_repaired"]
 
 _STAMP_MS = 80
 
 
 @dataclass(frozen=True)
-class Repaired:
+class TurnRepair:
     """A turn in the transcript's own clock. ``repaired`` says that its end, and the ends of its words, are heard ones;
     else it is as the transcript has it.
     """
@@ -42,7 +42,7 @@ class Repaired:
 class Repair:
     """All turns of a call, by time. ``sync`` is the comparison it rests on; None where none was asked for."""
 
-    turns: tuple[Repaired, ...]
+    turns: tuple[TurnRepair, ...]
     sync: Sync | None
 
     @property
@@ -74,9 +74,9 @@ def repair_ends(
     found = heard.matched.sync if heard.matched else None
     turns = tuple(turns_of(transcript))
     if found is not None and found.verdict not in ("verified", "corrected"):
-        return Repair(tuple(Repaired(turn, repaired=False) for turn in turns), found)
-    ends = _listened(path, other, heard, turns)
-    return Repair(tuple(_repaired(turn, ends.get(place), heard.timeline) for place, turn in enumerate(turns)), found)
+        return Repair(tuple(TurnRepair(turn, repaired=False) for turn in turns), found)
+    ends = _measured_ends(path, other, heard, turns)
+    return Repair(tuple(_repair_turn(turn, ends.get(place), heard.timeline) for place, turn in enumerate(turns)), found)
 
 
 def write_repaired(repair: Repair, transcript: Place, out: Path) -> None:
@@ -86,26 +86,26 @@ def write_repaired(repair: Repair, transcript: Place, out: Path) -> None:
         for one in repair.turns:
             record = turn_record(one.turn, header)
             if one.repaired:
-                record |= {"repaired": True} | _marked(record)
+                record |= {"repaired": True} | _mark_words(record)
             file.write(encode(record) + b"\n")
 
 
-def _marked(record: dict[str, Any]) -> dict[str, Any]:
+def _mark_words(record: dict[str, Any]) -> dict[str, Any]:
     words = record.get("words")
     return {"words": [word | {"repaired": True} for word in words]} if words else {}
 
 
-def _listened(path: Path, second: Path | None, heard: Heard, turns: Sequence[Turn]) -> dict[int, RepairedTurn]:
+def _measured_ends(path: Path, second: Path | None, heard: Heard, turns: Sequence[Turn]) -> dict[int, RepairedTurn]:
     """What is heard of each turn, by its place; those are missing that cannot be listened for."""
     from turnkeeper.audio import ends  # needs numpy
 
-    asked = dict(_asked(heard, turns))
+    asked = dict(_measurable_turns(heard, turns))
     with open_audio(path, second=second) as audio:
         found = ends.repair_ends(audio.blocks(), audio.rate, audio.channels, list(asked.values()))
     return {place: one for place, one in zip(asked, found, strict=True) if one.repaired}
 
 
-def _asked(heard: Heard, turns: Sequence[Turn]) -> Iterator[tuple[int, HeardWords]]:
+def _measurable_turns(heard: Heard, turns: Sequence[Turn]) -> Iterator[tuple[int, HeardWords]]:
     from turnkeeper.audio.ends import HeardWords
 
     for place, turn in enumerate(turns):
@@ -136,23 +136,25 @@ def _audio_ms(timeline: Timeline, ms: int) -> int:
     return (timeline.sample(ms) * 1000 + timeline.rate // 2) // timeline.rate
 
 
-def _repaired(turn: Turn, heard: RepairedTurn | None, timeline: Timeline) -> Repaired:
+def _repair_turn(turn: Turn, heard: RepairedTurn | None, timeline: Timeline) -> TurnRepair:
     starts = _word_starts(turn)
     if heard is None or turn.start_ms is None:
-        return Repaired(turn, repaired=False)
-    end = _told_ms(timeline, heard.end_ms, (starts or (turn.start_ms,))[-1])
+        return TurnRepair(turn, repaired=False)
+    end = _conversation_ms(timeline, heard.end_ms, (starts or (turn.start_ms,))[-1])
     if not starts:
-        return Repaired(replace(turn, end_ms=end), repaired=True)
-    told = [_told_ms(timeline, ms, start) for ms, start in zip(heard.word_ends_ms[:-1], starts[:-1], strict=True)]
+        return TurnRepair(replace(turn, end_ms=end), repaired=True)
+    told = [
+        _conversation_ms(timeline, ms, start) for ms, start in zip(heard.word_ends_ms[:-1], starts[:-1], strict=True)
+    ]
     ends = [*(min(one, after) for one, after in zip(told, starts[1:], strict=True)), end]
-    return Repaired(replace(turn, end_ms=end, words=_words(turn.words, ends)), repaired=True)
+    return TurnRepair(replace(turn, end_ms=end, words=_words_with_ends(turn.words, ends)), repaired=True)
 
 
-def _words(words: Sequence[Word], ends: Sequence[int]) -> tuple[Word, ...]:
+def _words_with_ends(words: Sequence[Word], ends: Sequence[int]) -> tuple[Word, ...]:
     return tuple(replace(word, end_ms=end) for word, end in zip(words, ends, strict=True))
 
 
-def _told_ms(timeline: Timeline, audio_ms: int, after: int) -> int:
+def _conversation_ms(timeline: Timeline, audio_ms: int, after: int) -> int:
     """The conversation's millisecond of an end: behind ``after``, and before what was cut out next."""
     ms = timeline.moment((audio_ms * timeline.rate + 500) // 1000)
     return max(after + 1, min([ms, *(start for start, _ in timeline.cuts if start > after)]))

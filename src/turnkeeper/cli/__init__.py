@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(_OTHER_SYSTEM)
         sys.exit(2)
     given = renamed(sys.argv[1:] if arguments is None else list(arguments))
-    if (short := _help(given) or _turns(given)) is not None:
+    if (short := _help_command(given) or _turns_command(given)) is not None:
         from turnkeeper.cli.exit_codes import guarded
 
         sys.exit(guarded(short))
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start(given)
 
 
-def _help(arguments: Sequence[str]) -> Callable[[], int] | None:
+def _help_command(arguments: Sequence[str]) -> Callable[[], int] | None:
     """Help and version, without loading what parses options."""
     from turnkeeper.cli.help import help_text
 
@@ -47,7 +47,7 @@ def _help(arguments: Sequence[str]) -> Callable[[], int] | None:
     return show
 
 
-def _turns(arguments: Sequence[str]) -> Callable[[], int] | None:
+def _turns_command(arguments: Sequence[str]) -> Callable[[], int] | None:
     """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
     if arguments[:1] != ["turns"]:
         return None

@@ -51,15 +51,15 @@ VERBS = {
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }
 
-_ASKING = {"get", "export", "status", "retry", "doctor"}
-_KEEPING = {"turns", "clip", "reread", "reindex", "report", "verify", "audit", "erase", "expire"}
+_PLATFORM_VERBS = {"get", "export", "status", "retry", "doctor"}
+_ARCHIVE_VERBS = {"turns", "clip", "reread", "reindex", "report", "verify", "audit", "erase", "expire"}
 
 
 def epilogue(verb: str = "") -> str:
     """What stands below the help: credentials only where they are used. Without a verb, all of it."""
-    if not verb or verb in _ASKING:
+    if not verb or verb in _PLATFORM_VERBS:
         return EXIT_CODES + PLATFORM
-    return EXIT_CODES + STORE if verb in _KEEPING else EXIT_CODES
+    return EXIT_CODES + STORE if verb in _ARCHIVE_VERBS else EXIT_CODES
 
 
 def command_line(asked: str = "") -> cyclopts.App:
@@ -72,7 +72,9 @@ def command_line(asked: str = "") -> cyclopts.App:
         version=__version__,
         version_flags=["--version"],
         # What is empty, off or absent goes without saying.
-        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None, validator=_possible),
+        default_parameter=cyclopts.Parameter(
+            show_default=lambda value: value if value else None, validator=_refuse_impossible_numbers
+        ),
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
@@ -82,7 +84,7 @@ def command_line(asked: str = "") -> cyclopts.App:
     return app
 
 
-def _possible(_type: object, value: object) -> None:
+def _refuse_impossible_numbers(_type: object, value: object) -> None:
     """Refuse, for every option, the numbers that are none: ``inf``, ``nan``, and those beyond any count or time."""
     given = vars(value).items() if is_dataclass(value) else [("", value)]
     for name, one in given:
@@ -98,10 +100,10 @@ def start(arguments: Sequence[str] | None = None) -> None:
     form = _log_format(given) or environment().get("TURNKEEPER_LOG_FORMAT", "")
     asked = next((word for word in given if word in VERBS), "")
 
-    sys.exit(guarded(lambda: _logged(form, given, asked) if form else command_line(asked)(given)))
+    sys.exit(guarded(lambda: _run_logged(form, given, asked) if form else command_line(asked)(given)))
 
 
-def _logged(form: str, given: Sequence[str], asked: str) -> object:
+def _run_logged(form: str, given: Sequence[str], asked: str) -> object:
     """Run it as a service: also a mistake of the command line is a line of the log."""
     from turnkeeper.cli.log import log_as
 

@@ -85,39 +85,39 @@ def audio(
     json
         The comparison as JSON; facts are JSON anyway.
     """
-    facts = _facts(recording, second)
+    facts = _recording_facts(recording, second)
     if peaks is not None:
         pixels = write_peaks(recording, peaks, second=second, samples_per_pixel=samples_per_pixel, bits=bits, mono=mono)
         facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
     if not transcript:
-        _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
+        _need_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
         show(facts)
-        return _incomplete(facts)
-    pair = _Pair(recording, transcript, second, milliseconds(recording_start, "--recording-start") or 0, sync)
+        return _incomplete_code(facts)
+    pair = _AudioPair(recording, transcript, second, milliseconds(recording_start, "--recording-start") or 0, sync)
     if lhotse is not None:
         facts["lhotse"] = {"folder": str(lhotse), "supervisions": pair.lhotse(lhotse)}
     if repair_ends is not None:
         facts["repair_ends"] = pair.repair(repair_ends)
     if alignment is not None:
         facts["alignment"] = str(alignment)
-    return _tell(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
+    return _print_result(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
 
 
-def _facts(recording: Path, second: Path | None) -> dict[str, Any]:
+def _recording_facts(recording: Path, second: Path | None) -> dict[str, Any]:
     facts = asdict(audio_facts(recording, second=second))
     if not facts["incomplete"]:
         del facts["incomplete"]
     return facts
 
 
-def _no_transcript(given: Mapping[str, object]) -> None:
+def _need_transcript(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise Misconfigured("needs the transcript", key=name, hint="Add --transcript.")
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _AudioPair:
     """A recording and its transcript."""
 
     recording: Path
@@ -165,26 +165,26 @@ class _Pair:
         )
 
 
-def _tell(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
+def _print_result(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
     if found is None:
         show(facts)
-        return _incomplete(facts)
+        return _incomplete_code(facts)
     measured = sync_fields(found) | {"mode": mode or "report", "recording": facts}
     if as_json:
         show(measured)
     else:
-        print(_sentences(measured))
-    return 3 if found.verdict == "mismatch" else _incomplete(facts)
+        print(_sync_sentences(measured))
+    return 3 if found.verdict == "mismatch" else _incomplete_code(facts)
 
 
-def _incomplete(facts: dict[str, Any]) -> int:
+def _incomplete_code(facts: dict[str, Any]) -> int:
     """Say what is missing in the recording; the exit code."""
     for words in facts.get("incomplete", ()):
         say(f"the recording is incomplete: {printable(words)}")
     return 3 if "incomplete" in facts else 0
 
 
-def _sentences(found: dict[str, Any]) -> str:
+def _sync_sentences(found: dict[str, Any]) -> str:
     evidence = found["evidence"]
     lines = [f"{found['verdict']}: {evidence['reason']}"]
     if found["verdict"] in ("verified", "corrected"):

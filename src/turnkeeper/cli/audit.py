@@ -67,7 +67,7 @@ def audit(
         One JSON object per line on standard output, and last one with what was looked at.
     """
     clock = clock_from_environment()
-    shown = _Shown(_start(since, clock.now()), conversation, who, as_json=json)
+    shown = _AuditPrinter(_since_text(since, clock.now()), conversation, who, as_json=json)
     known = _read_head(head) if head is not None else None
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
     opened.require()
@@ -84,7 +84,7 @@ def audit(
     return 0
 
 
-class _Shown:
+class _AuditPrinter:
     """Prints the lines that were asked for, and everything that is wrong."""
 
     def __init__(self, since: str, conversation: str, who: str, *, as_json: bool) -> None:
@@ -95,15 +95,15 @@ class _Shown:
         """Print a line if it was asked for, a breach in any case."""
         if isinstance(one, Breach):
             if self._as_json:
-                _print_json(msgspec.to_builtins(one))
+                _print_json_line(msgspec.to_builtins(one))
             else:
                 say(f"wrong: {one.detail}")
         elif self._is_wanted(one):
             self.count += 1
             if self._as_json:
-                _print_json({"kind": "line"} | msgspec.to_builtins(one))
+                _print_json_line({"kind": "line"} | msgspec.to_builtins(one))
             else:
-                sys.stdout.write(printable(_sentence(one)) + "\n")
+                sys.stdout.write(printable(_line_sentence(one)) + "\n")
 
     def _is_wanted(self, line: AuditLine) -> bool:
         if self._who and self._who not in (line.user, line.host, f"{line.user}@{line.host}"):
@@ -117,31 +117,33 @@ class _Shown:
         number, sha256 = check.newest
         if self._as_json:
             counts = {"lines": check.lines, "shown": self.count, "unchained": check.unchained}
-            _print_json({"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256})
+            _print_json_line(
+                {"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256}
+            )
         if number:
             say(f"the newest is line {number}, SHA-256 {sha256}")
         earlier = f" ({check.unchained:,} of an earlier version, not chained)" if check.unchained else ""
         say(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
 
 
-def _sentence(line: AuditLine) -> str:
+def _line_sentence(line: AuditLine) -> str:
     facts = dict(line.facts)
     named = list(line.conversations) or [str(facts.pop(name)) for name in ("conversation",) if name in facts]
     more = [f"and {len(named) - SHOWN:,} more"] * (len(named) > SHOWN)
-    told = [f"{name} {_word(fact)}" for name, fact in facts.items() if fact is not False]
+    told = [f"{name} {_fact_text(fact)}" for name, fact in facts.items() if fact is not False]
     at = line.at[:19].replace("T", " ")
     return f"{at} UTC  {line.user}@{line.host}  {line.action}  {', '.join([*named[:SHOWN], *more, *told])}".rstrip()
 
 
-def _word(fact: object) -> str:
+def _fact_text(fact: object) -> str:
     return "yes" if fact is True else str(fact)
 
 
-def _print_json(document: Mapping[str, object]) -> None:
+def _print_json_line(document: Mapping[str, object]) -> None:
     sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
 
 
-def _start(since: str, now: datetime) -> str:
+def _since_text(since: str, now: datetime) -> str:
     interval = range_of(now, since=since) if since else None
     return rfc3339(interval.start) if interval else ""
 

@@ -71,7 +71,7 @@ def clip(
         reliably. An archive's alignment says already what was done.
     """
     chosen = selection(choice or Choice())
-    conversation, rest = _one(chosen)
+    conversation, rest = _split_conversation(chosen)
     clips = cut(
         audio,
         transcript or None,
@@ -87,7 +87,7 @@ def clip(
         sync=sync,
         store=store_settings(destination or Destination(), None),
     )
-    show({"clips": [_told(one) for one in clips]})
+    show({"clips": [_clip_json(one) for one in clips]})
     if rest.roles:
         say("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
     missing = [one for one in clips if one.flags]
@@ -96,7 +96,7 @@ def clip(
     return 3 if missing else 0
 
 
-def _one(chosen: Selection) -> tuple[str, Selection]:
+def _split_conversation(chosen: Selection) -> tuple[str, Selection]:
     """The conversation that is named, and the selection without it: here it says where to look."""
     if len(chosen.interactions) > 1:
         raise Misconfigured("a clip is of one conversation", operation="cut", key="--conversation")
@@ -105,7 +105,7 @@ def _one(chosen: Selection) -> tuple[str, Selection]:
     return named, rest
 
 
-def _told(one: Clip) -> dict[str, object]:
+def _clip_json(one: Clip) -> dict[str, object]:
     told: dict[str, object] = {"path": str(one.path)} if one.path else {}
     told |= {"recording": one.recording, "codec": one.codec} if one.path else {"recording": one.recording}
     told |= {"rate": one.rate, "frames": one.frames, "duration_ms": (one.frames * 2000 + one.rate) // (2 * one.rate)}

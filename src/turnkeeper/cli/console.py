@@ -20,10 +20,10 @@ _DAYS = 3
 
 def printable(text: str) -> str:
     """Text a terminal can be trusted with: control characters and direction overrides are spelled out."""
-    return "".join(_safe(character) for character in text)
+    return "".join(_escaped(character) for character in text)
 
 
-def _safe(character: str) -> str:
+def _escaped(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
         return character
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
@@ -108,11 +108,11 @@ class _PlainLines:
             if what != self._waiting:
                 say(f"not ready ({event.status}); asking again every {lasting(event.wait)}")
             self._waiting = what
-        elif line := _sentence(event):
+        elif line := _event_sentence(event):
             say(line)
 
 
-def _sentence(event: Event) -> str:
+def _event_sentence(event: Event) -> str:
     match event:
         case Retried(where=where, reason=reason, wait=wait):
             # The platform's id of that one answer is for its support, not for whoever watches.

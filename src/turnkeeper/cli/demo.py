@@ -101,12 +101,12 @@ def demo(
         ids = [simulation.id_of(index) for index in range(CONVERSATIONS)]
         hear = listener(quiet=not verbose)
         calls = list(simulation.call_ids.values())
-        first = run(partial(_export, ids, settings, archive, clock, hear))
-        first += run(partial(_export, calls, settings, archive, clock, hear, WITH_AUDIO))
+        first = run(partial(_export_all, ids, settings, archive, clock, hear))
+        first += run(partial(_export_all, calls, settings, archive, clock, hear, WITH_AUDIO))
         late = [line.conversation for line in first if isinstance(line.error, NotReady)]
         say(f"exported; {len(late)} not ready yet. Three days later, by the simulated clock ...")
         run(partial(clock.sleep, THREE_DAYS))
-        again = {line.conversation: line for line in run(partial(_export, late, settings, archive, clock, hear))}
+        again = {line.conversation: line for line in run(partial(_export_all, late, settings, archive, clock, hear))}
         lines = [again.get(line.conversation, line) for line in first]
         place.leave(archive, [line.conversation for line in lines])
     for line in lines:
@@ -114,14 +114,14 @@ def demo(
             complain(line.error)
     pages = report(str(folder), out=place.report)
     place.mark_report()
-    counts, first_page = _counts(lines), _first_page(lines, pages.path, simulation.call_ids[SHOWN])
+    counts, first_page = _count_states(lines), _first_page(lines, pages.path, simulation.call_ids[SHOWN])
     show_demo(counts, folder, pages.path, first_page)
     if open_page:
-        _open(first_page)
+        _open_in_browser(first_page)
     return 1 if counts["failed"] else 0
 
 
-async def _export(
+async def _export_all(
     ids: Sequence[str],
     settings: PlatformSettings,
     archive: Archive,
@@ -148,7 +148,7 @@ async def _export(
     return [lines[conversation] for conversation in ids]
 
 
-def _counts(lines: Sequence[DemoLine]) -> dict[str, int]:
+def _count_states(lines: Sequence[DemoLine]) -> dict[str, int]:
     """How many calls are in which state."""
     return {
         "done": sum(bool(line.kept and line.kept.summary) for line in lines),
@@ -166,7 +166,7 @@ def _first_page(lines: Sequence[DemoLine], index: Path, shown: str) -> Path:
     return index.parent / f"calls/{name}.html" if name else index
 
 
-def _open(page: Path) -> None:
+def _open_in_browser(page: Path) -> None:
     import webbrowser
 
     if not webbrowser.open(page.absolute().as_uri()):

@@ -63,8 +63,8 @@ def doctor(
     if json:
         show({"checks": msgspec.to_builtins(checks), "least_role": dict(LEAST_ROLE), "bucket_policy": BUCKET_POLICY})
     else:
-        _print(checks, destination=to)
-    return _code(checks)
+        _print_checks(checks, destination=to)
+    return _exit_code(checks)
 
 
 def _show_shape(described: Mapping[str, object]) -> int:
@@ -81,12 +81,12 @@ def _show_shape(described: Mapping[str, object]) -> int:
     return 3 if unread else 0
 
 
-def _code(checks: Sequence[Check]) -> int:
+def _exit_code(checks: Sequence[Check]) -> int:
     failed = [check.name for check in checks if check.state == "fail"]
     return 4 if "credentials" in failed else 3 if failed else 0
 
 
-def _print(checks: Sequence[Check], *, destination: str) -> None:
+def _print_checks(checks: Sequence[Check], *, destination: str) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         sys.stdout.write(printable(f"{MARKS[check.state]}  {check.name:{width}}  {check.found}") + "\n")

@@ -72,7 +72,7 @@ def erase(
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
     clock = clock_from_environment()
     opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)
-    by, chosen, open_questions = _chosen(opened, named, ani or "", external_contact or "")
+    by, chosen, open_questions = _choose(opened, named, ani or "", external_contact or "")
     if dry_run:
         planned = opened.erase(chosen, by=by, dry_run=True)
         tell(planned, as_json=json)
@@ -93,7 +93,7 @@ def _refuse_empty(option: str, value: str | None) -> None:
         raise Misconfigured("has no value", operation="erase", key=option, hint=hint)
 
 
-def _chosen(archive: ErasableArchive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
+def _choose(archive: ErasableArchive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
     """How they were chosen, which, and how many more a person has to look at."""
     if not ani and not contact:
         return ("conversation" if named else "unfinished"), named, 0
@@ -104,12 +104,12 @@ def _chosen(archive: ErasableArchive, named: list[str], ani: str, contact: str) 
             found.append(match.conversation)
         else:
             others += 1
-            say(f"{match.conversation}  {_WORDS[match.how]}")
+            say(f"{match.conversation}  {_DOUBTS[match.how]}")
     say(f"{len(found)} conversations found, {others} more to look at")
     return ("ani" if ani else "external-contact"), found, others
 
 
-_WORDS = {
+_DOUBTS = {
     "similar": "not chosen, look at it: a similar number, or the same one in another place",
     "unsearched": "not searched: its details are not archived, or cannot be read",
 }

@@ -21,10 +21,12 @@ _NOT_SEARCHED = "was not searched: rows made of these conversations may be left 
 _UNREAD = (
     "cannot be read and may name these conversations: run turnkeeper reindex, then turnkeeper erase on the archive"
 )
-_AT_WORK = (
+_UNFINISHED_WRITES = (
     "holds files whose writers nobody here knows to be alive or gone: run turnkeeper erase on the archive in a day"
 )
-_IN_USE = "is the queue of exports here, and cannot be cleaned now: run turnkeeper erase for these conversations again"
+_QUEUE_IN_USE = (
+    "is the queue of exports here, and cannot be cleaned now: run turnkeeper erase for these conversations again"
+)
 
 
 def document(proof: Proof) -> str:
@@ -49,7 +51,7 @@ def confirm(plan: Proof) -> bool:
 def listed(proof: Proof, most: int | None = None) -> None:
     """One line for each conversation, on standard error."""
     for erasure in proof.erasures[:most]:
-        say(_line(erasure))
+        say(_erasure_line(erasure))
     if most is not None and len(proof.erasures) > most:
         say(f"… and {len(proof.erasures) - most:,} more")
 
@@ -60,11 +62,11 @@ def tell(proof: Proof, *, as_json: bool) -> int:
         sys.stdout.write(document(proof))
     else:
         for erasure in proof.erasures:
-            sys.stdout.write(printable(_line(erasure)) + "\n")
+            sys.stdout.write(printable(_erasure_line(erasure)) + "\n")
             for hold in erasure.held:
                 until = " and ".join([f"until {hold.until}"] * bool(hold.until) + ["a legal hold"] * hold.legal_hold)
                 sys.stdout.write(printable(f"    held {until} {hold.mode}: version {hold.version}") + "\n")
-    _remarks(proof)
+    _print_remarks(proof)
     if not proof.erasures and proof.by == "unfinished":
         say("no erasure is left to finish now")
     return 0 if proof.proven and not proof.undated else 3
@@ -97,11 +99,11 @@ def _why_not_covered(place: str) -> str:
     if place.startswith(STATES):
         return _UNREAD
     if place == INCOMING:
-        return _AT_WORK
-    return _IN_USE if Path(place).is_absolute() else _NOT_SEARCHED
+        return _UNFINISHED_WRITES
+    return _QUEUE_IN_USE if Path(place).is_absolute() else _NOT_SEARCHED
 
 
-def _line(erasure: Erasure) -> str:
+def _erasure_line(erasure: Erasure) -> str:
     why = f"  ({erasure.why})" if erasure.why else ""
     asked = f"  (asked for as {erasure.asked})" if erasure.asked else ""
     if erasure.state == "absent":
@@ -111,7 +113,7 @@ def _line(erasure: Erasure) -> str:
     return f"{erasure.conversation}  {erasure.state}  {erasure.keys} objects, {erasure.versions} versions{asked}{why}"
 
 
-def _remarks(proof: Proof) -> None:
+def _print_remarks(proof: Proof) -> None:
     for conversation in proof.undated:
         say(f"{conversation}  kept: nothing says when it was")
     for place in proof.not_covered:

@@ -29,10 +29,10 @@ def guarded(command: Callable[[], object]) -> int:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         # A service that is stopped ends as for Ctrl-C: what was started is ended, and nothing half-written is left.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.showwarning = _warn
+    warnings.showwarning = _show_warning
     try:
         _refuse_closed_output()
-        _speak_utf8()
+        _use_utf8()
         code = command()
         sys.stdout.flush()
     except TurnkeeperError as error:
@@ -52,13 +52,13 @@ def guarded(command: Callable[[], object]) -> int:
     except Exception as cause:
         from turnkeeper.cli.console import complain
 
-        end = _of_machine(cause) or Defect.of(cause)
+        end = _system_error(cause) or Defect.of(cause)
         complain(end)
         return end.exit_code
     return code if isinstance(code, int) else 0
 
 
-def _warn(message: Warning | str, *_: object, **__: object) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """A warning as a person reads it, without the line of code that it comes from."""
     from turnkeeper.cli.console import say
 
@@ -74,14 +74,14 @@ def _refuse_closed_output() -> None:
         raise StoreRefused("standard output is closed", operation="print", hint=hint)
 
 
-def _speak_utf8() -> None:
+def _use_utf8() -> None:
     """In the locale C, where Python would print nothing but ASCII: turns are written in every alphabet."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
             stream.reconfigure(encoding="utf-8")
 
 
-def _of_machine(cause: Exception) -> TurnkeeperError | None:
+def _system_error(cause: Exception) -> TurnkeeperError | None:
     """What the machine refused, as an error that a person can act on; None where it is none of that.
 
     The rooms translate what happens in an archive or a spool. What is left are the names that a command was given and

@@ -68,7 +68,7 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
             continue
         name, has_value, value = word.partition("=")
         value = value if has_value else next(rest, "--")
-        if name not in PLAIN or (not has_value and value.startswith("-")) or not _set(request, name, value):
+        if name not in PLAIN or (not has_value and value.startswith("-")) or not _set_option(request, name, value):
             return None
     if len(places) > 1 or any(place.startswith("-") and place != "-" for place in places):
         return None
@@ -85,7 +85,7 @@ def names_in(values: Sequence[str], option: str) -> list[str]:
     return names
 
 
-def _set(request: Request, name: str, value: str) -> bool:
+def _set_option(request: Request, name: str, value: str) -> bool:
     name, kind = name.removeprefix("--").replace("-", "_"), PLAIN[name]
     try:
         given = kind(value)
@@ -107,13 +107,13 @@ def write_turns(
 ) -> int:
     """Read, choose and print; the exit code. ``platform`` and ``store`` are taken from the environment where absent."""
     fields = [name.strip() for name in request.fields.split(",") if name.strip()] or None
-    writer = turn_writer(request.format, sys.stdout, fields=fields, span=_spans(request.sample_rate))
+    writer = turn_writer(request.format, sys.stdout, fields=fields, span=_sample_spans(request.sample_rate))
     # Words are most of a file: JSON lines have room for them, captions are cut at their times.
     words = "words" in fields if fields else request.format in ("jsonl", "vtt", "srt")
     if request.head is not None and request.head < 0:
         raise Misconfigured("cannot be negative", key="--head")
-    printed = _Printed(chosen, writer, request.head)
-    with _watched(request.place) as place:
+    printed = _TurnPrinter(chosen, writer, request.head)
+    with _open_place(request.place) as place:
         several = isinstance(place, str) and is_archive(place)
         for transcript in open_transcripts(
             place,
@@ -128,18 +128,18 @@ def write_turns(
                 break
     writer.finish()
     if writer.left_out:
-        _say(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
+        _print_note(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
     if writer.pace:
-        _say(writer.pace)
+        _print_note(writer.pace)
     return printed.conclude(request.place)
 
 
-class _Printed:
+class _TurnPrinter:
     """What was printed, and what could not be: the command's exit code."""
 
     def __init__(self, chosen: Selection, writer: TurnWriter, head: int | None) -> None:
         self._chosen, self._writer, self._head = chosen, writer, head
-        self.findings = Findings(self._find)
+        self.findings = Findings(self._report_finding)
         self.count = self._read = 0
         self._seen: set[str] = set()
         self._code = 0
@@ -154,27 +154,27 @@ class _Printed:
         self._seen.add(transcript.conversation)
         if several:
             with self.findings.item(transcript.conversation):
-                self._print(transcript)
+                self._print_turns(transcript)
         else:
             refuse_unready(transcript)
-            self._print(transcript)
+            self._print_turns(transcript)
             if not self._read and not self.is_full and transcript.is_empty:
-                self._find(transcript.absence())
+                self._report_finding(transcript.absence())
 
-    def _print(self, transcript: Assembly) -> None:
-        for turn in self._counted(transcript):
+    def _print_turns(self, transcript: Assembly) -> None:
+        for turn in self._counted_turns(transcript):
             self._writer.write(turn, transcript.header)
             self.count += 1
             if self.is_full:
                 break
         for said in transcript.notes:
-            _say(f"turnkeeper: read transcript {transcript.conversation}: {said}")
+            _print_note(f"turnkeeper: read transcript {transcript.conversation}: {said}")
         for said in transcript.left_out:
-            self._find(UnknownShape(said, operation="read transcript", key=transcript.conversation))
+            self._report_finding(UnknownShape(said, operation="read transcript", key=transcript.conversation))
         if unfinished := transcript.unfinished():
-            self._find(unfinished)
+            self._report_finding(unfinished)
 
-    def _counted(self, transcript: Assembly) -> Iterator[Turn]:
+    def _counted_turns(self, transcript: Assembly) -> Iterator[Turn]:
         def seen() -> Iterator[Turn]:
             for turn in transcript.turns():
                 self._read += 1
@@ -187,31 +187,31 @@ class _Printed:
         missed = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
         if missed and not self._code:
             found = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
-            _say(f"nothing here of conversation {', '.join(sorted(missed))}{found}")
+            _print_note(f"nothing here of conversation {', '.join(sorted(missed))}{found}")
             return 3
         if not self.count and not self._code and self._head != 0:
             if self._read:
-                _say(f"no turn matches {self._chosen.sentence()}")
+                _print_note(f"no turn matches {self._chosen.sentence()}")
             else:
-                _say(f"read {place}: holds no turns")
+                _print_note(f"read {place}: holds no turns")
                 return 3
         return self._code
 
-    def _find(self, error: TurnkeeperError) -> None:
+    def _report_finding(self, error: TurnkeeperError) -> None:
         from turnkeeper.cli.console import complain
 
         complain(error)
         self._code = NotReady.exit_code if isinstance(error, NotReady) and self._code in (0, 5) else 3
 
 
-def _say(line: str) -> None:
+def _print_note(line: str) -> None:
     from turnkeeper.cli.console import say
 
     say(line)
 
 
 @contextmanager
-def _watched(place: str) -> Iterator[Any]:
+def _open_place(place: str) -> Iterator[Any]:
     """The place to read, standard input kept aside for a second look, with progress where a person watches."""
     if place == "-":
         if sys.stdin is None:
@@ -228,7 +228,7 @@ def _watched(place: str) -> Iterator[Any]:
         yield place
 
 
-def _spans(rate: int | None) -> Callable[[int, int], tuple[int, int]] | None:
+def _sample_spans(rate: int | None) -> Callable[[int, int], tuple[int, int]] | None:
     if rate is None:
         return None
     from turnkeeper.audio.timeline import span

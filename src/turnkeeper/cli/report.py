@@ -74,11 +74,11 @@ def report(
     for note in made.notes:
         say(printable(note))
     if not conversation:
-        _tell(made)
+        _print_counts(made)
     return 3 if made.without_page else 0
 
 
-def _tell(made: Report) -> None:
+def _print_counts(made: Report) -> None:
     for name, reason in made.without_page.items():
         say(f"no page for {name}: {printable(reason)}")
     counts = f"{made.calls} calls: {made.written} pages written, {made.kept} unchanged"

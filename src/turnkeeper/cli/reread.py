@@ -50,7 +50,7 @@ def reread(
     results = []
     for result in rebuild(opened, list(conversations) or None, every=every):
         results.append(result)
-        _print(result, as_json=json)
+        _print_result(result, as_json=json)
     unread = sum(result.after == "unread" for result in results)
     absent = sum(result.after == "absent" for result in results)
     missing = f", {absent} not in the archive" if absent else ""
@@ -58,7 +58,7 @@ def reread(
     return 3 if unread or absent else 0
 
 
-def _print(result: Reread, *, as_json: bool) -> None:
+def _print_result(result: Reread, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
     else:

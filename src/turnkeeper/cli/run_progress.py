@@ -22,47 +22,47 @@ class RunProgress:
         self._out = out
         self._watched = out.isatty()
         self._shown = time.monotonic()
-        self._marks: deque[tuple[float, int, int]] = deque()
+        self._samples: deque[tuple[float, int, int]] = deque()
         self._throttled = 0
 
     def __call__(self, event: Event) -> None:
         match event:
             case Progressed():
-                self._progress(event)
+                self._show_run(event)
             case Paged():
-                self._pages(event)
+                self._show_pages(event)
             case Settled(state="failed"):
-                self._line(f"{event.conversation}: {event.reason}")
+                self._print_line(f"{event.conversation}: {event.reason}")
             case Noted(note=note):
-                self._line(f"{event.conversation}: {note}" if event.conversation else note)
+                self._print_line(f"{event.conversation}: {note}" if event.conversation else note)
             case Retried(limit_key=limit) if limit:
                 self._throttled += 1
             case Renewed() | _:
                 pass
 
-    def _progress(self, event: Progressed) -> None:
+    def _show_run(self, event: Progressed) -> None:
         now = time.monotonic()
-        self._marks.append((now, event.visited, event.requests))
-        while now - self._marks[0][0] > _SPAN_S:
-            self._marks.popleft()
-        if self._due(now):
-            self._write(self._sentence(event))
+        self._samples.append((now, event.visited, event.requests))
+        while now - self._samples[0][0] > _SPAN_S:
+            self._samples.popleft()
+        if self._is_due(now):
+            self._show_progress(self._run_sentence(event))
 
-    def _pages(self, event: Paged) -> None:
-        if self._due(time.monotonic()):
-            self._write(f"{event.done:,} of {event.calls:,} calls")
+    def _show_pages(self, event: Paged) -> None:
+        if self._is_due(time.monotonic()):
+            self._show_progress(f"{event.done:,} of {event.calls:,} calls")
         if event.done == event.calls and self._watched:
-            self._write("")
+            self._show_progress("")
 
-    def _due(self, now: float) -> bool:
+    def _is_due(self, now: float) -> bool:
         due = now - self._shown >= (_WATCHED_S if self._watched else _UNWATCHED_S)
         if due:
             self._shown = now
         return due
 
-    def _sentence(self, event: Progressed) -> str:
-        began, visited, requests = self._marks[0]
-        seconds = max(self._marks[-1][0] - began, 1e-9)
+    def _run_sentence(self, event: Progressed) -> str:
+        began, visited, requests = self._samples[0]
+        seconds = max(self._samples[-1][0] - began, 1e-9)
         rate = (event.visited - visited) / seconds
         parts = [f"{event.visited:,} visited", f"{event.left:,} to go", f"{event.transcripts:,} transcripts"]
         if event.failed:
@@ -77,10 +77,10 @@ class RunProgress:
             parts.append(f"quota {event.quota:.0%} used")
         return " · ".join(parts)
 
-    def _write(self, text: str) -> None:
+    def _show_progress(self, text: str) -> None:
         self._out.write(f"\r\x1b[K{fitted(text)}" if self._watched else text + "\n")
         self._out.flush()
 
-    def _line(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         self._out.write(f"\r\x1b[K{printable(text)}\n" if self._watched else printable(text) + "\n")
         self._out.flush()

@@ -68,13 +68,13 @@ def asked(wanted: SelectionOptions, now: datetime, *, follow: bool = False) -> R
         since=wanted.since,
         until=wanted.until,
         last=wanted.last,
-        ids=() if wanted.ids is None else _ids(wanted.ids),
+        ids=() if wanted.ids is None else _read_id_file(wanted.ids),
         filters=wanted.filters(),
         by=wanted.by,
     )
 
 
-def _ids(path: Path) -> tuple[str, ...]:
+def _read_id_file(path: Path) -> tuple[str, ...]:
     if str(path) == "-" and sys.stdin is None:
         raise Misconfigured("standard input is closed", operation="read ids", key="-", hint="Name a file.")
     try:

@@ -88,15 +88,15 @@ def status(
         clock=clock,
     )
     if openmetrics is not None:
-        _write(openmetrics, found.openmetrics())
+        _write_metrics(openmetrics, found.openmetrics())
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
     else:
-        _print(found)
-    return _judged(found, max_lag)
+        _print_table(found)
+    return _exit_code(found, max_lag)
 
 
-def _judged(found: Status, max_lag: str) -> int:
+def _exit_code(found: Status, max_lag: str) -> int:
     if max_lag:
         allowed = length_of(max_lag, "--max-lag").total_seconds()
         if found.lag_seconds is None or found.lag_seconds > allowed:
@@ -108,14 +108,14 @@ def _judged(found: Status, max_lag: str) -> int:
     return 3 if troubled or found.unindexed or found.uncounted or found.unreadable_days else 0
 
 
-def _write(path: Path, text: str) -> None:
+def _write_metrics(path: Path, text: str) -> None:
     """Whole or not at all: a collector may read at any moment."""
     with written(path, "write metrics") as out:
         os.fchmod(out.fileno(), 0o644)  # they hold counts only, and the collector is another user
         out.write(text.encode())
 
 
-def _print(found: Status) -> None:
+def _print_table(found: Status) -> None:
     head = ("day", "platform", "done", "absent", "unread", "failed", "pending", "erased", "missing")
     rows: list[tuple[str, ...]] = [head]
     for day in found.days:
@@ -133,14 +133,14 @@ def _print(found: Status) -> None:
     for state, reasons in found.reasons.items():
         for reason, count in reasons.items():
             sys.stdout.write(printable(f"{count:>8,} {state}: {reason}") + "\n")
-    for line in _remarks(found):
+    for line in _remark_lines(found):
         sys.stdout.write(line + "\n")
     if found.lag_seconds is not None:
         until = f"listed until {found.listed_until}" if found.listed_until else "no run has listed calls yet"
         sys.stdout.write(f"{lasting(found.lag_seconds)} behind ({until})\n")
 
 
-def _remarks(found: Status) -> Iterator[str]:
+def _remark_lines(found: Status) -> Iterator[str]:
     """What the table has no column for, and what it does not cover."""
     if found.defects:
         yield f"{found.defects:,} turns have a field that cannot be right (they name it in defects)"

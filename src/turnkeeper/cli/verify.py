@@ -52,11 +52,11 @@ def verify(
         One JSON line per finding on standard output, and last one with what was looked at.
     """
     opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
-    checking = opened.verify(sample=_share(sample), seed=seed, views=views)
+    checking = opened.verify(sample=_read_share(sample), seed=seed, views=views)
     count = 0
     for finding in checking:
         count += 1
-        _print(finding, as_json=json)
+        _print_finding(finding, as_json=json)
     looked_at = {"conversations": checking.conversations, "objects": checking.objects, "bytes": checking.size}
     if json:
         chosen = {"sample": checking.sample, "seed": checking.seed} if checking.sample < 1 else {}
@@ -68,7 +68,7 @@ def verify(
     return 3 if count else 0
 
 
-def _share(text: str) -> float:
+def _read_share(text: str) -> float:
     number, percent, rest = text.strip().partition("%")
     try:
         share = float(number) / (100 if percent else 1)
@@ -79,7 +79,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _print(finding: Finding, *, as_json: bool) -> None:
+def _print_finding(finding: Finding, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(finding).decode() + "\n")
     else:

@@ -36,7 +36,7 @@ def shell(name: str) -> Shell:
     ``assets``. Raises ``Misconfigured`` where the package was made without them.
     """
     try:
-        return Shell(_static().joinpath(f"{name}.html").read_text(encoding="utf-8"))
+        return Shell(_static_files().joinpath(f"{name}.html").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Misconfigured(
             "the pages are not built",
@@ -47,8 +47,8 @@ def shell(name: str) -> Shell:
 
 def assets() -> dict[str, bytes]:
     """The files that the pages of a folder load from its ``assets/``; their names hold their hashes."""
-    return {each.name: each.read_bytes() for each in _static().joinpath("folder/assets").iterdir()}
+    return {each.name: each.read_bytes() for each in _static_files().joinpath("folder/assets").iterdir()}
 
 
-def _static() -> Traversable:
+def _static_files() -> Traversable:
     return files("turnkeeper.pages").joinpath("static")

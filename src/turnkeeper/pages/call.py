@@ -44,17 +44,17 @@ class CallPage:
     sounds: list[PageAudio] = field(default_factory=list)
 
 
-class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True):
+class _TranscriptDocument(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True):
     transcript: tuple[Turn, ...]
 
 
 _WITH_AUDIO = ("done", "redacted", "incomplete")
-_LEGS = {
+_LEG_GAPS = {
     "absent": "There is no transcript",
     "failed": "A transcript could not be fetched",
     "unread": "A transcript cannot be read",
 }
-_RECORDINGS = {
+_RECORDING_GAPS = {
     "archived": "The recording must be restored by the platform first",
     "deleted": "The recording was deleted on the platform",
     "failed": "The recording could not be fetched",
@@ -63,7 +63,7 @@ _RECORDINGS = {
 }
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_DOCUMENT = msgspec.json.Decoder(_Document)
+_TRANSCRIPT = msgspec.json.Decoder(_TranscriptDocument)
 
 
 def read_call(archive: Archive, manifest: Manifest, naming: CallNames) -> CallPage:
@@ -73,14 +73,14 @@ def read_call(archive: Archive, manifest: Manifest, naming: CallNames) -> CallPa
     gone.
     """
     conversation = manifest.conversation
-    document = _document(archive, manifest)
-    alignment = _alignment(archive, manifest)
-    sounds, recordings = _recordings(archive, manifest, alignment)
+    document = _read_document(archive, manifest)
+    alignment = _read_alignment(archive, manifest)
+    sounds, recordings = _page_recordings(archive, manifest, alignment)
     turns = document.transcript
     heard = bool(recordings) or document.media_type not in (None, "voice")
     names = naming.of(manifest)
     overlaps = overtalk(turns)
-    pauses = _pauses(alignment) if recordings else []
+    pauses = _pause_marks(alignment) if recordings else []
     paused = [(one.start, one.end) for one in pauses]
     tally = SummaryTally(conversation, document.dialect)
     tally.add_all(turns)
@@ -92,14 +92,14 @@ def read_call(archive: Archive, manifest: Manifest, naming: CallNames) -> CallPa
         facts=facts(document, naming.details(manifest), names),
         summary=summary,
         length=max([*ends, round(summary.total_duration_seconds * 1000)]),
-        people=_people(document.participants, turns, names),
-        turns=_turns(document, overlaps, alignment, recordings),
+        people=_page_people(document.participants, turns, names),
+        turns=_page_turns(document, overlaps, alignment, recordings),
         marks=sorted([*overlaps, *silences(turns, paused), *pauses], key=lambda mark: mark.start),
         recordings=recordings,
         talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
         overtalk=covered((mark.start, mark.end) for mark in overlaps),
         missing=missing(manifest, heard=heard),
-        notes=[*manifest.notes, *_unasked(manifest, heard=heard)],
+        notes=[*manifest.notes, *_no_audio_notes(manifest, heard=heard)],
         archived=manifest.archived_at,
         producer=manifest.producer,
     )
@@ -112,11 +112,11 @@ def missing(manifest: Manifest, *, heard: bool) -> list[Gap]:
     lacking = [leg for leg in legs if leg.state not in ("done", "absent")]
     if not any(leg.state == "done" for leg in legs):
         lacking += [leg for leg in legs if leg.state == "absent"]
-    gaps = [Gap(_LEGS.get(leg.state, "A transcript is missing"), _detail("leg", leg)) for leg in lacking]
+    gaps = [Gap(_LEG_GAPS.get(leg.state, "A transcript is missing"), _gap_detail("leg", leg)) for leg in lacking]
     if manifest.unread:
         gaps.append(Gap("The transcript cannot be read", manifest.unread.message))
     gaps += [
-        Gap(_RECORDINGS.get(one.state, "A recording is missing"), _detail("recording", one))
+        Gap(_RECORDING_GAPS.get(one.state, "A recording is missing"), _gap_detail("recording", one))
         for one in manifest.recordings
         if one.state not in _WITH_AUDIO or one.state == "incomplete"
     ]
@@ -124,18 +124,18 @@ def missing(manifest: Manifest, *, heard: bool) -> list[Gap]:
     return gaps if heard or silent or not manifest.sync_mode else [*gaps, Gap("There is no recording")]
 
 
-def _detail(kind: str, one: CommunicationState | RecordingState) -> str:
+def _gap_detail(kind: str, one: CommunicationState | RecordingState) -> str:
     return f"{kind} {one.id}: {one.state}{f', {one.reason}' if one.reason else ''}"
 
 
-def _unasked(manifest: Manifest, *, heard: bool) -> list[str]:
+def _no_audio_notes(manifest: Manifest, *, heard: bool) -> list[str]:
     """Why a page has no sound, where that is no loss: nobody asked for it."""
     if heard or manifest.recordings or manifest.sync_mode:
         return []
     return ["no recording was asked for (turnkeeper get --audio)"]
 
 
-def _document(archive: Archive, manifest: Manifest) -> _Document:
+def _read_document(archive: Archive, manifest: Manifest) -> _TranscriptDocument:
     conversation = manifest.conversation
     with archive.open_view(manifest, keys.transcript(conversation)) as view:
         data = view.read(LARGEST + 1)
@@ -144,20 +144,20 @@ def _document(archive: Archive, manifest: Manifest) -> _Document:
         said = f"more than {LARGEST >> 20} MiB of transcript make no page"
         raise TooLarge(said, operation="report", key=conversation, hint=hint)
     try:
-        return _DOCUMENT.decode(data)
+        return _TRANSCRIPT.decode(data)
     except msgspec.DecodeError as cause:
         hint = "Run turnkeeper reread --all."
         raise Unread(f"not a transcript ({cause})", operation="report", key=conversation, hint=hint) from None
 
 
-def _alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
+def _read_alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
     name = keys.alignment(manifest.conversation)
     if manifest.view(name) is None:
         return None
     return read_alignment(archive.read_view(manifest, name), name)
 
 
-def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
+def _page_people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
     said: dict[str, list[Turn]] = {}
     for turn in turns:
         said.setdefault(turn.speaker_id or "", []).append(turn)
@@ -175,8 +175,11 @@ def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping
     ]
 
 
-def _turns(
-    document: _Document, overlaps: Sequence[Mark], alignment: Alignment | None, recordings: Sequence[PageRecording]
+def _page_turns(
+    document: _TranscriptDocument,
+    overlaps: Sequence[Mark],
+    alignment: Alignment | None,
+    recordings: Sequence[PageRecording],
 ) -> list[PageTurn]:
     places = {person.id: place for place, person in enumerate(document.participants)}
     order = {recording.id: place for place, recording in enumerate(alignment.recordings)} if alignment else {}
@@ -195,7 +198,7 @@ def _turns(
                 conf=turn.confidence,
                 mood=turn.sentiment,
                 dup=turn.duplicate_of is not None,
-                over=_overlapped(turn, overlaps),
+                over=_is_overlapped(turn, overlaps),
                 words=words,
                 low=low,
                 rec=order.get(found.recording, 0) if found else 0,
@@ -207,7 +210,7 @@ def _turns(
     return shown
 
 
-def _overlapped(turn: Turn, overlaps: Sequence[Mark]) -> bool:
+def _is_overlapped(turn: Turn, overlaps: Sequence[Mark]) -> bool:
     if turn.start_ms is None or turn.end_ms is None:
         return False
     # Marks are apart and in order: the last that starts before the turn's end is the only one that can matter.
@@ -215,7 +218,7 @@ def _overlapped(turn: Turn, overlaps: Sequence[Mark]) -> bool:
     return place > 0 and turn.start_ms < overlaps[place - 1].end
 
 
-def _recordings(
+def _page_recordings(
     archive: Archive, manifest: Manifest, alignment: Alignment | None
 ) -> tuple[list[PageAudio], list[PageRecording]]:
     """All recordings with their bytes, or none at all: places in the lists must agree with the alignment's."""
@@ -223,12 +226,12 @@ def _recordings(
     found = alignment.recordings if alignment else ()
     if not all(one.id in files for one in found):
         return [], []
-    sounds = [PageAudio(files[one.id], _peaks(archive, manifest.conversation, one.id)) for one in found]
+    sounds = [PageAudio(files[one.id], _peaks_id(archive, manifest.conversation, one.id)) for one in found]
     reasons = {state.id: state.reason for state in manifest.recordings}
-    return sounds, [_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
+    return sounds, [_page_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
 
 
-def _peaks(archive: Archive, conversation: str, recording: str) -> str:
+def _peaks_id(archive: Archive, conversation: str, recording: str) -> str:
     """The recording's id, if there is a waveform of it."""
     try:
         archive.peaks(conversation, recording).close()
@@ -237,7 +240,7 @@ def _peaks(archive: Archive, conversation: str, recording: str) -> str:
     return recording
 
 
-def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
+def _page_recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
     # The manifest repeats the remarks; of a recording that is redacted, or gone at the platform, it says more.
     known = reason in "; ".join(recording.notes) or any(reason.startswith(said) for said in recording.incomplete)
     notes = [note for note in recording.notes if note not in recording.incomplete]
@@ -255,7 +258,7 @@ def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording
     )
 
 
-def _pauses(alignment: Alignment | None) -> list[Mark]:
+def _pause_marks(alignment: Alignment | None) -> list[Mark]:
     """Holds and pauses by the platform's own words: a ``cut`` where the audio lacks the stretch, else a ``pause``."""
     marks: dict[tuple[int, int], Mark] = {}
     for recording in alignment.recordings if alignment else ():

@@ -33,7 +33,7 @@ _HEADINGS = (
     "missing",
     "page",
 )
-_MEASURED = {"remarked": "verified", "differs": "corrected"}
+_MEASURED_VERDICT = {"remarked": "verified", "differs": "corrected"}
 """What was measured where the list says more: remarks about the file, and that the difference was not put right."""
 
 # Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
@@ -96,12 +96,12 @@ def write_csv(calls: Sequence[ListedCall], path: Path) -> None:
     rows = csv.writer(text, lineterminator="\r\n")
     rows.writerow(_HEADINGS)
     for call in calls:
-        rows.writerow([_cell(value) for value in _row(call)])
+        rows.writerow([_csv_cell(value) for value in _csv_row(call)])
     with replaced(path) as out:
         out.write(text.getvalue().encode())
 
 
-def _row(call: ListedCall) -> list[object]:
+def _csv_row(call: ListedCall) -> list[object]:
     from turnkeeper.payloads.times import rfc3339_ms
 
     facts = call.facts
@@ -118,13 +118,13 @@ def _row(call: ListedCall) -> list[object]:
         facts.language,
         call.turns,
         call.confidence,
-        _MEASURED.get(call.verdict, call.verdict),
+        _MEASURED_VERDICT.get(call.verdict, call.verdict),
         "; ".join(map(str, call.missing)),
         f"calls/{call.conversation}.html" if call.page else None,
     ]
 
 
-def _cell(value: object) -> str:
+def _csv_cell(value: object) -> str:
     if value is None:
         return ""
     text = plain(str(value))

@@ -15,7 +15,7 @@ from turnkeeper.spool import BytesSource
 
 __all__ = ["CallNames", "facts"]
 
-REMEMBERED = 256
+MAX_CACHED_LISTS = 256
 
 
 class CallNames:
@@ -30,7 +30,7 @@ class CallNames:
         names: dict[str, str] = {}
         for taken in manifest.inputs:
             if taken.source.startswith("directory/"):
-                names |= self._list(taken.key)
+                names |= self._name_list(taken.key)
         return names
 
     def details(self, manifest: Manifest) -> Details | None:
@@ -43,9 +43,9 @@ class CallNames:
                     return None
         return None
 
-    def _list(self, key: str) -> dict[str, str]:
+    def _name_list(self, key: str) -> dict[str, str]:
         if key not in self._lists:
-            while len(self._lists) >= REMEMBERED:
+            while len(self._lists) >= MAX_CACHED_LISTS:
                 self._lists.pop(next(iter(self._lists)))
             try:
                 self._lists[key] = read_names(BytesSource(self._archive.store.get(key)))
@@ -58,31 +58,31 @@ def facts(header: TranscriptHeader | None, details: Details | None, names: dict[
     """Who and what a call was, from its transcript and its details. Something without a name shows its id."""
     people = header.participants if header else ()
     base = header.time_base.epoch_ms if header else None
-    languages = _unique(leg.language for leg in header.communications) if header else []
+    languages = _distinct(leg.language for leg in header.communications) if header else []
     return CallFacts(
         start=details.start if details and details.start is not None else base,
         direction=(details.direction or "") if details else "",
         media=(header.media_type or "") if header else "",
         language=", ".join(languages),
-        customers=_people(people, "customer") or _detailed(details, ("customer", "external"), names),
-        agents=_people(people, "agent") or _detailed(details, ("agent", "user"), names),
-        queues=_named([p.queue_id for p in people] + list(details.queue_ids if details else ()), names),
-        wrapups=_named(details.wrap_up_codes if details else (), names),
+        customers=_names_of_role(people, "customer") or _names_in_details(details, ("customer", "external"), names),
+        agents=_names_of_role(people, "agent") or _names_in_details(details, ("agent", "user"), names),
+        queues=_names_of([p.queue_id for p in people] + list(details.queue_ids if details else ()), names),
+        wrapups=_names_of(details.wrap_up_codes if details else (), names),
     )
 
 
-def _people(people: Sequence[Participant], role: str) -> list[str]:
-    return _unique(person.name for person in people if person.role == role)
+def _names_of_role(people: Sequence[Participant], role: str) -> list[str]:
+    return _distinct(person.name for person in people if person.role == role)
 
 
-def _detailed(details: Details | None, purposes: tuple[str, ...], names: dict[str, str]) -> list[str]:
+def _names_in_details(details: Details | None, purposes: tuple[str, ...], names: dict[str, str]) -> list[str]:
     found = [person for person in details.participants if person.purpose in purposes] if details else []
-    return _unique(names.get(person.user_id or "", person.name or "") for person in found)
+    return _distinct(names.get(person.user_id or "", person.name or "") for person in found)
 
 
-def _named(ids: Iterable[str | None], names: dict[str, str]) -> list[str]:
-    return _unique(names.get(each, each) for each in ids if each)
+def _names_of(ids: Iterable[str | None], names: dict[str, str]) -> list[str]:
+    return _distinct(names.get(each, each) for each in ids if each)
 
 
-def _unique(values: Iterable[str | None]) -> list[str]:
+def _distinct(values: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))

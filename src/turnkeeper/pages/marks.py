@@ -21,10 +21,10 @@ Stretch = tuple[int, int]
 
 def union(turns: Iterable[Turn]) -> list[Stretch]:
     """The union of the turns' ``[start_ms, end_ms)``, in order; turns without times count for nothing."""
-    return _joined((t.start_ms, t.end_ms) for t in turns if t.start_ms is not None and t.end_ms is not None)
+    return _merge((t.start_ms, t.end_ms) for t in turns if t.start_ms is not None and t.end_ms is not None)
 
 
-def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+def _merge(stretches: Iterable[Stretch]) -> list[Stretch]:
     joined: list[Stretch] = []
     for start, end in sorted(stretches):
         if end <= start:
@@ -52,7 +52,7 @@ def overtalk(turns: Sequence[Turn]) -> list[Mark]:
 def quiet(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Stretch]:
     """Where nobody speaks between the first turn and the last, less what is ``paused``: holds are no silence."""
     left: list[Stretch] = []
-    pauses = _joined(paused)
+    pauses = _merge(paused)
     for one, other in pairwise(union(turns)):
         start, end = one[1], other[0]
         for begins, ends in pauses:

@@ -26,7 +26,7 @@ from turnkeeper.pages.page_data import PageRecording
 
 __all__ = ["Placing", "beside", "embedded", "replaced", "title", "write_page"]
 
-BLOCK = 3 << 18  # a multiple of three, so that the pieces of base64 join
+BASE64_BLOCK = 3 << 18  # a multiple of three, so that the pieces of base64 join
 
 
 class Placing(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def write_page(
     Raises what ``written`` raises, and ``Unread`` where audio is gone from the archive.
     """
     recordings = [
-        _placed(archive, recording, place, call, placing) for place, recording in enumerate(call.page.recordings)
+        _place_audio(archive, recording, place, call, placing) for place, recording in enumerate(call.page.recordings)
     ]
     told = msgspec.structs.replace(call.page, recordings=recordings)
     beside = "" if placing.embed or not recordings else " 'self' file:"
@@ -63,7 +63,7 @@ def write_page(
         for recording, sound in zip(recordings, call.sounds, strict=True):
             for src, key in zip(recording.src, sound.audio, strict=True):
                 if src.startswith("#"):
-                    _write_base64(_opened(archive, key), src[1:], out)
+                    _write_base64(_open_audio(archive, key), src[1:], out)
         out.write(tail)
 
 
@@ -89,13 +89,15 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         yield out
 
 
-def _placed(archive: Archive, recording: PageRecording, place: int, call: CallPage, placing: Placing) -> PageRecording:
+def _place_audio(
+    archive: Archive, recording: PageRecording, place: int, call: CallPage, placing: Placing
+) -> PageRecording:
     sound = call.sounds[place]
     src = [f"#audio-{place}-{part}" for part in range(len(sound.audio))]
     if not placing.embed:
         names = [beside(key) for key in sound.audio]
         for key, name in zip(sound.audio, names, strict=True):
-            _copy(archive, key, placing.folder / name)
+            _copy_audio(archive, key, placing.folder / name)
         src = [f"{placing.address}{name}" for name in names]
     return msgspec.structs.replace(recording, src=src, peaks=f"peaks-{place}" if sound.peaks else "")
 
@@ -105,25 +107,25 @@ def beside(key: str) -> str:
     return key.removeprefix("audio/").replace("/", ".")
 
 
-def _copy(archive: Archive, key: str, target: Path) -> None:
+def _copy_audio(archive: Archive, key: str, target: Path) -> None:
     """Audio beside the page. Its name holds its hash, so one of the same size is the same."""
     if target.exists() and target.stat().st_size == archive.store.size(key):
         return
-    with _opened(archive, key) as source, replaced(target) as out:
+    with _open_audio(archive, key) as source, replaced(target) as out:
         shutil.copyfileobj(source, out, 1 << 20)
 
 
 def _write_base64(opened: BinaryIO, identity: str, out: BinaryIO) -> None:
     out.write(b'<script type="text/plain" id="%s">' % identity.encode())
     with opened as source:
-        while block := source.read(BLOCK):
-            while len(block) % 3 and (more := source.read(BLOCK - len(block))):
+        while block := source.read(BASE64_BLOCK):
+            while len(block) % 3 and (more := source.read(BASE64_BLOCK - len(block))):
                 block += more
             out.write(base64.b64encode(block))
     out.write(b"</script>\n")
 
 
-def _opened(archive: Archive, key: str) -> BinaryIO:
+def _open_audio(archive: Archive, key: str) -> BinaryIO:
     try:
         return archive.store.open(key)
     except NotFound:

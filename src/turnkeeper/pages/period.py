@@ -17,7 +17,7 @@ class Period:
     """``[since, until)``, of the moments at which calls start; None leaves an end open, naive times are UTC."""
 
     def __init__(self, since: datetime | None, until: datetime | None) -> None:
-        self._first, self._last = _epoch(since), _epoch(until)
+        self._first, self._last = _epoch_of(since), _epoch_of(until)
 
     def conversations(self, archive: Archive, start_of: Callable[[str], int | None]) -> Iterator[str]:
         """The archive's conversations that started in it, sorted.
@@ -28,7 +28,7 @@ class Period:
         if self._first is None and self._last is None:
             yield from archive.conversations()
             return
-        dated = _dated(Index(archive.store))
+        dated = _indexed_starts(Index(archive.store))
         for conversation in archive.conversations():
             start = dated.get(conversation)
             if self._holds(start if start is not None else start_of(conversation)):
@@ -40,7 +40,7 @@ class Period:
         return (self._first is None or start >= self._first) and (self._last is None or start < self._last)
 
 
-def _dated(states: Index) -> dict[str, int]:
+def _indexed_starts(states: Index) -> dict[str, int]:
     starts: dict[str, int] = {}
     for day in states.days():
         try:
@@ -51,7 +51,7 @@ def _dated(states: Index) -> dict[str, int]:
     return starts
 
 
-def _epoch(moment: datetime | None) -> int | None:
+def _epoch_of(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -81,11 +81,11 @@ def report(
     opened = Archive(archive) if isinstance(archive, str) else archive
     target = Path(out)
     if conversation is not None:
-        return _single(opened, check_id(conversation), target, embed=embed is not False)
-    return _Folder(opened, target, embed=bool(embed), listener=listener).make(since, until)
+        return _single_page(opened, check_id(conversation), target, embed=embed is not False)
+    return _FolderReport(opened, target, embed=bool(embed), listener=listener).make(since, until)
 
 
-def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -> Report:
+def _single_page(archive: Archive, conversation: str, target: Path, *, embed: bool) -> Report:
     manifest = archive.manifest(conversation)
     if manifest is None:
         raise NotFound("not in the archive", operation="report", key=conversation)
@@ -102,11 +102,11 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
     call, built = read_call(archive, manifest, CallNames(archive)), shell("call")
     made = Report(target, calls=1, written=1)
     made.remark(archive.audit.record_reading("view", conversations=[conversation]))
-    write_page(archive, call, built, target, placing, inputs=_inputs(manifest, built, embed=embed))
+    write_page(archive, call, built, target, placing, inputs=_inputs_hash(manifest, built, embed=embed))
     return made
 
 
-class _Folder:
+class _FolderReport:
     """A report folder in the making."""
 
     def __init__(self, archive: Archive, folder: Path, *, embed: bool, listener: Listener) -> None:
@@ -117,10 +117,10 @@ class _Folder:
         self._placing = Placing(embed, folder / "calls" / "audio", "audio/")
 
     def make(self, since: datetime | None, until: datetime | None) -> Report:
-        journal = self._own()
+        journal = self._open_journal()
         made = Report(self._folder / "index.html")
         # A call whose manifest cannot be read has no start, so it is named and not taken for one outside the range.
-        wanted = list(Period(since, until).conversations(self._archive, lambda name: self._start(name, made)))
+        wanted = list(Period(since, until).conversations(self._archive, lambda name: self._start_of(name, made)))
         facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
         audit = self._archive.audit
         made.remark(audit.record_reading("report", conversations=wanted, calls=len(wanted), **facts))
@@ -129,10 +129,10 @@ class _Folder:
             seen = set()
             for place, conversation in enumerate(wanted):
                 self._listener(Paged(conversation=conversation, done=place, calls=len(wanted)))
-                if manifest := self._manifest(conversation, made):
-                    self._one(manifest, journal, made)
+                if manifest := self._read_manifest(conversation, made):
+                    self._make_page(manifest, journal, made)
                 elif conversation in made.without_page:
-                    self._damaged(conversation, journal, made)
+                    self._list_damaged(conversation, journal, made)
                 else:
                     continue  # it was erased while the report was made
                 seen.add(conversation)
@@ -146,7 +146,7 @@ class _Folder:
         self._listener(Paged(done=len(wanted), calls=len(wanted)))
         return made
 
-    def _manifest(self, conversation: str, made: Report | None = None) -> Manifest | None:
+    def _read_manifest(self, conversation: str, made: Report | None = None) -> Manifest | None:
         """The current generation. One that cannot be read costs its own page, and that is said."""
         try:
             return self._archive.manifest(conversation)
@@ -155,9 +155,9 @@ class _Folder:
                 made.without_page[conversation] = cause.message
             return None
 
-    def _start(self, conversation: str, made: Report) -> int | None:
+    def _start_of(self, conversation: str, made: Report) -> int | None:
         """When a call began, epoch milliseconds: by its details, else by its transcript."""
-        manifest = self._manifest(conversation, made)
+        manifest = self._read_manifest(conversation, made)
         if manifest is None:
             return None
         details = self._naming.details(manifest)
@@ -167,11 +167,11 @@ class _Folder:
             return None
         return read_call(self._archive, manifest, self._naming).page.facts.start
 
-    def _one(self, manifest: Manifest, journal: Journal, made: Report) -> None:
+    def _make_page(self, manifest: Manifest, journal: Journal, made: Report) -> None:
         conversation = manifest.conversation
-        inputs = _inputs(manifest, self._page, embed=self._embed)
+        inputs = _inputs_hash(manifest, self._page, embed=self._embed)
         known = journal.entries.get(conversation)
-        path = self._path(conversation)
+        path = self._page_path(conversation)
         if known and known.inputs == inputs and path.exists() == known.listed.page:
             made.kept += 1
             if not known.listed.page:
@@ -185,15 +185,15 @@ class _Folder:
         except Skippable as cause:
             path.unlink(missing_ok=True)
             made.without_page[conversation] = cause.message
-            journal.add(Entry(inputs=inputs, listed=self._bare(manifest, cause)))
+            journal.add(Entry(inputs=inputs, listed=self._entry_without_page(manifest, cause)))
             return
         audio = [] if self._embed else [beside(key) for sound in call.sounds for key in sound.audio]
-        journal.add(Entry(inputs=inputs, audio=audio, listed=_listed(call)))
+        journal.add(Entry(inputs=inputs, audio=audio, listed=_list_entry(call)))
         made.written += 1
 
-    def _damaged(self, conversation: str, journal: Journal, made: Report) -> None:
+    def _list_damaged(self, conversation: str, journal: Journal, made: Report) -> None:
         """A call whose manifest cannot be read stands in the list with the reason, and is looked at again each time."""
-        self._path(conversation).unlink(missing_ok=True)
+        self._page_path(conversation).unlink(missing_ok=True)
         reason = made.without_page[conversation]
         bare = ListedCall(
             conversation=conversation,
@@ -203,7 +203,7 @@ class _Folder:
         )
         journal.add(Entry(inputs="", listed=bare))
 
-    def _bare(self, manifest: Manifest, cause: Skippable) -> ListedCall:
+    def _entry_without_page(self, manifest: Manifest, cause: Skippable) -> ListedCall:
         """A call without a page still stands in the list, with the reason."""
         details = self._naming.details(manifest)
         told = facts(None, details, self._naming.of(manifest))
@@ -226,15 +226,15 @@ class _Folder:
         _keep_only(self._placing.folder, {name for entry in journal.entries.values() for name in entry.audio})
         _keep_only(self._assets, set(assets()))
 
-    def _path(self, conversation: str) -> Path:
+    def _page_path(self, conversation: str) -> Path:
         return self._folder / "calls" / f"{check_id(conversation)}.html"
 
-    def _own(self) -> Journal:
+    def _open_journal(self) -> Journal:
         """The folder's journal. Other people's files, an archive and another archive's report are left alone."""
         outfile(self._folder / "index.html")
         note = metadata.read_layout(self._archive.store)
         named = note.id if note and note.id else self._archive.url
-        self._refuse_strangers()
+        self._refuse_foreign_folder()
         owner = hashlib.sha256(named.encode()).hexdigest()
         journal = Journal(self._folder, owner)
         if journal.owner not in ("", owner):
@@ -246,7 +246,7 @@ class _Folder:
             )
         return journal
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_foreign_folder(self) -> None:
         if (self._folder.exists() and not self._folder.is_dir()) or (
             self._folder.is_dir() and any(self._folder.iterdir()) and not (self._folder / NAME).exists()
         ):
@@ -265,9 +265,9 @@ def _keep_only(folder: Path, names: set[str]) -> None:
                 path.unlink()
 
 
-def _listed(call: CallPage) -> ListedCall:
+def _list_entry(call: CallPage) -> ListedCall:
     page = call.page
-    verdicts = [_verdict(page, recording) for recording in page.recordings]
+    verdicts = [_list_verdict(page, recording) for recording in page.recordings]
     order = ("incomplete", "mismatch", "unmeasured", "unverified", "differs", "corrected", "remarked", "verified")
     return ListedCall(
         conversation=page.conversation,
@@ -280,7 +280,7 @@ def _listed(call: CallPage) -> ListedCall:
     )
 
 
-def _verdict(page: PageCall, recording: PageRecording) -> str:
+def _list_verdict(page: PageCall, recording: PageRecording) -> str:
     """What the list says of a recording: missing sound before anything that was measured of the rest; and nothing is
     simply in sync where there is a remark about the file, or turns lie outside it."""
     if recording.incomplete:
@@ -293,7 +293,7 @@ def _verdict(page: PageCall, recording: PageRecording) -> str:
     return "remarked" if measured == "verified" and (recording.notes or outside) else measured
 
 
-def _inputs(manifest: Manifest, page: Shell, *, embed: bool) -> str:
+def _inputs_hash(manifest: Manifest, page: Shell, *, embed: bool) -> str:
     """A hash of everything a page is made from; the manifest names each object with its own."""
     sums = sorted([taken.sha256 for taken in manifest.inputs] + [view.sha256 for view in manifest.views])
     told = (FORMAT, page.version, embed, manifest.generation, manifest.archived_at, manifest.producer, sums)

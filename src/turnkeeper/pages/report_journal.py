@@ -28,13 +28,13 @@ class Entry(msgspec.Struct, kw_only=True):
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
-class _Mark(msgspec.Struct, kw_only=True):
+class _OwnerLine(msgspec.Struct, kw_only=True):
     """Whose report the folder is: ``archive`` is the journal's first line. Older versions wrote none."""
 
     archive: str
 
 
-_MARK = msgspec.json.Decoder(_Mark)
+_OWNER_LINE = msgspec.json.Decoder(_OwnerLine)
 
 
 class Journal:
@@ -51,7 +51,7 @@ class Journal:
         with contextlib.suppress(FileNotFoundError):
             for line in self._path.read_bytes().splitlines():
                 with contextlib.suppress(msgspec.DecodeError):
-                    self.owner = _MARK.decode(line).archive
+                    self.owner = _OWNER_LINE.decode(line).archive
                 with contextlib.suppress(msgspec.DecodeError):
                     entry = _ENTRY.decode(line)
                     self.entries[entry.listed.conversation] = entry
@@ -81,6 +81,6 @@ class Journal:
         """Write only what holds now."""
         with replaced(self._path) as out:
             if self._archive:
-                out.write(msgspec.json.encode(_Mark(archive=self._archive)) + b"\n")
+                out.write(msgspec.json.encode(_OwnerLine(archive=self._archive)) + b"\n")
             for conversation in sorted(self.entries):
                 out.write(msgspec.json.encode(self.entries[conversation]) + b"\n")

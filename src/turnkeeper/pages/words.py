@@ -18,7 +18,7 @@ def place_words(text: str, words: Sequence[Word]) -> tuple[list[int], list[int]]
 
     Offsets count UTF-16 units, as browsers do.
     """
-    units = _Units(text)
+    units = _Utf16Offsets(text)
     placed: list[int] = []
     doubtful: list[int] = []
     for word, first, last in find_words(text, words):
@@ -29,7 +29,7 @@ def place_words(text: str, words: Sequence[Word]) -> tuple[list[int], list[int]]
     return placed, doubtful
 
 
-class _Units:
+class _Utf16Offsets:
     """Characters to UTF-16 units, asked in ascending order."""
 
     def __init__(self, text: str) -> None:

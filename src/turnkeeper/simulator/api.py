@@ -36,7 +36,7 @@ def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
         SearchEndpoint(simulation),
     )
     routes = [route for room in rooms for route in room.routes()]
-    app = Starlette(routes=routes, exception_handlers={Refusal: _refuse, 404: _missing, 405: _not_allowed})
+    app = Starlette(routes=routes, exception_handlers={Refusal: _refusal_response, 404: _not_found, 405: _not_allowed})
     return Stamp(Gate(app, simulation), simulation, "api")
 
 
@@ -45,15 +45,17 @@ def storage_app(simulation: Simulation, other_url: str) -> ASGIApp:
     return Stamp(Storage(simulation, other_url), simulation, "storage")
 
 
-async def _refuse(request: Request, refusal: Exception) -> Response:
+async def _refusal_response(request: Request, refusal: Exception) -> Response:
     if not isinstance(refusal, Refusal):
         raise refusal
     return refusal.response(request.scope.get("correlation", ""))
 
 
-async def _missing(request: Request, _: Exception) -> Response:
-    return await _refuse(request, refusals.missing())
+async def _not_found(request: Request, _: Exception) -> Response:
+    return await _refusal_response(request, refusals.missing())
 
 
 async def _not_allowed(request: Request, _: Exception) -> Response:
-    return await _refuse(request, Refusal(405, "method.not.allowed", "The method is not allowed on this resource."))
+    return await _refusal_response(
+        request, Refusal(405, "method.not.allowed", "The method is not allowed on this resource.")
+    )

@@ -22,7 +22,7 @@ from turnkeeper.simulator.tapes import ORIGINAL, Tape
 Json = dict[str, Any]
 
 _HOME = "/api/v2/recording/batchrequests"
-_MOST = 100
+_MAX_REQUESTS = 100
 _GONE = {
     "recording-archived": "The recording is archived.",
     "recording-deleted": "The recording has been deleted.",
@@ -62,27 +62,29 @@ class BatchEndpoint:
             raise refusals.missing()
         if self._simulation.switches.on("denied-recordings"):
             raise refusals.denied(*PERMISSIONS)
-        wanted = _wanted(await request.body())
-        self._batches.append(SimulatedBatch(self._client(request), wanted))
+        wanted = _read_request(await request.body())
+        self._batches.append(SimulatedBatch(self._client_of(request), wanted))
         batch = self._simulation.ids.make(IdKind.BATCH, len(self._batches) - 1)
         return JSONResponse({"id": batch, "selfUri": f"{_HOME}/{batch}"})
 
     async def read(self, request: Request) -> Response:
         """GET: how far it is; complete at the second look (batch-slow: later, or never)."""
         number = self._simulation.ids.index(IdKind.BATCH, request.path_params["batch"])
-        if number is None or number >= len(self._batches) or self._batches[number].client != self._client(request):
+        if number is None or number >= len(self._batches) or self._batches[number].client != self._client_of(request):
             raise refusals.missing(request.path_params["batch"])
         batch, name = self._batches[number], request.path_params["batch"]
         batch.looks += 1
         switches = self._simulation.switches
         slow = switches.argument("batch-slow", 1_000_000) if switches.on("batch-slow") else 1
-        results = [one for wanted in batch.wanted for one in self._results(*wanted)] if batch.looks > slow else []
+        results = (
+            [one for wanted in batch.wanted for one in self._request_results(*wanted)] if batch.looks > slow else []
+        )
         failed = sum("errorMsg" in one for one in results)
         return JSONResponse(
             {
                 "id": name,
                 "jobId": name,
-                "expectedResultCount": sum(self._expected(*one) for one in batch.wanted),
+                "expectedResultCount": sum(self._expected_count(*one) for one in batch.wanted),
                 "resultCount": len(results),
                 "errorCount": failed,
                 "status": "Completed" if batch.looks > slow else "InProgress",
@@ -91,7 +93,7 @@ class BatchEndpoint:
             }
         )
 
-    def _results(self, conversation: str, recording: str) -> list[Json]:
+    def _request_results(self, conversation: str, recording: str) -> list[Json]:
         script = self._simulation.find(conversation)
         if script is None:
             return [{"conversationId": conversation, "errorMsg": "The conversation was not found."}]
@@ -99,15 +101,15 @@ class BatchEndpoint:
         # Sensitive recordings are left out of a batch where the client may not hear them.
         if self._simulation.tapes.sensitive(script):
             return []
-        return [result for tape in tapes for result in self._of(tape)]
+        return [result for tape in tapes for result in self._tape_results(tape)]
 
-    def _expected(self, conversation: str, recording: str) -> int:
+    def _expected_count(self, conversation: str, recording: str) -> int:
         """How many results a request should have. Sensitive recordings count, and do not come."""
         script = self._simulation.find(conversation)
         tapes = self._simulation.tapes.of(script) if script else ()
         return sum(len(tape.keys) for tape in tapes if recording in ("", tape.id)) or 1
 
-    def _of(self, tape: Tape) -> list[Json]:
+    def _tape_results(self, tape: Tape) -> list[Json]:
         """One result per stored file; how the platform gives a recording kept as two files is not documented."""
         told = {"conversationId": tape.script.id, "recordingId": tape.id}
         wrong = next((said for fault, said in _GONE.items() if self._simulation.switches.on(fault)), "")
@@ -118,17 +120,17 @@ class BatchEndpoint:
         links = [self._recordings.link(tape, ORIGINAL, key) for key in tape.keys]
         return [told | {"resultUrl": link, "contentType": kind} for link, kind in zip(links, kinds, strict=True)]
 
-    def _client(self, request: Request) -> str:
+    def _client_of(self, request: Request) -> str:
         bearer = request.headers.get("authorization", "").partition(" ")[2]
         return self._simulation.tokens.owner(bearer)
 
 
-def _wanted(body: bytes) -> list[tuple[str, str]]:
+def _read_request(body: bytes) -> list[tuple[str, str]]:
     try:
         listed = json.loads(body)["batchDownloadRequestList"]
         wanted = [(str(one["conversationId"]), str(one.get("recordingId") or "")) for one in listed]
     except (ValueError, TypeError, KeyError, AttributeError):
         raise refusals.malformed("The request could not be understood by the server.") from None
-    if not 1 <= len(wanted) <= _MOST:
-        raise refusals.malformed(f"Between 1 and {_MOST} requests are allowed in a batch.", "invalid.value")
+    if not 1 <= len(wanted) <= _MAX_REQUESTS:
+        raise refusals.malformed(f"Between 1 and {_MAX_REQUESTS} requests are allowed in a batch.", "invalid.value")
     return wanted

@@ -56,23 +56,23 @@ class Rows:
         """The bytes of the half-open range, in pieces."""
         per_piece = max(1, PIECE // self._width)
         prefix, _, suffix = self._parts
-        yield from _cut(prefix, start, stop)
+        yield from _slice(prefix, start, stop)
         first = max(0, (start - len(prefix)) // self._width)
         for number in range(first, self._count, per_piece):
             at = len(prefix) + number * self._width
             if at >= stop:
                 return
-            piece = self._rows(number, min(self._count, number + per_piece))
-            yield from _cut(piece, start - at, stop - at)
+            piece = self._row_bytes(number, min(self._count, number + per_piece))
+            yield from _slice(piece, start - at, stop - at)
         at = self.size - len(suffix)
-        yield from _cut(suffix, start - at, stop - at)
+        yield from _slice(suffix, start - at, stop - at)
 
-    def _rows(self, first: int, last: int) -> bytes:
+    def _row_bytes(self, first: int, last: int) -> bytes:
         row = self._parts[1]
         return b"".join(row(number) for number in range(first, last))
 
 
-def _cut(piece: bytes, start: int, stop: int) -> Iterator[bytes]:
+def _slice(piece: bytes, start: int, stop: int) -> Iterator[bytes]:
     kept = piece[max(0, start) : max(0, min(stop, len(piece)))]
     if kept:
         yield kept

@@ -38,7 +38,7 @@ class Control:
 
     async def clock(self, _: Request) -> Response:
         """GET: what time it is."""
-        return self._time()
+        return self._time_response()
 
     async def move(self, request: Request) -> Response:
         """POST: {"set": iso} | {"advance": seconds} | {"until": iso}, each with or without "run": true."""
@@ -54,11 +54,11 @@ class Control:
                 clock.advance(round(float(body.get("advance", 0)) * 1000), run=run)
         except (ValueError, TypeError, AttributeError) as wrong:
             return JSONResponse({"message": str(wrong)}, 400)
-        return self._time()
+        return self._time_response()
 
     async def truth(self, _: Request) -> Response:
         """GET: what a correct exporter finds, for every conversation, streamed."""
-        return StreamingResponse(self._verdicts(), media_type="application/json")
+        return StreamingResponse(self._truth_lines(), media_type="application/json")
 
     async def verdict(self, request: Request) -> Response:
         """GET: the truth about one conversation."""
@@ -81,7 +81,7 @@ class Control:
         except ValueError:
             return JSONResponse({"message": "offset and limit must be numbers"}, 400)
         total = self._simulation.total
-        listed = [self._listed(index) for index in range(min(offset, total), min(offset + limit, total))]
+        listed = [self._list_item(index) for index in range(min(offset, total), min(offset + limit, total))]
         return JSONResponse({"total": total, "offset": offset, "conversations": listed})
 
     async def pace(self, request: Request) -> Response:
@@ -105,15 +105,15 @@ class Control:
                 return JSONResponse({"message": "rotate must name a client"}, 400)
         return JSONResponse(tokens.clients)
 
-    def _listed(self, index: int) -> dict[str, Any]:
+    def _list_item(self, index: int) -> dict[str, Any]:
         verdict = self._simulation.verdict(index)
         return {"id": self._simulation.id_of(index), "scenario": verdict["scenario"], "outcome": verdict["outcome"]}
 
-    def _time(self) -> Response:
+    def _time_response(self) -> Response:
         now = self._simulation.clock.epoch_ms()
         return JSONResponse({"now": iso(now), "epoch_ms": now})
 
-    def _verdicts(self) -> Iterator[str]:
+    def _truth_lines(self) -> Iterator[str]:
         yield '{"conversations":{'
         for index in range(self._simulation.total):
             comma = "," if index else ""

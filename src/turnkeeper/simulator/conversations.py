@@ -30,7 +30,7 @@ _LAG_MS = 6 * 3_600_000
 _STILL_OPEN = 20
 # What began so long before the lake's watermark is in it; later ones are looked at one by one.
 _SURELY_OVER_MS = _DAY_MS
-_REMEMBERED = 4096
+_MAX_CACHED = 4096
 _ACTIVE = "/api/v2/conversations"
 _ACTIVE_KINDS = ("", "/calls", "/chats", "/emails", "/messages", "/callbacks")
 _STAGES = ("QUEUED", "PENDING", "FULFILLED")
@@ -42,11 +42,11 @@ class ConversationPlan:
 
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._found: dict[tuple[str, str, range], list[int]] = {}
-        self._bytes: dict[int, bytes] = {}
+        self._matches_cache: dict[tuple[str, str, range], list[int]] = {}
+        self._details_cache: dict[int, bytes] = {}
         self._jobs: list[tuple[Query, int]] = []
-        self._asked: dict[int, int] = {}
-        self._ends: dict[int, str] = {}
+        self._looks: dict[int, int] = {}
+        self._final_states: dict[int, str] = {}
         self._results: dict[int, list[int]] = {}
 
     def routes(self) -> list[Route]:
@@ -65,14 +65,14 @@ class ConversationPlan:
 
     async def query(self, request: Request) -> Response:
         """POST: conversations that started on a day touched by the interval."""
-        asked = query.read(await _body(request), deepest=self._simulation.query_depth)
+        asked = query.read(await _read_body(request), deepest=self._simulation.query_depth)
         days = self._simulation.schedule.started_on(*asked.days)
         # In a thread: a filter looks at every conversation of a month, and the other port must not wait for that.
         found = await run_in_threadpool(self._matching, asked, days)
         page = asked.page(found)
         # Nothing found: the key is left out, as every absent value is.
-        listed = b'"conversations":%b,' % self._page(page) if page else b""
-        return _json(b'{%b"totalHits":%d}' % (listed, len(found)))
+        listed = b'"conversations":%b,' % self._page_bytes(page) if page else b""
+        return _json_response(b'{%b"totalHits":%d}' % (listed, len(found)))
 
     async def single(self, request: Request) -> Response:
         """GET: one conversation."""
@@ -80,7 +80,7 @@ class ConversationPlan:
         index = self._simulation.index_of(conversation)
         if index is None:
             raise refusals.missing(conversation)
-        return _json(self._document(index))
+        return _json_response(self._details_bytes(index))
 
     async def several(self, request: Request) -> Response:
         """GET: up to a hundred conversations by id; unknown ids are left out."""
@@ -88,7 +88,7 @@ class ConversationPlan:
         if not 1 <= len(wanted) <= 100:
             raise refusals.malformed("Between 1 and 100 conversation ids are required.", "invalid.value")
         found = [self._simulation.index_of(one) for one in wanted]
-        return _json(b'{"conversations":%b}' % self._page(n for n in found if n is not None))
+        return _json_response(b'{"conversations":%b}' % self._page_bytes(n for n in found if n is not None))
 
     async def active(self, _: Request) -> Response:
         """GET: the signed-in user's conversations. A client is no user and has none, which is no error."""
@@ -96,28 +96,28 @@ class ConversationPlan:
 
     async def submit(self, request: Request) -> Response:
         """POST: start a job."""
-        self._jobs.append((query.read(await _body(request), paged=False), self._simulation.clock.epoch_ms()))
+        self._jobs.append((query.read(await _read_body(request), paged=False), self._simulation.clock.epoch_ms()))
         number = len(self._jobs) - 1
         if self._simulation.switches.strikes("job-failed", "jobs"):
-            self._ends[number] = "FAILED"
+            self._final_states[number] = "FAILED"
         elif self._simulation.switches.strikes("job-expired", "jobs"):
-            self._ends[number] = "EXPIRED"
+            self._final_states[number] = "EXPIRED"
         return JSONResponse({"jobId": self._simulation.ids.make(IdKind.JOB, number)}, 202)
 
     async def job(self, request: Request) -> Response:
         """GET: a job's state; each look brings it one stage further."""
-        number, submitted = self._job(request)
-        asked = self._asked[number] = self._asked.get(number, -1) + 1
+        number, submitted = self._find_job(request)
+        asked = self._looks[number] = self._looks.get(number, -1) + 1
         expires = submitted + _JOB_LIFE_MS
-        state = self._state(number, asked, expires)
+        state = self._job_state(number, asked, expires)
         told = {"state": state, "submissionDate": iso(submitted), "expirationDate": iso(expires)}
         if state == "FAILED":
             told["errorMessage"] = "Internal error while running the query."
         return JSONResponse(told | ({"completionDate": iso(submitted)} if state == "FULFILLED" else {}))
 
-    def _state(self, number: int, asked: int, expires: int) -> str:
+    def _job_state(self, number: int, asked: int, expires: int) -> str:
         """What a job has come to; one that will expire does so while its results are read."""
-        ends = self._ends.get(number)
+        ends = self._final_states.get(number)
         if ends == "CANCELLED" or (ends == "FAILED" and asked):
             return ends
         if self._simulation.clock.epoch_ms() >= expires:
@@ -126,28 +126,28 @@ class ConversationPlan:
 
     async def cancel(self, request: Request) -> Response:
         """DELETE: no more of this job."""
-        number, _ = self._job(request)
-        self._ends[number] = "CANCELLED"
+        number, _ = self._find_job(request)
+        self._final_states[number] = "CANCELLED"
         return Response(status_code=204)
 
     async def results(self, request: Request) -> Response:
         """GET: a page of a job's results; the cursor is absent on the last one."""
-        number, _ = self._job(request)
-        if self._asked.get(number, -1) < 2 or self._ends.get(number) in ("FAILED", "CANCELLED"):
+        number, _ = self._find_job(request)
+        if self._looks.get(number, -1) < 2 or self._final_states.get(number) in ("FAILED", "CANCELLED"):
             raise refusals.malformed("The job has not been fulfilled.")
         try:
             first = int(request.query_params.get("cursor", "0"), 36)
             size = min(1000, max(1, int(request.query_params.get("pageSize", "1000"))))
         except ValueError:
             raise refusals.malformed("Invalid cursor or page size.", "invalid.value") from None
-        if first and self._ends.get(number) == "EXPIRED":
+        if first and self._final_states.get(number) == "EXPIRED":
             raise refusals.missing(request.path_params["job"])
         if number not in self._results:
-            self._results[number] = await run_in_threadpool(self._active, self._jobs[number][0])
+            self._results[number] = await run_in_threadpool(self._active_indices, self._jobs[number][0])
         found = self._results[number]
         more = f'"cursor":"{_base36(first + size)}",' if first + size < len(found) else ""
         head = f'{{{more}"dataAvailabilityDate":"{iso(self._watermark())}","conversations":'.encode()
-        return _json(b"%b%b}" % (head, self._page(found[first : first + size])))
+        return _json_response(b"%b%b}" % (head, self._page_bytes(found[first : first + size])))
 
     async def availability(self, _: Request) -> Response:
         """GET: up to when job results are complete."""
@@ -158,23 +158,23 @@ class ConversationPlan:
         hours = self._simulation.switches.argument("stale-watermark", 72) if stale else 0
         return self._simulation.clock.epoch_ms() - max(_LAG_MS, hours * 3_600_000)
 
-    def _page(self, indices: Iterable[int]) -> bytes:
-        return b"[%b]" % b",".join(self._document(index) for index in indices)
+    def _page_bytes(self, indices: Iterable[int]) -> bytes:
+        return b"[%b]" % b",".join(self._details_bytes(index) for index in indices)
 
-    def _document(self, index: int) -> bytes:
+    def _details_bytes(self, index: int) -> bytes:
         """A conversation's details as bytes, the same wherever they stand; remembered once they change no more."""
-        known = self._bytes.get(index)
+        known = self._details_cache.get(index)
         if known is not None:
             return known
         details = self._simulation.detail(index)
         body = json.dumps(details, ensure_ascii=False, separators=(",", ":")).encode()
         if "conversationEnd" in details:
-            if len(self._bytes) >= _REMEMBERED:
-                self._bytes.clear()
-            self._bytes[index] = body
+            if len(self._details_cache) >= _MAX_CACHED:
+                self._details_cache.clear()
+            self._details_cache[index] = body
         return body
 
-    def _job(self, request: Request) -> tuple[int, int]:
+    def _find_job(self, request: Request) -> tuple[int, int]:
         number = self._simulation.ids.index(IdKind.JOB, request.path_params["job"])
         if number is None or number >= len(self._jobs):
             raise refusals.missing(request.path_params["job"])
@@ -190,14 +190,14 @@ class ConversationPlan:
             # Whether it has ended changes with the clock; nothing else about a conversation does.
             return [n for n in days[:begun] if asked.matches(self._simulation.detail(n))]
         key = (asked.segment_filters, asked.conversation_filters, days)
-        if key not in self._found:
-            if len(self._found) > 16:
-                self._found.clear()
-            self._found[key] = [n for n in days if asked.matches(self._simulation.detail(n))]
-        found = self._found[key]
+        if key not in self._matches_cache:
+            if len(self._matches_cache) > 16:
+                self._matches_cache.clear()
+            self._matches_cache[key] = [n for n in days if asked.matches(self._simulation.detail(n))]
+        found = self._matches_cache[key]
         return found[: bisect_left(found, days[begun - 1] + 1)] if begun else []
 
-    def _active(self, asked: Query) -> list[int]:
+    def _active_indices(self, asked: Query) -> list[int]:
         """Indices with activity in the interval, as far as the data lake knows of them."""
         first, last = asked.days
         days = self._simulation.schedule.started_on(first, last)
@@ -213,11 +213,11 @@ class ConversationPlan:
         return script.ended > asked.start_ms and script.began < asked.end_ms and script.ended <= known
 
 
-def _json(body: bytes) -> Response:
+def _json_response(body: bytes) -> Response:
     return Response(body, media_type="application/json")
 
 
-async def _body(request: Request) -> Any:
+async def _read_body(request: Request) -> Any:
     try:
         return json.loads(await request.body())
     except ValueError:

@@ -67,7 +67,7 @@ class Delivery:
         start = {"type": "http.response.start", "status": self._span.status, "headers": self._headers()}
         await send(start)
         if scope["method"] != "HEAD":
-            for piece in self._pieces():
+            for piece in self._body_pieces():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if self._manner.slow:
                     await asyncio.sleep(_DRIP_SECONDS)
@@ -75,14 +75,14 @@ class Delivery:
                 return
         await send({"type": "http.response.body", "body": b""})
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _body_pieces(self) -> Iterator[bytes]:
         start, stop = self._span.start, self._span.stop
         if self._manner.cut:
             stop = start + (stop - start) // 2
         pieces = self._body.read(start, stop)
         if not self._manner.slow:
             return pieces
-        return (drop for piece in pieces for drop in _drops(piece))
+        return (drop for piece in pieces for drop in _small_pieces(piece))
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         span, size = self._span, self._body.size
@@ -103,7 +103,7 @@ class Delivery:
         return [(name.encode(), value.encode()) for name, value in told.items()]
 
 
-def _drops(piece: bytes) -> Iterator[bytes]:
+def _small_pieces(piece: bytes) -> Iterator[bytes]:
     width = max(1, -(-len(piece) // _DRIP_PIECES))
     for at in range(0, len(piece), width):
         yield piece[at : at + width]

@@ -41,7 +41,7 @@ class SimulatedListing:
 
     async def list(self, request: Request) -> Response:
         """GET: a page of entities, all of them or the ones named by id."""
-        self._permit()
+        self._check_permission()
         query = request.query_params
         wanted = [one for text in query.getlist("id") for one in text.split(",") if one]
         found = [entity for entity in self._entities if not wanted or entity.id in wanted]
@@ -53,22 +53,22 @@ class SimulatedListing:
             raise refusals.malformed("pageSize must be between 1 and 500.", "invalid.value")
         page = found[(number - 1) * size : number * size]
         counts = {"pageSize": size, "pageNumber": number, "total": len(found), "pageCount": -(-len(found) // size)}
-        return JSONResponse({"entities": [self._told(entity) for entity in page]} | counts)
+        return JSONResponse({"entities": [self._entity_json(entity) for entity in page]} | counts)
 
     async def single(self, request: Request) -> Response:
         """GET: one entity."""
-        self._permit()
+        self._check_permission()
         wanted = request.path_params["id"]
         for entity in self._entities:
             if entity.id == wanted:
-                return JSONResponse(self._told(entity))
+                return JSONResponse(self._entity_json(entity))
         raise refusals.missing(wanted)
 
-    def _permit(self) -> None:
+    def _check_permission(self) -> None:
         if self._simulation.switches.on("denied-users"):
             raise refusals.denied(self._permission)
 
-    def _told(self, entity: Named) -> Json:
+    def _entity_json(self, entity: Named) -> Json:
         division = self._simulation.people.division
         told: Json = {"id": entity.id, "name": entity.name, "selfUri": f"{self._home}/{entity.id}"}
         told["division"] = {"id": division.id, "name": division.name}

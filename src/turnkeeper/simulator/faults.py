@@ -159,13 +159,13 @@ def _parsed(wanted: Iterable[str]) -> dict[str, int | None]:
         name, _, argument = text.partition("=")
         if name not in FAULTS:
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(FAULTS))}")
-        on[name] = _number(name, argument) if argument else None
+        on[name] = _fault_number(name, argument) if argument else None
     if on.pop("all", 0) is None:
         on |= {name: on.get(name) for name in _RECOVERABLE}
     return on
 
 
-def _number(name: str, text: str) -> int:
+def _fault_number(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"fault {name!r} takes a whole number, not {text!r}")
     return int(text)

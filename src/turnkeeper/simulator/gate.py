@@ -73,7 +73,7 @@ class Gate:
         correlation = self._simulation.ids.make(IdKind.CORRELATION, next(self._numbers))
         headers = {"ININ-Correlation-Id": correlation, "Cache-Control": "no-cache, no-store, must-revalidate"}
         scope["correlation"] = correlation
-        refused = self._refused(request, headers)
+        refused = self._refusal(request, headers)
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -82,7 +82,7 @@ class Gate:
 
         await (refused or self._app)(scope, receive, marked)
 
-    def _refused(self, request: Request, headers: dict[str, str]) -> Response | None:
+    def _refusal(self, request: Request, headers: dict[str, str]) -> Response | None:
         """The answer at the gate, None where the request may pass; adds the rate headers."""
         path = request.url.path
         self._simulation.tally.count(kind_of(path))
@@ -92,19 +92,19 @@ class Gate:
         try:
             if self._simulation.switches.strikes("html-error", path):
                 return HTMLResponse(_CLOUDFRONT, 502, {"X-Cache": "Error from cloudfront"})
-            self._outage(path)
-            bearer = self._bearer(request)
-            self._pace(bearer, headers)
+            self._check_outage(path)
+            bearer = self._check_bearer(request)
+            self._check_rate(bearer, headers)
         except Refusal as refusal:
             self._simulation.tally.count(f"refused_{refusal.status}")
             return refusal.response(request.scope["correlation"])
         return None
 
-    def _outage(self, path: str) -> None:
+    def _check_outage(self, path: str) -> None:
         if self._simulation.switches.strikes("server-error", path):
             raise refusals.broken(self._simulation.tally.count("outages") - 1)
 
-    def _bearer(self, request: Request) -> str:
+    def _check_bearer(self, request: Request) -> str:
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not bearer:
             raise refusals.no_bearer()
@@ -117,7 +117,7 @@ class Gate:
             raise refusals.stale_bearer()
         return bearer
 
-    def _pace(self, bearer: str, headers: dict[str, str]) -> None:
+    def _check_rate(self, bearer: str, headers: dict[str, str]) -> None:
         standing = self._simulation.pace.take(bearer)
         headers |= standing.headers()
         switches, limit = self._simulation.switches, self._simulation.pace.allowed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from turnkeeper.simulator.clock import SimulatorClock
 
-_REMEMBERED = 1000
+_MAX_WINDOWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class RequestQuota:
             began, count = self._windows.get(bearer, (now, 0))
             if not began <= now < began + self._window_ms:
                 began, count = now, 0
-            self._note(bearer, began, count)
+            self._record(bearer, began, count)
             self._windows[bearer] = (began, count + 1)
             self.peak = max(self.peak, count + 1)
         left = began + self._window_ms - now
@@ -72,9 +72,9 @@ class RequestQuota:
                 for bearer, seen in self._seen.items()
             }
 
-    def _note(self, bearer: str, began: int, count: int) -> None:
+    def _record(self, bearer: str, began: int, count: int) -> None:
         seen = self._seen.setdefault(bearer, [])
         if count == 0:
             seen.append([began, 0])
-            del seen[:-_REMEMBERED]
+            del seen[:-_MAX_WINDOWS]
         seen[-1][1] += 1

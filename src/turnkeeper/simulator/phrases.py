@@ -94,7 +94,7 @@ def sentence(dice: random.Random, language: str, part: str) -> str:
     return filled[0].upper() + filled[1:]
 
 
-class _Hearing(dict[int, str]):
+class _Recogniser(dict[int, str]):
     """How each letter of a language sounds to the recogniser, filled in as letters come."""
 
     def __init__(self, language: str) -> None:
@@ -102,19 +102,19 @@ class _Hearing(dict[int, str]):
         self._language = language
 
     def __missing__(self, code: int) -> str:
-        self[code] = _heard(chr(code), self._language)
+        self[code] = _recognised(chr(code), self._language)
         return self[code]
 
 
-_HEARING = {language: _Hearing(language) for language in _DIGITS}
+_RECOGNISERS = {language: _Recogniser(language) for language in _DIGITS}
 
 
 def raw(decorated: str, language: str) -> str:
     """The same sentence as the recogniser hears it."""
-    return " ".join(decorated.translate(_HEARING[language]).split())
+    return " ".join(decorated.translate(_RECOGNISERS[language]).split())
 
 
-def _heard(letter: str, language: str) -> str:
+def _recognised(letter: str, language: str) -> str:
     if letter.isascii() and letter.isdigit():
         return f" {_DIGITS[language][int(letter)]} "
     if letter == "'" or unicodedata.category(letter)[0] in "LMN":

@@ -54,18 +54,20 @@ class Query:
 
     def matches(self, details: Json) -> bool:
         """Whether a conversation passes both blocks of filters."""
-        in_conversation = _blocks(self.conversation_filters)
-        in_segments = _blocks(self.segment_filters)
-        if not all(_holds(block, details.get) for block in in_conversation):
+        in_conversation = _parse_filters(self.conversation_filters)
+        in_segments = _parse_filters(self.segment_filters)
+        if not all(_filter_holds(block, details.get) for block in in_conversation):
             return False
-        return not in_segments or any(all(_holds(b, row.get) for b in in_segments) for row in _rows(details))
+        return not in_segments or any(
+            all(_filter_holds(b, row.get) for b in in_segments) for row in _segment_rows(details)
+        )
 
 
 def read(body: Any, *, paged: bool = True, deepest: int = DEEPEST) -> Query:
     """The query in a request body; raises the platform's own refusals."""
     if not isinstance(body, dict):
         raise refusals.malformed("The request could not be understood by the server due to malformed syntax.")
-    start, end = _interval(body.get("interval"))
+    start, end = _read_interval(body.get("interval"))
     if paged and end - start > _LONGEST_MS:
         raise refusals.interval_too_long()
     paging = body.get("paging") or {}
@@ -81,7 +83,7 @@ def read(body: Any, *, paged: bool = True, deepest: int = DEEPEST) -> Query:
     return Query(start, end, size, number, order == "desc", segments, whole)
 
 
-def _interval(text: object) -> tuple[int, int]:
+def _read_interval(text: object) -> tuple[int, int]:
     if not isinstance(text, str) or "/" not in text:
         raise refusals.interval_too_long()
     first, _, last = text.partition("/")
@@ -99,11 +101,11 @@ def _day(epoch_ms: int) -> date:
 
 
 @lru_cache(64)
-def _blocks(text: str) -> Any:
+def _parse_filters(text: str) -> Any:
     return json.loads(text)
 
 
-def _rows(details: Json) -> Iterator[Json]:
+def _segment_rows(details: Json) -> Iterator[Json]:
     """One row per segment, with what its session and participant say."""
     for participant in details["participants"]:
         for session in participant["sessions"]:
@@ -111,10 +113,10 @@ def _rows(details: Json) -> Iterator[Json]:
                 yield {**details, **participant, **session, **segment}
 
 
-def _holds(block: Json, value_of: Callable[[str], Any]) -> bool:
+def _filter_holds(block: Json, value_of: Callable[[str], Any]) -> bool:
     """Whether a filter (or a clause of one) holds for a row."""
     parts = [_predicate_holds(one, value_of) for one in block.get("predicates") or []]
-    parts += [_holds(clause, value_of) for clause in block.get("clauses") or []]
+    parts += [_filter_holds(clause, value_of) for clause in block.get("clauses") or []]
     if not parts:
         return True
     return any(parts) if str(block.get("type", "and")).lower() == "or" else all(parts)
@@ -131,13 +133,13 @@ def _predicate_holds(predicate: Json, value_of: Callable[[str], Any]) -> bool:
     if operator == "notExists":
         return found is None
     if "range" in predicate:
-        return found is not None and _within(found, predicate["range"])
+        return found is not None and _in_range(found, predicate["range"])
     wanted = str(predicate.get("value", "")).lower()
     listed = found if isinstance(found, list) else [found]
     return any(value is not None and str(value).lower() == wanted for value in listed)
 
 
-def _within(found: Any, bounds: Json) -> bool:
+def _in_range(found: Any, bounds: Json) -> bool:
     checks = {
         "gt": lambda limit: found > limit,
         "gte": lambda limit: found >= limit,

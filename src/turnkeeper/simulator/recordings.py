@@ -52,34 +52,34 @@ class RecordingEndpoint:
 
     async def recordings(self, request: Request) -> Response:
         """GET: all recordings with links to their media; 202 and no body while they are transcoded."""
-        script, kind = self._script(request), _format(request)
-        if self._transcoding(f"{script.id}/{kind}"):
+        script, kind = self._find_script(request), _requested_format(request)
+        if self._is_transcoding(f"{script.id}/{kind}"):
             return Response(status_code=202)
-        told = [self._told(tape) | self._media(tape, kind) for tape in self._simulation.tapes.of(script)]
-        return JSONResponse(told + self._digital(script))
+        told = [self._recording_json(tape) | self._media_json(tape, kind) for tape in self._simulation.tapes.of(script)]
+        return JSONResponse(told + self._message_recordings(script))
 
     async def recording(self, request: Request) -> Response:
         """GET: one recording with links to its media."""
-        tape, kind = self._tape(request), _format(request)
-        if self._transcoding(f"{tape.id}/{kind}"):
+        tape, kind = self._find_tape(request), _requested_format(request)
+        if self._is_transcoding(f"{tape.id}/{kind}"):
             return Response(status_code=202)
-        return JSONResponse(self._told(tape) | self._media(tape, kind))
+        return JSONResponse(self._recording_json(tape) | self._media_json(tape, kind))
 
     async def metadata(self, request: Request) -> Response:
         """GET: all recordings without media; nothing is transcoded for it."""
-        script = self._script(request)
-        told = [self._told(tape) | self._restorations() for tape in self._simulation.tapes.of(script)]
-        return JSONResponse(told + self._digital(script))
+        script = self._find_script(request)
+        told = [self._recording_json(tape) | self._restoration_limits() for tape in self._simulation.tapes.of(script)]
+        return JSONResponse(told + self._message_recordings(script))
 
     async def single_metadata(self, request: Request) -> Response:
         """GET: one recording without media."""
-        return JSONResponse(self._told(self._tape(request)) | self._restorations())
+        return JSONResponse(self._recording_json(self._find_tape(request)) | self._restoration_limits())
 
-    def _transcoding(self, resource: str) -> bool:
+    def _is_transcoding(self, resource: str) -> bool:
         switches = self._simulation.switches
         return switches.on("transcoding-forever") or switches.strikes("transcoding", resource, default=2)
 
-    def _script(self, request: Request) -> Script:
+    def _find_script(self, request: Request) -> Script:
         if self._simulation.switches.on("denied-recordings"):
             raise refusals.denied(*PERMISSIONS)
         conversation = request.path_params["conversation"]
@@ -88,14 +88,14 @@ class RecordingEndpoint:
             raise refusals.missing(conversation)
         return script
 
-    def _tape(self, request: Request) -> Tape:
+    def _find_tape(self, request: Request) -> Tape:
         wanted = request.path_params["recording"]
-        for tape in self._simulation.tapes.of(self._script(request)):
+        for tape in self._simulation.tapes.of(self._find_script(request)):
             if tape.id == wanted:
                 return tape
         raise refusals.missing(wanted)
 
-    def _told(self, tape: Tape) -> Json:
+    def _recording_json(self, tape: Tape) -> Json:
         script, switches = tape.script, self._simulation.switches
         state = next((state for fault, state in _STATES.items() if switches.on(fault)), "AVAILABLE")
         home = f"/api/v2/conversations/{script.id}/recordings/{tape.id}"
@@ -107,7 +107,7 @@ class RecordingEndpoint:
             "endTime": None if switches.on("no-media") else iso(script.began + tape.end_ms),
             "media": "audio",
             "mediaSubtype": "Trunk",
-            "annotations": [self._annotation(tape, one) for one in tape.breaks if one.annotated],
+            "annotations": [self._annotation_json(tape, one) for one in tape.breaks if one.annotated],
             "fileState": state,
             "sessionId": tape.session,
             "selfUri": home,
@@ -118,7 +118,7 @@ class RecordingEndpoint:
             told |= {"archiveDate": iso(script.ended + 86_400_000), "archiveMedium": "CLOUDARCHIVE"}
         return told
 
-    def _media(self, tape: Tape, kind: str) -> Json:
+    def _media_json(self, tape: Tape, kind: str) -> Json:
         """What only the list with media says. Where there is none, its fields are null."""
         switches = self._simulation.switches
         if switches.on("no-media") or any(switches.on(fault) for fault in _STATES):
@@ -140,7 +140,7 @@ class RecordingEndpoint:
         dead = simulation.switches.on("dead-link") or simulation.switches.strikes("expired-media-link", path)
         return self._storage_url + simulation.links.issue(path, "expired" if dead else None)
 
-    def _annotation(self, tape: Tape, one: Break) -> Json:
+    def _annotation_json(self, tape: Tape, one: Break) -> Json:
         """A pause on its four clocks: with and without the pauses before it, and after the recording's own cuts."""
         paused = sum(other.end - other.start for other in tape.breaks if other.cut and other.start < one.start)
         real, lasting = one.start - tape.start_ms, one.end - one.start
@@ -159,12 +159,12 @@ class RecordingEndpoint:
             "recordingDurationMs": heard,
         }
 
-    def _restorations(self) -> Json:
+    def _restoration_limits(self) -> Json:
         """Deprecated: always 10,000, and no limit is enforced."""
         most = {"maxAllowedRestorationsForOrg": 10_000, "remainingRestorationsAllowedForOrg": 10_000}
         return {"region": "us-east-1"} | most
 
-    def _digital(self, script: Script) -> list[Json]:
+    def _message_recordings(self, script: Script) -> list[Json]:
         """A digital conversation has a recording too, of its messages: there is nothing to hear."""
         if script.media_type == "voice" or not script.legs:
             return []
@@ -173,7 +173,7 @@ class RecordingEndpoint:
         return [told | {"startTime": iso(script.began), "endTime": iso(script.ended), "messagingTranscript": []}]
 
 
-def _format(request: Request) -> str:
+def _requested_format(request: Request) -> str:
     """The format asked for; ``mediaFormats`` overrides ``formatId``."""
     query = request.query_params
     listed = [one for one in query.get("mediaFormats", "").split(",") if one]

@@ -82,21 +82,23 @@ class Samples:
 
     def __init__(self, ids: Ids, people: People, folder: Path, jitter_ms: int, seed: int) -> None:
         self._ids = ids
-        self._people = people
+        self._customer_first = people
         self._jitter_ms = jitter_ms
         self._seed = seed
         told = json.loads((folder / "calls.json").read_text(encoding="utf-8"))["calls"]
         self.calls = tuple(Sample(one, folder) for one in told)
         people_told = [person for call in told for person in call["people"]]
         agents = [person["name"] for person in people_told if person["role"] == "agent"]
-        self.users = self._named(IdKind.USER, agents, people.users)
-        self.queues = self._named(IdKind.QUEUE, [person.get("queue", "") for person in people_told], people.queues)
+        self.users = self._new_entities(IdKind.USER, agents, people.users)
+        self.queues = self._new_entities(
+            IdKind.QUEUE, [person.get("queue", "") for person in people_told], people.queues
+        )
 
     def write(self, number: int, index: int, began: int) -> Script:
         """The script of one call, as the conversation of an index."""
         sample = self.calls[number]
-        parties = tuple(self._party(index, n, one) for n, one in enumerate(_people(sample.told)))
-        lines = tuple(self._lines(sample, parties))
+        parties = tuple(self._script_party(index, n, one) for n, one in enumerate(_customer_first(sample.told)))
+        lines = tuple(self._script_lines(sample, parties))
         last = max((party.end for party in parties), default=0)
         return Script(
             index=index,
@@ -110,19 +112,21 @@ class Samples:
             lines=lines,
             legs=(ScriptLeg(0, parties[0].start, last, (Passage(str(sample.told.get("language", "en-us")), lines),)),),
             holds=tuple((one.start, one.end) for one in sample.breaks if one.reason == "Hold"),
-            wrapup=self._people.wrapups[0].id,
+            wrapup=self._customer_first.wrapups[0].id,
         )
 
-    def _named(self, kind: IdKind, names: list[str], known: tuple[Named, ...]) -> tuple[Named, ...]:
+    def _new_entities(self, kind: IdKind, names: list[str], known: tuple[Named, ...]) -> tuple[Named, ...]:
         there = {one.name for one in known} | {""}
         new = [name for name in dict.fromkeys(names) if name not in there]
         return tuple(Named(self._ids.make(kind, GUESTS + n), name) for n, name in enumerate(new))
 
-    def _party(self, index: int, ordinal: int, told: Json) -> Party:
+    def _script_party(self, index: int, ordinal: int, told: Json) -> Party:
         role = told["role"]
-        users = {one.name: one.id for one in (*self._people.users, *self.users)}
-        queues = {one.name: one.id for one in (*self._people.queues, *self.queues)}
-        queue = queues.get(told.get("queue", ""), self._people.queues[0].id) if role in ("agent", "acd") else None
+        users = {one.name: one.id for one in (*self._customer_first.users, *self.users)}
+        queues = {one.name: one.id for one in (*self._customer_first.queues, *self.queues)}
+        queue = (
+            queues.get(told.get("queue", ""), self._customer_first.queues[0].id) if role in ("agent", "acd") else None
+        )
         return Party(
             ordinal=ordinal,
             purpose=_PURPOSES[role],
@@ -134,24 +138,24 @@ class Samples:
             spans=((told["start_ms"], told["end_ms"]),),
         )
 
-    def _lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[ScriptLine]:
+    def _script_lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[ScriptLine]:
         dice = random.Random(f"{self._seed}:{sample.name}:jitter")
-        lines = [_line(sample.told, turn, parties) for turn in sample.told["turns"]]
-        return [self._jittered(line, dice) for line in lines] if self._jitter_ms else lines
+        lines = [_script_line(sample.told, turn, parties) for turn in sample.told["turns"]]
+        return [self._with_jitter(line, dice) for line in lines] if self._jitter_ms else lines
 
-    def _jittered(self, line: ScriptLine, dice: random.Random) -> ScriptLine:
+    def _with_jitter(self, line: ScriptLine, dice: random.Random) -> ScriptLine:
         """A real recogniser's starts scatter around the truth."""
         start = min((line.start or 0) + round(dice.gauss(0, self._jitter_ms)), (line.end or 0) - 1)
         spoken = tuple(replace(word, start=max(word.start, start), end=max(word.end, start)) for word in line.spoken)
         return replace(line, start=start, spoken=spoken)
 
 
-def _people(told: Json) -> list[Json]:
+def _customer_first(told: Json) -> list[Json]:
     """The customer first: communications and recordings hang on that leg."""
     return sorted(told["people"], key=lambda one: (one["role"] != "customer", one["start_ms"]))
 
 
-def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
+def _script_line(told: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
     spoken = tuple(
         ScriptWord(one["word"].lower().strip(".,!?"), one["start_ms"], one["end_ms"], 0.93)
         for one in turn.get("words", ())

@@ -78,11 +78,13 @@ class ScriptLine:
         if self.start is None or self.confidence is None:
             return ()
         return tuple(
-            ScriptWord(text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._sureness(n))
+            ScriptWord(
+                text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._word_confidence(n)
+            )
             for n, text in enumerate(self.text.split())
         )
 
-    def _sureness(self, n: int) -> float:
+    def _word_confidence(self, n: int) -> float:
         return round(min(1.0, (self.confidence or 0.0) + (n * 37 % 11 - 5) / 200), 3)
 
 

@@ -92,8 +92,8 @@ def serve(simulation: Simulation, port: int = 0) -> Iterator[Running]:
         base_url, storage_url = (f"http://{_HOST}:{one.getsockname()[1]}" for one in (api, storage))
         other_url = f"http://localhost:{storage.getsockname()[1]}"
         doors = (
-            (_server(api_app(simulation, storage_url)), api),
-            (_server(storage_app(simulation, other_url)), storage),
+            (_uvicorn_server(api_app(simulation, storage_url)), api),
+            (_uvicorn_server(storage_app(simulation, other_url)), storage),
         )
         thread = threading.Thread(target=_keep_open, args=(doors,), name="turnkeeper-simulator", daemon=True)
         thread.start()
@@ -139,8 +139,8 @@ def _write_key(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
-    logging.getLogger("uvicorn.error").addFilter(_unintended)
+def _uvicorn_server(app: ASGIApp) -> uvicorn.Server:
+    logging.getLogger("uvicorn.error").addFilter(_is_unintended)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -153,7 +153,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _unintended(record: logging.LogRecord) -> bool:
+def _is_unintended(record: logging.LogRecord) -> bool:
     """Answers cut short on purpose are nothing to complain about; everything else stays in the log."""
     return record.msg != "ASGI callable returned without completing response."
 

@@ -92,7 +92,7 @@ class Shelf:
 
     def linked(self, script: Script) -> bool:
         """Whether the media endpoint hands out a link instead of the turns."""
-        if self._is_giant(script) or script.casting.breakage == "truncated-json" or self._huge(script):
+        if self._is_giant(script) or script.casting.breakage == "truncated-json" or self._is_huge(script):
             return True
         if script.scenario == scenarios.LONG or script.index % 4 == 1:
             return True
@@ -102,25 +102,25 @@ class Shelf:
         """A document's bytes, spoiled where a scenario or a fault says so."""
         if self._giant is not None and self._is_giant(place.script):
             return self._giant.media() if place.leg is None else self._giant.speech()
-        return Whole(self.spoiled(place, self._document(place)))
+        return Whole(self.spoiled(place, self._make_document(place)))
 
     def spoiled(self, place: ShelfPlace, document: Any) -> bytes:
         """The bytes of a document after whatever happens to it."""
         script = place.script
         if self._switches.on("changed-transcript") and self._clock.epoch_ms() >= self._opened_ms + _DAY_MS:
             document = spoil.revise(document)
-        kind = script.casting.breakage or self._fault(place)
+        kind = script.casting.breakage or self._document_fault(place)
         if kind is None:
             return spoil.encode(document)
         other = self._ids.make(IdKind.CONVERSATION, script.index + 1)
         return spoil.spoil(document, kind, other=other, size=self._switches.argument("huge-string", 64))
 
-    def _document(self, place: ShelfPlace) -> Any:
+    def _make_document(self, place: ShelfPlace) -> Any:
         if place.leg is None:
             return media.document(place.script)
         return SpeechFile(self._ids, self._people, place.script, place.leg).document()
 
-    def _fault(self, place: ShelfPlace) -> str | None:
+    def _document_fault(self, place: ShelfPlace) -> str | None:
         path = self.path(place)
         for name in DOCUMENT_FAULTS:
             if name in ("html-body", "empty-body"):
@@ -128,13 +128,13 @@ class Shelf:
             if name == "truncated-json" and place.leg is None and not self.linked(place.script):
                 continue
             if name == "huge-string":
-                if self._huge(place.script):
+                if self._is_huge(place.script):
                     return name
             elif self._switches.spoils(name, path):
                 return name
         return None
 
-    def _huge(self, script: Script) -> bool:
+    def _is_huge(self, script: Script) -> bool:
         return script.index == 0 and self._switches.on("huge-string")
 
     def _is_giant(self, script: Script) -> bool:

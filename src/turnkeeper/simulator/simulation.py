@@ -30,7 +30,7 @@ from turnkeeper.simulator.tally import RequestTally
 from turnkeeper.simulator.tapes import Tapes
 from turnkeeper.simulator.tokens import TokenEndpoint
 
-_REMEMBERED = 512
+_MAX_CACHED = 512
 
 
 class Simulation:
@@ -77,8 +77,8 @@ class Simulation:
         self.tokens = TokenEndpoint(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
         self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
-        self.script = lru_cache(_REMEMBERED)(self._write)
-        self.giant = self._giant(giant_mb) if giant_mb else None
+        self.script = lru_cache(_MAX_CACHED)(self._write_script)
+        self.giant = self._make_giant(giant_mb) if giant_mb else None
         self.tapes = Tapes(self.ids, self.people, self.switches, self.find, self.sample_of)
         self.shelf = Shelf(self.ids, self.people, self.clock, self.switches, self.find, self.giant)
 
@@ -126,13 +126,13 @@ class Simulation:
         sample = self.sample_of(script)
         return told | ({"call": sample.truth()} if sample else {})
 
-    def _write(self, index: int) -> Script:
+    def _write_script(self, index: int) -> Script:
         if self.giant is not None and index == self.giant.script.index:
             return self.giant.script
         if self.samples is not None and index >= self._first_call:
             return self.samples.write(index - self._first_call, index, self.schedule.began(index))
         return self._playwright.write(index)
 
-    def _giant(self, megabytes: int) -> Giant:
+    def _make_giant(self, megabytes: int) -> Giant:
         script = giant_script(self._playwright.write(self.conversations, plain=True), megabytes)
         return Giant(script, SpeechFile(self.ids, self.people, script, 0), megabytes)

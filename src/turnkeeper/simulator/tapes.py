@@ -70,10 +70,10 @@ class Tapes:
         """The audio recordings of a conversation: one per leg; none of digital ones."""
         sample = self._sample_of(script)
         if sample is not None:
-            return (self._spoken(script, sample),)
+            return (self._sample_tape(script, sample),)
         if script.media_type != "voice":
             return ()
-        return tuple(self._toned(script, leg) for leg in script.legs)
+        return tuple(self._tone_tape(script, leg) for leg in script.legs)
 
     def sensitive(self, script: Script) -> bool:
         """Whether the client may not hear a conversation's recordings as they are."""
@@ -99,24 +99,24 @@ class Tapes:
         tape = next((one for one in self.of(script) if one.id == found[2]), None)
         if tape is None or found[4] not in tape.keys:
             return None
-        return self._damaged(self._file(tape, found[3], found[4]), path)
+        return self._with_faults(self._file_body(tape, found[3], found[4]), path)
 
-    def _damaged(self, body: SimulatedBody, path: str) -> SimulatedBody:
+    def _with_faults(self, body: SimulatedBody, path: str) -> SimulatedBody:
         for fault in AUDIO_FAULTS:
             if self._switches.spoils(fault, path):
                 return Whole(damage.damage(b"".join(body.read(0, body.size)), fault))
         return body
 
-    def _file(self, tape: Tape, kind: str, key: str) -> SimulatedBody:
+    def _file_body(self, tape: Tape, kind: str, key: str) -> SimulatedBody:
         sample = self._sample_of(tape.script)
         if self.sensitive(tape.script) and kind != ORIGINAL:
-            return self._tones(tape, hidden=(tape.duration_ms // 3, 2 * tape.duration_ms // 3))
+            return self._tone_body(tape, hidden=(tape.duration_ms // 3, 2 * tape.duration_ms // 3))
         if sample is None:
-            return self._tones(tape)
+            return self._tone_body(tape)
         content = sample.files[tape.keys.index(key)].read_bytes()
         return Whole((tones.to_pcm(content) if kind == "WAV" else None) or content)
 
-    def _tones(self, tape: Tape, hidden: tuple[int, int] = (0, 0)) -> SimulatedBody:
+    def _tone_body(self, tape: Tape, hidden: tuple[int, int] = (0, 0)) -> SimulatedBody:
         """A side sounds where its lines are; nothing does in the hidden stretch."""
         sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
         for line in tape.script.lines:
@@ -129,7 +129,7 @@ class Tapes:
     def _extension(self, tape: Tape, kind: str) -> str:
         return "wav" if self.sensitive(tape.script) and kind != ORIGINAL else tape.extension
 
-    def _toned(self, script: Script, leg: ScriptLeg) -> Tape:
+    def _tone_tape(self, script: Script, leg: ScriptLeg) -> Tape:
         # The recorder never starts with the conversation to the millisecond.
         start = leg.start + 37 + script.index % 16
         # Whether holds are recorded is the organisation's choice; both exist.
@@ -140,16 +140,16 @@ class Tapes:
         duration = -(-max(tones.ROW_MS, heard) // tones.ROW_MS) * tones.ROW_MS
         # Which key a single file stands under is not documented; both are seen.
         keys = ("S",) if script.index % 2 else ("0",)
-        return Tape(script, *self._named(script, leg), start, duration, breaks, keys, "wav")
+        return Tape(script, *self._recording_ids(script, leg), start, duration, breaks, keys, "wav")
 
-    def _spoken(self, script: Script, sample: Sample) -> Tape:
+    def _sample_tape(self, script: Script, sample: Sample) -> Tape:
         files = sample.files
         keys = ("S",) if len(files) == 1 else tuple(str(n) for n in range(len(files)))
         duration = max(map(_duration_ms, files))
-        named = self._named(script, script.legs[0])
+        named = self._recording_ids(script, script.legs[0])
         return Tape(script, *named, sample.start_ms, duration, sample.breaks, keys, files[0].suffix[1:])
 
-    def _named(self, script: Script, leg: ScriptLeg) -> tuple[str, str]:
+    def _recording_ids(self, script: Script, leg: ScriptLeg) -> tuple[str, str]:
         recording = self._ids.make(IdKind.RECORDING, script.index, leg.party)
         return recording, script.parties[leg.party].communication
 

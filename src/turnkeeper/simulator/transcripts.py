@@ -19,7 +19,7 @@ from turnkeeper.simulator.simulation import Simulation
 
 _STA = "/api/v2/speechandtextanalytics/conversations/{conversation}"
 _PERMISSIONS = ("recording:recording:view", "speechAndTextAnalytics:data:view")
-_DOOMS = (("expired-link", "expired"), ("expired-token-link", "expired-token"), ("gone-link", "gone"))
+_LINK_FAULTS = (("expired-link", "expired"), ("expired-token-link", "expired-token"), ("gone-link", "gone"))
 
 
 class TranscriptEndpoint:
@@ -43,17 +43,17 @@ class TranscriptEndpoint:
 
     async def url(self, request: Request) -> Response:
         """One presigned URL."""
-        return JSONResponse({"url": self._link(self._speech(request))})
+        return JSONResponse({"url": self._presigned_link(self._find_speech(request))})
 
     async def urls(self, request: Request) -> Response:
         """One presigned URL per recording segment of one communication."""
-        place = self._speech(request)
+        place = self._find_speech(request)
         script = place.script
         recording = self._simulation.ids.make(IdKind.RECORDING, script.index, script.legs[place.leg or 0].party)
         home = f"/api/v2/conversations/{script.id}"
         segment = {
             "recording": {"id": recording, "selfUri": f"{home}/recordings/{recording}"},
-            "url": self._link(place),
+            "url": self._presigned_link(place),
         }
         return JSONResponse(
             {
@@ -65,11 +65,11 @@ class TranscriptEndpoint:
 
     async def insights(self, request: Request) -> Response:
         """Summaries and reasons of sentiments: none, which is 404 here even where speech analytics is fully on."""
-        raise refusals.missing(self._script(request).id)
+        raise refusals.missing(self._find_script(request).id)
 
     async def metrics(self, request: Request) -> Response:
         """Conversation-level results."""
-        script = self._script(request)
+        script = self._find_script(request)
         shares = {
             "agentDurationPercentage": 42.0,
             "customerDurationPercentage": 38.5,
@@ -89,27 +89,27 @@ class TranscriptEndpoint:
         switches = self._simulation.switches
         if switches.on("media-missing"):
             raise refusals.missing()
-        script = self._script(request)
-        status = self._status(script)
+        script = self._find_script(request)
+        status = self._media_status(script)
         if status != "completed":
-            return _json(media.head(script, status))
+            return _json_response(media.head(script, status))
         place = ShelfPlace(script)
         if switches.on("bearer-leak-bait"):
-            return RedirectResponse(self._link(place), 302)
+            return RedirectResponse(self._presigned_link(place), 302)
         if switches.strikes("empty-first", script.id):
-            return _json(media.head(script) | {"participants": media.participants(script), "transcript": []})
-        return self._told(place)
+            return _json_response(media.head(script) | {"participants": media.participants(script), "transcript": []})
+        return self._media_response(place)
 
-    def _told(self, place: ShelfPlace) -> Response:
+    def _media_response(self, place: ShelfPlace) -> Response:
         script, shelf = place.script, self._simulation.shelf
         giant = self._simulation.giant
         if self._simulation.switches.on("legacy") and (giant is None or giant.script.index != script.index):
-            return _raw(shelf.spoiled(place, media.legacy(script)))
+            return _raw_response(shelf.spoiled(place, media.legacy(script)))
         if shelf.linked(script):
-            return _json(media.head(script) | {"downloadUrl": self._link(place)})
-        return _raw(shelf.spoiled(place, media.document(script)))
+            return _json_response(media.head(script) | {"downloadUrl": self._presigned_link(place)})
+        return _raw_response(shelf.spoiled(place, media.document(script)))
 
-    def _status(self, script: Script) -> str:
+    def _media_status(self, script: Script) -> str:
         """How far the media document has come; the stages follow the clock, or the count of asks."""
         switches, clock = self._simulation.switches, self._simulation.clock
         if switches.on("forever-processing"):
@@ -122,13 +122,13 @@ class TranscriptEndpoint:
             return "completed"
         return "queued" if left > script.casting.lateness_ms // 2 else "processing"
 
-    def _speech(self, request: Request) -> ShelfPlace:
+    def _find_speech(self, request: Request) -> ShelfPlace:
         """The document a speech request means, once it is ready."""
         switches = self._simulation.switches
         if switches.on("speech-missing"):
             raise refusals.missing()
         communication = request.path_params["communication"]
-        script = self._script(request)
+        script = self._find_script(request)
         leg = script.leg_of(communication)
         if leg is None or switches.on("forever-processing"):
             raise refusals.missing(communication)
@@ -137,7 +137,7 @@ class TranscriptEndpoint:
             raise refusals.missing(communication)
         return place
 
-    def _script(self, request: Request) -> Script:
+    def _find_script(self, request: Request) -> Script:
         if self._simulation.switches.on("denied"):
             raise refusals.denied(*_PERMISSIONS)
         conversation = request.path_params["conversation"]
@@ -146,21 +146,21 @@ class TranscriptEndpoint:
             raise refusals.missing(conversation)
         return script
 
-    def _link(self, place: ShelfPlace) -> str:
+    def _presigned_link(self, place: ShelfPlace) -> str:
         path = self._simulation.shelf.path(place)
-        return self._storage_url + self._simulation.links.issue(path, self._doom(path))
+        return self._storage_url + self._simulation.links.issue(path, self._link_fault(path))
 
-    def _doom(self, path: str) -> str | None:
+    def _link_fault(self, path: str) -> str | None:
         switches = self._simulation.switches
         if switches.on("dead-link"):
             return "expired"
-        return next((doom for fault, doom in _DOOMS if switches.strikes(fault, path)), None)
+        return next((doom for fault, doom in _LINK_FAULTS if switches.strikes(fault, path)), None)
 
 
-def _json(document: Any) -> Response:
+def _json_response(document: Any) -> Response:
     return JSONResponse(document)
 
 
-def _raw(content: bytes) -> Response:
+def _raw_response(content: bytes) -> Response:
     # Not through a JSON response: some of these bytes are wrong on purpose.
     return Response(content, media_type="application/json")

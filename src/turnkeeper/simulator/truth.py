@@ -37,7 +37,7 @@ def verdict(script: Script) -> Json:
     told: Json = {"outcome": outcome, "scenario": script.scenario, "dialects": {}}
     if outcome in ("done", "late"):
         heard = [line for leg in script.legs for passage in leg.passages for line in passage.lines]
-        told["dialects"] = {"speech": _summarise(script, heard), "media": _summarise(script, script.lines)}
+        told["dialects"] = {"speech": _summary_of(script, heard), "media": _summary_of(script, script.lines)}
     return told
 
 
@@ -48,7 +48,7 @@ def mean(values: Iterable[float]) -> Fraction | None:
     return sum(exact, Fraction(0)) / len(exact) if exact else None
 
 
-def _summarise(script: Script, lines: Sequence[ScriptLine]) -> Json:
+def _summary_of(script: Script, lines: Sequence[ScriptLine]) -> Json:
     roles: dict[str, int] = {}
     for line in lines:
         role = script.parties[line.party].role
