@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
+from turnkeeper.simulator.analytics import AnalyticsEndpoint
+from turnkeeper.simulator.api_errors import ApiError
 from turnkeeper.simulator.batches import BatchEndpoint
 from turnkeeper.simulator.control import Control
-from turnkeeper.simulator.conversations import ConversationPlan
 from turnkeeper.simulator.directory import DirectoryEndpoint
-from turnkeeper.simulator.gate import Gate, Stamp
 from turnkeeper.simulator.login import Login
+from turnkeeper.simulator.middleware import AccessMiddleware, DateMiddleware
 from turnkeeper.simulator.recordings import RecordingEndpoint
-from turnkeeper.simulator.refusals import Refusal
 from turnkeeper.simulator.search import SearchEndpoint
 from turnkeeper.simulator.simulation import Simulation
 from turnkeeper.simulator.storage import Storage
@@ -28,7 +28,7 @@ def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
     rooms = (
         Login(simulation),
         Control(simulation),
-        ConversationPlan(simulation),
+        AnalyticsEndpoint(simulation),
         TranscriptEndpoint(simulation, storage_url),
         recordings,
         BatchEndpoint(simulation, recordings),
@@ -36,26 +36,26 @@ def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
         SearchEndpoint(simulation),
     )
     routes = [route for room in rooms for route in room.routes()]
-    app = Starlette(routes=routes, exception_handlers={Refusal: _refusal_response, 404: _not_found, 405: _not_allowed})
-    return Stamp(Gate(app, simulation), simulation, "api")
+    app = Starlette(routes=routes, exception_handlers={ApiError: _refusal_response, 404: _not_found, 405: _not_allowed})
+    return DateMiddleware(AccessMiddleware(app, simulation), simulation, "api")
 
 
 def storage_app(simulation: Simulation, other_url: str) -> ASGIApp:
     """The application of the storage port; other_url is the same port under another host name."""
-    return Stamp(Storage(simulation, other_url), simulation, "storage")
+    return DateMiddleware(Storage(simulation, other_url), simulation, "storage")
 
 
 async def _refusal_response(request: Request, refusal: Exception) -> Response:
-    if not isinstance(refusal, Refusal):
+    if not isinstance(refusal, ApiError):
         raise refusal
     return refusal.response(request.scope.get("correlation", ""))
 
 
 async def _not_found(request: Request, _: Exception) -> Response:
-    return await _refusal_response(request, refusals.missing())
+    return await _refusal_response(request, api_errors.missing())
 
 
 async def _not_allowed(request: Request, _: Exception) -> Response:
     return await _refusal_response(
-        request, Refusal(405, "method.not.allowed", "The method is not allowed on this resource.")
+        request, ApiError(405, "method.not.allowed", "The method is not allowed on this resource.")
     )

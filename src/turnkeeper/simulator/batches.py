@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.ids import IdKind
+from turnkeeper.simulator.recording_files import ORIGINAL, ScriptRecording
 from turnkeeper.simulator.recordings import PERMISSIONS, RecordingEndpoint
 from turnkeeper.simulator.simulation import Simulation
-from turnkeeper.simulator.tapes import ORIGINAL, Tape
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ _GONE = {
 
 
 @dataclass
-class SimulatedBatch:
+class BatchRequest:
     """One batch: whose it is, what was asked for, and how often it was looked at."""
 
     client: str
@@ -44,10 +44,10 @@ class SimulatedBatch:
 class BatchEndpoint:
     """Batch endpoints of one simulation."""
 
-    def __init__(self, simulation: Simulation, recordings: RecordingEndpoint) -> None:
+    def __init__(self, simulation: Simulation, endpoint: RecordingEndpoint) -> None:
         self._simulation = simulation
-        self._recordings = recordings
-        self._batches: list[SimulatedBatch] = []
+        self._endpoint = endpoint
+        self._batches: list[BatchRequest] = []
 
     def routes(self) -> list[Route]:
         """Submit and read."""
@@ -58,12 +58,12 @@ class BatchEndpoint:
 
     async def submit(self, request: Request) -> Response:
         """POST: up to a hundred conversations or recordings."""
-        if self._simulation.switches.on("batch-missing"):
-            raise refusals.missing()
-        if self._simulation.switches.on("denied-recordings"):
-            raise refusals.denied(*PERMISSIONS)
+        if self._simulation.faults.on("batch-missing"):
+            raise api_errors.missing()
+        if self._simulation.faults.on("denied-recordings"):
+            raise api_errors.denied(*PERMISSIONS)
         wanted = _read_request(await request.body())
-        self._batches.append(SimulatedBatch(self._client_of(request), wanted))
+        self._batches.append(BatchRequest(self._client_of(request), wanted))
         batch = self._simulation.ids.make(IdKind.BATCH, len(self._batches) - 1)
         return JSONResponse({"id": batch, "selfUri": f"{_HOME}/{batch}"})
 
@@ -71,11 +71,11 @@ class BatchEndpoint:
         """GET: how far it is; complete at the second look (batch-slow: later, or never)."""
         number = self._simulation.ids.index(IdKind.BATCH, request.path_params["batch"])
         if number is None or number >= len(self._batches) or self._batches[number].client != self._client_of(request):
-            raise refusals.missing(request.path_params["batch"])
+            raise api_errors.missing(request.path_params["batch"])
         batch, name = self._batches[number], request.path_params["batch"]
         batch.looks += 1
-        switches = self._simulation.switches
-        slow = switches.argument("batch-slow", 1_000_000) if switches.on("batch-slow") else 1
+        faults = self._simulation.faults
+        slow = faults.argument("batch-slow", 1_000_000) if faults.on("batch-slow") else 1
         results = (
             [one for wanted in batch.wanted for one in self._request_results(*wanted)] if batch.looks > slow else []
         )
@@ -93,32 +93,32 @@ class BatchEndpoint:
             }
         )
 
-    def _request_results(self, conversation: str, recording: str) -> list[Json]:
+    def _request_results(self, conversation: str, wanted: str) -> list[Json]:
         script = self._simulation.find(conversation)
         if script is None:
             return [{"conversationId": conversation, "errorMsg": "The conversation was not found."}]
-        tapes = [tape for tape in self._simulation.tapes.of(script) if recording in ("", tape.id)]
+        recordings = [recording for recording in self._simulation.recordings.of(script) if wanted in ("", recording.id)]
         # Sensitive recordings are left out of a batch where the client may not hear them.
-        if self._simulation.tapes.sensitive(script):
+        if self._simulation.recordings.sensitive(script):
             return []
-        return [result for tape in tapes for result in self._tape_results(tape)]
+        return [result for recording in recordings for result in self._tape_results(recording)]
 
-    def _expected_count(self, conversation: str, recording: str) -> int:
+    def _expected_count(self, conversation: str, wanted: str) -> int:
         """How many results a request should have. Sensitive recordings count, and do not come."""
         script = self._simulation.find(conversation)
-        tapes = self._simulation.tapes.of(script) if script else ()
-        return sum(len(tape.keys) for tape in tapes if recording in ("", tape.id)) or 1
+        recordings = self._simulation.recordings.of(script) if script else ()
+        return sum(len(recording.keys) for recording in recordings if wanted in ("", recording.id)) or 1
 
-    def _tape_results(self, tape: Tape) -> list[Json]:
+    def _tape_results(self, recording: ScriptRecording) -> list[Json]:
         """One result per stored file; how the platform gives a recording kept as two files is not documented."""
-        told = {"conversationId": tape.script.id, "recordingId": tape.id}
-        wrong = next((said for fault, said in _GONE.items() if self._simulation.switches.on(fault)), "")
+        ids = {"conversationId": recording.script.id, "recordingId": recording.id}
+        wrong = next((said for fault, said in _GONE.items() if self._simulation.faults.on(fault)), "")
         if wrong:
-            return [told | {"errorMsg": wrong}]
-        tapes = self._simulation.tapes
-        kinds = [tapes.content_type(tapes.path(tape, ORIGINAL, key)) for key in tape.keys]
-        links = [self._recordings.link(tape, ORIGINAL, key) for key in tape.keys]
-        return [told | {"resultUrl": link, "contentType": kind} for link, kind in zip(links, kinds, strict=True)]
+            return [ids | {"errorMsg": wrong}]
+        recordings = self._simulation.recordings
+        kinds = [recordings.content_type(recordings.path(recording, ORIGINAL, key)) for key in recording.keys]
+        links = [self._endpoint.link(recording, ORIGINAL, key) for key in recording.keys]
+        return [ids | {"resultUrl": link, "contentType": kind} for link, kind in zip(links, kinds, strict=True)]
 
     def _client_of(self, request: Request) -> str:
         bearer = request.headers.get("authorization", "").partition(" ")[2]
@@ -130,7 +130,7 @@ def _read_request(body: bytes) -> list[tuple[str, str]]:
         listed = json.loads(body)["batchDownloadRequestList"]
         wanted = [(str(one["conversationId"]), str(one.get("recordingId") or "")) for one in listed]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise refusals.malformed("The request could not be understood by the server.") from None
+        raise api_errors.malformed("The request could not be understood by the server.") from None
     if not 1 <= len(wanted) <= _MAX_REQUESTS:
-        raise refusals.malformed(f"Between 1 and {_MAX_REQUESTS} requests are allowed in a batch.", "invalid.value")
+        raise api_errors.malformed(f"Between 1 and {_MAX_REQUESTS} requests are allowed in a batch.", "invalid.value")
     return wanted

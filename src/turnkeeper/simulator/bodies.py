@@ -27,7 +27,7 @@ class SimulatedBody(Protocol):
         """The bytes of the half-open range, in pieces."""
 
 
-class Whole:
+class BytesBody:
     """Bytes held in memory."""
 
     def __init__(self, content: bytes) -> None:
@@ -41,7 +41,7 @@ class Whole:
             yield self.content[at : min(at + PIECE, stop)]
 
 
-class Rows:
+class RowsBody:
     """A prefix, many rows of one width, a suffix: its size and any range of it cost nothing to find."""
 
     def __init__(self, prefix: bytes, row: Callable[[int], bytes], count: int, suffix: bytes) -> None:

@@ -69,8 +69,8 @@ class Control:
 
     async def requests(self, _: Request) -> Response:
         """GET: what was asked so far."""
-        counts = self._simulation.tally.snapshot()
-        seen = {"tokens_issued": self._simulation.tokens.issued, "peak_in_window": self._simulation.pace.peak}
+        counts = self._simulation.counts.snapshot()
+        seen = {"tokens_issued": self._simulation.tokens.issued, "peak_in_window": self._simulation.quota.peak}
         return JSONResponse(counts | seen)
 
     async def conversations(self, request: Request) -> Response:
@@ -86,7 +86,7 @@ class Control:
 
     async def pace(self, request: Request) -> Response:
         """GET: when each token's windows began, and their requests. POST: {"allowed": n} changes the limit."""
-        pace = self._simulation.pace
+        pace = self._simulation.quota
         if request.method == "POST":
             try:
                 pace.allowed = max(1, int(json.loads(await request.body())["allowed"]))

@@ -44,7 +44,7 @@ def span_of(headers: Mapping[str, str], body: SimulatedBody) -> ByteSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class DeliveryOptions:
     """How a body travels."""
 
     ranges: bool = True
@@ -57,7 +57,7 @@ class Manner:
 class Delivery:
     """An ASGI answer that sends one span of a body."""
 
-    def __init__(self, body: SimulatedBody, span: ByteSpan, manner: Manner) -> None:
+    def __init__(self, body: SimulatedBody, span: ByteSpan, manner: DeliveryOptions) -> None:
         self._body = body
         self._span = span
         self._manner = manner
@@ -86,21 +86,21 @@ class Delivery:
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         span, size = self._span, self._body.size
-        told = {
+        headers = {
             "content-type": self._manner.content_type,
             "content-length": str(span.stop - span.start),
             "etag": self._body.tag,
             "x-amz-request-id": "SIMULATED0000001",
         }
         if self._manner.ranges:
-            told["accept-ranges"] = "bytes"
+            headers["accept-ranges"] = "bytes"
         if self._manner.encoding:
-            told["content-encoding"] = self._manner.encoding
+            headers["content-encoding"] = self._manner.encoding
         if span.status == 206:
-            told["content-range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
+            headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
         if span.status == 416:
-            told["content-range"] = f"bytes */{size}"
-        return [(name.encode(), value.encode()) for name, value in told.items()]
+            headers["content-range"] = f"bytes */{size}"
+        return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def _small_pieces(piece: bytes) -> Iterator[bytes]:

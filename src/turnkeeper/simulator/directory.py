@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
-from turnkeeper.simulator.people import Named
+from turnkeeper.simulator import api_errors
+from turnkeeper.simulator.people import NamedEntity
 from turnkeeper.simulator.simulation import Simulation
 
 Json = dict[str, Any]
@@ -26,10 +26,10 @@ _PERMISSIONS = {
 }
 
 
-class SimulatedListing:
+class EntityEndpoint:
     """One kind of entity: a paged list and a read by id."""
 
-    def __init__(self, simulation: Simulation, home: str, entities: Sequence[Named]) -> None:
+    def __init__(self, simulation: Simulation, home: str, entities: Sequence[NamedEntity]) -> None:
         self._simulation = simulation
         self._home = home
         self._entities = entities
@@ -48,9 +48,9 @@ class SimulatedListing:
         try:
             size, number = int(query.get("pageSize", "25")), int(query.get("pageNumber", "1"))
         except ValueError:
-            raise refusals.malformed("pageSize and pageNumber must be numbers.", "invalid.value") from None
+            raise api_errors.malformed("pageSize and pageNumber must be numbers.", "invalid.value") from None
         if not 1 <= size <= 500 or number < 1:
-            raise refusals.malformed("pageSize must be between 1 and 500.", "invalid.value")
+            raise api_errors.malformed("pageSize must be between 1 and 500.", "invalid.value")
         page = found[(number - 1) * size : number * size]
         counts = {"pageSize": size, "pageNumber": number, "total": len(found), "pageCount": -(-len(found) // size)}
         return JSONResponse({"entities": [self._entity_json(entity) for entity in page]} | counts)
@@ -62,19 +62,19 @@ class SimulatedListing:
         for entity in self._entities:
             if entity.id == wanted:
                 return JSONResponse(self._entity_json(entity))
-        raise refusals.missing(wanted)
+        raise api_errors.missing(wanted)
 
     def _check_permission(self) -> None:
-        if self._simulation.switches.on("denied-users"):
-            raise refusals.denied(self._permission)
+        if self._simulation.faults.on("denied-users"):
+            raise api_errors.denied(self._permission)
 
-    def _entity_json(self, entity: Named) -> Json:
+    def _entity_json(self, entity: NamedEntity) -> Json:
         division = self._simulation.people.division
-        told: Json = {"id": entity.id, "name": entity.name, "selfUri": f"{self._home}/{entity.id}"}
-        told["division"] = {"id": division.id, "name": division.name}
+        fields: Json = {"id": entity.id, "name": entity.name, "selfUri": f"{self._home}/{entity.id}"}
+        fields["division"] = {"id": division.id, "name": division.name}
         if self._home.endswith("users"):
-            told |= {"state": "active", "version": 3}
-        return told
+            fields |= {"state": "active", "version": 3}
+        return fields
 
 
 class DirectoryEndpoint:
@@ -84,9 +84,9 @@ class DirectoryEndpoint:
         self._simulation = simulation
         people, calls = simulation.people, simulation.samples
         self._listings = [
-            SimulatedListing(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
-            SimulatedListing(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
-            SimulatedListing(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
+            EntityEndpoint(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
+            EntityEndpoint(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
+            EntityEndpoint(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
         ]
 
     def routes(self) -> list[Route]:
@@ -122,7 +122,7 @@ class DirectoryEndpoint:
         """GET: the limits of a namespace."""
         namespace = request.path_params["namespace"]
         if namespace != "client.credentials":
-            raise refusals.missing(namespace)
+            raise api_errors.missing(namespace)
         limit = {"namespace": namespace, "key": "client.credentials.token.rate.per.minute"}
         entities = [limit | {"value": self._simulation.rate_limit}]
         return JSONResponse({"entities": entities, "total": 1, "pageSize": 25, "pageNumber": 1, "pageCount": 1})

@@ -107,7 +107,7 @@ AUDIO_FAULTS: tuple[str, ...] = tuple(_AUDIO)
 _ALWAYS = 1_000_000_000
 
 
-class Switches:
+class FaultSwitches:
     """Which faults are on, with their arguments and the count of each one's strikes."""
 
     def __init__(self, wanted: Iterable[str]) -> None:

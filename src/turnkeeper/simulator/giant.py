@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from turnkeeper.simulator import media, truth
-from turnkeeper.simulator.bodies import Rows
+from turnkeeper.simulator.bodies import RowsBody
 from turnkeeper.simulator.phrases import EN
 from turnkeeper.simulator.script import Passage, Script, ScriptLeg
 from turnkeeper.simulator.speech import SpeechFile
@@ -46,15 +46,15 @@ class Giant:
         """How many phrases the speech file has."""
         return max(1, self.megabytes * 1_048_576 // _SPEECH_WIDTH)
 
-    def media(self) -> Rows:
+    def media(self) -> RowsBody:
         """The media document, participants last."""
         opening = _open_array(media.head(self.script), "transcript")
         people = _json_bytes(media.participants(self.script))
         ids = [_speaker_id(self.script, role) for role in ("customer", "agent")]
         row = _fixed_width(lambda n: _media_row(ids, n), _MEDIA_WIDTH)
-        return Rows(opening, row, self.media_turns, b'],"participants":' + people + b"}")
+        return RowsBody(opening, row, self.media_turns, b'],"participants":' + people + b"}")
 
-    def speech(self) -> Rows:
+    def speech(self) -> RowsBody:
         """The speech file, participants last."""
         file = self.speech_file.document()
         people = _json_bytes(file["participants"])
@@ -62,14 +62,14 @@ class Giant:
         del entry["phrases"], file["transcripts"], file["participants"]
         opening = _open_array(file, "transcripts") + _open_array(entry, "phrases")
         row = _fixed_width(lambda n: _speech_row(self.script.began, n), _SPEECH_WIDTH)
-        return Rows(opening, row, self.speech_turns, b']}],"participants":' + people + b"}")
+        return RowsBody(opening, row, self.speech_turns, b']}],"participants":' + people + b"}")
 
     def verdict(self) -> Json:
         """The giant's truth."""
-        told: Json = {"outcome": "done", "scenario": "giant", "dialects": {}}
+        truth_fields: Json = {"outcome": "done", "scenario": "giant", "dialects": {}}
         for dialect, turns in (("speech", self.speech_turns), ("media", self.media_turns)):
-            told["dialects"][dialect] = _summary(self.script.id, turns)
-        return told
+            truth_fields["dialects"][dialect] = _summary(self.script.id, turns)
+        return truth_fields
 
 
 def giant_script(plain: Script, megabytes: int) -> Script:

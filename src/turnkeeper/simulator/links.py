@@ -74,5 +74,5 @@ class Links:
         }
 
     def _signature(self, path: str, query: Mapping[str, str]) -> str:
-        told = "\n".join([path, *(f"{name}={query[name]}" for name in sorted(query))])
-        return hmac.new(self._key, told.encode(), "sha256").hexdigest()
+        text = "\n".join([path, *(f"{name}={query[name]}" for name in sorted(query))])
+        return hmac.new(self._key, text.encode(), "sha256").hexdigest()

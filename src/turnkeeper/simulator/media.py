@@ -22,11 +22,11 @@ def address(conversation: str) -> str:
 
 def head(script: Script, status: str = "completed") -> Json:
     """The document without its turns."""
-    told: Json = {"self": address(script.id), "conversation": script.id, "status": status}
+    document_head: Json = {"self": address(script.id), "conversation": script.id, "status": status}
     # Some gateways leave the status out once there is nothing to wait for.
     if status == "completed" and script.index % 7 == 4:
-        del told["status"]
-    return told
+        del document_head["status"]
+    return document_head
 
 
 def document(script: Script) -> Json:

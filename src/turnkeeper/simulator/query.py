@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.clock import from_iso
 
 Json = dict[str, Any]
@@ -66,33 +66,33 @@ class Query:
 def read(body: Any, *, paged: bool = True, deepest: int = DEEPEST) -> Query:
     """The query in a request body; raises the platform's own refusals."""
     if not isinstance(body, dict):
-        raise refusals.malformed("The request could not be understood by the server due to malformed syntax.")
+        raise api_errors.malformed("The request could not be understood by the server due to malformed syntax.")
     start, end = _read_interval(body.get("interval"))
     if paged and end - start > _LONGEST_MS:
-        raise refusals.interval_too_long()
+        raise api_errors.interval_too_long()
     paging = body.get("paging") or {}
     size, number = paging.get("pageSize", 25), paging.get("pageNumber", 1)
     if not (isinstance(size, int) and 1 <= size <= 100 and isinstance(number, int) and number >= 1):
-        raise refusals.malformed("pageSize must be between 1 and 100, pageNumber at least 1.", "invalid.value")
+        raise api_errors.malformed("pageSize must be between 1 and 100, pageNumber at least 1.", "invalid.value")
     if size * number > deepest:
-        raise refusals.too_deep(deepest)
+        raise api_errors.too_deep(deepest)
     order = body.get("order", "asc")
     if order not in ("asc", "desc", "unordered"):
-        raise refusals.malformed(f"Unknown order: {order}", "invalid.value")
+        raise api_errors.malformed(f"Unknown order: {order}", "invalid.value")
     segments, whole = (json.dumps(body.get(name) or [], sort_keys=True) for name in _FILTERS)
     return Query(start, end, size, number, order == "desc", segments, whole)
 
 
 def _read_interval(text: object) -> tuple[int, int]:
     if not isinstance(text, str) or "/" not in text:
-        raise refusals.interval_too_long()
+        raise api_errors.interval_too_long()
     first, _, last = text.partition("/")
     try:
         start, end = from_iso(first), from_iso(last)
     except ValueError:
-        raise refusals.malformed(f"Invalid interval: {text}", "invalid.date") from None
+        raise api_errors.malformed(f"Invalid interval: {text}", "invalid.date") from None
     if end < start:
-        raise refusals.malformed(f"The interval ends before it starts: {text}", "invalid.date")
+        raise api_errors.malformed(f"The interval ends before it starts: {text}", "invalid.date")
     return start, end
 
 
@@ -125,7 +125,7 @@ def _filter_holds(block: Json, value_of: Callable[[str], Any]) -> bool:
 def _predicate_holds(predicate: Json, value_of: Callable[[str], Any]) -> bool:
     dimension = predicate.get("dimension") or predicate.get("metric") or predicate.get("property")
     if not dimension:
-        raise refusals.malformed("A predicate needs a dimension, a metric or a property.", "invalid.value")
+        raise api_errors.malformed("A predicate needs a dimension, a metric or a property.", "invalid.value")
     found = value_of("divisionIds" if dimension == "divisionId" else str(dimension))
     operator = predicate.get("operator", "matches")
     if operator == "exists":

@@ -69,11 +69,11 @@ IN_ONE_TURN = ("wrong-type", "end-before-start")
 
 
 @dataclass(frozen=True, slots=True)
-class Casting:
+class ScenarioVariant:
     """The scenario of one index, and which variant of it."""
 
     scenario: str
-    variant: int
+    number: int
 
     @property
     def outcome(self) -> Outcome:
@@ -87,19 +87,19 @@ class Casting:
     @property
     def lateness_ms(self) -> int:
         """How long after its end the transcript becomes ready; 0 where it is ready at once."""
-        return LATENESS_MS[self.variant % len(LATENESS_MS)] if self.scenario == LATE else 0
+        return LATENESS_MS[self.number % len(LATENESS_MS)] if self.scenario == LATE else 0
 
     @property
     def breakage(self) -> str | None:
         """In which way the body is broken, if it is."""
-        return BREAKAGES[self.variant % len(BREAKAGES)] if self.scenario == UNREAD else None
+        return BREAKAGES[self.number % len(BREAKAGES)] if self.scenario == UNREAD else None
 
 
-def cast(seed: int, index: int) -> Casting:
+def choose_scenario(seed: int, index: int) -> ScenarioVariant:
     """Which scenario an index plays."""
     if index < len(_OPENING):
         scenario = _OPENING[index]
-        return Casting(scenario, _OPENING[:index].count(scenario))
+        return ScenarioVariant(scenario, _OPENING[:index].count(scenario))
     dice = random.Random(f"{seed}:{index}:scenario")
     scenario = dice.choices(SCENARIOS, _WEIGHTS)[0]
-    return Casting(scenario, dice.randrange(60))
+    return ScenarioVariant(scenario, dice.randrange(60))

@@ -18,7 +18,7 @@ FIRST = datetime(2026, 10, 5, 6, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptSchedule:
+class ConversationSchedule:
     """The calendar of one simulation."""
 
     seed: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from turnkeeper.simulator.scenarios import Casting
+from turnkeeper.simulator.scenarios import ScenarioVariant
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Script:
 
     index: int
     id: str
-    casting: Casting
+    variant: ScenarioVariant
     began: int
     lasting: int
     media_type: str
@@ -126,7 +126,7 @@ class Script:
     @property
     def scenario(self) -> str:
         """The scenario's name."""
-        return self.casting.scenario
+        return self.variant.scenario
 
     @property
     def ended(self) -> int:

@@ -16,10 +16,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.clock import from_iso, iso
+from turnkeeper.simulator.document_store import DocumentPlace
 from turnkeeper.simulator.script import Script, ScriptLeg
-from turnkeeper.simulator.shelf import ShelfPlace
 from turnkeeper.simulator.simulation import Simulation
 
 Json = dict[str, Any]
@@ -45,17 +45,17 @@ class SearchEndpoint:
     async def search(self, request: Request) -> Response:
         """POST: (conversation, communication) pairs, by start and by exact fields."""
         # A gateway that has only the media dialect has nothing of this API.
-        if self._simulation.switches.on("search-missing") or self._simulation.switches.on("speech-missing"):
-            raise refusals.missing()
+        if self._simulation.faults.on("search-missing") or self._simulation.faults.on("speech-missing"):
+            raise api_errors.missing()
         try:
             asked = json.loads(await request.body())
             clauses = list(asked["query"])
             size, number = int(asked.get("pageSize", 25)), int(asked.get("pageNumber", 1))
             start, end = _date_range(clauses)
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise refusals.malformed("The search request could not be understood.", "invalid.value") from None
+            raise api_errors.malformed("The search request could not be understood.", "invalid.value") from None
         if size < 1 or number < 1 or size * number > _MAX_RESULTS:
-            raise refusals.malformed(
+            raise api_errors.malformed(
                 f"Only the first {_MAX_RESULTS} results of a search can be paged.", "invalid.value"
             )
         found = await run_in_threadpool(self._find_rows, start, end, clauses)
@@ -65,7 +65,7 @@ class SearchEndpoint:
         return JSONResponse({**counts, "types": asked.get("types", ["transcripts"]), "results": page})
 
     def _find_rows(self, start: int, end: int, clauses: list[Json]) -> list[Json]:
-        if self._simulation.switches.on("forever-processing"):
+        if self._simulation.faults.on("forever-processing"):
             return []
         exact = [clause for clause in clauses if clause.get("type") in ("EXACT", "EXACT_PHRASE")]
         now = self._simulation.clock.epoch_ms()
@@ -80,7 +80,7 @@ class SearchEndpoint:
     def _started_between(self, start: int, end: int) -> range:
         """Indices of the conversations that began from start to end, both included, as far as they can be searched."""
         start = max(start, self._simulation.clock.epoch_ms() - _SEARCHABLE_MS)
-        if self._simulation.switches.on("live"):
+        if self._simulation.faults.on("live"):
             end = min(end, self._simulation.clock.epoch_ms())
         if end < start:
             return range(0)
@@ -98,7 +98,7 @@ class SearchEndpoint:
                 self._known.clear()
             script = self._simulation.script(index)
             rows = self._known[index] = [
-                (_result_row(script, leg), self._simulation.shelf.ready_at(ShelfPlace(script, ordinal)))
+                (_result_row(script, leg), self._simulation.documents.ready_at(DocumentPlace(script, ordinal)))
                 for ordinal, leg in enumerate(script.legs)
             ]
         return rows

@@ -64,7 +64,7 @@ class Running:
 
     def ready(self) -> dict[str, Any]:
         """What a client needs to know, as one JSON object."""
-        told: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "base_url": self.base_url,
             "storage_url": self.storage_url,
             "client_id": self.client_id,
@@ -75,9 +75,9 @@ class Running:
             "calls": self.simulation.call_ids,
             "truth_url": self.truth_url,
             "clock_url": self.clock_url,
-            "faults": list(self.simulation.switches.names),
+            "faults": list(self.simulation.faults.names),
         }
-        return told | ({"giant_id": self.giant_id} if self.giant_id else {})
+        return facts | ({"giant_id": self.giant_id} if self.giant_id else {})
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from turnkeeper.simulator.bodies import SimulatedBody, Whole
+from turnkeeper.simulator.bodies import BytesBody, SimulatedBody
 from turnkeeper.simulator.clock import iso
-from turnkeeper.simulator.delivery import ByteSpan, Delivery, Manner, span_of
+from turnkeeper.simulator.delivery import ByteSpan, Delivery, DeliveryOptions, span_of
 from turnkeeper.simulator.simulation import Simulation
 
 _MOVED = "/moved"
@@ -37,18 +37,18 @@ class Storage:
 
     def _respond(self, request: Request) -> ASGIApp:
         path, query = request.url.path, dict(request.query_params)
-        self._simulation.tally.count("storage")
+        self._simulation.counts.count("storage")
         refused = self._link_refusal(request, path, query)
         if refused is not None:
             return refused
-        if self._simulation.switches.on("redirect") and not path.startswith(_MOVED):
+        if self._simulation.faults.on("redirect") and not path.startswith(_MOVED):
             return RedirectResponse(self._other_url + self._simulation.links.issue(_MOVED + path), 302)
         return self._deliver_document(request, path.removeprefix(_MOVED))
 
     def _link_refusal(self, request: Request, path: str, query: Mapping[str, str]) -> Response | None:
         links = self._simulation.links
         if "authorization" in request.headers:
-            self._simulation.tally.count("authorization_on_storage")
+            self._simulation.counts.count("authorization_on_storage")
             return _xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
         if not links.genuine(path, query):
             return _xml_error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
@@ -71,42 +71,42 @@ class Storage:
         return _xml_error(403, "AccessDenied", "Request has expired", times)
 
     def _deliver_document(self, request: Request, path: str) -> ASGIApp:
-        shelf, switches = self._simulation.shelf, self._simulation.switches
-        audio = self._simulation.tapes.body(path)
+        documents, faults = self._simulation.documents, self._simulation.faults
+        audio = self._simulation.recordings.body(path)
         if audio is not None:
             return self._deliver_audio(request, path, audio)
-        place = shelf.place(path)
-        if place is None or not shelf.ready(place):
+        place = documents.place(path)
+        if place is None or not documents.ready(place):
             return _xml_error(404, "NoSuchKey", "The specified key does not exist.")
-        if switches.spoils("html-body", path):
+        if faults.spoils("html-body", path):
             return HTMLResponse(_HTML)
-        if switches.spoils("empty-body", path):
+        if faults.spoils("empty-body", path):
             return Response(b"", media_type="application/json")
-        body = self._body_after_cut(path, shelf.body(place))
-        encoding = "gzip" if switches.on("gzip") and isinstance(body, Whole) else None
-        if encoding and isinstance(body, Whole):
-            body = Whole(gzip.compress(body.content, mtime=0))
-        ranges = not switches.on("no-range")
+        body = self._body_after_cut(path, documents.body(place))
+        encoding = "gzip" if faults.on("gzip") and isinstance(body, BytesBody) else None
+        if encoding and isinstance(body, BytesBody):
+            body = BytesBody(gzip.compress(body.content, mtime=0))
+        ranges = not faults.on("no-range")
         span = span_of(request.headers, body) if ranges else ByteSpan(200, 0, body.size)
-        return Delivery(body, span, Manner(ranges, self._is_cut(path), switches.on("slow-drip"), encoding))
+        return Delivery(body, span, DeliveryOptions(ranges, self._is_cut(path), faults.on("slow-drip"), encoding))
 
     def _deliver_audio(self, request: Request, path: str, audio: SimulatedBody) -> ASGIApp:
         """A recording's file: as it is, by range, or cut short."""
-        ranges = not self._simulation.switches.on("no-range")
+        ranges = not self._simulation.faults.on("no-range")
         span = span_of(request.headers, audio) if ranges else ByteSpan(200, 0, audio.size)
-        kind = self._simulation.tapes.content_type(path)
-        manner = Manner(ranges, self._is_cut(path), self._simulation.switches.on("slow-drip"), content_type=kind)
+        kind = self._simulation.recordings.content_type(path)
+        manner = DeliveryOptions(ranges, self._is_cut(path), self._simulation.faults.on("slow-drip"), content_type=kind)
         return Delivery(audio, span, manner)
 
     def _body_after_cut(self, path: str, body: SimulatedBody) -> SimulatedBody:
         """After a cut the document may be another: the same JSON with white space behind it."""
-        if path in self._cut and self._simulation.switches.on("cut-body-changed") and isinstance(body, Whole):
-            return Whole(body.content + b"\n")
+        if path in self._cut and self._simulation.faults.on("cut-body-changed") and isinstance(body, BytesBody):
+            return BytesBody(body.content + b"\n")
         return body
 
     def _is_cut(self, path: str) -> bool:
         # All of them count this delivery, whichever of them cuts it.
-        struck = [fault for fault in _CUTS if self._simulation.switches.strikes(fault, path)]
+        struck = [fault for fault in _CUTS if self._simulation.faults.strikes(fault, path)]
         if struck:
             self._cut.add(path)
         return bool(struck)
@@ -115,6 +115,6 @@ class Storage:
 def _xml_error(status: int, code: str, message: str, more: Mapping[str, str] | None = None) -> Response:
     inner = {"Code": code, "Message": message} | dict(more or {})
     inner |= {"RequestId": "SIMULATED0000001", "HostId": "c2ltdWxhdGVk"}
-    told = "".join(f"<{name}>{value}</{name}>" for name, value in inner.items())
-    content = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}</Error>'
+    elements = "".join(f"<{name}>{value}</{name}>" for name, value in inner.items())
+    content = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'
     return Response(content, status, media_type="application/xml")

@@ -29,7 +29,7 @@ _LONGEST_ASSERTION_S = 3600
 _KEY_CLIENT, _MORE_CLIENTS = 2, range(3, 10)
 
 
-class GrantRefused(Exception):
+class OAuthRefusal(Exception):
     """An OAuth error: status, error, description."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
@@ -38,14 +38,14 @@ class GrantRefused(Exception):
         self.body = {"error": error, "description": description, "error_description": description}
 
 
-def unknown_client() -> GrantRefused:
+def unknown_client() -> OAuthRefusal:
     """400, the platform's words for a client id it does not have."""
-    return GrantRefused(400, "invalid_client", "client not found")
+    return OAuthRefusal(400, "invalid_client", "client not found")
 
 
-def wrong_secret() -> GrantRefused:
+def wrong_secret() -> OAuthRefusal:
     """401, the platform's words for a wrong secret, and for a right one in the wrong region."""
-    return GrantRefused(401, "invalid_client", "authentication failed")
+    return OAuthRefusal(401, "invalid_client", "authentication failed")
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Token:
     uses: int = 0
 
 
-class TokenEndpoint:
+class TokenIssuer:
     """Issues and recognises bearer tokens.
 
     ``again`` answers a client's living token once more instead of a new one, as some gateways do.
@@ -109,7 +109,7 @@ class TokenEndpoint:
     def grant(self, authorization: str, form: Mapping[str, str], audiences: tuple[str, ...]) -> dict[str, Any]:
         """Answer a token request; raises GrantRefused."""
         if form.get("grant_type") != "client_credentials":
-            raise GrantRefused(400, "unsupported_grant_type", "unsupported grant type")
+            raise OAuthRefusal(400, "unsupported_grant_type", "unsupported grant type")
         if form.get("client_assertion_type") == ASSERTION_TYPE:
             client = self._authenticate_assertion(form.get("client_assertion", ""), audiences)
         else:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from turnkeeper.simulator.bodies import Rows
+from turnkeeper.simulator.bodies import RowsBody
 
 RATE = 8_000
 ROW_MS = 20
@@ -21,7 +21,7 @@ _QUIET = (0xFF, 0x7F, 0xFE, 0x7F, 0xFF, 0xFE)
 Spans = Sequence[tuple[int, int]]
 
 
-def stereo(duration_ms: int, left: Spans, right: Spans) -> Rows:
+def stereo(duration_ms: int, left: Spans, right: Spans) -> RowsBody:
     """A two-channel u-law WAV of about that length (whole rows), each side sounding in its spans (ms)."""
     count = max(1, -(-duration_ms // ROW_MS))
     sounding = (_rows_of(left, count), _rows_of(right, count))
@@ -29,7 +29,7 @@ def stereo(duration_ms: int, left: Spans, right: Spans) -> Rows:
     def row(number: int) -> bytes:
         return _stereo_row(sounding[0][number], sounding[1][number])
 
-    return Rows(wav_header(count * _FRAMES * 2, channels=2), row, count, b"")
+    return RowsBody(wav_header(count * _FRAMES * 2, channels=2), row, count, b"")
 
 
 def wav_header(size: int, *, channels: int, rate: int = RATE, bits: int = 8, tag: int = _ULAW) -> bytes:

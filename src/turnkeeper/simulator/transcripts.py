@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import media, refusals
+from turnkeeper.simulator import api_errors, media
+from turnkeeper.simulator.document_store import DocumentPlace
 from turnkeeper.simulator.ids import IdKind
 from turnkeeper.simulator.script import Script
-from turnkeeper.simulator.shelf import ShelfPlace
 from turnkeeper.simulator.simulation import Simulation
 
 _STA = "/api/v2/speechandtextanalytics/conversations/{conversation}"
@@ -65,7 +65,7 @@ class TranscriptEndpoint:
 
     async def insights(self, request: Request) -> Response:
         """Summaries and reasons of sentiments: none, which is 404 here even where speech analytics is fully on."""
-        raise refusals.missing(self._find_script(request).id)
+        raise api_errors.missing(self._find_script(request).id)
 
     async def metrics(self, request: Request) -> Response:
         """Conversation-level results."""
@@ -86,75 +86,75 @@ class TranscriptEndpoint:
 
     async def media(self, request: Request) -> Response:
         """The media document: inline, by link, or not yet."""
-        switches = self._simulation.switches
-        if switches.on("media-missing"):
-            raise refusals.missing()
+        faults = self._simulation.faults
+        if faults.on("media-missing"):
+            raise api_errors.missing()
         script = self._find_script(request)
         status = self._media_status(script)
         if status != "completed":
             return _json_response(media.head(script, status))
-        place = ShelfPlace(script)
-        if switches.on("bearer-leak-bait"):
+        place = DocumentPlace(script)
+        if faults.on("bearer-leak-bait"):
             return RedirectResponse(self._presigned_link(place), 302)
-        if switches.strikes("empty-first", script.id):
+        if faults.strikes("empty-first", script.id):
             return _json_response(media.head(script) | {"participants": media.participants(script), "transcript": []})
         return self._media_response(place)
 
-    def _media_response(self, place: ShelfPlace) -> Response:
-        script, shelf = place.script, self._simulation.shelf
+    def _media_response(self, place: DocumentPlace) -> Response:
+        script, documents = place.script, self._simulation.documents
         giant = self._simulation.giant
-        if self._simulation.switches.on("legacy") and (giant is None or giant.script.index != script.index):
-            return _raw_response(shelf.spoiled(place, media.legacy(script)))
-        if shelf.linked(script):
+        if self._simulation.faults.on("legacy") and (giant is None or giant.script.index != script.index):
+            return _raw_response(documents.spoiled(place, media.legacy(script)))
+        if documents.linked(script):
             return _json_response(media.head(script) | {"downloadUrl": self._presigned_link(place)})
-        return _raw_response(shelf.spoiled(place, media.document(script)))
+        return _raw_response(documents.spoiled(place, media.document(script)))
 
     def _media_status(self, script: Script) -> str:
         """How far the media document has come; the stages follow the clock, or the count of asks."""
-        switches, clock = self._simulation.switches, self._simulation.clock
-        if switches.on("forever-processing"):
+        faults, clock = self._simulation.faults, self._simulation.clock
+        if faults.on("forever-processing"):
             return "processing"
-        asked = switches.nth("not-ready", script.id)
-        if 1 <= asked <= switches.argument("not-ready", 2):
+        asked = faults.nth("not-ready", script.id)
+        if 1 <= asked <= faults.argument("not-ready", 2):
             return "queued" if asked == 1 else "processing"
-        left = self._simulation.shelf.ready_at(ShelfPlace(script)) - clock.epoch_ms()
+        left = self._simulation.documents.ready_at(DocumentPlace(script)) - clock.epoch_ms()
         if left <= 0:
             return "completed"
-        return "queued" if left > script.casting.lateness_ms // 2 else "processing"
+        return "queued" if left > script.variant.lateness_ms // 2 else "processing"
 
-    def _find_speech(self, request: Request) -> ShelfPlace:
+    def _find_speech(self, request: Request) -> DocumentPlace:
         """The document a speech request means, once it is ready."""
-        switches = self._simulation.switches
-        if switches.on("speech-missing"):
-            raise refusals.missing()
+        faults = self._simulation.faults
+        if faults.on("speech-missing"):
+            raise api_errors.missing()
         communication = request.path_params["communication"]
         script = self._find_script(request)
         leg = script.leg_of(communication)
-        if leg is None or switches.on("forever-processing"):
-            raise refusals.missing(communication)
-        place = ShelfPlace(script, leg)
-        if not self._simulation.shelf.ready(place) or switches.strikes("not-ready", communication, default=2):
-            raise refusals.missing(communication)
+        if leg is None or faults.on("forever-processing"):
+            raise api_errors.missing(communication)
+        place = DocumentPlace(script, leg)
+        if not self._simulation.documents.ready(place) or faults.strikes("not-ready", communication, default=2):
+            raise api_errors.missing(communication)
         return place
 
     def _find_script(self, request: Request) -> Script:
-        if self._simulation.switches.on("denied"):
-            raise refusals.denied(*_PERMISSIONS)
+        if self._simulation.faults.on("denied"):
+            raise api_errors.denied(*_PERMISSIONS)
         conversation = request.path_params["conversation"]
         script = self._simulation.find(conversation)
         if script is None or not script.legs:
-            raise refusals.missing(conversation)
+            raise api_errors.missing(conversation)
         return script
 
-    def _presigned_link(self, place: ShelfPlace) -> str:
-        path = self._simulation.shelf.path(place)
+    def _presigned_link(self, place: DocumentPlace) -> str:
+        path = self._simulation.documents.path(place)
         return self._storage_url + self._simulation.links.issue(path, self._link_fault(path))
 
     def _link_fault(self, path: str) -> str | None:
-        switches = self._simulation.switches
-        if switches.on("dead-link"):
+        faults = self._simulation.faults
+        if faults.on("dead-link"):
             return "expired"
-        return next((doom for fault, doom in _LINK_FAULTS if switches.strikes(fault, path)), None)
+        return next((doom for fault, doom in _LINK_FAULTS if faults.strikes(fault, path)), None)
 
 
 def _json_response(document: Any) -> Response:

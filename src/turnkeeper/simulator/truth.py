@@ -33,12 +33,12 @@ def summary(
 
 def verdict(script: Script) -> Json:
     """Outcome, scenario and the summary of each dialect of one conversation."""
-    outcome = script.casting.outcome
-    told: Json = {"outcome": outcome, "scenario": script.scenario, "dialects": {}}
+    outcome = script.variant.outcome
+    fields: Json = {"outcome": outcome, "scenario": script.scenario, "dialects": {}}
     if outcome in ("done", "late"):
         heard = [line for leg in script.legs for passage in leg.passages for line in passage.lines]
-        told["dialects"] = {"speech": _summary_of(script, heard), "media": _summary_of(script, script.lines)}
-    return told
+        fields["dialects"] = {"speech": _summary_of(script, heard), "media": _summary_of(script, script.lines)}
+    return fields
 
 
 def mean(values: Iterable[float]) -> Fraction | None:

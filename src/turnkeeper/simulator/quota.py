@@ -15,7 +15,7 @@ _MAX_WINDOWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaState:
     """Where a token stands in its window, as the inin-ratelimit headers tell it."""
 
     count: int
@@ -48,7 +48,7 @@ class RequestQuota:
         self._seen: dict[str, list[list[int]]] = {}
         self.peak = 0
 
-    def take(self, bearer: str) -> Standing:
+    def take(self, bearer: str) -> QuotaState:
         """Count one request of a token."""
         now = self._clock.epoch_ms()
         with self._lock:
@@ -59,7 +59,7 @@ class RequestQuota:
             self._windows[bearer] = (began, count + 1)
             self.peak = max(self.peak, count + 1)
         left = began + self._window_ms - now
-        return Standing(count + 1, self.allowed, max(1, -(-left // 1000)))
+        return QuotaState(count + 1, self.allowed, max(1, -(-left // 1000)))
 
     def windows(self) -> dict[str, list[list[int]]]:
         """When each window of a token began (epoch ms) and its requests, refused ones included; the newest is last.

@@ -10,7 +10,7 @@ _PAGE = b"<!DOCTYPE html><html><body><h1>Your session has expired</h1></body></h
 _RATE_AT = 24
 
 
-def damage(content: bytes, kind: str) -> bytes:
+def corrupt(content: bytes, kind: str) -> bytes:
     """The bytes of a recording, damaged in one way."""
     if kind == "html-audio":
         return _PAGE

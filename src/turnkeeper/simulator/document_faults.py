@@ -20,7 +20,7 @@ def encode(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def spoil(document: Any, kind: str, *, other: str = "", size: int = 0) -> bytes:
+def corrupt(document: Any, kind: str, *, other: str = "", size: int = 0) -> bytes:
     """The document's bytes, broken in one way; other is a stranger's id, size a number of mebibytes."""
     if kind in _TURN_FAULTS:
         for turn in _turns_of(document)[1:2] or _turns_of(document)[:1]:

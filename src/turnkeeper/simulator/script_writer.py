@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from turnkeeper.simulator import phrases, scenarios
 from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
-from turnkeeper.simulator.scenarios import Casting
-from turnkeeper.simulator.schedule import TranscriptSchedule
+from turnkeeper.simulator.scenarios import ScenarioVariant
+from turnkeeper.simulator.schedule import ConversationSchedule
 from turnkeeper.simulator.script import Party, Passage, Script, ScriptLeg, ScriptLine
 
 
@@ -53,10 +53,10 @@ _PLOTS = {
 }
 
 
-class Playwright:
+class ScriptWriter:
     """Writes the script of any index of one simulation."""
 
-    def __init__(self, seed: int, ids: Ids, people: People, schedule: TranscriptSchedule) -> None:
+    def __init__(self, seed: int, ids: Ids, people: People, schedule: ConversationSchedule) -> None:
         self._seed = seed
         self._ids = ids
         self._people = people
@@ -64,22 +64,22 @@ class Playwright:
 
     def write(self, index: int, *, plain: bool = False) -> Script:
         """The script of one index; the same every time. A plain one plays no other scenario."""
-        casting = Casting(scenarios.PLAIN, 0) if plain else scenarios.cast(self._seed, index)
+        variant = ScenarioVariant(scenarios.PLAIN, 0) if plain else scenarios.choose_scenario(self._seed, index)
         # A die per index: no script depends on which others were written before it.
-        stage = _Stage(random.Random(f"{self._seed}:{index}:script"), index, casting, self._ids, self._people)
-        return stage.perform(self._schedule.began(index))
+        builder = _ScriptBuilder(random.Random(f"{self._seed}:{index}:script"), index, variant, self._ids, self._people)
+        return builder.build(self._schedule.began(index))
 
 
-class _Stage:
+class _ScriptBuilder:
     """One performance: a cursor in time, the parties so far, the lines so far."""
 
-    def __init__(self, dice: random.Random, index: int, casting: Casting, ids: Ids, people: People) -> None:
+    def __init__(self, dice: random.Random, index: int, variant: ScenarioVariant, ids: Ids, people: People) -> None:
         self._dice = dice
         self._index = index
-        self._casting = casting
+        self._variant = variant
         self._ids = ids
         self._people = people
-        self._plot = _PLOTS.get(casting.scenario, _PLAIN)
+        self._plot = _PLOTS.get(variant.scenario, _PLAIN)
         self._now = -dice.randrange(37, 53) if self._plot.early else 0
         self._language = self._plot.flow_language or self._plot.language
         self._parties: list[Party] = []
@@ -87,7 +87,7 @@ class _Stage:
         self._holds: list[tuple[int, int]] = []
         self._handover: int | None = None
 
-    def perform(self, began: int) -> Script:
+    def build(self, began: int) -> Script:
         """Play every act in order and hand over the script."""
         self._enter_customer()
         if self._plot.flow:
@@ -98,7 +98,7 @@ class _Stage:
         return self._finish(began)
 
     def _enter_customer(self) -> None:
-        outbound = self._casting.scenario == scenarios.OUTBOUND
+        outbound = self._variant.scenario == scenarios.OUTBOUND
         name = self._dice.choice(self._people.customers)
         self._enter("external" if outbound else "customer", name)
 
@@ -119,7 +119,7 @@ class _Stage:
         if number:
             self._handover = len(self._lines)
         user = self._people.users[(self._index + number) % len(self._people.users)]
-        purpose = "user" if self._casting.scenario == scenarios.OUTBOUND else "agent"
+        purpose = "user" if self._variant.scenario == scenarios.OUTBOUND else "agent"
         queue = self._dice.choice(self._people.queues).id
         agent = self._enter(purpose, user.name, user=user.id, queue=queue)
         self._play_talk(agent)
@@ -212,16 +212,16 @@ class _Stage:
     def _finish(self, began: int) -> Script:
         lasting = self._now + self._dice.randrange(400, 2500)
         self._leave(0)
-        quiet = self._casting.scenario == scenarios.EMPTY
+        quiet = self._variant.scenario == scenarios.EMPTY
         lines = () if quiet else tuple(self._lines)
         return Script(
             index=self._index,
             id=self._ids.make(IdKind.CONVERSATION, self._index),
-            casting=self._casting,
+            variant=self._variant,
             began=began,
             lasting=lasting,
             media_type="voice" if self._plot.timed else "message",
-            direction="outbound" if self._casting.scenario == scenarios.OUTBOUND else "inbound",
+            direction="outbound" if self._variant.scenario == scenarios.OUTBOUND else "inbound",
             parties=tuple(self._parties),
             lines=lines,
             legs=self._legs(lines),
@@ -230,7 +230,7 @@ class _Stage:
         )
 
     def _legs(self, lines: tuple[ScriptLine, ...]) -> tuple[ScriptLeg, ...]:
-        if self._casting.scenario == scenarios.ABSENT:
+        if self._variant.scenario == scenarios.ABSENT:
             return ()
         first, last = self._parties[0].start, self._now
         if self._handover is not None:
@@ -239,7 +239,7 @@ class _Stage:
             own = ScriptLeg(second.ordinal, second.start, last, _passages(after))
             return ScriptLeg(0, first, second.start, _passages(before)), own
         whole = ScriptLeg(0, first, last, _passages(lines))
-        if self._casting.scenario == scenarios.DUPLICATED:
+        if self._variant.scenario == scenarios.DUPLICATED:
             agent = self._parties[-1]
             heard = tuple(line for line in lines if line.start is not None and line.start >= agent.start)
             return whole, ScriptLeg(agent.ordinal, agent.start, last, _passages(heard))

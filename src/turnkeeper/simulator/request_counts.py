@@ -38,7 +38,7 @@ def kind_of(path: str) -> str:
     return next((kind for part, kind in _WITHIN if part in path), "other")
 
 
-class RequestTally:
+class RequestCounts:
     """Counts, and the most requests ever in flight at once."""
 
     def __init__(self) -> None:
