@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive.probe import probe_store
-from turnkeeper.calls.turns import spooled
+from turnkeeper.calls.transcripts import spool_stream
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import TurnkeeperError
@@ -255,5 +255,5 @@ def payload_shape(
 
 def file_shape(path: Path) -> dict[str, object]:
     """Keys, types and ranges of a payload that is a file, without any value."""
-    with path.open("rb") as reader, spooled(reader) as body:
+    with path.open("rb") as reader, spool_stream(reader) as body:
         return {"bodies": {path.name: describe(body)}}

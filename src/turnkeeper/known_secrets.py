@@ -1,7 +1,7 @@
 """What is known to be secret, and how it is taken out of a text that somebody else wrote.
 
 A server that refuses a request may repeat it in its answer: the client's secret, the bearer token, the signed address.
-Whoever reads or makes a credential remembers it here, and every door passes foreign text through ``hidden`` before it
+Whoever reads or makes a credential remembers it here, and every door passes foreign text through ``redact`` before it
 becomes part of an error, an event or a document. One list for the whole process: a secret of one organisation has no
 business in a text about another one either.
 """
@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["SECRETS", "KnownSecrets", "hidden", "is_signed", "remember", "remember_client"]
+__all__ = ["SECRETS", "KnownSecrets", "is_signed", "redact", "remember", "remember_client"]
 
 _MIN_LENGTH = 8
 """A shorter value would be found in words that have nothing to do with it."""
@@ -68,7 +68,7 @@ class KnownSecrets:
                 # The longest first: one secret may be part of another (the Basic header holds the client's id).
                 self._known_spellings = tuple(sorted(spelled, key=len, reverse=True))
 
-    def hidden(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text without anything that is known to be secret, however it is encoded, and without any signature."""
         for form in self._known_spellings:
             if form in text:
@@ -78,7 +78,7 @@ class KnownSecrets:
         text = _CREDENTIALS.sub(rf"\g<name>{_MARK}", text)
         return _PARAMETER.sub(rf"\g<name>{_MARK}", text)
 
-    def hidden_in(self, data: bytes) -> bytes:
+    def redact_bytes(self, data: bytes) -> bytes:
         """A document without the values that are known to be secret; everything else in it stays as it is."""
         for form in self._known_spellings:
             coded = form.encode()
@@ -110,9 +110,9 @@ def remember_client(client_id: str, secret: str) -> None:
     remember(secret, base64.b64encode(f"{client_id}:{secret}".encode()).decode() if secret else "")
 
 
-def hidden(text: str) -> str:
+def redact(text: str) -> str:
     """The text without what is known to be secret and without signatures; see ``KnownSecrets.hidden``."""
-    return SECRETS.hidden(text)
+    return SECRETS.redact(text)
 
 
 def is_signed(query: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from turnkeeper.cli.former_options import renamed
+from turnkeeper.cli.former_options import with_current_names
 
 __all__ = ["main"]
 
@@ -22,14 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ImportError:
         sys.stderr.write(_OTHER_SYSTEM)
         sys.exit(2)
-    given = renamed(sys.argv[1:] if arguments is None else list(arguments))
+    given = with_current_names(sys.argv[1:] if arguments is None else list(arguments))
     if (short := _help_command(given) or _turns_command(given)) is not None:
-        from turnkeeper.cli.exit_codes import guarded
+        from turnkeeper.cli.exit_codes import run_command
 
-        sys.exit(guarded(short))
-    from turnkeeper.cli.app import start
+        sys.exit(run_command(short))
+    from turnkeeper.cli.app import run_command_line
 
-    start(given)
+    run_command_line(given)
 
 
 def _help_command(arguments: Sequence[str]) -> Callable[[], int] | None:

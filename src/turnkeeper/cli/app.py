@@ -8,12 +8,12 @@ from dataclasses import is_dataclass
 
 import cyclopts
 
-from turnkeeper.cli.exit_codes import guarded
+from turnkeeper.cli.exit_codes import run_command
 from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.version import __version__
 
-__all__ = ["VERBS", "command_line", "start"]
+__all__ = ["VERBS", "command_line", "run_command_line"]
 
 EXIT_CODES = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
@@ -94,20 +94,20 @@ def _refuse_impossible_numbers(_type: object, value: object) -> None:
             raise ValueError(f"{option}{one} is beyond every number that can be meant")
 
 
-def start(arguments: Sequence[str] | None = None) -> None:
+def run_command_line(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     form = _log_format(given) or environment().get("TURNKEEPER_LOG_FORMAT", "")
     asked = next((word for word in given if word in VERBS), "")
 
-    sys.exit(guarded(lambda: _run_logged(form, given, asked) if form else command_line(asked)(given)))
+    sys.exit(run_command(lambda: _run_logged(form, given, asked) if form else command_line(asked)(given)))
 
 
 def _run_logged(form: str, given: Sequence[str], asked: str) -> object:
     """Run it as a service: also a mistake of the command line is a line of the log."""
-    from turnkeeper.cli.log import log_as
+    from turnkeeper.cli.log import start_service_log
 
-    log_as(form)
+    start_service_log(form)
     try:
         return command_line(asked)(given, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as cause:

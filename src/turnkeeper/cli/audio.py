@@ -13,7 +13,7 @@ from turnkeeper.audio.alignment import sync_fields
 from turnkeeper.calls.align import audio_facts, write_lhotse, write_local_alignment, write_peaks
 from turnkeeper.calls.repair_ends import repair_ends as repaired_ends
 from turnkeeper.calls.repair_ends import write_repaired
-from turnkeeper.cli.console import printable, say, show
+from turnkeeper.cli.console import print_json, print_note, printable
 from turnkeeper.cli.options import milliseconds
 from turnkeeper.errors import Misconfigured
 
@@ -91,7 +91,7 @@ def audio(
         facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
     if not transcript:
         _need_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
-        show(facts)
+        print_json(facts)
         return _incomplete_code(facts)
     pair = _AudioPair(recording, transcript, second, milliseconds(recording_start, "--recording-start") or 0, sync)
     if lhotse is not None:
@@ -150,7 +150,7 @@ class _AudioPair:
         if repair.sync is not None:
             told["verdict"] = repair.sync.verdict
             if repair.sync.verdict in ("unverified", "mismatch"):
-                say(f"no end was repaired, {repair.sync.verdict}: {repair.sync.evidence.reason}")
+                print_note(f"no end was repaired, {repair.sync.verdict}: {repair.sync.evidence.reason}")
         return told
 
     def alignment(self, out: Path | None) -> Sync | None:
@@ -167,11 +167,11 @@ class _AudioPair:
 
 def _print_result(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
     if found is None:
-        show(facts)
+        print_json(facts)
         return _incomplete_code(facts)
     measured = sync_fields(found) | {"mode": mode or "report", "recording": facts}
     if as_json:
-        show(measured)
+        print_json(measured)
     else:
         print(_sync_sentences(measured))
     return 3 if found.verdict == "mismatch" else _incomplete_code(facts)
@@ -180,7 +180,7 @@ def _print_result(facts: dict[str, Any], found: Sync | None, mode: str | None, *
 def _incomplete_code(facts: dict[str, Any]) -> int:
     """Say what is missing in the recording; the exit code."""
     for words in facts.get("incomplete", ()):
-        say(f"the recording is incomplete: {printable(words)}")
+        print_note(f"the recording is incomplete: {printable(words)}")
     return 3 if "incomplete" in facts else 0
 
 

@@ -14,8 +14,8 @@ from cyclopts import Parameter
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.audit import HEAD_FORMAT, AuditCheck, AuditLine, Breach, Head
 from turnkeeper.atomic_file import written
-from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note, printable
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Misconfigured
@@ -36,7 +36,7 @@ def audit(
     conversation: str = "",
     who: str = "",
     head: Path | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Who did what with an archive's content, and whether a line of it was changed or is gone.
@@ -67,14 +67,14 @@ def audit(
         One JSON object per line on standard output, and last one with what was looked at.
     """
     clock = clock_from_environment()
-    shown = _AuditPrinter(_since_text(since, clock.now()), conversation, who, as_json=json)
+    printer = _AuditPrinter(_since_text(since, clock.now()), conversation, who, as_json=json)
     known = _read_head(head) if head is not None else None
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
     opened.require()
     check = opened.audit.check(known)
     for one in check:
-        shown.show(one)
-    shown.conclude(check)
+        printer.print_line(one)
+    printer.print_summary(check)
     number, sha256 = check.newest
     if check.breaches:
         return 3
@@ -91,13 +91,13 @@ class _AuditPrinter:
         self._since, self._conversation, self._who, self._as_json = since, conversation, who, as_json
         self.count = 0
 
-    def show(self, one: AuditLine | Breach) -> None:
+    def print_line(self, one: AuditLine | Breach) -> None:
         """Print a line if it was asked for, a breach in any case."""
         if isinstance(one, Breach):
             if self._as_json:
                 _print_json_line(msgspec.to_builtins(one))
             else:
-                say(f"wrong: {one.detail}")
+                print_note(f"wrong: {one.detail}")
         elif self._is_wanted(one):
             self.count += 1
             if self._as_json:
@@ -112,7 +112,7 @@ class _AuditPrinter:
             return False
         return line.at >= self._since
 
-    def conclude(self, check: AuditCheck) -> None:
+    def print_summary(self, check: AuditCheck) -> None:
         """Say what was looked at."""
         number, sha256 = check.newest
         if self._as_json:
@@ -121,9 +121,9 @@ class _AuditPrinter:
                 {"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256}
             )
         if number:
-            say(f"the newest is line {number}, SHA-256 {sha256}")
+            print_note(f"the newest is line {number}, SHA-256 {sha256}")
         earlier = f" ({check.unchained:,} of an earlier version, not chained)" if check.unchained else ""
-        say(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
+        print_note(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
 
 
 def _line_sentence(line: AuditLine) -> str:

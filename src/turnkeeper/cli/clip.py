@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from turnkeeper.calls.clips import Clip
 from turnkeeper.calls.clips import clip as cut
-from turnkeeper.cli.console import say, show
-from turnkeeper.cli.options import Choice, Destination, milliseconds, selection, store_settings
+from turnkeeper.cli.console import print_json, print_note
+from turnkeeper.cli.options import StoreOptions, TurnOptions, milliseconds, selection, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.transcript.select import Selection
 
@@ -30,8 +30,8 @@ def clip(
     each: Annotated[bool, Parameter(negative="")] = False,
     recording_start: float = 0.0,
     sync: Literal["correct", "off"] = "off",
-    choice: Choice | None = None,
-    destination: Destination | None = None,
+    choice: TurnOptions | None = None,
+    destination: StoreOptions | None = None,
 ) -> int:
     """One turn, the turns of a role, or a stretch of time as a sound file, cut on exact samples.
 
@@ -70,7 +70,7 @@ def clip(
         correct: compare the file with its transcript first, and cut the turns where they are heard if that was measured
         reliably. An archive's alignment says already what was done.
     """
-    chosen = selection(choice or Choice())
+    chosen = selection(choice or TurnOptions())
     conversation, rest = _split_conversation(chosen)
     clips = cut(
         audio,
@@ -85,14 +85,14 @@ def clip(
         second=second or None,
         recording_start_ms=milliseconds(recording_start, "--recording-start") or 0,
         sync=sync,
-        store=store_settings(destination or Destination(), None),
+        store=store_settings(destination or StoreOptions(), None),
     )
-    show({"clips": [_clip_json(one) for one in clips]})
+    print_json({"clips": [_clip_json(one) for one in clips]})
     if rest.roles:
-        say("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
+        print_note("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
     missing = [one for one in clips if one.flags]
     if missing:
-        say(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")
+        print_note(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")
     return 3 if missing else 0
 
 

@@ -8,11 +8,21 @@ import sys
 import unicodedata
 from collections.abc import Mapping
 
-from turnkeeper.cli.log import log_as, service_log
+from turnkeeper.cli.log import service_log, start_service_log
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Absent, Archived, Event, Fetched, Listener, Noted, Renewed, Retried, Waiting, silent
 
-__all__ = ["clear", "complain", "fitted", "hush", "lasting", "listener", "printable", "say", "show"]
+__all__ = [
+    "clear_progress",
+    "discard_output",
+    "event_listener",
+    "fit_to_terminal",
+    "format_duration",
+    "print_error",
+    "print_json",
+    "print_note",
+    "printable",
+]
 
 _DAYS = 3
 """From so many days on, hours say nothing."""
@@ -29,21 +39,21 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def say(line: str) -> None:
+def print_note(line: str) -> None:
     """One line for a person, on standard error."""
-    clear()
+    clear_progress()
     sys.stderr.write(printable(line) + "\n")
     sys.stderr.flush()
 
 
-def clear() -> None:
+def clear_progress() -> None:
     """Take away the line of progress that may stand on a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
 
 
-def fitted(text: str) -> str:
+def fit_to_terminal(text: str) -> str:
     """A line of progress cut to the terminal on standard error: one that wraps could not be taken away again."""
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
@@ -52,7 +62,7 @@ def fitted(text: str) -> str:
     return text if not width or len(text) < width else text[: max(width - 2, 0)] + "…"
 
 
-def lasting(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A length of time as a person says it: ``54 days``, ``3 h 05 min``, ``2 min 10 s``, ``8 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -63,33 +73,33 @@ def lasting(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def show(document: Mapping[str, object]) -> None:
+def print_json(document: Mapping[str, object]) -> None:
     """One JSON object on standard output; in one line where standard error is a service's log."""
-    clear()
+    clear_progress()
     indent = None if service_log() else 2
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=indent) + "\n")
 
 
-def complain(error: TurnkeeperError) -> None:
+def print_error(error: TurnkeeperError) -> None:
     """An error as a person reads it: what, where, and on a line of its own the mend."""
     if log := service_log():
         log.error(error)
         return
     where = " ".join(part for part in (error.operation, error.key) if part)
-    say(f"turnkeeper: {where}: {error.message}" if where else f"turnkeeper: {error.message}")
+    print_note(f"turnkeeper: {where}: {error.message}" if where else f"turnkeeper: {error.message}")
     if error.hint:
-        say(f"  {error.hint}")
+        print_note(f"  {error.hint}")
 
 
-def hush() -> None:
+def discard_output() -> None:
     """Stop writing to a reader who has gone, also while Python flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
+def event_listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
     """Who hears of a run: a service's log (JSON is one), plain lines on standard error, or nobody."""
     if as_json:
-        log_as("json")
+        start_service_log("json")
     if quiet:
         return silent
     log = service_log()
@@ -106,10 +116,10 @@ class _PlainLines:
         if isinstance(event, Waiting):
             what = (event.conversation, event.status)
             if what != self._waiting:
-                say(f"not ready ({event.status}); asking again every {lasting(event.wait)}")
+                print_note(f"not ready ({event.status}); asking again every {format_duration(event.wait)}")
             self._waiting = what
         elif line := _event_sentence(event):
-            say(line)
+            print_note(line)
 
 
 def _event_sentence(event: Event) -> str:

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive, CommitResult
-from turnkeeper.cli.console import complain, listener, say
+from turnkeeper.cli.console import event_listener, print_error, print_note
 from turnkeeper.cli.demo_folder import DemoFolder
 from turnkeeper.cli.demo_screen import show_demo
 from turnkeeper.cli.local_s3 import LocalS3
@@ -44,11 +44,11 @@ DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class DemoLine:
-    """What became of one conversation: ``kept`` or the ``error`` that stopped it."""
+class DemoResult:
+    """What became of one conversation: ``commit`` or the ``error`` that stopped it."""
 
     conversation: str
-    kept: CommitResult | None = None
+    commit: CommitResult | None = None
     error: TurnkeeperError | None = None
 
 
@@ -85,7 +85,7 @@ def demo(
         ) from cause
     place = DemoFolder(folder)
     place.refuse_strangers()
-    say("starting a simulated platform and an object store on this machine ...")
+    print_note("starting a simulated platform and an object store on this machine ...")
     simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER, calls=True)
     with serve(simulation, port=0) as platform, LocalS3(buckets=[BUCKET]) as s3:
         store = StoreSettings.from_environment({**environment(), **s3.environment()})
@@ -99,19 +99,21 @@ def demo(
         clock = RemoteClock(platform.clock_url)
         archive = Archive(f"s3://{BUCKET}/demo", store, clock=clock)
         ids = [simulation.id_of(index) for index in range(CONVERSATIONS)]
-        hear = listener(quiet=not verbose)
+        listener = event_listener(quiet=not verbose)
         calls = list(simulation.call_ids.values())
-        first = run(partial(_export_all, ids, settings, archive, clock, hear))
-        first += run(partial(_export_all, calls, settings, archive, clock, hear, WITH_AUDIO))
+        first = run(partial(_export_all, ids, settings, archive, clock, listener))
+        first += run(partial(_export_all, calls, settings, archive, clock, listener, WITH_AUDIO))
         late = [line.conversation for line in first if isinstance(line.error, NotReady)]
-        say(f"exported; {len(late)} not ready yet. Three days later, by the simulated clock ...")
+        print_note(f"exported; {len(late)} not ready yet. Three days later, by the simulated clock ...")
         run(partial(clock.sleep, THREE_DAYS))
-        again = {line.conversation: line for line in run(partial(_export_all, late, settings, archive, clock, hear))}
+        again = {
+            line.conversation: line for line in run(partial(_export_all, late, settings, archive, clock, listener))
+        }
         lines = [again.get(line.conversation, line) for line in first]
         place.leave(archive, [line.conversation for line in lines])
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
-            complain(line.error)
+            print_error(line.error)
     pages = report(str(folder), out=place.report)
     place.mark_report()
     counts, first_page = _count_states(lines), _first_page(lines, pages.path, simulation.call_ids[SHOWN])
@@ -126,42 +128,42 @@ async def _export_all(
     settings: PlatformSettings,
     archive: Archive,
     clock: Clock,
-    hear: Listener,
+    listener: Listener,
     audio: RecordingOptions | None = None,
-) -> list[DemoLine]:
+) -> list[DemoResult]:
     """A small export: four conversations at a time, each outcome kept in the order asked."""
-    lines: dict[str, DemoLine] = {}
+    lines: dict[str, DemoResult] = {}
     limit = anyio.CapacityLimiter(4)
 
-    async with Genesys(settings, clock=clock, listener=hear) as door, anyio.create_task_group() as group:
+    async with Genesys(settings, clock=clock, listener=listener) as door, anyio.create_task_group() as group:
 
         async def one(conversation: str) -> None:
             async with limit:
                 try:
-                    kept = await export_conversation(door, archive, conversation, audio=audio, listener=hear)
-                    lines[conversation] = DemoLine(conversation, kept)
+                    commit = await export_conversation(door, archive, conversation, audio=audio, listener=listener)
+                    lines[conversation] = DemoResult(conversation, commit)
                 except TurnkeeperError as error:
-                    lines[conversation] = DemoLine(conversation, error=error)
+                    lines[conversation] = DemoResult(conversation, error=error)
 
         for conversation in ids:
             group.start_soon(one, conversation)
     return [lines[conversation] for conversation in ids]
 
 
-def _count_states(lines: Sequence[DemoLine]) -> dict[str, int]:
+def _count_states(lines: Sequence[DemoResult]) -> dict[str, int]:
     """How many calls are in which state."""
     return {
-        "done": sum(bool(line.kept and line.kept.summary) for line in lines),
-        "unread": sum(bool(line.kept and not line.kept.summary) for line in lines),
+        "done": sum(bool(line.commit and line.commit.summary) for line in lines),
+        "unread": sum(bool(line.commit and not line.commit.summary) for line in lines),
         "absent": sum(isinstance(line.error, NotReady) for line in lines),
         "failed": sum(line.error is not None and not isinstance(line.error, NotReady) for line in lines),
     }
 
 
-def _first_page(lines: Sequence[DemoLine], index: Path, shown: str) -> Path:
+def _first_page(lines: Sequence[DemoResult], index: Path, shown: str) -> Path:
     """The page to open first: the sample call's, or where that failed another one's that can be heard."""
-    readable = {line.conversation: line.kept for line in lines if line.kept and line.kept.summary}
-    heard = [name for name, kept in readable.items() if kept.manifest.view(keys.alignment(name))]
+    readable = {line.conversation: line.commit for line in lines if line.commit and line.commit.summary}
+    heard = [name for name, commit in readable.items() if commit.manifest.view(keys.alignment(name))]
     name = shown if shown in heard else next(iter([*heard, *readable]), "")
     return index.parent / f"calls/{name}.html" if name else index
 
@@ -170,4 +172,4 @@ def _open_in_browser(page: Path) -> None:
     import webbrowser
 
     if not webbrowser.open(page.absolute().as_uri()):
-        say("no browser could be opened here: open the file yourself")
+        print_note("no browser could be opened here: open the file yourself")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from turnkeeper.cli.console import lasting, printable
+from turnkeeper.cli.console import format_duration, printable
 
 __all__ = ["show_demo"]
 
@@ -65,7 +65,7 @@ def _call_table(rows: Sequence[Mapping[str, str]]) -> Table:
     for row in rows:
         people = [printable(row[name]) for name in ("customer", "agent", "queue")]
         start = datetime.fromisoformat(row["started_at"]).strftime("%d %b %H:%M")
-        length = lasting(float(row["seconds"])) if row["seconds"] else ""
+        length = format_duration(float(row["seconds"])) if row["seconds"] else ""
         linked = _linked_text(start, Path(row["path"])) if row["page"] else Text(start)
         table.add_row(linked, length, *map(Text, people), row["turns"])
     return table

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import say
-from turnkeeper.cli.erasure import confirm, refuse_foreign_proof, tell, write_proof
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note
+from turnkeeper.cli.erasure_proof import confirm, print_proof, refuse_foreign_proof, write_proof
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.erasure.erase import By
 from turnkeeper.errors import Misconfigured
@@ -29,7 +29,7 @@ def erase(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(negative="")] = False,
     proof: Path | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Erase conversations for good, every version of them, with a proof.
@@ -71,17 +71,17 @@ def erase(
     if bool(named) + bool(ani) + bool(external_contact) > 1:
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
     clock = clock_from_environment()
-    opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = ErasableArchive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
     by, chosen, open_questions = _choose(opened, named, ani or "", external_contact or "")
     if dry_run:
         planned = opened.erase(chosen, by=by, dry_run=True)
-        tell(planned, as_json=json)
+        print_proof(planned, as_json=json)
         return 3 if open_questions or any(one.state == "absent" for one in planned.erasures) else 0
     if chosen and not yes and not confirm(opened.erase(chosen, by=by, dry_run=True)):
-        say("nothing was erased")
+        print_note("nothing was erased")
         return 0
     done = erase_from_queue(opened.url, opened.erase(chosen, by=by), clock)
-    code = tell(done, as_json=json)
+    code = print_proof(done, as_json=json)
     written = write_proof(done, proof) if proof else 0
     return 3 if code or written or open_questions else 0
 
@@ -104,8 +104,8 @@ def _choose(archive: ErasableArchive, named: list[str], ani: str, contact: str) 
             found.append(match.conversation)
         else:
             others += 1
-            say(f"{match.conversation}  {_DOUBTS[match.how]}")
-    say(f"{len(found)} conversations found, {others} more to look at")
+            print_note(f"{match.conversation}  {_DOUBTS[match.how]}")
+    print_note(f"{len(found)} conversations found, {others} more to look at")
     return ("ani" if ani else "external-contact"), found, others
 
 

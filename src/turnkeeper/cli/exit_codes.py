@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
 
-__all__ = ["guarded"]
+__all__ = ["run_command"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def guarded(command: Callable[[], object]) -> int:
+def run_command(command: Callable[[], object]) -> int:
     """Run a command; its exit code.
 
     Neither a mistake of the user's nor one of turnkeeper's shows a stack trace: an exception that no room expected is
@@ -36,33 +36,33 @@ def guarded(command: Callable[[], object]) -> int:
         code = command()
         sys.stdout.flush()
     except TurnkeeperError as error:
-        from turnkeeper.cli.console import complain
+        from turnkeeper.cli.console import print_error
 
-        complain(error)
+        print_error(error)
         return error.exit_code
     except BrokenPipeError:
         # Whoever reads us has seen enough (`turnkeeper turns … | head`).
-        from turnkeeper.cli.console import hush
+        from turnkeeper.cli.console import discard_output
 
-        hush()
+        discard_output()
         return 0
     except KeyboardInterrupt:
         sys.stderr.write("turnkeeper: interrupted; nothing half-written is left, run the same command again to go on\n")
         return 130
     except Exception as cause:
-        from turnkeeper.cli.console import complain
+        from turnkeeper.cli.console import print_error
 
         end = _system_error(cause) or Defect.of(cause)
-        complain(end)
+        print_error(end)
         return end.exit_code
     return code if isinstance(code, int) else 0
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """A warning as a person reads it, without the line of code that it comes from."""
-    from turnkeeper.cli.console import say
+    from turnkeeper.cli.console import print_note
 
-    say(f"turnkeeper: {message}")
+    print_note(f"turnkeeper: {message}")
 
 
 def _refuse_closed_output() -> None:
@@ -93,10 +93,10 @@ def _system_error(cause: Exception) -> TurnkeeperError | None:
         return Misconfigured("a name that was given is too long", hint="Check the paths of the command.")
     if cause.errno not in _FULL and cause.errno != errno.EBADF:
         return None
-    from turnkeeper.cli.console import hush
+    from turnkeeper.cli.console import discard_output
 
     # What is still to be printed would fail once more while Python ends.
-    hush()
+    discard_output()
     if cause.errno in _FULL:
         said = "no room left for what is printed"
         return DiskFull(said, operation="print", hint="Free some space, or print to another place.")

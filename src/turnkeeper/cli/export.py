@@ -16,21 +16,21 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.console import event_listener, print_json, print_note
 from turnkeeper.cli.health import Health
 from turnkeeper.cli.heap import lean_heap
 from turnkeeper.cli.log import service_log
 from turnkeeper.cli.options import (
     AudioOptions,
-    Destination,
-    Platform,
+    PlatformOptions,
+    StoreOptions,
     archive_address,
     checked_count,
     platform_settings,
     store_settings,
 )
 from turnkeeper.cli.run_progress import RunProgress
-from turnkeeper.cli.selection_options import SelectionOptions, asked
+from turnkeeper.cli.selection_options import SelectionOptions, range_from_options
 from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.events import Listener
@@ -59,8 +59,8 @@ def export(
     absent_window: str = "7d",
     audio: AudioOptions | None = None,
     concurrency: int = 24,
-    platform: Platform | None = None,
-    destination: Destination | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -102,14 +102,14 @@ def export(
         No progress at all.
     """
     pulse = heard(as_json=json, quiet=quiet, health_file=health_file)
-    to = archive_address(to, platform or Platform())
+    to = archive_address(to, platform or PlatformOptions())
     if not to and not dry_run:
         raise Misconfigured("no archive was named", hint="Give --to, or set TURNKEEPER_ARCHIVE.")
-    platform, destination = platform or Platform(), destination or Destination()
+    platform, destination = platform or PlatformOptions(), destination or StoreOptions()
     clock = clock_from_environment()
-    range_ = asked(wanted or SelectionOptions(), clock.now(), follow=follow)
+    range_ = range_from_options(wanted or SelectionOptions(), clock.now(), follow=follow)
     if dry_run:
-        show(asdict(estimate(_given(range_), platform=platform_settings(platform), clock=clock)))
+        print_json(asdict(estimate(_given(range_), platform=platform_settings(platform), clock=clock)))
         return 0
     stores = store_settings(destination, platform.ca)
     pause, visitors = _every(every), checked_count(concurrency, "--concurrency")
@@ -126,7 +126,7 @@ def export(
             listener=pulse,
             stop=stop,
         )
-    show(msgspec.to_builtins(report))
+    print_json(msgspec.to_builtins(report))
     return ended(report, quiet=quiet)
 
 
@@ -161,10 +161,10 @@ def _following(first: Range | None, every: timedelta, wanted: SelectionOptions) 
 def ended(report: RunReport, *, quiet: bool) -> int:
     """A last word about a run, and its exit code."""
     if report.ended == "interrupted":
-        say("stopped; what was under way is kept. The same command goes on from here.")
+        print_note("stopped; what was under way is kept. The same command goes on from here.")
         return 130
     for line in () if quiet else _last_words(report):
-        say(line)
+        print_note(line)
     return 3 if report.partial else 0
 
 
@@ -208,7 +208,7 @@ def _failed_words(report: RunReport) -> Iterator[str]:
 
 def heard(*, as_json: bool, quiet: bool, health_file: Path | None = None) -> Listener:
     """Who hears of a run over many conversations. Raises what ``Health`` raises."""
-    told = listener(as_json=as_json, quiet=quiet)
+    told = event_listener(as_json=as_json, quiet=quiet)
     pulse = told if quiet or service_log() else RunProgress(sys.stderr)
     return Health(pulse, health_file, environment().get("NOTIFY_SOCKET", ""))
 
@@ -226,7 +226,7 @@ def politely_stopped() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        say("stopping: finishing what is under way (once more to stop at once)")
+        print_note("stopping: finishing what is under way (once more to stop at once)")
 
     before = {name: signal.signal(name, asked_to_stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:

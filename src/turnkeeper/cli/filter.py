@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from turnkeeper.calls.turns import Findings, is_archive, open_transcripts, refuse_unready, spooled
+from turnkeeper.calls.transcripts import Findings, is_archive, open_transcripts, refuse_unready, spool_stream
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError, UnknownShape
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.transcript.select import Selection
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.transcript.assemble import Assembly
 
-__all__ = ["PLAIN", "Request", "names_in", "plain_request", "write_turns"]
+__all__ = ["PLAIN", "Request", "plain_request", "split_names", "write_turns"]
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Request:
     def selection(self) -> Selection:
         """Which turns; raises ``Misconfigured`` naming the known roles."""
         return Selection.from_options(
-            roles=names_in(self.role, "--role"), interactions=names_in(self.conversation, "--conversation")
+            roles=split_names(self.role, "--role"), interactions=split_names(self.conversation, "--conversation")
         )
 
 
@@ -76,7 +76,7 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
     return request if request.format in FORMATS else None
 
 
-def names_in(values: Sequence[str], option: str) -> list[str]:
+def split_names(values: Sequence[str], option: str) -> list[str]:
     """The names of an option that may be repeated or hold several, separated by commas. Raises ``Misconfigured`` where
     it was given and names nothing: an empty variable would choose everything."""
     names = [name.strip() for value in values for name in value.split(",") if name.strip()]
@@ -198,16 +198,16 @@ class _TurnPrinter:
         return self._code
 
     def _report_finding(self, error: TurnkeeperError) -> None:
-        from turnkeeper.cli.console import complain
+        from turnkeeper.cli.console import print_error
 
-        complain(error)
+        print_error(error)
         self._code = NotReady.exit_code if isinstance(error, NotReady) and self._code in (0, 5) else 3
 
 
 def _print_note(line: str) -> None:
-    from turnkeeper.cli.console import say
+    from turnkeeper.cli.console import print_note
 
-    say(line)
+    print_note(line)
 
 
 @contextmanager
@@ -217,7 +217,7 @@ def _open_place(place: str) -> Iterator[Any]:
         if sys.stdin is None:
             hint = "Name a file, or send one to standard input."
             raise Misconfigured("standard input is closed", operation="read", key="-", hint=hint)
-        with spooled(sys.stdin.buffer) as body:
+        with spool_stream(sys.stdin.buffer) as body:
             yield body
     elif sys.stderr.isatty() and not sys.stdout.isatty():
         from turnkeeper.cli.read_progress import ReadProgress

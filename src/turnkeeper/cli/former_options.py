@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-__all__ = ["RENAMED", "renamed"]
+__all__ = ["FORMER_OPTIONS", "with_current_names"]
 
-RENAMED = {
+FORMER_OPTIONS = {
     ("get", "--interaction"): "--conversation",
     ("turns", "--interaction"): "--conversation",
     ("clip", "--interaction"): "--conversation",
@@ -17,7 +17,7 @@ RENAMED = {
 """By verb and old name the new one; empty where the value stands by itself now, as the first argument."""
 
 
-def renamed(arguments: Sequence[str]) -> list[str]:
+def with_current_names(arguments: Sequence[str]) -> list[str]:
     """A command line with the names of today. Says once on standard error which old ones it had."""
     verb, words, notices = (arguments[0] if arguments else ""), list[str](), dict[str, None]()
     for at, word in enumerate(arguments):
@@ -25,7 +25,7 @@ def renamed(arguments: Sequence[str]) -> list[str]:
             words += arguments[at:]
             break
         name, equals, value = word.partition("=")
-        new = RENAMED.get((verb, name))
+        new = FORMER_OPTIONS.get((verb, name))
         if new is None:
             words.append(word)
             continue

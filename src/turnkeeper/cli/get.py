@@ -6,12 +6,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.console import event_listener, print_json, print_note
 from turnkeeper.cli.options import (
     AudioOptions,
-    Choice,
-    Destination,
-    Platform,
+    PlatformOptions,
+    StoreOptions,
+    TurnOptions,
     archive_address,
     platform_settings,
     selection,
@@ -32,9 +32,9 @@ def get(
     /,
     *,
     to: str = "",
-    platform: Platform | None = None,
-    destination: Destination | None = None,
-    choice: Choice | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
+    choice: TurnOptions | None = None,
     sample_rate: int = 48_000,
     audio: AudioOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -72,15 +72,19 @@ def get(
     quiet
         No progress at all.
     """
-    told = listener(as_json=json, quiet=quiet)
+    told = event_listener(as_json=json, quiet=quiet)
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
-    platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
+    platform, destination, choice = (
+        platform or PlatformOptions(),
+        destination or StoreOptions(),
+        choice or TurnOptions(),
+    )
     audio = audio or AudioOptions()
     chosen = selection(choice)
     to = archive_address(to, platform)
     if not to and not quiet:
-        say(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
+        print_note(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
     got = fetch(
         conversation,
         to=to or DEFAULT_ARCHIVE,
@@ -95,9 +99,9 @@ def get(
         clock=clock_from_environment(),
         listener=told,
     )
-    show(got.document)
+    print_json(got.document)
     if got.kept.summary is None:
-        say("the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + got.archive)
+        print_note("the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + got.archive)
         return 3
     return _audio_code(got)
 
@@ -108,7 +112,7 @@ def _audio_code(got: GetResult) -> int:
         return 0
     troubled = [one for one in got.kept.manifest.recordings if one.state not in ("done", "redacted")]
     for one in troubled:
-        say(f"recording {one.id}: {one.state}: {one.reason}")
+        print_note(f"recording {one.id}: {one.state}: {one.reason}")
     if troubled and all(one.state == "waiting" for one in troubled) and not got.troubles:
         return 5
     return 3 if troubled or got.troubles else 0

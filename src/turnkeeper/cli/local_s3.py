@@ -46,7 +46,7 @@ class LocalS3:
         self.endpoint = ""
         self._folder = folder
         # Short on purpose: the server's Unix sockets live here, and their paths may have 107 characters.
-        self._own: Path | None = None
+        self._work_folder: Path | None = None
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -60,10 +60,10 @@ class LocalS3:
         }
 
     def __enter__(self) -> Self:
-        own = self._own = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
+        work_folder = self._work_folder = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
         self._ports = dict(zip(_servers, _free_pairs(len(_servers)), strict=True))
         self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
-        (self._folder or own / "data").mkdir(parents=True, exist_ok=True)
+        (self._folder or work_folder / "data").mkdir(parents=True, exist_ok=True)
         try:
             self.start()
         except BaseException:
@@ -76,8 +76,8 @@ class LocalS3:
 
     def start(self) -> None:
         """Start the server; after ``kill`` again, with the same data, address and keys."""
-        assert self._own is not None, "not entered"  # noqa: S101 - a programming mistake
-        self._start_process(_weed_binary(), self._own)
+        assert self._work_folder is not None, "not entered"  # noqa: S101 - a programming mistake
+        self._start_process(_weed_binary(), self._work_folder)
         self._wait_until_ready(time.monotonic() + READY_SECONDS)
 
     def kill(self) -> None:
@@ -97,25 +97,25 @@ class LocalS3:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._own is not None:
-            shutil.rmtree(self._own, ignore_errors=True)
+        if self._work_folder is not None:
+            shutil.rmtree(self._work_folder, ignore_errors=True)
         for name, port in self._ports.items():
             # These the server puts in /tmp whatever it is told, and does not always remove.
             Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
 
-    def _start_process(self, binary: Path, own: Path) -> None:
-        data = self._folder or own / "data"
+    def _start_process(self, binary: Path, work_folder: Path) -> None:
+        data = self._folder or work_folder / "data"
         given = {
             "PATH": environment().get("PATH", ""),
-            "HOME": str(own),
-            "TMPDIR": str(own),
+            "HOME": str(work_folder),
+            "TMPDIR": str(work_folder),
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
-        with (own / "log").open("ab") as log:
+        with (work_folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
-                [str(binary), "mini", *_server_options(data, own, self._ports, self.buckets)],
-                cwd=own,
+                [str(binary), "mini", *_server_options(data, work_folder, self._ports, self.buckets)],
+                cwd=work_folder,
                 env=given,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -144,12 +144,12 @@ class LocalS3:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
     def _last_words(self) -> str:
-        log = self._own / "log" if self._own else None
+        log = self._work_folder / "log" if self._work_folder else None
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.exists() else []
         return " | ".join(line.strip() for line in lines[-5:])[:1000]
 
 
-def _server_options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
+def _server_options(data: Path, work_folder: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
     listening = [f"-{name}.port={port}" for name, port in ports.items()]
     listening += [f"-{name}.port.grpc={port + GRPC}" for name, port in ports.items()]
     return [
@@ -157,8 +157,8 @@ def _server_options(data: Path, own: Path, ports: dict[str, int], buckets: Seque
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         *listening,
-        f"-filer.localSocket={own / 'filer.sock'}",
-        f"-s3.localSocket={own / 's3.sock'}",
+        f"-filer.localSocket={work_folder / 'filer.sock'}",
+        f"-s3.localSocket={work_folder / 's3.sock'}",
         f"-bucket={','.join(buckets)}",
         "-master.telemetry=false",
         "-s3.autoCreateBucket=false",

@@ -24,7 +24,7 @@ from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured, TurnkeeperError
 from turnkeeper.events import Absent, Event, Retried, Settled
 
-__all__ = ["LogFormat", "ServiceLog", "log_as", "service_log"]
+__all__ = ["LogFormat", "ServiceLog", "service_log", "start_service_log"]
 
 LogFormat = Literal["json", "text"]
 Level = Literal["info", "warning", "error"]
@@ -93,7 +93,7 @@ class ServiceLog(io.TextIOBase):
             self._out.flush()
 
 
-def log_as(form: str) -> None:
+def start_service_log(form: str) -> None:
     """From now on standard error is a service's log. Raises ``Misconfigured`` for a form that there is not."""
     if form not in ("json", "text"):
         raise Misconfigured(

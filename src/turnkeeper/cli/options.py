@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from turnkeeper.archive.manifest import SyncMode
-from turnkeeper.cli.filter import names_in
+from turnkeeper.cli.filter import split_names
 from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.payloads.recordings import AudioFormat
@@ -29,29 +29,29 @@ from turnkeeper.transcript.select import Selection
 
 __all__ = [
     "AudioOptions",
-    "Choice",
-    "Destination",
-    "Platform",
+    "PlatformOptions",
+    "StoreOptions",
+    "TurnOptions",
     "archive_address",
-    "archive_named",
     "checked_count",
     "milliseconds",
-    "names_in",
     "platform_settings",
     "profile",
+    "required_archive",
     "selection",
+    "split_names",
     "store_settings",
 ]
 
 PLATFORM = Group("Platform")
-DESTINATION = Group("Archive")
-CHOICE = Group("Which turns")
+STORE = Group("Archive")
+TURNS = Group("Which turns")
 AUDIO = Group("Recordings")
 
 
 @Parameter(name="*", group=PLATFORM)
 @dataclass(frozen=True)
-class Platform:
+class PlatformOptions:
     """How to reach the platform."""
 
     org: str = ""
@@ -77,9 +77,9 @@ class Platform:
     """Seconds that one transcript or recording may take (default 3600). [env: TURNKEEPER_BODY_TIMEOUT]"""
 
 
-@Parameter(name="*", group=DESTINATION)
+@Parameter(name="*", group=STORE)
 @dataclass(frozen=True)
-class Destination:
+class StoreOptions:
     """How to reach the archive."""
 
     sse: str = ""
@@ -97,9 +97,9 @@ class Destination:
     """Refuse to read an archive whose audit cannot be written. [env: TURNKEEPER_REQUIRE_AUDIT]"""
 
 
-@Parameter(name="*", group=CHOICE)
+@Parameter(name="*", group=TURNS)
 @dataclass(frozen=True)
-class Choice:
+class TurnOptions:
     """Which turns to choose."""
 
     role: Annotated[tuple[str, ...], Parameter(negative="")] = ()
@@ -115,13 +115,13 @@ class Choice:
     """Only turns with at least this confidence (0..1); turns without one are left out."""
 
 
-def profile(platform: Platform) -> Profile | None:
+def profile(platform: PlatformOptions) -> Profile | None:
     """The organisation that was chosen with ``--org`` or ``TURNKEEPER_ORG``; None where none was."""
     name = platform.org or environment().get("TURNKEEPER_ORG", "")
     return read_profile(name) if name else None
 
 
-def archive_address(to: str, platform: Platform) -> str:
+def archive_address(to: str, platform: PlatformOptions) -> str:
     """``--to``, else the profile's archive, else ``TURNKEEPER_ARCHIVE``; empty where there is none of them.
 
     A chosen organisation goes before the environment: its calls do not belong into another one's archive.
@@ -130,7 +130,7 @@ def archive_address(to: str, platform: Platform) -> str:
     return to or (chosen.archive if chosen else "") or environment().get("TURNKEEPER_ARCHIVE", "")
 
 
-def archive_named(archive: str, platform: Platform) -> str:
+def required_archive(archive: str, platform: PlatformOptions) -> str:
     """The archive that a verb was given, found as ``archive_address`` does. Raises ``Misconfigured`` where there is
     none."""
     if address := archive_address(archive, platform):
@@ -154,13 +154,13 @@ class AudioOptions:
     """Take recordings from the platform's own export instead of the API: s3://BUCKET[/ORGANISATION] or a folder."""
 
 
-def platform_settings(platform: Platform) -> PlatformSettings:
+def platform_settings(platform: PlatformOptions) -> PlatformSettings:
     """Options over the chosen organisation's profile over environment over defaults."""
     chosen = profile(platform)
     found = chosen.platform if chosen else PlatformSettings.from_environment()
     return found.but(
         body=_body_limits(platform, found.body),
-        allow_hosts=tuple(names_in(platform.allow_host, "--allow-host")) or None,
+        allow_hosts=tuple(split_names(platform.allow_host, "--allow-host")) or None,
         region=platform.region or None,
         # Who names a region does not mean the gateway of the environment or of the profile.
         base_url=platform.base_url.rstrip("/") or ("" if platform.region else None),
@@ -176,7 +176,7 @@ def _wait_seconds(seconds: float | None) -> float | None:
     return seconds_in(seconds, "--wait") if seconds else seconds
 
 
-def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
+def _body_limits(platform: PlatformOptions, found: BodyLimits) -> BodyLimits:
     seconds, size = platform.body_timeout, platform.max_body
     return BodyLimits(
         found.seconds if seconds is None else seconds_in(seconds, "--body-timeout"),
@@ -184,7 +184,7 @@ def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
     )
 
 
-def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
+def store_settings(destination: StoreOptions, ca: Path | None) -> StoreSettings:
     """Options over environment over defaults."""
     variables = dict(environment())
     if destination.sse or destination.kms_key:
@@ -204,11 +204,11 @@ def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
     return found
 
 
-def selection(choice: Choice) -> Selection:
+def selection(choice: TurnOptions) -> Selection:
     """The options as a selection; raises ``Misconfigured`` naming the known roles."""
     return Selection.from_options(
-        roles=names_in(choice.role, "--role"),
-        interactions=names_in(choice.conversation, "--conversation"),
+        roles=split_names(choice.role, "--role"),
+        interactions=split_names(choice.conversation, "--conversation"),
         start_ms=milliseconds(choice.after, "--after"),
         end_ms=milliseconds(choice.before, "--before"),
         min_confidence=choice.min_confidence,

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from turnkeeper.cli.console import fitted
+from turnkeeper.cli.console import fit_to_terminal
 from turnkeeper.storage.address import local_path
 
 __all__ = ["ReadProgress"]
@@ -52,7 +52,7 @@ class ReadProgress:
             return
         self._shown = now
         doing = "looking" if self._passes < 3 else "reading"
-        sys.stderr.write("\r\x1b[K" + fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
+        sys.stderr.write("\r\x1b[K" + fit_to_terminal(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
         sys.stderr.flush()
 
 

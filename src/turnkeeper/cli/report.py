@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note, printable
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.windows import range_of
@@ -32,7 +32,7 @@ def report(
     since: str = "",
     until: str = "",
     embed: bool | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
 ) -> int:
     """Pages to read, hear and share; no server, and nothing is loaded from a network.
 
@@ -66,13 +66,13 @@ def report(
         raise Misconfigured("one conversation and a range of time exclude each other", operation="report")
     clock = clock_from_environment()
     start, end = _period(clock.now(), since, until, last)
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
     made = make(
         opened, conversation or None, out=out, since=start, until=end, embed=embed, listener=RunProgress(sys.stderr)
     )
     sys.stdout.write(f"{made.path}\n")
     for note in made.notes:
-        say(printable(note))
+        print_note(printable(note))
     if not conversation:
         _print_counts(made)
     return 3 if made.without_page else 0
@@ -80,9 +80,9 @@ def report(
 
 def _print_counts(made: Report) -> None:
     for name, reason in made.without_page.items():
-        say(f"no page for {name}: {printable(reason)}")
+        print_note(f"no page for {name}: {printable(reason)}")
     counts = f"{made.calls} calls: {made.written} pages written, {made.kept} unchanged"
-    say(f"{counts}, {made.removed} removed" if made.removed else counts)
+    print_note(f"{counts}, {made.removed} removed" if made.removed else counts)
 
 
 def _period(now: datetime, since: str, until: str, last: str) -> tuple[datetime | None, datetime | None]:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TextIO
 
-from turnkeeper.cli.console import fitted, lasting, printable
+from turnkeeper.cli.console import fit_to_terminal, format_duration, printable
 from turnkeeper.events import Event, Noted, Paged, Progressed, Renewed, Retried, Settled
 
 __all__ = ["RunProgress"]
@@ -72,13 +72,13 @@ class RunProgress:
         if rate > 0:
             parts.append(f"{rate:,.1f}/s")
             parts.append(f"{(event.requests - requests) / seconds * 60:,.0f} requests/min")
-            parts.append(f"about {lasting(event.left / rate)} left")
+            parts.append(f"about {format_duration(event.left / rate)} left")
         if event.quota:
             parts.append(f"quota {event.quota:.0%} used")
         return " · ".join(parts)
 
     def _show_progress(self, text: str) -> None:
-        self._out.write(f"\r\x1b[K{fitted(text)}" if self._watched else text + "\n")
+        self._out.write(f"\r\x1b[K{fit_to_terminal(text)}" if self._watched else text + "\n")
         self._out.flush()
 
     def _print_line(self, text: str) -> None:

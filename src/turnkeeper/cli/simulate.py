@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import say
+from turnkeeper.cli.console import print_note
 from turnkeeper.errors import Misconfigured
 from turnkeeper.installation import install_hint
 
@@ -103,7 +103,7 @@ def _serve(run: Callable[[], object], key_out: Path | None) -> None:
     try:
         run()
     except KeyboardInterrupt:
-        say("simulator stopped")
+        print_note("simulator stopped")
     except OSError as cause:
         raise _not_written(key_out, cause) from None
 

@@ -12,8 +12,8 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.atomic_file import written
-from turnkeeper.cli.console import lasting, printable, say
-from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
+from turnkeeper.cli.console import format_duration, print_note, printable
+from turnkeeper.cli.options import PlatformOptions, StoreOptions, platform_settings, required_archive, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.status import Status
@@ -36,8 +36,8 @@ def status(
     ask: Annotated[bool, Parameter(negative="--no-ask")] = True,
     max_lag: str = "",
     openmetrics: Path | None = None,
-    platform: Platform | None = None,
-    destination: Destination | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """How complete an archive is: what the platform counts, what is archived, what is missing and why, day by day.
@@ -73,8 +73,8 @@ def status(
     """
     if openmetrics is not None:
         refuse_foreign_file(openmetrics, "turnkeeper_", "--openmetrics")
-    platform, clock = platform or Platform(), clock_from_environment()
-    archive = archive_named(archive, platform)
+    platform, clock = platform or PlatformOptions(), clock_from_environment()
+    archive = required_archive(archive, platform)
     chosen = range_of(clock.now(), since=since, until=until, last=last) if since or last else None
     if until and chosen is None:
         raise Misconfigured("--until needs --since")
@@ -83,7 +83,7 @@ def status(
         archive,
         since=chosen.start if chosen else None,
         until=chosen.end if chosen else None,
-        store=store_settings(destination or Destination(), platform.ca),
+        store=store_settings(destination or StoreOptions(), platform.ca),
         platform=settings if ask and settings.client_id else None,
         clock=clock,
     )
@@ -101,8 +101,8 @@ def _exit_code(found: Status, max_lag: str) -> int:
         allowed = length_of(max_lag, "--max-lag").total_seconds()
         if found.lag_seconds is None or found.lag_seconds > allowed:
             lag = found.lag_seconds
-            behind = "no run has finished yet" if lag is None else f"{lasting(lag)} behind"
-            say(f"stale: {behind} (allowed: {max_lag})")
+            behind = "no run has finished yet" if lag is None else f"{format_duration(lag)} behind"
+            print_note(f"stale: {behind} (allowed: {max_lag})")
             return STALE
     troubled = found.failed or found.unread or found.missing or found.unread_recordings
     return 3 if troubled or found.unindexed or found.uncounted or found.unreadable_days else 0
@@ -137,7 +137,7 @@ def _print_table(found: Status) -> None:
         sys.stdout.write(line + "\n")
     if found.lag_seconds is not None:
         until = f"listed until {found.listed_until}" if found.listed_until else "no run has listed calls yet"
-        sys.stdout.write(f"{lasting(found.lag_seconds)} behind ({until})\n")
+        sys.stdout.write(f"{format_duration(found.lag_seconds)} behind ({until})\n")
 
 
 def _remark_lines(found: Status) -> Iterator[str]:

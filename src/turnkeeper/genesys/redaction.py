@@ -6,7 +6,7 @@ import logging
 import re
 from urllib.parse import urlsplit
 
-from turnkeeper.known_secrets import hidden
+from turnkeeper.known_secrets import redact
 
 __all__ = ["WithoutQueries", "plain", "where", "without_queries"]
 
@@ -39,7 +39,7 @@ def without_queries(text: str) -> str:
 def plain(text: object, limit: int = _LONGEST) -> str:
     """Somebody else's text on one line: no control characters, no queries, nothing that is known to be secret, at most
     ``limit`` characters."""
-    line = _CONTROL.sub(" ", hidden(without_queries(str(text)[:_READ]))).strip()
+    line = _CONTROL.sub(" ", redact(without_queries(str(text)[:_READ]))).strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
@@ -47,5 +47,5 @@ class WithoutQueries(logging.Filter):
     """Cuts queries out of the HTTP library's log records: whole addresses at INFO, answers' headers at DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = hidden(without_queries(record.getMessage())), ()
+        record.msg, record.args = redact(without_queries(record.getMessage())), ()
         return True

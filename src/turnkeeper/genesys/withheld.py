@@ -148,7 +148,7 @@ def _cut(match: re.Match[bytes], withheld: dict[str, None]) -> bytes:
 def _stripped(data: bytes, withheld: dict[str, None]) -> bytes:
     """Without the signed queries of its addresses and without known secrets."""
     data = _RAW.sub(lambda match: _cut(match, withheld), data)
-    clean = SECRETS.hidden_in(data)
+    clean = SECRETS.redact_bytes(data)
     if clean != data:
         withheld["a known secret"] = None
     return clean

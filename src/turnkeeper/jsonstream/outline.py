@@ -16,7 +16,7 @@ from turnkeeper.errors import TooLarge, Unread
 from turnkeeper.jsonstream.limits import Limits
 from turnkeeper.jsonstream.scan import closing_quote, too_deep
 from turnkeeper.jsonstream.text_reader import not_utf8
-from turnkeeper.known_secrets import hidden
+from turnkeeper.known_secrets import redact
 
 __all__ = ["Outline", "Path", "Trailing", "byte_of", "escaped", "truncated"]
 
@@ -247,4 +247,4 @@ def byte_of(cause: msgspec.DecodeError) -> int | None:
 
 def escaped(key: str) -> str:
     """A document's key as it may stand in a message: at most 64 characters, nothing secret or that a terminal obeys."""
-    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")
+    return redact(key[:4096])[:64].encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""What the platform's details and lists of names say of a call: who, which queue, which wrap-up, by name."""
+"""Names of the people, queues and wrap-up codes of a call, from its details and the archived lists of names."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.payloads.directory import read_names
 from turnkeeper.spool import BytesSource
 
-__all__ = ["CallNames", "facts"]
+__all__ = ["CallNames", "call_facts"]
 
 MAX_CACHED_LISTS = 256
 
 
 class CallNames:
-    """Names by id, list by list; lists are remembered, because the calls of an archive share them."""
+    """Reads names by id. Lists are cached, because the calls of an archive share them."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._lists: dict[str, dict[str, str]] = {}
 
-    def of(self, manifest: Manifest) -> dict[str, str]:
-        """All names that belong to a conversation. A list that cannot be read costs its names, nothing else."""
+    def names_for(self, manifest: Manifest) -> dict[str, str]:
+        """Return the names of a conversation by id. A list that cannot be read is skipped."""
         names: dict[str, str] = {}
-        for taken in manifest.inputs:
-            if taken.source.startswith("directory/"):
-                names |= self._name_list(taken.key)
+        for item in manifest.inputs:
+            if item.source.startswith("directory/"):
+                names |= self._name_list(item.key)
         return names
 
     def details(self, manifest: Manifest) -> Details | None:
-        """The platform's details of the conversation; None where the archive has none that can be read."""
-        for taken in manifest.inputs:
-            if taken.source == "conversation":
+        """Return the platform's details of the conversation, or None if the archive has none that can be read."""
+        for item in manifest.inputs:
+            if item.source == "conversation":
                 try:
-                    return read_details(self._archive.store.get(taken.key))
+                    return read_details(self._archive.store.get(item.key))
                 except (NotFound, Unread):
                     return None
         return None
@@ -54,8 +54,8 @@ class CallNames:
         return self._lists[key]
 
 
-def facts(header: TranscriptHeader | None, details: Details | None, names: dict[str, str]) -> CallFacts:
-    """Who and what a call was, from its transcript and its details. Something without a name shows its id."""
+def call_facts(header: TranscriptHeader | None, details: Details | None, names: dict[str, str]) -> CallFacts:
+    """Collect the facts of a call from its transcript and its details. An id without a name stands for itself."""
     people = header.participants if header else ()
     base = header.time_base.epoch_ms if header else None
     languages = _distinct(leg.language for leg in header.communications) if header else []

@@ -1,4 +1,4 @@
-"""Which calls of an archive started in a period, found with as few reads as the archive's index allows."""
+"""Find the calls of an archive that started in a period, with one read per day of the index."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ __all__ = ["Period"]
 
 
 class Period:
-    """``[since, until)``, of the moments at which calls start; None leaves an end open, naive times are UTC."""
+    """The period ``[since, until)`` in which calls start. None leaves an end open; naive times are UTC."""
 
     def __init__(self, since: datetime | None, until: datetime | None) -> None:
         self._first, self._last = _epoch_of(since), _epoch_of(until)
 
     def conversations(self, archive: Archive, start_of: Callable[[str], int | None]) -> Iterator[str]:
-        """The archive's conversations that started in it, sorted.
+        """Yield the archive's conversations that started in the period, sorted.
 
-        The index is one read a day. ``start_of`` (epoch milliseconds) is asked of those that the index does not date:
-        kept one by one, or in a day that cannot be read. What nothing dates belongs only to a period without ends.
+        ``start_of`` returns the start of a conversation that the index does not date, in epoch milliseconds: one that
+        ``get`` archived, or one of a day whose index cannot be read. A conversation without any date belongs only to a
+        period that is open at both ends.
         """
         if self._first is None and self._last is None:
             yield from archive.conversations()
@@ -40,11 +41,11 @@ class Period:
         return (self._first is None or start >= self._first) and (self._last is None or start < self._last)
 
 
-def _indexed_starts(states: Index) -> dict[str, int]:
+def _indexed_starts(index: Index) -> dict[str, int]:
     starts: dict[str, int] = {}
-    for day in states.days():
+    for day in index.days():
         try:
-            known = states.read(day)
+            known = index.read(day)
         except Unread:
             continue  # verify says which day is damaged; a report reads its calls' manifests instead
         starts |= {call.conversation: start for call in known.calls if (start := epoch_ms(call.started_at)) is not None}

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from turnkeeper.errors import Denied, DiskFull, Misconfigured, NotFound, StoreRefused, TurnkeeperError, Unavailable
-from turnkeeper.known_secrets import hidden
+from turnkeeper.known_secrets import redact
 from turnkeeper.proxies import refused_by_proxy
 
 __all__ = ["POLICY", "StorePlace", "refusal"]
@@ -138,7 +138,7 @@ def _absent(operation: str, key: str) -> NotFound:
 def _said(code: str, status: int, text: str) -> str:
     parts = [str(status) if status else "", code, _first(_message, text)]
     said = " ".join(part for part in parts if part) or text.partition("\n")[0]
-    return re.sub(r"\?\S*", "?…", hidden(said))[:200]
+    return re.sub(r"\?\S*", "?…", redact(said))[:200]
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

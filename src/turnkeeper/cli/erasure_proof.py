@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 
 from turnkeeper.archive.keys import STATES
-from turnkeeper.cli.console import printable, say
+from turnkeeper.cli.console import print_note, printable
 from turnkeeper.cli.output_file import refuse_foreign_file, set_aside
 from turnkeeper.erasure.erase import FORMAT, Erasure, Proof
 from turnkeeper.errors import Misconfigured
 from turnkeeper.storage.keys import INCOMING
 
-__all__ = ["confirm", "document", "listed", "refuse_foreign_proof", "tell", "write_proof"]
+__all__ = ["confirm", "print_plan", "print_proof", "proof_json", "refuse_foreign_proof", "write_proof"]
 
 SHOWN = 20
 _NOT_SEARCHED = "was not searched: rows made of these conversations may be left there"
@@ -29,7 +29,7 @@ _QUEUE_IN_USE = (
 )
 
 
-def document(proof: Proof) -> str:
+def proof_json(proof: Proof) -> str:
     """The proof as JSON."""
     return msgspec.json.format(msgspec.json.encode(proof), indent=2).decode() + "\n"
 
@@ -39,27 +39,27 @@ def confirm(plan: Proof) -> bool:
     found = sum(erasure.state != "absent" for erasure in plan.erasures)
     if not found:
         return True
-    listed(plan, SHOWN)
+    print_plan(plan, SHOWN)
     if not sys.stdin.isatty():
         raise Misconfigured(
             "nobody can be asked", operation="erase", hint="Look at it with --dry-run, then add --yes to erase it."
         )
-    say(f"Erase these {found} conversations for good? Type yes:")
+    print_note(f"Erase these {found} conversations for good? Type yes:")
     return sys.stdin.readline().strip().lower() == "yes"
 
 
-def listed(proof: Proof, most: int | None = None) -> None:
+def print_plan(proof: Proof, most: int | None = None) -> None:
     """One line for each conversation, on standard error."""
     for erasure in proof.erasures[:most]:
-        say(_erasure_line(erasure))
+        print_note(_erasure_line(erasure))
     if most is not None and len(proof.erasures) > most:
-        say(f"… and {len(proof.erasures) - most:,} more")
+        print_note(f"… and {len(proof.erasures) - most:,} more")
 
 
-def tell(proof: Proof, *, as_json: bool) -> int:
+def print_proof(proof: Proof, *, as_json: bool) -> int:
     """What was erased, on standard output; the exit code: 3 unless all of it is proven."""
     if as_json:
-        sys.stdout.write(document(proof))
+        sys.stdout.write(proof_json(proof))
     else:
         for erasure in proof.erasures:
             sys.stdout.write(printable(_erasure_line(erasure)) + "\n")
@@ -68,7 +68,7 @@ def tell(proof: Proof, *, as_json: bool) -> int:
                 sys.stdout.write(printable(f"    held {until} {hold.mode}: version {hold.version}") + "\n")
     _print_remarks(proof)
     if not proof.erasures and proof.by == "unfinished":
-        say("no erasure is left to finish now")
+        print_note("no erasure is left to finish now")
     return 0 if proof.proven and not proof.undated else 3
 
 
@@ -76,12 +76,12 @@ def write_proof(proof: Proof, file: Path) -> int:
     """Write the proof. Where versions may be left that nobody can see, there is none: exit code 3, and why."""
     doubts = [erasure.why for erasure in proof.erasures if erasure.state == "unproven"]
     if doubts:
-        say(f"no proof is given: {doubts[0]}. {proof.mend}".rstrip())
+        print_note(f"no proof is given: {doubts[0]}. {proof.mend}".rstrip())
         return 3
     try:
         if earlier := set_aside(file):
-            say(f"the earlier proof is now {earlier}")
-        file.write_text(document(proof), encoding="utf-8")
+            print_note(f"the earlier proof is now {earlier}")
+        file.write_text(proof_json(proof), encoding="utf-8")
     except OSError as cause:
         hint = "It is erased; run erase again with another --proof for what is left to say."
         raise Misconfigured(f"cannot be written ({cause.strerror})", key=str(file), hint=hint) from None
@@ -115,10 +115,10 @@ def _erasure_line(erasure: Erasure) -> str:
 
 def _print_remarks(proof: Proof) -> None:
     for conversation in proof.undated:
-        say(f"{conversation}  kept: nothing says when it was")
+        print_note(f"{conversation}  kept: nothing says when it was")
     for place in proof.not_covered:
-        say(f"{place} {_why_not_covered(place)}")
+        print_note(f"{place} {_why_not_covered(place)}")
     if proof.waiting:
-        say(f"{proof.waiting} earlier erasures wait for their locks to end")
+        print_note(f"{proof.waiting} earlier erasures wait for their locks to end")
     if proof.why and proof.erasures:
-        say(f"{proof.why}. {proof.mend}")
+        print_note(f"{proof.why}. {proof.mend}")
