@@ -63,8 +63,9 @@ def repair_ends(
 
     A turn ends where its channel falls quiet, a word where its channel dips before the next word, or where that one
     starts. The recording is compared with its transcript first, to find each turn in it. If the verdict is
-    ``unverified`` or ``mismatch``, nothing is repaired. ``sync="off"`` trusts ``recording_start_ms`` instead. Unchanged are turns
-    without times, of unknown speakers, duplicates of another leg, and turns whose end is not in the recording.
+    ``unverified`` or ``mismatch``, nothing is repaired. ``sync="off"`` trusts ``recording_start_ms`` instead. Turns
+    without times, of unknown speakers, duplicates of another leg, and turns whose end is not in the recording are left
+    unchanged.
 
     Raises what ``open_audio`` and ``read_turns`` raise.
     """

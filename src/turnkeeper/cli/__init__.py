@@ -1,4 +1,4 @@
-"""One file per verb: parse options, call the library, print. Cannot do what a caller of the library cannot."""
+"""The command line, one module per verb: read options, call the library, print. All work is done by the library."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_SYSTEM = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
     try:
-        import fcntl  # noqa: F401 - archives and queues are locked with it
+        import fcntl  # noqa: F401 - archives and queues use its file locks
     except ImportError:
         sys.stderr.write(_OTHER_SYSTEM)
         sys.exit(2)
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _help_command(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """Help and version, without loading what parses options."""
+    """Return a command that prints help or the version without importing the option parser, or None."""
     from turnkeeper.cli.help import help_text
 
     text = help_text(arguments)
@@ -48,7 +48,7 @@ def _help_command(arguments: Sequence[str]) -> Callable[[], int] | None:
 
 
 def _turns_command(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
+    """Return ``turns`` with plain options without the option parser, which takes most of the start-up time, or None."""
     if arguments[:1] != ["turns"]:
         return None
     from turnkeeper.cli.filter import plain_request, write_turns

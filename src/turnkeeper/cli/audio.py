@@ -118,7 +118,7 @@ def _need_transcript(given: Mapping[str, object]) -> None:
 
 @dataclass(frozen=True)
 class _AudioPair:
-    """A recording and its transcript."""
+    """A recording and its transcript, with the options that both need."""
 
     recording: Path
     transcript: str
@@ -137,7 +137,7 @@ class _AudioPair:
         )
 
     def repair(self, out: Path) -> dict[str, object]:
-        """Write the turns with the ends that are heard; says how many, and why if none could be."""
+        """Write the turns with the ends that are heard. Return the counts, and print why if none was repaired."""
         repair = repaired_ends(
             self.recording,
             self.transcript,
@@ -146,15 +146,15 @@ class _AudioPair:
             recording_start_ms=self.start_ms,
         )
         write_repaired(repair, self.transcript, out)
-        told: dict[str, object] = {"path": str(out), "turns": len(repair.turns), "repaired": repair.count}
+        result: dict[str, object] = {"path": str(out), "turns": len(repair.turns), "repaired": repair.count}
         if repair.sync is not None:
-            told["verdict"] = repair.sync.verdict
+            result["verdict"] = repair.sync.verdict
             if repair.sync.verdict in ("unverified", "mismatch"):
                 print_note(f"no end was repaired, {repair.sync.verdict}: {repair.sync.evidence.reason}")
-        return told
+        return result
 
     def alignment(self, out: Path | None) -> Sync | None:
-        """Compare, and write the document where it is wanted."""
+        """Compare the two, and write the document if ``out`` is given."""
         return write_local_alignment(
             self.recording,
             self.transcript,
@@ -165,36 +165,36 @@ class _AudioPair:
         )
 
 
-def _print_result(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
-    if found is None:
+def _print_result(facts: dict[str, Any], sync_result: Sync | None, mode: str | None, *, as_json: bool) -> int:
+    if sync_result is None:
         print_json(facts)
         return _incomplete_code(facts)
-    measured = sync_fields(found) | {"mode": mode or "report", "recording": facts}
+    measured = sync_fields(sync_result) | {"mode": mode or "report", "recording": facts}
     if as_json:
         print_json(measured)
     else:
         print(_sync_sentences(measured))
-    return 3 if found.verdict == "mismatch" else _incomplete_code(facts)
+    return 3 if sync_result.verdict == "mismatch" else _incomplete_code(facts)
 
 
 def _incomplete_code(facts: dict[str, Any]) -> int:
-    """Say what is missing in the recording; the exit code."""
-    for words in facts.get("incomplete", ()):
-        print_note(f"the recording is incomplete: {printable(words)}")
+    """Print what is missing in the recording. Return the exit code."""
+    for sentence in facts.get("incomplete", ()):
+        print_note(f"the recording is incomplete: {printable(sentence)}")
     return 3 if "incomplete" in facts else 0
 
 
-def _sync_sentences(found: dict[str, Any]) -> str:
-    evidence = found["evidence"]
-    lines = [f"{found['verdict']}: {evidence['reason']}"]
-    if found["verdict"] in ("verified", "corrected"):
-        heard = ", ".join(found["channels"]) or "cannot be told"
-        lines += [
-            f"offset {found['offset_ms']} ms, drift {found['drift_ppm']} ppm, confidence {found['confidence']}",
-            f"channels: {heard}{' (exchanged)' if found['swapped'] else ''}",
-            *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in found["cuts"]),
+def _sync_sentences(sync_result: dict[str, Any]) -> str:
+    evidence = sync_result["evidence"]
+    sentences = [f"{sync_result['verdict']}: {evidence['reason']}"]
+    if sync_result["verdict"] in ("verified", "corrected"):
+        channels = ", ".join(sync_result["channels"]) or "cannot be told"
+        sentences += [
+            "offset {offset_ms} ms, drift {drift_ppm} ppm, confidence {confidence}".format_map(sync_result),
+            f"channels: {channels}{' (exchanged)' if sync_result['swapped'] else ''}",
+            *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in sync_result["cuts"]),
         ]
     else:
-        lines.append(f"no figures; confidence {found['confidence']}")
-    lines.append(", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"))
-    return printable("\n".join(lines))
+        sentences.append(f"no figures; confidence {sync_result['confidence']}")
+    sentences.append(", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"))
+    return printable("\n".join(sentences))

@@ -25,7 +25,7 @@ from turnkeeper.settings import clock_from_environment
 __all__ = ["audit"]
 
 SHOWN = 3
-"""So many conversations stand in a line for people; JSON has all of them."""
+"""The number of conversations in a line for people. JSON has all of them."""
 
 
 def audit(
@@ -72,8 +72,8 @@ def audit(
     opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
     opened.require()
     check = opened.audit.check(known)
-    for one in check:
-        printer.print_line(one)
+    for item in check:
+        printer.print_line(item)
     printer.print_summary(check)
     number, sha256 = check.newest
     if check.breaches:
@@ -85,25 +85,25 @@ def audit(
 
 
 class _AuditPrinter:
-    """Prints the lines that were asked for, and everything that is wrong."""
+    """Prints the requested lines and every breach of the chain."""
 
     def __init__(self, since: str, conversation: str, who: str, *, as_json: bool) -> None:
         self._since, self._conversation, self._who, self._as_json = since, conversation, who, as_json
         self.count = 0
 
-    def print_line(self, one: AuditLine | Breach) -> None:
-        """Print a line if it was asked for, a breach in any case."""
-        if isinstance(one, Breach):
+    def print_line(self, item: AuditLine | Breach) -> None:
+        """Print a line if it was requested, and every breach."""
+        if isinstance(item, Breach):
             if self._as_json:
-                _print_json_line(msgspec.to_builtins(one))
+                _print_json_line(msgspec.to_builtins(item))
             else:
-                print_note(f"wrong: {one.detail}")
-        elif self._is_wanted(one):
+                print_note(f"wrong: {item.detail}")
+        elif self._is_wanted(item):
             self.count += 1
             if self._as_json:
-                _print_json_line({"kind": "line"} | msgspec.to_builtins(one))
+                _print_json_line({"kind": "line"} | msgspec.to_builtins(item))
             else:
-                sys.stdout.write(printable(_line_sentence(one)) + "\n")
+                sys.stdout.write(printable(_line_sentence(item)) + "\n")
 
     def _is_wanted(self, line: AuditLine) -> bool:
         if self._who and self._who not in (line.user, line.host, f"{line.user}@{line.host}"):
@@ -113,7 +113,7 @@ class _AuditPrinter:
         return line.at >= self._since
 
     def print_summary(self, check: AuditCheck) -> None:
-        """Say what was looked at."""
+        """Print the counts of lines and the newest line."""
         number, sha256 = check.newest
         if self._as_json:
             counts = {"lines": check.lines, "shown": self.count, "unchained": check.unchained}
@@ -130,9 +130,11 @@ def _line_sentence(line: AuditLine) -> str:
     facts = dict(line.facts)
     named = list(line.conversations) or [str(facts.pop(name)) for name in ("conversation",) if name in facts]
     more = [f"and {len(named) - SHOWN:,} more"] * (len(named) > SHOWN)
-    told = [f"{name} {_fact_text(fact)}" for name, fact in facts.items() if fact is not False]
+    fact_texts = [f"{name} {_fact_text(fact)}" for name, fact in facts.items() if fact is not False]
     at = line.at[:19].replace("T", " ")
-    return f"{at} UTC  {line.user}@{line.host}  {line.action}  {', '.join([*named[:SHOWN], *more, *told])}".rstrip()
+    return (
+        f"{at} UTC  {line.user}@{line.host}  {line.action}  {', '.join([*named[:SHOWN], *more, *fact_texts])}".rstrip()
+    )
 
 
 def _fact_text(fact: object) -> str:
@@ -149,7 +151,7 @@ def _since_text(since: str, now: datetime) -> str:
 
 
 def _read_head(file: Path) -> Head | None:
-    """The head that was kept; None where there is no such file yet."""
+    """Read the head that an earlier run wrote; None if the file does not exist yet."""
     refuse_foreign_file(file, HEAD_FORMAT, "--head")
     if not file.exists():
         return None
@@ -161,6 +163,6 @@ def _read_head(file: Path) -> Head | None:
 
 
 def _write_head(file: Path, head: Head) -> None:
-    """Whole or not at all: half a head would be none."""
+    """Write the head file atomically, since a partial one could not be read."""
     with written(file, "write --head") as out:
         out.write(msgspec.json.format(msgspec.json.encode(head), indent=2) + b"\n")

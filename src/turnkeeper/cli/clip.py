@@ -71,14 +71,14 @@ def clip(
         reliably. An archive's alignment says already what was done.
     """
     chosen = selection(choice or TurnOptions())
-    conversation, rest = _split_conversation(chosen)
+    conversation, turns_selection = _split_conversation(chosen)
     clips = cut(
         audio,
         transcript or None,
         out=out,
         conversation=conversation,
         turn=turn,
-        selection=rest,
+        selection=turns_selection,
         start_ms=milliseconds(start, "--start"),
         end_ms=milliseconds(end, "--end"),
         each=each,
@@ -87,27 +87,33 @@ def clip(
         sync=sync,
         store=store_settings(destination or StoreOptions(), None),
     )
-    print_json({"clips": [_clip_json(one) for one in clips]})
-    if rest.roles:
+    print_json({"clips": [_clip_json(written) for written in clips]})
+    if turns_selection.roles:
         print_note("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
-    missing = [one for one in clips if one.flags]
-    if missing:
-        print_note(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")
-    return 3 if missing else 0
+    flagged = [written for written in clips if written.flags]
+    if flagged:
+        print_note(f"not all of it is in the recording: {len(flagged)} of {len(clips)} clips have flags")
+    return 3 if flagged else 0
 
 
 def _split_conversation(chosen: Selection) -> tuple[str, Selection]:
-    """The conversation that is named, and the selection without it: here it says where to look."""
+    """Split a selection into its conversation, which says where to look, and the rest, which selects turns."""
     if len(chosen.interactions) > 1:
         raise Misconfigured("a clip is of one conversation", operation="cut", key="--conversation")
     named = next(iter(chosen.interactions), "")
-    rest = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
-    return named, rest
+    turns_selection = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
+    return named, turns_selection
 
 
-def _clip_json(one: Clip) -> dict[str, object]:
-    told: dict[str, object] = {"path": str(one.path)} if one.path else {}
-    told |= {"recording": one.recording, "codec": one.codec} if one.path else {"recording": one.recording}
-    told |= {"rate": one.rate, "frames": one.frames, "duration_ms": (one.frames * 2000 + one.rate) // (2 * one.rate)}
-    told |= {"turns": list(one.turns), "spans": [list(span) for span in one.spans]}
-    return told | ({"flags": list(one.flags)} if one.flags else {})
+def _clip_json(written: Clip) -> dict[str, object]:
+    fields: dict[str, object] = {"path": str(written.path)} if written.path else {}
+    fields |= (
+        {"recording": written.recording, "codec": written.codec} if written.path else {"recording": written.recording}
+    )
+    fields |= {
+        "rate": written.rate,
+        "frames": written.frames,
+        "duration_ms": (written.frames * 2000 + written.rate) // (2 * written.rate),
+    }
+    fields |= {"turns": list(written.turns), "spans": [list(span) for span in written.spans]}
+    return fields | ({"flags": list(written.flags)} if written.flags else {})

@@ -37,15 +37,15 @@ WITH_AUDIO = RecordingOptions(sync="correct", wait_seconds=120)
 FAULTS = frozenset({"expired-link", "throttle", "redirect", "cut-body", "token-expiry=20"})
 BUCKET = "calls"
 SHOWN = "ivr-hold"
-"""The sample call whose page is named first: a menu, a queue, a hold and two agents."""
+"""The sample call whose page is opened first: a menu, a queue, a hold and two agents."""
 THREE_DAYS = 3 * 86_400.0
 DAY_AFTER = datetime(2026, 10, 10, 12, 0, tzinfo=UTC)
-"""A moment after the simulated conversations, so that none of them is fresh."""
+"""A time after the simulated conversations, so that none is recent enough to wait for its transcript."""
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What became of one conversation: ``commit`` or the ``error`` that stopped it."""
+    """The result of one conversation: a ``commit``, or the ``error`` that prevented it."""
 
     conversation: str
     commit: CommitResult | None = None
@@ -83,8 +83,8 @@ def demo(
         raise Misconfigured(
             "the demo's packages are not installed", operation="demo", hint=install_hint("demo")
         ) from cause
-    place = DemoFolder(folder)
-    place.refuse_strangers()
+    demo_folder = DemoFolder(folder)
+    demo_folder.refuse_strangers()
     print_note("starting a simulated platform and an object store on this machine ...")
     simulation = Simulation(seed=seed, conversations=CONVERSATIONS, faults=FAULTS, now=DAY_AFTER, calls=True)
     with serve(simulation, port=0) as platform, LocalS3(buckets=[BUCKET]) as s3:
@@ -103,19 +103,19 @@ def demo(
         calls = list(simulation.call_ids.values())
         first = run(partial(_export_all, ids, settings, archive, clock, listener))
         first += run(partial(_export_all, calls, settings, archive, clock, listener, WITH_AUDIO))
-        late = [line.conversation for line in first if isinstance(line.error, NotReady)]
-        print_note(f"exported; {len(late)} not ready yet. Three days later, by the simulated clock ...")
+        not_ready = [line.conversation for line in first if isinstance(line.error, NotReady)]
+        print_note(f"exported; {len(not_ready)} not ready yet. Three days later, by the simulated clock ...")
         run(partial(clock.sleep, THREE_DAYS))
-        again = {
-            line.conversation: line for line in run(partial(_export_all, late, settings, archive, clock, listener))
+        retried = {
+            line.conversation: line for line in run(partial(_export_all, not_ready, settings, archive, clock, listener))
         }
-        lines = [again.get(line.conversation, line) for line in first]
-        place.leave(archive, [line.conversation for line in lines])
+        lines = [retried.get(line.conversation, line) for line in first]
+        demo_folder.leave(archive, [line.conversation for line in lines])
     for line in lines:
         if line.error is not None and not isinstance(line.error, NotReady):
             print_error(line.error)
-    pages = report(str(folder), out=place.report)
-    place.mark_report()
+    pages = report(str(folder), out=demo_folder.report)
+    demo_folder.mark_report()
     counts, first_page = _count_states(lines), _first_page(lines, pages.path, simulation.call_ids[SHOWN])
     show_demo(counts, folder, pages.path, first_page)
     if open_page:
@@ -131,7 +131,7 @@ async def _export_all(
     listener: Listener,
     audio: RecordingOptions | None = None,
 ) -> list[DemoResult]:
-    """A small export: four conversations at a time, each outcome kept in the order asked."""
+    """Export conversations, four at a time. Return the results in the order of ``ids``."""
     lines: dict[str, DemoResult] = {}
     limit = anyio.CapacityLimiter(4)
 
@@ -161,7 +161,7 @@ def _count_states(lines: Sequence[DemoResult]) -> dict[str, int]:
 
 
 def _first_page(lines: Sequence[DemoResult], index: Path, shown: str) -> Path:
-    """The page to open first: the sample call's, or where that failed another one's that can be heard."""
+    """Return the page to open first: the sample call's, or if that failed another one with audio."""
     readable = {line.conversation: line.commit for line in lines if line.commit and line.commit.summary}
     heard = [name for name, commit in readable.items() if commit.manifest.view(keys.alignment(name))]
     name = shown if shown in heard else next(iter([*heard, *readable]), "")

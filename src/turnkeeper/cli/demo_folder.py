@@ -1,4 +1,4 @@
-"""Where the demo leaves its archive and its pages. It replaces nothing but what an earlier demo left there."""
+"""The folders where the demo leaves its archive and its pages. Only those of an earlier demo are replaced."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _OURS = {*keys.FOLDERS, "directory", "_turnkeeper"}
 
 
 class DemoFolder:
-    """The archive's folder and the folder of its pages beside it. Each carries the demo's mark, or is new."""
+    """The archive's folder, and beside it the folder of its pages. Each is new or contains the demo's mark file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.report = folder.with_name(f"{folder.name}-report")
 
     def refuse_strangers(self) -> None:
-        """Raise ``Misconfigured`` where something stands that no demo left: it would be deleted or overwritten."""
+        """Raise ``Misconfigured`` if a folder holds anything that no demo left, because it would be lost."""
         if _is_occupied(self.folder):
             ours = _marked_conversations(self.folder / _MARK)
             if ours is None:
@@ -39,7 +39,7 @@ class DemoFolder:
             raise _foreign_folder(self.report, "exists and was not left by the demo")
 
     def leave(self, archive: Archive, conversations: Collection[str]) -> None:
-        """Copy an archive here, byte for byte, in place of an earlier demo's. It is complete before that one goes."""
+        """Copy an archive here in place of an earlier demo's, which is removed only when the copy is complete."""
         self.refuse_strangers()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".turnkeeper-demo-") as name:
@@ -51,17 +51,17 @@ class DemoFolder:
             made.rename(self.folder)
 
     def mark_report(self) -> None:
-        """Say that the pages are the demo's."""
+        """Mark the folder of pages as the demo's."""
         _write_mark(self.report / _REPORT_MARK, [])
 
 
 def _is_occupied(folder: Path) -> bool:
-    """Whether something stands there. A link counts: what it leads to is somebody's."""
+    """Whether something exists there. A symbolic link counts, because its target belongs to somebody."""
     return folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
 
 
 def _marked_conversations(mark: Path) -> set[str] | None:
-    """The conversations that a mark names; None where there is no mark."""
+    """Return the conversations that a mark file names, None without one."""
     if mark.parent.is_symlink() or mark.is_symlink():
         return None
     try:
@@ -74,7 +74,7 @@ def _marked_conversations(mark: Path) -> set[str] | None:
 
 
 def _holds_foreign_files(folder: Path, ours: Collection[str]) -> bool:
-    """Whether somebody has put something beside the demo's objects: other calls, or other files."""
+    """Whether the folder also holds other calls or other files than the demo's."""
     if folder.is_symlink() or any(path.name not in _OURS for path in folder.iterdir()):
         return True
     manifests = folder / "manifests"

@@ -1,4 +1,4 @@
-"""The demo's last screen: what became of the calls, the page to open, ten of them by name, and where to go on."""
+"""The demo's final output: counts, the page to open, ten calls by name, and commands to try next."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _WIDEST = 120
 
 
 def show_demo(counts: Mapping[str, int], folder: Path, index: Path, page: Path, console: Console | None = None) -> None:
-    """Print it. ``counts`` are of calls by state, ``index`` is the list of calls and ``page`` the one to open first.
+    """Print the final output. ``counts`` are calls by state, ``page`` is the one to open first.
 
-    Paths can be clicked where standard output is a terminal that knows links.
+    Paths are links in terminals that support them.
     """
     out = console or Console(file=sys.stdout, highlight=False, soft_wrap=False)
     states = [f"{count} {state}{_MEANING.get(state, '')}" for state, count in counts.items() if count]
@@ -80,7 +80,7 @@ def _next_commands(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _own_command() -> str:
-    """How this user calls turnkeeper from here: ``make demo`` leaves it in a folder that no PATH names."""
+    """Return the command to run turnkeeper. After ``make demo`` it is in a virtual environment outside ``PATH``."""
     if shutil.which("turnkeeper"):
         return "turnkeeper"
     started = Path(sys.argv[0])

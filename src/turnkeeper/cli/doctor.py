@@ -70,7 +70,7 @@ def doctor(
 
 
 def _show_shape(described: Mapping[str, object]) -> int:
-    """Print the shape; 3 where a body has none, because it is no JSON or stops in the middle."""
+    """Print the shape. Return 3 if a body has none, because it is not JSON or is cut off."""
     print_json(described)
     bodies = described.get("bodies")
     unread = [
@@ -98,7 +98,7 @@ def _print_checks(checks: Sequence[Check], *, destination: str) -> None:
 
 
 def _print_needs(*, destination: str) -> None:
-    """What an administrator needs to be told, ready to paste."""
+    """Print what an administrator has to grant, ready to paste."""
     sys.stdout.write("\nThe least role on the platform (assign it in every division whose calls are exported):\n")
     sys.stdout.writelines(f"  {permission:36} {purpose}\n" for permission, purpose in LEAST_ROLE.items())
     if destination.startswith("s3://"):

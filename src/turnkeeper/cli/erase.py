@@ -64,49 +64,49 @@ def erase(
         The same document on standard output.
     """
     refuse_foreign_proof(proof)
-    named = [one.strip() for part in conversation for one in part.split(",") if one.strip()]
-    _refuse_empty("--conversation", ",".join(named) if conversation else None)
+    ids = [erasure.strip() for part in conversation for erasure in part.split(",") if erasure.strip()]
+    _refuse_empty("--conversation", ",".join(ids) if conversation else None)
     _refuse_empty("--ani", ani)
     _refuse_empty("--external-contact", external_contact)
-    if bool(named) + bool(ani) + bool(external_contact) > 1:
+    if bool(ids) + bool(ani) + bool(external_contact) > 1:
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
     clock = clock_from_environment()
     opened = ErasableArchive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
-    by, chosen, open_questions = _choose(opened, named, ani or "", external_contact or "")
+    by, chosen, undecided = _choose(opened, ids, ani or "", external_contact or "")
     if dry_run:
-        planned = opened.erase(chosen, by=by, dry_run=True)
-        print_proof(planned, as_json=json)
-        return 3 if open_questions or any(one.state == "absent" for one in planned.erasures) else 0
+        plan = opened.erase(chosen, by=by, dry_run=True)
+        print_proof(plan, as_json=json)
+        return 3 if undecided or any(erasure.state == "absent" for erasure in plan.erasures) else 0
     if chosen and not yes and not confirm(opened.erase(chosen, by=by, dry_run=True)):
         print_note("nothing was erased")
         return 0
     done = erase_from_queue(opened.url, opened.erase(chosen, by=by), clock)
     code = print_proof(done, as_json=json)
     written = write_proof(done, proof) if proof else 0
-    return 3 if code or written or open_questions else 0
+    return 3 if code or written or undecided else 0
 
 
 def _refuse_empty(option: str, value: str | None) -> None:
-    """An option without a value comes from an empty variable: it chooses nothing, and must not choose otherwise."""
+    """Refuse an empty value. It usually comes from an unset shell variable, and must not select other conversations."""
     if value is not None and not value.strip():
         hint = "Give a value, or leave the option out to finish earlier erasures."
         raise Misconfigured("has no value", operation="erase", key=option, hint=hint)
 
 
-def _choose(archive: ErasableArchive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
-    """How they were chosen, which, and how many more a person has to look at."""
+def _choose(archive: ErasableArchive, ids: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
+    """Return how conversations were chosen, their ids, and how many more a person has to check."""
     if not ani and not contact:
-        return ("conversation" if named else "unfinished"), named, 0
+        return ("conversation" if ids else "unfinished"), ids, 0
     found: list[str] = []
-    others = 0
+    undecided_count = 0
     for match in archive.matches(ani=ani, external_contact=contact):
         if match.how == "found":
             found.append(match.conversation)
         else:
-            others += 1
+            undecided_count += 1
             print_note(f"{match.conversation}  {_DOUBTS[match.how]}")
-    print_note(f"{len(found)} conversations found, {others} more to look at")
-    return ("ani" if ani else "external-contact"), found, others
+    print_note(f"{len(found)} conversations found, {undecided_count} more to look at")
+    return ("ani" if ani else "external-contact"), found, undecided_count
 
 
 _DOUBTS = {

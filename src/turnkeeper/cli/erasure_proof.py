@@ -1,4 +1,4 @@
-"""What ``erase`` and ``expire`` have in common: showing what would be erased, asking, and telling what was."""
+"""What ``erase`` and ``expire`` share: show a plan, ask for confirmation, print and write the proof."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _QUEUE_IN_USE = (
 
 
 def proof_json(proof: Proof) -> str:
-    """The proof as JSON."""
+    """Return the proof as JSON."""
     return msgspec.json.format(msgspec.json.encode(proof), indent=2).decode() + "\n"
 
 
 def confirm(plan: Proof) -> bool:
-    """Show what would be erased and ask. Raises ``Misconfigured`` where nobody can be asked."""
+    """Show what would be erased and ask. Raises ``Misconfigured`` if standard input is not a terminal."""
     found = sum(erasure.state != "absent" for erasure in plan.erasures)
     if not found:
         return True
@@ -49,7 +49,7 @@ def confirm(plan: Proof) -> bool:
 
 
 def print_plan(proof: Proof, most: int | None = None) -> None:
-    """One line for each conversation, on standard error."""
+    """Print one line for each conversation on standard error."""
     for erasure in proof.erasures[:most]:
         print_note(_erasure_line(erasure))
     if most is not None and len(proof.erasures) > most:
@@ -57,7 +57,7 @@ def print_plan(proof: Proof, most: int | None = None) -> None:
 
 
 def print_proof(proof: Proof, *, as_json: bool) -> int:
-    """What was erased, on standard output; the exit code: 3 unless all of it is proven."""
+    """Print what was erased on standard output. Return the exit code: 3 unless everything is proven."""
     if as_json:
         sys.stdout.write(proof_json(proof))
     else:
@@ -73,7 +73,10 @@ def print_proof(proof: Proof, *, as_json: bool) -> int:
 
 
 def write_proof(proof: Proof, file: Path) -> int:
-    """Write the proof. Where versions may be left that nobody can see, there is none: exit code 3, and why."""
+    """Write the proof and return the exit code.
+
+    No proof is written if the bucket may keep versions that cannot be listed: exit code 3, with the reason.
+    """
     doubts = [erasure.why for erasure in proof.erasures if erasure.state == "unproven"]
     if doubts:
         print_note(f"no proof is given: {doubts[0]}. {proof.mend}".rstrip())
@@ -89,13 +92,13 @@ def write_proof(proof: Proof, file: Path) -> int:
 
 
 def refuse_foreign_proof(file: Path | None) -> None:
-    """Raise ``Misconfigured``, before anything is erased, where the proof's file is somebody else's."""
+    """Raise ``Misconfigured`` if the proof would replace a foreign file. Call this before anything is erased."""
     if file is not None:
         refuse_foreign_file(file, FORMAT, "--proof")
 
 
 def _why_not_covered(place: str) -> str:
-    """What may be left at a place, and what to do about it."""
+    """Explain what may be left at a place, and what to do about it."""
     if place.startswith(STATES):
         return _UNREAD
     if place == INCOMING:

@@ -1,8 +1,8 @@
-"""``turnkeeper turns`` without the options: the work, and the short way to it.
+"""The work of ``turnkeeper turns``, and a fast reader of its plain options.
 
-Starting up is most of what a small file costs, so a plain command line is read here by a table and loads nothing that a
-local file does not need. Whatever the table does not know (``--help``, a mistake, an option of the platform) goes the
-long way, which knows everything; a test holds the two together.
+For a small file, start-up takes most of the time. So plain options are read here from a table, without importing the
+option parser or anything that a local file does not need. Everything else (``--help``, mistakes, options of the
+platform) goes through the parser. A test checks that both read the same options alike.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["PLAIN", "Request", "plain_request", "split_names", "write_turns"]
 
 @dataclass
 class Request:
-    """What a command line asks for."""
+    """The plain options of ``turns``."""
 
     place: str = "-"
     format: Format = "jsonl"
@@ -41,7 +41,7 @@ class Request:
     strict: bool = False
 
     def selection(self) -> Selection:
-        """Which turns; raises ``Misconfigured`` naming the known roles."""
+        """Build the selection of turns. Raises ``Misconfigured`` naming the known roles."""
         return Selection.from_options(
             roles=split_names(self.role, "--role"), interactions=split_names(self.conversation, "--conversation")
         )
@@ -55,11 +55,11 @@ PLAIN: dict[str, Callable[[str], Any]] = {
     "--role": str,
     "--conversation": str,
 }
-"""The options of the short way. Those whose field is a list may be repeated."""
+"""The options that the fast reader knows. Those whose field is a list may be repeated."""
 
 
 def plain_request(arguments: Sequence[str]) -> Request | None:
-    """The request of a plain command line behind ``turns``; None where it takes more than the table to understand."""
+    """Read the arguments after ``turns``. Return None if they need the option parser."""
     request, places = Request(), list[str]()
     rest = iter(arguments)
     for word in rest:
@@ -77,8 +77,10 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
 
 
 def split_names(values: Sequence[str], option: str) -> list[str]:
-    """The names of an option that may be repeated or hold several, separated by commas. Raises ``Misconfigured`` where
-    it was given and names nothing: an empty variable would choose everything."""
+    """Split the values of a repeatable option at commas.
+
+    Raises ``Misconfigured`` if the option was given and names nothing: an empty variable would select everything.
+    """
     names = [name.strip() for value in values for name in value.split(",") if name.strip()]
     if values and not names:
         raise Misconfigured("is empty", key=option, hint="Leave it out for all, or look whether a variable is empty.")
@@ -88,15 +90,15 @@ def split_names(values: Sequence[str], option: str) -> list[str]:
 def _set_option(request: Request, name: str, value: str) -> bool:
     name, kind = name.removeprefix("--").replace("-", "_"), PLAIN[name]
     try:
-        given = kind(value)
+        converted = kind(value)
     except ValueError:
         return False
     if isinstance(known := getattr(request, name), list):
-        known.append(given)
+        known.append(converted)
     else:
-        setattr(request, name, given)
-    # The long way refuses what no option can mean.
-    return not isinstance(given, int) or abs(given) <= 2**53
+        setattr(request, name, converted)
+    # The parser refuses absurd numbers with an error message.
+    return not isinstance(converted, int) or abs(converted) <= 2**53
 
 
 def write_turns(
@@ -105,10 +107,10 @@ def write_turns(
     platform: PlatformSettings | None = None,
     store: StoreSettings | None = None,
 ) -> int:
-    """Read, choose and print; the exit code. ``platform`` and ``store`` are taken from the environment where absent."""
+    """Read, select and print turns. Return the exit code. ``platform`` and ``store`` default to the environment."""
     fields = [name.strip() for name in request.fields.split(",") if name.strip()] or None
     writer = turn_writer(request.format, sys.stdout, fields=fields, span=_sample_spans(request.sample_rate))
-    # Words are most of a file: JSON lines have room for them, captions are cut at their times.
+    # Words are most of a file's size, so they are decoded only for formats that use them.
     words = "words" in fields if fields else request.format in ("jsonl", "vtt", "srt")
     if request.head is not None and request.head < 0:
         raise Misconfigured("cannot be negative", key="--head")
@@ -135,7 +137,7 @@ def write_turns(
 
 
 class _TurnPrinter:
-    """What was printed, and what could not be: the command's exit code."""
+    """Prints turns, collects errors, and determines the exit code."""
 
     def __init__(self, chosen: Selection, writer: TurnWriter, head: int | None) -> None:
         self._chosen, self._writer, self._head = chosen, writer, head
@@ -146,11 +148,11 @@ class _TurnPrinter:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many turns were printed as were asked for."""
+        """Whether ``--head`` turns were printed."""
         return self._head is not None and self.count >= self._head
 
     def add(self, transcript: Assembly, *, several: bool) -> None:
-        """Print one transcript. Of ``several``, what cannot be read is a finding, and the others are printed."""
+        """Print one transcript. If there are ``several``, an error about it is reported and the others are printed."""
         self._seen.add(transcript.conversation)
         if several:
             with self.findings.item(transcript.conversation):
@@ -167,10 +169,10 @@ class _TurnPrinter:
             self.count += 1
             if self.is_full:
                 break
-        for said in transcript.notes:
-            _print_note(f"turnkeeper: read transcript {transcript.conversation}: {said}")
-        for said in transcript.left_out:
-            self._report_finding(UnknownShape(said, operation="read transcript", key=transcript.conversation))
+        for note in transcript.notes:
+            _print_note(f"turnkeeper: read transcript {transcript.conversation}: {note}")
+        for note in transcript.left_out:
+            self._report_finding(UnknownShape(note, operation="read transcript", key=transcript.conversation))
         if unfinished := transcript.unfinished():
             self._report_finding(unfinished)
 
@@ -183,11 +185,11 @@ class _TurnPrinter:
         return iter(()) if self.is_full else self._chosen.apply(seen(), transcript.conversation)
 
     def conclude(self, place: str) -> int:
-        """Say why nothing was printed, where nothing was: silence alone would look like an empty call."""
-        missed = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
-        if missed and not self._code:
-            found = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
-            _print_note(f"nothing here of conversation {', '.join(sorted(missed))}{found}")
+        """Explain why nothing was printed, since no output would look like an empty call. Return the exit code."""
+        missing = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
+        if missing and not self._code:
+            present = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
+            _print_note(f"nothing here of conversation {', '.join(sorted(missing))}{present}")
             return 3
         if not self.count and not self._code and self._head != 0:
             if self._read:
@@ -212,7 +214,7 @@ def _print_note(line: str) -> None:
 
 @contextmanager
 def _open_place(place: str) -> Iterator[Any]:
-    """The place to read, standard input kept aside for a second look, with progress where a person watches."""
+    """Open the place to read. Standard input is copied, to be read twice; large files show progress on a terminal."""
     if place == "-":
         if sys.stdin is None:
             hint = "Name a file, or send one to standard input."

@@ -1,4 +1,4 @@
-"""Options that had another name in the release before: the old one works for one more release, with a notice."""
+"""Former names of options. They work for one more release, with a notice."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FORMER_OPTIONS = {
     ("reread", "--every"): "--all",
     ("doctor", "--to"): "",
 }
-"""By verb and old name the new one; empty where the value stands by itself now, as the first argument."""
+"""(verb, former name) -> current name; empty if the value is now the first argument."""
 
 
 def with_current_names(arguments: Sequence[str]) -> list[str]:
-    """A command line with the names of today. Says once on standard error which old ones it had."""
+    """Replace former names in a command line, and print one notice about them on standard error."""
     verb, words, notices = (arguments[0] if arguments else ""), list[str](), dict[str, None]()
     for at, word in enumerate(arguments):
         if word == "--":

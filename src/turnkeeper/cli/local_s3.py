@@ -1,6 +1,7 @@
-"""A real S3 server on this machine, for the demo and for tests: SeaweedFS, on 127.0.0.1 and nowhere else.
+"""A real S3 server (SeaweedFS) on 127.0.0.1, for the demo and for tests.
 
-Every port is free and ours, telemetry is off, buckets exist only if they are named, and the keys are new each time.
+Every port is chosen among the free ones, telemetry is off, only the named buckets exist, and each start of the class
+makes new keys.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _servers = ("master", "volume", "filer", "s3", "admin")
 
 
 class LocalS3:
-    """A context manager: ``with LocalS3(["calls"]) as s3: …`` until the block ends, then the server is gone.
+    """A context manager that runs the server: ``with LocalS3(["calls"]) as s3: …``.
 
-    ``folder`` keeps the data afterwards; without one it goes with the server. Raises ``Misconfigured`` where the extra
-    ``[demo]`` is not installed, ``Unavailable`` (with the server's last words) where it does not get ready.
+    ``folder`` keeps the data afterwards; without it they are deleted. Raises ``Misconfigured`` if the extra ``[demo]``
+    is not installed, and ``Unavailable`` with the server's last log lines if it does not start.
     """
 
     def __init__(self, buckets: Sequence[str] = (), *, folder: Path | None = None) -> None:
@@ -45,13 +46,13 @@ class LocalS3:
         self.secret_key = secrets.token_urlsafe(24)
         self.endpoint = ""
         self._folder = folder
-        # Short on purpose: the server's Unix sockets live here, and their paths may have 107 characters.
+        # The name is short because the server's Unix sockets are here, and their paths are limited to 107 characters.
         self._work_folder: Path | None = None
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def environment(self) -> dict[str, str]:
-        """The variables with which any S3 client finds this server."""
+        """Return environment variables that direct any S3 client to this server."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -75,20 +76,20 @@ class LocalS3:
         self.stop()
 
     def start(self) -> None:
-        """Start the server; after ``kill`` again, with the same data, address and keys."""
+        """Start the server. After ``kill`` it starts again with the same data, address and keys."""
         assert self._work_folder is not None, "not entered"  # noqa: S101 - a programming mistake
         self._start_process(_weed_binary(), self._work_folder)
         self._wait_until_ready(time.monotonic() + READY_SECONDS)
 
     def kill(self) -> None:
-        """End the server as a power cut would (SIGKILL); what it keeps stays, for ``start``."""
+        """Kill the server (SIGKILL), as a power cut would. Its data stay for ``start``."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
 
     def stop(self) -> None:
-        """End the server (and only it), and remove what it kept for itself. May be called twice."""
+        """Stop the server and remove its temporary files. Calling it twice is harmless."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -100,7 +101,7 @@ class LocalS3:
         if self._work_folder is not None:
             shutil.rmtree(self._work_folder, ignore_errors=True)
         for name, port in self._ports.items():
-            # These the server puts in /tmp whatever it is told, and does not always remove.
+            # The server always creates these sockets in /tmp, and does not always remove them.
             Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def _start_process(self, binary: Path, work_folder: Path) -> None:
@@ -187,7 +188,7 @@ def _weed_binary() -> Path:
 
 
 def _free_pairs(count: int) -> list[int]:
-    """Ports that are free together with the one 10,000 above, which the server takes for gRPC."""
+    """Return ports that are free, as is the one 10,000 above each, which the server uses for gRPC."""
     with contextlib.ExitStack() as held:
         return [_free_pair(held) for _ in range(count)]
 

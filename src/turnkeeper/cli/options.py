@@ -1,4 +1,4 @@
-"""Options that several verbs share, each with one meaning and one help text, and the settings made of them."""
+"""Options that several verbs share, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -116,23 +116,22 @@ class TurnOptions:
 
 
 def profile(platform: PlatformOptions) -> Profile | None:
-    """The organisation that was chosen with ``--org`` or ``TURNKEEPER_ORG``; None where none was."""
+    """Return the profile chosen with ``--org`` or ``TURNKEEPER_ORG``, or None."""
     name = platform.org or environment().get("TURNKEEPER_ORG", "")
     return read_profile(name) if name else None
 
 
 def archive_address(to: str, platform: PlatformOptions) -> str:
-    """``--to``, else the profile's archive, else ``TURNKEEPER_ARCHIVE``; empty where there is none of them.
+    """Return ``--to``, else the profile's archive, else ``TURNKEEPER_ARCHIVE``, else an empty string.
 
-    A chosen organisation goes before the environment: its calls do not belong into another one's archive.
+    The profile comes before the environment, so that the calls of one organisation do not get into another's archive.
     """
     chosen = profile(platform)
     return to or (chosen.archive if chosen else "") or environment().get("TURNKEEPER_ARCHIVE", "")
 
 
 def required_archive(archive: str, platform: PlatformOptions) -> str:
-    """The archive that a verb was given, found as ``archive_address`` does. Raises ``Misconfigured`` where there is
-    none."""
+    """Return what ``archive_address`` returns. Raises ``Misconfigured`` if that is empty."""
     if address := archive_address(archive, platform):
         return address
     hint = "Name it, choose an organisation whose profile names one (--org), or set TURNKEEPER_ARCHIVE."
@@ -155,14 +154,14 @@ class AudioOptions:
 
 
 def platform_settings(platform: PlatformOptions) -> PlatformSettings:
-    """Options over the chosen organisation's profile over environment over defaults."""
+    """Build settings from, in this order: options, the chosen profile, the environment, defaults."""
     chosen = profile(platform)
-    found = chosen.platform if chosen else PlatformSettings.from_environment()
-    return found.but(
-        body=_body_limits(platform, found.body),
+    settings = chosen.platform if chosen else PlatformSettings.from_environment()
+    return settings.but(
+        body=_body_limits(platform, settings.body),
         allow_hosts=tuple(split_names(platform.allow_host, "--allow-host")) or None,
         region=platform.region or None,
-        # Who names a region does not mean the gateway of the environment or of the profile.
+        # An explicit region overrides a gateway of the environment or the profile.
         base_url=platform.base_url.rstrip("/") or ("" if platform.region else None),
         api=platform.api,
         wait_seconds=_wait_seconds(platform.wait),
@@ -172,25 +171,25 @@ def platform_settings(platform: PlatformOptions) -> PlatformSettings:
 
 
 def _wait_seconds(seconds: float | None) -> float | None:
-    """``--wait``: nought is an answer too."""
+    """Read ``--wait``. Zero is allowed and means not to wait."""
     return seconds_in(seconds, "--wait") if seconds else seconds
 
 
-def _body_limits(platform: PlatformOptions, found: BodyLimits) -> BodyLimits:
+def _body_limits(platform: PlatformOptions, settings: BodyLimits) -> BodyLimits:
     seconds, size = platform.body_timeout, platform.max_body
     return BodyLimits(
-        found.seconds if seconds is None else seconds_in(seconds, "--body-timeout"),
-        size_in(size, "--max-body") if size else found.size,
+        settings.seconds if seconds is None else seconds_in(seconds, "--body-timeout"),
+        size_in(size, "--max-body") if size else settings.size,
     )
 
 
 def store_settings(destination: StoreOptions, ca: Path | None) -> StoreSettings:
-    """Options over environment over defaults."""
+    """Build settings from, in this order: options, the environment, defaults."""
     variables = dict(environment())
     if destination.sse or destination.kms_key:
-        # Who names an encryption does not mean the other one of the environment.
+        # An explicit encryption overrides both variables, which could name another one.
         variables |= {"TURNKEEPER_SSE": "", "TURNKEEPER_KMS_KEY": ""}
-    found = StoreSettings.from_environment(variables).but(
+    settings = StoreSettings.from_environment(variables).but(
         sse=destination.sse or None,
         kms_key=destination.kms_key or None,
         checksum=destination.checksum,
@@ -199,13 +198,13 @@ def store_settings(destination: StoreOptions, ca: Path | None) -> StoreSettings:
         require_audit=destination.require_audit or None,
         ca=ca,
     )
-    if found.shared:
+    if settings.shared:
         os.umask(0o007)
-    return found
+    return settings
 
 
 def selection(choice: TurnOptions) -> Selection:
-    """The options as a selection; raises ``Misconfigured`` naming the known roles."""
+    """Build a selection from the options. Raises ``Misconfigured`` naming the known roles."""
     return Selection.from_options(
         roles=split_names(choice.role, "--role"),
         interactions=split_names(choice.conversation, "--conversation"),
@@ -216,7 +215,7 @@ def selection(choice: TurnOptions) -> Selection:
 
 
 def milliseconds(seconds: float | None, option: str) -> int | None:
-    """Seconds of a conversation as milliseconds. Raises ``Misconfigured`` for inf and nan, naming the option."""
+    """Convert seconds to milliseconds. Raises ``Misconfigured`` naming the option for inf and nan."""
     if seconds is None:
         return None
     if not math.isfinite(seconds):
@@ -225,7 +224,7 @@ def milliseconds(seconds: float | None, option: str) -> int | None:
 
 
 def checked_count(count: int, option: str) -> int:
-    """A number of things at once. Raises ``Misconfigured`` where it is less than one."""
+    """Return a count. Raises ``Misconfigured`` naming the option if it is less than one."""
     if count < 1:
         raise Misconfigured(f"{count} is too few", key=option, hint="Write 1 or more.")
     return count

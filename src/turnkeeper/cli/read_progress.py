@@ -1,4 +1,4 @@
-"""How far a long read has come, on a terminal: one line that is rewritten, at most ten times a second."""
+"""Show the progress of reading a large file: one terminal line, rewritten at most ten times a second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGE = 16 << 20
 
 
 class ReadProgress:
-    """A place as a source that says how much of it was read. Addresses and archives pass through as they are."""
+    """Wraps a large file as a ``Source`` that shows how much was read. Other places are returned unchanged."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -57,7 +57,7 @@ class ReadProgress:
 
 
 class _Counted:
-    """A reader that reports each block."""
+    """A reader that reports its position after each block."""
 
     def __init__(self, reader: BinaryIO, progress: ReadProgress) -> None:
         self._reader, self._progress = reader, progress

@@ -45,13 +45,13 @@ def reindex(
     opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock_from_environment())
     unreadable = 0
 
-    def tell(cause: TurnkeeperError) -> None:
+    def report_unreadable(cause: TurnkeeperError) -> None:
         nonlocal unreadable
         unreadable += 1
         print_note(printable(str(cause)))
 
-    done = opened.reindex(tell)
+    result = opened.reindex(report_unreadable)
     if json:
-        sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
-    print_note(f"{done.conversations:,} conversations looked at, {done.changed:,} entries of the index changed")
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    print_note(f"{result.conversations:,} conversations looked at, {result.changed:,} entries of the index changed")
     return 3 if unreadable else 0

@@ -67,27 +67,27 @@ def report(
     clock = clock_from_environment()
     start, end = _period(clock.now(), since, until, last)
     opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
-    made = make(
+    result = make(
         opened, conversation or None, out=out, since=start, until=end, embed=embed, listener=RunProgress(sys.stderr)
     )
-    sys.stdout.write(f"{made.path}\n")
-    for note in made.notes:
+    sys.stdout.write(f"{result.path}\n")
+    for note in result.notes:
         print_note(printable(note))
     if not conversation:
-        _print_counts(made)
-    return 3 if made.without_page else 0
+        _print_counts(result)
+    return 3 if result.without_page else 0
 
 
-def _print_counts(made: Report) -> None:
-    for name, reason in made.without_page.items():
+def _print_counts(result: Report) -> None:
+    for name, reason in result.without_page.items():
         print_note(f"no page for {name}: {printable(reason)}")
-    counts = f"{made.calls} calls: {made.written} pages written, {made.kept} unchanged"
-    print_note(f"{counts}, {made.removed} removed" if made.removed else counts)
+    counts = f"{result.calls} calls: {result.written} pages written, {result.kept} unchanged"
+    print_note(f"{counts}, {result.removed} removed" if result.removed else counts)
 
 
 def _period(now: datetime, since: str, until: str, last: str) -> tuple[datetime | None, datetime | None]:
-    """The two ends as ``export`` reads them; None where an end is not given."""
+    """Read the two ends as ``export`` does. None is an end that was not given."""
     if not (since or until or last):
         return None, None
-    named = range_of(now, since=since or ("" if last else "1970-01-01"), until=until, last=last)
-    return (named.start if since or last else None), (named.end if until else None)
+    period = range_of(now, since=since or ("" if last else "1970-01-01"), until=until, last=last)
+    return (period.start if since or last else None), (period.end if until else None)

@@ -1,4 +1,4 @@
-"""How a long run shows that it lives: one changing line where a person watches, a line now and then where none does."""
+"""Show the progress of a long run: one rewritten line on a terminal, else a line every 30 seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPAN_S = 60.0
 
 
 class RunProgress:
-    """A listener for runs over many conversations. Rates are over the last minute of this machine's clock."""
+    """A listener for runs over many conversations. Rates are averages over the last minute."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

@@ -1,4 +1,4 @@
-"""The options that say which conversations are wanted, for the verbs that take many."""
+"""Options that select conversations, for verbs that process many."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SelectionOptions:
     """How to find them: query, jobs (for long backfills), or auto."""
 
     def filters(self) -> Filters:
-        """The filters as the platform's door takes them. Raises ``Misconfigured`` naming a bad value."""
+        """Return the filters for the platform's queries. Raises ``Misconfigured`` naming a bad value."""
         return Filters.from_options(
             queues=split_names(self.queue, "--queue"),
             users=split_names(self.user, "--user"),
@@ -60,7 +60,7 @@ class SelectionOptions:
 
 
 def range_from_options(wanted: SelectionOptions, now: datetime, *, follow: bool = False) -> Range | None:
-    """The range that the options name; None where none does. Raises ``Misconfigured``."""
+    """Return the range that the options select, None if they select none. Raises ``Misconfigured``."""
     if wanted.ids is not None and follow:
         raise Misconfigured("--ids was given together with --follow", hint="Leave one of them out.")
     return Range.of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turnkeeper.cli.console import event_listener, format_duration
+from turnkeeper.cli.console import event_listener, format_duration, printable
 from turnkeeper.events import Noted, Renewed, Waiting
 
 
@@ -39,3 +39,21 @@ def test_waiting_is_said_once_for_each_thing_that_is_waited_for(capsys: pytest.C
 def test_a_link_that_expired_is_called_that(capsys: pytest.CaptureFixture[str]) -> None:
     event_listener()(Renewed(what="link", reason="403 AccessDenied"))
     assert capsys.readouterr().err == "download link expired (403 AccessDenied); a new one was asked for\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0930\u094d\u200d\u092f",
+        "\u05e9\u05dc\u05d5\u05dd (ABC)\u200f",
+        "a\tb\nc",
+    ],
+    ids=["Persian joiner", "Hindi joiner", "Hebrew mark", "tab and line break"],
+)
+def test_the_writing_of_other_scripts_stays_whole(name: str) -> None:
+    assert printable(name) == name
+
+
+def test_a_name_that_reorders_the_line_is_escaped() -> None:
+    assert printable("gpj\u202e.exe\u2066") == "gpj\\u202e.exe\\u2066"
