@@ -1,4 +1,4 @@
-"""Every precondition of an export, checked once, each with its mend. Changes nothing but one probe object."""
+"""Check every precondition of an export. Nothing is changed except for one probe object in the archive's store."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ BUCKET_POLICY: Mapping[str, object] = {
 """The least bucket policy. Deleting is used for the probe object and for erasing. With a KMS key, add
 kms:GenerateDataKey and kms:Decrypt on that key."""
 
-# An id that no conversation has: 404 says that the client may ask, 403 that it may not.
+# No conversation has this id. A response of 404 shows that the client has the permission, 403 that it has not.
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 ENDPOINTS: Mapping[str, tuple[str, str]] = {
@@ -71,14 +71,14 @@ ENDPOINTS: Mapping[str, tuple[str, str]] = {
     "names of queues": ("/api/v2/routing/queues?pageSize=1", "routing:queue:view"),
     "names of wrap-up codes": ("/api/v2/routing/wrapupcodes?pageSize=1", "routing:wrapupCode:view"),
 }
-"""What is asked of the platform: name -> (path, permission needed)."""
+"""The endpoints that are probed: name -> (path, permission needed)."""
 
 MAX_SKEW_SECONDS = 60
-"""Signed requests are refused at 15 minutes; a minute already means that nobody sets this machine's clock."""
+"""S3 refuses requests that are 15 minutes off. A minute already shows that the clock is not synchronised."""
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One precondition: ``state`` ok, warn (works, worth knowing) or fail; ``mend`` says what to do."""
+    """The result of one check: ``state`` ok, warn (works, but worth knowing) or fail. ``mend`` says how to fix it."""
 
     __repr__ = one_line
     _repr_html_ = html_table
@@ -98,8 +98,8 @@ def doctor(
 ) -> list[Check]:
     """Check credentials, region, permissions, quota, clock, proxy and the destination ``to`` (skipped where empty).
 
-    Never raises for what it checks: each finding is a ``Check`` with its mend. Raises ``Misconfigured`` for a proxy
-    variable with which nothing can be asked.
+    A failed check does not raise: it is a ``Check`` with ``mend``. Raises ``Misconfigured`` for an unusable proxy
+    variable, because nothing could be checked through it.
     """
     settings = platform or PlatformSettings.from_environment()
     storing = store or StoreSettings.from_environment()
@@ -126,7 +126,7 @@ def _profile_check(settings: PlatformSettings) -> Check:
 
 
 def _reader_check() -> Check:
-    """Whether turns are read in C. Nothing depends on it but the time that it takes."""
+    """Check whether turns are read by the C extension. It affects only the speed."""
     if native is not None:
         return Check("reader", "ok", "in C")
     mend = "Install a C compiler and Python's headers, then turnkeeper again: turns are read about twice as fast."
@@ -134,7 +134,7 @@ def _reader_check() -> Check:
 
 
 def _proxy_check(proxies: Sequence[Proxy], answers: Sequence[Check]) -> Iterator[Check]:
-    """Said to be well only where the platform answered through it; what the proxy refused stands among the answers."""
+    """Report the proxy as ok only if the platform answered through it. Its own refusal is already among ``answers``."""
     if any(check.name == "proxy" for check in answers):
         return
     hosts = ", ".join(sorted({f"{proxy.host} ({proxy.variable})" for proxy in proxies}))
@@ -158,30 +158,30 @@ def _authority_check(settings: PlatformSettings) -> Check:
 
 async def _platform_checks(settings: PlatformSettings, clock: Clock) -> list[Check]:
     try:
-        told: list[Event] = []
-        async with Genesys(settings, clock=clock, listener=told.append) as door:
-            return [*await _endpoint_checks(door, clock), *_pool_checks(told)]
+        events: list[Event] = []
+        async with Genesys(settings, clock=clock, listener=events.append) as genesys:
+            return [*await _endpoint_checks(genesys, clock), *_pool_checks(events)]
     except TurnkeeperError as error:
         return [_failed_check("proxy" if is_proxy_variable(error.key) else "credentials", error)]
 
 
-def _pool_checks(told: Sequence[Event]) -> list[Check]:
-    """OAuth clients that were put aside: the run goes on without them, until nobody is left."""
-    notes = [event.note for event in told if isinstance(event, Noted) and "put aside" in event.note]
+def _pool_checks(events: Sequence[Event]) -> list[Check]:
+    """Warn about clients of the pool that were refused. A run goes on with the others."""
+    notes = [event.note for event in events if isinstance(event, Noted) and "put aside" in event.note]
     mend = "Renew the client's secret, or take it out of the pool."
     return [Check("pool", "warn", note, mend) for note in notes]
 
 
-async def _endpoint_checks(door: Genesys, clock: Clock) -> list[Check]:
-    checks = [Check("region", "ok", door.hosts.api)]
-    await door.token_probe()
+async def _endpoint_checks(genesys: Genesys, clock: Clock) -> list[Check]:
+    checks = [Check("region", "ok", genesys.hosts.api)]
+    await genesys.token_probe()
     checks.append(Check("credentials", "ok", "a token was issued"))
-    checks.append(Check("organisation", "ok", await door.organisation() or "the gateway does not say"))
-    who = await door.probe("/api/v2/tokens/me")
-    checks.append(_clock_check(who, clock))
+    checks.append(Check("organisation", "ok", await genesys.organisation() or "the gateway does not say"))
+    token_probe = await genesys.probe("/api/v2/tokens/me")
+    checks.append(_clock_check(token_probe, clock))
     for name, (path, needs) in ENDPOINTS.items():
-        checks.append(_permission_check(name, await door.probe(path), needs))
-    return [*checks, _quota_check(await door.probe("/api/v2/tokens/me"))]
+        checks.append(_permission_check(name, await genesys.probe(path), needs))
+    return [*checks, _quota_check(await genesys.probe("/api/v2/tokens/me"))]
 
 
 def _permission_check(name: str, probe: PermissionProbe, permission: str) -> Check:
@@ -238,15 +238,15 @@ def payload_shape(
     clock: Clock | None = None,
     listener: Listener = silent,
 ) -> dict[str, object]:
-    """Keys, types and ranges of a conversation's payloads, without any value: safe to show to a stranger.
+    """Describe the keys, types and ranges of a conversation's payloads without any value, so that it can be shared.
 
-    Raises what ``get`` raises when the payload cannot be fetched.
+    Raises what ``get`` raises if the payload cannot be fetched.
     """
 
     async def verb() -> dict[str, object]:
-        async with Genesys(platform, clock=clock, listener=listener) as door:
-            details = read_details(await door.details(conversation))
-            found = await door.transcripts(conversation, details)
+        async with Genesys(platform, clock=clock, listener=listener) as genesys:
+            details = read_details(await genesys.details(conversation))
+            found = await genesys.transcripts(conversation, details)
             bodies = {body.source: describe(body.spool) for body in found.bodies}
             return {"conversation": conversation, "dialect": found.dialect, "bodies": bodies}
 
@@ -254,6 +254,6 @@ def payload_shape(
 
 
 def file_shape(path: Path) -> dict[str, object]:
-    """Keys, types and ranges of a payload that is a file, without any value."""
+    """Describe the keys, types and ranges of a payload in a file, without any value."""
     with path.open("rb") as reader, spool_stream(reader) as body:
         return {"bodies": {path.name: describe(body)}}

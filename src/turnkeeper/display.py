@@ -1,7 +1,7 @@
-"""How results show themselves: as one line at a prompt, as a table in a notebook.
+"""Representations of result classes: one line at a prompt, a table in a notebook.
 
-Both show what is set, with the number of items in place of a long collection. Classes take the two functions as their
-``__repr__`` and ``_repr_html_``.
+Both show the fields that are set, and the number of items instead of a long collection. Classes assign the functions
+to ``__repr__`` and ``_repr_html_``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _short.maxstring = _LONGEST
 
 
 def one_line(record: object) -> str:
-    """``Name(field=value, …)`` of what differs from an empty record."""
+    """Return ``Name(field=value, …)`` with the fields that are not empty."""
     return f"{type(record).__name__}({', '.join(f'{name}={value}' for name, value in _fields_set(record))})"
 
 
 def html_table(record: object) -> str:
-    """The same as a table. Values come from outside, so they are escaped."""
+    """Return the same as an HTML table. Values come from outside, so they are escaped."""
     import html
 
     rows = "".join(

@@ -9,5 +9,5 @@ __all__ = ["environment"]
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment (the one place that reads it)."""
+    """The process's environment (the only place that reads it)."""
     return os.environ

@@ -1,9 +1,9 @@
-"""What is known to be secret, and how it is taken out of a text that somebody else wrote.
+"""Known secrets, and their removal from text that a server wrote.
 
-A server that refuses a request may repeat it in its answer: the client's secret, the bearer token, the signed address.
-Whoever reads or makes a credential remembers it here, and every door passes foreign text through ``redact`` before it
-becomes part of an error, an event or a document. One list for the whole process: a secret of one organisation has no
-business in a text about another one either.
+A server that refuses a request may quote it: the client's secret, the bearer token, the signed address. Code that reads
+or makes a credential registers it here with ``remember``. Text from outside passes through ``redact`` before it becomes
+part of an error, an event or a document. There is one list per process, so that a secret of one organisation cannot
+appear in a message about another.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from urllib.parse import quote, quote_plus, unquote
 __all__ = ["SECRETS", "KnownSecrets", "is_signed", "redact", "remember", "remember_client"]
 
 _MIN_LENGTH = 8
-"""A shorter value would be found in words that have nothing to do with it."""
+"""Shorter values are ignored, because they would match unrelated words."""
 _MAX_SECRETS, _MAX_TOKENS = 512, 64
 _MARK = "(withheld)"
 _MARK_BYTES = _MARK.encode()
 
-# The hyphen of a name and the sign behind it may be percent-encoded, once or twice, or escaped for JSON.
+# The hyphen in a parameter's name may be percent-encoded, once or twice, or escaped for JSON.
 _HYPHEN = r"(?:[-_]|%(?:25)?2d|\\u002d)"
 _NAMES = (
     rf"X{_HYPHEN}(?:Amz|Goog){_HYPHEN}(?:Signature|Credential|Security{_HYPHEN}Token)|Key{_HYPHEN}Pair{_HYPHEN}Id|AWSAccessKeyId|access{_HYPHEN}token"
@@ -47,8 +47,8 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(/))")
 
 
 class KnownSecrets:
-    """Values that are secret. Safe to use from several threads. Of tokens only the latest are known: there is no end of
-    them."""
+    """A list of secret values, safe to use from several threads. It holds only the latest tokens, whose number is
+    unlimited in a long run."""
 
     def __init__(self) -> None:
         self._secrets: deque[str] = deque(maxlen=_MAX_SECRETS)
@@ -57,7 +57,7 @@ class KnownSecrets:
         self._lock = threading.Lock()
 
     def remember(self, *values: str, token: bool = False) -> None:
-        """Take note of secrets; one that spans several lines (a PEM key) line by line."""
+        """Register secrets. A secret of several lines (a PEM key) is registered line by line."""
         lines = [line.strip() for value in values for line in value.splitlines() if not line.startswith("-----")]
         known = self._tokens if token else self._secrets
         with self._lock:
@@ -65,11 +65,11 @@ class KnownSecrets:
             if new:
                 known.extend(new)
                 spelled = {form for value in (*self._secrets, *self._tokens) for form in _spellings(value)}
-                # The longest first: one secret may be part of another (the Basic header holds the client's id).
+                # Replace the longest first, because one secret may be part of another.
                 self._known_spellings = tuple(sorted(spelled, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
-        """The text without anything that is known to be secret, however it is encoded, and without any signature."""
+        """Return the text without known secrets in any encoding, and without signatures and other credentials."""
         for form in self._known_spellings:
             if form in text:
                 text = text.replace(form, _MARK)
@@ -79,7 +79,7 @@ class KnownSecrets:
         return _PARAMETER.sub(rf"\g<name>{_MARK}", text)
 
     def redact_bytes(self, data: bytes) -> bytes:
-        """A document without the values that are known to be secret; everything else in it stays as it is."""
+        """Return a document without known secrets. Nothing else is changed."""
         for form in self._known_spellings:
             coded = form.encode()
             if coded in data:
@@ -87,7 +87,7 @@ class KnownSecrets:
         return data
 
     def _hide_encoded(self, match: re.Match[str]) -> str:
-        """A word that holds a secret only once its escapes are undone goes as a whole."""
+        """Replace a whole word if it contains a secret only after its escapes are decoded."""
         word = match[0]
         plain = _without_escapes(word)
         if plain == word:
@@ -97,43 +97,43 @@ class KnownSecrets:
 
 
 SECRETS = KnownSecrets()
-"""What this process knows to be secret."""
+"""The known secrets of this process."""
 
 
 def remember(*values: str, token: bool = False) -> None:
-    """Take note of secrets; of a ``token`` only for as long as it can matter."""
+    """Register secrets in ``SECRETS``. A ``token`` is forgotten once many newer ones are known."""
     SECRETS.remember(*values, token=token)
 
 
 def remember_client(client_id: str, secret: str) -> None:
-    """Take note of a client's secret, and of the header that its id and secret make."""
+    """Register a client's secret, and the Basic authorization header made of its id and secret."""
     remember(secret, base64.b64encode(f"{client_id}:{secret}".encode()).decode() if secret else "")
 
 
 def redact(text: str) -> str:
-    """The text without what is known to be secret and without signatures; see ``KnownSecrets.hidden``."""
+    """Return the text without known secrets and signatures; see ``KnownSecrets.redact``."""
     return SECRETS.redact(text)
 
 
 def is_signed(query: str) -> bool:
-    """Whether the query of an address holds a signature, or another parameter that opens something."""
+    """Whether a query string contains a signature, a token or another credential."""
     return bool(_PARAMETER.search(query))
 
 
 def _spellings(value: str) -> Iterable[str]:
-    """How a value is usually written: as it is, in an address, in JSON, in HTML, in base64, in hexadecimal digits."""
+    """Yield the usual spellings of a value: plain, in an address, in JSON, in HTML, in base64, in hexadecimal."""
     quoted, data = quote(value, safe=""), value.encode("utf-8", "replace")
     yield from (value, quoted, quote_plus(value), quoted.lower() if quoted != value else quoted)
     yield from (value.replace("/", "\\/"), value.replace("/", "\\u002f"), value.replace("/", "\\u002F"))
     yield from (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
     yield html.escape(value)
-    # Without the padding, which a text may lack.
+    # Without padding, so that text without it matches too.
     yield from (one.decode().rstrip("=") for one in (base64.b64encode(data), base64.urlsafe_b64encode(data)))
     yield from (data.hex(), data.hex().upper())
 
 
 def _without_escapes(word: str) -> str:
-    """A word without percent encoding (once or twice), JSON escapes and HTML entities."""
+    """Decode percent encoding (once or twice), JSON escapes and HTML entities in a word."""
     for _ in range(3):
         before = word
         word = unquote(html.unescape(word))

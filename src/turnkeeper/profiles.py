@@ -1,4 +1,4 @@
-"""Several organisations on one machine: a TOML file with one table each. It never holds a secret, only where one is.
+"""Profiles of several organisations: a TOML file with one table each. It names the sources of secrets, never a secret.
 
 ``~/.config/turnkeeper/profiles.toml`` (XDG base directories), or the file that ``TURNKEEPER_PROFILES`` names.
 """
@@ -37,7 +37,7 @@ class Profile:
 
 
 def profiles_file(variables: Mapping[str, str] | None = None) -> Path:
-    """Where profiles are read from."""
+    """Return the path of the profiles file."""
     found = environment() if variables is None else variables
     named, home = found.get("TURNKEEPER_PROFILES", ""), found.get("XDG_CONFIG_HOME", "")
     if named:
@@ -47,7 +47,9 @@ def profiles_file(variables: Mapping[str, str] | None = None) -> Path:
 
 
 def read_profile(name: str, variables: Mapping[str, str] | None = None) -> Profile:
-    """One organisation's settings. Credentials and region of the environment are not mixed in; the rest of it counts.
+    """Read one organisation's settings.
+
+    Credentials and region of the environment are ignored; other variables still apply.
 
     Raises ``Misconfigured`` naming file, table and key: no such profile, an unknown key, a secret in plain text, a
     secret that cannot be found.
@@ -87,7 +89,7 @@ _REPLACED = {
     "GENESYS_REGION",
     "GENESYS_BASE_URL",
 }
-"""What a profile says instead of the environment."""
+"""Variables that a profile replaces. Mixing them could use one organisation's secret for another."""
 
 
 def _read_table(file: Path, name: str) -> Mapping[str, object]:

@@ -1,6 +1,6 @@
 """Small frozen settings, one class per connection (platform, archive), read from options and environment variables.
 
-Built by ``cli`` or by a door's no-argument constructor and handed down as values. ``repr`` never shows a secret.
+The command line builds them from options, a library caller by hand or ``from_environment``. ``repr`` shows no secret.
 """
 
 from __future__ import annotations
@@ -77,20 +77,20 @@ class ClientSettings:
 
 @dataclass(frozen=True)
 class RetrySettings:
-    """How long to be patient with one request: attempts, total seconds, and the cap of one back-off in seconds."""
+    """Limits of retrying one request: attempts, total seconds, and the longest single wait in seconds."""
 
     attempts: int = 8
     total_seconds: float = 300.0
     max_wait: float = 30.0
     renewals: int = 3
-    """Fresh presigned addresses (and download restarts) for one body."""
+    """New presigned addresses (and download restarts) for one body."""
 
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """How long one transcript or recording may take, in seconds, and how large it may be, in bytes.
+    """Limits of downloading one transcript or recording: ``seconds`` and ``size`` in bytes.
 
-    What passes a limit fails that conversation, and no other.
+    Exceeding a limit fails that conversation only.
     """
 
     seconds: float = 3600.0
@@ -101,7 +101,7 @@ class BodyLimits:
 class PlatformSettings:
     """How to reach the platform. ``region`` in any form (AWS region, domain, address); ``base_url`` wins over it.
 
-    ``poll_seconds`` is the pause between two asks for a transcript that is not ready. ``wait_seconds`` is the deadline
+    ``poll_seconds`` is the pause between requests for a transcript that is not ready. ``wait_seconds`` is the deadline
     for one conversation; None waits two minutes, and only where that can help: while the platform says that the
     transcript is being made, or for a conversation that ended less than a day ago. ``ca`` is a PEM file for a private
     certificate authority. ``allow_hosts`` are hosts that the platform's links may lead to although they are private, or
@@ -149,11 +149,11 @@ class PlatformSettings:
 
     @property
     def every_client(self) -> tuple[ClientSettings, ...]:
-        """The pool's clients, the first one first."""
+        """All clients of the pool, the main one first."""
         return (ClientSettings(self.client_id, self.client_secret, self.jwt), *self.clients)
 
     def but(self, **changes: object) -> Self:
-        """A copy with the changes that are not None. Credentials given this way are not read again."""
+        """Return a copy with the changes that are not None. Credentials given this way are not read again."""
         given = {name: value for name, value in changes.items() if value is not None}
         if given.keys() & {"client_id", "client_secret", "jwt", "clients"}:
             given.setdefault("reread", None)
@@ -222,19 +222,19 @@ class StoreSettings:
 
     @property
     def encryption(self) -> tuple[str, str]:
-        """The algorithm as S3 names it, and the key's id; both are empty where the bucket decides."""
+        """The S3 name of the algorithm, and the key's id. Both are empty if the bucket's default applies."""
         if self.kms_key:
             return "aws:kms", self.kms_key
         _, _, key = self.sse.partition("aws:kms:")
         return ("aws:kms", key) if key else (self.sse, "")
 
     def but(self, **changes: object) -> Self:
-        """A copy with the changes that are not None."""
+        """Return a copy with the changes that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _one_of(found: Mapping[str, str], name: str, kind: Any) -> Any:
-    """The value of a variable that has a few; the first of them where it is not set."""
+    """Return the value of a variable with a fixed set of values; the first of them if it is not set."""
     known = get_args(kind)
     value = found.get(name, "") or known[0]
     if value not in known:
@@ -251,7 +251,7 @@ def _is_on(found: Mapping[str, str], name: str) -> bool:
 
 
 def in_home(path: str) -> Path:
-    """A path whose ``~`` is the home; where nobody has one (a container under any number), a folder called so."""
+    """Expand ``~`` in a path. Without a home folder (a container with an arbitrary user id) the path stays as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -259,9 +259,9 @@ def in_home(path: str) -> Path:
 
 
 def state_folder(variables: Mapping[str, str] | None = None) -> Path:
-    """Where this user's programs keep what can be made anew: ``$XDG_STATE_HOME/turnkeeper``.
+    """Return the folder for local state such as queues: ``$XDG_STATE_HOME/turnkeeper``.
 
-    Raises ``Misconfigured`` where neither that nor ``HOME`` is set.
+    Raises ``Misconfigured`` if neither that variable nor ``HOME`` is set.
     """
     found = _xdg_state(environment() if variables is None else variables)
     if found is None:
@@ -271,7 +271,7 @@ def state_folder(variables: Mapping[str, str] | None = None) -> Path:
 
 
 def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:
-    """The machine's clock, or the simulator's where ``TURNKEEPER_CLOCK_URL`` names it."""
+    """Return the simulator's clock if ``TURNKEEPER_CLOCK_URL`` is set, else the system clock."""
     url = (environment() if variables is None else variables).get("TURNKEEPER_CLOCK_URL", "")
     return RemoteClock(url) if url else SystemClock()
 
@@ -282,7 +282,7 @@ def _ca_file(found: Mapping[str, str]) -> Path | None:
 
 
 def hosts_in(text: str) -> tuple[str, ...]:
-    """Host names separated by commas or spaces."""
+    """Split host names at commas and spaces."""
     return tuple(text.replace(",", " ").split())
 
 
@@ -291,7 +291,7 @@ _SIZE = re.compile(r"([0-9]{1,15}) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def size_in(text: str, name: str) -> int:
-    """A number of bytes: ``4G``, ``500M``, ``1073741824``. Raises ``Misconfigured`` naming the option or variable."""
+    """Read a number of bytes, such as ``4G`` or ``1073741824``. Raises ``Misconfigured`` naming the option or variable."""
     found = _SIZE.fullmatch(text.strip())
     size = int(found[1]) * _UNITS[found[2].lower()] if found else 0
     if not size:
@@ -300,7 +300,7 @@ def size_in(text: str, name: str) -> int:
 
 
 def seconds_in(value: float | str, name: str) -> float:
-    """A length of time in seconds. Raises ``Misconfigured`` naming the option or variable."""
+    """Read a length of time in seconds. Raises ``Misconfigured`` naming the option or variable."""
     try:
         seconds = float(value)
     except ValueError:
@@ -320,7 +320,7 @@ def _body_limits(found: Mapping[str, str]) -> BodyLimits:
 
 
 def _xdg_state(found: Mapping[str, str]) -> Path | None:
-    """Where this user's state lives (XDG base directories)."""
+    """Return the state folder by the XDG base directory rules, None without a home."""
     named, home = found.get("XDG_STATE_HOME", ""), found.get("HOME", "")
     if Path(named).is_absolute():
         return Path(named) / "turnkeeper"
@@ -345,7 +345,7 @@ class _ListedClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_secret_file: str = ""
 
 
-# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
+# Made at import, because msgspec crashes if two threads use a type for the first time at the same moment.
 _LISTED_CLIENTS = msgspec.json.Decoder(list[_ListedClient])
 
 
@@ -371,7 +371,7 @@ def _more_clients(text: str) -> list[ClientSettings]:
 
 
 def secret_from_file(path: str, variable: str) -> str:
-    """The one line of a secret's file. Raises ``Misconfigured`` naming the variable where it is missing or empty."""
+    """Read a secret from a file. Raises ``Misconfigured`` naming the variable if it is missing or empty."""
     secret = _read_named_file(path, variable).strip()
     if not secret:
         raise Misconfigured("the file it names is empty", key=variable, hint="Write the client's secret into it.")
@@ -379,7 +379,7 @@ def secret_from_file(path: str, variable: str) -> str:
 
 
 def jwt_from_file(path: str, variable: str) -> JwtSettings:
-    """A key pair's settings from a JSON file, as ``GENESYS_JWT_CONFIG`` names one. Raises ``Misconfigured``."""
+    """Read a key pair's settings from a JSON file like that of ``GENESYS_JWT_CONFIG``. Raises ``Misconfigured``."""
     return _jwt_config(_read_named_file(path, variable), "")
 
 
