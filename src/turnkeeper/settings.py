@@ -291,7 +291,7 @@ _SIZE = re.compile(r"([0-9]{1,15}) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def size_in(text: str, name: str) -> int:
-    """Read a number of bytes, such as ``4G`` or ``1073741824``. Raises ``Misconfigured`` naming the option or variable."""
+    """Read a number of bytes, such as ``4G`` or ``1048576``. Raises ``Misconfigured`` naming the option or variable."""
     found = _SIZE.fullmatch(text.strip())
     size = int(found[1]) * _UNITS[found[2].lower()] if found else 0
     if not size:
