@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 CROWD = """
 import json, sys, threading
 sys.setswitchinterval(1e-6)
-from turnkeeper.archive.archive import Archive, Arrived
+from turnkeeper.archive.archive import Archive, FetchedBody
 from turnkeeper.storage.object_store import open_store
 from turnkeeper.spool import Spool
 
@@ -42,7 +42,7 @@ def one(document, source):
     start.wait()
     try:
         archive = Archive(open_store("memory://"))
-        kept = archive.keep("c", [Arrived(spool(document), source, "k"), Arrived(spool(DETAILS), "conversation")])
+        kept = archive.keep("c", [FetchedBody(spool(document), source, "k"), FetchedBody(spool(DETAILS), "conversation")])
         assert kept.summary and kept.summary.total_turns, kept.manifest.unread
         assert archive.manifest("c").summary == kept.summary
     except BaseException as cause:

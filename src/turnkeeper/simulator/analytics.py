@@ -1,6 +1,6 @@
 """The analytics endpoints: details by query, by id, and by job.
 
-Walks indices lazily; only the conversations on the page asked for are ever made, and those are remembered as bytes.
+Works on indices. Only the conversations of the requested page are made, and their bytes are cached.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from turnkeeper.simulator.simulation import Simulation
 _HOME = "/api/v2/analytics/conversations"
 _JOBS = f"{_HOME}/details/jobs"
 _DAY_MS = 86_400_000
-# The data lake is hours behind; what is newer is not in any job's results.
+# The data lake is hours behind. Newer conversations are not in the results of jobs.
 _LAG_MS = 6 * 3_600_000
-# No conversation lasts so long that more of them than this could still go on at midnight.
+# No more conversations than this can still be open at midnight.
 _STILL_OPEN = 20
-# What began so long before the lake's watermark is in it; later ones are looked at one by one.
+# A conversation that began this long before the data lake's watermark has ended and is in it.
 _SURELY_OVER_MS = _DAY_MS
 _MAX_CACHED = 4096
 _ACTIVE = "/api/v2/conversations"
@@ -67,10 +67,10 @@ class AnalyticsEndpoint:
         """POST: conversations that started on a day touched by the interval."""
         asked = query.read(await _read_body(request), deepest=self._simulation.query_depth)
         days = self._simulation.schedule.started_on(*asked.days)
-        # In a thread: a filter looks at every conversation of a month, and the other port must not wait for that.
+        # In a thread, because a filter may have to make every conversation of a month while the other port serves.
         found = await run_in_threadpool(self._matching, asked, days)
         page = asked.page(found)
-        # Nothing found: the key is left out, as every absent value is.
+        # The platform omits the key if nothing was found.
         listed = b'"conversations":%b,' % self._page_bytes(page) if page else b""
         return _json_response(b'{%b"totalHits":%d}' % (listed, len(found)))
 
@@ -91,7 +91,7 @@ class AnalyticsEndpoint:
         return _json_response(b'{"conversations":%b}' % self._page_bytes(n for n in found if n is not None))
 
     async def active(self, _: Request) -> Response:
-        """GET: the signed-in user's conversations. A client is no user and has none, which is no error."""
+        """GET: the signed-in user's conversations. A client is not a user, so the list is empty."""
         return JSONResponse({"entities": [], "pageSize": 25, "pageNumber": 1, "pageCount": 0, "total": 0})
 
     async def submit(self, request: Request) -> Response:
@@ -105,7 +105,7 @@ class AnalyticsEndpoint:
         return JSONResponse({"jobId": self._simulation.ids.make(IdKind.JOB, number)}, 202)
 
     async def job(self, request: Request) -> Response:
-        """GET: a job's state; each look brings it one stage further."""
+        """GET: the state of a job. Each read advances it by one stage."""
         number, submitted = self._find_job(request)
         asked = self._looks[number] = self._looks.get(number, -1) + 1
         expires = submitted + _JOB_LIFE_MS
@@ -116,7 +116,7 @@ class AnalyticsEndpoint:
         return JSONResponse(fields | ({"completionDate": iso(submitted)} if state == "FULFILLED" else {}))
 
     def _job_state(self, number: int, asked: int, expires: int) -> str:
-        """What a job has come to; one that will expire does so while its results are read."""
+        """Return the state of a job. One with the fault job-expired expires while its results are read."""
         ends = self._final_states.get(number)
         if ends == "CANCELLED" or (ends == "FAILED" and asked):
             return ends
@@ -125,7 +125,7 @@ class AnalyticsEndpoint:
         return _STAGES[min(asked, 2)]
 
     async def cancel(self, request: Request) -> Response:
-        """DELETE: no more of this job."""
+        """DELETE: cancel a job."""
         number, _ = self._find_job(request)
         self._final_states[number] = "CANCELLED"
         return Response(status_code=204)
@@ -162,7 +162,7 @@ class AnalyticsEndpoint:
         return b"[%b]" % b",".join(self._details_bytes(index) for index in indices)
 
     def _details_bytes(self, index: int) -> bytes:
-        """A conversation's details as bytes, the same wherever they stand; remembered once they change no more."""
+        """Return a conversation's details as bytes. They are cached once the conversation has ended."""
         known = self._details_cache.get(index)
         if known is not None:
             return known
@@ -181,13 +181,13 @@ class AnalyticsEndpoint:
         return number, self._jobs[number][1]
 
     def _matching(self, asked: Query, days: range) -> range | list[int]:
-        """Indices that pass the filters; kept, since every page of a query asks for the same."""
+        """Return the indices that pass the filters. They are cached, because each page of a query needs them again."""
         live = self._simulation.faults.on("live")
         begun = bisect_left(days, 1, key=lambda n: not self._simulation.begun(n)) if live else len(days)
         if not asked.filtered:
             return days[:begun]
         if live and "conversationEnd" in asked.conversation_filters:
-            # Whether it has ended changes with the clock; nothing else about a conversation does.
+            # Do not cache these: whether a conversation has ended changes with the clock.
             return [n for n in days[:begun] if asked.matches(self._simulation.detail(n))]
         key = (asked.segment_filters, asked.conversation_filters, days)
         if key not in self._matches_cache:
@@ -198,7 +198,7 @@ class AnalyticsEndpoint:
         return found[: bisect_left(found, days[begun - 1] + 1)] if begun else []
 
     def _active_indices(self, asked: Query) -> list[int]:
-        """Indices with activity in the interval, as far as the data lake knows of them."""
+        """Return the indices with activity in the interval that are already in the data lake."""
         first, last = asked.days
         days = self._simulation.schedule.started_on(first, last)
         earlier = range(max(0, days.start - _STILL_OPEN), days.stop)

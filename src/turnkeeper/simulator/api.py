@@ -1,4 +1,4 @@
-"""The API port: all endpoints behind one gate."""
+"""The two ASGI applications: the API port with all endpoints, and the storage port."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from turnkeeper.simulator.transcripts import TranscriptEndpoint
 
 
 def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
-    """The application of the API port; links it hands out point at storage_url."""
+    """Return the application of the API port. Its links point to ``storage_url``."""
     recordings = RecordingEndpoint(simulation, storage_url)
-    rooms = (
+    endpoints = (
         Login(simulation),
         Control(simulation),
         AnalyticsEndpoint(simulation),
@@ -35,13 +35,13 @@ def api_app(simulation: Simulation, storage_url: str) -> ASGIApp:
         DirectoryEndpoint(simulation),
         SearchEndpoint(simulation),
     )
-    routes = [route for room in rooms for route in room.routes()]
+    routes = [route for endpoint in endpoints for route in endpoint.routes()]
     app = Starlette(routes=routes, exception_handlers={ApiError: _refusal_response, 404: _not_found, 405: _not_allowed})
     return DateMiddleware(AccessMiddleware(app, simulation), simulation, "api")
 
 
 def storage_app(simulation: Simulation, other_url: str) -> ASGIApp:
-    """The application of the storage port; other_url is the same port under another host name."""
+    """Return the application of the storage port. ``other_url`` is the same port under another host name."""
     return DateMiddleware(Storage(simulation, other_url), simulation, "storage")
 
 

@@ -1,7 +1,4 @@
-"""The platform's error bodies, one function per refusal.
-
-Knows codes, messages and statuses; decides nothing.
-"""
+"""The platform's error responses, one function for each."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _TIP = "Tip: When extracting large chunks of data, query in smaller intervals"
 
 
 class ApiError(Exception):
-    """A request that ends in an error body; raised anywhere in a handler, answered at the API's edge."""
+    """An error response. Handlers raise it, and the application converts it to a response."""
 
     def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -27,14 +24,14 @@ class ApiError(Exception):
         self.more: Json = more
 
     def response(self, correlation: str) -> Response:
-        """The refusal as the platform words it."""
+        """Return the error body of the platform."""
         body: Json = {"message": self.message, "code": self.code, "status": self.status, "messageParams": {}}
         body |= {"contextId": correlation, "details": [], "errors": []} | self.more
         return JSONResponse(body, self.status, self.headers)
 
 
 def missing(entity: str = "") -> ApiError:
-    """404 for a thing that is not there, or not yet."""
+    """404 for something that does not exist, or not yet."""
     params: Json = {"messageParams": {"id": entity}} if entity else {}
     code = "resource.not.found" if entity else "not.found"
     return ApiError(404, code, "The requested resource was not found.", **params)
@@ -72,7 +69,7 @@ def stale_bearer() -> ApiError:
 
 
 def denied(*permissions: str) -> ApiError:
-    """403 naming the permissions that would have done."""
+    """403 naming the permissions of which one is needed."""
     listed = ", ".join(permissions)
     message = (
         "Unable to perform the requested action. You must have at least one of the following permissions "
@@ -82,7 +79,7 @@ def denied(*permissions: str) -> ApiError:
 
 
 def throttled(seconds: int | None, key: str, namespace: str, value: int) -> ApiError:
-    """429; without seconds there is no Retry-After either."""
+    """429. Without ``seconds`` there is no Retry-After header."""
     wait = 1 if seconds is None else seconds
     message = f"Rate limit exceeded the maximum. Retry the request in [{wait}] seconds"
     headers: Mapping[str, str] = {} if seconds is None else {"Retry-After": str(seconds)}

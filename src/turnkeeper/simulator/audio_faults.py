@@ -1,4 +1,4 @@
-"""Ways a recording's file can be wrong: good audio in, bytes that cannot be right (or not quite) out. Pure."""
+"""Corrupt a recording's file in one of several ways."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RATE_AT = 24
 
 
 def corrupt(content: bytes, kind: str) -> bytes:
-    """The bytes of a recording, damaged in one way."""
+    """Return the bytes of a recording, corrupted in the named way."""
     if kind == "html-audio":
         return _PAGE
     if kind == "empty-audio":

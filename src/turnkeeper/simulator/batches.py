@@ -1,6 +1,6 @@
-"""Batch requests: many recordings asked for at once, in their original codec, each answered with a link of its own.
+"""Batch requests: many recordings at once, in their original codec, each with a link of its own.
 
-A batch belongs to the client that submitted it, and takes a while.
+Only the client that submitted a batch can read it. A batch is not complete at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _GONE = {
 
 @dataclass
 class BatchRequest:
-    """One batch: whose it is, what was asked for, and how often it was looked at."""
+    """One batch: its client, the requested (conversation, recording) pairs, and how often it was read."""
 
     client: str
     wanted: list[tuple[str, str]]
@@ -68,7 +68,7 @@ class BatchEndpoint:
         return JSONResponse({"id": batch, "selfUri": f"{_HOME}/{batch}"})
 
     async def read(self, request: Request) -> Response:
-        """GET: how far it is; complete at the second look (batch-slow: later, or never)."""
+        """GET: the state of a batch. It is complete at the second read (batch-slow: later, or never)."""
         number = self._simulation.ids.index(IdKind.BATCH, request.path_params["batch"])
         if number is None or number >= len(self._batches) or self._batches[number].client != self._client_of(request):
             raise api_errors.missing(request.path_params["batch"])
@@ -104,7 +104,7 @@ class BatchEndpoint:
         return [result for recording in recordings for result in self._tape_results(recording)]
 
     def _expected_count(self, conversation: str, wanted: str) -> int:
-        """How many results a request should have. Sensitive recordings count, and do not come."""
+        """Return the number of results to expect. Sensitive recordings are counted, but no result comes for them."""
         script = self._simulation.find(conversation)
         recordings = self._simulation.recordings.of(script) if script else ()
         return sum(len(recording.keys) for recording in recordings if wanted in ("", recording.id)) or 1

@@ -1,6 +1,6 @@
-"""Bodies that can be served by range: a known size, a strong tag, bytes from anywhere.
+"""Bodies that can be served by range. They have a size, a strong entity tag, and any range of bytes.
 
-Either whole in memory, or rows of one fixed width made as they are read. Knows nothing of HTTP.
+A body is in memory, or consists of rows of one fixed width that are made while they are read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PIECE = 64 * 1024
 
 
 class SimulatedBody(Protocol):
-    """Something to deliver."""
+    """A body to deliver."""
 
     @property
     def size(self) -> int:
@@ -28,7 +28,7 @@ class SimulatedBody(Protocol):
 
 
 class BytesBody:
-    """Bytes held in memory."""
+    """A body in memory."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -42,7 +42,7 @@ class BytesBody:
 
 
 class RowsBody:
-    """A prefix, many rows of one width, a suffix: its size and any range of it cost nothing to find."""
+    """A prefix, many rows of one width, and a suffix. Because of the fixed width, size and ranges need no search."""
 
     def __init__(self, prefix: bytes, row: Callable[[int], bytes], count: int, suffix: bytes) -> None:
         self._parts = (prefix, row, suffix)

@@ -1,7 +1,6 @@
-"""The simulation's clock: wall time plus an offset, or frozen and moved by hand.
+"""The simulation's clock: system time plus an offset, or frozen and moved by requests.
 
-Everything that expires (tokens, links, rate windows, lateness) reads this clock and no other.
-It knows nothing of what expires.
+Everything that expires (tokens, links, rate windows, late transcripts) uses this clock.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def to_epoch_ms(moment: datetime) -> int:
 
 
 class SimulatorClock:
-    """Now, in epoch milliseconds. Moving it by hand freezes it until somebody asks it to run."""
+    """A clock in epoch milliseconds. Moving it freezes it, unless ``run`` is true."""
 
     def __init__(self, now: datetime | None = None) -> None:
         self._lock = threading.Lock()
@@ -44,22 +43,22 @@ class SimulatorClock:
         self._frozen_ms: int | None = None if now is None else to_epoch_ms(now)
 
     def epoch_ms(self) -> int:
-        """The present, in milliseconds since 1970."""
+        """Return the current time."""
         with self._lock:
             return self._now_ms()
 
     def set(self, epoch_ms: int, *, run: bool = False) -> int:
-        """Jump to a moment, forward or back."""
+        """Set the time, forward or back."""
         with self._lock:
             return self._set_now(epoch_ms, run)
 
     def advance(self, milliseconds: int, *, run: bool = False) -> int:
-        """Go forward by so many milliseconds; a negative step is ignored."""
+        """Advance by a number of milliseconds. A negative one is ignored."""
         with self._lock:
             return self._set_now(self._now_ms() + max(0, milliseconds), run)
 
     def until(self, epoch_ms: int, *, run: bool = False) -> int:
-        """Go forward to a moment, never back: parallel sleepers may each name their own."""
+        """Advance to a time, never back, because parallel sleepers may each send their own."""
         with self._lock:
             return self._set_now(max(self._now_ms(), epoch_ms), run)
 

@@ -1,6 +1,6 @@
-"""What no real platform has: the clock to move, the truth to judge by, the counts to prove things with.
+"""The endpoints under /_sim, which no real platform has: clock, truth, and counts of requests.
 
-Under /_sim on the API port, without any authentication.
+They need no authentication.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Control:
         ]
 
     async def clock(self, _: Request) -> Response:
-        """GET: what time it is."""
+        """GET: the current time."""
         return self._time_response()
 
     async def move(self, request: Request) -> Response:
@@ -57,7 +57,7 @@ class Control:
         return self._time_response()
 
     async def truth(self, _: Request) -> Response:
-        """GET: what a correct exporter finds, for every conversation, streamed."""
+        """GET: what a correct exporter must find for each conversation, streamed."""
         return StreamingResponse(self._truth_lines(), media_type="application/json")
 
     async def verdict(self, request: Request) -> Response:
@@ -68,7 +68,7 @@ class Control:
         return JSONResponse(self._simulation.verdict(index))
 
     async def requests(self, _: Request) -> Response:
-        """GET: what was asked so far."""
+        """GET: counts of the requests so far."""
         counts = self._simulation.counts.snapshot()
         seen = {"tokens_issued": self._simulation.tokens.issued, "peak_in_window": self._simulation.quota.peak}
         return JSONResponse(counts | seen)
@@ -95,7 +95,7 @@ class Control:
         return JSONResponse({"allowed": pace.allowed, "windows": pace.windows()})
 
     async def clients(self, request: Request) -> Response:
-        """GET: clients and their secrets. POST: {"rotate": id} gives one a new one; "revoke": false spares tokens."""
+        """GET: clients and their secrets. POST: {"rotate": id} makes a new one; "revoke": false keeps its tokens."""
         tokens = self._simulation.tokens
         if request.method == "POST":
             try:

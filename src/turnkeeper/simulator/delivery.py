@@ -1,7 +1,4 @@
-"""One delivery of a stored body: the range asked for, in pieces, possibly slowly, possibly cut short.
-
-Knows ranges and pieces; does not know what it delivers.
-"""
+"""Deliver a range of a body in pieces, slowly or cut short if a fault says so."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ _DRIP_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class ByteSpan:
-    """What will be sent: status and half-open range. 416 where nothing can be."""
+    """A response's status and half-open byte range. The status is 416 if the range cannot be served."""
 
     status: int
     start: int
@@ -29,7 +26,7 @@ class ByteSpan:
 
 
 def span_of(headers: Mapping[str, str], body: SimulatedBody) -> ByteSpan:
-    """Which part of a body a request wants; a range that is no single range means all of it."""
+    """Return the part of a body that a request asks for. Anything but a single range means the whole body."""
     whole = ByteSpan(200, 0, body.size)
     found = _RANGE.fullmatch(headers.get("range", ""))
     if found is None or found[0] == "bytes=-" or headers.get("if-range", body.tag) != body.tag:
@@ -45,7 +42,7 @@ def span_of(headers: Mapping[str, str], body: SimulatedBody) -> ByteSpan:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOptions:
-    """How a body travels."""
+    """How a body is delivered. ``cut`` ends it in the middle, ``slow`` sends small pieces with pauses."""
 
     ranges: bool = True
     cut: bool = False
@@ -55,7 +52,7 @@ class DeliveryOptions:
 
 
 class Delivery:
-    """An ASGI answer that sends one span of a body."""
+    """An ASGI response that sends one range of a body."""
 
     def __init__(self, body: SimulatedBody, span: ByteSpan, manner: DeliveryOptions) -> None:
         self._body = body

@@ -1,6 +1,6 @@
-"""The analytics view: a script -> the details of a conversation, as the details endpoints give them.
+"""Conversation details as the analytics endpoints return them, made from a script.
 
-Absent values are left out, never null. Nothing in here tells which communications have a transcript.
+Absent values are omitted, never null. As on the platform, details do not say which communications have a transcript.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class DetailsWriter:
         self._people = people
 
     def document(self, script: Script, seen_at: int | None = None) -> Json:
-        """The details; a conversation still open at seen_at has no end yet."""
+        """Return the details. A conversation that is still open at ``seen_at`` (epoch ms) has no end yet."""
         details: Json = {
             "conversationId": script.id,
             "conversationStart": iso(script.began),

@@ -1,7 +1,4 @@
-"""The endpoints that give ids their names, and the small ones around them.
-
-Users, queues, wrap-up codes, organisation, token, scopes, limits.
-"""
+"""The endpoints for users, queues, wrap-up codes, organisation, token, scopes and limits."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ class EntityEndpoint:
         return [Route(self._home, self.list), Route(self._home + "/{id}", self.single)]
 
     async def list(self, request: Request) -> Response:
-        """GET: a page of entities, all of them or the ones named by id."""
+        """GET: a page of all entities, or of those with the given ids."""
         self._check_permission()
         query = request.query_params
         wanted = [one for text in query.getlist("id") for one in text.split(",") if one]
@@ -90,7 +87,7 @@ class DirectoryEndpoint:
         ]
 
     def routes(self) -> list[Route]:
-        """The listings, and who and what we are."""
+        """The lists of entities, and the endpoints about token and organisation."""
         limits = "/api/v2/organizations/limits/namespaces/{namespace}"
         return [
             *(route for listing in self._listings for route in listing.routes()),
@@ -102,7 +99,7 @@ class DirectoryEndpoint:
         ]
 
     async def me(self, _: Request) -> Response:
-        """GET: what the token is."""
+        """GET: the token's client and organisation."""
         organization = self._simulation.people.organization
         client = {"id": self._simulation.tokens.client_id, "name": "turnkeeper simulator"}
         return JSONResponse({"organization": {"id": organization.id, "name": organization.name}, "OAuthClient": client})

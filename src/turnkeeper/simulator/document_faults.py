@@ -1,7 +1,4 @@
-"""Ways a document can be wrong: a good document in, bytes that cannot be right out.
-
-Pure. Shared by the unread scenario and by the document faults.
-"""
+"""Corrupt a document in one of several ways, for the unread scenario and the document faults."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ def encode(document: Any) -> bytes:
 
 
 def corrupt(document: Any, kind: str, *, other: str = "", size: int = 0) -> bytes:
-    """The document's bytes, broken in one way; other is a stranger's id, size a number of mebibytes."""
+    """Return the document's bytes, corrupted. ``other`` is the id of another conversation, ``size`` is in mebibytes."""
     if kind in _TURN_FAULTS:
         for turn in _turns_of(document)[1:2] or _turns_of(document)[:1]:
             _TURN_FAULTS[kind](turn)
@@ -44,7 +41,7 @@ def corrupt(document: Any, kind: str, *, other: str = "", size: int = 0) -> byte
 
 
 def revise(document: Any) -> Any:
-    """The same document after somebody corrected its first turn."""
+    """Return the document with a corrected first turn."""
     for turn in _turns_of(document)[:1]:
         key = "decoratedText" if "decoratedText" in turn else "text"
         turn[key] = f"{turn[key]} (corrected)"

@@ -1,7 +1,4 @@
-"""The shelf: which document lies where in storage, whether it is ready, and its bytes.
-
-Puts scripts, dialects and document faults together. Knows nothing of HTTP.
-"""
+"""Stored documents: their paths, whether they are ready, and their bytes, corrupted if a fault says so."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ _MEDIA = re.compile(r"/mediaTranscripts/[0-9a-f-]+/([0-9a-f-]+)\.json")
 
 @dataclass(frozen=True, slots=True)
 class DocumentPlace:
-    """One document: a leg's speech file, or the media document where leg is None."""
+    """One document: the speech file of a leg, or the media document if ``leg`` is None."""
 
     script: Script
     leg: int | None = None
@@ -75,7 +72,7 @@ class DocumentStore:
         return None if leg is None else DocumentPlace(script, leg)
 
     def ready_at(self, place: DocumentPlace) -> int:
-        """From when on a document exists, in epoch milliseconds."""
+        """Return the time from which a document exists, in epoch milliseconds."""
         ready = 0
         if place.script.variant.lateness_ms:
             ready = max(place.script.ended, self._opened_ms) + place.script.variant.lateness_ms
@@ -99,7 +96,7 @@ class DocumentStore:
         return len(document_faults.encode(media.document(script))) > INLINE_LIMIT
 
     def body(self, place: DocumentPlace) -> SimulatedBody:
-        """A document's bytes, spoiled where a scenario or a fault says so."""
+        """Return a document's bytes, corrupted if its scenario or a fault says so."""
         if self._giant is not None and self._is_giant(place.script):
             return self._giant.media() if place.leg is None else self._giant.speech()
         return BytesBody(self.spoiled(place, self._make_document(place)))

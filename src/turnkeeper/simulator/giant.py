@@ -1,7 +1,6 @@
-"""The giant: one conversation of any size, whose documents are made row by row while they are read.
+"""One conversation of any size, whose documents are made row by row while they are read.
 
-Every row has one width, so sizes and ranges are arithmetic; participants stand last. Its truth is
-arithmetic too. Knows nothing of HTTP.
+All rows have the same width, so sizes, ranges and the truth can be calculated. Participants come last.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _STEP_MS = 1_500
 _TURN_MS = 1_280
 _MEDIA_WIDTH = 384
 _SPEECH_WIDTH = 2_560
-# A prime number of confidences, so that they do not fall into step with the speakers.
+# A prime number of values, so that their cycle does not coincide with the alternation of speakers.
 _CONFIDENCES = tuple(5_000 + (n * 2_741) % 4_990 for n in range(97))
 
 
@@ -126,7 +125,7 @@ def _turn_text(n: int) -> str:
 
 
 def _fixed_width(row: Callable[[int], str], width: int) -> Callable[[int], bytes]:
-    """Rows of one width: JSON allows white space between values, so the filling changes nothing."""
+    """Pad rows to one width with white space, which JSON allows between values."""
 
     def made(n: int) -> bytes:
         comma = "," if n else " "

@@ -1,7 +1,7 @@
-"""Identifiers that look random and can be read back: UUID <-> (kind, index, ordinal), without a table.
+"""Ids that look random but can be decoded without a table: UUID <-> (kind, index, ordinal).
 
-A keyed Feistel network over the 122 free bits of a version 4 UUID. An id made with another seed, or
-made up, decodes to an impossible kind and is refused. Knows no conversation.
+They are encrypted with a keyed Feistel network over the 122 free bits of a version 4 UUID. An invented id, or one of
+another seed, decodes to an unknown kind and is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAX_CACHED = 8192
 
 
 class IdKind(IntEnum):
-    """What an id names; part of the id itself, so that one kind is never taken for another."""
+    """The kind of thing that an id names. It is encoded in the id, so that kinds cannot be confused."""
 
     CONVERSATION = 1
     COMMUNICATION = 2
@@ -45,7 +45,7 @@ class Ids:
     """Makes and reads the ids of one seed."""
 
     def __init__(self, seed: int) -> None:
-        # The same few (a team, a flow, a conversation at work) are asked for all the time.
+        # Cached, because a few ids (a team, a flow, the current conversation) are needed very often.
         self.make = lru_cache(_MAX_CACHED)(self._make)
         self._key = hashlib.sha256(f"turnkeeper-simulator:{seed}".encode()).digest()
 
@@ -64,7 +64,7 @@ class Ids:
         left, right = bits >> _HALF, bits & _MASK
         for turn in reversed(range(_ROUNDS)):
             left, right = right ^ self._feistel_round(turn, left), left
-        # 45 bits have to come out as one of a few kinds: a made-up id never passes.
+        # 45 bits must decode to one of a few kinds, which an invented id practically never does.
         kind = right >> 16
         if kind not in IdKind.__members__.values():
             return None

@@ -1,7 +1,4 @@
-"""Presigned URLs: issued with a signature over path and query, checked by recomputing it.
-
-The storage port needs nothing else to decide; the API port never serves a document's bytes by link.
-"""
+"""Presigned URLs: issued with a signature over path and query, and checked by computing it again."""
 
 from __future__ import annotations
 
@@ -30,9 +27,9 @@ class Links:
         self._failing: dict[str, str] = {}
 
     def issue(self, path: str, doom: str | None = None) -> str:
-        """Path and query of a fresh link; a doomed one will be refused in the way named."""
+        """Return path and query of a new link. With ``doom`` the storage port will refuse it in that way."""
         now = self._clock.epoch_ms()
-        # The link itself says so: it was signed too long ago.
+        # An expired link looks like one that was signed too long ago.
         if doom == "expired":
             now -= (self._seconds + 60) * 1000
         query = self._unsigned_query(now)
@@ -48,11 +45,11 @@ class Links:
         return hmac.compare_digest(query.get(_SIGNATURE, "").encode(), self._signature(path, unsigned).encode())
 
     def doom(self, query: Mapping[str, str]) -> str | None:
-        """In which way this link was made to fail, if it was."""
+        """Return the way in which this link must fail, or None."""
         return self._failing.get(query.get(_SIGNATURE, ""))
 
     def expired(self, query: Mapping[str, str]) -> bool:
-        """Whether the link's time is over, by the simulation's clock."""
+        """Whether the link has expired by the simulation's clock."""
         return self._clock.epoch_ms() >= self.expiry_ms(query)
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""The media dialect: a script -> the document of /conversations/media/{id}/transcripts.
+"""The media dialect: the document of /conversations/media/{id}/transcripts, made from a script.
 
-Knows the field names of that document, the older shapes included, and nothing of how it travels.
+Includes the older formats of that document.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def legacy(script: Script) -> Json | list[Json]:
 
 
 def _media_role(script: Script, party: Party) -> str:
-    # Gateways disagree on what to call a machine; a reader has to know both words.
+    # Gateways use different roles for machines, so both are simulated.
     if party.role in ("ivr", "acd") and script.index % 2:
         return "system"
     return party.role

@@ -1,7 +1,4 @@
-"""What every API request passes before any endpoint sees it: counting, outages, bearer, rate, throttling.
-
-Knows headers and tokens, and no endpoint.
-"""
+"""Middleware for all API requests: counting, outages, bearer tokens, rate limits."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ _TENANT_LIMIT = ("org.app.user.rate.per.minute", "platform.api")
 
 
 class DateMiddleware:
-    """Puts the simulation's own date on every answer of a port."""
+    """Sets the ``Date`` header of every response to the simulation's time."""
 
     def __init__(self, app: ASGIApp, simulation: Simulation, port: str) -> None:
         self._app = app
@@ -47,7 +44,7 @@ class DateMiddleware:
                 MutableHeaders(scope=message)["Date"] = self._date()
             await send(message)
 
-        # A caller that hung up is nobody's fault here, and nobody is left to be answered.
+        # A client that disconnected is not an error of the server.
         with self._simulation.counts.passing(self._port), suppress(ClientDisconnect):
             await self._app(scope, receive, stamped)
 
@@ -57,7 +54,7 @@ class DateMiddleware:
 
 
 class AccessMiddleware:
-    """Lets API requests in, or refuses them."""
+    """Refuses API requests without a valid token or beyond a limit, and adds the platform's headers."""
 
     def __init__(self, app: ASGIApp, simulation: Simulation) -> None:
         self._app = app
@@ -65,7 +62,7 @@ class AccessMiddleware:
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with the headers every API answer carries."""
+        """Pass a request on, and add the headers of every API response."""
         if scope["type"] != "http" or scope["path"].startswith("/_sim"):
             await self._app(scope, receive, send)
             return
@@ -83,12 +80,12 @@ class AccessMiddleware:
         await (refused or self._app)(scope, receive, marked)
 
     def _refusal(self, request: Request, headers: dict[str, str]) -> Response | None:
-        """The answer at the gate, None where the request may pass; adds the rate headers."""
+        """Return the error response, or None if the request may pass. Adds the rate-limit headers."""
         path = request.url.path
         self._simulation.counts.count(kind_of(path))
         if not path.startswith("/api/v2"):
             return None
-        # Outages come before anybody looks at a token, as behind a CDN; throttling after, since it is per token.
+        # As behind a CDN, outages come before the token is checked. Rate limits are per token, so they come after it.
         try:
             if self._simulation.faults.strikes("html-error", path):
                 return HTMLResponse(_CLOUDFRONT, 502, {"X-Cache": "Error from cloudfront"})

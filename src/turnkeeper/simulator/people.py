@@ -1,6 +1,6 @@
-"""Who works at the simulated contact centre: users, queues, wrap-up codes, the organisation.
+"""The directory of the simulated contact centre: users, queues, wrap-up codes, the organisation.
 
-Stable from the seed. Names live here only: conversation details carry ids, as on the platform.
+It depends on the seed only. As on the platform, conversation details have ids instead of names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What people say: small grammars in English and Spanish, for each part in the play.
+"""Generate sentences in English and Spanish for each role.
 
-A sentence is written as a person would (decorated); the raw form is what a recogniser emits: lower case,
-no punctuation, digits spelled out. Knows neither times nor speakers.
+A decorated sentence is written as a person would. Its raw form is what a speech recogniser returns: lower case, no
+punctuation, digits spelled out.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def sentence(dice: random.Random, language: str, part: str) -> str:
 
 
 class _Recogniser(dict[int, str]):
-    """How each letter of a language sounds to the recogniser, filled in as letters come."""
+    """Maps each letter of a language to its raw form. Filled when a letter is first used."""
 
     def __init__(self, language: str) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ _RECOGNISERS = {language: _Recogniser(language) for language in _DIGITS}
 
 
 def raw(decorated: str, language: str) -> str:
-    """The same sentence as the recogniser hears it."""
+    """Return the raw form of a sentence."""
     return " ".join(decorated.translate(_RECOGNISERS[language]).split())
 
 

@@ -1,7 +1,4 @@
-"""The details query: what a body asks for, checked against the platform's limits, and what it matches.
-
-Pure: knows dates, pages and filters, not the conversations behind them.
-"""
+"""The details query: parse a request body, check the platform's limits, match conversation details."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ Json = dict[str, Any]
 
 _LONGEST_MS = 31 * 86_400_000
 DEEPEST = 100_000
-"""Results that can be paged."""
+"""The number of results that can be paged."""
 _FILTERS = ("segmentFilters", "conversationFilters")
 
 
@@ -37,7 +34,7 @@ class Query:
 
     @property
     def days(self) -> tuple[date, date]:
-        """First and last day touched by the interval: whole days are matched, not moments."""
+        """First and last day of the interval. The platform matches whole days."""
         last = max(self.start_ms, self.end_ms - 1)
         return _day(self.start_ms), _day(last)
 
@@ -64,7 +61,7 @@ class Query:
 
 
 def read(body: Any, *, paged: bool = True, deepest: int = DEEPEST) -> Query:
-    """The query in a request body; raises the platform's own refusals."""
+    """Parse the query in a request body. Raises ``ApiError`` as the platform refuses it."""
     if not isinstance(body, dict):
         raise api_errors.malformed("The request could not be understood by the server due to malformed syntax.")
     start, end = _read_interval(body.get("interval"))

@@ -1,7 +1,4 @@
-"""Rate windows: so many requests per token and window, counted by the simulation's clock.
-
-Knows nothing of requests.
-"""
+"""The rate limit: a number of requests per token and window of the simulation's clock."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _MAX_WINDOWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class QuotaState:
-    """Where a token stands in its window, as the inin-ratelimit headers tell it."""
+    """The state of a token's window, as the inin-ratelimit headers report it."""
 
     count: int
     allowed: int
@@ -37,7 +34,7 @@ class QuotaState:
 
 
 class RequestQuota:
-    """One window per token, and a memory of the windows before."""
+    """Counts requests per token and window, and remembers earlier windows."""
 
     def __init__(self, clock: SimulatorClock, allowed: int, window_s: float) -> None:
         self._clock = clock

@@ -1,6 +1,6 @@
-"""What was recorded of a conversation: recordings with their times, pauses and files, and the files' bytes.
+"""The recordings of conversations: times, pauses, files and the bytes of the files.
 
-Sample calls have real speech; every other call has tones where somebody talks. Knows nothing of HTTP.
+Sample calls have speech. All other calls have tones while somebody talks.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class ScriptRecording:
 
     @property
     def end_ms(self) -> int:
-        """When recording ended, on the wall's clock."""
+        """The time at which recording ended, with the pauses that were cut out of the audio."""
         return self.start_ms + self.duration_ms + sum(one.end - one.start for one in self.breaks if one.cut)
 
     def audible(self, moment: int) -> int:
-        """Where a moment of the conversation is in the audio: what was cut out before it is missing."""
+        """Convert a time of the conversation to a time in the audio, from which earlier cuts are missing."""
         cut = sum(min(moment, one.end) - one.start for one in self.breaks if one.cut and one.start < moment)
         return moment - self.start_ms - cut
 
@@ -76,7 +76,7 @@ class RecordingFiles:
         return tuple(self._tone_tape(script, leg) for leg in script.legs)
 
     def sensitive(self, script: Script) -> bool:
-        """Whether the client may not hear a conversation's recordings as they are."""
+        """Whether the client may only get redacted recordings of a conversation."""
         every = max(1, self._faults.argument("redacted", 1))
         return self._faults.on("redacted") and script.index % every == 0
 
@@ -117,7 +117,7 @@ class RecordingFiles:
         return BytesBody((tones.to_pcm(content) if kind == "WAV" else None) or content)
 
     def _tone_body(self, recording: ScriptRecording, hidden: tuple[int, int] = (0, 0)) -> SimulatedBody:
-        """A side sounds where its lines are; nothing does in the hidden stretch."""
+        """Return tones at the lines of each side, with silence in the redacted range ``hidden``."""
         sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
         for line in recording.script.lines:
             if line.start is not None and line.end is not None:
@@ -130,7 +130,7 @@ class RecordingFiles:
         return "wav" if self.sensitive(recording.script) and kind != ORIGINAL else recording.extension
 
     def _tone_tape(self, script: Script, leg: ScriptLeg) -> ScriptRecording:
-        # The recorder never starts with the conversation to the millisecond.
+        # A real recording never starts at the same millisecond as the conversation.
         start = leg.start + 37 + script.index % 16
         # Whether holds are recorded is the organisation's choice; both exist.
         cut = self._faults.on("hold-suppressed")
@@ -138,7 +138,7 @@ class RecordingFiles:
         breaks = tuple(RecordingPause(one, two, "Hold", cut=cut, annotated=True) for one, two in holds)
         heard = leg.end - start - (sum(two - one for one, two in holds) if cut else 0)
         duration = -(-max(tones.ROW_MS, heard) // tones.ROW_MS) * tones.ROW_MS
-        # Which key a single file stands under is not documented; both are seen.
+        # The key of a single file is not documented. Both occur.
         keys = ("S",) if script.index % 2 else ("0",)
         return ScriptRecording(script, *self._recording_ids(script, leg), start, duration, breaks, keys, "wav")
 

@@ -1,7 +1,4 @@
-"""The endpoints that list a conversation's recordings, with and without their media.
-
-Knows when to say "still transcoding"; the files come from the tapes.
-"""
+"""The endpoints that list a conversation's recordings, with and without links to their media."""
 
 from __future__ import annotations
 
@@ -119,13 +116,13 @@ class RecordingEndpoint:
             "selfUri": home,
         }
         if state == "ARCHIVED":
-            # A stub: which session it is of is known only once the media is restored.
+            # An archived recording has no session id until its media are restored.
             del listed["sessionId"]
             listed |= {"archiveDate": iso(script.ended + 86_400_000), "archiveMedium": "CLOUDARCHIVE"}
         return listed
 
     def _media_json(self, recording: ScriptRecording, kind: str) -> Json:
-        """What only the list with media says. Where there is none, its fields are null."""
+        """Return the fields of the list with media. They are null if there are no media."""
         faults = self._simulation.faults
         if faults.on("no-media") or any(faults.on(fault) for fault in _STATES):
             return {"mediaUris": None, "outputDurationMs": None, "users": []}
@@ -147,7 +144,7 @@ class RecordingEndpoint:
         return self._storage_url + simulation.links.issue(path, "expired" if dead else None)
 
     def _annotation_json(self, recording: ScriptRecording, one: RecordingPause) -> Json:
-        """A pause on its four clocks: with and without the pauses before it, and after the recording's own cuts."""
+        """Return a pause with its several positions: with and without earlier pauses, and in the recording itself."""
         paused = sum(other.end - other.start for other in recording.breaks if other.cut and other.start < one.start)
         real, lasting = one.start - recording.start_ms, one.end - one.start
         heard = 0 if one.cut else lasting

@@ -1,7 +1,4 @@
-"""What was asked of the simulation: counts per kind of request, so that tests can prove what a client did.
-
-Knows nothing of what was answered.
-"""
+"""Counts per kind of request, so that tests can check what a client did."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The spoken sample calls that lie beside this file: ``calls/calls.json`` -> scripts and what their recordings are.
+"""The spoken sample calls in the folder ``calls`` beside this file, as scripts with recordings.
 
-Their turn times are known exactly, to the word. Knows no dialect and no endpoint.
+The exact times of their turns and words are known.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RecordingPause:
 
 @dataclass(frozen=True)
 class Sample:
-    """One call: what ``calls.json`` says of it."""
+    """One call. ``description`` is its entry in ``calls.json``."""
 
     description: Json
     folder: Path
@@ -78,8 +78,8 @@ class Sample:
 class Samples:
     """The calls of a folder as scripts of one simulation, in the order of the file.
 
-    ``users`` and ``queues`` are those that the calls name and the organisation does not have without them: who says
-    "this is Priya" is called so.
+    ``users`` and ``queues`` are those that the calls mention and the organisation does not have otherwise. An agent who
+    says "this is Priya" has that name.
     """
 
     def __init__(self, ids: Ids, people: People, folder: Path, jitter_ms: int, seed: int) -> None:
@@ -148,14 +148,14 @@ class Samples:
         return [self._with_jitter(line, dice) for line in lines] if self._jitter_ms else lines
 
     def _with_jitter(self, line: ScriptLine, dice: random.Random) -> ScriptLine:
-        """A real recogniser's starts scatter around the truth."""
+        """Shift a line's start at random, as the times of a real recogniser are not exact."""
         start = min((line.start or 0) + round(dice.gauss(0, self._jitter_ms)), (line.end or 0) - 1)
         spoken = tuple(replace(word, start=max(word.start, start), end=max(word.end, start)) for word in line.spoken)
         return replace(line, start=start, spoken=spoken)
 
 
 def _customer_first(description: Json) -> list[Json]:
-    """The customer first: communications and recordings hang on that leg."""
+    """Sort the customer first, because communications and recordings belong to that leg."""
     return sorted(description["people"], key=lambda one: (one["role"] != "customer", one["start_ms"]))
 
 
@@ -180,7 +180,7 @@ def _script_line(description: Json, turn: Json, parties: tuple[Party, ...]) -> S
 
 
 def _speaker(turn: Json, parties: tuple[Party, ...]) -> int:
-    """Whoever of that role is there at the time; with several agents the times tell."""
+    """Return the participant of the turn's role who is present in the middle of the turn."""
     of_role = [party for party in parties if party.role == turn["role"]]
     middle = (turn["start_ms"] + turn["end_ms"]) // 2
     present = [party for party in of_role if party.start <= middle < party.end]

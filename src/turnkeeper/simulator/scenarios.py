@@ -1,7 +1,6 @@
-"""What kind of conversation each index is: the named scenarios, and how one is chosen.
+"""The scenarios of conversations, and the choice of one for each index.
 
-The first twenty-five indices show every scenario; from there on a weighted draw decides.
-Knows nothing of words or bytes.
+The first twenty-five indices show every scenario. After that the choice is random with weights.
 """
 
 from __future__ import annotations
@@ -70,14 +69,14 @@ IN_ONE_TURN = ("wrong-type", "end-before-start")
 
 @dataclass(frozen=True, slots=True)
 class ScenarioVariant:
-    """The scenario of one index, and which variant of it."""
+    """A scenario with the number of its variant."""
 
     scenario: str
     number: int
 
     @property
     def outcome(self) -> Outcome:
-        """What a correct exporter ends up with, once it has waited long enough."""
+        """The final state that a correct exporter must reach."""
         if self.scenario == LATE:
             return "late"
         if self.scenario == ABSENT:
@@ -91,12 +90,12 @@ class ScenarioVariant:
 
     @property
     def breakage(self) -> str | None:
-        """In which way the body is broken, if it is."""
+        """The way in which the body is corrupt, or None."""
         return BREAKAGES[self.number % len(BREAKAGES)] if self.scenario == UNREAD else None
 
 
 def choose_scenario(seed: int, index: int) -> ScenarioVariant:
-    """Which scenario an index plays."""
+    """Choose the scenario of an index."""
     if index < len(_OPENING):
         scenario = _OPENING[index]
         return ScenarioVariant(scenario, _OPENING[:index].count(scenario))

@@ -1,7 +1,7 @@
-"""When conversations begin: index -> moment and day -> indices, both by arithmetic.
+"""When conversations begin: converts an index to a time, and a day to indices, by calculation.
 
-Working days (Monday to Friday, UTC), twelve open hours, one conversation a slot, increasing with the index.
-Knows nothing of what is said in them.
+There are conversations on working days (Monday to Friday, UTC) during twelve hours, one per slot, in the order of their
+indices.
 """
 
 from __future__ import annotations

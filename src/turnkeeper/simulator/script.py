@@ -1,7 +1,6 @@
-"""The script of one conversation: who was there, who said what and when. Every document is cut from it.
+"""The script of one conversation: who took part, who said what and when. All documents are made from it.
 
-Made from (seed, index) alone, with no memory of any other conversation. Times are integer milliseconds
-from the conversation's start. Knows no dialect and no endpoint.
+A script depends on seed and index only. Times are integer milliseconds from the conversation's start.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Party:
 
     @property
     def role(self) -> str:
-        """Which role a reader has to arrive at."""
+        """The role that a reader must determine."""
         return {"external": "customer", "user": "agent"}.get(self.purpose, self.purpose)
 
     @property
@@ -90,7 +89,7 @@ class ScriptLine:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One entry of a file's transcripts[]: a language and the lines heard in it."""
+    """One entry of a file's ``transcripts[]``: a language and its lines."""
 
     language: str
     lines: tuple[ScriptLine, ...]
@@ -108,7 +107,7 @@ class ScriptLeg:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Everything there is to know of one conversation."""
+    """Everything about one conversation."""
 
     index: int
     id: str

@@ -1,6 +1,6 @@
-"""Writes scripts: plays each scenario out from a seeded die.
+"""Write the scripts of conversations from a seeded random generator.
 
-The only place where the contents of conversations are decided. Knows nothing of dialects.
+All contents of conversations are decided here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from turnkeeper.simulator.script import Party, Passage, Script, ScriptLeg, Scrip
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """How a scenario differs from the plain call."""
+    """The properties of a scenario. The defaults are those of a plain call."""
 
     language: str = phrases.EN
     flow_language: str = ""
@@ -63,15 +63,15 @@ class ScriptWriter:
         self._schedule = schedule
 
     def write(self, index: int, *, plain: bool = False) -> Script:
-        """The script of one index; the same every time. A plain one plays no other scenario."""
+        """Return the script of one index. It is always the same. With ``plain`` it is a plain call."""
         variant = ScenarioVariant(scenarios.PLAIN, 0) if plain else scenarios.choose_scenario(self._seed, index)
-        # A die per index: no script depends on which others were written before it.
+        # Each index has its own generator, so that a script does not depend on the order of calls.
         builder = _ScriptBuilder(random.Random(f"{self._seed}:{index}:script"), index, variant, self._ids, self._people)
         return builder.build(self._schedule.began(index))
 
 
 class _ScriptBuilder:
-    """One performance: a cursor in time, the parties so far, the lines so far."""
+    """Builds one script: the current time, the participants so far, and the lines so far."""
 
     def __init__(self, dice: random.Random, index: int, variant: ScenarioVariant, ids: Ids, people: People) -> None:
         self._dice = dice
@@ -88,7 +88,7 @@ class _ScriptBuilder:
         self._handover: int | None = None
 
     def build(self, began: int) -> Script:
-        """Play every act in order and hand over the script."""
+        """Go through the parts of the call in order, and return the script."""
         self._enter_customer()
         if self._plot.flow:
             self._play_flow()
@@ -144,7 +144,7 @@ class _ScriptBuilder:
         self._holds.append((start, self._now))
 
     def _play_consult(self, agent: int) -> None:
-        # The first agent's presence is split in two, so that time alone still tells who speaks.
+        # The first agent leaves and returns, so that the times still determine who speaks.
         self._leave(agent)
         user = self._people.users[(self._index + 5) % len(self._people.users)]
         expert = self._enter("agent", user.name, user=user.id)
@@ -180,7 +180,7 @@ class _ScriptBuilder:
         end = start + (len(text.split()) - 1) * pace + word_ms
         line = ScriptLine(start, end, text, decorated, ordinal, self._confidence(), self._language, pace, word_ms)
         self._lines.append(self._fit_to_plot(line))
-        # Presences are half-open and abut: the next party enters after this line has ended.
+        # Intervals of presence are half-open, so the next participant must enter after this line has ended.
         self._now = max(self._now, end) + 20
 
     def _start_of(self, ordinal: int) -> int:
@@ -195,7 +195,7 @@ class _ScriptBuilder:
         return self._now + gap
 
     def _earliest_start(self, ordinal: int) -> int:
-        """Nobody talks over themselves, nor answers before the other has begun."""
+        """Return the earliest start: after the speaker's own last line, and after the other side has begun."""
         own = max((line.end or 0 for line in self._lines if line.party == ordinal), default=0)
         return max(own, (self._lines[-1].start or 0) + 100)
 

@@ -1,6 +1,6 @@
-"""The transcript search: the one endpoint that lists communications which do have a transcript.
+"""The transcript search, the only endpoint that lists communications with a transcript.
 
-Pages the first thousand results and no further; content is searchable for sixty days.
+Only the first thousand results can be paged. Transcripts can be searched for sixty days.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""One simulated organisation: everything that the two ports share, built from a seed.
-
-Holds the parts and answers "which conversation is this?"; speaks no HTTP.
-"""
+"""One simulated organisation: the state that the two ports share, built from a seed."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ _MAX_CACHED = 512
 
 
 class Simulation:
-    """An organisation with so many conversations; the same seed gives the same bytes."""
+    """An organisation with a number of conversations. The same seed gives the same bytes."""
 
     def __init__(
         self,
@@ -97,7 +94,7 @@ class Simulation:
         return None if index is None else self.script(index)
 
     def sample_of(self, script: Script) -> Sample | None:
-        """The sample call that a script plays, if it plays one."""
+        """Return the sample call of a script, or None."""
         number = script.index - self._first_call
         return self.samples.calls[number] if self.samples and number >= 0 else None
 

@@ -1,7 +1,4 @@
-"""The speech dialect: a script's leg -> the JSON file behind transcripturl.
-
-Knows the field names of that file and nothing of how it travels.
-"""
+"""The speech dialect: the JSON file behind ``transcripturl``, made from one leg of a script."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The storage port: presigned URLs in, bodies or S3's XML errors out.
+"""The storage port: serves bodies for presigned URLs, or S3's XML errors.
 
-Takes no bearer token: one that arrives here has leaked, is refused and counted.
+A request with a bearer token is refused and counted, because the client has leaked its token.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Storage:
         return Delivery(body, span, DeliveryOptions(ranges, self._is_cut(path), faults.on("slow-drip"), encoding))
 
     def _deliver_audio(self, request: Request, path: str, audio: SimulatedBody) -> ASGIApp:
-        """A recording's file: as it is, by range, or cut short."""
+        """Deliver a recording's file: whole, by range, or cut short."""
         ranges = not self._simulation.faults.on("no-range")
         span = span_of(request.headers, audio) if ranges else ByteSpan(200, 0, audio.size)
         kind = self._simulation.recordings.content_type(path)
@@ -99,13 +99,13 @@ class Storage:
         return Delivery(audio, span, manner)
 
     def _body_after_cut(self, path: str, body: SimulatedBody) -> SimulatedBody:
-        """After a cut the document may be another: the same JSON with white space behind it."""
+        """Return the body. After a cut, cut-body-changed changes it: the same JSON with white space appended."""
         if path in self._cut and self._simulation.faults.on("cut-body-changed") and isinstance(body, BytesBody):
             return BytesBody(body.content + b"\n")
         return body
 
     def _is_cut(self, path: str) -> bool:
-        # All of them count this delivery, whichever of them cuts it.
+        # Evaluate all of them, because each one counts this delivery.
         struck = [fault for fault in _CUTS if self._simulation.faults.strikes(fault, path)]
         if struck:
             self._cut.add(path)

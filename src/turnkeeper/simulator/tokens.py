@@ -1,7 +1,4 @@
-"""OAuth at the simulated platform: the clients it knows, the tokens it has issued, the assertions it believes.
-
-Raises OAuth-shaped refusals; knows nothing of routes.
-"""
+"""OAuth of the simulated platform: clients, tokens, signed assertions."""
 
 from __future__ import annotations
 
@@ -39,18 +36,18 @@ class OAuthRefusal(Exception):
 
 
 def unknown_client() -> OAuthRefusal:
-    """400, the platform's words for a client id it does not have."""
+    """400 for an unknown client id."""
     return OAuthRefusal(400, "invalid_client", "client not found")
 
 
 def wrong_secret() -> OAuthRefusal:
-    """401, the platform's words for a wrong secret, and for a right one in the wrong region."""
+    """401 for a wrong secret, and for a right one in the wrong region."""
     return OAuthRefusal(401, "invalid_client", "authentication failed")
 
 
 @dataclass(slots=True)
 class Token:
-    """A bearer token: when it dies, how often it was used, whose it is."""
+    """A bearer token: its client, its expiry and how often it was used."""
 
     client_id: str
     expires_ms: int
@@ -60,7 +57,7 @@ class Token:
 class TokenIssuer:
     """Issues and recognises bearer tokens.
 
-    ``again`` answers a client's living token once more instead of a new one, as some gateways do.
+    With ``again`` a client gets its valid token again instead of a new one, as from some gateways.
     """
 
     def __init__(self, seed: int, ids: Ids, clock: SimulatorClock, lifetime_s: int, *, again: bool = False) -> None:
@@ -89,7 +86,7 @@ class TokenIssuer:
         return dict(self._secrets)
 
     def rotate(self, client_id: str, *, revoke: bool = True) -> str:
-        """Give a client another secret, and say which; its tokens die too if they are revoked."""
+        """Give a client a new secret and return it. With ``revoke`` its tokens become invalid."""
         with self._lock:
             secret = self._secrets[client_id] = _random_text(f"{self._secrets[client_id]}:rotated")
             if revoke:
@@ -98,7 +95,7 @@ class TokenIssuer:
 
     @cached_property
     def rsa_key(self) -> rsa.RSAPrivateKey:
-        """The key pair of the second client; made when first asked for, since making it takes a while."""
+        """The key pair of the second client. Made on first use, because that takes a while."""
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @cached_property
@@ -131,7 +128,7 @@ class TokenIssuer:
             return "" if token is None else token.client_id
 
     def expired(self, token: Token) -> bool:
-        """Whether a token has outlived itself."""
+        """Whether a token has expired."""
         return self._clock.epoch_ms() >= token.expires_ms
 
     @property
@@ -143,7 +140,7 @@ class TokenIssuer:
         with self._lock:
             if self._again and (living := self._live_token(client)):
                 return living
-            # From the seed as well: a recorded run can be compared with another, byte by byte.
+            # Derived from the seed, so that two runs can be compared byte by byte.
             bearer = _random_text(f"{self._seed}:token:{self._count}")
             self._count += 1
             self._issued[bearer] = Token(client, self._clock.epoch_ms() + self.lifetime_s * 1000)
@@ -181,7 +178,7 @@ class TokenIssuer:
         return self.key_client_id
 
     def _is_alive(self, expires: object) -> bool:
-        # By either clock: OAuth libraries sign by the wall clock, whatever the simulation's clock says.
+        # Either clock may be valid: OAuth libraries use the system clock, not the simulation's.
         clocks = (self._clock.epoch_ms() / 1000, time.time())
         if not isinstance(expires, int | float):
             return False

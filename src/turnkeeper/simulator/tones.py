@@ -1,6 +1,6 @@
-"""Cheap telephone audio: u-law WAV made row by row while it is read, and small conversions of it.
+"""Telephone audio with tones: u-law WAV made row by row while it is read, and conversions of it.
 
-A row is 20 ms of two channels: a tone where that side talks, faint noise where it does not. Knows no conversation.
+A row is 20 ms of two channels, with a tone while that side talks and faint noise otherwise.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _stereo_row(left: int, right: int) -> bytes:
 
 
 def _tone(tones: Iterable[int]) -> bytes:
-    # Multiples of 50 Hz: a row holds whole periods, so that rows join without a click.
+    # Multiples of 50 Hz have whole periods in a row, so that rows join without a click.
     angles = [[2 * math.pi * tone * n / RATE for tone in tones] for n in range(_FRAMES)]
     return bytes(_pcm_to_ulaw(round(2500 * sum(map(math.sin, at)))) for at in angles)
 

@@ -1,7 +1,4 @@
-"""The endpoints that lead to a transcript, in both dialects: transcripturl(s), and the media document.
-
-Knows when to say not found, not ready or not allowed; the bytes come from the shelf.
-"""
+"""The endpoints for transcripts in both dialects: transcripturl(s), and the media document."""
 
 from __future__ import annotations
 
@@ -64,7 +61,7 @@ class TranscriptEndpoint:
         )
 
     async def insights(self, request: Request) -> Response:
-        """Summaries and reasons of sentiments: none, which is 404 here even where speech analytics is fully on."""
+        """Summaries and reasons of sentiments. There are none, which the platform answers with 404."""
         raise api_errors.missing(self._find_script(request).id)
 
     async def metrics(self, request: Request) -> Response:
@@ -110,7 +107,7 @@ class TranscriptEndpoint:
         return _raw_response(documents.spoiled(place, media.document(script)))
 
     def _media_status(self, script: Script) -> str:
-        """How far the media document has come; the stages follow the clock, or the count of asks."""
+        """Return the status of the media document, by the clock or by the number of requests."""
         faults, clock = self._simulation.faults, self._simulation.clock
         if faults.on("forever-processing"):
             return "processing"
@@ -162,5 +159,5 @@ def _json_response(document: Any) -> Response:
 
 
 def _raw_response(content: bytes) -> Response:
-    # Not through a JSON response: some of these bytes are wrong on purpose.
+    # Not a JSON response, because some of these bytes are corrupt on purpose.
     return Response(content, media_type="application/json")

@@ -1,6 +1,6 @@
-"""What a correct reader must find, computed from the script itself and from no document.
+"""What a correct reader must find, computed from the script and not from a document.
 
-The judge of the exporter: it shares no code with it.
+It shares no code with the exporter, whose results it verifies.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def verdict(script: Script) -> Json:
 
 def mean(values: Iterable[float]) -> Fraction | None:
     """The exact mean of decimal numbers, None of none."""
-    # As the decimals that stand in the documents, not as the floats nearest to them.
+    # Use the decimal numbers in the documents, not the nearest binary floats.
     exact = [Fraction(str(value)) for value in values]
     return sum(exact, Fraction(0)) / len(exact) if exact else None
 
