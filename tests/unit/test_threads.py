@@ -42,7 +42,8 @@ def one(document, source):
     start.wait()
     try:
         archive = Archive(open_store("memory://"))
-        kept = archive.keep("c", [FetchedBody(spool(document), source, "k"), FetchedBody(spool(DETAILS), "conversation")])
+        bodies = [FetchedBody(spool(document), source, "k"), FetchedBody(spool(DETAILS), "conversation")]
+        kept = archive.keep("c", bodies)
         assert kept.summary and kept.summary.total_turns, kept.manifest.unread
         assert archive.manifest("c").summary == kept.summary
     except BaseException as cause:
