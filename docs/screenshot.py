@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 import turnkeeper as tk
-from turnkeeper import settings
+from turnkeeper.environment import environment
 
 DOCS = Path(__file__).parent
 PICTURES = {
@@ -63,7 +63,7 @@ def _demo(folder: Path) -> tuple[str, str]:
 def _terminal(browser: Browser, columns: int) -> None:
     """What a terminal of this width shows of a demo."""
     with tempfile.TemporaryDirectory() as folder:
-        env = {**settings.environment(), "COLUMNS": str(columns), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+        env = {**environment(), "COLUMNS": str(columns), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
         command = [sys.executable, "-m", "turnkeeper", "demo"]
         done = subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True)
     console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True)

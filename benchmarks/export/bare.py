@@ -22,7 +22,7 @@ import obstore
 from obstore.store import S3Store
 
 from benchmarks.export.ours import SINCE, UNTIL, peak_mb
-from turnkeeper.settings import environment
+from turnkeeper.environment import environment
 
 AT_ONCE = 24
 HOME = "/api/v2/speechandtextanalytics"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.export.report import child, simulator
 from turnkeeper.cli.local_s3 import LocalS3
-from turnkeeper.settings import environment
+from turnkeeper.environment import environment
 
 WITHIN_MB, AT_MOST_MB = 15, 250
 

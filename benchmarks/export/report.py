@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from turnkeeper.cli.local_s3 import LocalS3
-from turnkeeper.settings import environment
+from turnkeeper.environment import environment
 
 CONVERSATIONS, ROUNDS = 2000, 3
 COMMAND = "python -m benchmarks export"

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from turnkeeper import settings
 from turnkeeper.cli.app import VERBS
+from turnkeeper.environment import environment
 
 ROUNDS = 20
 BIN = Path(sys.executable).parent
@@ -60,7 +60,7 @@ def _commands() -> dict[str, list[str]]:
 def _cpu_ms(command: list[str]) -> float:
     """CPU time of one process from start to end. Its output goes nowhere."""
     nowhere = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
-    child = os.posix_spawn(command[0], command, settings.environment(), file_actions=nowhere)
+    child = os.posix_spawn(command[0], command, environment(), file_actions=nowhere)
     _, status, used = os.wait4(child, 0)
     if status:
         raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")

@@ -3,7 +3,8 @@
 >>> import turnkeeper as tk                                                   # doctest: +SKIP
 >>> result = tk.get("4d3c…", to="s3://calls/genesys")                         # doctest: +SKIP
 
-Names are loaded when they are first used, so ``import turnkeeper`` is cheap and reading a local file loads no network.
+Names are imported when they are first used, so ``import turnkeeper`` is fast, and reading a local file does not import
+an HTTP client.
 """
 
 from __future__ import annotations
@@ -209,8 +210,8 @@ def __getattr__(name: str) -> object:
     home, _, symbol = _HOMES.get(name, "").partition(":")
     if not home:
         raise AttributeError(f"module 'turnkeeper' has no attribute {name!r}")
-    globals()[name] = found = getattr(import_module(home), symbol or name)
-    return found
+    globals()[name] = value = getattr(import_module(home), symbol or name)
+    return value
 
 
 def __dir__() -> list[str]:

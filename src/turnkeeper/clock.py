@@ -1,7 +1,7 @@
-"""Time, given to whoever waits, so that no test ever does.
+"""Clocks. Code that waits takes one as an argument, so that tests need not wait.
 
-``SystemClock`` is the real one, ``ManualClock`` moves only when somebody sleeps on it (public: use it in your own
-tests), ``RemoteClock`` lives by a simulator's clock (``TURNKEEPER_CLOCK_URL``).
+``SystemClock`` is the real one. ``ManualClock`` moves only in ``sleep`` and ``advance``; it is public for your own
+tests. ``RemoteClock`` follows the clock of a simulator (``TURNKEEPER_CLOCK_URL``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import anyio
 
 __all__ = ["Clock", "ManualClock", "RemoteClock", "SystemClock", "rfc3339", "rfc3339_ms"]
 
-_BLINK = 0.02
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_000
+_CACHE_SECONDS = 0.02
+_MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_000
 
 
 class Clock(Protocol):
-    """What waiting code needs. ``monotonic`` and ``sleep`` are in seconds; ``now`` is an aware UTC datetime."""
+    """The interface of a clock. ``monotonic`` and ``sleep`` are in seconds; ``now`` is an aware UTC datetime."""
 
     def now(self) -> datetime: ...
 
@@ -44,7 +44,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until ``sleep`` or ``advance``. ``slept`` lists the waits, in seconds."""
+    """A clock that moves only in ``sleep`` and ``advance``. ``slept`` lists the waits, in seconds."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._now = start or datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -70,45 +70,44 @@ class ManualClock:
 class RemoteClock:
     """The clock of a simulator, over HTTP. Sleeping moves it forward instead of waiting.
 
-    ``url`` is the simulator's ``/_sim/clock``. Parallel sleepers each ask for their own wake-up time; the clock never
-    moves back, so the longest wait wins as it would in life. What it said is believed for a blink, so that a busy
-    program does not spend its time asking for the time.
+    ``url`` is the simulator's ``/_sim/clock``. Parallel sleepers each send their own wake-up time. The clock never
+    moves back, so the longest wait decides. The last time is cached for 20 ms, to avoid a request at every call.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._said: tuple[float, datetime] | None = None
-        # The clock is on loopback: a proxy from the environment must not be asked for it.
+        self._last_answer: tuple[float, datetime] | None = None
+        # The clock is on loopback, which a proxy from the environment could not reach.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def now(self) -> datetime:
-        said = self._said
-        if said is not None and time.monotonic() - said[0] < _BLINK:
+        said = self._last_answer
+        if said is not None and time.monotonic() - said[0] < _CACHE_SECONDS:
             return said[1]
-        return self._call(None)
+        return self._request(None)
 
     def monotonic(self) -> float:
         return self.now().timestamp()
 
     async def sleep(self, seconds: float) -> None:
         until = self.now() + timedelta(seconds=max(seconds, 0))
-        await anyio.to_thread.run_sync(self._call, {"until": rfc3339(until)})
+        await anyio.to_thread.run_sync(self._request, {"until": rfc3339(until)})
 
-    def _call(self, body: dict[str, str] | None) -> datetime:
+    def _request(self, body: dict[str, str] | None) -> datetime:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url, data=data, headers={"Content-Type": "application/json"})  # noqa: S310
         with self._opener.open(request, timeout=30) as answer:
             now = datetime.fromisoformat(json.load(answer)["now"])
-        self._said = time.monotonic(), now
+        self._last_answer = time.monotonic(), now
         return now
 
 
 def rfc3339(moment: datetime) -> str:
-    """UTC with milliseconds and ``Z``; a naive time is taken as UTC."""
+    """Format a time in UTC with milliseconds and ``Z``. A naive time is taken as UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def rfc3339_ms(epoch_ms: int) -> str:
-    """Epoch milliseconds as UTC with ``Z``; what no calendar has becomes the nearest moment that one has."""
-    return rfc3339(datetime.fromtimestamp(min(max(epoch_ms, _FIRST_MS), _LAST_MS) / 1000, UTC))
+    """Format epoch milliseconds. Times before year 1 or after 9999 become the nearest valid time."""
+    return rfc3339(datetime.fromtimestamp(min(max(epoch_ms, _MIN_MS), _MAX_MS) / 1000, UTC))

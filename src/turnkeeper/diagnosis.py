@@ -1,4 +1,4 @@
-"""Every precondition of an export, checked once, each with its mend. Changes nothing but one probe object."""
+"""Check every precondition of an export. Nothing is changed except for one probe object in the archive's store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from turnkeeper.archive.probe import probe_store
-from turnkeeper.calls.turns import spooled
+from turnkeeper.calls.transcripts import spool_stream
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import TurnkeeperError
@@ -54,31 +54,31 @@ BUCKET_POLICY: Mapping[str, object] = {
 """The least bucket policy. Deleting is used for the probe object and for erasing. With a KMS key, add
 kms:GenerateDataKey and kms:Decrypt on that key."""
 
-# An id that no conversation has: 404 says that the client may ask, 403 that it may not.
-NOBODY = "00000000-0000-4000-8000-000000000000"
+# No conversation has this id. A response of 404 shows that the client has the permission, 403 that it has not.
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 ENDPOINTS: Mapping[str, tuple[str, str]] = {
     "conversation details": (
-        f"/api/v2/analytics/conversations/{NOBODY}/details",
+        f"/api/v2/analytics/conversations/{UNKNOWN_ID}/details",
         "analytics:conversationDetail:view",
     ),
     "transcripts (speech)": (
-        f"/api/v2/speechandtextanalytics/conversations/{NOBODY}/communications/{NOBODY}/transcripturl",
+        f"/api/v2/speechandtextanalytics/conversations/{UNKNOWN_ID}/communications/{UNKNOWN_ID}/transcripturl",
         "recording:recording:view and speechAndTextAnalytics:data:view",
     ),
-    "transcripts (media)": (f"/api/v2/conversations/media/{NOBODY}/transcripts", "recording:recording:view"),
+    "transcripts (media)": (f"/api/v2/conversations/media/{UNKNOWN_ID}/transcripts", "recording:recording:view"),
     "names of people": ("/api/v2/users?pageSize=1", "directory:user:view"),
     "names of queues": ("/api/v2/routing/queues?pageSize=1", "routing:queue:view"),
     "names of wrap-up codes": ("/api/v2/routing/wrapupcodes?pageSize=1", "routing:wrapupCode:view"),
 }
-"""What is asked of the platform: name -> (path, permission needed)."""
+"""The endpoints that are probed: name -> (path, permission needed)."""
 
-MOST_SKEW_SECONDS = 60
-"""Signed requests are refused at 15 minutes; a minute already means that nobody sets this machine's clock."""
+MAX_SKEW_SECONDS = 60
+"""S3 refuses requests that are 15 minutes off. A minute already shows that the clock is not synchronised."""
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One precondition: ``state`` ok, warn (works, worth knowing) or fail; ``mend`` says what to do."""
+    """The result of one check: ``state`` ok, warn (works, but worth knowing) or fail. ``mend`` says how to fix it."""
 
     __repr__ = one_line
     _repr_html_ = html_table
@@ -98,37 +98,43 @@ def doctor(
 ) -> list[Check]:
     """Check credentials, region, permissions, quota, clock, proxy and the destination ``to`` (skipped where empty).
 
-    Never raises for what it checks: each finding is a ``Check`` with its mend. Raises ``Misconfigured`` for a proxy
-    variable with which nothing can be asked.
+    A failed check does not raise: it is a ``Check`` with ``mend``. Raises ``Misconfigured`` for an unusable proxy
+    variable, because nothing could be checked through it.
     """
     settings = platform or PlatformSettings.from_environment()
     storing = store or StoreSettings.from_environment()
     proxies = checked_proxies(storing.variables)
 
     async def verb() -> list[Check]:
-        answers = await _platform(settings, clock or SystemClock())
-        return [_profile(settings), _reader(), *_proxy(proxies, answers), _authority(settings), *answers]
+        answers = await _platform_checks(settings, clock or SystemClock())
+        return [
+            _profile_check(settings),
+            _reader_check(),
+            *_proxy_check(proxies, answers),
+            _authority_check(settings),
+            *answers,
+        ]
 
     checks = run(verb)
-    return checks + (list(_destination(to, storing)) if to else [])
+    return checks + (list(_destination_checks(to, storing)) if to else [])
 
 
-def _profile(settings: PlatformSettings) -> Check:
+def _profile_check(settings: PlatformSettings) -> Check:
     clients = ", ".join(client.client_id or "a client without an id" for client in settings.every_client)
     source = f"{settings.profile} (--org, TURNKEEPER_ORG)" if settings.profile else "none: the environment"
     return Check("profile", "ok", f"{source}; {clients}")
 
 
-def _reader() -> Check:
-    """Whether turns are read in C. Nothing depends on it but the time that it takes."""
+def _reader_check() -> Check:
+    """Check whether turns are read by the C extension. It affects only the speed."""
     if native is not None:
         return Check("reader", "ok", "in C")
     mend = "Install a C compiler and Python's headers, then turnkeeper again: turns are read about twice as fast."
     return Check("reader", "warn", "in Python: the same results, slower", mend)
 
 
-def _proxy(proxies: Sequence[Proxy], answers: Sequence[Check]) -> Iterator[Check]:
-    """Said to be well only where the platform answered through it; what the proxy refused stands among the answers."""
+def _proxy_check(proxies: Sequence[Proxy], answers: Sequence[Check]) -> Iterator[Check]:
+    """Report the proxy as ok only if the platform answered through it. Its own refusal is already among ``answers``."""
     if any(check.name == "proxy" for check in answers):
         return
     hosts = ", ".join(sorted({f"{proxy.host} ({proxy.variable})" for proxy in proxies}))
@@ -141,7 +147,7 @@ def _proxy(proxies: Sequence[Proxy], answers: Sequence[Check]) -> Iterator[Check
         yield Check("proxy", "warn", f"{hosts} is named; the platform has let nobody in", mend)
 
 
-def _authority(settings: PlatformSettings) -> Check:
+def _authority_check(settings: PlatformSettings) -> Check:
     if settings.ca is None:
         return Check("certificate authority", "ok", "the system's")
     if settings.ca.is_file():
@@ -150,35 +156,35 @@ def _authority(settings: PlatformSettings) -> Check:
     return Check("certificate authority", "fail", f"{settings.ca} is not a file", mend)
 
 
-async def _platform(settings: PlatformSettings, clock: Clock) -> list[Check]:
+async def _platform_checks(settings: PlatformSettings, clock: Clock) -> list[Check]:
     try:
-        told: list[Event] = []
-        async with Genesys(settings, clock=clock, listener=told.append) as door:
-            return [*await _through(door, clock), *_clients(told)]
+        events: list[Event] = []
+        async with Genesys(settings, clock=clock, listener=events.append) as genesys:
+            return [*await _endpoint_checks(genesys, clock), *_pool_checks(events)]
     except TurnkeeperError as error:
-        return [_failed("proxy" if is_proxy_variable(error.key) else "credentials", error)]
+        return [_failed_check("proxy" if is_proxy_variable(error.key) else "credentials", error)]
 
 
-def _clients(told: Sequence[Event]) -> list[Check]:
-    """OAuth clients that were put aside: the run goes on without them, until nobody is left."""
-    notes = [event.note for event in told if isinstance(event, Noted) and "put aside" in event.note]
+def _pool_checks(events: Sequence[Event]) -> list[Check]:
+    """Warn about clients of the pool that were refused. A run goes on with the others."""
+    notes = [event.note for event in events if isinstance(event, Noted) and "put aside" in event.note]
     mend = "Renew the client's secret, or take it out of the pool."
     return [Check("pool", "warn", note, mend) for note in notes]
 
 
-async def _through(door: Genesys, clock: Clock) -> list[Check]:
-    checks = [Check("region", "ok", door.hosts.api)]
-    await door.token_probe()
+async def _endpoint_checks(genesys: Genesys, clock: Clock) -> list[Check]:
+    checks = [Check("region", "ok", genesys.hosts.api)]
+    await genesys.token_probe()
     checks.append(Check("credentials", "ok", "a token was issued"))
-    checks.append(Check("organisation", "ok", await door.organisation() or "the gateway does not say"))
-    who = await door.probe("/api/v2/tokens/me")
-    checks.append(_skew(who, clock))
+    checks.append(Check("organisation", "ok", await genesys.organisation() or "the gateway does not say"))
+    token_probe = await genesys.probe("/api/v2/tokens/me")
+    checks.append(_clock_check(token_probe, clock))
     for name, (path, needs) in ENDPOINTS.items():
-        checks.append(_permitted(name, await door.probe(path), needs))
-    return [*checks, _quota(await door.probe("/api/v2/tokens/me"))]
+        checks.append(_permission_check(name, await genesys.probe(path), needs))
+    return [*checks, _quota_check(await genesys.probe("/api/v2/tokens/me"))]
 
 
-def _permitted(name: str, probe: PermissionProbe, permission: str) -> Check:
+def _permission_check(name: str, probe: PermissionProbe, permission: str) -> Check:
     if probe.status == 403:
         return Check(
             name, "fail", probe.message, f"Assign the client a role with {permission}, in the calls' division."
@@ -188,7 +194,7 @@ def _permitted(name: str, probe: PermissionProbe, permission: str) -> Check:
     return Check(name, "warn", f"answered {probe.status} {probe.message}".strip(), "Ask again later.")
 
 
-def _quota(probe: PermissionProbe) -> Check:
+def _quota_check(probe: PermissionProbe) -> Check:
     used, allowed = (probe.headers.get(f"inin-ratelimit-{name}", "") for name in ("count", "allowed"))
     if not (used.isdecimal() and allowed.isdecimal()):
         return Check(
@@ -197,13 +203,13 @@ def _quota(probe: PermissionProbe) -> Check:
     return Check("quota", "ok", f"{int(allowed) - int(used)} of {allowed} requests left in this minute")
 
 
-def _skew(probe: PermissionProbe, clock: Clock) -> Check:
+def _clock_check(probe: PermissionProbe, clock: Clock) -> Check:
     try:
         theirs = parsedate_to_datetime(probe.headers.get("date", ""))
     except ValueError:
         return Check("clock", "warn", "the platform sent no date", "")
     ahead = (clock.now() - theirs.astimezone(UTC)).total_seconds()
-    if abs(ahead) <= MOST_SKEW_SECONDS:
+    if abs(ahead) <= MAX_SKEW_SECONDS:
         return Check("clock", "ok", f"{ahead:+.0f} s against the platform")
     return Check(
         "clock",
@@ -213,15 +219,15 @@ def _skew(probe: PermissionProbe, clock: Clock) -> Check:
     )
 
 
-def _destination(to: str, settings: StoreSettings) -> Iterator[Check]:
+def _destination_checks(to: str, settings: StoreSettings) -> Iterator[Check]:
     try:
         for finding in probe_store(open_store(to, settings), settings):
             yield Check(f"archive: {finding.name}", finding.state, finding.found, finding.mend)
     except TurnkeeperError as error:
-        yield _failed("archive", error)
+        yield _failed_check("archive", error)
 
 
-def _failed(name: str, error: TurnkeeperError) -> Check:
+def _failed_check(name: str, error: TurnkeeperError) -> Check:
     return Check(name, "fail", error.message, error.hint)
 
 
@@ -232,15 +238,15 @@ def payload_shape(
     clock: Clock | None = None,
     listener: Listener = silent,
 ) -> dict[str, object]:
-    """Keys, types and ranges of a conversation's payloads, without any value: safe to show to a stranger.
+    """Describe the keys, types and ranges of a conversation's payloads without any value, so that it can be shared.
 
-    Raises what ``get`` raises when the payload cannot be fetched.
+    Raises what ``get`` raises if the payload cannot be fetched.
     """
 
     async def verb() -> dict[str, object]:
-        async with Genesys(platform, clock=clock, listener=listener) as door:
-            details = read_details(await door.details(conversation))
-            found = await door.transcripts(conversation, details)
+        async with Genesys(platform, clock=clock, listener=listener) as genesys:
+            details = read_details(await genesys.details(conversation))
+            found = await genesys.transcripts(conversation, details)
             bodies = {body.source: describe(body.spool) for body in found.bodies}
             return {"conversation": conversation, "dialect": found.dialect, "bodies": bodies}
 
@@ -248,6 +254,6 @@ def payload_shape(
 
 
 def file_shape(path: Path) -> dict[str, object]:
-    """Keys, types and ranges of a payload that is a file, without any value."""
-    with path.open("rb") as reader, spooled(reader) as body:
+    """Describe the keys, types and ranges of a payload in a file, without any value."""
+    with path.open("rb") as reader, spool_stream(reader) as body:
         return {"bodies": {path.name: describe(body)}}

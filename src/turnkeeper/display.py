@@ -1,7 +1,7 @@
-"""How results show themselves: as one line at a prompt, as a table in a notebook.
+"""Representations of result classes: one line at a prompt, a table in a notebook.
 
-Both show what is set, with the number of items in place of a long collection. Classes take the two functions as their
-``__repr__`` and ``_repr_html_``.
+Both show the fields that are set, and the number of items instead of a long collection. Classes assign the functions
+to ``__repr__`` and ``_repr_html_``.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ _short.maxstring = _LONGEST
 
 
 def one_line(record: object) -> str:
-    """``Name(field=value, …)`` of what differs from an empty record."""
-    return f"{type(record).__name__}({', '.join(f'{name}={value}' for name, value in _shown(record))})"
+    """Return ``Name(field=value, …)`` with the fields that are not empty."""
+    return f"{type(record).__name__}({', '.join(f'{name}={value}' for name, value in _fields_set(record))})"
 
 
 def html_table(record: object) -> str:
-    """The same as a table. Values come from outside, so they are escaped."""
+    """Return the same as an HTML table. Values come from outside, so they are escaped."""
     import html
 
     rows = "".join(
         f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
-        for name, value in _shown(record)
+        for name, value in _fields_set(record)
     )
     return f"<table><caption>{type(record).__name__}</caption>{rows}</table>"
 
 
-def _shown(record: object) -> Iterator[tuple[str, str]]:
+def _fields_set(record: object) -> Iterator[tuple[str, str]]:
     names: Iterable[str] = getattr(record, "__struct_fields__", ()) or getattr(record, "__dataclass_fields__", ())
     for name in names:
         value = getattr(record, name)
         if value is None or (isinstance(value, Sized) and not len(value)):
             continue
-        yield name, _brief(value)
+        yield name, _short_text(value)
 
 
-def _brief(value: object) -> str:
+def _short_text(value: object) -> str:
     text = _short.repr(value) if isinstance(value, str) else repr(value)
     if len(text) <= _LONGEST + 2:
         return text

@@ -1,4 +1,4 @@
-"""The process's environment, apart from ``settings``: the command line looks for a variable before it loads those."""
+"""The variables of the process. A module of its own because the command line reads one before it loads ``settings``."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ __all__ = ["environment"]
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment (the one place that reads it)."""
+    """The process's environment (the only place that reads it)."""
     return os.environ

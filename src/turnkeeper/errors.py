@@ -1,30 +1,30 @@
-"""Every error turnkeeper raises on purpose, grouped by what to do next.
+"""The exceptions of turnkeeper, grouped by what a caller should do next.
 
     TurnkeeperError
-    ├── Fatal                  stop: nothing succeeds until somebody mends the cause
+    ├── Fatal                  stop: nothing succeeds until the cause is fixed
     │   ├── Misconfigured      a setting, an option or an id is wrong, or an extra is missing
-    │   ├── Denied             the platform does not let this client in, or not that far
+    │   ├── Denied             the platform refuses the client, or a permission is missing
     │   ├── StoreRefused       the destination cannot be written or read as it is
     │   └── DiskFull           no room for the spool or the archive
     ├── Retriable              the same request may succeed later
     │   ├── NotReady           the platform has no transcript yet
-    │   ├── Throttled          the platform asks for patience
-    │   ├── Unavailable        the network or the platform failed for a moment
-    │   ├── LinkExpired        a presigned address died and no fresh one worked
+    │   ├── Throttled          the platform's rate limit was reached
+    │   ├── Unavailable        a temporary failure of the network or the platform
+    │   ├── LinkExpired        a presigned address expired, and new ones failed too
     │   └── Incomplete         a body ended before its announced length
     └── Skippable              this one item cannot be done; the others can
-        ├── NotFound           the platform, or the archive, does not know it
-        ├── Conflict           somebody else stored something different under that key
-        ├── Erased             it was erased from the archive for good
-        ├── Defect             turnkeeper itself failed on this item; please report it
-        └── Unread             the bytes arrived whole and cannot be understood
-            ├── UnknownShape   no dialect matches; the keys found are named
+        ├── NotFound           the platform or the archive does not have it
+        ├── Conflict           another writer stored other content under that key
+        ├── Erased             it was erased from the archive
+        ├── Defect             an unexpected exception; please report it
+        └── Unread             the complete bytes cannot be read
+            ├── UnknownShape   no known dialect matches
             ├── WrongConversation  the document belongs to another conversation
-            └── TooLarge       a limit on element, nesting or skeleton was passed
+            └── TooLarge       a limit on size or nesting was exceeded
 
-Catch the middle row: ``Fatal`` ends a run, ``Retriable`` goes back to the queue, ``Skippable`` is listed and
-the run goes on. Each error names the operation, the key it was about, and a hint: one sentence that names the mend.
-No message ever holds a secret, a token or the query string of an address.
+Catch one of the three groups: a ``Fatal`` error ends a run, a ``Retriable`` one puts the item back into the queue, and
+a ``Skippable`` one is reported while the run goes on. Each error has the operation, the key of the item, and a hint:
+one sentence that says how to fix it. No message contains a secret, a token or the query string of an address.
 """
 
 from __future__ import annotations
@@ -62,10 +62,11 @@ __all__ = [
 
 
 class TurnkeeperError(Exception):
-    """Base of all errors here. ``str()`` gives one line for a person, hint included.
+    """Base class of all exceptions. Catch it to handle every failure that turnkeeper expects.
 
-    ``operation`` is what was being done ("read transcript"), ``key`` what it was done to (an id, an object key, a
-    path), ``hint`` the mend. The cause, where there is one, is chained as ``__cause__``.
+    ``str()`` returns one line with the hint. ``operation`` is what was being done ("read transcript"), ``key`` the item
+    (an id, an object key, a path), ``hint`` how to fix it. ``exit_code`` is that of the command line. The original
+    exception, if there is one, is the ``__cause__``.
     """
 
     exit_code: ClassVar[int] = 1
@@ -83,14 +84,14 @@ class TurnkeeperError(Exception):
         return f"{line.rstrip('.')}. {self.hint}" if self.hint else line
 
     def facts(self) -> dict[str, object]:
-        """The error as plain data, for ``--json`` and run reports."""
+        """Return the error as plain data, for ``--json`` and run reports."""
         named = {"operation": self.operation, "key": self.key, "hint": self.hint}
         facts: dict[str, object] = {"error": type(self).__name__, "message": self.message}
         return facts | {name: value for name, value in named.items() if value}
 
 
 class Fatal(TurnkeeperError):
-    """Stop the run: nothing succeeds until somebody mends the cause."""
+    """Nothing succeeds until the cause is fixed. Catch it to stop a run and show the hint."""
 
 
 class Misconfigured(Fatal):
@@ -100,21 +101,24 @@ class Misconfigured(Fatal):
 
 
 class Denied(Fatal):
-    """The platform refused this client: credentials, region, or a permission."""
+    """The platform refused the client: wrong credentials, wrong region, or a missing permission."""
 
     exit_code = 4
 
 
 class StoreRefused(Fatal):
-    """The destination cannot be used as it is: missing bucket, read-only folder, refused key, ignored condition."""
+    """The store of the archive cannot be used: missing bucket, read-only folder, refused key, ignored condition."""
 
 
 class DiskFull(Fatal):
-    """No room left for the spool or the archive. Nothing half-written is visible."""
+    """There is no space left for the spool or the archive. No partial object is visible."""
 
 
 class Retriable(TurnkeeperError):
-    """The same request may succeed later. ``retry_after`` is in seconds, None where the other side named none."""
+    """The same request may succeed later. Catch it to try again.
+
+    ``retry_after`` is in seconds, None if the server named no time.
+    """
 
     def __init__(
         self, message: str, *, operation: str = "", key: str = "", hint: str = "", retry_after: float | None = None
@@ -124,13 +128,13 @@ class Retriable(TurnkeeperError):
 
 
 class NotReady(Retriable):
-    """The platform has no transcript yet. Waiting is not failure."""
+    """The platform has no transcript yet. Try again later; this is not a failure."""
 
     exit_code = 5
 
 
 class Throttled(Retriable):
-    """Too many requests. ``limit_key`` is the platform's own name of the limit: per client, or for the whole tenant."""
+    """Too many requests (429). ``limit_key`` is the platform's name of the limit, per client or per organisation."""
 
     def __init__(
         self,
@@ -147,42 +151,42 @@ class Throttled(Retriable):
 
 
 class Unavailable(Retriable):
-    """The network or the platform failed for a moment: a 5xx answer, a time-out, a refused connection."""
+    """A temporary failure of the network or the platform: a 5xx response, a timeout, a refused connection."""
 
 
 class LinkExpired(Retriable):
-    """A presigned address died, and a bounded number of fresh ones died too."""
+    """A presigned address expired, and so did a limited number of new ones."""
 
 
 class Incomplete(Retriable):
-    """A body ended before its announced length, and resuming did not complete it."""
+    """A response body ended before its announced length, and resuming the download did not complete it."""
 
 
 class Skippable(TurnkeeperError):
-    """This one item cannot be done; the others can."""
+    """This item failed, and trying again does not help. Catch it to go on with the other items."""
 
 
 class NotFound(Skippable):
-    """The platform, or the archive, does not know it (or this client may not know that it exists)."""
+    """The platform or the archive does not have the item. The platform also says so if the client may not see it."""
 
     exit_code = 3
 
 
 class Conflict(Skippable):
-    """Another writer stored something different under the same create-only key."""
+    """Another writer stored different content under a key that is only ever created once."""
 
 
 class Erased(Skippable):
-    """The conversation was erased from the archive (its tombstone stands there), and is not kept again."""
+    """The conversation was erased from the archive. Its tombstone prevents it from being archived again."""
 
     exit_code = 4
 
 
 class Defect(Skippable):
-    """turnkeeper itself failed on this item. The cause is an exception that no room expected; other items go on.
+    """turnkeeper itself failed on this item with an unexpected exception. Please report it.
 
-    ``places`` are the lines of this package that the exception passed, outermost first (``exporter/worker.py:96``).
-    Neither they nor the message hold a value: exceptions of libraries may quote a transcript.
+    ``places`` are the lines of this package in the traceback, outermost first (``exporter/worker.py:96``). The message
+    has the exception's type only, because exceptions of libraries may quote a transcript.
     """
 
     exit_code = 3
@@ -195,23 +199,23 @@ class Defect(Skippable):
 
     @classmethod
     def of(cls, cause: BaseException, *, operation: str = "", key: str = "") -> Self:
-        """The defect that an exception of another kind stands for; the caller chains the two with ``from``."""
-        places = _places(cause)
+        """Make a defect of an unexpected exception. The caller chains the two with ``raise … from``."""
+        places = _package_lines(cause)
         where = f" at {places[-1]}" if places else ""
         hint = "This is an error in turnkeeper: please report this line and `turnkeeper --version`."
         name = type(cause).__name__
         return cls(f"{name}{where}", operation=operation, key=key, hint=hint, places=places)
 
     def facts(self) -> dict[str, object]:
-        """The error as plain data, with the lines it passed."""
+        """Return the error as plain data, with ``places``."""
         return super().facts() | ({"places": list(self.places)} if self.places else {})
 
 
 _PACKAGE = Path(__file__).parent
 
 
-def _places(cause: BaseException) -> tuple[str, ...]:
-    """The lines of this package in an exception's traceback, relative to the package, outermost first."""
+def _package_lines(cause: BaseException) -> tuple[str, ...]:
+    """Return the lines of this package in an exception's traceback, outermost first."""
     places: list[str] = []
     for frame, line in traceback.walk_tb(cause.__traceback__):
         file = Path(frame.f_code.co_filename)
@@ -222,7 +226,7 @@ def _places(cause: BaseException) -> tuple[str, ...]:
 
 @contextmanager
 def foreign_as_defect(operation: str, key: str = "") -> Iterator[None]:
-    """Turn an exception that is none of these into a ``Defect``. Interrupts and cancellations pass as they are."""
+    """Convert an unexpected exception to a ``Defect``. Interrupts and cancellations pass unchanged."""
     try:
         yield
     except TurnkeeperError:
@@ -232,10 +236,10 @@ def foreign_as_defect(operation: str, key: str = "") -> Iterator[None]:
 
 
 class Unread(Skippable):
-    """The bytes arrived whole and cannot be understood; they are kept.
+    """The bytes are complete but cannot be read. The archive keeps them; ``turnkeeper reread`` tries again.
 
-    ``offset`` is the byte in the decoded body where reading stopped, ``field`` the path of the offending value
-    (``transcript[3].end_time``); each is None or empty where it does not apply.
+    ``offset`` is the byte in the decompressed body where reading stopped, ``field`` the path of the offending value
+    (``transcript[3].end_time``). They are None and empty if they do not apply.
     """
 
     exit_code = 3
@@ -255,13 +259,13 @@ class Unread(Skippable):
         self.field = field
 
     def facts(self) -> dict[str, object]:
-        """The error as plain data, with the byte offset and the field."""
+        """Return the error as plain data, with the byte offset and the field."""
         placed: dict[str, object] = {} if self.offset is None else {"offset": self.offset}
         return super().facts() | placed | ({"field": self.field} if self.field else {})
 
 
 class UnknownShape(Unread):
-    """No dialect matches the document; the message names the keys found, never a value."""
+    """No known dialect matches the document. The message names the keys found, never a value."""
 
 
 class WrongConversation(Unread):
@@ -269,4 +273,4 @@ class WrongConversation(Unread):
 
 
 class TooLarge(Unread):
-    """A limit on one element, on nesting or on the skeleton was passed (see ``Limits``)."""
+    """An element, the nesting or the document's outline exceeds a limit (see ``Limits``)."""

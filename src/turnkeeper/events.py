@@ -1,6 +1,6 @@
-"""Facts of a run, as frozen records. A listener is a callable given as an argument; printing happens only in ``cli``.
+"""Events of a run, as frozen records. Pass a callable as ``listener`` to receive them.
 
-No event holds a secret or the query of an address: ``where`` is always scheme, host and path.
+No event contains a secret or the query string of an address: ``where`` is scheme, host and path.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = [
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="event"):
-    """Base of all events. ``conversation`` is empty where the fact is not about one."""
+    """Base class of all events. ``conversation`` is empty if the event is not about one."""
 
     conversation: str = ""
 
 
 class Fetched(Event, frozen=True):
-    """A body arrived whole."""
+    """A response body was downloaded completely. ``size`` is in bytes."""
 
     source: str
     size: int
@@ -45,7 +45,7 @@ class Fetched(Event, frozen=True):
 
 
 class Retried(Event, frozen=True):
-    """A request failed for a moment and is tried again after ``wait`` seconds."""
+    """A request failed temporarily and is sent again after ``wait`` seconds."""
 
     where: str
     reason: str
@@ -55,28 +55,28 @@ class Retried(Event, frozen=True):
 
 
 class Renewed(Event, frozen=True):
-    """A token or a presigned address was replaced by a fresh one."""
+    """A token or a presigned address was replaced by a new one."""
 
     what: str
     reason: str
 
 
 class Waiting(Event, frozen=True):
-    """The platform is not ready with a transcript; it is asked again after ``wait`` seconds."""
+    """The platform has no finished transcript yet. It is requested again after ``wait`` seconds."""
 
     status: str
     wait: float
 
 
 class Absent(Event, frozen=True):
-    """The platform has no transcript of this communication."""
+    """The platform has no transcript of this communication, and none is expected."""
 
     communication: str
     reason: str
 
 
 class Archived(Event, frozen=True):
-    """A manifest was stored (``generation``), or the archive already held exactly this (``changed`` is False)."""
+    """A manifest was stored as ``generation``, or nothing had changed (``changed`` is False)."""
 
     generation: int
     state: str
@@ -84,13 +84,13 @@ class Archived(Event, frozen=True):
 
 
 class Noted(Event, frozen=True):
-    """Something a person should know: the default region, names that could not be read, a carried-over leg."""
+    """A remark for a person, such as the default region or names that could not be read."""
 
     note: str
 
 
 class Listed(Event, frozen=True):
-    """A part of a window was listed: so many conversations, so many of them new."""
+    """A part of the range was listed: ``found`` conversations, of which ``new`` are not in the queue yet."""
 
     start: str
     stop: str
@@ -99,7 +99,7 @@ class Listed(Event, frozen=True):
 
 
 class Settled(Event, frozen=True):
-    """A visit to a conversation ended: its state, why, and when it is due again (RFC 3339; empty: never)."""
+    """Processing of a conversation ended. ``due`` is when it is tried again (RFC 3339), empty for never."""
 
     state: str
     reason: str = ""
@@ -107,8 +107,11 @@ class Settled(Event, frozen=True):
 
 
 class Progressed(Event, frozen=True):
-    """How a run stands: conversations visited, left to visit now, due later; transcripts, failures, requests sent;
-    ``quota`` is the used share (0..1) of the platform's current window, where it is known."""
+    """The progress of a run.
+
+    ``visited`` conversations were processed, ``left`` are still to do now, ``waiting`` are due later. ``quota`` is the
+    used share (0..1) of the platform's current rate-limit window, 0 if it is unknown.
+    """
 
     visited: int
     left: int
@@ -120,26 +123,26 @@ class Progressed(Event, frozen=True):
 
 
 class Paused(Event, frozen=True):
-    """A run that follows has nothing to do until then (RFC 3339)."""
+    """A following run has nothing to do until this time (RFC 3339)."""
 
     until: str
 
 
 class Alive(Event, frozen=True):
-    """The run's loop turns: every ten seconds of this machine's clock, and once when it was asked to stop."""
+    """The run's event loop is alive: sent every ten seconds of system time, and once when a stop was requested."""
 
     stopping: bool = False
 
 
 class Paged(Event, frozen=True):
-    """A report is so far: ``done`` of its ``calls``."""
+    """The progress of a report: ``done`` of its ``calls``."""
 
     done: int
     calls: int
 
 
 class Committed(Event, frozen=True):
-    """The archive's index was told of so many conversations."""
+    """The archive's index was updated with this number of calls."""
 
     calls: int
 
@@ -148,4 +151,4 @@ Listener = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """The listener for callers who want none."""
+    """A listener that ignores every event."""

@@ -1,4 +1,4 @@
-"""How this turnkeeper was installed, so that a hint names the command of the same tool: pip, pipx or uv."""
+"""Find out which tool installed turnkeeper (pip, pipx or uv), so that hints name its commands."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _COMMANDS = {
 
 
 def install_hint(extra: str) -> str:
-    """A sentence that says how to install an extra."""
-    return f"Install the extra: {_COMMANDS[_here()][0]} 'turnkeeper[{extra}]'."
+    """Return a sentence that says how to install an extra."""
+    return f"Install the extra: {_COMMANDS[_this_installer()][0]} 'turnkeeper[{extra}]'."
 
 
 def upgrade_hint() -> str:
-    """A sentence that says how to get a newer turnkeeper."""
-    return f"Upgrade turnkeeper: {_COMMANDS[_here()][1]} turnkeeper."
+    """Return a sentence that says how to upgrade turnkeeper."""
+    return f"Upgrade turnkeeper: {_COMMANDS[_this_installer()][1]} turnkeeper."
 
 
 def installer(folders: Collection[str], note: str) -> str:
-    """The tool that made an environment: by the ``folders`` of its path, else by the package's INSTALLER file."""
+    """Return the tool that made an environment, from the ``folders`` of its path, else from the INSTALLER file."""
     if {"pipx", "venvs"} <= set(folders):
         return "pipx"
     if {"uv", "tools"} <= set(folders):
@@ -35,7 +35,7 @@ def installer(folders: Collection[str], note: str) -> str:
     return "uv pip" if note.strip() == "uv" else "pip"
 
 
-def _here() -> str:
+def _this_installer() -> str:
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:

@@ -1,9 +1,9 @@
-"""What is known to be secret, and how it is taken out of a text that somebody else wrote.
+"""Known secrets, and their removal from text that a server wrote.
 
-A server that refuses a request may repeat it in its answer: the client's secret, the bearer token, the signed address.
-Whoever reads or makes a credential remembers it here, and every door passes foreign text through ``hidden`` before it
-becomes part of an error, an event or a document. One list for the whole process: a secret of one organisation has no
-business in a text about another one either.
+A server that refuses a request may quote it: the client's secret, the bearer token, the signed address. Code that reads
+or makes a credential registers it here with ``remember``. Text from outside passes through ``redact`` before it becomes
+part of an error, an event or a document. There is one list per process, so that a secret of one organisation cannot
+appear in a message about another.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from collections import deque
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus, unquote
 
-__all__ = ["SECRETS", "KnownSecrets", "hidden", "is_signed", "remember", "remember_client"]
+__all__ = ["SECRETS", "KnownSecrets", "is_signed", "redact", "remember", "remember_client"]
 
-_SHORTEST = 8
-"""A shorter value would be found in words that have nothing to do with it."""
-_MOST, _MOST_TOKENS = 512, 64
+_MIN_LENGTH = 8
+"""Shorter values are ignored, because they would match unrelated words."""
+_MAX_SECRETS, _MAX_TOKENS = 512, 64
 _MARK = "(withheld)"
-_BYTES = _MARK.encode()
+_MARK_BYTES = _MARK.encode()
 
-# The hyphen of a name and the sign behind it may be percent-encoded, once or twice, or escaped for JSON.
-_H = r"(?:[-_]|%(?:25)?2d|\\u002d)"
+# The hyphen in a parameter's name may be percent-encoded, once or twice, or escaped for JSON.
+_HYPHEN = r"(?:[-_]|%(?:25)?2d|\\u002d)"
 _NAMES = (
-    rf"X{_H}(?:Amz|Goog){_H}(?:Signature|Credential|Security{_H}Token)|Key{_H}Pair{_H}Id|AWSAccessKeyId|access{_H}token"
-    rf"|refresh{_H}token|id{_H}token|client{_H}secret|client{_H}assertion|SignatureProvided|StringToSign"
+    rf"X{_HYPHEN}(?:Amz|Goog){_HYPHEN}(?:Signature|Credential|Security{_HYPHEN}Token)|Key{_HYPHEN}Pair{_HYPHEN}Id|AWSAccessKeyId|access{_HYPHEN}token"
+    rf"|refresh{_HYPHEN}token|id{_HYPHEN}token|client{_HYPHEN}secret|client{_HYPHEN}assertion|SignatureProvided|StringToSign"
 )
 _LOOSE = "Signature|Credential|Policy|sig|se?cret|token|password"
 _EQUALS = r"(?:=|%(?:25)?3d|\\u003d)"
@@ -47,93 +47,93 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(/))")
 
 
 class KnownSecrets:
-    """Values that are secret. Safe to use from several threads. Of tokens only the latest are known: there is no end of
-    them."""
+    """A list of secret values, safe to use from several threads. It holds only the latest tokens, whose number is
+    unlimited in a long run."""
 
     def __init__(self) -> None:
-        self._lasting: deque[str] = deque(maxlen=_MOST)
-        self._tokens: deque[str] = deque(maxlen=_MOST_TOKENS)
-        self._spelled: tuple[str, ...] = ()
+        self._secrets: deque[str] = deque(maxlen=_MAX_SECRETS)
+        self._tokens: deque[str] = deque(maxlen=_MAX_TOKENS)
+        self._known_spellings: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def remember(self, *values: str, token: bool = False) -> None:
-        """Take note of secrets; one that spans several lines (a PEM key) line by line."""
+        """Register secrets. A secret of several lines (a PEM key) is registered line by line."""
         lines = [line.strip() for value in values for line in value.splitlines() if not line.startswith("-----")]
-        known = self._tokens if token else self._lasting
+        known = self._tokens if token else self._secrets
         with self._lock:
-            new = [line for line in lines if len(line) >= _SHORTEST and line not in known]
+            new = [line for line in lines if len(line) >= _MIN_LENGTH and line not in known]
             if new:
                 known.extend(new)
-                spelled = {form for value in (*self._lasting, *self._tokens) for form in _forms(value)}
-                # The longest first: one secret may be part of another (the Basic header holds the client's id).
-                self._spelled = tuple(sorted(spelled, key=len, reverse=True))
+                spelled = {form for value in (*self._secrets, *self._tokens) for form in _spellings(value)}
+                # Replace the longest first, because one secret may be part of another.
+                self._known_spellings = tuple(sorted(spelled, key=len, reverse=True))
 
-    def hidden(self, text: str) -> str:
-        """The text without anything that is known to be secret, however it is encoded, and without any signature."""
-        for form in self._spelled:
+    def redact(self, text: str) -> str:
+        """Return the text without known secrets in any encoding, and without signatures and other credentials."""
+        for form in self._known_spellings:
             if form in text:
                 text = text.replace(form, _MARK)
         if _ENCODED.search(text):
-            text = _TOKEN.sub(self._decoded, text)
+            text = _TOKEN.sub(self._hide_encoded, text)
         text = _CREDENTIALS.sub(rf"\g<name>{_MARK}", text)
         return _PARAMETER.sub(rf"\g<name>{_MARK}", text)
 
-    def hidden_in(self, data: bytes) -> bytes:
-        """A document without the values that are known to be secret; everything else in it stays as it is."""
-        for form in self._spelled:
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return a document without known secrets. Nothing else is changed."""
+        for form in self._known_spellings:
             coded = form.encode()
             if coded in data:
-                data = data.replace(coded, _BYTES)
+                data = data.replace(coded, _MARK_BYTES)
         return data
 
-    def _decoded(self, match: re.Match[str]) -> str:
-        """A word that holds a secret only once its escapes are undone goes as a whole."""
+    def _hide_encoded(self, match: re.Match[str]) -> str:
+        """Replace a whole word if it contains a secret only after its escapes are decoded."""
         word = match[0]
-        plain = _unescaped(word)
+        plain = _without_escapes(word)
         if plain == word:
             return word
-        known = any(form in plain for form in self._spelled)
+        known = any(form in plain for form in self._known_spellings)
         return _MARK if known or (_PARAMETER.search(plain) and not _PARAMETER.search(word)) else word
 
 
 SECRETS = KnownSecrets()
-"""What this process knows to be secret."""
+"""The known secrets of this process."""
 
 
 def remember(*values: str, token: bool = False) -> None:
-    """Take note of secrets; of a ``token`` only for as long as it can matter."""
+    """Register secrets in ``SECRETS``. A ``token`` is forgotten once many newer ones are known."""
     SECRETS.remember(*values, token=token)
 
 
 def remember_client(client_id: str, secret: str) -> None:
-    """Take note of a client's secret, and of the header that its id and secret make."""
+    """Register a client's secret, and the Basic authorization header made of its id and secret."""
     remember(secret, base64.b64encode(f"{client_id}:{secret}".encode()).decode() if secret else "")
 
 
-def hidden(text: str) -> str:
-    """The text without what is known to be secret and without signatures; see ``KnownSecrets.hidden``."""
-    return SECRETS.hidden(text)
+def redact(text: str) -> str:
+    """Return the text without known secrets and signatures; see ``KnownSecrets.redact``."""
+    return SECRETS.redact(text)
 
 
 def is_signed(query: str) -> bool:
-    """Whether the query of an address holds a signature, or another parameter that opens something."""
+    """Whether a query string contains a signature, a token or another credential."""
     return bool(_PARAMETER.search(query))
 
 
-def _forms(value: str) -> Iterable[str]:
-    """How a value is usually written: as it is, in an address, in JSON, in HTML, in base64, in hexadecimal digits."""
+def _spellings(value: str) -> Iterable[str]:
+    """Yield the usual spellings of a value: plain, in an address, in JSON, in HTML, in base64, in hexadecimal."""
     quoted, data = quote(value, safe=""), value.encode("utf-8", "replace")
     yield from (value, quoted, quote_plus(value), quoted.lower() if quoted != value else quoted)
     yield from (value.replace("/", "\\/"), value.replace("/", "\\u002f"), value.replace("/", "\\u002F"))
     yield from (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
     yield html.escape(value)
-    # Without the padding, which a text may lack.
+    # Without padding, so that text without it matches too.
     yield from (one.decode().rstrip("=") for one in (base64.b64encode(data), base64.urlsafe_b64encode(data)))
     yield from (data.hex(), data.hex().upper())
 
 
-def _unescaped(word: str) -> str:
-    """A word without percent encoding (once or twice), JSON escapes and HTML entities."""
+def _without_escapes(word: str) -> str:
+    """Decode percent encoding (once or twice), JSON escapes and HTML entities in a word."""
     for _ in range(3):
         before = word
         word = unquote(html.unescape(word))

@@ -1,4 +1,4 @@
-"""The nouns of the domain as frozen records. Knows no payload, no file and no network.
+"""The records of the domain: turns, words, participants, recordings. Independent of payloads, files and network.
 
 Times are integer milliseconds from the conversation's start; None for digital text that has no times.
 """
@@ -29,16 +29,16 @@ __all__ = [
 ]
 
 Dialect = Literal["media", "speech", "events", "legacy"]
-"""One shape a transcript comes in."""
+"""The format of a transcript payload."""
 
 Role = Literal["customer", "agent", "ivr", "acd", "bot", "system", "unknown"]
-"""Who speaks. Derived from intervals and channels, never guessed silently."""
+"""Who speaks, derived from intervals and channels; ``unknown`` if they do not determine it."""
 
 roles: tuple[Role, ...] = get_args(Role)
 
 
 class Word(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One word; ``end_ms`` is the platform's stamp and often too early (an 80 ms grid)."""
+    """One word. ``end_ms`` is the platform's value, which is often too early: most words have a length of 80 ms."""
 
     word: str
     start_ms: int | None = None
@@ -83,7 +83,7 @@ class Turn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Participant(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Somebody or something that took part. ``purpose`` is the platform's own word, ``role`` ours."""
+    """A participant: a person or a machine. ``purpose`` is the platform's word, from which ``role`` is derived."""
 
     __repr__ = one_line
     _repr_html_ = html_table
@@ -99,7 +99,7 @@ class Participant(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 
 class Communication(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One leg of a conversation (the platform's sessionId); transcripts hang on communications."""
+    """One leg of a conversation (the platform's sessionId). Each leg may have a transcript of its own."""
 
     id: str
     language: str | None = None
@@ -134,7 +134,7 @@ class Recording(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class RecordingState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one recording: ``done``, ``redacted`` (done, with sensitive parts silenced by the platform),
+    """The state of one recording: ``done``, ``redacted`` (done, with sensitive parts silenced by the platform),
     ``incomplete`` (archived, and sound is missing in it), ``waiting``, ``archived``, ``deleted``, ``absent`` (no
     media), ``failed`` or ``unread``, and why.
 
@@ -148,7 +148,7 @@ class RecordingState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TimeBase(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What time zero is. ``epoch_ms`` is None where the payload has only relative times.
+    """What time zero of a transcript is. ``epoch_ms`` is None if the payload has only relative times.
 
     ``offset_times`` says that phrase times were offsets (not epoch milliseconds) in the payload.
     """
@@ -159,7 +159,7 @@ class TimeBase(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TranscriptHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Everything a transcript document says before its turns (DESIGN section 6)."""
+    """The header of a transcript: everything in the document except its turns."""
 
     conversation: str
     dialect: Dialect
@@ -172,7 +172,7 @@ class TranscriptHeader(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conversation amounts to. The first six fields are the brief's, in its order.
+    """The summary of a conversation, as ``turnkeeper get`` prints it.
 
     ``total_duration_seconds`` is the last turn's end; ``avg_confidence`` the mean over the turns that have one, to 6
     decimals, 0.0 where none has. ``timed_turns`` have both boundaries, so they map to samples at any rate. ``roles``

@@ -1,4 +1,4 @@
-"""One entry from plain code into the async doors: verbs run their loop in a thread, in scripts and notebooks alike."""
+"""Run async code from synchronous functions, in scripts and in notebooks, with an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 def run(verb: Callable[[], Awaitable[T]]) -> T:
-    """Run an async verb to its end and give its result, also where a loop already runs (a notebook).
+    """Run an async function and return its result. Works also where an event loop is running (a notebook).
 
-    An interrupt in the calling thread cancels the verb before it comes through.
+    An interrupt in the calling thread cancels the function before it is raised.
     """
     with start_blocking_portal() as portal:
         return portal.call(verb)

@@ -1,4 +1,4 @@
-"""Several organisations on one machine: a TOML file with one table each. It never holds a secret, only where one is.
+"""Profiles of several organisations: a TOML file with one table each. It names the sources of secrets, never a secret.
 
 ``~/.config/turnkeeper/profiles.toml`` (XDG base directories), or the file that ``TURNKEEPER_PROFILES`` names.
 """
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.installation import install_hint
-from turnkeeper.settings import ClientSettings, PlatformSettings, environment, in_home, jwt_from_file, secret_from_file
+from turnkeeper.settings import ClientSettings, PlatformSettings, in_home, jwt_from_file, secret_from_file
 
 __all__ = ["KEYRING_SERVICE", "Profile", "profiles_file", "read_profile"]
 
@@ -36,7 +37,7 @@ class Profile:
 
 
 def profiles_file(variables: Mapping[str, str] | None = None) -> Path:
-    """Where profiles are read from."""
+    """Return the path of the profiles file."""
     found = environment() if variables is None else variables
     named, home = found.get("TURNKEEPER_PROFILES", ""), found.get("XDG_CONFIG_HOME", "")
     if named:
@@ -46,14 +47,16 @@ def profiles_file(variables: Mapping[str, str] | None = None) -> Path:
 
 
 def read_profile(name: str, variables: Mapping[str, str] | None = None) -> Profile:
-    """One organisation's settings. Credentials and region of the environment are not mixed in; the rest of it counts.
+    """Read one organisation's settings.
+
+    Credentials and region of the environment are ignored; other variables still apply.
 
     Raises ``Misconfigured`` naming file, table and key: no such profile, an unknown key, a secret in plain text, a
     secret that cannot be found.
     """
     found = environment() if variables is None else variables
     file = profiles_file(found)
-    table = _table(file, name)
+    table = _read_table(file, name)
     place = f"{file} [{name}]"
     _refuse_strange(table, _KEYS, place)
     more = table.get("clients", [])
@@ -61,19 +64,19 @@ def read_profile(name: str, variables: Mapping[str, str] | None = None) -> Profi
         raise Misconfigured("clients is not a list of tables", key=place, hint="clients = [{ client_id = … }, …]")
     for one in more:
         _refuse_strange(one, _CLIENT_KEYS, f"{place} clients")
-    first, *rest = [_client(one, place, found) for one in (table, *more)]
+    first, *rest = [_client_settings(one, place, found) for one in (table, *more)]
     platform = replace(
         PlatformSettings.from_environment({key: value for key, value in found.items() if key not in _REPLACED}),
         client_id=first.client_id,
         client_secret=first.client_secret,
         jwt=first.jwt,
         clients=tuple(rest),
-        region=_text(table, "region", place),
-        base_url=_text(table, "base_url", place).rstrip("/"),
+        region=_text_value(table, "region", place),
+        base_url=_text_value(table, "base_url", place).rstrip("/"),
         profile=name,
         reread=lambda: read_profile(name, variables).platform,
     )
-    return Profile(name, file, platform, _text(table, "archive", place))
+    return Profile(name, file, platform, _text_value(table, "archive", place))
 
 
 _REPLACED = {
@@ -86,10 +89,10 @@ _REPLACED = {
     "GENESYS_REGION",
     "GENESYS_BASE_URL",
 }
-"""What a profile says instead of the environment."""
+"""Variables that a profile replaces. Mixing them could use one organisation's secret for another."""
 
 
-def _table(file: Path, name: str) -> Mapping[str, object]:
+def _read_table(file: Path, name: str) -> Mapping[str, object]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as cause:
@@ -125,15 +128,15 @@ def _refuse_strange(table: Mapping[str, object], known: set[str], place: str) ->
         raise Misconfigured(f"unknown key {strange[0][:40]!a}", key=place, hint=f"Known: {', '.join(sorted(known))}.")
 
 
-def _client(table: Mapping[str, object], place: str, found: Mapping[str, str]) -> ClientSettings:
-    client = _text(table, "client_id", place)
-    config = _text(table, "jwt_config", place)
+def _client_settings(table: Mapping[str, object], place: str, found: Mapping[str, str]) -> ClientSettings:
+    client = _text_value(table, "client_id", place)
+    config = _text_value(table, "jwt_config", place)
     if config:
         jwt = jwt_from_file(config, f"{place} jwt_config")
         return ClientSettings(client or jwt.client_id, jwt=jwt)
     if not client:
         raise Misconfigured("client_id is missing", key=place, hint="Give the OAuth client's id.")
-    variable, file = _text(table, "client_secret_env", place), _text(table, "client_secret_file", place)
+    variable, file = _text_value(table, "client_secret_env", place), _text_value(table, "client_secret_file", place)
     if variable and file:
         raise Misconfigured("two sources of one secret", key=place, hint=f"Give one: {_SOURCES}.")
     if file:
@@ -172,7 +175,7 @@ def _from_keyring(client: str, place: str) -> str:
     return secret
 
 
-def _text(table: Mapping[str, object], key: str, place: str) -> str:
+def _text_value(table: Mapping[str, object], key: str, place: str) -> str:
     value = table.get(key, "")
     if not isinstance(value, str):
         raise Misconfigured(f"{key} is not text", key=place, hint=f'{key} = "…"')

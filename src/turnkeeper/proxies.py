@@ -1,8 +1,7 @@
-"""The proxy variables of the environment: which one counts for an address, and whether it can be used.
+"""Proxy variables of the environment: which one applies to an address, and whether it is usable.
 
-The HTTP library and the object stores' client read the same variables each in its own way, and their errors quote the
-value, with the password in it. So a variable is checked here before either of them sees it. Lower case goes before
-upper case, as with curl.
+The HTTP library and the client of object stores read these variables themselves, and their errors quote the value with
+its password. So variables are checked here first. Lower case names take precedence over upper case, as in curl.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _HOW = "Write http://USER:PASSWORD@HOST:PORT, with %23 for #, %40 for @, %2F for
 
 @dataclass(frozen=True)
 class Proxy:
-    """One variable and what it says; ``url`` may hold a password."""
+    """One proxy variable. ``url`` may contain a password."""
 
     variable: str
     url: str = field(repr=False)
@@ -37,19 +36,21 @@ class Proxy:
 
 
 def is_proxy_variable(name: str) -> bool:
-    """Whether a variable of this name says where a proxy is."""
+    """Whether a variable of this name is a proxy variable."""
     return name.lower() in ("http_proxy", "https_proxy", "all_proxy")
 
 
 def checked_proxies(variables: Mapping[str, str]) -> tuple[Proxy, ...]:
-    """Every proxy that the variables name. Raises ``Misconfigured`` naming a variable that cannot be used, never its
-    value."""
-    return tuple(_proxies(variables))
+    """Return every proxy that the variables name.
+
+    Raises ``Misconfigured`` naming a variable that cannot be used, never its value.
+    """
+    return tuple(_read_proxies(variables))
 
 
 def proxy_for(scheme: str, host: str, variables: Mapping[str, str]) -> Proxy | None:
-    """The proxy through which a host is reached by ``http`` or ``https``; None where it is reached directly."""
-    # Not imported above: it loads an HTTP client, which most commands have no use for.
+    """Return the proxy for a host and scheme (``http`` or ``https``), None for a direct connection."""
+    # Imported here because it loads an HTTP client that most commands do not need.
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
     names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
@@ -57,26 +58,26 @@ def proxy_for(scheme: str, host: str, variables: Mapping[str, str]) -> Proxy | N
     excluded = variables.get("no_proxy") or variables.get("NO_PROXY") or ""
     if not used or proxy_bypass_environment(host, {"no": excluded}):
         return None
-    return next(_proxies({used: variables[used]}), None)
+    return next(_read_proxies({used: variables[used]}), None)
 
 
 def refused_by_proxy(variable: str) -> Misconfigured:
-    """The error for an answer 407: the proxy that a variable names does not know who asks."""
+    """Return the error for a 407 response: the proxy requires credentials."""
     variable = variable or "HTTPS_PROXY"
     hint = f"Name a user and the right password in {variable}: http://USER:PASSWORD@HOST:PORT."
     return Misconfigured("the proxy wants credentials", operation="reach the proxy", key=variable, hint=hint)
 
 
-def _proxies(variables: Mapping[str, str]) -> Iterator[Proxy]:
+def _read_proxies(variables: Mapping[str, str]) -> Iterator[Proxy]:
     for name, value in variables.items():
         if not value or not is_proxy_variable(name):
             continue
         found = _address.fullmatch(value)
         if found is None or int(found["port"] or 1) not in range(1, 1 << 16):
-            raise _unusable(name, "is not the address of a proxy", _HOW)
+            raise _unusable_proxy(name, "is not the address of a proxy", _HOW)
         scheme = (found["scheme"] or "http").lower()
         if scheme not in _schemes:
-            raise _unusable(
+            raise _unusable_proxy(
                 name, "names no proxy that can be used", "Write http://, https://, socks5:// or socks5h://."
             )
         if scheme.startswith("socks"):
@@ -89,10 +90,10 @@ def _refuse_without_socks(variable: str) -> None:
     try:
         import socksio  # noqa: F401 - the HTTP library needs it
     except ImportError:
-        raise _unusable(
+        raise _unusable_proxy(
             variable, "names a SOCKS proxy, and the package for those is not installed", install_hint("socks")
         ) from None
 
 
-def _unusable(variable: str, why: str, hint: str) -> Misconfigured:
+def _unusable_proxy(variable: str, why: str, hint: str) -> Misconfigured:
     return Misconfigured(why, operation="use the proxy", key=variable, hint=hint)

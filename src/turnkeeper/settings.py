@@ -1,6 +1,6 @@
-"""Small frozen settings, one per door; with ``environment`` the only reader of the process's variables.
+"""Small frozen settings, one class per connection (platform, archive), read from options and environment variables.
 
-Built by ``cli`` or by a door's no-argument constructor and handed down as values. ``repr`` never shows a secret.
+The command line builds them from options, a library caller by hand or ``from_environment``. ``repr`` shows no secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ __all__ = [
     "RetrySettings",
     "StoreSettings",
     "clock_from_environment",
-    "environment",
     "hosts_in",
     "in_home",
     "jwt_from_file",
@@ -78,20 +77,20 @@ class ClientSettings:
 
 @dataclass(frozen=True)
 class RetrySettings:
-    """How long to be patient with one request: attempts, total seconds, and the cap of one back-off in seconds."""
+    """Limits of retrying one request: attempts, total seconds, and the longest single wait in seconds."""
 
     attempts: int = 8
     total_seconds: float = 300.0
     max_wait: float = 30.0
     renewals: int = 3
-    """Fresh presigned addresses (and download restarts) for one body."""
+    """New presigned addresses (and download restarts) for one body."""
 
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """How long one transcript or recording may take, in seconds, and how large it may be, in bytes.
+    """Limits of downloading one transcript or recording: ``seconds`` and ``size`` in bytes.
 
-    What passes a limit fails that conversation, and no other.
+    Exceeding a limit fails that conversation only.
     """
 
     seconds: float = 3600.0
@@ -102,7 +101,7 @@ class BodyLimits:
 class PlatformSettings:
     """How to reach the platform. ``region`` in any form (AWS region, domain, address); ``base_url`` wins over it.
 
-    ``poll_seconds`` is the pause between two asks for a transcript that is not ready. ``wait_seconds`` is the deadline
+    ``poll_seconds`` is the pause between requests for a transcript that is not ready. ``wait_seconds`` is the deadline
     for one conversation; None waits two minutes, and only where that can help: while the platform says that the
     transcript is being made, or for a conversation that ended less than a day ago. ``ca`` is a PEM file for a private
     certificate authority. ``allow_hosts`` are hosts that the platform's links may lead to although they are private, or
@@ -133,7 +132,7 @@ class PlatformSettings:
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
         """Read ``GENESYS_*`` (see ``turnkeeper get --help``). Raises ``Misconfigured`` naming the variable."""
         found = environment() if variables is None else variables
-        first, *more = _clients(found)
+        first, *more = _all_clients(found)
         return cls(
             client_id=first.client_id,
             client_secret=first.client_secret,
@@ -141,7 +140,7 @@ class PlatformSettings:
             region=found.get("GENESYS_REGION", ""),
             base_url=found.get("GENESYS_BASE_URL", "").rstrip("/"),
             api=_one_of(found, "GENESYS_API", Api),
-            ca=_ca(found),
+            ca=_ca_file(found),
             body=_body_limits(found),
             allow_hosts=hosts_in(found.get("GENESYS_ALLOW_HOST", "")),
             clients=tuple(more),
@@ -150,11 +149,11 @@ class PlatformSettings:
 
     @property
     def every_client(self) -> tuple[ClientSettings, ...]:
-        """The pool's clients, the first one first."""
+        """All clients of the pool, the main one first."""
         return (ClientSettings(self.client_id, self.client_secret, self.jwt), *self.clients)
 
     def but(self, **changes: object) -> Self:
-        """A copy with the changes that are not None. Credentials given this way are not read again."""
+        """Return a copy with the changes that are not None. Credentials given this way are not read again."""
         given = {name: value for name, value in changes.items() if value is not None}
         if given.keys() & {"client_id", "client_secret", "jwt", "clients"}:
             given.setdefault("reread", None)
@@ -197,7 +196,7 @@ class StoreSettings:
         found = environment() if variables is None else variables
         list_seconds = found.get("TURNKEEPER_LIST_TIMEOUT", "")
         return cls(
-            ca=_ca(found),
+            ca=_ca_file(found),
             sse=found.get("TURNKEEPER_SSE", ""),
             kms_key=found.get("TURNKEEPER_KMS_KEY", ""),
             checksum=_one_of(found, "TURNKEEPER_CHECKSUM", Checksum),
@@ -223,19 +222,19 @@ class StoreSettings:
 
     @property
     def encryption(self) -> tuple[str, str]:
-        """The algorithm as S3 names it, and the key's id; both are empty where the bucket decides."""
+        """The S3 name of the algorithm, and the key's id. Both are empty if the bucket's default applies."""
         if self.kms_key:
             return "aws:kms", self.kms_key
         _, _, key = self.sse.partition("aws:kms:")
         return ("aws:kms", key) if key else (self.sse, "")
 
     def but(self, **changes: object) -> Self:
-        """A copy with the changes that are not None."""
+        """Return a copy with the changes that are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _one_of(found: Mapping[str, str], name: str, kind: Any) -> Any:
-    """The value of a variable that has a few; the first of them where it is not set."""
+    """Return the value of a variable with a fixed set of values; the first of them if it is not set."""
     known = get_args(kind)
     value = found.get(name, "") or known[0]
     if value not in known:
@@ -252,7 +251,7 @@ def _is_on(found: Mapping[str, str], name: str) -> bool:
 
 
 def in_home(path: str) -> Path:
-    """A path whose ``~`` is the home; where nobody has one (a container under any number), a folder called so."""
+    """Expand ``~`` in a path. Without a home folder (a container with an arbitrary user id) the path stays as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -260,11 +259,11 @@ def in_home(path: str) -> Path:
 
 
 def state_folder(variables: Mapping[str, str] | None = None) -> Path:
-    """Where this user's programs keep what can be made anew: ``$XDG_STATE_HOME/turnkeeper``.
+    """Return the folder for local state such as queues: ``$XDG_STATE_HOME/turnkeeper``.
 
-    Raises ``Misconfigured`` where neither that nor ``HOME`` is set.
+    Raises ``Misconfigured`` if neither that variable nor ``HOME`` is set.
     """
-    found = _state(environment() if variables is None else variables)
+    found = _xdg_state(environment() if variables is None else variables)
     if found is None:
         hint = "Set XDG_STATE_HOME to a folder that can be written."
         raise Misconfigured("there is no home folder for the local queue", key="XDG_STATE_HOME", hint=hint)
@@ -272,18 +271,18 @@ def state_folder(variables: Mapping[str, str] | None = None) -> Path:
 
 
 def clock_from_environment(variables: Mapping[str, str] | None = None) -> Clock:
-    """The machine's clock, or the simulator's where ``TURNKEEPER_CLOCK_URL`` names it."""
+    """Return the simulator's clock if ``TURNKEEPER_CLOCK_URL`` is set, else the system clock."""
     url = (environment() if variables is None else variables).get("TURNKEEPER_CLOCK_URL", "")
     return RemoteClock(url) if url else SystemClock()
 
 
-def _ca(found: Mapping[str, str]) -> Path | None:
+def _ca_file(found: Mapping[str, str]) -> Path | None:
     named = found.get("TURNKEEPER_CA") or found.get("SSL_CERT_FILE")
     return Path(named) if named else None
 
 
 def hosts_in(text: str) -> tuple[str, ...]:
-    """Host names separated by commas or spaces."""
+    """Split host names at commas and spaces."""
     return tuple(text.replace(",", " ").split())
 
 
@@ -292,7 +291,7 @@ _SIZE = re.compile(r"([0-9]{1,15}) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def size_in(text: str, name: str) -> int:
-    """A number of bytes: ``4G``, ``500M``, ``1073741824``. Raises ``Misconfigured`` naming the option or variable."""
+    """Read a number of bytes, such as ``4G`` or ``1048576``. Raises ``Misconfigured`` naming the option or variable."""
     found = _SIZE.fullmatch(text.strip())
     size = int(found[1]) * _UNITS[found[2].lower()] if found else 0
     if not size:
@@ -301,7 +300,7 @@ def size_in(text: str, name: str) -> int:
 
 
 def seconds_in(value: float | str, name: str) -> float:
-    """A length of time in seconds. Raises ``Misconfigured`` naming the option or variable."""
+    """Read a length of time in seconds. Raises ``Misconfigured`` naming the option or variable."""
     try:
         seconds = float(value)
     except ValueError:
@@ -320,17 +319,17 @@ def _body_limits(found: Mapping[str, str]) -> BodyLimits:
     )
 
 
-def _state(found: Mapping[str, str]) -> Path | None:
-    """Where this user's state lives (XDG base directories)."""
+def _xdg_state(found: Mapping[str, str]) -> Path | None:
+    """Return the state folder by the XDG base directory rules, None without a home."""
     named, home = found.get("XDG_STATE_HOME", ""), found.get("HOME", "")
     if Path(named).is_absolute():
         return Path(named) / "turnkeeper"
     return Path(home) / ".local/state/turnkeeper" if home else None
 
 
-def _clients(found: Mapping[str, str]) -> list[ClientSettings]:
+def _all_clients(found: Mapping[str, str]) -> list[ClientSettings]:
     """The client of GENESYS_CLIENT_ID, then those of GENESYS_CLIENTS; one without anything where there is neither."""
-    jwt = _jwt(found)
+    jwt = _jwt_from_variables(found)
     client, file = found.get("GENESYS_CLIENT_ID", ""), found.get("GENESYS_CLIENT_SECRET_FILE", "")
     secret = found.get("GENESYS_CLIENT_SECRET", "")
     if not secret and file:
@@ -340,21 +339,23 @@ def _clients(found: Mapping[str, str]) -> list[ClientSettings]:
     return [one, *more] if one.client_id or not more else more
 
 
-class _Listed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _ListedClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_id: str
     client_secret: str = ""
     client_secret_file: str = ""
 
 
-# Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_LISTED = msgspec.json.Decoder(list[_Listed])
+# Made at import, because msgspec crashes if two threads use a type for the first time at the same moment.
+_LISTED_CLIENTS = msgspec.json.Decoder(list[_ListedClient])
 
 
 def _more_clients(text: str) -> list[ClientSettings]:
     if not text:
         return []
     try:
-        listed = _LISTED.decode(text if text.lstrip().startswith("[") else _file(text, "GENESYS_CLIENTS"))
+        listed = _LISTED_CLIENTS.decode(
+            text if text.lstrip().startswith("[") else _read_named_file(text, "GENESYS_CLIENTS")
+        )
     except msgspec.DecodeError as cause:
         # The decoder's message names fields and types, never values.
         raise Misconfigured(
@@ -370,28 +371,28 @@ def _more_clients(text: str) -> list[ClientSettings]:
 
 
 def secret_from_file(path: str, variable: str) -> str:
-    """The one line of a secret's file. Raises ``Misconfigured`` naming the variable where it is missing or empty."""
-    secret = _file(path, variable).strip()
+    """Read a secret from a file. Raises ``Misconfigured`` naming the variable if it is missing or empty."""
+    secret = _read_named_file(path, variable).strip()
     if not secret:
         raise Misconfigured("the file it names is empty", key=variable, hint="Write the client's secret into it.")
     return secret
 
 
 def jwt_from_file(path: str, variable: str) -> JwtSettings:
-    """A key pair's settings from a JSON file, as ``GENESYS_JWT_CONFIG`` names one. Raises ``Misconfigured``."""
-    return _jwt_config(_file(path, variable), "")
+    """Read a key pair's settings from a JSON file like that of ``GENESYS_JWT_CONFIG``. Raises ``Misconfigured``."""
+    return _jwt_config(_read_named_file(path, variable), "")
 
 
-def _jwt(found: Mapping[str, str]) -> JwtSettings | None:
+def _jwt_from_variables(found: Mapping[str, str]) -> JwtSettings | None:
     config = found.get("GENESYS_JWT_CONFIG", "")
     if config:
         return _jwt_config(config, found.get("GENESYS_PRIVATE_KEY", ""))
     key = found.get("GENESYS_PRIVATE_KEY", "")
-    return JwtSettings(private_key=_pem(key, "GENESYS_PRIVATE_KEY")) if key else None
+    return JwtSettings(private_key=_private_key(key, "GENESYS_PRIVATE_KEY")) if key else None
 
 
 def _jwt_config(config: str, fallback_key: str) -> JwtSettings:
-    text = config if config.lstrip().startswith("{") else _file(config, "GENESYS_JWT_CONFIG")
+    text = config if config.lstrip().startswith("{") else _read_named_file(config, "GENESYS_JWT_CONFIG")
     try:
         values = msgspec.json.decode(text, type=dict[str, str | int])
     except msgspec.DecodeError as cause:
@@ -402,21 +403,21 @@ def _jwt_config(config: str, fallback_key: str) -> JwtSettings:
         ) from cause
     named_file = str(values.pop("private_key_file", ""))
     key = str(values.pop("private_key", "")) or named_file or fallback_key
-    values["private_key"] = _pem(key, "GENESYS_JWT_CONFIG private_key")
+    values["private_key"] = _private_key(key, "GENESYS_JWT_CONFIG private_key")
     try:
         return msgspec.convert(values, JwtSettings, strict=False)
     except msgspec.ValidationError as cause:
         raise Misconfigured(str(cause), key="GENESYS_JWT_CONFIG", hint="Check the value named there.") from None
 
 
-def _pem(text: str, variable: str) -> str:
+def _private_key(text: str, variable: str) -> str:
     if not text:
         raise Misconfigured("no private key", key=variable, hint="Give PEM text or the path of a PEM file.")
     # A .env file often holds the PEM on one line with \n spelled out.
-    return text.replace("\\n", "\n") if "-----BEGIN" in text else _file(text, variable)
+    return text.replace("\\n", "\n") if "-----BEGIN" in text else _read_named_file(text, variable)
 
 
-def _file(path: str, variable: str) -> str:
+def _read_named_file(path: str, variable: str) -> str:
     try:
         return in_home(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:

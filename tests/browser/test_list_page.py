@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 import turnkeeper as tk
 from tests.browser.conftest import Open, findings, until
 from tests.browser.made import STARTED, Made, dialogue, people, spoken, write
-from turnkeeper.pages.assets import shell
+from turnkeeper.pages.assets import page_template
 from turnkeeper.pages.call_list import ListedCall, write_assets, write_index
 from turnkeeper.pages.page_data import CallFacts, Gap
 
@@ -90,7 +90,7 @@ def test_an_empty_list_says_so(listed: Path, tmp_path: Path, browse: Open) -> No
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("tbody tr")).to_have_count(3)
     write_assets(tmp_path / "assets")
-    write_index([], shell("folder/index"), tmp_path / "none.html")
+    write_index([], page_template("folder/index"), tmp_path / "none.html")
     page = browse(tmp_path / "none.html")
     expect(page.get_by_text("No call of the archive lies in this report's range.")).to_be_visible()
 
@@ -124,7 +124,7 @@ def test_what_is_missing_is_said_in_words_with_the_cause_behind_them(tmp_path: P
     write_assets(tmp_path / "assets")
     gap = Gap("The transcript cannot be read", "transcripts[0].phrases[1].startTimeMs: expected int")
     bare = ListedCall(conversation="c-1", facts=CallFacts(start=STARTED), missing=[gap], page=False)
-    write_index([bare], shell("folder/index"), tmp_path / "index.html")
+    write_index([bare], page_template("folder/index"), tmp_path / "index.html")
     page = browse(tmp_path / "index.html")
     cause = page.get_by_text("startTimeMs")
     expect(cause).to_be_hidden()
@@ -184,7 +184,7 @@ def test_thousands_of_calls_are_a_small_page_that_filters_at_once(tmp_path: Path
     ]
     path = tmp_path / "index.html"
     write_assets(tmp_path / "assets")
-    write_index(calls, shell("folder/index"), path)
+    write_index(calls, page_template("folder/index"), path)
     assert path.stat().st_size < 1_200_000
     page = browse(path)
     assert page.locator("tbody tr").count() == 100

@@ -21,7 +21,7 @@ from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.interval import Interval, moment_of
 from turnkeeper.settings import PlatformSettings
 from turnkeeper.simulator import Simulation, serve
-from turnkeeper.simulator.shelf import ShelfPlace
+from turnkeeper.simulator.document_store import DocumentPlace
 
 pytestmark = pytest.mark.anyio
 # A Thursday after the simulation's first days: Monday 2026-10-05 to Wednesday.
@@ -80,11 +80,11 @@ class World:
         """The truth: which communications have a file by now."""
         script = self.simulation.find(conversation)
         assert script is not None
-        ready = [leg for n, leg in enumerate(script.legs) if self.simulation.shelf.ready(ShelfPlace(script, n))]
+        ready = [leg for n, leg in enumerate(script.legs) if self.simulation.documents.ready(DocumentPlace(script, n))]
         return {script.parties[leg.party].communication for leg in ready}
 
     def count(self, kind: str) -> int:
-        return self.simulation.tally.snapshot().get(kind, 0)
+        return self.simulation.counts.snapshot().get(kind, 0)
 
     @property
     def notes(self) -> list[str]:
@@ -275,7 +275,7 @@ async def test_what_is_older_than_sixty_days_is_not_searched() -> None:
 
 async def test_a_late_transcript_is_listed_when_it_is_there() -> None:
     async with world() as here:
-        late = {script.id for script in map(here.simulation.script, range(300)) if script.casting.lateness_ms}
+        late = {script.id for script in map(here.simulation.script, range(300)) if script.variant.lateness_ms}
         before = {one.conversation: one.listed for one in await here.found()}
         assert late
         assert all(before[one] == frozenset() for one in late)

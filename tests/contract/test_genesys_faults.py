@@ -235,7 +235,7 @@ async def test_fifty_at_once_share_a_token_and_the_budget() -> None:
     async with world(simulation={"rate_limit": 20}) as here, anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(here.details, number % 20)
-    count = here.running.simulation.tally.snapshot()
+    count = here.running.simulation.counts.snapshot()
     assert count["token"] == 1
     assert count.get("refused_429", 0) == 0
 

@@ -30,7 +30,7 @@ def test_one_process_by_the_simulators_clock(monkeypatch: pytest.MonkeyPatch) ->
 
     async def ask() -> None:
         async def work() -> None:
-            while len(next(iter(simulation.speed_warning.windows().values()), [])) < 4:
+            while len(next(iter(simulation.quota.windows().values()), [])) < 4:
                 await door.organisation()
 
         async with Genesys(settings, clock=clock) as door, anyio.create_task_group() as tasks:
@@ -42,7 +42,7 @@ def test_one_process_by_the_simulators_clock(monkeypatch: pytest.MonkeyPatch) ->
             client_id=running.client_id, client_secret=running.client_secret, base_url=running.base_url
         )
         anyio.run(ask)
-    (windows,) = simulation.speed_warning.windows().values()
+    (windows,) = simulation.quota.windows().values()
     elapsed = (windows[3][0] - windows[0][0]) / 1000
     assert sum(count for _, count in windows[:3]) / (100 * elapsed / 20) >= 0.95
-    assert simulation.tally.snapshot().get("refused_429", 0) == 0
+    assert simulation.counts.snapshot().get("refused_429", 0) == 0

@@ -224,7 +224,7 @@ def test_429_with_retry_after_is_slept_on_in_silence(
     served = faulty("throttle=2")
     users = sdk.UsersApi(connect(served))
     assert len(users.get_users().entities) == len(users.get_users().entities) == 12
-    assert served.simulation.tally.snapshot()["users"] == 3
+    assert served.simulation.counts.snapshot()["users"] == 3
 
 
 @pytest.mark.parametrize(("fault", "status"), [("denied-users", 403), ("token-dead", 401), ("server-error", 500)])

@@ -27,7 +27,7 @@ import anyio.to_thread
 import msgspec
 
 from tests.crash.truth import START, move, simulated
-from turnkeeper.cli.heap import lean_heap
+from turnkeeper.cli.bulk_run import limit_heaps
 from turnkeeper.clock import ManualClock, rfc3339
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.errors import Unavailable
@@ -256,7 +256,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=15, help="minutes between two listings")
     parser.add_argument("--write", action="store_true", help="put the table into docs/export.md")
     given = parser.parse_args()
-    lean_heap()  # as the command line does
+    limit_heaps()  # as the command line does
     with tempfile.TemporaryDirectory(prefix="turnkeeper-years-") as name:
         samples = lived(Path(name), given.calls, given.days, every=given.every)
     found = table(samples)

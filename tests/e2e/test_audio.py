@@ -85,7 +85,7 @@ def test_verdict_numbers_and_turns_of_every_sample_call_are_the_truth(
     (one,) = document["recordings"]
     assert one["channel_roles"] == (["agent", "customer"] if call["swapped"] else ["customer", "agent"])
     assert one["start_ms"] == call["recording_start_ms"]
-    turns = next(one for one in calls.simulation.samples.calls if one.name == name).told["turns"]
+    turns = next(one for one in calls.simulation.samples.calls if one.name == name).description["turns"]
     for row, turn in zip(document["turns"], turns, strict=True):
         assert row["spans"][0][0] * 1000 / one["rate"] == pytest.approx(heard(call, turn["start_ms"]), abs=25)
 
@@ -249,7 +249,7 @@ def lay(running: Running, conversation: str, bucket: Path, audio: Path | None = 
     simulation = running.simulation
     script = simulation.find(conversation)
     assert script is not None
-    (tape,) = simulation.tapes.of(script)
+    (tape,) = simulation.recordings.of(script)
     hour = f"year=2026/month=10/day=05/hour={script.began // 3_600_000 % 24:02}"
     folder = bucket / simulation.people.organization.id / hour / f"conversation_id={conversation}"
     folder.mkdir(parents=True)
@@ -257,7 +257,7 @@ def lay(running: Running, conversation: str, bucket: Path, audio: Path | None = 
     if audio is not None:
         audio.rename(file)
     else:
-        body = simulation.tapes.body(simulation.tapes.path(tape, "original", "S"))
+        body = simulation.recordings.body(simulation.recordings.path(tape, "original", "S"))
         assert body is not None
         file.write_bytes(b"".join(body.read(0, body.size)))
     told = {

@@ -14,7 +14,7 @@ import turnkeeper as tk
 from turnkeeper.errors import UnknownShape
 from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.redaction import plain
-from turnkeeper.known_secrets import KnownSecrets, hidden
+from turnkeeper.known_secrets import KnownSecrets, redact
 from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.errors import StorePlace, store_error
 
@@ -46,7 +46,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("spelled", SPELLINGS)
 def test_a_value_is_found_however_it_is_spelled(spelled: str) -> None:
     """K8: known secrets replaced by value."""
-    text = known().hidden(f"got {spelled} from you")
+    text = known().redact(f"got {spelled} from you")
     assert spelled not in text
     assert "(withheld)" in text
 
@@ -56,12 +56,12 @@ def test_a_secret_with_odd_characters_is_found_in_json() -> None:
     secrets = KnownSecrets()
     secrets.remember('qu"ote\\back é end')
     for spelled in (r"qu\"ote\\back é end", r"qu\"ote\\back \u00e9 end"):
-        assert secrets.hidden(f"[{spelled}]") == "[(withheld)]"
+        assert secrets.redact(f"[{spelled}]") == "[(withheld)]"
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=40), st.text(st.characters(codec="utf-8"), max_size=40))
 def test_it_is_found_in_any_surroundings(before: str, after: str) -> None:
-    assert SECRET not in known().hidden(f"{before} {SECRET} {after}")
+    assert SECRET not in known().redact(f"{before} {SECRET} {after}")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_it_is_found_in_any_surroundings(before: str, after: str) -> None:
 )
 def test_parameters_that_open_something_are_hidden_without_a_scheme(text: str) -> None:
     """K8: ``X-Amz-Signature`` without a scheme; signature parameters wherever and however they stand."""
-    assert "feedbeef" not in hidden(f"it says {text} here")
+    assert "feedbeef" not in redact(f"it says {text} here")
     assert "feedbeef" not in plain(text)
 
 
@@ -100,7 +100,7 @@ def test_parameters_that_open_something_are_hidden_without_a_scheme(text: str) -
     ["the bucket policy: denied", "Signature does not match", "assign=3", "Basic and Bearer", "100 % sure", "a\\b"],
 )
 def test_ordinary_words_stay(text: str) -> None:
-    assert hidden(text) == text
+    assert redact(text) == text
 
 
 def test_short_values_and_old_tokens_are_not_looked_for() -> None:
@@ -108,8 +108,8 @@ def test_short_values_and_old_tokens_are_not_looked_for() -> None:
     secrets.remember("short")
     for number in range(200):
         secrets.remember(f"token-number-{number:04}", token=True)
-    assert secrets.hidden("short token-number-0000") == "short token-number-0000"
-    assert secrets.hidden(f"{SECRET} token-number-0199") == "(withheld) (withheld)"
+    assert secrets.redact("short token-number-0000") == "short token-number-0000"
+    assert secrets.redact(f"{SECRET} token-number-0199") == "(withheld) (withheld)"
 
 
 def test_a_key_is_known_line_by_line() -> None:
@@ -117,7 +117,7 @@ def test_a_key_is_known_line_by_line() -> None:
     secrets.remember(
         "-----BEGIN " + "PRIVATE KEY-----\nMIIEvAIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
     )
-    assert "hkiG9w0BAQEFAASC" not in secrets.hidden(
+    assert "hkiG9w0BAQEFAASC" not in secrets.redact(
         "-----BEGIN " + "PRIVATE KEY----- MIIEvAIBADANBgkq hkiG9w0BAQEFAASC"
     )
 

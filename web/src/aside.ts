@@ -1,4 +1,4 @@
-// What the call amounts to: figures, people, and whether audio and transcript agree, with the numbers.
+// The side panel: figures of the call, its participants, and whether audio and transcript agree.
 
 import { agentNumber, apart, type Call, channelName, DOUBTFUL, type Gap, type Mark, outside, type Recording, remark, type Role, ROLES, soundLength, type Sync } from "./document";
 import { bdi, behind, el } from "./dom";
@@ -10,11 +10,11 @@ export interface Verdict {
   words: string;
 }
 
-/** Below these a difference is nothing that anybody corrects: the verdict comes from something else. */
+/** Smaller differences are not shown, because they do not cause a verdict of "corrected". */
 const OFFSET_MS = 60;
 const DRIFT_PPM = 10;
 
-/** What differs from what the platform says, as short as a label: `Sound 1.7 s late`, `sides exchanged`. */
+/** How the audio differs from the platform's times, as a short label: `Sound 1.7 s late`, `sides exchanged`. */
 function differences(sync: Sync): string {
   const { offset_ms: offset = 0, drift_ppm: drift = 0 } = sync;
   const found = [
@@ -27,7 +27,7 @@ function differences(sync: Sync): string {
   return words[0]?.toUpperCase() + words.slice(1);
 }
 
-/** What was measured, for whoever listens. `told` says that there is more to know: nothing is then simply green. */
+/** The verdict of a recording for listeners. With `told` there are other remarks, so it is not shown as simply good. */
 export function verdict(recording: Recording | undefined, told = false): Verdict {
   const sync = recording?.sync;
   const reason = typeof sync?.evidence?.reason === "string" ? sync.evidence.reason.slice(0, 200) : "";
@@ -60,11 +60,11 @@ export function verdict(recording: Recording | undefined, told = false): Verdict
 export interface Truth {
   kind: "doubt" | "note";
   words: string;
-  /** Figures behind the words, for whoever asks. */
+  /** Figures for the details of the verdict. */
   detail?: string;
 }
 
-/** What a reader must know before anything else: what is missing, outside or damaged; then remarks about the file. */
+/** The most important remarks: what is missing, outside the audio or damaged; then remarks about the file. */
 export function truths(call: Call): Truth[] {
   const found: Truth[] = [];
   const several = (call.recordings?.length ?? 0) > 1;
@@ -92,7 +92,7 @@ function because(reason: string): string {
   return reason && `: ${reason}`;
 }
 
-/** Goes to the next of some moments of the call, in milliseconds, from wherever it is. */
+/** Goes to the next of several times of the call, in milliseconds, after the current position. */
 export type Visit = (moments: number[]) => void;
 
 export function aside(call: Call, visit: Visit): HTMLElement[] {
@@ -155,7 +155,7 @@ function figures(call: Call, visit: Visit): HTMLElement {
   return card("Summary", shares(talk), pairs(rows));
 }
 
-/** A figure that leads to what it counts, one after the other. */
+/** A figure that is a button: each click goes to the next occurrence of what it counts. */
 function jump(figure: string, moments: number[], what: string, visit: Visit): Node | string {
   if (!moments.length) return figure;
   const label = `${figure}. Go to the next ${what}, ${moments.length} in all`;
@@ -204,7 +204,7 @@ function agreement(recording: Recording, which: string): HTMLElement {
   const { sync } = recording;
   const told = verdict(recording);
   const rows: [string, string, string?][] = [];
-  // What could not be told has no figures: a zero would read like a measurement.
+  // Values that were not measured are left out, because a zero would read like a measurement.
   const measured = ["verified", "corrected"].includes(sync?.verdict ?? "") || (Boolean(recording.incomplete?.length) && Boolean(sync?.channels?.length));
   const figures: [string, string, string?][] = [];
   if (measured && sync?.offset_ms !== undefined) figures.push(["Shift", `${signed(sync.offset_ms)} ms`, "Sound later (+) or earlier (−) than the platform says"]);

@@ -1,4 +1,4 @@
-// The page of one call: reads what Python wrote into it, and ties the parts together.
+// The page of one call: reads its data and connects the parts.
 
 import { aside, truths, verdict } from "./aside";
 import { apart, bytes, type Call, embedded, outside, ROLES, type Role, soundLength, speaker } from "./document";
@@ -66,12 +66,12 @@ const fitting = new ResizeObserver(() => fit());
 for (const part of [deck, byId("aside"), document.documentElement]) fitting.observe(part);
 requestAnimationFrame(() => ready());
 
-/** What stays on top knows how high the player is; what stands beside stays in view where it fits. */
+/** Sets the player's height for elements that stick below it, and keeps the side panel in view if it fits. */
 function fit(): void {
   const stays = getComputedStyle(deck).position === "sticky" && !deck.hidden;
   const height = stays ? deck.offsetHeight : 0;
   document.documentElement.style.setProperty("--deck", `${height}px`);
-  // What is taller than the window stops when its end is in view.
+  // A panel taller than the window stops scrolling when its end is in view.
   const lowest = window.innerHeight - byId("aside").offsetHeight - 16;
   document.documentElement.style.setProperty("--aside", `${Math.min(height + 12, lowest)}px`);
 }
@@ -109,14 +109,14 @@ function heading(): void {
   }
 }
 
-/** The length of the call, and beside it that of its sound where they differ. */
+/** The length of the call, and the length of its audio if they differ. */
 function lengths(): string {
   const sound = soundLength(call);
   if (!call.length) return "";
   return sound && apart(sound, call.length) ? `call ${duration(call.length)}, sound ${duration(sound)}` : duration(call.length);
 }
 
-/** In the first screen: what is missing, outside or damaged. */
+/** Shows at the top of the page what is missing, outside the audio or damaged. */
 function plainly(): void {
   const list = byId("truths");
   const found = truths(call);
@@ -187,7 +187,7 @@ function controls(): void {
   });
 }
 
-/** Go to a turn, hear it if something plays, and say so in the address. */
+/** Go to a turn, play it if the audio is playing, and put it into the address. */
 function choose(place: number): void {
   const turn = call.turns[place];
   if (!turn) return;
@@ -201,10 +201,10 @@ function choose(place: number): void {
   history.replaceState(null, "", `#turn=${place + 1}`);
 }
 
-/** How far before a moment to begin, so that one hears what leads to it. */
+/** How far before a time to start playing, so that the listener hears the context. */
 const RUN_UP_MS = 500;
 
-/** Go shortly before the next of some moments, and show its turn; behind the last one comes the first. */
+/** Go to shortly before the next of several times, and show its turn. After the last one comes the first. */
 function visit(moments: number[]): void {
   const next = moments.find((moment) => moment > player.ms + RUN_UP_MS + 50) ?? moments[0] ?? 0;
   transcript.following = true;
@@ -294,7 +294,7 @@ function judge(): void {
   alert.textContent = told.kind === "bad" ? told.words : "";
 }
 
-/** The browser's own idea of how long the file is: where it plays less, a click behind that leads nowhere. */
+/** Compare with the length that the browser reports. If it plays less, positions after its end cannot be played. */
 function played(): void {
   const recording = player.recordings[player.recording];
   const seconds = player.audio.duration;
@@ -328,7 +328,7 @@ function ready(): void {
   transcript.complete(() => {
     performance.mark("listed");
     document.documentElement.dataset.ready = "listed";
-    // Unpacking the audio comes last: the page is read before it is heard.
+    // Decode the audio last, so that the text is shown first.
     setTimeout(() => player.attach());
   });
 }

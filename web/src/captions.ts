@@ -18,7 +18,7 @@ export interface Caption {
 
 interface Piece {
   text: string;
-  /** Where it begins in the turn's text. */
+  /** Its offset in the turn's text. */
   offset: number;
 }
 
@@ -81,7 +81,7 @@ function* pieces(word: string, offset: number, cuts: Map<number, number>): Gener
   yield { text: word.slice(first), offset: offset + first };
 }
 
-/** When each group begins: later than the one before, and early enough for those behind it. */
+/** When each group begins: after the one before, and early enough for the following ones. */
 function begun(offsets: number[], text: string, known: [number, number][]): number[] {
   const end = known.at(-1)?.[1] ?? 0;
   let last = known[0]?.[1] ?? 0;

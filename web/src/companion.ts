@@ -1,6 +1,6 @@
-// The other side of a call whose sides were recorded into two files: it does what the first one does.
+// Plays the second file of a call whose sides were recorded into two files, in step with the first.
 
-/** Further apart than this, in seconds, and the other side is put right. */
+/** The second file is moved if it is further away than this, in seconds. */
 const APART = 0.05;
 
 export class Companion {
@@ -27,7 +27,7 @@ export class Companion {
   private start(): void {
     if (!this.on) return;
     this.align(0);
-    // Where the browser refuses to start it, the first side is heard alone.
+    // If the browser refuses to play it, only the first side is heard.
     this.audio.play().catch(() => undefined);
   }
 

@@ -1,4 +1,4 @@
-// What Python wrote into the page; src/turnkeeper/pages/records.py is its other side. Absent means left out.
+// The data in the page, written by src/turnkeeper/pages/page_data.py. Fields with default values are omitted.
 
 export type Role = "customer" | "agent" | "ivr" | "acd" | "bot" | "system" | "unknown";
 
@@ -64,10 +64,10 @@ export interface Recording {
   incomplete?: string[];
 }
 
-/** What is missing, in words; behind them ids and causes. */
+/** Something that is missing: words for a person, then ids and causes. */
 export type Gap = [words: string, detail: string];
 
-/** Words of a remark, and the figures or names that stand behind its colon or in its brackets. */
+/** Split a remark into its words and the details after a colon or in brackets. */
 export function remark(text: string): Gap {
   const found = /^(.*?)(?:: | \()(.*?)\)?$/s.exec(text);
   return found ? [(found[1] ?? "").replace(/^cut off$/, "the file is cut off"), found[2] ?? ""] : [text, ""];
@@ -119,7 +119,7 @@ export const ROLES: Record<Role, string> = {
   unknown: "Unknown",
 };
 
-/** A channel's name: a role's, or that all are heard on it. */
+/** A channel's name: that of its role, or a text for a channel with everybody. */
 export function channelName(role: string): string {
   return role === "mixed" ? "Everybody" : (ROLES[role as Role] ?? role);
 }
@@ -137,22 +137,22 @@ export function speaker(call: Call, turn: Turn): string {
   return (turn.who === undefined ? "" : call.people[turn.who]?.name) || ROLES[turn.role];
 }
 
-/** Milliseconds of sound in all recordings. */
+/** Milliseconds of audio in all recordings. */
 export function soundLength(call: Call): number {
   return (call.recordings ?? []).reduce((sum, one) => sum + (one.frames / one.rate) * 1000, 0);
 }
 
-/** Whether two lengths differ by more than a reader would call the same: 500 ms, or 1 % where that is less. */
+/** Whether two lengths differ by more than 500 ms, or by more than 1 % if that is less. */
 export function apart(one: number, two: number): boolean {
   return Math.abs(one - two) > Math.max(100, Math.min(500, Math.max(one, two) / 100));
 }
 
-/** Turns of which no recording holds anything. */
+/** Turns that lie outside every recording. */
 export function outside(call: Call): Turn[] {
   return call.turns.filter((turn) => turn.flags?.includes("outside"));
 }
 
-/** Which of several speakers of one role somebody is, counted from 1: every agent of a transferred call has a colour. */
+/** The number of a speaker among those of the same role, from 1. Each agent of a transferred call has a colour. */
 export function agentNumber(call: Call, who: number | undefined): number {
   const agents = call.people.flatMap((person, place) => (person.role === "agent" ? [place] : []));
   return who === undefined ? 1 : (Math.max(agents.indexOf(who), 0) % AGENT_COLOURS) + 1;
@@ -165,7 +165,7 @@ export function embedded<T>(id: string): T {
   return JSON.parse(document.getElementById(id)?.textContent ?? "null") as T;
 }
 
-/** The bytes of a base64 element; the element is emptied, so that they are not held twice. */
+/** Decode a base64 element. The element is emptied, to free the memory. */
 export function bytes(id: string): Uint8Array<ArrayBuffer> {
   const element = document.getElementById(id);
   const text = element?.textContent ?? "";

@@ -1,4 +1,4 @@
-// Elements made of text alone: nothing here, or anywhere on this page, parses markup at run time.
+// Creates elements from text. Nothing on the page parses markup at run time, so text from calls cannot inject any.
 
 type Child = Node | string | null | undefined;
 
@@ -24,13 +24,13 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-/** A name from outside: kept apart from the direction of the text around it, and of bearable length. */
+/** A name from outside, shortened, and isolated from the text direction around it. */
 export function bdi(text: string, longest = 80): HTMLElement {
   const shown = clip(text, longest);
   return el("bdi", shown === text ? {} : { title: clip(text, 1000) }, shown);
 }
 
-/** Words, and behind them what only some want to know. */
+/** A summary with expandable details. */
 export function behind([words, detail]: [string, string]): HTMLElement {
   if (!detail) return bdi(words, 300);
   return el("details", { className: "behind" }, el("summary", {}, bdi(words, 300)), el("span", { className: "dim" }, bdi(detail, 600)));
@@ -52,7 +52,7 @@ const PATHS: Record<string, string> = {
   dark: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
 };
 
-/** A pictogram; decoration only, whoever uses it names the control. */
+/** A decorative icon. The control that contains it needs a name of its own. */
 export function icon(name: string): SVGSVGElement {
   const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   made.setAttribute("viewBox", "0 0 24 24");

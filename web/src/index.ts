@@ -1,11 +1,11 @@
-// The list of a report's calls: filters, order, and as many rows as somebody looks at.
+// The list of a report's calls, with filters and sorting. Only visible rows are created.
 
 import { embedded, type Gap } from "./document";
 import { bdi, behind, byId, el } from "./dom";
 import { theme } from "./theme";
 import { duration, moment, period } from "./times";
 
-/** Columns of the calls, one array each; names are places in `names`, because calls share them. */
+/** One array per column. Names are indices into `names`, because calls share them. */
 interface Calls {
   names: string[];
   id: string[];

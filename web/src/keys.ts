@@ -1,4 +1,4 @@
-// The keyboard does everything the mouse does.
+// Keyboard shortcuts for everything that the mouse can do.
 
 import { byId, el } from "./dom";
 import { recall, remember } from "./memory";
@@ -31,7 +31,7 @@ const HELP: [string, string][] = [
 const SINGLE = "turnkeeper-keys";
 
 export function keyboard(keys: Keys): void {
-  // Whoever speaks to a computer types letters without meaning to: they can be switched off (WCAG 2.1.4).
+  // Speech input can type letters unintentionally, so single-key shortcuts can be switched off (WCAG 2.1.4).
   const single = byId<HTMLInputElement>("single-keys");
   single.checked = recall(SINGLE) !== "off";
   single.addEventListener("change", () => remember(SINGLE, single.checked ? "on" : "off"));

@@ -1,4 +1,4 @@
-// What the reader chose, kept where the browser lets a file keep something; else it lasts as long as the page.
+// Stores the reader's settings. Some browsers have no storage for files; settings then last as long as the page.
 
 export function recall(key: string): string | null {
   try {
@@ -12,6 +12,6 @@ export function remember(key: string, value: string): void {
   try {
     localStorage.setItem(key, value);
   } catch {
-    // Nothing is lost but the memory of it.
+    // Storage is not available: only the setting is lost.
   }
 }

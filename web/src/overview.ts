@@ -1,4 +1,4 @@
-// The whole call in one strip: its waveform, or without audio its turns; and the part that is in view.
+// The overview strip: the waveform of the whole call (without audio its turns), and the part that is in view.
 
 import { type Call, channelOf } from "./document";
 import { byId } from "./dom";
@@ -107,7 +107,7 @@ export class Overview {
     });
   }
 
-  /** For each channel, the colour of whoever speaks at each pixel. */
+  /** For each channel, the speaker's colour at each pixel. */
   private voices(width: number, roles: string[], colours: Palette): (string | undefined)[][] {
     const found: (string | undefined)[][] = [[], []];
     const { timeline, recording, duration } = this.player;

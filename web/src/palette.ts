@@ -1,11 +1,11 @@
-// The page's colours as canvases need them, read from the style so that they are said once.
+// The colours of the page for drawing on canvases, read from the style sheet.
 
 import { agentNumber, type Call, type Role, type Turn } from "./document";
 
 export interface Palette {
   role(role: string): string;
   tint(role: string): string;
-  /** The colour of whoever speaks a turn. */
+  /** The colour of a turn's speaker. */
   voice(call: Call, turn: Turn): string;
   wave: string;
   waveTint: string;
@@ -47,7 +47,7 @@ export function palette(): Palette {
   };
 }
 
-/** A canvas as large as it is shown, sharp on dense screens; undefined while it is not shown. */
+/** Size a canvas to its displayed size and pixel density. Undefined while it is not displayed. */
 export function sized(canvas: HTMLCanvasElement): CanvasRenderingContext2D | undefined {
   const { clientWidth: width, clientHeight: height } = canvas;
   const ratio = Math.max(window.devicePixelRatio, 1);

@@ -1,4 +1,4 @@
-// audiowaveform's .dat, version 2, as the heights that are drawn.
+// Reads audiowaveform's .dat, version 2, into the heights that are drawn.
 
 export interface Peaks {
   /** Per channel, the largest magnitude of each stretch of samples, 0 to 1. */

@@ -1,4 +1,4 @@
-// The one position of the page. With audio it is the media element's; without, a moment that somebody chose.
+// The current position of the page: that of the media element, or without audio the time that the reader chose.
 
 import { Companion } from "./companion";
 import { byId } from "./dom";
@@ -8,7 +8,7 @@ import { Timeline } from "./timeline";
 export interface Listener {
   /** The position changed: milliseconds of the conversation. */
   moved(ms: number): void;
-  /** Playing or not, and which recording is on. */
+  /** Playback started or stopped, or another recording was selected. */
   changed(): void;
   /** The browser cannot play this recording. */
   refused(recording: Recording): void;
@@ -22,10 +22,10 @@ export class Player {
   private readonly urls = new Map<string, string>();
   private readonly second = new Companion(this.audio);
   private readonly listeners: Listener[] = [];
-  /** Where to be once there is audio to be in; also the position of a page without any. */
+  /** The position to seek to once the audio is loaded; also the position of a page without audio. */
   private pending: number | undefined;
   private still: number;
-  /** Somebody pressed play before there was audio. */
+  /** Play was pressed before the audio was loaded. */
   private eager = false;
 
   constructor(call: Call) {
@@ -52,7 +52,7 @@ export class Player {
     return this.recordings.length > 0;
   }
 
-  /** Whether the audio is inside the page and must be unpacked first. */
+  /** Whether the audio is embedded in the page and must be decoded first. */
   get packed(): boolean {
     return this.recordings[this.recording]?.src[0]?.startsWith("#") ?? false;
   }
@@ -61,7 +61,7 @@ export class Player {
     return !this.audio.paused && !this.audio.ended;
   }
 
-  /** Length of the recording that is on, in seconds. */
+  /** Length of the selected recording, in seconds. */
   get duration(): number {
     const recording = this.recordings[this.recording];
     return recording ? recording.frames / recording.rate : 0;
@@ -79,11 +79,11 @@ export class Player {
     this.listeners.push(listener);
   }
 
-  /** Give the media element its bytes. Deferred, because unpacking an hour of audio takes a moment. */
+  /** Load the bytes into the media element. Deferred, because decoding an hour of audio takes a moment. */
   attach(): void {
     const recording = this.recordings[this.recording];
     if (!recording || this.audio.src) return;
-    // The audio stands behind the script, so that the page is read while the rest still arrives.
+    // The audio comes after the script in the page, so it may not be there yet.
     if (this.packed && document.readyState === "loading") {
       return document.addEventListener("DOMContentLoaded", () => this.attach(), { once: true });
     }
@@ -107,12 +107,12 @@ export class Player {
     try {
       await this.audio.play();
     } catch (refusal) {
-      // A newer seek or a pause interrupts a start that is under way: no failure of anything.
+      // A newer seek or a pause interrupts a pending start. That is not an error.
       if (!(refusal instanceof DOMException && refusal.name === "AbortError")) this.audio.pause();
     }
   }
 
-  /** To the exact first sample of a turn. */
+  /** Seek to the exact first sample of a turn. */
   seekTurn(turn: Turn): void {
     if (this.heard && turn.at !== undefined) {
       const recording = this.recordings[turn.rec ?? 0];

@@ -1,10 +1,10 @@
-// Finding words in the call. Matches are painted by the browser's highlights: the list's markup stays as it is.
+// Search in the call. Matches are shown with the CSS highlight API, which leaves the list's elements unchanged.
 
 import type { Call } from "./document";
 import { announce, byId, icon } from "./dom";
 import { type Transcript, within } from "./transcript";
 
-/** More matches than this are counted and not painted. */
+/** Further matches are counted but not highlighted. */
 const PAINTED = 2000;
 
 interface Hit {
@@ -30,7 +30,7 @@ export class Search {
   private found: Hit[] = [];
   private at = -1;
   private timer = 0;
-  /** What had the focus before the search. */
+  /** The element that had the focus before the search. */
   private before: Element | null = null;
 
   constructor(
@@ -65,7 +65,7 @@ export class Search {
     this.input.select();
   }
 
-  /** Clear, and give the focus to the turn that was found, else back to whatever had it. */
+  /** Clear the search, and focus the current match's turn, else the element that had the focus before. */
   private leave(): void {
     const found = this.found[this.at];
     this.input.value = "";
@@ -75,7 +75,7 @@ export class Search {
     else if (this.before instanceof HTMLElement) this.before.focus();
   }
 
-  /** Find every match, and go to the first at or behind the turn where the reader is. */
+  /** Find all matches, and go to the first one at or after the reader's current turn. */
   private search(): void {
     clearTimeout(this.timer);
     this.timer = 0;
@@ -134,7 +134,7 @@ export class Search {
   }
 }
 
-/** Lower case, where that keeps every character in its place. */
+/** Convert to lower case, except where that would change the offsets of characters. */
 function folded(text: string): string {
   const lower = text.toLowerCase();
   if (lower.length === text.length) return lower;

@@ -1,4 +1,4 @@
-// Taking the call along: as text, as WebVTT, as a link.
+// Copy or save the call: as text, as WebVTT, as a link.
 
 import { captions } from "./captions";
 import { type Call, speaker, type Turn } from "./document";
@@ -14,7 +14,7 @@ export function asText(call: Call): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** WebVTT by the clock of the recording that is on, where there is one; else by the conversation's. */
+/** WebVTT in the time of the selected recording, or without one in the conversation's. */
 export function asVtt(call: Call, player: Player): string {
   const when = (ms: number) => (player.heard ? player.timeline.seconds(ms, player.recording) * 1000 : ms);
   const cues = call.turns

@@ -1,8 +1,8 @@
-// Which turns are being spoken at a moment. Pure.
+// Finds the turns that are being spoken at a given time.
 
 import type { Turn } from "./document";
 
-/** Samples and milliseconds round differently by less than this. */
+/** Rounding to samples and to milliseconds differs by less than this. */
 const SLACK = 1;
 const NONE: ReadonlySet<number> = new Set();
 
@@ -10,7 +10,7 @@ export class Spoken {
   private readonly order: number[];
   private readonly starts: number[];
   private readonly ends: number[];
-  /** The latest end of all turns up to each, so that a long turn under many short ones is found. */
+  /** For each turn, the latest end of all turns up to it, so that a long turn before many short ones is found. */
   private readonly reach: number[];
 
   constructor(turns: Turn[]) {
@@ -22,7 +22,7 @@ export class Spoken {
     this.reach = this.ends.map((end) => (latest = Math.max(latest, end)));
   }
 
-  /** Places of the turns whose `[start, end)` holds this moment, and `always` in any case. */
+  /** Indices of the turns whose `[start, end)` contains this time, and always `always`. */
   at(ms: number, always = -1): ReadonlySet<number> {
     const found = always < 0 ? [] : [always];
     for (let i = this.before(ms); i >= 0 && (this.reach[i] as number) > ms; i--) {
@@ -31,7 +31,7 @@ export class Spoken {
     return found.length ? new Set(found) : NONE;
   }
 
-  /** Of several at once, the one that started last. */
+  /** The one that started last, if several are spoken at once. */
   primary(active: ReadonlySet<number>): number {
     return active.size ? Math.max(...active) : -1;
   }

@@ -1,4 +1,4 @@
-// Light, dark, or as the system says; remembered where the browser lets a file remember.
+// The theme: light, dark, or the system's. Stored if the browser has storage for files.
 
 import { byId, icon } from "./dom";
 import { recall, remember } from "./memory";

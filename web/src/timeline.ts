@@ -1,4 +1,4 @@
-// Conversation milliseconds <-> seconds of a recording, by the segments that the alignment computed. Pure.
+// Converts between milliseconds of the conversation and seconds of a recording, by the segments of the alignment.
 
 import type { Recording } from "./document";
 
@@ -10,7 +10,7 @@ export interface Place {
 export class Timeline {
   constructor(private readonly recordings: Recording[]) {}
 
-  /** Seconds of a recording at a moment of the conversation; in a stretch that was cut, where the audio goes on. */
+  /** The recording's second at a time of the conversation. In a cut, that is where the audio continues. */
   seconds(ms: number, recording: number): number {
     const { segments = [], rate } = this.recordings[recording] ?? { rate: 1 };
     for (const [start, end, from, to] of segments) {
@@ -20,7 +20,7 @@ export class Timeline {
     return (segments.at(-1)?.[3] ?? 0) / rate;
   }
 
-  /** The moment of the conversation that a recording plays after so many seconds. */
+  /** The time of the conversation at a second of a recording. */
   ms(seconds: number, recording: number): number {
     const { segments = [], rate } = this.recordings[recording] ?? { rate: 1 };
     const sample = seconds * rate;
@@ -31,7 +31,7 @@ export class Timeline {
     return segments.at(-1)?.[1] ?? 0;
   }
 
-  /** Which recording has this moment: `preferred` if it does, else the first that does, else the nearest. */
+  /** The recording that contains this time: `preferred` if it does, else the first that does, else the nearest. */
   place(ms: number, preferred: number): Place {
     const has = (place: number) => this.recordings[place]?.segments?.some(([start, end]) => start <= ms && ms < end);
     let best = preferred;

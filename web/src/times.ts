@@ -1,8 +1,8 @@
-// Milliseconds as people read and write them.
+// Formats and parses times.
 
 const pad = (value: number, width = 2) => String(value).padStart(width, "0");
 
-/** 1:02 or 1:02:03, to the second below; `tenths` adds one decimal. Negative times have a sign. */
+/** 1:02 or 1:02:03, rounded down to seconds; `tenths` adds one decimal. Negative times have a sign. */
 export function clock(ms: number, tenths = false): string {
   const units = Math.floor(Math.abs(ms) / 100);
   const seconds = Math.floor(units / 10);
@@ -13,7 +13,7 @@ export function clock(ms: number, tenths = false): string {
   return `${sign}${head}:${pad(seconds % 60)}${tenths ? `.${units % 10}` : ""}`;
 }
 
-/** "1 minute 5 seconds", for people who listen to the page. */
+/** "1 minute 5 seconds", for screen readers. */
 export function spoken(ms: number): string {
   const seconds = Math.round(Math.max(ms, 0) / 1000);
   const parts: [number, string][] = [
@@ -57,7 +57,7 @@ export function moment(epoch: number, zone = true): string {
   return Number.isNaN(shown.getTime()) ? "" : shown.toLocaleString(undefined, zone ? ZONED : MOMENT);
 }
 
-/** From one moment to another; what both have in common is said once. */
+/** A range of times. What both have in common (day, zone) is shown once. */
 export function period(first: number, last: number): string {
   return new Intl.DateTimeFormat(undefined, ZONED).formatRange(first, last);
 }

@@ -1,16 +1,16 @@
-// The turns as a list. Rows are made block by block, and the browser lays out only blocks near the window, so that ten
-// thousand turns never hold up the page. (A list element may hold nothing but items: so the roles are said.)
+// The list of turns. Rows are created in blocks, and the browser lays out only blocks near the window, so that ten
+// thousand turns do not block the page. (Blocks may not stand in a list element, so ARIA roles make the list.)
 
 import { agentNumber, type Call, DOUBTFUL, type Mark, speaker, type Turn } from "./document";
 import { bdi, byId, el } from "./dom";
 import { clock, lasting, pauseName } from "./times";
 
 const BLOCK = 25;
-/** A longer text is shown up to here until somebody asks for the rest. */
+/** A longer text is cut here until the reader expands it. */
 const LONGEST = 4000;
-/** A long text is laid out in pieces of so many characters: the time for a single word of a megabyte is not linear. */
+/** A long text is split into pieces of this length, because the layout time of one very long word is not linear. */
 const PIECE = 2000;
-/** A new paragraph of the same speaker names them again after so many rows. */
+/** The speaker's name is repeated after this many rows of the same speaker. */
 const NAME_AGAIN = 8;
 
 interface Row {
@@ -20,7 +20,7 @@ interface Row {
 }
 
 export interface Chosen {
-  /** Somebody clicked a turn or pressed Enter on it. */
+  /** A turn was clicked, or Enter was pressed on it. */
   (place: number): void;
 }
 
@@ -37,7 +37,7 @@ export class Transcript {
   private active: ReadonlySet<number> = new Set();
   private primary = -1;
   following = true;
-  /** Told when following stops or starts. */
+  /** Called when following the playback stops or starts. */
   onFollow: () => void = () => undefined;
 
   constructor(
@@ -45,7 +45,7 @@ export class Transcript {
     private readonly chosen: Chosen,
   ) {
     this.gaps = call.marks.filter((mark) => mark.kind !== "overtalk");
-    // An empty list and a search in nothing would only be in the way of the sentence.
+    // Without turns the list and the search are hidden; a sentence says so.
     const words = call.turns.length > 0;
     byId("empty").hidden = words;
     this.list.hidden = !words;
@@ -121,11 +121,11 @@ export class Transcript {
     const far = Math.abs(from - roof) > window.innerHeight * 2;
     const target = window.scrollY + from - roof - (window.innerHeight - roof) * 0.25;
     window.scrollTo({ top: Math.max(target, 0), behavior: smooth && !calm && !far ? "smooth" : "instant" });
-    // Rows far away have estimated heights until they are drawn: look again once they are.
+    // Rows far away have estimated heights until they are drawn, so scroll again when they are.
     if (far) requestAnimationFrame(() => this.settle(place, 3));
   }
 
-  /** Below this the list is seen: the player and the search may stay on top of it. */
+  /** The top of the visible part of the list, below the player and the search, which may stick above it. */
   private roof(): number {
     const tops = [byId("deck"), this.list.parentElement?.querySelector(".find")].filter(
       (part): part is HTMLElement => part instanceof HTMLElement && getComputedStyle(part).position === "sticky",
@@ -143,7 +143,7 @@ export class Transcript {
     requestAnimationFrame(() => this.settle(place, tries - 1));
   }
 
-  /** Put the keyboard on a turn. */
+  /** Focus a turn. */
   go(place: number): void {
     const row = this.row(place);
     if (!row || row.item.hidden) return;
@@ -161,7 +161,7 @@ export class Transcript {
     if (this.call.turns[place]) this.go(place);
   }
 
-  /** Show only turns whose place passes; the roles' switches and nothing else use it. */
+  /** Show only the turns whose index passes. Used by the role filters only. */
   filter(hidden: ReadonlySet<string>): void {
     this.list.classList.toggle("filtered", hidden.size > 0);
     this.hidden = hidden;
@@ -206,7 +206,7 @@ export class Transcript {
     const place = this.placeOf(event.target);
     if (place < 0) return;
     if (event.target instanceof Element && event.target.closest(".more")) return this.expand(place);
-    // Somebody who selects text wants the text.
+    // A click that ends a text selection must not start playback.
     const selection = window.getSelection();
     if (selection && !selection.isCollapsed && event.detail) return;
     this.rove(place);
@@ -262,7 +262,7 @@ export class Transcript {
   }
 }
 
-/** The part of a text `[offset, offset + length)` as a range over however many nodes hold it. */
+/** A DOM range over the characters `[offset, offset + length)` of a text that may consist of several nodes. */
 export function within(text: Node, offset: number, length: number): Range | undefined {
   const range = document.createRange();
   const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);

@@ -1,4 +1,4 @@
-// The waveform, one lane a channel, and over it what the ear should know: turns, overtalk, cuts, the time.
+// The waveform, one lane per channel, with turns, overtalk, cuts and the time drawn over it.
 
 import WaveSurfer from "wavesurfer.js";
 import { type Call, channelName, channelOf } from "./document";
@@ -11,7 +11,7 @@ import { clock, lasting, pauseName } from "./times";
 declare const CHANNEL_HEIGHT: number;
 const AXIS = 18;
 const CLOSEST = 200;
-/** A call up to this long is shown whole at first; of a longer one this much, in seconds. */
+/** The initial view shows at most this many seconds. */
 const WHOLE = 300;
 const AT_ONCE = 180;
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
@@ -24,7 +24,7 @@ export class Wave {
   private pixelsPerSecond = 0;
   private active: ReadonlySet<number> = new Set();
   private pending = 0;
-  /** Told when another part of the call is in view, in seconds. */
+  /** Called with the range in view, in seconds, when it changes. */
   onView: (start: number, end: number) => void = () => undefined;
 
   constructor(
@@ -44,7 +44,7 @@ export class Wave {
     );
   }
 
-  /** Draw the recording that is on. */
+  /** Draw the selected recording. */
   show(): void {
     this.surfer?.destroy();
     const recording = this.player.recordings[this.player.recording];
@@ -96,7 +96,7 @@ export class Wave {
     });
   }
 
-  /** Colours changed. */
+  /** Redraw after the colours have changed. */
   repaint(): void {
     const recording = this.player.recordings[this.player.recording];
     const peaks = this.peaks(this.player.recording);
@@ -141,7 +141,7 @@ export class Wave {
     return [start, Math.min(start + this.width / perSecond, this.player.duration)];
   }
 
-  /** Bring a moment into view, in seconds. */
+  /** Scroll a time into view, in seconds. */
   reveal(seconds: number, always = false): void {
     const [start, end] = this.view;
     if (always || seconds < start || seconds > end - (end - start) * 0.05) {
@@ -165,7 +165,7 @@ export class Wave {
     this.seen();
   }
 
-  /** All channels are grey; whoever speaks gives them a colour (`colour`), since several may speak on one channel. */
+  /** Channels are drawn in grey, then coloured by the current speaker (`colour`), as several may speak on one channel. */
   private colours(channels: number) {
     const { wave, waveTint } = palette();
     return Array.from({ length: channels }, () => ({ waveColor: waveTint, progressColor: wave, overlay: false }));
@@ -267,7 +267,7 @@ export class Wave {
     context.textBaseline = "bottom";
     context.fillStyle = colours.line;
     context.fillRect(0, height - AXIS, width, 1);
-    // Ticks stand at round times of the conversation; those in a cut have no place.
+    // Ticks are at round times of the conversation. A tick inside a cut is left out.
     const { timeline, recording } = this.player;
     const last = timeline.ms(end, recording) / 1000;
     for (let tick = Math.ceil(timeline.ms(start, recording) / 1000 / step); tick * step <= last; tick++) {

@@ -1,1 +1,1 @@
-"""One call read back from anywhere: turns, audio, clips."""
+"""Read one call back from a file, a web address or an archive: turns, alignment with audio, clips."""

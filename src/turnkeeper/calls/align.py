@@ -1,4 +1,4 @@
-"""What can be said of one recording: facts, waveform, whether it fits its transcript, lines for lhotse's manifests."""
+"""Describe one recording: facts, waveform, alignment with its transcript, manifests for lhotse."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from turnkeeper.audio.alignment import AlignedRecording, Alignment, SyncMode, re
 from turnkeeper.audio.decode import open_audio
 from turnkeeper.audio.peaks import Bits, build_peaks
 from turnkeeper.calls.call import Call, header_of, local_call, turns_of
-from turnkeeper.calls.turns import Place
+from turnkeeper.calls.transcripts import Place
 from turnkeeper.errors import Misconfigured, Unread
 from turnkeeper.model import Span
 from turnkeeper.transcript.lhotse import recording_manifest, supervisions
@@ -26,8 +26,10 @@ __all__ = ["AudioFacts", "align", "audio_facts", "write_lhotse", "write_local_al
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """A recording: ``rate`` in Hz, ``frames`` samples per channel as decoded, ``duration_ms`` half-up, ``notes`` for a
-    person. ``incomplete`` are those notes that say that sound is missing.
+    """Facts about a recording.
+
+    ``rate`` is in Hz, ``frames`` counts the decoded samples per channel, ``duration_ms`` is rounded half up.
+    ``notes`` are remarks for a person; ``incomplete`` are those of them that say that sound is missing.
     """
 
     codec: str
@@ -40,13 +42,13 @@ class AudioFacts:
 
 
 def audio_facts(audio: Path, *, second: Path | None = None) -> AudioFacts:
-    """Open a recording (or two mono files of one call) and look. Raises what ``open_audio`` raises."""
+    """Decode a recording (or two mono files of one call) and return its facts. Raises what ``open_audio`` raises."""
     with open_audio(audio, second=second) as opened:
         frames = opened.count()
         if not frames:
             raise Unread("; ".join(["holds no samples", *opened.notes]), operation="decode audio", key=str(audio))
-        lasting = (frames * 2000 + opened.rate) // (2 * opened.rate)
-        return AudioFacts(opened.codec, opened.rate, opened.channels, frames, lasting, opened.notes, opened.losses)
+        duration_ms = (frames * 2000 + opened.rate) // (2 * opened.rate)
+        return AudioFacts(opened.codec, opened.rate, opened.channels, frames, duration_ms, opened.notes, opened.losses)
 
 
 def align(
@@ -57,7 +59,7 @@ def align(
     second: str | Path | None = None,
     recording_start_ms: int = 0,
 ) -> Alignment:
-    """Which samples of a recording each turn of its transcript is, and whether the two belong together.
+    """Find the samples of each turn in a recording, and whether recording and transcript belong together.
 
     ``audio`` is a file, with ``second`` two mono files of one call; ``recording_start_ms`` is the conversation time of
     its first sample, as far as it is known. ``sync="report"`` measures offset, drift, channels and cuts and leaves the
@@ -67,10 +69,10 @@ def align(
 
     Raises what ``open_audio`` and ``read_turns`` raise.
     """
-    other = Path(second) if second else None
-    call = local_call(Path(audio), transcript, second=other, recording_start_ms=recording_start_ms, sync=sync)
+    second_path = Path(second) if second else None
+    call = local_call(Path(audio), transcript, second=second_path, recording_start_ms=recording_start_ms, sync=sync)
     document = io.BytesIO()
-    _document(call, transcript, sync, document)
+    _write_alignment_of(call, transcript, sync, document)
     return read_alignment(document.getvalue())
 
 
@@ -83,32 +85,32 @@ def write_local_alignment(
     second: Path | None = None,
     recording_start_ms: int = 0,
 ) -> Sync | None:
-    """Write the alignment document of ``align`` to a file (None: only measure); returns what was measured."""
+    """Write the document of ``align`` to ``out`` unless it is None. Return what was measured, None with ``"off"``."""
     call = local_call(audio, transcript, second=second, recording_start_ms=recording_start_ms, sync=sync)
     if out is not None:
         with write_atomically(out) as file:
-            _document(call, transcript, sync, file)
+            _write_alignment_of(call, transcript, sync, file)
     matched = call.recordings[0].matched
     return matched.sync if matched else None
 
 
-def _document(call: Call, transcript: Place, mode: SyncMode, out: IO[bytes]) -> None:
-    heard = call.recordings[0]
-    matched = heard.matched
-    recording = AlignedRecording(
-        id=heard.id,
-        codec=heard.codec,
-        channels=len(heard.channel_roles),
-        timeline=heard.timeline,
-        channel_roles=heard.channel_roles,
+def _write_alignment_of(call: Call, transcript: Place, mode: SyncMode, out: IO[bytes]) -> None:
+    recording = call.recordings[0]
+    matched = recording.matched
+    aligned = AlignedRecording(
+        id=recording.id,
+        codec=recording.codec,
+        channels=len(recording.channel_roles),
+        timeline=recording.timeline,
+        channel_roles=recording.channel_roles,
         mode=mode,
         applied=matched is not None and matched.applied,
         sync=matched.sync if matched else None,
-        notes=heard.notes,
-        incomplete=heard.losses,
+        notes=recording.notes,
+        incomplete=recording.losses,
     )
     times = ((turn.start_ms, turn.end_ms) for turn in turns_of(transcript))
-    write_alignment(header_of(transcript).conversation, [recording], times, out)
+    write_alignment(header_of(transcript).conversation, [aligned], times, out)
 
 
 def write_peaks(
@@ -120,7 +122,7 @@ def write_peaks(
     bits: Bits = 8,
     mono: bool = False,
 ) -> int:
-    """Write a recording's waveform as audiowaveform's data, version 2; returns how many pixels it has.
+    """Write a recording's waveform as audiowaveform data, version 2. Return the number of its pixels.
 
     ``out`` ends in ``.dat`` (binary) or ``.json``. Channels are kept apart unless ``mono``. Raises ``Misconfigured``
     for another ending or fewer than 2 samples per pixel, and what ``open_audio`` raises.
@@ -147,27 +149,27 @@ def write_lhotse(
     recording_start_ms: int = 0,
     sync: SyncMode = "off",
 ) -> int:
-    """Write ``recordings.jsonl`` and ``supervisions.jsonl`` for lhotse; returns how many supervisions there are.
+    """Write ``recordings.jsonl`` and ``supervisions.jsonl`` for lhotse. Return the number of supervisions.
 
-    A turn that a cut divides is two supervisions; one that the recording does not hold is none. The customer is on
+    A turn that a cut divides becomes two supervisions. A turn outside the recording becomes none. The customer is on
     channel 0 of a stereo recording and everybody else on channel 1, as the platform records it, unless
     ``sync="correct"`` finds them exchanged.
     """
     call = local_call(audio, transcript, second=second, recording_start_ms=recording_start_ms, sync=sync)
-    heard = call.recordings[0]
-    timeline, channels = heard.timeline, len(heard.channel_roles)
+    recording = call.recordings[0]
+    timeline, channels = recording.timeline, len(recording.channel_roles)
     sources = [str(path) for path in (audio, second) if path is not None]
     name, count = audio.stem, 0
     manifest = recording_manifest(name, sources, rate=timeline.rate, frames=timeline.frames, channels=channels)
     folder.mkdir(parents=True, exist_ok=True)
     with write_atomically(folder / "recordings.jsonl") as file:
-        file.write(_line(manifest))
+        file.write(_json_line(manifest))
     with write_atomically(folder / "supervisions.jsonl") as file:
-        for one in call.spoken():
-            spans = [Span(start, end) for start, end in one.spans]
-            channel = _channel(one.turn.role, heard.channel_roles)
-            for line in supervisions(name, one.index, one.turn, spans, rate=timeline.rate, channel=channel):
-                file.write(_line(line))
+        for timed in call.timed_turns():
+            spans = [Span(start, end) for start, end in timed.spans]
+            channel = _channel(timed.turn.role, recording.channel_roles)
+            for line in supervisions(name, timed.index, timed.turn, spans, rate=timeline.rate, channel=channel):
+                file.write(_json_line(line))
                 count += 1
     return count
 
@@ -181,5 +183,5 @@ def _channel(role: str, roles: tuple[str, ...]) -> int | list[int]:
     return roles.index(side)
 
 
-def _line(document: dict[str, object]) -> bytes:
+def _json_line(document: dict[str, object]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

@@ -1,4 +1,4 @@
-"""One call that can be heard: its recordings, its turns, and which samples each turn is. From files or an archive."""
+"""One call with its recordings and the samples of each turn, read from local files or from an archive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from turnkeeper.audio.alignment import RecordingView, SyncMode, flags, read_alignment
 from turnkeeper.audio.decode import Audio, open_audio
 from turnkeeper.audio.timeline import Timeline
-from turnkeeper.calls.turns import Place, is_archive, open_transcripts
+from turnkeeper.calls.transcripts import Place, is_archive, open_transcripts
 from turnkeeper.errors import Misconfigured, NotFound
 from turnkeeper.model import TranscriptHeader, Turn
 from turnkeeper.settings import StoreSettings
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from turnkeeper.audio.loudness import Loudness
     from turnkeeper.audio.match import MatchResult
 
-__all__ = ["Call", "Heard", "Spoken", "archived_call", "header_of", "local_call", "turns_of"]
+__all__ = ["Call", "CallRecording", "TimedTurn", "archived_call", "header_of", "local_call", "turns_of"]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One recording of a call. ``sources`` opens its files: one, or two mono ones of the two sides.
+class CallRecording:
+    """One recording of a call.
 
-    ``matched`` is the comparison with the transcript, where one was made just now; ``losses`` say what is missing.
+    ``sources`` opens its files: one, or two mono files of the two sides. ``matched`` is the comparison with the
+    transcript; it is None for a recording of an archive. ``losses`` are sentences about missing sound.
     """
 
     id: str
@@ -41,8 +42,12 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """One turn with times: its place in the transcript, the number of its recording, its samples there."""
+class TimedTurn:
+    """A turn that has times.
+
+    ``index`` is its place in the transcript, ``recording`` the index of its recording in ``Call.recordings``. ``spans``
+    are the samples there, half-open; there are several if a pause was cut out of the turn.
+    """
 
     index: int
     turn: Turn
@@ -53,11 +58,11 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Call:
-    """What was said and where it is heard. ``spoken`` begins anew at each call."""
+    """A call: its recordings, and a function that iterates its turns from the beginning."""
 
     conversation: str
-    recordings: tuple[Heard, ...]
-    spoken: Callable[[], Iterator[Spoken]]
+    recordings: tuple[CallRecording, ...]
+    timed_turns: Callable[[], Iterator[TimedTurn]]
 
 
 def local_call(
@@ -68,36 +73,40 @@ def local_call(
     recording_start_ms: int = 0,
     sync: SyncMode = "off",
 ) -> Call:
-    """A recording (or two mono files of one call) and, where there is one, its transcript.
+    """Open a recording (or two mono files of one call), with its transcript if there is one.
 
-    ``recording_start_ms`` is the conversation time of the recording's first sample; ``sync`` says whether the two are
-    compared, and a correction applied. Raises what ``open_audio`` and
-    ``open_transcripts`` raise, and ``Misconfigured`` where the transcript is not of one conversation.
+    ``recording_start_ms`` is the conversation time of the recording's first sample. ``sync`` says whether the recording
+    is compared with the transcript, and whether a correction is applied. Raises what ``open_audio`` and
+    ``open_transcripts`` raise, and ``Misconfigured`` if the transcript is an archive.
     """
     with open_audio(audio, second=second) as opened:
-        from turnkeeper.audio.match import match_transcript  # needs numpy, which open_audio has asked for by name
+        from turnkeeper.audio.match import (
+            match_transcript,  # needs numpy; open_audio raises an error that names the extra
+        )
 
         mode: SyncMode = sync if transcript is not None else "off"
-        heard_once = _listened(opened, mode)
+        measured = _loudness_of(opened, mode)
         uncorrected = Timeline(opened.rate, opened.count(), recording_start_ms)
         turns = turns_of(transcript) if transcript is not None and mode != "off" else ()
-        found = match_transcript(opened, uncorrected, turns, mode, loudness=heard_once)
+        match_result = match_transcript(opened, uncorrected, turns, mode, loudness=measured)
         notes, losses, codec = opened.notes, opened.losses, opened.codec
-    timeline = found.timeline
-    heard = Heard(audio.name, codec, timeline, found.channel_roles, lambda: (audio, second), found, notes, losses)
+    timeline = match_result.timeline
+    recording = CallRecording(
+        audio.name, codec, timeline, match_result.channel_roles, lambda: (audio, second), match_result, notes, losses
+    )
 
-    def spoken() -> Iterator[Spoken]:
+    def timed_turns() -> Iterator[TimedTurn]:
         for index, turn in enumerate(turns_of(transcript) if transcript is not None else ()):
             if turn.start_ms is None or turn.end_ms is None:
                 continue
             spans = timeline.spans(turn.start_ms, turn.end_ms)
-            yield Spoken(index, turn, 0, tuple((one.start, one.end) for one in spans), flags(spans))
+            yield TimedTurn(index, turn, 0, tuple((item.start, item.end) for item in spans), flags(spans))
 
-    return Call("", (heard,), spoken)
+    return Call("", (recording,), timed_turns)
 
 
-def _listened(audio: Audio, mode: SyncMode) -> Loudness | None:
-    """The loudness to compare with a transcript; the audio is then decoded, and its length known."""
+def _loudness_of(audio: Audio, mode: SyncMode) -> Loudness | None:
+    """Measure the loudness for the comparison. This decodes the audio once, so its length is known afterwards."""
     if mode == "off" or audio.channels > 2:
         return None
     from turnkeeper.audio.loudness import loudness
@@ -106,17 +115,17 @@ def _listened(audio: Audio, mode: SyncMode) -> Loudness | None:
 
 
 def turns_of(transcript: Place) -> Iterator[Turn]:
-    """The turns of the one conversation at ``transcript``, by time."""
-    for assembly in _single(transcript):
+    """Yield the turns of the one conversation at ``transcript``, sorted by time."""
+    for assembly in _one_transcript(transcript):
         yield from assembly.turns()
 
 
 def header_of(transcript: Place) -> TranscriptHeader:
-    """What a transcript says before its turns: the conversation it is about, who took part."""
-    return next(assembly.header for assembly in _single(transcript))
+    """Return the header of the one transcript at ``transcript``: its conversation and participants."""
+    return next(assembly.header for assembly in _one_transcript(transcript))
 
 
-def _single(transcript: Place) -> Iterator[Assembly]:
+def _one_transcript(transcript: Place) -> Iterator[Assembly]:
     if isinstance(transcript, str | Path) and is_archive(transcript):
         hint = "Give the transcript's own file."
         raise Misconfigured("is an archive", operation="read", key=str(transcript), hint=hint)
@@ -124,9 +133,10 @@ def _single(transcript: Place) -> Iterator[Assembly]:
 
 
 def archived_call(url: str, conversation: str, store: StoreSettings | None = None) -> Call:
-    """A call of an archive whose recordings were archived with it, by its alignment document, to cut clips from.
+    """Open a call of an archive with its recordings, as the archive's alignment document describes them.
 
-    Raises ``NotFound`` where the archive does not hold the conversation or no recording of it.
+    One line is added to the archive's audit. Raises ``NotFound`` if the archive does not hold the conversation, or no
+    recording of it.
     """
     from turnkeeper.archive import keys
     from turnkeeper.archive.archive import Archive
@@ -142,30 +152,27 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
         document = read_alignment(archive.read_view(manifest, name), name)
     except NotFound:
         raise NotFound("no recording of it is archived", operation="read", key=conversation, hint=hint) from None
-    numbers = {one.id: number for number, one in enumerate(document.recordings)}
+    numbers = {item.id: number for number, item in enumerate(document.recordings)}
 
-    def heard(one: RecordingView) -> Heard:
-        prefix = f"audio/{one.id}/"
-        files = [taken.key for taken in sorted(manifest.inputs, key=_source) if taken.source.startswith(prefix)]
-        files = files or ([one.key] if one.key else [])
+    def recording_of(view: RecordingView) -> CallRecording:
+        prefix = f"audio/{view.id}/"
+        inputs = sorted(manifest.inputs, key=lambda item: item.source)
+        files = [item.key for item in inputs if item.source.startswith(prefix)]
+        files = files or ([view.key] if view.key else [])
 
         def sources() -> tuple[BinaryIO, BinaryIO | None]:
             if not files:
-                raise NotFound("its recording is not archived", operation="read", key=one.id, hint=hint)
+                raise NotFound("its recording is not archived", operation="read", key=view.id, hint=hint)
             opened = [archive.store.open(name) for name in files[:2]]
             return opened[0], opened[1] if len(opened) > 1 else None
 
-        return Heard(one.id, one.codec, one.timeline(), one.channel_roles, sources)
+        return CallRecording(view.id, view.codec, view.timeline(), view.channel_roles, sources)
 
-    def spoken() -> Iterator[Spoken]:
-        places = {one.index: one for one in document.turns if one.recording in numbers}
+    def timed_turns() -> Iterator[TimedTurn]:
+        places = {item.index: item for item in document.turns if item.recording in numbers}
         for assembly in open_transcripts(url, interactions=[conversation], store=store, audited=False):
             for index, turn in enumerate(assembly.turns()):
                 if place := places.get(index):
-                    yield Spoken(index, turn, numbers[place.recording], place.spans, place.flags)
+                    yield TimedTurn(index, turn, numbers[place.recording], place.spans, place.flags)
 
-    return Call(conversation, tuple(map(heard, document.recordings)), spoken)
-
-
-def _source(taken: object) -> str:
-    return str(getattr(taken, "source", ""))
+    return Call(conversation, tuple(map(recording_of, document.recordings)), timed_turns)

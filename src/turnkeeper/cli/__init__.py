@@ -1,11 +1,11 @@
-"""One file per verb: parse options, call the library, print. Cannot do what a caller of the library cannot."""
+"""The command line, one module per verb: read options, call the library, print. All work is done by the library."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from turnkeeper.cli.former_options import renamed
+from turnkeeper.cli.former_options import with_current_names
 
 __all__ = ["main"]
 
@@ -18,22 +18,22 @@ _OTHER_SYSTEM = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """The ``turnkeeper`` command. Ends the process with the exit code of the verb (see ``turnkeeper --help``)."""
     try:
-        import fcntl  # noqa: F401 - archives and queues are locked with it
+        import fcntl  # noqa: F401 - archives and queues use its file locks
     except ImportError:
         sys.stderr.write(_OTHER_SYSTEM)
         sys.exit(2)
-    given = renamed(sys.argv[1:] if arguments is None else list(arguments))
-    if (short := _help(given) or _turns(given)) is not None:
-        from turnkeeper.cli.exit_codes import guarded
+    given = with_current_names(sys.argv[1:] if arguments is None else list(arguments))
+    if (short := _help_command(given) or _turns_command(given)) is not None:
+        from turnkeeper.cli.exit_codes import run_command
 
-        sys.exit(guarded(short))
-    from turnkeeper.cli.app import start
+        sys.exit(run_command(short))
+    from turnkeeper.cli.app import run_command_line
 
-    start(given)
+    run_command_line(given)
 
 
-def _help(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """Help and version, without loading what parses options."""
+def _help_command(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """Return a command that prints help or the version without importing the option parser, or None."""
     from turnkeeper.cli.help import help_text
 
     text = help_text(arguments)
@@ -47,8 +47,8 @@ def _help(arguments: Sequence[str]) -> Callable[[], int] | None:
     return show
 
 
-def _turns(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """``turns`` with plain options, without loading what builds the help of all verbs: that is most of its time."""
+def _turns_command(arguments: Sequence[str]) -> Callable[[], int] | None:
+    """Return ``turns`` with plain options without the option parser, which takes most of the start-up time, or None."""
     if arguments[:1] != ["turns"]:
         return None
     from turnkeeper.cli.filter import plain_request, write_turns

@@ -1,4 +1,4 @@
-"""The command line's table of verbs, each loaded when it is asked for."""
+"""The table of verbs. Each verb's module is imported when it runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import is_dataclass
 
 import cyclopts
 
-from turnkeeper.cli.exit_codes import guarded
+from turnkeeper.cli.exit_codes import run_command
 from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.version import __version__
 
-__all__ = ["VERBS", "command_line", "start"]
+__all__ = ["VERBS", "command_line", "run_command_line"]
 
 EXIT_CODES = """\
 **Exit codes:** 0 done · 1 failed · 2 usage · 3 partly done, or findings (listed) · 4 not allowed · 5 not ready yet ·
@@ -51,19 +51,19 @@ VERBS = {
     "simulate": "The platform on loopback, from a seed: try exports and faults without an account.",
 }
 
-_ASKING = {"get", "export", "status", "retry", "doctor"}
-_KEEPING = {"turns", "clip", "reread", "reindex", "report", "verify", "audit", "erase", "expire"}
+_PLATFORM_VERBS = {"get", "export", "status", "retry", "doctor"}
+_ARCHIVE_VERBS = {"turns", "clip", "reread", "reindex", "report", "verify", "audit", "erase", "expire"}
 
 
 def epilogue(verb: str = "") -> str:
-    """What stands below the help: credentials only where they are used. Without a verb, all of it."""
-    if not verb or verb in _ASKING:
+    """Return the text below a verb's help. Credentials are explained only for verbs that use them."""
+    if not verb or verb in _PLATFORM_VERBS:
         return EXIT_CODES + PLATFORM
-    return EXIT_CODES + STORE if verb in _KEEPING else EXIT_CODES
+    return EXIT_CODES + STORE if verb in _ARCHIVE_VERBS else EXIT_CODES
 
 
-def command_line(asked: str = "") -> cyclopts.App:
-    """All verbs, none of them loaded yet. The one ``asked`` for explains itself; the others have one sentence here."""
+def command_line(asked_verb: str = "") -> cyclopts.App:
+    """Build the parser. No verb is imported yet; only the help of ``asked_verb`` comes from its module."""
     app = cyclopts.App(
         name="turnkeeper",
         help="Every turn of every call, kept: export Genesys Cloud transcripts into an archive you own.",
@@ -71,49 +71,51 @@ def command_line(asked: str = "") -> cyclopts.App:
         help_format="markdown",
         version=__version__,
         version_flags=["--version"],
-        # What is empty, off or absent goes without saying.
-        default_parameter=cyclopts.Parameter(show_default=lambda value: value if value else None, validator=_possible),
+        # Show only defaults that say something: not an empty text, False or None.
+        default_parameter=cyclopts.Parameter(
+            show_default=lambda value: value if value else None, validator=_refuse_impossible_numbers
+        ),
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
     for verb, sentence in VERBS.items():
-        told = {} if verb == asked else {"help": sentence}
-        app.command(f"turnkeeper.cli.{verb}:{verb}", name=verb, help_epilogue=epilogue(verb), **told)
+        help_text = {} if verb == asked_verb else {"help": sentence}
+        app.command(f"turnkeeper.cli.{verb}:{verb}", name=verb, help_epilogue=epilogue(verb), **help_text)
     return app
 
 
-def _possible(_type: object, value: object) -> None:
-    """Refuse, for every option, the numbers that are none: ``inf``, ``nan``, and those beyond any count or time."""
+def _refuse_impossible_numbers(_type: object, value: object) -> None:
+    """Refuse ``inf``, ``nan`` and absurdly large numbers in every option."""
     given = vars(value).items() if is_dataclass(value) else [("", value)]
-    for name, one in given:
-        # Beyond 2**53 there are no seconds, samples or bytes.
-        if isinstance(one, int | float) and not abs(one) <= 2**53:
+    for name, number in given:
+        # A float cannot count beyond 2**53, and no number of seconds, samples or bytes is that large.
+        if isinstance(number, int | float) and not abs(number) <= 2**53:
             option = f"--{name.replace('_', '-')}: " if name else ""
-            raise ValueError(f"{option}{one} is beyond every number that can be meant")
+            raise ValueError(f"{option}{number} is beyond every number that can be meant")
 
 
-def start(arguments: Sequence[str] | None = None) -> None:
+def run_command_line(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and end the process with its exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     form = _log_format(given) or environment().get("TURNKEEPER_LOG_FORMAT", "")
-    asked = next((word for word in given if word in VERBS), "")
+    asked_verb = next((word for word in given if word in VERBS), "")
 
-    sys.exit(guarded(lambda: _logged(form, given, asked) if form else command_line(asked)(given)))
+    sys.exit(run_command(lambda: _run_logged(form, given, asked_verb) if form else command_line(asked_verb)(given)))
 
 
-def _logged(form: str, given: Sequence[str], asked: str) -> object:
-    """Run it as a service: also a mistake of the command line is a line of the log."""
-    from turnkeeper.cli.log import log_as
+def _run_logged(form: str, given: Sequence[str], asked_verb: str) -> object:
+    """Run a command as a service. A mistake in the command line becomes a line of the log too."""
+    from turnkeeper.cli.log import start_service_log
 
-    log_as(form)
+    start_service_log(form)
     try:
-        return command_line(asked)(given, exit_on_error=False, print_error=False)
+        return command_line(asked_verb)(given, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as cause:
-        raise Misconfigured(str(cause), operation=asked) from None
+        raise Misconfigured(str(cause), operation=asked_verb) from None
 
 
 def _log_format(given: list[str]) -> str:
-    """Take ``--log-format``, an option of every verb, out of a command line. Its value; empty where it is absent."""
+    """Remove ``--log-format`` from a command line, since every verb takes it. Return its value, empty if absent."""
     before = given[: given.index("--")] if "--" in given else given
     for at, word in enumerate(before):
         name, joined, value = word.partition("=")

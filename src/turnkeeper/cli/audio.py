@@ -13,7 +13,7 @@ from turnkeeper.audio.alignment import sync_fields
 from turnkeeper.calls.align import audio_facts, write_lhotse, write_local_alignment, write_peaks
 from turnkeeper.calls.repair_ends import repair_ends as repaired_ends
 from turnkeeper.calls.repair_ends import write_repaired
-from turnkeeper.cli.console import printable, say, show
+from turnkeeper.cli.console import print_json, print_note, printable
 from turnkeeper.cli.options import milliseconds
 from turnkeeper.errors import Misconfigured
 
@@ -85,40 +85,40 @@ def audio(
     json
         The comparison as JSON; facts are JSON anyway.
     """
-    facts = _facts(recording, second)
+    facts = _recording_facts(recording, second)
     if peaks is not None:
         pixels = write_peaks(recording, peaks, second=second, samples_per_pixel=samples_per_pixel, bits=bits, mono=mono)
         facts["peaks"] = {"path": str(peaks), "pixels": pixels, "samples_per_pixel": samples_per_pixel}
     if not transcript:
-        _no_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
-        show(facts)
-        return _incomplete(facts)
-    pair = _Pair(recording, transcript, second, milliseconds(recording_start, "--recording-start") or 0, sync)
+        _need_transcript({"--sync": sync, "--alignment": alignment, "--lhotse": lhotse, "--repair-ends": repair_ends})
+        print_json(facts)
+        return _incomplete_code(facts)
+    pair = _AudioPair(recording, transcript, second, milliseconds(recording_start, "--recording-start") or 0, sync)
     if lhotse is not None:
         facts["lhotse"] = {"folder": str(lhotse), "supervisions": pair.lhotse(lhotse)}
     if repair_ends is not None:
         facts["repair_ends"] = pair.repair(repair_ends)
     if alignment is not None:
         facts["alignment"] = str(alignment)
-    return _tell(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
+    return _print_result(facts, pair.alignment(alignment) if sync or alignment else None, sync, as_json=json)
 
 
-def _facts(recording: Path, second: Path | None) -> dict[str, Any]:
+def _recording_facts(recording: Path, second: Path | None) -> dict[str, Any]:
     facts = asdict(audio_facts(recording, second=second))
     if not facts["incomplete"]:
         del facts["incomplete"]
     return facts
 
 
-def _no_transcript(given: Mapping[str, object]) -> None:
+def _need_transcript(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise Misconfigured("needs the transcript", key=name, hint="Add --transcript.")
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """A recording and its transcript."""
+class _AudioPair:
+    """A recording and its transcript, with the options that both need."""
 
     recording: Path
     transcript: str
@@ -137,7 +137,7 @@ class _Pair:
         )
 
     def repair(self, out: Path) -> dict[str, object]:
-        """Write the turns with the ends that are heard; says how many, and why if none could be."""
+        """Write the turns with the ends that are heard. Return the counts, and print why if none was repaired."""
         repair = repaired_ends(
             self.recording,
             self.transcript,
@@ -146,15 +146,15 @@ class _Pair:
             recording_start_ms=self.start_ms,
         )
         write_repaired(repair, self.transcript, out)
-        told: dict[str, object] = {"path": str(out), "turns": len(repair.turns), "repaired": repair.count}
+        result: dict[str, object] = {"path": str(out), "turns": len(repair.turns), "repaired": repair.count}
         if repair.sync is not None:
-            told["verdict"] = repair.sync.verdict
+            result["verdict"] = repair.sync.verdict
             if repair.sync.verdict in ("unverified", "mismatch"):
-                say(f"no end was repaired, {repair.sync.verdict}: {repair.sync.evidence.reason}")
-        return told
+                print_note(f"no end was repaired, {repair.sync.verdict}: {repair.sync.evidence.reason}")
+        return result
 
     def alignment(self, out: Path | None) -> Sync | None:
-        """Compare, and write the document where it is wanted."""
+        """Compare the two, and write the document if ``out`` is given."""
         return write_local_alignment(
             self.recording,
             self.transcript,
@@ -165,36 +165,36 @@ class _Pair:
         )
 
 
-def _tell(facts: dict[str, Any], found: Sync | None, mode: str | None, *, as_json: bool) -> int:
-    if found is None:
-        show(facts)
-        return _incomplete(facts)
-    measured = sync_fields(found) | {"mode": mode or "report", "recording": facts}
+def _print_result(facts: dict[str, Any], sync_result: Sync | None, mode: str | None, *, as_json: bool) -> int:
+    if sync_result is None:
+        print_json(facts)
+        return _incomplete_code(facts)
+    measured = sync_fields(sync_result) | {"mode": mode or "report", "recording": facts}
     if as_json:
-        show(measured)
+        print_json(measured)
     else:
-        print(_sentences(measured))
-    return 3 if found.verdict == "mismatch" else _incomplete(facts)
+        print(_sync_sentences(measured))
+    return 3 if sync_result.verdict == "mismatch" else _incomplete_code(facts)
 
 
-def _incomplete(facts: dict[str, Any]) -> int:
-    """Say what is missing in the recording; the exit code."""
-    for words in facts.get("incomplete", ()):
-        say(f"the recording is incomplete: {printable(words)}")
+def _incomplete_code(facts: dict[str, Any]) -> int:
+    """Print what is missing in the recording. Return the exit code."""
+    for sentence in facts.get("incomplete", ()):
+        print_note(f"the recording is incomplete: {printable(sentence)}")
     return 3 if "incomplete" in facts else 0
 
 
-def _sentences(found: dict[str, Any]) -> str:
-    evidence = found["evidence"]
-    lines = [f"{found['verdict']}: {evidence['reason']}"]
-    if found["verdict"] in ("verified", "corrected"):
-        heard = ", ".join(found["channels"]) or "cannot be told"
-        lines += [
-            f"offset {found['offset_ms']} ms, drift {found['drift_ppm']} ppm, confidence {found['confidence']}",
-            f"channels: {heard}{' (exchanged)' if found['swapped'] else ''}",
-            *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in found["cuts"]),
+def _sync_sentences(sync_result: dict[str, Any]) -> str:
+    evidence = sync_result["evidence"]
+    sentences = [f"{sync_result['verdict']}: {evidence['reason']}"]
+    if sync_result["verdict"] in ("verified", "corrected"):
+        channels = ", ".join(sync_result["channels"]) or "cannot be told"
+        sentences += [
+            "offset {offset_ms} ms, drift {drift_ppm} ppm, confidence {confidence}".format_map(sync_result),
+            f"channels: {channels}{' (exchanged)' if sync_result['swapped'] else ''}",
+            *(f"cut out: {cut['start_ms']} to {cut['end_ms']} ms of the recording" for cut in sync_result["cuts"]),
         ]
     else:
-        lines.append(f"no figures; confidence {found['confidence']}")
-    lines.append(", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"))
-    return printable("\n".join(lines))
+        sentences.append(f"no figures; confidence {sync_result['confidence']}")
+    sentences.append(", ".join(f"{name} {value}" for name, value in evidence.items() if name != "reason"))
+    return printable("\n".join(sentences))

@@ -14,8 +14,8 @@ from cyclopts import Parameter
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.audit import HEAD_FORMAT, AuditCheck, AuditLine, Breach, Head
 from turnkeeper.atomic_file import write_atomically
-from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note, printable
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.clock import rfc3339
 from turnkeeper.errors import Misconfigured
@@ -25,7 +25,7 @@ from turnkeeper.settings import clock_from_environment
 __all__ = ["audit"]
 
 SHOWN = 3
-"""So many conversations stand in a line for people; JSON has all of them."""
+"""The number of conversations in a line for people. JSON has all of them."""
 
 
 def audit(
@@ -36,7 +36,7 @@ def audit(
     conversation: str = "",
     who: str = "",
     head: Path | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Who did what with an archive's content, and whether a line of it was changed or is gone.
@@ -67,14 +67,14 @@ def audit(
         One JSON object per line on standard output, and last one with what was looked at.
     """
     clock = clock_from_environment()
-    shown = _Shown(_start(since, clock.now()), conversation, who, as_json=json)
+    printer = _AuditPrinter(_since_text(since, clock.now()), conversation, who, as_json=json)
     known = _read_head(head) if head is not None else None
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
     opened.require()
     check = opened.audit.check(known)
-    for one in check:
-        shown.show(one)
-    shown.conclude(check)
+    for item in check:
+        printer.print_line(item)
+    printer.print_summary(check)
     number, sha256 = check.newest
     if check.breaches:
         return 3
@@ -84,26 +84,26 @@ def audit(
     return 0
 
 
-class _Shown:
-    """Prints the lines that were asked for, and everything that is wrong."""
+class _AuditPrinter:
+    """Prints the requested lines and every breach of the chain."""
 
     def __init__(self, since: str, conversation: str, who: str, *, as_json: bool) -> None:
         self._since, self._conversation, self._who, self._as_json = since, conversation, who, as_json
         self.count = 0
 
-    def show(self, one: AuditLine | Breach) -> None:
-        """Print a line if it was asked for, a breach in any case."""
-        if isinstance(one, Breach):
+    def print_line(self, item: AuditLine | Breach) -> None:
+        """Print a line if it was requested, and every breach."""
+        if isinstance(item, Breach):
             if self._as_json:
-                _print_json(msgspec.to_builtins(one))
+                _print_json_line(msgspec.to_builtins(item))
             else:
-                say(f"wrong: {one.detail}")
-        elif self._is_wanted(one):
+                print_note(f"wrong: {item.detail}")
+        elif self._is_wanted(item):
             self.count += 1
             if self._as_json:
-                _print_json({"kind": "line"} | msgspec.to_builtins(one))
+                _print_json_line({"kind": "line"} | msgspec.to_builtins(item))
             else:
-                sys.stdout.write(printable(_sentence(one)) + "\n")
+                sys.stdout.write(printable(_line_sentence(item)) + "\n")
 
     def _is_wanted(self, line: AuditLine) -> bool:
         if self._who and self._who not in (line.user, line.host, f"{line.user}@{line.host}"):
@@ -112,42 +112,46 @@ class _Shown:
             return False
         return line.at >= self._since
 
-    def conclude(self, check: AuditCheck) -> None:
-        """Say what was looked at."""
+    def print_summary(self, check: AuditCheck) -> None:
+        """Print the counts of lines and the newest line."""
         number, sha256 = check.newest
         if self._as_json:
             counts = {"lines": check.lines, "shown": self.count, "unchained": check.unchained}
-            _print_json({"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256})
+            _print_json_line(
+                {"kind": "summary", **counts, "breaches": check.breaches, "newest": number, "sha256": sha256}
+            )
         if number:
-            say(f"the newest is line {number}, SHA-256 {sha256}")
+            print_note(f"the newest is line {number}, SHA-256 {sha256}")
         earlier = f" ({check.unchained:,} of an earlier version, not chained)" if check.unchained else ""
-        say(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
+        print_note(f"lines looked at: {check.lines:,}{earlier}, shown: {self.count:,}, wrong: {check.breaches:,}")
 
 
-def _sentence(line: AuditLine) -> str:
+def _line_sentence(line: AuditLine) -> str:
     facts = dict(line.facts)
     named = list(line.conversations) or [str(facts.pop(name)) for name in ("conversation",) if name in facts]
     more = [f"and {len(named) - SHOWN:,} more"] * (len(named) > SHOWN)
-    told = [f"{name} {_word(fact)}" for name, fact in facts.items() if fact is not False]
+    fact_texts = [f"{name} {_fact_text(fact)}" for name, fact in facts.items() if fact is not False]
     at = line.at[:19].replace("T", " ")
-    return f"{at} UTC  {line.user}@{line.host}  {line.action}  {', '.join([*named[:SHOWN], *more, *told])}".rstrip()
+    return (
+        f"{at} UTC  {line.user}@{line.host}  {line.action}  {', '.join([*named[:SHOWN], *more, *fact_texts])}".rstrip()
+    )
 
 
-def _word(fact: object) -> str:
+def _fact_text(fact: object) -> str:
     return "yes" if fact is True else str(fact)
 
 
-def _print_json(document: Mapping[str, object]) -> None:
+def _print_json_line(document: Mapping[str, object]) -> None:
     sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
 
 
-def _start(since: str, now: datetime) -> str:
+def _since_text(since: str, now: datetime) -> str:
     interval = range_of(now, since=since) if since else None
     return rfc3339(interval.start) if interval else ""
 
 
 def _read_head(file: Path) -> Head | None:
-    """The head that was kept; None where there is no such file yet."""
+    """Read the head that an earlier run wrote; None if the file does not exist yet."""
     refuse_foreign_file(file, HEAD_FORMAT, "--head")
     if not file.exists():
         return None
@@ -159,6 +163,6 @@ def _read_head(file: Path) -> Head | None:
 
 
 def _write_head(file: Path, head: Head) -> None:
-    """Whole or not at all: half a head would be none."""
+    """Write the head file atomically, since a partial one could not be read."""
     with write_atomically(file, "write --head") as out:
         out.write(msgspec.json.format(msgspec.json.encode(head), indent=2) + b"\n")

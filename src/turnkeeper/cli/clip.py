@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from turnkeeper.calls.clips import Clip
 from turnkeeper.calls.clips import clip as cut
-from turnkeeper.cli.console import say, show
-from turnkeeper.cli.options import Choice, Destination, milliseconds, selection, store_settings
+from turnkeeper.cli.console import print_json, print_note
+from turnkeeper.cli.options import StoreOptions, TurnOptions, milliseconds, selection, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.transcript.select import Selection
 
@@ -30,8 +30,8 @@ def clip(
     each: Annotated[bool, Parameter(negative="")] = False,
     recording_start: float = 0.0,
     sync: Literal["correct", "off"] = "off",
-    choice: Choice | None = None,
-    destination: Destination | None = None,
+    choice: TurnOptions | None = None,
+    destination: StoreOptions | None = None,
 ) -> int:
     """One turn, the turns of a role, or a stretch of time as a sound file, cut on exact samples.
 
@@ -70,44 +70,50 @@ def clip(
         correct: compare the file with its transcript first, and cut the turns where they are heard if that was measured
         reliably. An archive's alignment says already what was done.
     """
-    chosen = selection(choice or Choice())
-    conversation, rest = _one(chosen)
+    chosen = selection(choice or TurnOptions())
+    conversation, turns_selection = _split_conversation(chosen)
     clips = cut(
         audio,
         transcript or None,
         out=out,
         conversation=conversation,
         turn=turn,
-        selection=rest,
+        selection=turns_selection,
         start_ms=milliseconds(start, "--start"),
         end_ms=milliseconds(end, "--end"),
         each=each,
         second=second or None,
         recording_start_ms=milliseconds(recording_start, "--recording-start") or 0,
         sync=sync,
-        store=store_settings(destination or Destination(), None),
+        store=store_settings(destination or StoreOptions(), None),
     )
-    show({"clips": [_told(one) for one in clips]})
-    if rest.roles:
-        say("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
-    missing = [one for one in clips if one.flags]
-    if missing:
-        say(f"not all of it is in the recording: {len(missing)} of {len(clips)} clips have flags")
-    return 3 if missing else 0
+    print_json({"clips": [_clip_json(written) for written in clips]})
+    if turns_selection.roles:
+        print_note("clips hold every channel of the recording: whoever speaks at the same time is heard in them too")
+    flagged = [written for written in clips if written.flags]
+    if flagged:
+        print_note(f"not all of it is in the recording: {len(flagged)} of {len(clips)} clips have flags")
+    return 3 if flagged else 0
 
 
-def _one(chosen: Selection) -> tuple[str, Selection]:
-    """The conversation that is named, and the selection without it: here it says where to look."""
+def _split_conversation(chosen: Selection) -> tuple[str, Selection]:
+    """Split a selection into its conversation, which says where to look, and the rest, which selects turns."""
     if len(chosen.interactions) > 1:
         raise Misconfigured("a clip is of one conversation", operation="cut", key="--conversation")
     named = next(iter(chosen.interactions), "")
-    rest = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
-    return named, rest
+    turns_selection = Selection(chosen.roles, frozenset(), chosen.start_ms, chosen.end_ms, chosen.min_confidence)
+    return named, turns_selection
 
 
-def _told(one: Clip) -> dict[str, object]:
-    told: dict[str, object] = {"path": str(one.path)} if one.path else {}
-    told |= {"recording": one.recording, "codec": one.codec} if one.path else {"recording": one.recording}
-    told |= {"rate": one.rate, "frames": one.frames, "duration_ms": (one.frames * 2000 + one.rate) // (2 * one.rate)}
-    told |= {"turns": list(one.turns), "spans": [list(span) for span in one.spans]}
-    return told | ({"flags": list(one.flags)} if one.flags else {})
+def _clip_json(written: Clip) -> dict[str, object]:
+    fields: dict[str, object] = {"path": str(written.path)} if written.path else {}
+    fields |= (
+        {"recording": written.recording, "codec": written.codec} if written.path else {"recording": written.recording}
+    )
+    fields |= {
+        "rate": written.rate,
+        "frames": written.frames,
+        "duration_ms": (written.frames * 2000 + written.rate) // (2 * written.rate),
+    }
+    fields |= {"turns": list(written.turns), "spans": [list(span) for span in written.spans]}
+    return fields | ({"flags": list(written.flags)} if written.flags else {})

@@ -1,50 +1,59 @@
-"""What reaches a terminal: errors, facts of a run, tables. Text from outside is escaped here and nowhere else."""
+"""Print errors, notes, events and JSON. Text from outside is escaped here before it reaches a terminal."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-import unicodedata
 from collections.abc import Mapping
 
-from turnkeeper.cli.log import log_as, service_log
+from turnkeeper.cli.log import service_log, start_service_log
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.events import Absent, Archived, Event, Fetched, Listener, Noted, Renewed, Retried, Waiting, silent
+from turnkeeper.transcript.escape import plain
 
-__all__ = ["clear", "complain", "fitted", "hush", "lasting", "listener", "printable", "say", "show"]
+__all__ = [
+    "clear_progress",
+    "discard_output",
+    "event_listener",
+    "fit_to_terminal",
+    "format_duration",
+    "print_error",
+    "print_json",
+    "print_note",
+    "printable",
+]
 
 _DAYS = 3
-"""From so many days on, hours say nothing."""
+"""Durations of at least this many days are shown without hours."""
 
 
 def printable(text: str) -> str:
-    """Text a terminal can be trusted with: control characters and direction overrides are spelled out."""
-    return "".join(_safe(character) for character in text)
+    """Escape what a terminal would obey, by the rule of ``transcript.escape.plain``. Line breaks and tabs stay.
+
+    Characters that only reorder foreign text are escaped. Joiners and direction marks stay, because Persian, Hindi,
+    Hebrew and other scripts are written with them. They cannot reorder more than a letter of such a script does.
+    """
+    return re.sub(r"[^\n\t]+", lambda run: plain(run[0]), text)
 
 
-def _safe(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"):
-        return character
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
-
-
-def say(line: str) -> None:
-    """One line for a person, on standard error."""
-    clear()
+def print_note(line: str) -> None:
+    """Print one line for a person on standard error."""
+    clear_progress()
     sys.stderr.write(printable(line) + "\n")
     sys.stderr.flush()
 
 
-def clear() -> None:
-    """Take away the line of progress that may stand on a terminal."""
+def clear_progress() -> None:
+    """Erase the progress line, if standard error is a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
 
 
-def fitted(text: str) -> str:
-    """A line of progress cut to the terminal on standard error: one that wraps could not be taken away again."""
+def fit_to_terminal(text: str) -> str:
+    """Cut a progress line to the width of the terminal, because a wrapped line could not be erased."""
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
@@ -52,8 +61,8 @@ def fitted(text: str) -> str:
     return text if not width or len(text) < width else text[: max(width - 2, 0)] + "…"
 
 
-def lasting(seconds: float) -> str:
-    """A length of time as a person says it: ``54 days``, ``3 h 05 min``, ``2 min 10 s``, ``8 s``."""
+def format_duration(seconds: float) -> str:
+    """Format a length of time: ``54 days``, ``3 h 05 min``, ``2 min 10 s``, ``8 s``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours >= _DAYS * 24:
@@ -63,33 +72,33 @@ def lasting(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def show(document: Mapping[str, object]) -> None:
-    """One JSON object on standard output; in one line where standard error is a service's log."""
-    clear()
+def print_json(document: Mapping[str, object]) -> None:
+    """Print one JSON object on standard output: on one line if standard error is a service's log, else indented."""
+    clear_progress()
     indent = None if service_log() else 2
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=indent) + "\n")
 
 
-def complain(error: TurnkeeperError) -> None:
-    """An error as a person reads it: what, where, and on a line of its own the mend."""
+def print_error(error: TurnkeeperError) -> None:
+    """Print an error: what failed and where, and the hint on a line of its own."""
     if log := service_log():
         log.error(error)
         return
     where = " ".join(part for part in (error.operation, error.key) if part)
-    say(f"turnkeeper: {where}: {error.message}" if where else f"turnkeeper: {error.message}")
+    print_note(f"turnkeeper: {where}: {error.message}" if where else f"turnkeeper: {error.message}")
     if error.hint:
-        say(f"  {error.hint}")
+        print_note(f"  {error.hint}")
 
 
-def hush() -> None:
-    """Stop writing to a reader who has gone, also while Python flushes at exit."""
+def discard_output() -> None:
+    """Redirect standard output to nowhere, because its reader has gone and the flush at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
-    """Who hears of a run: a service's log (JSON is one), plain lines on standard error, or nobody."""
+def event_listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
+    """Return the listener for a run: the service's log, plain lines on standard error, or none with ``quiet``."""
     if as_json:
-        log_as("json")
+        start_service_log("json")
     if quiet:
         return silent
     log = service_log()
@@ -97,7 +106,7 @@ def listener(*, as_json: bool = False, quiet: bool = False) -> Listener:
 
 
 class _PlainLines:
-    """A sentence for each event. Waiting is one sentence however often it is asked again."""
+    """Prints a sentence for each event. Repeated waiting for the same transcript is printed once."""
 
     def __init__(self) -> None:
         self._waiting: tuple[str, str] | None = None
@@ -106,16 +115,16 @@ class _PlainLines:
         if isinstance(event, Waiting):
             what = (event.conversation, event.status)
             if what != self._waiting:
-                say(f"not ready ({event.status}); asking again every {lasting(event.wait)}")
+                print_note(f"not ready ({event.status}); asking again every {format_duration(event.wait)}")
             self._waiting = what
-        elif line := _sentence(event):
-            say(line)
+        elif line := _event_sentence(event):
+            print_note(line)
 
 
-def _sentence(event: Event) -> str:
+def _event_sentence(event: Event) -> str:
     match event:
         case Retried(where=where, reason=reason, wait=wait):
-            # The platform's id of that one answer is for its support, not for whoever watches.
+            # The context id of a response is for the platform's support; omit it here.
             return f"{where}: {reason.split('; context ')[0]}; trying again in {wait:.1f} s"
         case Renewed(what="link", reason=reason):
             return f"download link expired ({reason}); a new one was asked for"

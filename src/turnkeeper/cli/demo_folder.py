@@ -1,4 +1,4 @@
-"""Where the demo leaves its archive and its pages. It replaces nothing but what an earlier demo left there."""
+"""The folders where the demo leaves its archive and its pages. Only those of an earlier demo are replaced."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ _OURS = {*keys.FOLDERS, "directory", "_turnkeeper"}
 
 
 class DemoFolder:
-    """The archive's folder and the folder of its pages beside it. Each carries the demo's mark, or is new."""
+    """The archive's folder, and beside it the folder of its pages. Each is new or contains the demo's mark file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.report = folder.with_name(f"{folder.name}-report")
 
     def refuse_strangers(self) -> None:
-        """Raise ``Misconfigured`` where something stands that no demo left: it would be deleted or overwritten."""
-        if _occupied(self.folder):
-            ours = _conversations(self.folder / _MARK)
+        """Raise ``Misconfigured`` if a folder holds anything that no demo left, because it would be lost."""
+        if _is_occupied(self.folder):
+            ours = _marked_conversations(self.folder / _MARK)
             if ours is None:
-                raise _refused(self.folder, "exists and was not left by the demo")
-            if _strangers(self.folder, ours):
-                raise _refused(self.folder, "holds more than the demo left there")
-        if _occupied(self.report) and _conversations(self.report / _REPORT_MARK) is None:
-            raise _refused(self.report, "exists and was not left by the demo")
+                raise _foreign_folder(self.folder, "exists and was not left by the demo")
+            if _holds_foreign_files(self.folder, ours):
+                raise _foreign_folder(self.folder, "holds more than the demo left there")
+        if _is_occupied(self.report) and _marked_conversations(self.report / _REPORT_MARK) is None:
+            raise _foreign_folder(self.report, "exists and was not left by the demo")
 
     def leave(self, archive: Archive, conversations: Collection[str]) -> None:
-        """Copy an archive here, byte for byte, in place of an earlier demo's. It is complete before that one goes."""
+        """Copy an archive here in place of an earlier demo's, which is removed only when the copy is complete."""
         self.refuse_strangers()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".turnkeeper-demo-") as name:
             made, earlier = Path(name) / "new", Path(name) / "earlier"
             archive.copy_to(str(made))
-            _write(made / _MARK, sorted(conversations))
+            _write_mark(made / _MARK, sorted(conversations))
             if self.folder.exists():
                 self.folder.rename(earlier)
             made.rename(self.folder)
 
     def mark_report(self) -> None:
-        """Say that the pages are the demo's."""
-        _write(self.report / _REPORT_MARK, [])
+        """Mark the folder of pages as the demo's."""
+        _write_mark(self.report / _REPORT_MARK, [])
 
 
-def _occupied(folder: Path) -> bool:
-    """Whether something stands there. A link counts: what it leads to is somebody's."""
+def _is_occupied(folder: Path) -> bool:
+    """Whether something exists there. A symbolic link counts, because its target belongs to somebody."""
     return folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
 
 
-def _conversations(mark: Path) -> set[str] | None:
-    """The conversations that a mark names; None where there is no mark."""
+def _marked_conversations(mark: Path) -> set[str] | None:
+    """Return the conversations that a mark file names, None without one."""
     if mark.parent.is_symlink() or mark.is_symlink():
         return None
     try:
@@ -72,19 +72,19 @@ def _conversations(mark: Path) -> set[str] | None:
     return {str(one) for one in found.get("conversations", [])}
 
 
-def _strangers(folder: Path, ours: Collection[str]) -> bool:
-    """Whether somebody has put something beside the demo's objects: other calls, or other files."""
+def _holds_foreign_files(folder: Path, ours: Collection[str]) -> bool:
+    """Whether the folder also holds other calls or other files than the demo's."""
     if folder.is_symlink() or any(path.name not in _OURS for path in folder.iterdir()):
         return True
     manifests = folder / "manifests"
     return manifests.is_dir() and any(path.name not in ours for path in manifests.iterdir())
 
 
-def _refused(folder: Path, why: str) -> Misconfigured:
+def _foreign_folder(folder: Path, why: str) -> Misconfigured:
     hint = "Name a new folder with --folder, or remove this one yourself if nobody needs it."
     return Misconfigured(why, operation="demo", key=str(folder), hint=hint)
 
 
-def _write(mark: Path, conversations: list[str]) -> None:
+def _write_mark(mark: Path, conversations: list[str]) -> None:
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(json.dumps({"format": _FORMAT, "conversations": conversations}, indent=1), encoding="utf-8")

@@ -10,8 +10,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import listener, printable, say, show
-from turnkeeper.cli.options import Destination, Platform, archive_address, platform_settings, store_settings
+from turnkeeper.cli.console import event_listener, print_json, print_note, printable
+from turnkeeper.cli.options import PlatformOptions, StoreOptions, archive_address, platform_settings, store_settings
 from turnkeeper.diagnosis import BUCKET_POLICY, LEAST_ROLE, Check, file_shape, payload_shape
 from turnkeeper.diagnosis import doctor as examine
 from turnkeeper.settings import clock_from_environment
@@ -26,8 +26,8 @@ def doctor(
     /,
     *,
     shape: str = "",
-    platform: Platform | None = None,
-    destination: Destination | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Check every precondition, each with its mend.
@@ -54,22 +54,24 @@ def doctor(
     """
     if shape and Path(shape).is_file():
         return _show_shape(file_shape(Path(shape)))
-    platform, destination = platform or Platform(), destination or Destination()
+    platform, destination = platform or PlatformOptions(), destination or StoreOptions()
     to = archive_address(archive, platform)
     settings, clock = platform_settings(platform), clock_from_environment()
     if shape:
-        return _show_shape(payload_shape(shape, platform=settings, clock=clock, listener=listener(quiet=True)))
+        return _show_shape(payload_shape(shape, platform=settings, clock=clock, listener=event_listener(quiet=True)))
     checks = examine(to, platform=settings, store=store_settings(destination, platform.ca), clock=clock)
     if json:
-        show({"checks": msgspec.to_builtins(checks), "least_role": dict(LEAST_ROLE), "bucket_policy": BUCKET_POLICY})
+        print_json(
+            {"checks": msgspec.to_builtins(checks), "least_role": dict(LEAST_ROLE), "bucket_policy": BUCKET_POLICY}
+        )
     else:
-        _print(checks, destination=to)
-    return _code(checks)
+        _print_checks(checks, destination=to)
+    return _exit_code(checks)
 
 
 def _show_shape(described: Mapping[str, object]) -> int:
-    """Print the shape; 3 where a body has none, because it is no JSON or stops in the middle."""
-    show(described)
+    """Print the shape. Return 3 if a body has none, because it is not JSON or is cut off."""
+    print_json(described)
     bodies = described.get("bodies")
     unread = [
         f"{name}: {body['unread']}"
@@ -77,16 +79,16 @@ def _show_shape(described: Mapping[str, object]) -> int:
         if isinstance(body, Mapping) and "unread" in body
     ]
     for line in unread:
-        say(line)
+        print_note(line)
     return 3 if unread else 0
 
 
-def _code(checks: Sequence[Check]) -> int:
+def _exit_code(checks: Sequence[Check]) -> int:
     failed = [check.name for check in checks if check.state == "fail"]
     return 4 if "credentials" in failed else 3 if failed else 0
 
 
-def _print(checks: Sequence[Check], *, destination: str) -> None:
+def _print_checks(checks: Sequence[Check], *, destination: str) -> None:
     width = max(len(check.name) for check in checks)
     for check in checks:
         sys.stdout.write(printable(f"{MARKS[check.state]}  {check.name:{width}}  {check.found}") + "\n")
@@ -96,10 +98,10 @@ def _print(checks: Sequence[Check], *, destination: str) -> None:
 
 
 def _print_needs(*, destination: str) -> None:
-    """What an administrator needs to be told, ready to paste."""
+    """Print what an administrator has to grant, ready to paste."""
     sys.stdout.write("\nThe least role on the platform (assign it in every division whose calls are exported):\n")
     sys.stdout.writelines(f"  {permission:36} {purpose}\n" for permission, purpose in LEAST_ROLE.items())
     if destination.startswith("s3://"):
         policy = msgspec.json.format(msgspec.json.encode(BUCKET_POLICY), indent=2).decode()
         sys.stdout.write(f"\nThe least bucket policy:\n{policy}\n")
-    say("see docs/doctor.md for each check")
+    print_note("see docs/doctor.md for each check")

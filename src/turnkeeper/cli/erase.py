@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import say
-from turnkeeper.cli.erasure import confirm, refuse_foreign_proof, tell, write_proof
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note
+from turnkeeper.cli.erasure_proof import confirm, print_proof, refuse_foreign_proof, write_proof
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.erasure.proof import By
 from turnkeeper.errors import Misconfigured
@@ -29,7 +29,7 @@ def erase(
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     yes: Annotated[bool, Parameter(negative="")] = False,
     proof: Path | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Erase conversations for good, every version of them, with a proof.
@@ -64,52 +64,52 @@ def erase(
         The same document on standard output.
     """
     refuse_foreign_proof(proof)
-    named = [one.strip() for part in conversation for one in part.split(",") if one.strip()]
-    _refuse_empty("--conversation", ",".join(named) if conversation else None)
+    ids = [erasure.strip() for part in conversation for erasure in part.split(",") if erasure.strip()]
+    _refuse_empty("--conversation", ",".join(ids) if conversation else None)
     _refuse_empty("--ani", ani)
     _refuse_empty("--external-contact", external_contact)
-    if bool(named) + bool(ani) + bool(external_contact) > 1:
+    if bool(ids) + bool(ani) + bool(external_contact) > 1:
         raise Misconfigured("two ways to choose", operation="erase", hint="Give one of the three options at a time.")
     clock = clock_from_environment()
-    opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)
-    by, chosen, open_questions = _chosen(opened, named, ani or "", external_contact or "")
+    opened = ErasableArchive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
+    by, chosen, undecided = _choose(opened, ids, ani or "", external_contact or "")
     if dry_run:
-        planned = opened.erase(chosen, by=by, dry_run=True)
-        tell(planned, as_json=json)
-        return 3 if open_questions or any(one.state == "absent" for one in planned.erasures) else 0
+        plan = opened.erase(chosen, by=by, dry_run=True)
+        print_proof(plan, as_json=json)
+        return 3 if undecided or any(erasure.state == "absent" for erasure in plan.erasures) else 0
     if chosen and not yes and not confirm(opened.erase(chosen, by=by, dry_run=True)):
-        say("nothing was erased")
+        print_note("nothing was erased")
         return 0
     done = erase_from_queue(opened.url, opened.erase(chosen, by=by), clock)
-    code = tell(done, as_json=json)
+    code = print_proof(done, as_json=json)
     written = write_proof(done, proof) if proof else 0
-    return 3 if code or written or open_questions else 0
+    return 3 if code or written or undecided else 0
 
 
 def _refuse_empty(option: str, value: str | None) -> None:
-    """An option without a value comes from an empty variable: it chooses nothing, and must not choose otherwise."""
+    """Refuse an empty value. It usually comes from an unset shell variable, and must not select other conversations."""
     if value is not None and not value.strip():
         hint = "Give a value, or leave the option out to finish earlier erasures."
         raise Misconfigured("has no value", operation="erase", key=option, hint=hint)
 
 
-def _chosen(archive: ErasableArchive, named: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
-    """How they were chosen, which, and how many more a person has to look at."""
+def _choose(archive: ErasableArchive, ids: list[str], ani: str, contact: str) -> tuple[By, list[str], int]:
+    """Return how conversations were chosen, their ids, and how many more a person has to check."""
     if not ani and not contact:
-        return ("conversation" if named else "unfinished"), named, 0
+        return ("conversation" if ids else "unfinished"), ids, 0
     found: list[str] = []
-    others = 0
+    undecided_count = 0
     for match in archive.matches(ani=ani, external_contact=contact):
         if match.how == "found":
             found.append(match.conversation)
         else:
-            others += 1
-            say(f"{match.conversation}  {_WORDS[match.how]}")
-    say(f"{len(found)} conversations found, {others} more to look at")
-    return ("ani" if ani else "external-contact"), found, others
+            undecided_count += 1
+            print_note(f"{match.conversation}  {_DOUBTS[match.how]}")
+    print_note(f"{len(found)} conversations found, {undecided_count} more to look at")
+    return ("ani" if ani else "external-contact"), found, undecided_count
 
 
-_WORDS = {
+_DOUBTS = {
     "similar": "not chosen, look at it: a similar number, or the same one in another place",
     "unsearched": "not searched: its details are not archived, or cannot be read",
 }

@@ -1,4 +1,4 @@
-"""How a command ends: the one place where an error becomes text and an exit code."""
+"""Run a command and turn its error into text and an exit code."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ from collections.abc import Callable
 
 from turnkeeper.errors import Defect, DiskFull, Misconfigured, StoreRefused, TurnkeeperError
 
-__all__ = ["guarded"]
+__all__ = ["run_command"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def guarded(command: Callable[[], object]) -> int:
-    """Run a command; its exit code.
+def run_command(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code.
 
-    Neither a mistake of the user's nor one of turnkeeper's shows a stack trace: an exception that no room expected is
-    one line that names its type and place (``Defect``), since a traceback may quote a transcript.
+    No error shows a stack trace, because a traceback could quote a transcript. An unexpected exception becomes a
+    ``Defect``: one line with its type and place.
     """
-    # Whatever a command makes is its user's alone; --shared says otherwise.
+    # Files are private to the user unless ``--shared`` is given.
     os.umask(0o077)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
-        # A service that is stopped ends as for Ctrl-C: what was started is ended, and nothing half-written is left.
+        # Treat SIGTERM like Ctrl-C, so that a stopped service also cleans up. Keep a handler that the caller has set.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    warnings.showwarning = _warn
+    warnings.showwarning = _show_warning
     try:
         _refuse_closed_output()
-        _speak_utf8()
+        _use_utf8()
         code = command()
         sys.stdout.flush()
     except TurnkeeperError as error:
-        from turnkeeper.cli.console import complain
+        from turnkeeper.cli.console import print_error
 
-        complain(error)
+        print_error(error)
         return error.exit_code
     except BrokenPipeError:
-        # Whoever reads us has seen enough (`turnkeeper turns … | head`).
-        from turnkeeper.cli.console import hush
+        # The reader closed the pipe, as in ``turnkeeper turns … | head``. That is not an error.
+        from turnkeeper.cli.console import discard_output
 
-        hush()
+        discard_output()
         return 0
     except KeyboardInterrupt:
         sys.stderr.write("turnkeeper: interrupted; nothing half-written is left, run the same command again to go on\n")
         return 130
     except Exception as cause:
-        from turnkeeper.cli.console import complain
+        from turnkeeper.cli.console import print_error
 
-        end = _of_machine(cause) or Defect.of(cause)
-        complain(end)
+        end = _system_error(cause) or Defect.of(cause)
+        print_error(end)
         return end.exit_code
     return code if isinstance(code, int) else 0
 
 
-def _warn(message: Warning | str, *_: object, **__: object) -> None:
-    """A warning as a person reads it, without the line of code that it comes from."""
-    from turnkeeper.cli.console import say
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning without the line of code that it comes from."""
+    from turnkeeper.cli.console import print_note
 
-    say(f"turnkeeper: {message}")
+    print_note(f"turnkeeper: {message}")
 
 
 def _refuse_closed_output() -> None:
-    """Raise ``StoreRefused`` where nothing could be printed (``>&-``), before any work is done for it."""
+    """Raise ``StoreRefused`` if standard output is closed (``>&-``), before any work is done."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the process ends
     if sys.stdout is None:
@@ -74,18 +74,17 @@ def _refuse_closed_output() -> None:
         raise StoreRefused("standard output is closed", operation="print", hint=hint)
 
 
-def _speak_utf8() -> None:
-    """In the locale C, where Python would print nothing but ASCII: turns are written in every alphabet."""
+def _use_utf8() -> None:
+    """Print UTF-8 in the C locale, where Python would use ASCII and could not print most transcripts."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968"):
             stream.reconfigure(encoding="utf-8")
 
 
-def _of_machine(cause: Exception) -> TurnkeeperError | None:
-    """What the machine refused, as an error that a person can act on; None where it is none of that.
+def _system_error(cause: Exception) -> TurnkeeperError | None:
+    """Translate an ``OSError`` about a path argument or standard output; None for other exceptions.
 
-    The rooms translate what happens in an archive or a spool. What is left are the names that a command was given and
-    the output that it prints, which no room owns.
+    Errors in archives and spools are translated by the modules that own them.
     """
     if not isinstance(cause, OSError):
         return None
@@ -93,10 +92,10 @@ def _of_machine(cause: Exception) -> TurnkeeperError | None:
         return Misconfigured("a name that was given is too long", hint="Check the paths of the command.")
     if cause.errno not in _FULL and cause.errno != errno.EBADF:
         return None
-    from turnkeeper.cli.console import hush
+    from turnkeeper.cli.console import discard_output
 
-    # What is still to be printed would fail once more while Python ends.
-    hush()
+    # Buffered output would fail again when Python flushes it at exit.
+    discard_output()
     if cause.errno in _FULL:
         said = "no room left for what is printed"
         return DiskFull(said, operation="print", hint="Free some space, or print to another place.")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import say
-from turnkeeper.cli.erasure import refuse_foreign_proof, tell, write_proof
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note
+from turnkeeper.cli.erasure_proof import print_proof, refuse_foreign_proof, write_proof
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.erasure.erasable_archive import ErasableArchive
 from turnkeeper.erasure.expire import parse_age
 from turnkeeper.exporter.queue_erasure import erase_from_queue
@@ -25,7 +25,7 @@ def expire(
     older_than: str,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     proof: Path | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Erase the conversations that have become too old.
@@ -53,12 +53,12 @@ def expire(
     age = parse_age(older_than)
     refuse_foreign_proof(proof)
     clock = clock_from_environment()
-    opened = ErasableArchive(archive, store_settings(destination or Destination(), None), clock=clock)
+    opened = ErasableArchive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
     done = opened.expire(age, dry_run=dry_run)
     if not dry_run:
         done = erase_from_queue(opened.url, done, clock)
-    code = tell(done, as_json=json)
-    say(f"{len(done.erasures)} conversations older than {older_than}")
+    code = print_proof(done, as_json=json)
+    print_note(f"{len(done.erasures)} conversations older than {older_than}")
     if dry_run:
         return 3 if done.undated else 0
     written = write_proof(done, proof) if proof else 0

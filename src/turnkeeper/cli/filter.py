@@ -1,8 +1,8 @@
-"""``turnkeeper turns`` without the options: the work, and the short way to it.
+"""The work of ``turnkeeper turns``, and a fast reader of its plain options.
 
-Starting up is most of what a small file costs, so a plain command line is read here by a table and loads nothing that a
-local file does not need. Whatever the table does not know (``--help``, a mistake, an option of the platform) goes the
-long way, which knows everything; a test holds the two together.
+For a small file, start-up takes most of the time. So plain options are read here from a table, without importing the
+option parser or anything that a local file does not need. Everything else (``--help``, mistakes, options of the
+platform) goes through the parser. A test checks that both read the same options alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from turnkeeper.calls.turns import Findings, is_archive, open_transcripts, refuse_unready, spooled
+from turnkeeper.calls.transcripts import Findings, is_archive, open_transcripts, refuse_unready, spool_stream
 from turnkeeper.errors import Misconfigured, NotReady, TurnkeeperError, UnknownShape
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.transcript.select import Selection
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from turnkeeper.settings import PlatformSettings, StoreSettings
     from turnkeeper.transcript.assemble import Assembly
 
-__all__ = ["PLAIN", "Request", "names_in", "plain_request", "write_turns"]
+__all__ = ["PLAIN", "Request", "plain_request", "split_names", "write_turns"]
 
 
 @dataclass
 class Request:
-    """What a command line asks for."""
+    """The plain options of ``turns``."""
 
     place: str = "-"
     format: Format = "jsonl"
@@ -41,9 +41,9 @@ class Request:
     strict: bool = False
 
     def selection(self) -> Selection:
-        """Which turns; raises ``Misconfigured`` naming the known roles."""
+        """Build the selection of turns. Raises ``Misconfigured`` naming the known roles."""
         return Selection.from_options(
-            roles=names_in(self.role, "--role"), interactions=names_in(self.conversation, "--conversation")
+            roles=split_names(self.role, "--role"), interactions=split_names(self.conversation, "--conversation")
         )
 
 
@@ -55,11 +55,11 @@ PLAIN: dict[str, Callable[[str], Any]] = {
     "--role": str,
     "--conversation": str,
 }
-"""The options of the short way. Those whose field is a list may be repeated."""
+"""The options that the fast reader knows. Those whose field is a list may be repeated."""
 
 
 def plain_request(arguments: Sequence[str]) -> Request | None:
-    """The request of a plain command line behind ``turns``; None where it takes more than the table to understand."""
+    """Read the arguments after ``turns``. Return None if they need the option parser."""
     request, places = Request(), list[str]()
     rest = iter(arguments)
     for word in rest:
@@ -68,7 +68,7 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
             continue
         name, has_value, value = word.partition("=")
         value = value if has_value else next(rest, "--")
-        if name not in PLAIN or (not has_value and value.startswith("-")) or not _set(request, name, value):
+        if name not in PLAIN or (not has_value and value.startswith("-")) or not _set_option(request, name, value):
             return None
     if len(places) > 1 or any(place.startswith("-") and place != "-" for place in places):
         return None
@@ -76,27 +76,29 @@ def plain_request(arguments: Sequence[str]) -> Request | None:
     return request if request.format in FORMATS else None
 
 
-def names_in(values: Sequence[str], option: str) -> list[str]:
-    """The names of an option that may be repeated or hold several, separated by commas. Raises ``Misconfigured`` where
-    it was given and names nothing: an empty variable would choose everything."""
+def split_names(values: Sequence[str], option: str) -> list[str]:
+    """Split the values of a repeatable option at commas.
+
+    Raises ``Misconfigured`` if the option was given and names nothing: an empty variable would select everything.
+    """
     names = [name.strip() for value in values for name in value.split(",") if name.strip()]
     if values and not names:
         raise Misconfigured("is empty", key=option, hint="Leave it out for all, or look whether a variable is empty.")
     return names
 
 
-def _set(request: Request, name: str, value: str) -> bool:
+def _set_option(request: Request, name: str, value: str) -> bool:
     name, kind = name.removeprefix("--").replace("-", "_"), PLAIN[name]
     try:
-        given = kind(value)
+        converted = kind(value)
     except ValueError:
         return False
     if isinstance(known := getattr(request, name), list):
-        known.append(given)
+        known.append(converted)
     else:
-        setattr(request, name, given)
-    # The long way refuses what no option can mean.
-    return not isinstance(given, int) or abs(given) <= 2**53
+        setattr(request, name, converted)
+    # The parser refuses absurd numbers with an error message.
+    return not isinstance(converted, int) or abs(converted) <= 2**53
 
 
 def write_turns(
@@ -105,15 +107,15 @@ def write_turns(
     platform: PlatformSettings | None = None,
     store: StoreSettings | None = None,
 ) -> int:
-    """Read, choose and print; the exit code. ``platform`` and ``store`` are taken from the environment where absent."""
+    """Read, select and print turns. Return the exit code. ``platform`` and ``store`` default to the environment."""
     fields = [name.strip() for name in request.fields.split(",") if name.strip()] or None
-    writer = turn_writer(request.format, sys.stdout, fields=fields, span=_spans(request.sample_rate))
-    # Words are most of a file: JSON lines have room for them, captions are cut at their times.
+    writer = turn_writer(request.format, sys.stdout, fields=fields, span=_sample_spans(request.sample_rate))
+    # Words are most of a file's size, so they are decoded only for formats that use them.
     words = "words" in fields if fields else request.format in ("jsonl", "vtt", "srt")
     if request.head is not None and request.head < 0:
         raise Misconfigured("cannot be negative", key="--head")
-    printed = _Printed(chosen, writer, request.head)
-    with _watched(request.place) as place:
+    printed = _TurnPrinter(chosen, writer, request.head)
+    with _open_place(request.place) as place:
         several = isinstance(place, str) and is_archive(place)
         for transcript in open_transcripts(
             place,
@@ -128,53 +130,53 @@ def write_turns(
                 break
     writer.finish()
     if writer.left_out:
-        _say(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
+        _print_note(f"left out, because {request.format} needs times: {writer.left_out} of {printed.count} turns")
     if writer.speed_warning:
-        _say(writer.speed_warning)
+        _print_note(writer.speed_warning)
     return printed.conclude(request.place)
 
 
-class _Printed:
-    """What was printed, and what could not be: the command's exit code."""
+class _TurnPrinter:
+    """Prints turns, collects errors, and determines the exit code."""
 
     def __init__(self, chosen: Selection, writer: TurnWriter, head: int | None) -> None:
         self._chosen, self._writer, self._head = chosen, writer, head
-        self.findings = Findings(self._find)
+        self.findings = Findings(self._report_finding)
         self.count = self._read = 0
         self._seen: set[str] = set()
         self._code = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether as many turns were printed as were asked for."""
+        """Whether ``--head`` turns were printed."""
         return self._head is not None and self.count >= self._head
 
     def add(self, transcript: Assembly, *, several: bool) -> None:
-        """Print one transcript. Of ``several``, what cannot be read is a finding, and the others are printed."""
+        """Print one transcript. If there are ``several``, an error about it is reported and the others are printed."""
         self._seen.add(transcript.conversation)
         if several:
             with self.findings.item(transcript.conversation):
-                self._print(transcript)
+                self._print_turns(transcript)
         else:
             refuse_unready(transcript)
-            self._print(transcript)
+            self._print_turns(transcript)
             if not self._read and not self.is_full and transcript.is_empty:
-                self._find(transcript.absence())
+                self._report_finding(transcript.absence())
 
-    def _print(self, transcript: Assembly) -> None:
-        for turn in self._counted(transcript):
+    def _print_turns(self, transcript: Assembly) -> None:
+        for turn in self._counted_turns(transcript):
             self._writer.write(turn, transcript.header)
             self.count += 1
             if self.is_full:
                 break
-        for said in transcript.notes:
-            _say(f"turnkeeper: read transcript {transcript.conversation}: {said}")
-        for said in transcript.left_out:
-            self._find(UnknownShape(said, operation="read transcript", key=transcript.conversation))
+        for note in transcript.notes:
+            _print_note(f"turnkeeper: read transcript {transcript.conversation}: {note}")
+        for note in transcript.left_out:
+            self._report_finding(UnknownShape(note, operation="read transcript", key=transcript.conversation))
         if unfinished := transcript.unfinished():
-            self._find(unfinished)
+            self._report_finding(unfinished)
 
-    def _counted(self, transcript: Assembly) -> Iterator[Turn]:
+    def _counted_turns(self, transcript: Assembly) -> Iterator[Turn]:
         def seen() -> Iterator[Turn]:
             for turn in transcript.turns():
                 self._read += 1
@@ -183,41 +185,41 @@ class _Printed:
         return iter(()) if self.is_full else self._chosen.apply(seen(), transcript.conversation)
 
     def conclude(self, place: str) -> int:
-        """Say why nothing was printed, where nothing was: silence alone would look like an empty call."""
-        missed = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
-        if missed and not self._code:
-            found = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
-            _say(f"nothing here of conversation {', '.join(sorted(missed))}{found}")
+        """Explain why nothing was printed, since no output would look like an empty call. Return the exit code."""
+        missing = {one.casefold() for one in self._chosen.interactions} - {one.casefold() for one in self._seen}
+        if missing and not self._code:
+            present = f" (found: {', '.join(sorted(self._seen))})" if self._seen else ""
+            _print_note(f"nothing here of conversation {', '.join(sorted(missing))}{present}")
             return 3
         if not self.count and not self._code and self._head != 0:
             if self._read:
-                _say(f"no turn matches {self._chosen.sentence()}")
+                _print_note(f"no turn matches {self._chosen.sentence()}")
             else:
-                _say(f"read {place}: holds no turns")
+                _print_note(f"read {place}: holds no turns")
                 return 3
         return self._code
 
-    def _find(self, error: TurnkeeperError) -> None:
-        from turnkeeper.cli.console import complain
+    def _report_finding(self, error: TurnkeeperError) -> None:
+        from turnkeeper.cli.console import print_error
 
-        complain(error)
+        print_error(error)
         self._code = NotReady.exit_code if isinstance(error, NotReady) and self._code in (0, 5) else 3
 
 
-def _say(line: str) -> None:
-    from turnkeeper.cli.console import say
+def _print_note(line: str) -> None:
+    from turnkeeper.cli.console import print_note
 
-    say(line)
+    print_note(line)
 
 
 @contextmanager
-def _watched(place: str) -> Iterator[Any]:
-    """The place to read, standard input kept aside for a second look, with progress where a person watches."""
+def _open_place(place: str) -> Iterator[Any]:
+    """Open the place to read. Standard input is copied, to be read twice; large files show progress on a terminal."""
     if place == "-":
         if sys.stdin is None:
             hint = "Name a file, or send one to standard input."
             raise Misconfigured("standard input is closed", operation="read", key="-", hint=hint)
-        with spooled(sys.stdin.buffer) as body:
+        with spool_stream(sys.stdin.buffer) as body:
             yield body
     elif sys.stderr.isatty() and not sys.stdout.isatty():
         from turnkeeper.cli.read_progress import ReadProgress
@@ -228,7 +230,7 @@ def _watched(place: str) -> Iterator[Any]:
         yield place
 
 
-def _spans(rate: int | None) -> Callable[[int, int], tuple[int, int]] | None:
+def _sample_spans(rate: int | None) -> Callable[[int, int], tuple[int, int]] | None:
     if rate is None:
         return None
     from turnkeeper.audio.timeline import span

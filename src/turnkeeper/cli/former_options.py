@@ -1,31 +1,31 @@
-"""Options that had another name in the release before: the old one works for one more release, with a notice."""
+"""Former names of options. They work for one more release, with a notice."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-__all__ = ["RENAMED", "renamed"]
+__all__ = ["FORMER_OPTIONS", "with_current_names"]
 
-RENAMED = {
+FORMER_OPTIONS = {
     ("get", "--interaction"): "--conversation",
     ("turns", "--interaction"): "--conversation",
     ("clip", "--interaction"): "--conversation",
     ("reread", "--every"): "--all",
     ("doctor", "--to"): "",
 }
-"""By verb and old name the new one; empty where the value stands by itself now, as the first argument."""
+"""(verb, former name) -> current name; empty if the value is now the first argument."""
 
 
-def renamed(arguments: Sequence[str]) -> list[str]:
-    """A command line with the names of today. Says once on standard error which old ones it had."""
+def with_current_names(arguments: Sequence[str]) -> list[str]:
+    """Replace former names in a command line, and print one notice about them on standard error."""
     verb, words, notices = (arguments[0] if arguments else ""), list[str](), dict[str, None]()
     for at, word in enumerate(arguments):
         if word == "--":
             words += arguments[at:]
             break
         name, equals, value = word.partition("=")
-        new = RENAMED.get((verb, name))
+        new = FORMER_OPTIONS.get((verb, name))
         if new is None:
             words.append(word)
             continue

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import listener, say, show
+from turnkeeper.cli.console import event_listener, print_json, print_note
 from turnkeeper.cli.options import (
     AudioOptions,
-    Choice,
-    Destination,
-    Platform,
+    PlatformOptions,
+    StoreOptions,
+    TurnOptions,
     archive_address,
     platform_settings,
     selection,
@@ -32,9 +32,9 @@ def get(
     /,
     *,
     to: str = "",
-    platform: Platform | None = None,
-    destination: Destination | None = None,
-    choice: Choice | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
+    choice: TurnOptions | None = None,
     sample_rate: int = 48_000,
     audio: AudioOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -72,16 +72,20 @@ def get(
     quiet
         No progress at all.
     """
-    told = listener(as_json=json, quiet=quiet)
+    listener = event_listener(as_json=json, quiet=quiet)
     if not conversation:
         raise Misconfigured("no conversation was named", hint="Give its id, or set GENESYS_CONVERSATION_ID.")
-    platform, destination, choice = platform or Platform(), destination or Destination(), choice or Choice()
+    platform, destination, choice = (
+        platform or PlatformOptions(),
+        destination or StoreOptions(),
+        choice or TurnOptions(),
+    )
     audio = audio or AudioOptions()
     chosen = selection(choice)
     to = archive_address(to, platform)
     if not to and not quiet:
-        say(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
-    got = fetch(
+        print_note(f"no --to and no TURNKEEPER_ARCHIVE: keeping it in ./{DEFAULT_ARCHIVE}")
+    result = fetch(
         conversation,
         to=to or DEFAULT_ARCHIVE,
         platform=platform_settings(platform),
@@ -93,22 +97,26 @@ def get(
         audio_format=audio.audio_format,
         audio_from=audio.audio_from,
         clock=clock_from_environment(),
-        listener=told,
+        listener=listener,
     )
-    show(got.document)
-    if got.kept.summary is None:
-        say("the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + got.archive)
+    print_json(result.document)
+    if result.kept.summary is None:
+        print_note(
+            "the transcript is kept but cannot be read; after an upgrade run: turnkeeper reread " + result.archive
+        )
         return 3
-    return _audio_code(got)
+    return _audio_code(result)
 
 
-def _audio_code(got: GetResult) -> int:
-    """What is the matter with the recordings, if anything: 5 where waiting helps, else 3."""
-    if not got.audio:
+def _audio_code(result: GetResult) -> int:
+    """Print what is wrong with the recordings. Return the exit code: 5 if waiting helps, 3 for anything else."""
+    if not result.audio:
         return 0
-    troubled = [one for one in got.kept.manifest.recordings if one.state not in ("done", "redacted")]
-    for one in troubled:
-        say(f"recording {one.id}: {one.state}: {one.reason}")
-    if troubled and all(one.state == "waiting" for one in troubled) and not got.troubles:
+    incomplete = [
+        recording for recording in result.kept.manifest.recordings if recording.state not in ("done", "redacted")
+    ]
+    for recording in incomplete:
+        print_note(f"recording {recording.id}: {recording.state}: {recording.reason}")
+    if incomplete and all(recording.state == "waiting" for recording in incomplete) and not result.troubles:
         return 5
-    return 3 if troubled or got.troubles else 0
+    return 3 if incomplete or result.troubles else 0

@@ -1,6 +1,6 @@
-"""Tells whoever watches over a service that a run lives: a file for probes, and systemd's own protocol (sd_notify(3)).
+"""Report that a run is alive: a file for health probes, and systemd's notify protocol (sd_notify(3)).
 
-Both are told from the loop that does the work, so a run that hangs falls silent.
+Both are updated from the event loop that does the work, so they stop if the run hangs.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ __all__ = ["Health"]
 
 
 class Health:
-    """A listener that passes on what it hears, except for signs of life.
+    """A listener that passes every event on, except ``Alive``.
 
-    ``file`` is written anew with each sign of life: a JSON object with ``at`` (RFC 3339, this machine's clock),
+    ``file`` is rewritten at each ``Alive`` event: a JSON object with ``at`` (RFC 3339, this machine's clock),
     ``pid``, ``state`` (``starting``, ``exporting``, ``waiting``, ``stopping``), ``until`` while it waits, and the
-    counts of the run. ``notify`` is the address in ``$NOTIFY_SOCKET``; empty where no service manager asked.
+    counts of the run. ``notify`` is the address in ``$NOTIFY_SOCKET``, empty without a service manager.
 
-    Raises ``Misconfigured`` or ``DiskFull`` where the file cannot be written at the start. Later an old file says so.
+    Raises ``Misconfigured`` or ``DiskFull`` if the file cannot be written at the start. Later failures are ignored: the
+    probe sees that the file is old.
     """
 
     def __init__(self, listener: Listener, file: Path | None = None, notify: str = "") -> None:
@@ -37,25 +38,25 @@ class Health:
         self._notify = notify
         self._is_ready = False
         self._facts: dict[str, object] = {"state": "starting"}
-        self._write()
+        self._write_file()
 
     def __call__(self, event: Event) -> None:
         match event:
             case Alive(stopping=stopping):
-                self._alive(stopping=stopping)
+                self._mark_alive(stopping=stopping)
                 return
             case Paused(until=until):
                 self._facts |= {"state": "waiting", "until": until}
-                self._say(f"STATUS=waiting until {until}")
+                self._notify_service(f"STATUS=waiting until {until}")
             case Listed():
                 self._facts |= {"state": "exporting", "until": ""}
             case Progressed():
                 self._facts |= {name: getattr(event, name) for name in ("visited", "transcripts", "failed", "left")}
                 self._facts |= {"state": "exporting", "until": ""}
-                self._say(f"STATUS={event.visited:,} visited, {event.left:,} to go, {event.failed:,} failed")
+                self._notify_service(f"STATUS={event.visited:,} visited, {event.left:,} to go, {event.failed:,} failed")
         self._listener(event)
 
-    def _alive(self, *, stopping: bool) -> None:
+    def _mark_alive(self, *, stopping: bool) -> None:
         lines = ["WATCHDOG=1"]
         if not self._is_ready:
             self._is_ready = True
@@ -65,21 +66,21 @@ class Health:
             lines.append("STOPPING=1")
         elif self._facts["state"] == "starting":
             self._facts["state"] = "exporting"
-        self._say("\n".join(lines))
+        self._notify_service("\n".join(lines))
         with suppress(TurnkeeperError):
-            self._write()
+            self._write_file()
 
-    def _write(self) -> None:
+    def _write_file(self) -> None:
         if self._file is None:
             return
-        told = {"at": rfc3339(datetime.now(UTC)), "pid": os.getpid(), **self._facts}
+        facts = {"at": rfc3339(datetime.now(UTC)), "pid": os.getpid(), **self._facts}
         with write_atomically(self._file) as out:
-            out.write(msgspec.json.encode(told) + b"\n")
+            out.write(msgspec.json.encode(facts) + b"\n")
 
-    def _say(self, text: str) -> None:
+    def _notify_service(self, text: str) -> None:
         if not self._notify.startswith(("/", "@")):
             return
         address = f"\0{self._notify[1:]}" if self._notify.startswith("@") else self._notify
-        # Nobody may listen any more; that must not cost the run.
+        # The service manager may have stopped listening. That must not end the run.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as out:
             out.sendto(text.encode(), address)

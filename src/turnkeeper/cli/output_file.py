@@ -1,4 +1,4 @@
-"""Files that a verb writes whole: it replaces what it wrote earlier, never a file of somebody else's."""
+"""Guards for output files: a verb replaces only files that it wrote itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refuse_foreign_file(path: Path, mark: str, option: str) -> None:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Move an earlier file to the first free name with a number (``proof.json.1``); where it went, None for no file."""
+    """Move an existing file to the first free numbered name (``proof.json.1``) and return it; None without a file."""
     if not path.exists():
         return None
     number = 1

@@ -1,4 +1,4 @@
-"""How far a long read has come, on a terminal: one line that is rewritten, at most ten times a second."""
+"""Show the progress of reading a large file: one terminal line, rewritten at most ten times a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from turnkeeper.cli.console import fitted
+from turnkeeper.cli.console import fit_to_terminal
 from turnkeeper.storage.address import local_path
 
 __all__ = ["ReadProgress"]
@@ -18,7 +18,7 @@ _LARGE = 16 << 20
 
 
 class ReadProgress:
-    """A place as a source that says how much of it was read. Addresses and archives pass through as they are."""
+    """Wraps a large file as a ``Source`` that shows how much was read. Other places are returned unchanged."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -52,12 +52,12 @@ class ReadProgress:
             return
         self._shown = now
         doing = "looking" if self._passes < 3 else "reading"
-        sys.stderr.write("\r\x1b[K" + fitted(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
+        sys.stderr.write("\r\x1b[K" + fit_to_terminal(f"{doing} {done / 1e6:,.0f} of {self.size / 1e6:,.0f} MB"))
         sys.stderr.flush()
 
 
 class _Counted:
-    """A reader that reports each block."""
+    """A reader that reports its position after each block."""
 
     def __init__(self, reader: BinaryIO, progress: ReadProgress) -> None:
         self._reader, self._progress = reader, progress

@@ -9,8 +9,8 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note, printable
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.errors import TurnkeeperError
 from turnkeeper.settings import clock_from_environment
 
@@ -21,7 +21,7 @@ def reindex(
     archive: Annotated[str, Parameter(env_var="TURNKEEPER_ARCHIVE")],
     /,
     *,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Build the archive's index again from its manifests, without the platform.
@@ -42,16 +42,16 @@ def reindex(
     json
         The counts as JSON on standard output.
     """
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock_from_environment())
     unreadable = 0
 
-    def tell(cause: TurnkeeperError) -> None:
+    def report_unreadable(cause: TurnkeeperError) -> None:
         nonlocal unreadable
         unreadable += 1
-        say(printable(str(cause)))
+        print_note(printable(str(cause)))
 
-    done = opened.reindex(tell)
+    result = opened.reindex(report_unreadable)
     if json:
-        sys.stdout.write(msgspec.json.encode(done).decode() + "\n")
-    say(f"{done.conversations:,} conversations looked at, {done.changed:,} entries of the index changed")
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    print_note(f"{result.conversations:,} conversations looked at, {result.changed:,} entries of the index changed")
     return 3 if unreadable else 0

@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from turnkeeper.archive.archive import Archive
-from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note, printable
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.cli.run_progress import RunProgress
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.windows import range_of
@@ -32,7 +32,7 @@ def report(
     since: str = "",
     until: str = "",
     embed: bool | None = None,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
 ) -> int:
     """Pages to read, hear and share; no server, and nothing is loaded from a network.
 
@@ -66,28 +66,28 @@ def report(
         raise Misconfigured("one conversation and a range of time exclude each other", operation="report")
     clock = clock_from_environment()
     start, end = _period(clock.now(), since, until, last)
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock)
-    made = make(
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock)
+    result = make(
         opened, conversation or None, out=out, since=start, until=end, embed=embed, listener=RunProgress(sys.stderr)
     )
-    sys.stdout.write(f"{made.path}\n")
-    for note in made.notes:
-        say(printable(note))
+    sys.stdout.write(f"{result.path}\n")
+    for note in result.notes:
+        print_note(printable(note))
     if not conversation:
-        _tell(made)
-    return 3 if made.without_page else 0
+        _print_counts(result)
+    return 3 if result.without_page else 0
 
 
-def _tell(made: Report) -> None:
-    for name, reason in made.without_page.items():
-        say(f"no page for {name}: {printable(reason)}")
-    counts = f"{made.calls} calls: {made.written} pages written, {made.kept} unchanged"
-    say(f"{counts}, {made.removed} removed" if made.removed else counts)
+def _print_counts(result: Report) -> None:
+    for name, reason in result.without_page.items():
+        print_note(f"no page for {name}: {printable(reason)}")
+    counts = f"{result.calls} calls: {result.written} pages written, {result.kept} unchanged"
+    print_note(f"{counts}, {result.removed} removed" if result.removed else counts)
 
 
 def _period(now: datetime, since: str, until: str, last: str) -> tuple[datetime | None, datetime | None]:
-    """The two ends as ``export`` reads them; None where an end is not given."""
+    """Read the two ends as ``export`` does. None is an end that was not given."""
     if not (since or until or last):
         return None, None
-    named = range_of(now, since=since or ("" if last else "1970-01-01"), until=until, last=last)
-    return (named.start if since or last else None), (named.end if until else None)
+    period = range_of(now, since=since or ("" if last else "1970-01-01"), until=until, last=last)
+    return (period.start if since or last else None), (period.end if until else None)

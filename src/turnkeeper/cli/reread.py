@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.reread import RereadResult
 from turnkeeper.archive.reread import reread as rebuild
-from turnkeeper.cli.console import say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.settings import clock_from_environment
 
 __all__ = ["reread"]
@@ -23,7 +23,7 @@ def reread(
     /,
     *conversations: str,
     every: Annotated[bool, Parameter(name="--all", negative="")] = False,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Rebuild views from the bytes the archive keeps, without the platform.
@@ -46,19 +46,19 @@ def reread(
     json
         One JSON line per conversation on standard output.
     """
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock_from_environment())
     results = []
     for result in rebuild(opened, list(conversations) or None, every=every):
         results.append(result)
-        _print(result, as_json=json)
+        _print_result(result, as_json=json)
     unread = sum(result.after == "unread" for result in results)
     absent = sum(result.after == "absent" for result in results)
     missing = f", {absent} not in the archive" if absent else ""
-    say(f"{len(results)} looked at, {len(results) - unread - absent} read, {unread} still unread{missing}")
+    print_note(f"{len(results)} looked at, {len(results) - unread - absent} read, {unread} still unread{missing}")
     return 3 if unread or absent else 0
 
 
-def _print(result: RereadResult, *, as_json: bool) -> None:
+def _print_result(result: RereadResult, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
     else:

@@ -7,10 +7,9 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import show
-from turnkeeper.cli.export import ended, heard, politely_stopped
-from turnkeeper.cli.heap import lean_heap
-from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
+from turnkeeper.cli.bulk_run import conclude_run, limit_heaps, run_listener, stop_on_signals
+from turnkeeper.cli.console import print_json
+from turnkeeper.cli.options import PlatformOptions, StoreOptions, platform_settings, required_archive, store_settings
 from turnkeeper.exporter.export import export as run_export
 from turnkeeper.exporter.range import Range
 from turnkeeper.settings import clock_from_environment
@@ -22,8 +21,8 @@ def retry(
     archive: str = "",
     /,
     *,
-    platform: Platform | None = None,
-    destination: Destination | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -43,19 +42,19 @@ def retry(
     quiet
         No progress at all.
     """
-    told = heard(as_json=json, quiet=quiet)
-    platform, destination = platform or Platform(), destination or Destination()
-    lean_heap()
-    with politely_stopped() as stop:
+    listener = run_listener(as_json=json, quiet=quiet)
+    platform, destination = platform or PlatformOptions(), destination or StoreOptions()
+    limit_heaps()
+    with stop_on_signals() as stop:
         report = run_export(
             Range(),
-            to=archive_named(archive, platform),
+            to=required_archive(archive, platform),
             platform=platform_settings(platform),
             store=store_settings(destination, platform.ca),
             clock=clock_from_environment(),
-            listener=told,
+            listener=listener,
             stop=stop,
             retry=True,
         )
-    show(msgspec.to_builtins(report))
-    return ended(report, quiet=quiet)
+    print_json(msgspec.to_builtins(report))
+    return conclude_run(report, quiet=quiet)

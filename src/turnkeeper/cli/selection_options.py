@@ -1,4 +1,4 @@
-"""The options that say which conversations are wanted, for the verbs that take many."""
+"""Options that select conversations, for verbs that process many."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from turnkeeper.cli.options import names_in
+from turnkeeper.cli.options import split_names
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.id_list import read_ids
 from turnkeeper.exporter.range import Range
 from turnkeeper.exporter.windows import By
 from turnkeeper.genesys.filters import Filters
 
-__all__ = ["SelectionOptions", "asked"]
+__all__ = ["SelectionOptions", "range_from_options"]
 
-WANTED = Group("Which conversations")
+SELECTION = Group("Which conversations")
 
 
-@Parameter(name="*", group=WANTED)
+@Parameter(name="*", group=SELECTION)
 @dataclass(frozen=True)
 class SelectionOptions:
     """Which conversations."""
@@ -49,18 +49,18 @@ class SelectionOptions:
     """How to find them: query, jobs (for long backfills), or auto."""
 
     def filters(self) -> Filters:
-        """The filters as the platform's door takes them. Raises ``Misconfigured`` naming a bad value."""
+        """Return the filters for the platform's queries. Raises ``Misconfigured`` naming a bad value."""
         return Filters.from_options(
-            queues=names_in(self.queue, "--queue"),
-            users=names_in(self.user, "--user"),
-            divisions=names_in(self.division, "--division"),
-            media_types=names_in(self.media_type, "--media-type"),
-            directions=names_in(self.direction, "--direction"),
+            queues=split_names(self.queue, "--queue"),
+            users=split_names(self.user, "--user"),
+            divisions=split_names(self.division, "--division"),
+            media_types=split_names(self.media_type, "--media-type"),
+            directions=split_names(self.direction, "--direction"),
         )
 
 
-def asked(wanted: SelectionOptions, now: datetime, *, follow: bool = False) -> Range | None:
-    """The range that the options name; None where none does. Raises ``Misconfigured``."""
+def range_from_options(wanted: SelectionOptions, now: datetime, *, follow: bool = False) -> Range | None:
+    """Return the range that the options select, None if they select none. Raises ``Misconfigured``."""
     if wanted.ids is not None and follow:
         raise Misconfigured("--ids was given together with --follow", hint="Leave one of them out.")
     return Range.of(
@@ -68,13 +68,13 @@ def asked(wanted: SelectionOptions, now: datetime, *, follow: bool = False) -> R
         since=wanted.since,
         until=wanted.until,
         last=wanted.last,
-        ids=() if wanted.ids is None else _ids(wanted.ids),
+        ids=() if wanted.ids is None else _read_id_file(wanted.ids),
         filters=wanted.filters(),
         by=wanted.by,
     )
 
 
-def _ids(path: Path) -> tuple[str, ...]:
+def _read_id_file(path: Path) -> tuple[str, ...]:
     if str(path) == "-" and sys.stdin is None:
         raise Misconfigured("standard input is closed", operation="read ids", key="-", hint="Name a file.")
     try:

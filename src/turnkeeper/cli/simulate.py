@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from turnkeeper.cli.console import say
+from turnkeeper.cli.console import print_note
 from turnkeeper.errors import Misconfigured
 from turnkeeper.installation import install_hint
 
@@ -85,10 +85,10 @@ def simulate(
             seed=seed,
             conversations=conversations,
             per_day=per_day,
-            start=_moment(start) or FIRST,
+            start=_read_time(start) or FIRST,
             faults=chosen,
             giant_mb=giant_mb,
-            now=_moment(now),
+            now=_read_time(now),
             rate_limit=rate_limit,
             calls=calls,
             rate_window=rate_window,
@@ -103,7 +103,7 @@ def _serve(run: Callable[[], object], key_out: Path | None) -> None:
     try:
         run()
     except KeyboardInterrupt:
-        say("simulator stopped")
+        print_note("simulator stopped")
     except OSError as cause:
         raise _not_written(key_out, cause) from None
 
@@ -116,7 +116,7 @@ def _not_written(path: Path | None, cause: OSError) -> Misconfigured:
     return Misconfigured(f"cannot write the key ({cause.strerror})", operation="simulate", key=str(path), hint=hint)
 
 
-def _moment(text: str) -> datetime | None:
+def _read_time(text: str) -> datetime | None:
     """An RFC 3339 time; a naive one is UTC."""
     if not text:
         return None

@@ -12,8 +12,8 @@ import msgspec
 from cyclopts import Parameter
 
 from turnkeeper.atomic_file import write_atomically
-from turnkeeper.cli.console import lasting, printable, say
-from turnkeeper.cli.options import Destination, Platform, archive_named, platform_settings, store_settings
+from turnkeeper.cli.console import format_duration, print_note, printable
+from turnkeeper.cli.options import PlatformOptions, StoreOptions, platform_settings, required_archive, store_settings
 from turnkeeper.cli.output_file import refuse_foreign_file
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.status import Status
@@ -36,8 +36,8 @@ def status(
     ask: Annotated[bool, Parameter(negative="--no-ask")] = True,
     max_lag: str = "",
     openmetrics: Path | None = None,
-    platform: Platform | None = None,
-    destination: Destination | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """How complete an archive is: what the platform counts, what is archived, what is missing and why, day by day.
@@ -73,79 +73,79 @@ def status(
     """
     if openmetrics is not None:
         refuse_foreign_file(openmetrics, "turnkeeper_", "--openmetrics")
-    platform, clock = platform or Platform(), clock_from_environment()
-    archive = archive_named(archive, platform)
+    platform, clock = platform or PlatformOptions(), clock_from_environment()
+    archive = required_archive(archive, platform)
     chosen = range_of(clock.now(), since=since, until=until, last=last) if since or last else None
     if until and chosen is None:
         raise Misconfigured("--until needs --since")
     settings = platform_settings(platform)
-    found = look(
+    result = look(
         archive,
         since=chosen.start if chosen else None,
         until=chosen.end if chosen else None,
-        store=store_settings(destination or Destination(), platform.ca),
+        store=store_settings(destination or StoreOptions(), platform.ca),
         platform=settings if ask and settings.client_id else None,
         clock=clock,
     )
     if openmetrics is not None:
-        _write(openmetrics, found.openmetrics())
+        _write_metrics(openmetrics, result.openmetrics())
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result), indent=2).decode() + "\n")
     else:
-        _print(found)
-    return _judged(found, max_lag)
+        _print_table(result)
+    return _exit_code(result, max_lag)
 
 
-def _judged(found: Status, max_lag: str) -> int:
+def _exit_code(result: Status, max_lag: str) -> int:
     if max_lag:
         allowed = length_of(max_lag, "--max-lag").total_seconds()
-        if found.lag_seconds is None or found.lag_seconds > allowed:
-            lag = found.lag_seconds
-            behind = "no run has finished yet" if lag is None else f"{lasting(lag)} behind"
-            say(f"stale: {behind} (allowed: {max_lag})")
+        if result.lag_seconds is None or result.lag_seconds > allowed:
+            lag = result.lag_seconds
+            behind = "no run has finished yet" if lag is None else f"{format_duration(lag)} behind"
+            print_note(f"stale: {behind} (allowed: {max_lag})")
             return STALE
-    troubled = found.failed or found.unread or found.missing or found.unread_recordings
-    return 3 if troubled or found.unindexed or found.uncounted or found.unreadable_days else 0
+    troubled = result.failed or result.unread or result.missing or result.unread_recordings
+    return 3 if troubled or result.unindexed or result.uncounted or result.unreadable_days else 0
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a collector may read at any moment."""
+def _write_metrics(path: Path, text: str) -> None:
+    """Write the file atomically, since a collector may read it at any time."""
     with write_atomically(path, "write metrics") as out:
-        os.fchmod(out.fileno(), 0o644)  # they hold counts only, and the collector is another user
+        os.fchmod(out.fileno(), 0o644)  # readable by the collector, which is another user; it holds counts only
         out.write(text.encode())
 
 
-def _print(found: Status) -> None:
+def _print_table(result: Status) -> None:
     head = ("day", "platform", "done", "absent", "unread", "failed", "pending", "erased", "missing")
     rows: list[tuple[str, ...]] = [head]
-    for day in found.days:
+    for day in result.days:
         counts = [str(day.states.get(state, 0) or "") for state in head[2:-1]]
         asked = "" if day.platform is None else str(day.platform)
         rows.append((day.day, asked, *counts, str(day.missing or "")))
-    total = [str(getattr(found, state)) for state in head[2:-1]]
-    counted = [day.platform for day in found.days if day.platform is not None]
-    rows.append(("all", str(sum(counted)) if counted else "", *total, str(found.missing)))
+    total = [str(getattr(result, state)) for state in head[2:-1]]
+    counted = [day.platform for day in result.days if day.platform is not None]
+    rows.append(("all", str(sum(counted)) if counted else "", *total, str(result.missing)))
     widths = [max(len(row[at]) for row in rows) for at in range(len(head))]
     for row in rows:
         sys.stdout.write("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
-    if found.waiting:
-        sys.stdout.write(f"\n{found.waiting:,} of the absent are asked again, the next at {found.next_ask}\n")
-    for state, reasons in found.reasons.items():
+    if result.waiting:
+        sys.stdout.write(f"\n{result.waiting:,} of the absent are asked again, the next at {result.next_ask}\n")
+    for state, reasons in result.reasons.items():
         for reason, count in reasons.items():
             sys.stdout.write(printable(f"{count:>8,} {state}: {reason}") + "\n")
-    for line in _remarks(found):
+    for line in _remark_lines(result):
         sys.stdout.write(line + "\n")
-    if found.lag_seconds is not None:
-        until = f"listed until {found.listed_until}" if found.listed_until else "no run has listed calls yet"
-        sys.stdout.write(f"{lasting(found.lag_seconds)} behind ({until})\n")
+    if result.lag_seconds is not None:
+        until = f"listed until {result.listed_until}" if result.listed_until else "no run has listed calls yet"
+        sys.stdout.write(f"{format_duration(result.lag_seconds)} behind ({until})\n")
 
 
-def _remarks(found: Status) -> Iterator[str]:
-    """What the table has no column for, and what it does not cover."""
-    if found.defects:
-        yield f"{found.defects:,} turns have a field that cannot be right (they name it in defects)"
-    if found.unread_recordings:
-        yield f"{found.unread_recordings:,} conversations have a recording that cannot be read or is incomplete"
-    yield from found.notes
-    if found.platform != "asked":
+def _remark_lines(result: Status) -> Iterator[str]:
+    """Yield what the table has no column for, and what it does not cover."""
+    if result.defects:
+        yield f"{result.defects:,} turns have a field that cannot be right (they name it in defects)"
+    if result.unread_recordings:
+        yield f"{result.unread_recordings:,} conversations have a recording that cannot be read or is incomplete"
+    yield from result.notes
+    if result.platform != "asked":
         yield "the platform was not asked, so nothing says what the index lacks"

@@ -7,7 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from turnkeeper.cli.filter import Request, write_turns
-from turnkeeper.cli.options import Choice, Destination, Platform, platform_settings, selection, store_settings
+from turnkeeper.cli.options import (
+    PlatformOptions,
+    StoreOptions,
+    TurnOptions,
+    platform_settings,
+    selection,
+    store_settings,
+)
 from turnkeeper.transcript.turn_lines import Format
 
 __all__ = ["turns"]
@@ -22,9 +29,9 @@ def turns(
     head: int | None = None,
     sample_rate: int | None = None,
     strict: Annotated[bool, Parameter(negative="")] = False,
-    choice: Choice | None = None,
-    platform: Platform | None = None,
-    destination: Destination | None = None,
+    choice: TurnOptions | None = None,
+    platform: PlatformOptions | None = None,
+    destination: StoreOptions | None = None,
 ) -> int:
     """The turns of any payload, one per line.
 
@@ -51,7 +58,11 @@ def turns(
         Refuse a document in which a field cannot be right. Without it the turn is printed with the names of such fields
         in defects.
     """
-    choice, platform, destination = choice or Choice(), platform or Platform(), destination or Destination()
+    choice, platform, destination = (
+        choice or TurnOptions(),
+        platform or PlatformOptions(),
+        destination or StoreOptions(),
+    )
     request = Request(place, format, fields, head, sample_rate, strict=strict)
     store = store_settings(destination, platform.ca)
     return write_turns(request, selection(choice), platform_settings(platform), store)

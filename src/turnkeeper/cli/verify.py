@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.verify import Finding
-from turnkeeper.cli.console import printable, say
-from turnkeeper.cli.options import Destination, store_settings
+from turnkeeper.cli.console import print_note, printable
+from turnkeeper.cli.options import StoreOptions, store_settings
 from turnkeeper.errors import Misconfigured
 from turnkeeper.settings import clock_from_environment
 
@@ -25,7 +25,7 @@ def verify(
     sample: str = "100%",
     seed: str = "",
     views: Annotated[bool, Parameter(negative="")] = False,
-    destination: Destination | None = None,
+    destination: StoreOptions | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Re-hash what an archive lists; find what is missing, changed or listed by nobody.
@@ -51,12 +51,12 @@ def verify(
     json
         One JSON line per finding on standard output, and last one with what was looked at.
     """
-    opened = Archive(archive, store_settings(destination or Destination(), None), clock=clock_from_environment())
-    checking = opened.verify(sample=_share(sample), seed=seed, views=views)
+    opened = Archive(archive, store_settings(destination or StoreOptions(), None), clock=clock_from_environment())
+    checking = opened.verify(sample=_read_share(sample), seed=seed, views=views)
     count = 0
     for finding in checking:
         count += 1
-        _print(finding, as_json=json)
+        _print_finding(finding, as_json=json)
     looked_at = {"conversations": checking.conversations, "objects": checking.objects, "bytes": checking.size}
     if json:
         chosen = {"sample": checking.sample, "seed": checking.seed} if checking.sample < 1 else {}
@@ -64,11 +64,11 @@ def verify(
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     which = f" (a sample of {checking.sample:.2%}, seed {checking.seed})" if checking.sample < 1 else ""
     seen = f"{checking.conversations:,} conversations, {checking.objects:,} objects, {checking.size:,} bytes"
-    say(f"{seen} looked at{which}; {count:,} findings")
+    print_note(f"{seen} looked at{which}; {count:,} findings")
     return 3 if count else 0
 
 
-def _share(text: str) -> float:
+def _read_share(text: str) -> float:
     number, percent, rest = text.strip().partition("%")
     try:
         share = float(number) / (100 if percent else 1)
@@ -79,7 +79,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _print(finding: Finding, *, as_json: bool) -> None:
+def _print_finding(finding: Finding, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(msgspec.json.encode(finding).decode() + "\n")
     else:

@@ -19,11 +19,12 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 import httpx2
 
+from turnkeeper.environment import environment
 from turnkeeper.errors import Incomplete, Misconfigured, TurnkeeperError, Unavailable
 from turnkeeper.genesys.content_encoding import BrokenEncoding, Decoder, content_length
 from turnkeeper.genesys.redaction import WithoutQueries, plain, where
 from turnkeeper.proxies import checked_proxies, proxy_for, refused_by_proxy
-from turnkeeper.settings import PlatformSettings, environment
+from turnkeeper.settings import PlatformSettings
 from turnkeeper.version import __version__
 
 __all__ = ["Answer", "Http", "Transport", "host_of"]

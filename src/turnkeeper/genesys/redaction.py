@@ -6,7 +6,7 @@ import logging
 import re
 from urllib.parse import urlsplit
 
-from turnkeeper.known_secrets import hidden
+from turnkeeper.known_secrets import redact
 
 __all__ = ["WithoutQueries", "plain", "where", "without_queries"]
 
@@ -38,7 +38,7 @@ def without_queries(text: str) -> str:
 
 def plain(text: object, limit: int = _SHOWN) -> str:
     """Foreign text on one line of at most ``limit`` characters, without control characters, queries and secrets."""
-    line = _CONTROL.sub(" ", hidden(without_queries(str(text)[:_SEARCHED]))).strip()
+    line = _CONTROL.sub(" ", redact(without_queries(str(text)[:_SEARCHED]))).strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
@@ -46,5 +46,5 @@ class WithoutQueries(logging.Filter):
     """Cuts queries out of the HTTP library's log records, which hold whole addresses and the headers of answers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = hidden(without_queries(record.getMessage())), ()
+        record.msg, record.args = redact(without_queries(record.getMessage())), ()
         return True

@@ -1,4 +1,4 @@
-"""The pages as ``web/`` was built, with gaps for a call's data; and the files that a folder of them shares."""
+"""Page templates built from ``web/``, and the script and style files that the pages of a folder share."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from importlib.resources.abc import Traversable
 
 from turnkeeper.errors import Misconfigured
 
-__all__ = ["Shell", "assets", "shell"]
+__all__ = ["PageTemplate", "assets", "page_template"]
 
 
-class Shell:
-    """One built page. ``before`` and ``after`` are the bytes around the data; ``version`` changes with each build."""
+class PageTemplate:
+    """One page as built from ``web/``, with places for data. ``version`` is the hash of its text."""
 
     def __init__(self, html: str) -> None:
         self._html = html
         self.version = hashlib.sha256(html.encode()).hexdigest()
 
     def parts(self, fill: Mapping[str, str]) -> list[bytes]:
-        """The page cut where data goes: at ``<!--data-->`` and ``<!--audio-->``; ``@name@`` is filled in before.
+        """Fill in each ``@name@`` and split the page at ``<!--data-->`` and ``<!--audio-->``.
 
-        The values are put into attributes and text as they are: the caller escapes them.
+        The values go into attributes and text unchanged, so the caller must escape them.
         """
         html = self._html
         for name, value in fill.items():
@@ -31,12 +31,13 @@ class Shell:
         return [part.encode() for part in (head, *rest.split("<!--audio-->", 1))]
 
 
-def shell(name: str) -> Shell:
-    """A built page: ``call``, which carries everything itself, or ``folder/call`` and ``folder/index``, which load
-    ``assets``. Raises ``Misconfigured`` where the package was made without them.
+def page_template(name: str) -> PageTemplate:
+    """Load a template: ``call``, which is self-contained, or ``folder/call`` or ``folder/index``, which load assets.
+
+    Raises ``Misconfigured`` if the package was built without its pages.
     """
     try:
-        return Shell(_static().joinpath(f"{name}.html").read_text(encoding="utf-8"))
+        return PageTemplate(_static_files().joinpath(f"{name}.html").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Misconfigured(
             "the pages are not built",
@@ -46,9 +47,9 @@ def shell(name: str) -> Shell:
 
 
 def assets() -> dict[str, bytes]:
-    """The files that the pages of a folder load from its ``assets/``; their names hold their hashes."""
-    return {each.name: each.read_bytes() for each in _static().joinpath("folder/assets").iterdir()}
+    """Return the files that the pages of a folder load from ``assets/``. Their names hold their hashes."""
+    return {each.name: each.read_bytes() for each in _static_files().joinpath("folder/assets").iterdir()}
 
 
-def _static() -> Traversable:
+def _static_files() -> Traversable:
     return files("turnkeeper.pages").joinpath("static")

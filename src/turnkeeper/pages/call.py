@@ -1,4 +1,4 @@
-"""One conversation of an archive as what its page is told."""
+"""Read one conversation from an archive and collect what its page shows."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ from turnkeeper.audio.alignment import Alignment, RecordingView, read_alignment
 from turnkeeper.audio.media_types import content_type
 from turnkeeper.errors import NotFound, TooLarge, Unread
 from turnkeeper.model import Participant, RecordingState, TranscriptHeader, Turn
-from turnkeeper.pages.call_names import CallNames, facts
-from turnkeeper.pages.marks import covered, overtalk, silences, union
-from turnkeeper.pages.page_data import Gap, Mark, PageCall, PagePerson, PageRecording, PageTurn
+from turnkeeper.pages.call_names import CallNames, call_facts
+from turnkeeper.pages.marks import overtalk, silences, speech_stretches, total_ms
+from turnkeeper.pages.page_data import Gap, Mark, PageData, PagePerson, PageRecording, PageTurn
 from turnkeeper.pages.words import place_words
 from turnkeeper.transcript.summary import SummaryTally
 
-__all__ = ["LARGEST", "CallPage", "PageAudio", "missing", "read_call"]
+__all__ = ["MAX_TRANSCRIPT_BYTES", "CallPage", "PageAudio", "find_gaps", "read_call"]
 
-LARGEST = 64 << 20
-"""A transcript view beyond this many bytes has no page: no browser would show it."""
+MAX_TRANSCRIPT_BYTES = 64 << 20
+"""A larger transcript view gets no page, because no browser could show it."""
 
 
 @dataclass(frozen=True)
 class PageAudio:
-    """One recording in the archive: the keys of its audio's files; ``peaks`` is its id, empty where it has none."""
+    """Where one recording lies in the archive.
+
+    ``audio`` holds the object keys of its files: one, or two mono files. ``peaks`` is the id of the recording whose
+    waveform belongs to it, empty if no waveform is archived.
+    """
 
     audio: tuple[str, ...]
     peaks: str
@@ -38,23 +42,26 @@ class PageAudio:
 
 @dataclass(frozen=True)
 class CallPage:
-    """What a page shows, and the objects that go with it: ``sounds`` in the order of ``page.recordings``."""
+    """The content of one call's page: the data that its script reads, and the audio in the archive.
 
-    page: PageCall
-    sounds: list[PageAudio] = field(default_factory=list)
+    ``audio`` has the order of ``data.recordings``.
+    """
+
+    data: PageData
+    audio: list[PageAudio] = field(default_factory=list)
 
 
-class _Document(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True):
+class _TranscriptDocument(TranscriptHeader, frozen=True, omit_defaults=True, kw_only=True):
     transcript: tuple[Turn, ...]
 
 
 _WITH_AUDIO = ("done", "redacted", "incomplete")
-_LEGS = {
+_LEG_GAPS = {
     "absent": "There is no transcript",
     "failed": "A transcript could not be fetched",
     "unread": "A transcript cannot be read",
 }
-_RECORDINGS = {
+_RECORDING_GAPS = {
     "archived": "The recording must be restored by the platform first",
     "deleted": "The recording was deleted on the platform",
     "failed": "The recording could not be fetched",
@@ -63,101 +70,107 @@ _RECORDINGS = {
 }
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_DOCUMENT = msgspec.json.Decoder(_Document)
+_TRANSCRIPT = msgspec.json.Decoder(_TranscriptDocument)
 
 
-def read_call(archive: Archive, manifest: Manifest, naming: CallNames) -> CallPage:
-    """Everything the page of a conversation shows. ``manifest`` must be ``done``.
+def read_call(archive: Archive, manifest: Manifest, call_names: CallNames) -> CallPage:
+    """Read everything that the page of a conversation shows. The state of ``manifest`` must be ``done``.
 
-    Raises ``TooLarge`` for a transcript beyond ``LARGEST``, ``Unread`` for a damaged view, ``NotFound`` where a view is
-    gone.
+    Raises ``TooLarge`` if the transcript has more than ``MAX_TRANSCRIPT_BYTES``, ``Unread`` if a view is damaged, and
+    ``NotFound`` if a view is gone.
     """
     conversation = manifest.conversation
-    document = _document(archive, manifest)
-    alignment = _alignment(archive, manifest)
-    sounds, recordings = _recordings(archive, manifest, alignment)
+    document = _read_document(archive, manifest)
+    alignment = _read_alignment(archive, manifest)
+    audio, recordings = _page_recordings(archive, manifest, alignment)
     turns = document.transcript
-    heard = bool(recordings) or document.media_type not in (None, "voice")
-    names = naming.of(manifest)
+    has_audio = bool(recordings) or document.media_type not in (None, "voice")
+    names = call_names.names_for(manifest)
     overlaps = overtalk(turns)
-    pauses = _pauses(alignment) if recordings else []
+    pauses = _pause_marks(alignment) if recordings else []
     paused = [(one.start, one.end) for one in pauses]
     tally = SummaryTally(conversation, document.dialect)
     tally.add_all(turns)
     summary = manifest.summary or tally.summary()
     ends = [turn.end_ms for turn in turns if turn.end_ms is not None]
     ends += [segment[1] for recording in recordings for segment in recording.segments]
-    page = PageCall(
+    data = PageData(
         conversation=conversation,
-        facts=facts(document, naming.details(manifest), names),
+        facts=call_facts(document, call_names.details(manifest), names),
         summary=summary,
         length=max([*ends, round(summary.total_duration_seconds * 1000)]),
-        people=_people(document.participants, turns, names),
-        turns=_turns(document, overlaps, alignment, recordings),
+        people=_page_people(document.participants, turns, names),
+        turns=_page_turns(document, overlaps, alignment, recordings),
         marks=sorted([*overlaps, *silences(turns, paused), *pauses], key=lambda mark: mark.start),
         recordings=recordings,
-        talk={role: covered(union(t for t in turns if t.role == role)) for role in sorted({t.role for t in turns})},
-        overtalk=covered((mark.start, mark.end) for mark in overlaps),
-        missing=missing(manifest, heard=heard),
-        notes=[*manifest.notes, *_unasked(manifest, heard=heard)],
+        talk={
+            role: total_ms(speech_stretches(t for t in turns if t.role == role))
+            for role in sorted({t.role for t in turns})
+        },
+        overtalk=total_ms((mark.start, mark.end) for mark in overlaps),
+        missing=find_gaps(manifest, has_audio=has_audio),
+        notes=[*manifest.notes, *_no_audio_notes(manifest, has_audio=has_audio)],
         archived=manifest.archived_at,
         producer=manifest.producer,
     )
-    return CallPage(page, sounds)
+    return CallPage(data, audio)
 
 
-def missing(manifest: Manifest, *, heard: bool) -> list[Gap]:
-    """What an archive lacks of a conversation; ``heard``: audio is there, or none is to be expected."""
+def find_gaps(manifest: Manifest, *, has_audio: bool) -> list[Gap]:
+    """List what an archive lacks of a conversation.
+
+    ``has_audio`` is true if recordings are archived, and also for a digital conversation, which has none.
+    """
     legs = manifest.communications
     lacking = [leg for leg in legs if leg.state not in ("done", "absent")]
     if not any(leg.state == "done" for leg in legs):
         lacking += [leg for leg in legs if leg.state == "absent"]
-    gaps = [Gap(_LEGS.get(leg.state, "A transcript is missing"), _detail("leg", leg)) for leg in lacking]
+    gaps = [Gap(_LEG_GAPS.get(leg.state, "A transcript is missing"), _gap_detail("leg", leg)) for leg in lacking]
     if manifest.unread:
         gaps.append(Gap("The transcript cannot be read", manifest.unread.message))
     gaps += [
-        Gap(_RECORDINGS.get(one.state, "A recording is missing"), _detail("recording", one))
+        Gap(_RECORDING_GAPS.get(one.state, "A recording is missing"), _gap_detail("recording", one))
         for one in manifest.recordings
         if one.state not in _WITH_AUDIO or one.state == "incomplete"
     ]
     silent = any(one.state not in _WITH_AUDIO for one in manifest.recordings)
-    return gaps if heard or silent or not manifest.sync_mode else [*gaps, Gap("There is no recording")]
+    return gaps if has_audio or silent or not manifest.sync_mode else [*gaps, Gap("There is no recording")]
 
 
-def _detail(kind: str, one: CommunicationState | RecordingState) -> str:
+def _gap_detail(kind: str, one: CommunicationState | RecordingState) -> str:
     return f"{kind} {one.id}: {one.state}{f', {one.reason}' if one.reason else ''}"
 
 
-def _unasked(manifest: Manifest, *, heard: bool) -> list[str]:
-    """Why a page has no sound, where that is no loss: nobody asked for it."""
-    if heard or manifest.recordings or manifest.sync_mode:
+def _no_audio_notes(manifest: Manifest, *, has_audio: bool) -> list[str]:
+    """Explain why a page has no sound if nothing was lost: the recordings were never requested."""
+    if has_audio or manifest.recordings or manifest.sync_mode:
         return []
     return ["no recording was asked for (turnkeeper get --audio)"]
 
 
-def _document(archive: Archive, manifest: Manifest) -> _Document:
+def _read_document(archive: Archive, manifest: Manifest) -> _TranscriptDocument:
     conversation = manifest.conversation
     with archive.open_view(manifest, keys.transcript(conversation)) as view:
-        data = view.read(LARGEST + 1)
-    if len(data) > LARGEST:
+        data = view.read(MAX_TRANSCRIPT_BYTES + 1)
+    if len(data) > MAX_TRANSCRIPT_BYTES:
         hint = "Read it with turnkeeper turns."
-        said = f"more than {LARGEST >> 20} MiB of transcript make no page"
+        said = f"more than {MAX_TRANSCRIPT_BYTES >> 20} MiB of transcript make no page"
         raise TooLarge(said, operation="report", key=conversation, hint=hint)
     try:
-        return _DOCUMENT.decode(data)
+        return _TRANSCRIPT.decode(data)
     except msgspec.DecodeError as cause:
         hint = "Run turnkeeper reread --all."
         raise Unread(f"not a transcript ({cause})", operation="report", key=conversation, hint=hint) from None
 
 
-def _alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
+def _read_alignment(archive: Archive, manifest: Manifest) -> Alignment | None:
     name = keys.alignment(manifest.conversation)
     if manifest.view(name) is None:
         return None
     return read_alignment(archive.read_view(manifest, name), name)
 
 
-def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
+def _page_people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping[str, str]) -> list[PagePerson]:
     said: dict[str, list[Turn]] = {}
     for turn in turns:
         said.setdefault(turn.speaker_id or "", []).append(turn)
@@ -169,14 +182,17 @@ def _people(people: Sequence[Participant], turns: Sequence[Turn], names: Mapping
             start=person.start_ms,
             end=person.end_ms,
             turns=len(said.get(person.id, ())),
-            talk=covered(union(said.get(person.id, ()))),
+            talk=total_ms(speech_stretches(said.get(person.id, ()))),
         )
         for person in people
     ]
 
 
-def _turns(
-    document: _Document, overlaps: Sequence[Mark], alignment: Alignment | None, recordings: Sequence[PageRecording]
+def _page_turns(
+    document: _TranscriptDocument,
+    overlaps: Sequence[Mark],
+    alignment: Alignment | None,
+    recordings: Sequence[PageRecording],
 ) -> list[PageTurn]:
     places = {person.id: place for place, person in enumerate(document.participants)}
     order = {recording.id: place for place, recording in enumerate(alignment.recordings)} if alignment else {}
@@ -195,7 +211,7 @@ def _turns(
                 conf=turn.confidence,
                 mood=turn.sentiment,
                 dup=turn.duplicate_of is not None,
-                over=_overlapped(turn, overlaps),
+                over=_is_overlapped(turn, overlaps),
                 words=words,
                 low=low,
                 rec=order.get(found.recording, 0) if found else 0,
@@ -207,29 +223,32 @@ def _turns(
     return shown
 
 
-def _overlapped(turn: Turn, overlaps: Sequence[Mark]) -> bool:
+def _is_overlapped(turn: Turn, overlaps: Sequence[Mark]) -> bool:
     if turn.start_ms is None or turn.end_ms is None:
         return False
-    # Marks are apart and in order: the last that starts before the turn's end is the only one that can matter.
+    # Marks are sorted and do not overlap, so only the last one that starts before the turn ends can overlap the turn.
     place = bisect_left(overlaps, turn.end_ms, key=lambda mark: mark.start)
     return place > 0 and turn.start_ms < overlaps[place - 1].end
 
 
-def _recordings(
+def _page_recordings(
     archive: Archive, manifest: Manifest, alignment: Alignment | None
 ) -> tuple[list[PageAudio], list[PageRecording]]:
-    """All recordings with their bytes, or none at all: places in the lists must agree with the alignment's."""
+    """Return all recordings, or none if the bytes of one are not archived.
+
+    A turn names its recording by its place in the alignment, so the lists must have the same places.
+    """
     files = inputs.audio_keys(manifest.inputs)
     found = alignment.recordings if alignment else ()
     if not all(one.id in files for one in found):
         return [], []
-    sounds = [PageAudio(files[one.id], _peaks(archive, manifest.conversation, one.id)) for one in found]
+    audio = [PageAudio(files[one.id], _peaks_id(archive, manifest.conversation, one.id)) for one in found]
     reasons = {state.id: state.reason for state in manifest.recordings}
-    return sounds, [_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
+    return audio, [_page_recording(one, files[one.id][0], reasons.get(one.id, "")) for one in found]
 
 
-def _peaks(archive: Archive, conversation: str, recording: str) -> str:
-    """The recording's id, if there is a waveform of it."""
+def _peaks_id(archive: Archive, conversation: str, recording: str) -> str:
+    """Return the recording's id if its waveform is archived, else an empty string."""
     try:
         archive.peaks(conversation, recording).close()
     except NotFound:
@@ -237,8 +256,8 @@ def _peaks(archive: Archive, conversation: str, recording: str) -> str:
     return recording
 
 
-def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
-    # The manifest repeats the remarks; of a recording that is redacted, or gone at the platform, it says more.
+def _page_recording(recording: RecordingView, key: str, reason: str) -> PageRecording:
+    # The manifest's reason usually repeats the notes. For a recording that was redacted or deleted it says more.
     known = reason in "; ".join(recording.notes) or any(reason.startswith(said) for said in recording.incomplete)
     notes = [note for note in recording.notes if note not in recording.incomplete]
     return PageRecording(
@@ -255,8 +274,11 @@ def _recording(recording: RecordingView, key: str, reason: str) -> PageRecording
     )
 
 
-def _pauses(alignment: Alignment | None) -> list[Mark]:
-    """Holds and pauses by the platform's own words: a ``cut`` where the audio lacks the stretch, else a ``pause``."""
+def _pause_marks(alignment: Alignment | None) -> list[Mark]:
+    """Return a mark for each hold and pause, with the platform's reason.
+
+    A ``cut`` is missing in the audio, so the alignment has a gap there. A ``pause`` is heard as silence.
+    """
     marks: dict[tuple[int, int], Mark] = {}
     for recording in alignment.recordings if alignment else ():
         gaps = [(one.end_ms, other.start_ms) for one, other in pairwise(recording.segments)]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from turnkeeper.pages.assets import Shell, assets
-from turnkeeper.pages.page import embedded, replaced
+from turnkeeper.pages.assets import PageTemplate, assets
+from turnkeeper.pages.page import json_element, report_file
 from turnkeeper.pages.page_data import CallFacts, Gap
 from turnkeeper.transcript.escape import plain
 
@@ -33,15 +33,15 @@ _HEADINGS = (
     "missing",
     "page",
 )
-_MEASURED = {"remarked": "verified", "differs": "corrected"}
-"""What was measured where the list says more: remarks about the file, and that the difference was not put right."""
+_MEASURED_VERDICT = {"remarked": "verified", "differs": "corrected"}
+"""The measured verdict behind a verdict of the list that says more than was measured."""
 
 # Spreadsheets take a cell that begins so for a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ListedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One call as the list knows it. ``page`` is False for what has no page; ``missing`` says why, in words."""
+    """One row of the list of calls. ``page`` is False if the call has no page; ``missing`` then says why."""
 
     conversation: str
     facts: CallFacts
@@ -53,8 +53,8 @@ class ListedCall(msgspec.Struct, omit_defaults=True, kw_only=True):
     page: bool = True
 
 
-def write_index(calls: Sequence[ListedCall], shell: Shell, path: Path) -> None:
-    """The page that lists the calls: columns, with each name once, so that thousands of calls stay small."""
+def write_index(calls: Sequence[ListedCall], template: PageTemplate, path: Path) -> None:
+    """Write the page that lists the calls. Its data are columns that store each name once, to keep the page small."""
     names: dict[str, int] = {}
 
     def places(values: Iterable[str]) -> list[int]:
@@ -74,34 +74,37 @@ def write_index(calls: Sequence[ListedCall], shell: Shell, path: Path) -> None:
         "missing": [call.missing for call in calls],
         "page": [int(call.page) for call in calls],
     }
-    parts = shell.parts({"media": "", "title": "Calls"})
-    with replaced(path) as out:
+    parts = template.parts({"media": "", "title": "Calls"})
+    with report_file(path) as out:
         out.write(parts[0])
-        out.write(embedded("calls-data", {"names": list(names), **columns}))
+        out.write(json_element("calls-data", {"names": list(names), **columns}))
         out.write(b"".join(parts[1:]))
 
 
 def write_assets(folder: Path) -> None:
-    """The script and style of all pages of a report, once; they go before the pages that need them."""
+    """Write the script and style that all pages of a report share. Call this before writing pages that load them."""
     for name, content in assets().items():
         if not (folder / name).exists():
-            with replaced(folder / name) as out:
+            with report_file(folder / name) as out:
                 out.write(content)
 
 
 def write_csv(calls: Sequence[ListedCall], path: Path) -> None:
-    """The same as a table, RFC 4180. A cell that a spreadsheet would run gets an apostrophe in front; controls and
-    characters that reorder text are spelled out, for a terminal would obey them."""
+    """Write the list as CSV (RFC 4180).
+
+    A cell that a spreadsheet would run as a formula gets an apostrophe in front. Control characters and characters that
+    reorder text are escaped, because a terminal would obey them.
+    """
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\r\n")
     rows.writerow(_HEADINGS)
     for call in calls:
-        rows.writerow([_cell(value) for value in _row(call)])
-    with replaced(path) as out:
+        rows.writerow([_csv_cell(value) for value in _csv_row(call)])
+    with report_file(path) as out:
         out.write(text.getvalue().encode())
 
 
-def _row(call: ListedCall) -> list[object]:
+def _csv_row(call: ListedCall) -> list[object]:
     from turnkeeper.payloads.times import rfc3339_ms
 
     facts = call.facts
@@ -118,13 +121,13 @@ def _row(call: ListedCall) -> list[object]:
         facts.language,
         call.turns,
         call.confidence,
-        _MEASURED.get(call.verdict, call.verdict),
+        _MEASURED_VERDICT.get(call.verdict, call.verdict),
         "; ".join(map(str, call.missing)),
         f"calls/{call.conversation}.html" if call.page else None,
     ]
 
 
-def _cell(value: object) -> str:
+def _csv_cell(value: object) -> str:
     if value is None:
         return ""
     text = plain(str(value))

@@ -1,4 +1,4 @@
-"""Overtalk, silence and talk time as stretches to be drawn. Pure; each definition stands beside its figure."""
+"""Compute overtalk, silence and talk time from turns. Each threshold is documented beside its value."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import pairwise
 from turnkeeper.model import Turn
 from turnkeeper.pages.page_data import Mark
 
-__all__ = ["OVERTALK_MS", "SILENCE_MS", "covered", "overtalk", "quiet", "silences", "union"]
+__all__ = ["OVERTALK_MS", "SILENCE_MS", "overtalk", "quiet_stretches", "silences", "speech_stretches", "total_ms"]
 
 OVERTALK_MS = 200
-"""Shorter overlaps are not marked: word stamps lie on a grid of 80 ms."""
+"""Shorter overlaps are not marked, because word times lie on a grid of 80 ms."""
 
 SILENCE_MS = 3000
 """Shorter gaps are not marked."""
@@ -19,12 +19,12 @@ SILENCE_MS = 3000
 Stretch = tuple[int, int]
 
 
-def union(turns: Iterable[Turn]) -> list[Stretch]:
-    """The union of the turns' ``[start_ms, end_ms)``, in order; turns without times count for nothing."""
-    return _joined((t.start_ms, t.end_ms) for t in turns if t.start_ms is not None and t.end_ms is not None)
+def speech_stretches(turns: Iterable[Turn]) -> list[Stretch]:
+    """Return the union of the turns' ``[start_ms, end_ms)``, sorted. Turns without times are ignored."""
+    return _merge((t.start_ms, t.end_ms) for t in turns if t.start_ms is not None and t.end_ms is not None)
 
 
-def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+def _merge(stretches: Iterable[Stretch]) -> list[Stretch]:
     joined: list[Stretch] = []
     for start, end in sorted(stretches):
         if end <= start:
@@ -36,25 +36,25 @@ def _joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return joined
 
 
-def covered(stretches: Iterable[Stretch]) -> int:
-    """Milliseconds in stretches that do not overlap each other."""
+def total_ms(stretches: Iterable[Stretch]) -> int:
+    """Return the sum of the lengths of stretches that do not overlap."""
     return sum(end - start for start, end in stretches)
 
 
 def overtalk(turns: Sequence[Turn]) -> list[Mark]:
-    """Where the customer and anybody else speak at once for at least ``OVERTALK_MS``."""
-    customer = union(turn for turn in turns if turn.role == "customer")
-    others = union(turn for turn in turns if turn.role != "customer")
+    """Return where the customer and somebody else speak at once for at least ``OVERTALK_MS``."""
+    customer = speech_stretches(turn for turn in turns if turn.role == "customer")
+    others = speech_stretches(turn for turn in turns if turn.role != "customer")
     shared = _intersection(customer, others)
     return [Mark("overtalk", start, end) for start, end in shared if end - start >= OVERTALK_MS]
 
 
-def quiet(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Stretch]:
-    """Where nobody speaks between the first turn and the last, less what is ``paused``: holds are no silence."""
+def quiet_stretches(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Stretch]:
+    """Return where nobody speaks between the first and the last turn. Stretches in ``paused`` (holds) are excluded."""
     left: list[Stretch] = []
-    pauses = _joined(paused)
-    for one, other in pairwise(union(turns)):
-        start, end = one[1], other[0]
+    pauses = _merge(paused)
+    for before, after in pairwise(speech_stretches(turns)):
+        start, end = before[1], after[0]
         for begins, ends in pauses:
             if start < ends and begins < end:
                 left.append((start, begins))
@@ -64,18 +64,18 @@ def quiet(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Stretch
 
 
 def silences(turns: Sequence[Turn], paused: Iterable[Stretch] = ()) -> list[Mark]:
-    """Where it is ``quiet`` for at least ``SILENCE_MS``."""
-    return [Mark("silence", start, end) for start, end in quiet(turns, paused) if end - start >= SILENCE_MS]
+    """Return the quiet stretches of at least ``SILENCE_MS``."""
+    return [Mark("silence", start, end) for start, end in quiet_stretches(turns, paused) if end - start >= SILENCE_MS]
 
 
-def _intersection(one: Sequence[Stretch], other: Sequence[Stretch]) -> list[Stretch]:
+def _intersection(left: Sequence[Stretch], right: Sequence[Stretch]) -> list[Stretch]:
     shared: list[Stretch] = []
     i = j = 0
-    while i < len(one) and j < len(other):
-        start, end = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
+    while i < len(left) and j < len(right):
+        start, end = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
         if start < end:
             shared.append((start, end))
-        if one[i][1] < other[j][1]:
+        if left[i][1] < right[j][1]:
             i += 1
         else:
             j += 1

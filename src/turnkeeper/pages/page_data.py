@@ -1,7 +1,7 @@
-"""What a page is told, as JSON inside it; ``web/src/document.ts`` is its other side. Absent means omitted.
+"""The JSON data inside a call's page. ``web/src/document.ts`` declares the same types. Defaults are omitted.
 
-Times are milliseconds of the conversation, samples count from a recording's first one. Names on the wire are short
-because a long call has thousands of turns.
+Times are milliseconds from the conversation's start. Samples count from the recording's first sample. Field names are
+short because a long call has thousands of turns.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import msgspec
 
 from turnkeeper.model import Role, Summary
 
-__all__ = ["CallFacts", "Gap", "Mark", "PageCall", "PagePerson", "PageRecording", "PageTurn"]
+__all__ = ["CallFacts", "Gap", "Mark", "PageData", "PagePerson", "PageRecording", "PageTurn"]
 
 
 class PageTurn(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
-    """One turn. ``who`` is a place in ``PageCall.people``; ``words`` holds four integers a word: offset and length in
-    UTF-16 units of ``text``, start and end; ``low`` the places of words that the platform doubts.
+    """One turn.
 
-    ``at`` is the first sample of the turn in recording number ``rec``, None where no recording has it. ``defects``
-    names fields that could not be right.
+    ``who`` is an index into ``PageData.people``. ``words`` holds four integers per word: offset and length in UTF-16
+    units of ``text``, start and end in milliseconds. ``low`` holds the indices of words with low confidence. ``at`` is
+    the turn's first sample in recording number ``rec``, or None if no recording holds it. ``defects`` names the fields
+    whose value in the payload cannot be right.
     """
 
     role: Role
@@ -41,7 +42,7 @@ class PageTurn(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
 
 
 class PagePerson(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Somebody who took part; ``talk`` is the union of their turns in milliseconds."""
+    """One participant. ``talk`` is the length of the union of their turns in milliseconds."""
 
     role: Role
     name: str = ""
@@ -53,8 +54,10 @@ class PagePerson(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, omit_defaults=True):
-    """A stretch worth seeing: ``overtalk``, ``silence``, a ``pause``, or a ``cut`` that the audio lacks; the last two
-    with the platform's reason."""
+    """A marked stretch of time. ``kind`` is ``overtalk``, ``silence``, ``pause``, or ``cut`` (missing in the audio).
+
+    A pause and a cut have the platform's reason.
+    """
 
     kind: str
     start: int
@@ -63,7 +66,7 @@ class Mark(msgspec.Struct, omit_defaults=True):
 
 
 class Gap(NamedTuple):
-    """What an archive lacks of a call, in words of somebody who listens to calls; ``detail`` names ids and causes."""
+    """Something that an archive lacks of a call. ``words`` are for listeners; ``detail`` names ids and causes."""
 
     words: str
     detail: str = ""
@@ -73,12 +76,12 @@ class Gap(NamedTuple):
 
 
 class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Audio and where it lies. Each ``src`` is ``#id`` of an element with base64, or an address relative to the page;
-    there are two where each side has a file of its own.
+    """One recording.
 
-    ``segments`` holds four integers each: start and end in milliseconds, start and end in samples. ``peaks`` is the
-    id of the element that holds the audiowaveform file, empty where there is none. ``incomplete`` says what is missing
-    in the sound.
+    Each ``src`` is the ``#id`` of an element with base64, or an address relative to the page. There are two if each
+    side of the call has its own file. Each of ``segments`` holds four integers: start and end in milliseconds, start
+    and end in samples. ``peaks`` is the id of the element with the audiowaveform data, empty if there is none.
+    ``incomplete`` says what is missing in the sound.
     """
 
     rate: int
@@ -95,7 +98,7 @@ class PageRecording(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class CallFacts(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What the platform's details say of the call, by name. ``start`` is epoch milliseconds."""
+    """Facts of a call, with names instead of ids. ``start`` is epoch milliseconds."""
 
     start: int | None = None
     direction: str = ""
@@ -107,8 +110,8 @@ class CallFacts(msgspec.Struct, omit_defaults=True, kw_only=True):
     wrapups: list[str] = []
 
 
-class PageCall(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Everything on a page but the bytes of audio and peaks."""
+class PageData(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Everything that a page shows, except the bytes of audio and peaks."""
 
     conversation: str
     facts: CallFacts

@@ -1,4 +1,4 @@
-"""Which calls of an archive started in a period, found with as few reads as the archive's index allows."""
+"""Find the calls of an archive that started in a period, with one read per day of the index."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ __all__ = ["Period"]
 
 
 class Period:
-    """``[since, until)``, of the moments at which calls start; None leaves an end open, naive times are UTC."""
+    """The period ``[since, until)`` in which calls start. None leaves an end open; naive times are UTC."""
 
     def __init__(self, since: datetime | None, until: datetime | None) -> None:
-        self._first, self._last = _epoch(since), _epoch(until)
+        self._first, self._last = _epoch_of(since), _epoch_of(until)
 
     def conversations(self, archive: Archive, start_of: Callable[[str], int | None]) -> Iterator[str]:
-        """The archive's conversations that started in it, sorted.
+        """Yield the archive's conversations that started in the period, sorted.
 
-        The index is one read a day. ``start_of`` (epoch milliseconds) is asked of those that the index does not date:
-        kept one by one, or in a day that cannot be read. What nothing dates belongs only to a period without ends.
+        ``start_of`` returns the start of a conversation that the index does not date, in epoch milliseconds: one that
+        ``get`` archived, or one of a day whose index cannot be read. A conversation without any date belongs only to a
+        period that is open at both ends.
         """
         if self._first is None and self._last is None:
             yield from archive.conversations()
             return
-        dated = _dated(Index(archive.store))
+        dated = _indexed_starts(Index(archive.store))
         for conversation in archive.conversations():
             start = dated.get(conversation)
             if self._holds(start if start is not None else start_of(conversation)):
@@ -40,7 +41,7 @@ class Period:
         return (self._first is None or start >= self._first) and (self._last is None or start < self._last)
 
 
-def _dated(index: Index) -> dict[str, int]:
+def _indexed_starts(index: Index) -> dict[str, int]:
     starts: dict[str, int] = {}
     for day in index.days():
         try:
@@ -51,7 +52,7 @@ def _dated(index: Index) -> dict[str, int]:
     return starts
 
 
-def _epoch(moment: datetime | None) -> int | None:
+def _epoch_of(moment: datetime | None) -> int | None:
     if moment is None:
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

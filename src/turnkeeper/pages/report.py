@@ -1,4 +1,4 @@
-"""``report``: pages over an archive, one call as a file or many as a folder to share. Its reading is audited."""
+"""Write reports: one call as a single HTML file, or many calls as a folder to share. Each report is one audit line."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, NotFound, Skippable, StoreRefused, Unread
 from turnkeeper.events import Listener, Paged, silent
 from turnkeeper.ids import check_id
-from turnkeeper.pages.assets import Shell, assets, shell
-from turnkeeper.pages.call import CallPage, missing, read_call
+from turnkeeper.pages.assets import PageTemplate, assets, page_template
+from turnkeeper.pages.call import CallPage, find_gaps, read_call
 from turnkeeper.pages.call_list import ListedCall, write_assets, write_csv, write_index
-from turnkeeper.pages.call_names import CallNames, facts
-from turnkeeper.pages.page import Placing, beside, write_page
-from turnkeeper.pages.page_data import CallFacts, Gap, PageCall, PageRecording
+from turnkeeper.pages.call_names import CallNames, call_facts
+from turnkeeper.pages.page import AudioPlacement, audio_file_name, write_page
+from turnkeeper.pages.page_data import CallFacts, Gap, PageData, PageRecording
 from turnkeeper.pages.period import Period
-from turnkeeper.pages.report_journal import NAME, Entry, Journal
+from turnkeeper.pages.report_journal import JOURNAL_NAME, JournalEntry, ReportJournal
 
 __all__ = ["Report", "report"]
 
@@ -33,9 +33,10 @@ FORMAT = "turnkeeper.page/3"
 
 @dataclass
 class Report:
-    """What was made. ``path`` is what to open; pages are counted as ``written`` now, ``kept`` from before, ``removed``.
+    """The result of ``report``. ``path`` is the file to open.
 
-    ``without_page`` says of each call that has none why; ``notes`` what else a person should know.
+    ``written`` pages are new, ``kept`` ones were unchanged, ``removed`` ones belonged to calls that are gone or out of
+    range. ``without_page`` maps the id of each call that has no page to the reason. ``notes`` are remarks for a person.
     """
 
     __repr__ = one_line
@@ -50,7 +51,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def remark(self, note: str) -> None:
-        """Add a note, where there is anything to say."""
+        """Add a note. An empty one is ignored."""
         self.notes += [note] if note else []
 
 
@@ -64,15 +65,15 @@ def report(
     embed: bool | None = None,
     listener: Listener = silent,
 ) -> Report:
-    """One conversation as a single HTML file ``out``; without ``conversation``, a folder ``out`` with a list of calls.
+    """Write one conversation as a single HTML file ``out``, or without ``conversation`` a folder with a list of calls.
 
     The folder holds ``index.html``, ``calls.csv`` and a page per call that started at ``since`` or later and before
-    ``until`` (naive times are UTC). Making it again writes only pages whose call changed, and removes those of calls
-    that are no longer in the archive or the range. ``embed`` puts audio into the pages instead of beside them; unless
-    told otherwise a single file has it inside and a folder beside. ``listener`` hears how far a folder is (``Paged``).
+    ``until`` (naive times are UTC). A second run writes only the pages whose call changed, and removes those of calls
+    that are no longer in the archive or the range. ``embed`` puts audio into the pages instead of beside them; by
+    default a single file has it inside and a folder has it beside. ``listener`` receives a ``Paged`` event per call.
 
-    The archive's audit gets one line, whatever the number of pages, before they are written; of an archive that cannot
-    be written a note says that there is none.
+    One line is added to the archive's audit before any page is written. If the archive is read-only, there is no line,
+    and a note says so.
 
     Raises ``NotFound`` or ``Unread`` for a conversation without a transcript that can be read, ``StoreRefused``
     where ``out`` is a folder, ``DiskFull`` where there is no room, ``Misconfigured`` where it cannot be written, is a
@@ -81,11 +82,11 @@ def report(
     opened = Archive(archive) if isinstance(archive, str) else archive
     target = Path(out)
     if conversation is not None:
-        return _single(opened, check_id(conversation), target, embed=embed is not False)
-    return _Folder(opened, target, embed=bool(embed), listener=listener).make(since, until)
+        return _single_page(opened, check_id(conversation), target, embed=embed is not False)
+    return _FolderReport(opened, target, embed=bool(embed), listener=listener).make(since, until)
 
 
-def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -> Report:
+def _single_page(archive: Archive, conversation: str, target: Path, *, embed: bool) -> Report:
     manifest = archive.manifest(conversation)
     if manifest is None:
         raise NotFound("not in the archive", operation="report", key=conversation)
@@ -98,145 +99,154 @@ def _single(archive: Archive, conversation: str, target: Path, *, embed: bool) -
         hint = "Name a file: --out call.html."
         raise StoreRefused("is a folder", operation="write the report", key=str(target), hint=hint)
     folder = f"{target.stem}-audio"
-    placing = Placing(embed, target.parent / folder, f"{folder}/")
-    call, built = read_call(archive, manifest, CallNames(archive)), shell("call")
-    made = Report(target, calls=1, written=1)
-    made.remark(archive.audit.record_reading("view", conversations=[conversation]))
-    write_page(archive, call, built, target, placing, inputs=_inputs(manifest, built, embed=embed))
-    return made
+    placement = AudioPlacement(embed, target.parent / folder, f"{folder}/")
+    call, template = read_call(archive, manifest, CallNames(archive)), page_template("call")
+    result = Report(target, calls=1, written=1)
+    result.remark(archive.audit.record_reading("view", conversations=[conversation]))
+    write_page(archive, call, template, target, placement, inputs=_inputs_hash(manifest, template, embed=embed))
+    return result
 
 
-class _Folder:
-    """A report folder in the making."""
+class _FolderReport:
+    """Writes or updates one report folder."""
 
     def __init__(self, archive: Archive, folder: Path, *, embed: bool, listener: Listener) -> None:
         self._archive, self._folder, self._embed, self._listener = archive, folder, embed, listener
-        self._naming = CallNames(archive)
-        self._page, self._index = shell("folder/call"), shell("folder/index")
+        self._call_names = CallNames(archive)
+        self._page, self._index = page_template("folder/call"), page_template("folder/index")
         self._assets = folder / "assets"
-        self._placing = Placing(embed, folder / "calls" / "audio", "audio/")
+        self._placement = AudioPlacement(embed, folder / "calls" / "audio", "audio/")
 
     def make(self, since: datetime | None, until: datetime | None) -> Report:
-        journal = self._own()
-        made = Report(self._folder / "index.html")
-        # A call whose manifest cannot be read has no start, so it is named and not taken for one outside the range.
-        wanted = list(Period(since, until).conversations(self._archive, lambda name: self._start(name, made)))
-        facts = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
+        journal = self._open_journal()
+        result = Report(self._folder / "index.html")
+        # A call whose manifest cannot be read has no start. It must not be taken for one outside the range, so
+        # ``_start_of`` notes it in ``result``.
+        conversations = list(
+            Period(since, until).conversations(self._archive, lambda name: self._start_of(name, result))
+        )
+        limits = {name: moment.isoformat() for name, moment in (("since", since), ("until", until)) if moment}
         audit = self._archive.audit
-        made.remark(audit.record_reading("report", conversations=wanted, calls=len(wanted), **facts))
+        result.remark(audit.record_reading("report", conversations=conversations, calls=len(conversations), **limits))
         with journal:
             write_assets(self._assets)
-            seen = set()
-            for place, conversation in enumerate(wanted):
-                self._listener(Paged(conversation=conversation, done=place, calls=len(wanted)))
-                if manifest := self._manifest(conversation, made):
-                    self._one(manifest, journal, made)
-                elif conversation in made.without_page:
-                    self._damaged(conversation, journal, made)
+            reported = set()
+            for place, conversation in enumerate(conversations):
+                self._listener(Paged(conversation=conversation, done=place, calls=len(conversations)))
+                if manifest := self._read_manifest(conversation, result):
+                    self._make_page(manifest, journal, result)
+                elif conversation in result.without_page:
+                    self._list_damaged(conversation, journal, result)
                 else:
                     continue  # it was erased while the report was made
-                seen.add(conversation)
-            made.calls = len(seen)
-            self._sweep(seen, journal, made)
+                reported.add(conversation)
+            result.calls = len(reported)
+            self._sweep(reported, journal, result)
             entries = [journal.entries[conversation].listed for conversation in sorted(journal.entries)]
             entries.sort(key=lambda call: (-(call.facts.start or 0), call.conversation))
-            write_index(entries, self._index, made.path)
+            write_index(entries, self._index, result.path)
             write_csv(entries, self._folder / "calls.csv")
             journal.rewrite()
-        self._listener(Paged(done=len(wanted), calls=len(wanted)))
-        return made
+        self._listener(Paged(done=len(conversations), calls=len(conversations)))
+        return result
 
-    def _manifest(self, conversation: str, made: Report | None = None) -> Manifest | None:
-        """The current generation. One that cannot be read costs its own page, and that is said."""
+    def _read_manifest(self, conversation: str, result: Report | None = None) -> Manifest | None:
+        """Return the current manifest. If it cannot be read, note that its call has no page."""
         try:
             return self._archive.manifest(conversation)
         except Skippable as cause:
-            if made is not None:
-                made.without_page[conversation] = cause.message
+            if result is not None:
+                result.without_page[conversation] = cause.message
             return None
 
-    def _start(self, conversation: str, made: Report) -> int | None:
-        """When a call began, epoch milliseconds: by its details, else by its transcript."""
-        manifest = self._manifest(conversation, made)
+    def _start_of(self, conversation: str, result: Report) -> int | None:
+        """Return when a call began, in epoch milliseconds: from its details, else from its transcript."""
+        manifest = self._read_manifest(conversation, result)
         if manifest is None:
             return None
-        details = self._naming.details(manifest)
+        details = self._call_names.details(manifest)
         if details and details.start is not None:
             return details.start
         if manifest.unread:
             return None
-        return read_call(self._archive, manifest, self._naming).page.facts.start
+        return read_call(self._archive, manifest, self._call_names).data.facts.start
 
-    def _one(self, manifest: Manifest, journal: Journal, made: Report) -> None:
+    def _make_page(self, manifest: Manifest, journal: ReportJournal, result: Report) -> None:
         conversation = manifest.conversation
-        inputs = _inputs(manifest, self._page, embed=self._embed)
+        inputs = _inputs_hash(manifest, self._page, embed=self._embed)
         known = journal.entries.get(conversation)
-        path = self._path(conversation)
+        path = self._page_path(conversation)
         if known and known.inputs == inputs and path.exists() == known.listed.page:
-            made.kept += 1
+            result.kept += 1
             if not known.listed.page:
-                made.without_page[conversation] = "; ".join(map(str, known.listed.missing))
+                result.without_page[conversation] = "; ".join(map(str, known.listed.missing))
             return
         try:
             if manifest.unread:
                 raise Unread(manifest.unread.message, operation="report", key=conversation)
-            call = read_call(self._archive, manifest, self._naming)
-            write_page(self._archive, call, self._page, path, self._placing, inputs=inputs, home="../index.html")
+            call = read_call(self._archive, manifest, self._call_names)
+            write_page(self._archive, call, self._page, path, self._placement, inputs=inputs, home="../index.html")
         except Skippable as cause:
             path.unlink(missing_ok=True)
-            made.without_page[conversation] = cause.message
-            journal.add(Entry(inputs=inputs, listed=self._bare(manifest, cause)))
+            result.without_page[conversation] = cause.message
+            journal.add(JournalEntry(inputs=inputs, listed=self._entry_without_page(manifest, cause)))
             return
-        audio = [] if self._embed else [beside(key) for sound in call.sounds for key in sound.audio]
-        journal.add(Entry(inputs=inputs, audio=audio, listed=_listed(call)))
-        made.written += 1
+        audio = [] if self._embed else [audio_file_name(key) for sound in call.audio for key in sound.audio]
+        journal.add(JournalEntry(inputs=inputs, audio=audio, listed=_list_entry(call)))
+        result.written += 1
 
-    def _damaged(self, conversation: str, journal: Journal, made: Report) -> None:
-        """A call whose manifest cannot be read stands in the list with the reason, and is looked at again each time."""
-        self._path(conversation).unlink(missing_ok=True)
-        reason = made.without_page[conversation]
+    def _list_damaged(self, conversation: str, journal: ReportJournal, result: Report) -> None:
+        """List a call whose manifest cannot be read, with the reason.
+
+        Its entry has no hash of inputs, so the next report tries again.
+        """
+        self._page_path(conversation).unlink(missing_ok=True)
+        reason = result.without_page[conversation]
         bare = ListedCall(
             conversation=conversation,
             facts=CallFacts(),
             missing=[Gap("The call's record cannot be read", reason)],
             page=False,
         )
-        journal.add(Entry(inputs="", listed=bare))
+        journal.add(JournalEntry(inputs="", listed=bare))
 
-    def _bare(self, manifest: Manifest, cause: Skippable) -> ListedCall:
-        """A call without a page still stands in the list, with the reason."""
-        details = self._naming.details(manifest)
-        told = facts(None, details, self._naming.of(manifest))
-        gaps = missing(manifest, heard=True)
+    def _entry_without_page(self, manifest: Manifest, cause: Skippable) -> ListedCall:
+        """Return the list entry of a call that has no page, with the reason."""
+        details = self._call_names.details(manifest)
+        facts = call_facts(None, details, self._call_names.names_for(manifest))
+        gaps = find_gaps(manifest, has_audio=True)
         return ListedCall(
             conversation=manifest.conversation,
-            facts=told if details else CallFacts(),
+            facts=facts if details else CallFacts(),
             missing=gaps if manifest.unread else [*gaps, Gap("The page could not be made", cause.message)],
             page=False,
         )
 
-    def _sweep(self, seen: set[str], journal: Journal, made: Report) -> None:
-        """What was erased from the archive, or is out of range, leaves the folder; so does what no page loads."""
-        # A page may have no entry: the journal's line was torn, or written by a version that knew other fields.
+    def _sweep(self, reported: set[str], journal: ReportJournal, result: Report) -> None:
+        """Remove pages of calls that were erased or are out of range, and files that no page loads."""
+        # A page can be without an entry: its line was cut off by a crash, or another version wrote other fields.
         pages = {path.stem for path in (self._folder / "calls").glob("*.html")}
-        for conversation in (pages | journal.entries.keys()) - seen:
+        for conversation in (pages | journal.entries.keys()) - reported:
             (self._folder / "calls" / f"{conversation}.html").unlink(missing_ok=True)
             journal.drop(conversation)
-            made.removed += 1
-        _keep_only(self._placing.folder, {name for entry in journal.entries.values() for name in entry.audio})
+            result.removed += 1
+        _keep_only(self._placement.folder, {name for entry in journal.entries.values() for name in entry.audio})
         _keep_only(self._assets, set(assets()))
 
-    def _path(self, conversation: str) -> Path:
+    def _page_path(self, conversation: str) -> Path:
         return self._folder / "calls" / f"{check_id(conversation)}.html"
 
-    def _own(self) -> Journal:
-        """The folder's journal. Other people's files, an archive and another archive's report are left alone."""
+    def _open_journal(self) -> ReportJournal:
+        """Open the folder's journal.
+
+        Raises ``Misconfigured`` if the folder holds foreign files, lies in an archive, or is another archive's report.
+        """
         output_path(self._folder / "index.html")
         note = metadata.read_metadata(self._archive.store)
-        named = note.id if note and note.id else self._archive.url
-        self._refuse_strangers()
-        owner = hashlib.sha256(named.encode()).hexdigest()
-        journal = Journal(self._folder, owner)
+        identity = note.id if note and note.id else self._archive.url
+        self._refuse_foreign_folder()
+        owner = hashlib.sha256(identity.encode()).hexdigest()
+        journal = ReportJournal(self._folder, owner)
         if journal.owner not in ("", owner):
             raise Misconfigured(
                 "is the report of another archive",
@@ -246,9 +256,9 @@ class _Folder:
             )
         return journal
 
-    def _refuse_strangers(self) -> None:
+    def _refuse_foreign_folder(self) -> None:
         if (self._folder.exists() and not self._folder.is_dir()) or (
-            self._folder.is_dir() and any(self._folder.iterdir()) and not (self._folder / NAME).exists()
+            self._folder.is_dir() and any(self._folder.iterdir()) and not (self._folder / JOURNAL_NAME).exists()
         ):
             raise Misconfigured(
                 "exists and is not a report",
@@ -265,36 +275,39 @@ def _keep_only(folder: Path, names: set[str]) -> None:
                 path.unlink()
 
 
-def _listed(call: CallPage) -> ListedCall:
-    page = call.page
-    verdicts = [_verdict(page, recording) for recording in page.recordings]
+def _list_entry(call: CallPage) -> ListedCall:
+    data = call.data
+    verdicts = [_list_verdict(data, recording) for recording in data.recordings]
     order = ("incomplete", "mismatch", "unmeasured", "unverified", "differs", "corrected", "remarked", "verified")
     return ListedCall(
-        conversation=page.conversation,
-        facts=page.facts,
-        seconds=page.length / 1000,
-        turns=page.summary.total_turns,
-        confidence=page.summary.avg_confidence if page.summary.turns_with_confidence else None,
+        conversation=data.conversation,
+        facts=data.facts,
+        seconds=data.length / 1000,
+        turns=data.summary.total_turns,
+        confidence=data.summary.avg_confidence if data.summary.turns_with_confidence else None,
         verdict=next((each for each in order if each in verdicts), ""),
-        missing=page.missing,
+        missing=data.missing,
     )
 
 
-def _verdict(page: PageCall, recording: PageRecording) -> str:
-    """What the list says of a recording: missing sound before anything that was measured of the rest; and nothing is
-    simply in sync where there is a remark about the file, or turns lie outside it."""
+def _list_verdict(data: PageData, recording: PageRecording) -> str:
+    """Return the verdict that the list shows for a recording.
+
+    Missing sound is more important than what was measured on the rest. A recording is not called verified if there is
+    a remark about its file, or if turns lie outside it.
+    """
     if recording.incomplete:
         return "incomplete"
     sync = recording.sync or {}
     measured = str(sync.get("verdict", "unmeasured"))
     if measured == "corrected" and not sync.get("applied"):
         return "differs"
-    outside = any("outside" in turn.flags for turn in page.turns)
+    outside = any("outside" in turn.flags for turn in data.turns)
     return "remarked" if measured == "verified" and (recording.notes or outside) else measured
 
 
-def _inputs(manifest: Manifest, page: Shell, *, embed: bool) -> str:
-    """A hash of everything a page is made from; the manifest names each object with its own."""
-    sums = sorted([taken.sha256 for taken in manifest.inputs] + [view.sha256 for view in manifest.views])
-    told = (FORMAT, page.version, embed, manifest.generation, manifest.archived_at, manifest.producer, sums)
-    return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+def _inputs_hash(manifest: Manifest, page: PageTemplate, *, embed: bool) -> str:
+    """Return a hash of everything that a page is made from. The manifest holds the hash of each object."""
+    sums = sorted([item.sha256 for item in manifest.inputs] + [view.sha256 for view in manifest.views])
+    parts = (FORMAT, page.version, embed, manifest.generation, manifest.archived_at, manifest.producer, sums)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()

@@ -1,4 +1,4 @@
-"""What a report folder holds already, so that a report that was interrupted, or is made again, goes on from there."""
+"""The journal of a report folder: what it holds already, so that the next report goes on from there."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import BinaryIO, Self
 import msgspec
 
 from turnkeeper.pages.call_list import ListedCall
-from turnkeeper.pages.page import replaced
+from turnkeeper.pages.page import report_file
 
-__all__ = ["NAME", "Entry", "Journal"]
+__all__ = ["JOURNAL_NAME", "JournalEntry", "ReportJournal"]
 
-NAME = ".turnkeeper-report.jsonl"
+JOURNAL_NAME = ".turnkeeper-report.jsonl"
 
 
-class Entry(msgspec.Struct, kw_only=True):
-    """One page: a hash of everything it was made from, the audio files beside it, and its line in the list."""
+class JournalEntry(msgspec.Struct, kw_only=True):
+    """One page: the hash of its inputs, the names of its audio files beside it, and its row in the list."""
 
     inputs: str
     audio: list[str] = []
@@ -25,33 +25,34 @@ class Entry(msgspec.Struct, kw_only=True):
 
 
 # Made while importing, one thread at a time: msgspec crashes when two threads first use a type at the same moment.
-_ENTRY = msgspec.json.Decoder(Entry)
+_ENTRY = msgspec.json.Decoder(JournalEntry)
 
 
-class _Mark(msgspec.Struct, kw_only=True):
-    """Whose report the folder is: ``archive`` is the journal's first line. Older versions wrote none."""
+class _OwnerLine(msgspec.Struct, kw_only=True):
+    """The first line of the journal: a hash that identifies the archive. Older versions did not write it."""
 
     archive: str
 
 
-_MARK = msgspec.json.Decoder(_Mark)
+_OWNER_LINE = msgspec.json.Decoder(_OwnerLine)
 
 
-class Journal:
-    """Entries by conversation, one JSON line each, written as pages are finished; a torn last line costs one page.
+class ReportJournal:
+    """Entries by conversation, one JSON line each, appended as pages are finished.
 
-    ``archive`` names the archive whose report this is, ``owner`` the one that the folder names, or empty.
+    A last line that a crash cut off costs one page. ``archive`` identifies the archive of this report. ``owner`` is the
+    archive that the journal names; it is empty for a new folder.
     """
 
     def __init__(self, folder: Path, archive: str = "") -> None:
-        self._path = folder / NAME
+        self._path = folder / JOURNAL_NAME
         self._archive, self.owner = archive, ""
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, JournalEntry] = {}
         self._out: BinaryIO | None = None
         with contextlib.suppress(FileNotFoundError):
             for line in self._path.read_bytes().splitlines():
                 with contextlib.suppress(msgspec.DecodeError):
-                    self.owner = _MARK.decode(line).archive
+                    self.owner = _OWNER_LINE.decode(line).archive
                 with contextlib.suppress(msgspec.DecodeError):
                     entry = _ENTRY.decode(line)
                     self.entries[entry.listed.conversation] = entry
@@ -66,21 +67,21 @@ class Journal:
         if self._out:
             self._out.close()
 
-    def add(self, entry: Entry) -> None:
-        """Remember a finished page, on disk as well."""
+    def add(self, entry: JournalEntry) -> None:
+        """Add a finished page, and append it to the file."""
         self.entries[entry.listed.conversation] = entry
         if self._out:
             self._out.write(msgspec.json.encode(entry) + b"\n")
             self._out.flush()
 
     def drop(self, conversation: str) -> None:
-        """Forget a page that is gone."""
+        """Remove the entry of a page that is gone."""
         self.entries.pop(conversation, None)
 
     def rewrite(self) -> None:
-        """Write only what holds now."""
-        with replaced(self._path) as out:
+        """Write the file again with the current entries only."""
+        with report_file(self._path) as out:
             if self._archive:
-                out.write(msgspec.json.encode(_Mark(archive=self._archive)) + b"\n")
+                out.write(msgspec.json.encode(_OwnerLine(archive=self._archive)) + b"\n")
             for conversation in sorted(self.entries):
                 out.write(msgspec.json.encode(self.entries[conversation]) + b"\n")

@@ -1,4 +1,4 @@
-"""A turn's words as its page marks them. Pure."""
+"""Locate a turn's words in its text, in the form that the page needs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from turnkeeper.transcript.word_positions import find_words
 __all__ = ["DOUBTFUL", "place_words"]
 
 DOUBTFUL = 0.5
-"""A word below this confidence is marked."""
+"""Words below this confidence are marked on the page."""
 
 
 def place_words(text: str, words: Sequence[Word]) -> tuple[list[int], list[int]]:
-    """``[offset, length, start_ms, end_ms, …]`` of the words found in the text, and which of them are doubtful.
+    """Return ``[offset, length, start_ms, end_ms, …]`` of the words in the text, and the indices of doubtful ones.
 
-    Offsets count UTF-16 units, as browsers do.
+    Offsets and lengths count UTF-16 units, as JavaScript strings do.
     """
-    units = _Units(text)
+    units = _Utf16Offsets(text)
     placed: list[int] = []
     doubtful: list[int] = []
     for word, first, last in find_words(text, words):
@@ -29,8 +29,8 @@ def place_words(text: str, words: Sequence[Word]) -> tuple[list[int], list[int]]
     return placed, doubtful
 
 
-class _Units:
-    """Characters to UTF-16 units, asked in ascending order."""
+class _Utf16Offsets:
+    """Converts offsets in characters to UTF-16 units. Offsets must be given in ascending order."""
 
     def __init__(self, text: str) -> None:
         self._text = "" if text.isascii() or max(text) <= "\uffff" else text

@@ -21,7 +21,7 @@ from turnkeeper.jsonstream.outline import Path
 from turnkeeper.jsonstream.scan import element_offset
 from turnkeeper.jsonstream.stream import CHUNK, Batch, Stream, element_name, stream_batches
 from turnkeeper.jsonstream.text_reader import TextReader
-from turnkeeper.known_secrets import hidden
+from turnkeeper.known_secrets import redact
 from turnkeeper.model import Turn
 from turnkeeper.payloads.dialect import Context, DocumentFacts, Mode, Shape, Survey, WrongTurn, element_types
 from turnkeeper.payloads.turn_batch import TurnBatch
@@ -288,4 +288,4 @@ def unknown_shape(skeleton: object) -> UnknownShape:
 
 def printable_key(key: str) -> str:
     """A key of a document as it may stand in a message: at most 64 characters, no secrets, no control characters."""
-    return hidden(key[:4096])[:64].encode("unicode_escape").decode("ascii")
+    return redact(key[:4096])[:64].encode("unicode_escape").decode("ascii")

@@ -147,7 +147,7 @@ def _without_query(match: re.Match[bytes], withheld: dict[str, None]) -> bytes:
 def _without_signatures(data: bytes, withheld: dict[str, None]) -> bytes:
     """The bytes without the signed queries of addresses and without known secrets."""
     data = _RAW.sub(lambda match: _without_query(match, withheld), data)
-    clean = SECRETS.hidden_in(data)
+    clean = SECRETS.redact_bytes(data)
     if clean != data:
         withheld["a known secret"] = None
     return clean

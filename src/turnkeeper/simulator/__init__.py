@@ -1,6 +1,6 @@
 """The Genesys Cloud platform on loopback, from a seed: for tests, for the demo, for the CLI verb `simulate`.
 
-Imports nothing else of turnkeeper, so that what it says about the exporter is independent evidence.
+It imports nothing else of turnkeeper, so that its truth about the exporter is independent evidence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Batch requests: many recordings asked for at once, in their original codec, each answered with a link of its own.
+"""Batch requests: many recordings at once, in their original codec, each with a link of its own.
 
-A batch belongs to the client that submitted it, and takes a while.
+Only the client that submitted a batch can read it. A batch is not complete at once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.ids import IdKind
+from turnkeeper.simulator.recording_files import ORIGINAL, ScriptRecording
 from turnkeeper.simulator.recordings import PERMISSIONS, RecordingEndpoint
 from turnkeeper.simulator.simulation import Simulation
-from turnkeeper.simulator.tapes import ORIGINAL, Tape
 
 Json = dict[str, Any]
 
 _HOME = "/api/v2/recording/batchrequests"
-_MOST = 100
+_MAX_REQUESTS = 100
 _GONE = {
     "recording-archived": "The recording is archived.",
     "recording-deleted": "The recording has been deleted.",
@@ -33,8 +33,8 @@ _GONE = {
 
 
 @dataclass
-class SimulatedBatch:
-    """One batch: whose it is, what was asked for, and how often it was looked at."""
+class BatchRequest:
+    """One batch: its client, the requested (conversation, recording) pairs, and how often it was read."""
 
     client: str
     wanted: list[tuple[str, str]]
@@ -44,10 +44,10 @@ class SimulatedBatch:
 class BatchEndpoint:
     """Batch endpoints of one simulation."""
 
-    def __init__(self, simulation: Simulation, recordings: RecordingEndpoint) -> None:
+    def __init__(self, simulation: Simulation, endpoint: RecordingEndpoint) -> None:
         self._simulation = simulation
-        self._recordings = recordings
-        self._batches: list[SimulatedBatch] = []
+        self._endpoint = endpoint
+        self._batches: list[BatchRequest] = []
 
     def routes(self) -> list[Route]:
         """Submit and read."""
@@ -58,31 +58,33 @@ class BatchEndpoint:
 
     async def submit(self, request: Request) -> Response:
         """POST: up to a hundred conversations or recordings."""
-        if self._simulation.switches.on("batch-missing"):
-            raise refusals.missing()
-        if self._simulation.switches.on("denied-recordings"):
-            raise refusals.denied(*PERMISSIONS)
-        wanted = _wanted(await request.body())
-        self._batches.append(SimulatedBatch(self._client(request), wanted))
+        if self._simulation.faults.on("batch-missing"):
+            raise api_errors.missing()
+        if self._simulation.faults.on("denied-recordings"):
+            raise api_errors.denied(*PERMISSIONS)
+        wanted = _read_request(await request.body())
+        self._batches.append(BatchRequest(self._client_of(request), wanted))
         batch = self._simulation.ids.make(IdKind.BATCH, len(self._batches) - 1)
         return JSONResponse({"id": batch, "selfUri": f"{_HOME}/{batch}"})
 
     async def read(self, request: Request) -> Response:
-        """GET: how far it is; complete at the second look (batch-slow: later, or never)."""
+        """GET: the state of a batch. It is complete at the second read (batch-slow: later, or never)."""
         number = self._simulation.ids.index(IdKind.BATCH, request.path_params["batch"])
-        if number is None or number >= len(self._batches) or self._batches[number].client != self._client(request):
-            raise refusals.missing(request.path_params["batch"])
+        if number is None or number >= len(self._batches) or self._batches[number].client != self._client_of(request):
+            raise api_errors.missing(request.path_params["batch"])
         batch, name = self._batches[number], request.path_params["batch"]
         batch.looks += 1
-        switches = self._simulation.switches
-        slow = switches.argument("batch-slow", 1_000_000) if switches.on("batch-slow") else 1
-        results = [one for wanted in batch.wanted for one in self._results(*wanted)] if batch.looks > slow else []
+        faults = self._simulation.faults
+        slow = faults.argument("batch-slow", 1_000_000) if faults.on("batch-slow") else 1
+        results = (
+            [one for wanted in batch.wanted for one in self._request_results(*wanted)] if batch.looks > slow else []
+        )
         failed = sum("errorMsg" in one for one in results)
         return JSONResponse(
             {
                 "id": name,
                 "jobId": name,
-                "expectedResultCount": sum(self._expected(*one) for one in batch.wanted),
+                "expectedResultCount": sum(self._expected_count(*one) for one in batch.wanted),
                 "resultCount": len(results),
                 "errorCount": failed,
                 "status": "Completed" if batch.looks > slow else "InProgress",
@@ -91,44 +93,44 @@ class BatchEndpoint:
             }
         )
 
-    def _results(self, conversation: str, recording: str) -> list[Json]:
+    def _request_results(self, conversation: str, wanted: str) -> list[Json]:
         script = self._simulation.find(conversation)
         if script is None:
             return [{"conversationId": conversation, "errorMsg": "The conversation was not found."}]
-        tapes = [tape for tape in self._simulation.tapes.of(script) if recording in ("", tape.id)]
+        recordings = [recording for recording in self._simulation.recordings.of(script) if wanted in ("", recording.id)]
         # Sensitive recordings are left out of a batch where the client may not hear them.
-        if self._simulation.tapes.sensitive(script):
+        if self._simulation.recordings.sensitive(script):
             return []
-        return [result for tape in tapes for result in self._of(tape)]
+        return [result for recording in recordings for result in self._tape_results(recording)]
 
-    def _expected(self, conversation: str, recording: str) -> int:
-        """How many results a request should have. Sensitive recordings count, and do not come."""
+    def _expected_count(self, conversation: str, wanted: str) -> int:
+        """Return the number of results to expect. Sensitive recordings are counted, but no result comes for them."""
         script = self._simulation.find(conversation)
-        tapes = self._simulation.tapes.of(script) if script else ()
-        return sum(len(tape.keys) for tape in tapes if recording in ("", tape.id)) or 1
+        recordings = self._simulation.recordings.of(script) if script else ()
+        return sum(len(recording.keys) for recording in recordings if wanted in ("", recording.id)) or 1
 
-    def _of(self, tape: Tape) -> list[Json]:
+    def _tape_results(self, recording: ScriptRecording) -> list[Json]:
         """One result per stored file; how the platform gives a recording kept as two files is not documented."""
-        told = {"conversationId": tape.script.id, "recordingId": tape.id}
-        wrong = next((said for fault, said in _GONE.items() if self._simulation.switches.on(fault)), "")
+        ids = {"conversationId": recording.script.id, "recordingId": recording.id}
+        wrong = next((said for fault, said in _GONE.items() if self._simulation.faults.on(fault)), "")
         if wrong:
-            return [told | {"errorMsg": wrong}]
-        tapes = self._simulation.tapes
-        kinds = [tapes.content_type(tapes.path(tape, ORIGINAL, key)) for key in tape.keys]
-        links = [self._recordings.link(tape, ORIGINAL, key) for key in tape.keys]
-        return [told | {"resultUrl": link, "contentType": kind} for link, kind in zip(links, kinds, strict=True)]
+            return [ids | {"errorMsg": wrong}]
+        recordings = self._simulation.recordings
+        kinds = [recordings.content_type(recordings.path(recording, ORIGINAL, key)) for key in recording.keys]
+        links = [self._endpoint.link(recording, ORIGINAL, key) for key in recording.keys]
+        return [ids | {"resultUrl": link, "contentType": kind} for link, kind in zip(links, kinds, strict=True)]
 
-    def _client(self, request: Request) -> str:
+    def _client_of(self, request: Request) -> str:
         bearer = request.headers.get("authorization", "").partition(" ")[2]
         return self._simulation.tokens.owner(bearer)
 
 
-def _wanted(body: bytes) -> list[tuple[str, str]]:
+def _read_request(body: bytes) -> list[tuple[str, str]]:
     try:
         listed = json.loads(body)["batchDownloadRequestList"]
         wanted = [(str(one["conversationId"]), str(one.get("recordingId") or "")) for one in listed]
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise refusals.malformed("The request could not be understood by the server.") from None
-    if not 1 <= len(wanted) <= _MOST:
-        raise refusals.malformed(f"Between 1 and {_MOST} requests are allowed in a batch.", "invalid.value")
+        raise api_errors.malformed("The request could not be understood by the server.") from None
+    if not 1 <= len(wanted) <= _MAX_REQUESTS:
+        raise api_errors.malformed(f"Between 1 and {_MAX_REQUESTS} requests are allowed in a batch.", "invalid.value")
     return wanted

@@ -1,6 +1,6 @@
-"""Bodies that can be served by range: a known size, a strong tag, bytes from anywhere.
+"""Bodies that can be served by range. They have a size, a strong entity tag, and any range of bytes.
 
-Either whole in memory, or rows of one fixed width made as they are read. Knows nothing of HTTP.
+A body is in memory, or consists of rows of one fixed width that are made while they are read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PIECE = 64 * 1024
 
 
 class SimulatedBody(Protocol):
-    """Something to deliver."""
+    """A body to deliver."""
 
     @property
     def size(self) -> int:
@@ -27,8 +27,8 @@ class SimulatedBody(Protocol):
         """The bytes of the half-open range, in pieces."""
 
 
-class Whole:
-    """Bytes held in memory."""
+class BytesBody:
+    """A body in memory."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
@@ -41,8 +41,8 @@ class Whole:
             yield self.content[at : min(at + PIECE, stop)]
 
 
-class Rows:
-    """A prefix, many rows of one width, a suffix: its size and any range of it cost nothing to find."""
+class RowsBody:
+    """A prefix, many rows of one width, and a suffix. Because of the fixed width, size and ranges need no search."""
 
     def __init__(self, prefix: bytes, row: Callable[[int], bytes], count: int, suffix: bytes) -> None:
         self._parts = (prefix, row, suffix)
@@ -56,23 +56,23 @@ class Rows:
         """The bytes of the half-open range, in pieces."""
         per_piece = max(1, PIECE // self._width)
         prefix, _, suffix = self._parts
-        yield from _cut(prefix, start, stop)
+        yield from _slice(prefix, start, stop)
         first = max(0, (start - len(prefix)) // self._width)
         for number in range(first, self._count, per_piece):
             at = len(prefix) + number * self._width
             if at >= stop:
                 return
-            piece = self._rows(number, min(self._count, number + per_piece))
-            yield from _cut(piece, start - at, stop - at)
+            piece = self._row_bytes(number, min(self._count, number + per_piece))
+            yield from _slice(piece, start - at, stop - at)
         at = self.size - len(suffix)
-        yield from _cut(suffix, start - at, stop - at)
+        yield from _slice(suffix, start - at, stop - at)
 
-    def _rows(self, first: int, last: int) -> bytes:
+    def _row_bytes(self, first: int, last: int) -> bytes:
         row = self._parts[1]
         return b"".join(row(number) for number in range(first, last))
 
 
-def _cut(piece: bytes, start: int, stop: int) -> Iterator[bytes]:
+def _slice(piece: bytes, start: int, stop: int) -> Iterator[bytes]:
     kept = piece[max(0, start) : max(0, min(stop, len(piece)))]
     if kept:
         yield kept

@@ -1,7 +1,6 @@
-"""The simulation's clock: wall time plus an offset, or frozen and moved by hand.
+"""The simulation's clock: system time plus an offset, or frozen and moved by requests.
 
-Everything that expires (tokens, links, rate windows, lateness) reads this clock and no other.
-It knows nothing of what expires.
+Everything that expires (tokens, links, rate windows, late transcripts) uses this clock.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from functools import lru_cache
 
 def iso(epoch_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds, the way the platform writes every date."""
-    return f"{_second(epoch_ms // 1000)}.{epoch_ms % 1000:03d}Z"
+    return f"{_iso_second(epoch_ms // 1000)}.{epoch_ms % 1000:03d}Z"
 
 
 @lru_cache(8192)
-def _second(epoch: int) -> str:
+def _iso_second(epoch: int) -> str:
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -36,7 +35,7 @@ def to_epoch_ms(moment: datetime) -> int:
 
 
 class SimulatorClock:
-    """Now, in epoch milliseconds. Moving it by hand freezes it until somebody asks it to run."""
+    """A clock in epoch milliseconds. Moving it freezes it, unless ``run`` is true."""
 
     def __init__(self, now: datetime | None = None) -> None:
         self._lock = threading.Lock()
@@ -44,31 +43,31 @@ class SimulatorClock:
         self._frozen_ms: int | None = None if now is None else to_epoch_ms(now)
 
     def epoch_ms(self) -> int:
-        """The present, in milliseconds since 1970."""
+        """Return the current time."""
         with self._lock:
-            return self._read()
+            return self._now_ms()
 
     def set(self, epoch_ms: int, *, run: bool = False) -> int:
-        """Jump to a moment, forward or back."""
+        """Set the time, forward or back."""
         with self._lock:
-            return self._move(epoch_ms, run)
+            return self._set_now(epoch_ms, run)
 
     def advance(self, milliseconds: int, *, run: bool = False) -> int:
-        """Go forward by so many milliseconds; a negative step is ignored."""
+        """Advance by a number of milliseconds. A negative one is ignored."""
         with self._lock:
-            return self._move(self._read() + max(0, milliseconds), run)
+            return self._set_now(self._now_ms() + max(0, milliseconds), run)
 
     def until(self, epoch_ms: int, *, run: bool = False) -> int:
-        """Go forward to a moment, never back: parallel sleepers may each name their own."""
+        """Advance to a time, never back, because parallel sleepers may each send their own."""
         with self._lock:
-            return self._move(max(self._read(), epoch_ms), run)
+            return self._set_now(max(self._now_ms(), epoch_ms), run)
 
-    def _read(self) -> int:
+    def _now_ms(self) -> int:
         if self._frozen_ms is not None:
             return self._frozen_ms
         return time.time_ns() // 1_000_000 + self._offset_ms
 
-    def _move(self, epoch_ms: int, run: bool) -> int:
+    def _set_now(self, epoch_ms: int, run: bool) -> int:
         self._frozen_ms = None if run else epoch_ms
         self._offset_ms = epoch_ms - time.time_ns() // 1_000_000
         return epoch_ms

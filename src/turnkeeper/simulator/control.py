@@ -1,6 +1,6 @@
-"""What no real platform has: the clock to move, the truth to judge by, the counts to prove things with.
+"""The endpoints under /_sim, which no real platform has: clock, truth, and counts of requests.
 
-Under /_sim on the API port, without any authentication.
+They need no authentication.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Control:
         ]
 
     async def clock(self, _: Request) -> Response:
-        """GET: what time it is."""
-        return self._time()
+        """GET: the current time."""
+        return self._time_response()
 
     async def move(self, request: Request) -> Response:
         """POST: {"set": iso} | {"advance": seconds} | {"until": iso}, each with or without "run": true."""
@@ -54,11 +54,11 @@ class Control:
                 clock.advance(round(float(body.get("advance", 0)) * 1000), run=run)
         except (ValueError, TypeError, AttributeError) as wrong:
             return JSONResponse({"message": str(wrong)}, 400)
-        return self._time()
+        return self._time_response()
 
     async def truth(self, _: Request) -> Response:
-        """GET: what a correct exporter finds, for every conversation, streamed."""
-        return StreamingResponse(self._verdicts(), media_type="application/json")
+        """GET: what a correct exporter must find for each conversation, streamed."""
+        return StreamingResponse(self._truth_lines(), media_type="application/json")
 
     async def verdict(self, request: Request) -> Response:
         """GET: the truth about one conversation."""
@@ -68,9 +68,9 @@ class Control:
         return JSONResponse(self._simulation.verdict(index))
 
     async def requests(self, _: Request) -> Response:
-        """GET: what was asked so far."""
-        counts = self._simulation.tally.snapshot()
-        seen = {"tokens_issued": self._simulation.tokens.issued, "peak_in_window": self._simulation.pace.peak}
+        """GET: counts of the requests so far."""
+        counts = self._simulation.counts.snapshot()
+        seen = {"tokens_issued": self._simulation.tokens.issued, "peak_in_window": self._simulation.quota.peak}
         return JSONResponse(counts | seen)
 
     async def conversations(self, request: Request) -> Response:
@@ -81,12 +81,12 @@ class Control:
         except ValueError:
             return JSONResponse({"message": "offset and limit must be numbers"}, 400)
         total = self._simulation.total
-        listed = [self._listed(index) for index in range(min(offset, total), min(offset + limit, total))]
+        listed = [self._list_item(index) for index in range(min(offset, total), min(offset + limit, total))]
         return JSONResponse({"total": total, "offset": offset, "conversations": listed})
 
     async def pace(self, request: Request) -> Response:
         """GET: when each token's windows began, and their requests. POST: {"allowed": n} changes the limit."""
-        pace = self._simulation.pace
+        pace = self._simulation.quota
         if request.method == "POST":
             try:
                 pace.allowed = max(1, int(json.loads(await request.body())["allowed"]))
@@ -95,7 +95,7 @@ class Control:
         return JSONResponse({"allowed": pace.allowed, "windows": pace.windows()})
 
     async def clients(self, request: Request) -> Response:
-        """GET: clients and their secrets. POST: {"rotate": id} gives one a new one; "revoke": false spares tokens."""
+        """GET: clients and their secrets. POST: {"rotate": id} makes a new one; "revoke": false keeps its tokens."""
         tokens = self._simulation.tokens
         if request.method == "POST":
             try:
@@ -105,15 +105,15 @@ class Control:
                 return JSONResponse({"message": "rotate must name a client"}, 400)
         return JSONResponse(tokens.clients)
 
-    def _listed(self, index: int) -> dict[str, Any]:
+    def _list_item(self, index: int) -> dict[str, Any]:
         verdict = self._simulation.verdict(index)
         return {"id": self._simulation.id_of(index), "scenario": verdict["scenario"], "outcome": verdict["outcome"]}
 
-    def _time(self) -> Response:
+    def _time_response(self) -> Response:
         now = self._simulation.clock.epoch_ms()
         return JSONResponse({"now": iso(now), "epoch_ms": now})
 
-    def _verdicts(self) -> Iterator[str]:
+    def _truth_lines(self) -> Iterator[str]:
         yield '{"conversations":{'
         for index in range(self._simulation.total):
             comma = "," if index else ""

@@ -1,7 +1,4 @@
-"""One delivery of a stored body: the range asked for, in pieces, possibly slowly, possibly cut short.
-
-Knows ranges and pieces; does not know what it delivers.
-"""
+"""Deliver a range of a body in pieces, slowly or cut short if a fault says so."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ _DRIP_SECONDS = 0.002
 
 @dataclass(frozen=True, slots=True)
 class ByteSpan:
-    """What will be sent: status and half-open range. 416 where nothing can be."""
+    """A response's status and half-open byte range. The status is 416 if the range cannot be served."""
 
     status: int
     start: int
@@ -29,7 +26,7 @@ class ByteSpan:
 
 
 def span_of(headers: Mapping[str, str], body: SimulatedBody) -> ByteSpan:
-    """Which part of a body a request wants; a range that is no single range means all of it."""
+    """Return the part of a body that a request asks for. Anything but a single range means the whole body."""
     whole = ByteSpan(200, 0, body.size)
     found = _RANGE.fullmatch(headers.get("range", ""))
     if found is None or found[0] == "bytes=-" or headers.get("if-range", body.tag) != body.tag:
@@ -44,8 +41,8 @@ def span_of(headers: Mapping[str, str], body: SimulatedBody) -> ByteSpan:
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How a body travels."""
+class DeliveryOptions:
+    """How a body is delivered. ``cut`` ends it in the middle, ``slow`` sends small pieces with pauses."""
 
     ranges: bool = True
     cut: bool = False
@@ -55,9 +52,9 @@ class Manner:
 
 
 class Delivery:
-    """An ASGI answer that sends one span of a body."""
+    """An ASGI response that sends one range of a body."""
 
-    def __init__(self, body: SimulatedBody, span: ByteSpan, manner: Manner) -> None:
+    def __init__(self, body: SimulatedBody, span: ByteSpan, manner: DeliveryOptions) -> None:
         self._body = body
         self._span = span
         self._manner = manner
@@ -67,7 +64,7 @@ class Delivery:
         start = {"type": "http.response.start", "status": self._span.status, "headers": self._headers()}
         await send(start)
         if scope["method"] != "HEAD":
-            for piece in self._pieces():
+            for piece in self._body_pieces():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if self._manner.slow:
                     await asyncio.sleep(_DRIP_SECONDS)
@@ -75,35 +72,35 @@ class Delivery:
                 return
         await send({"type": "http.response.body", "body": b""})
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _body_pieces(self) -> Iterator[bytes]:
         start, stop = self._span.start, self._span.stop
         if self._manner.cut:
             stop = start + (stop - start) // 2
         pieces = self._body.read(start, stop)
         if not self._manner.slow:
             return pieces
-        return (drop for piece in pieces for drop in _drops(piece))
+        return (drop for piece in pieces for drop in _small_pieces(piece))
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         span, size = self._span, self._body.size
-        told = {
+        headers = {
             "content-type": self._manner.content_type,
             "content-length": str(span.stop - span.start),
             "etag": self._body.tag,
             "x-amz-request-id": "SIMULATED0000001",
         }
         if self._manner.ranges:
-            told["accept-ranges"] = "bytes"
+            headers["accept-ranges"] = "bytes"
         if self._manner.encoding:
-            told["content-encoding"] = self._manner.encoding
+            headers["content-encoding"] = self._manner.encoding
         if span.status == 206:
-            told["content-range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
+            headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
         if span.status == 416:
-            told["content-range"] = f"bytes */{size}"
-        return [(name.encode(), value.encode()) for name, value in told.items()]
+            headers["content-range"] = f"bytes */{size}"
+        return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-def _drops(piece: bytes) -> Iterator[bytes]:
+def _small_pieces(piece: bytes) -> Iterator[bytes]:
     width = max(1, -(-len(piece) // _DRIP_PIECES))
     for at in range(0, len(piece), width):
         yield piece[at : at + width]

@@ -1,7 +1,4 @@
-"""The endpoints that give ids their names, and the small ones around them.
-
-Users, queues, wrap-up codes, organisation, token, scopes, limits.
-"""
+"""The endpoints for users, queues, wrap-up codes, organisation, token, scopes and limits."""
 
 from __future__ import annotations
 
@@ -12,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
-from turnkeeper.simulator.people import Named
+from turnkeeper.simulator import api_errors
+from turnkeeper.simulator.people import NamedEntity
 from turnkeeper.simulator.simulation import Simulation
 
 Json = dict[str, Any]
@@ -26,10 +23,10 @@ _PERMISSIONS = {
 }
 
 
-class SimulatedListing:
+class EntityEndpoint:
     """One kind of entity: a paged list and a read by id."""
 
-    def __init__(self, simulation: Simulation, home: str, entities: Sequence[Named]) -> None:
+    def __init__(self, simulation: Simulation, home: str, entities: Sequence[NamedEntity]) -> None:
         self._simulation = simulation
         self._home = home
         self._entities = entities
@@ -40,41 +37,41 @@ class SimulatedListing:
         return [Route(self._home, self.list), Route(self._home + "/{id}", self.single)]
 
     async def list(self, request: Request) -> Response:
-        """GET: a page of entities, all of them or the ones named by id."""
-        self._permit()
+        """GET: a page of all entities, or of those with the given ids."""
+        self._check_permission()
         query = request.query_params
         wanted = [one for text in query.getlist("id") for one in text.split(",") if one]
         found = [entity for entity in self._entities if not wanted or entity.id in wanted]
         try:
             size, number = int(query.get("pageSize", "25")), int(query.get("pageNumber", "1"))
         except ValueError:
-            raise refusals.malformed("pageSize and pageNumber must be numbers.", "invalid.value") from None
+            raise api_errors.malformed("pageSize and pageNumber must be numbers.", "invalid.value") from None
         if not 1 <= size <= 500 or number < 1:
-            raise refusals.malformed("pageSize must be between 1 and 500.", "invalid.value")
+            raise api_errors.malformed("pageSize must be between 1 and 500.", "invalid.value")
         page = found[(number - 1) * size : number * size]
         counts = {"pageSize": size, "pageNumber": number, "total": len(found), "pageCount": -(-len(found) // size)}
-        return JSONResponse({"entities": [self._told(entity) for entity in page]} | counts)
+        return JSONResponse({"entities": [self._entity_json(entity) for entity in page]} | counts)
 
     async def single(self, request: Request) -> Response:
         """GET: one entity."""
-        self._permit()
+        self._check_permission()
         wanted = request.path_params["id"]
         for entity in self._entities:
             if entity.id == wanted:
-                return JSONResponse(self._told(entity))
-        raise refusals.missing(wanted)
+                return JSONResponse(self._entity_json(entity))
+        raise api_errors.missing(wanted)
 
-    def _permit(self) -> None:
-        if self._simulation.switches.on("denied-users"):
-            raise refusals.denied(self._permission)
+    def _check_permission(self) -> None:
+        if self._simulation.faults.on("denied-users"):
+            raise api_errors.denied(self._permission)
 
-    def _told(self, entity: Named) -> Json:
+    def _entity_json(self, entity: NamedEntity) -> Json:
         division = self._simulation.people.division
-        told: Json = {"id": entity.id, "name": entity.name, "selfUri": f"{self._home}/{entity.id}"}
-        told["division"] = {"id": division.id, "name": division.name}
+        fields: Json = {"id": entity.id, "name": entity.name, "selfUri": f"{self._home}/{entity.id}"}
+        fields["division"] = {"id": division.id, "name": division.name}
         if self._home.endswith("users"):
-            told |= {"state": "active", "version": 3}
-        return told
+            fields |= {"state": "active", "version": 3}
+        return fields
 
 
 class DirectoryEndpoint:
@@ -84,13 +81,13 @@ class DirectoryEndpoint:
         self._simulation = simulation
         people, calls = simulation.people, simulation.samples
         self._listings = [
-            SimulatedListing(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
-            SimulatedListing(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
-            SimulatedListing(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
+            EntityEndpoint(simulation, "/api/v2/users", (*people.users, *(calls.users if calls else ()))),
+            EntityEndpoint(simulation, "/api/v2/routing/queues", (*people.queues, *(calls.queues if calls else ()))),
+            EntityEndpoint(simulation, "/api/v2/routing/wrapupcodes", people.wrapups),
         ]
 
     def routes(self) -> list[Route]:
-        """The listings, and who and what we are."""
+        """The lists of entities, and the endpoints about token and organisation."""
         limits = "/api/v2/organizations/limits/namespaces/{namespace}"
         return [
             *(route for listing in self._listings for route in listing.routes()),
@@ -102,7 +99,7 @@ class DirectoryEndpoint:
         ]
 
     async def me(self, _: Request) -> Response:
-        """GET: what the token is."""
+        """GET: the token's client and organisation."""
         organization = self._simulation.people.organization
         client = {"id": self._simulation.tokens.client_id, "name": "turnkeeper simulator"}
         return JSONResponse({"organization": {"id": organization.id, "name": organization.name}, "OAuthClient": client})
@@ -122,7 +119,7 @@ class DirectoryEndpoint:
         """GET: the limits of a namespace."""
         namespace = request.path_params["namespace"]
         if namespace != "client.credentials":
-            raise refusals.missing(namespace)
+            raise api_errors.missing(namespace)
         limit = {"namespace": namespace, "key": "client.credentials.token.rate.per.minute"}
         entities = [limit | {"value": self._simulation.rate_limit}]
         return JSONResponse({"entities": entities, "total": 1, "pageSize": 25, "pageNumber": 1, "pageCount": 1})

@@ -1,7 +1,7 @@
-"""The named troubles: what each does, how they are asked for, and how often each has struck.
+"""The named faults: what each does, its argument, and how often it has occurred.
 
-A fault strikes the first so many times per resource and then lets go, unless its sentence says otherwise.
-Where they strike is decided elsewhere; this file knows names, arguments and counts.
+Unless its description says otherwise, a fault affects the first few requests for each resource. The endpoints decide
+where a fault applies.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ AUDIO_FAULTS: tuple[str, ...] = tuple(_AUDIO)
 _ALWAYS = 1_000_000_000
 
 
-class Switches:
-    """Which faults are on, with their arguments and the count of each one's strikes."""
+class FaultSwitches:
+    """The faults that are on, with their arguments and counts."""
 
     def __init__(self, wanted: Iterable[str]) -> None:
         self._on = _parsed(wanted)
@@ -130,20 +130,20 @@ class Switches:
         return default if given is None else given
 
     def strikes(self, name: str, resource: str, default: int = 1) -> bool:
-        """Whether the fault hits this time: the first so many times per resource."""
+        """Whether the fault applies this time: the first N times per resource (its argument, else ``default``)."""
         return 1 <= self.nth(name, resource) <= self.argument(name, default)
 
     def nth(self, name: str, resource: str) -> int:
-        """Count one more occasion on which the fault might hit, and say which one it is; 0 where it is off."""
+        """Count one more request that the fault could affect. Return its number, 0 if the fault is off."""
         return self._count(name, resource) if name in self._on else 0
 
     def every(self, name: str, default: int) -> bool:
-        """Whether the fault hits this time: every so many times, whatever the resource."""
+        """Whether the fault applies this time: every Nth request, for any resource."""
         occasion = self.nth(name, "")
         return occasion > 0 and occasion % max(1, self.argument(name, default)) == 0
 
     def spoils(self, name: str, resource: str) -> bool:
-        """Whether a document fault hits: always, or the first so many deliveries if it was given a number."""
+        """Whether a document fault applies: always, or with an argument to the first N deliveries."""
         return self.strikes(name, resource, default=_ALWAYS)
 
     def _count(self, name: str, resource: str) -> int:
@@ -159,13 +159,13 @@ def _parsed(wanted: Iterable[str]) -> dict[str, int | None]:
         name, _, argument = text.partition("=")
         if name not in FAULTS:
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(FAULTS))}")
-        on[name] = _number(name, argument) if argument else None
+        on[name] = _fault_number(name, argument) if argument else None
     if on.pop("all", 0) is None:
         on |= {name: on.get(name) for name in _RECOVERABLE}
     return on
 
 
-def _number(name: str, text: str) -> int:
+def _fault_number(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"fault {name!r} takes a whole number, not {text!r}")
     return int(text)

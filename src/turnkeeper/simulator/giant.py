@@ -1,7 +1,6 @@
-"""The giant: one conversation of any size, whose documents are made row by row while they are read.
+"""One conversation of any size, whose documents are made row by row while they are read.
 
-Every row has one width, so sizes and ranges are arithmetic; participants stand last. Its truth is
-arithmetic too. Knows nothing of HTTP.
+All rows have the same width, so sizes, ranges and the truth can be calculated. Participants come last.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from turnkeeper.simulator import media, truth
-from turnkeeper.simulator.bodies import Rows
+from turnkeeper.simulator.bodies import RowsBody
 from turnkeeper.simulator.phrases import EN
 from turnkeeper.simulator.script import Passage, Script, ScriptLeg
 from turnkeeper.simulator.speech import SpeechFile
@@ -24,8 +23,8 @@ _STEP_MS = 1_500
 _TURN_MS = 1_280
 _MEDIA_WIDTH = 384
 _SPEECH_WIDTH = 2_560
-# A prime number of confidences, so that they do not fall into step with the speakers.
-_SURENESS = tuple(5_000 + (n * 2_741) % 4_990 for n in range(97))
+# A prime number of values, so that their cycle does not coincide with the alternation of speakers.
+_CONFIDENCES = tuple(5_000 + (n * 2_741) % 4_990 for n in range(97))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +45,30 @@ class Giant:
         """How many phrases the speech file has."""
         return max(1, self.megabytes * 1_048_576 // _SPEECH_WIDTH)
 
-    def media(self) -> Rows:
+    def media(self) -> RowsBody:
         """The media document, participants last."""
-        opening = _opened(media.head(self.script), "transcript")
-        people = _bytes(media.participants(self.script))
-        ids = [_speaker(self.script, role) for role in ("customer", "agent")]
-        row = _padded(lambda n: _media_row(ids, n), _MEDIA_WIDTH)
-        return Rows(opening, row, self.media_turns, b'],"participants":' + people + b"}")
+        opening = _open_array(media.head(self.script), "transcript")
+        people = _json_bytes(media.participants(self.script))
+        ids = [_speaker_id(self.script, role) for role in ("customer", "agent")]
+        row = _fixed_width(lambda n: _media_row(ids, n), _MEDIA_WIDTH)
+        return RowsBody(opening, row, self.media_turns, b'],"participants":' + people + b"}")
 
-    def speech(self) -> Rows:
+    def speech(self) -> RowsBody:
         """The speech file, participants last."""
         file = self.speech_file.document()
-        people = _bytes(file["participants"])
+        people = _json_bytes(file["participants"])
         entry = file["transcripts"][0] | {"phrases": []}
         del entry["phrases"], file["transcripts"], file["participants"]
-        opening = _opened(file, "transcripts") + _opened(entry, "phrases")
-        row = _padded(lambda n: _speech_row(self.script.began, n), _SPEECH_WIDTH)
-        return Rows(opening, row, self.speech_turns, b']}],"participants":' + people + b"}")
+        opening = _open_array(file, "transcripts") + _open_array(entry, "phrases")
+        row = _fixed_width(lambda n: _speech_row(self.script.began, n), _SPEECH_WIDTH)
+        return RowsBody(opening, row, self.speech_turns, b']}],"participants":' + people + b"}")
 
     def verdict(self) -> Json:
         """The giant's truth."""
-        told: Json = {"outcome": "done", "scenario": "giant", "dialects": {}}
+        truth_fields: Json = {"outcome": "done", "scenario": "giant", "dialects": {}}
         for dialect, turns in (("speech", self.speech_turns), ("media", self.media_turns)):
-            told["dialects"][dialect] = _summary(self.script.id, turns)
-        return told
+            truth_fields["dialects"][dialect] = _summary(self.script.id, turns)
+        return truth_fields
 
 
 def giant_script(plain: Script, megabytes: int) -> Script:
@@ -81,14 +80,14 @@ def giant_script(plain: Script, megabytes: int) -> Script:
     return replace(plain, lasting=lasting, parties=present, lines=(), legs=(whole,), holds=())
 
 
-def _speaker(script: Script, role: str) -> str:
+def _speaker_id(script: Script, role: str) -> str:
     return next(party.id for party in script.parties if party.role == role)
 
 
 def _summary(conversation: str, turns: int) -> Json:
     customers = (turns + 1) // 2
-    rounds, rest = divmod(turns, len(_SURENESS))
-    total = rounds * sum(_SURENESS) + sum(_SURENESS[:rest])
+    rounds, rest = divmod(turns, len(_CONFIDENCES))
+    total = rounds * sum(_CONFIDENCES) + sum(_CONFIDENCES[:rest])
     sure = Fraction(total, 10_000 * turns)
     last = (turns - 1) * _STEP_MS + _TURN_MS
     return truth.summary(conversation, last, {"customer": customers, "agent": turns - customers}, sure)
@@ -96,9 +95,9 @@ def _summary(conversation: str, turns: int) -> Json:
 
 def _media_row(ids: list[str], n: int) -> str:
     start = n * _STEP_MS
-    sure = _SURENESS[n % len(_SURENESS)] / 10_000
+    sure = _CONFIDENCES[n % len(_CONFIDENCES)] / 10_000
     return (
-        f'{{"start_time":{start / 1000},"end_time":{(start + _TURN_MS) / 1000},"text":"{_text(n)}",'
+        f'{{"start_time":{start / 1000},"end_time":{(start + _TURN_MS) / 1000},"text":"{_turn_text(n)}",'
         f'"speaker_id":"{ids[n % 2]}","confidence":{sure}}}'
     )
 
@@ -106,8 +105,8 @@ def _media_row(ids: list[str], n: int) -> str:
 def _speech_row(began: int, n: int) -> str:
     start = began + n * _STEP_MS
     side = "internal" if n % 2 else "external"
-    sure = _SURENESS[n % len(_SURENESS)] / 10_000
-    text = _text(n)
+    sure = _CONFIDENCES[n % len(_CONFIDENCES)] / 10_000
+    text = _turn_text(n)
     words = ",".join(
         f'{{"word":"{word}","confidence":{sure},"startTimeMs":{start + at * 64},"duration":{{"milliseconds":64}}}}'
         for at, word in enumerate(text.split()[:20])
@@ -118,15 +117,15 @@ def _speech_row(began: int, n: int) -> str:
     )
 
 
-def _text(n: int) -> str:
+def _turn_text(n: int) -> str:
     return (
         f"this is turn {n} of a very long conversation in which nothing is ever settled and everybody "
         f"keeps going because the line is still open and nobody wants to be the first one to hang up"
     )
 
 
-def _padded(row: Callable[[int], str], width: int) -> Callable[[int], bytes]:
-    """Rows of one width: JSON allows white space between values, so the filling changes nothing."""
+def _fixed_width(row: Callable[[int], str], width: int) -> Callable[[int], bytes]:
+    """Pad rows to one width with white space, which JSON allows between values."""
 
     def made(n: int) -> bytes:
         comma = "," if n else " "
@@ -135,10 +134,10 @@ def _padded(row: Callable[[int], str], width: int) -> Callable[[int], bytes]:
     return made
 
 
-def _opened(document: Json, array: str) -> bytes:
+def _open_array(document: Json, array: str) -> bytes:
     """The document's text up to and including the opening bracket of one more array."""
-    return _bytes(document)[:-1] + f',"{array}":['.encode()
+    return _json_bytes(document)[:-1] + f',"{array}":['.encode()
 
 
-def _bytes(document: Any) -> bytes:
+def _json_bytes(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,7 +1,4 @@
-"""Presigned URLs: issued with a signature over path and query, checked by recomputing it.
-
-The storage port needs nothing else to decide; the API port never serves a document's bytes by link.
-"""
+"""Presigned URLs: issued with a signature over path and query, and checked by computing it again."""
 
 from __future__ import annotations
 
@@ -27,32 +24,32 @@ class Links:
         self._seconds = max(1, round(seconds))
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._doomed: dict[str, str] = {}
+        self._failing: dict[str, str] = {}
 
     def issue(self, path: str, doom: str | None = None) -> str:
-        """Path and query of a fresh link; a doomed one will be refused in the way named."""
+        """Return path and query of a new link. With ``doom`` the storage port will refuse it in that way."""
         now = self._clock.epoch_ms()
-        # The link itself says so: it was signed too long ago.
+        # An expired link looks like one that was signed too long ago.
         if doom == "expired":
             now -= (self._seconds + 60) * 1000
-        query = self._query(now)
-        query[_SIGNATURE] = self._sign(path, query)
+        query = self._unsigned_query(now)
+        query[_SIGNATURE] = self._signature(path, query)
         if doom is not None:
             with self._lock:
-                self._doomed[query[_SIGNATURE]] = doom
+                self._failing[query[_SIGNATURE]] = doom
         return f"{quote(path)}?{urlencode(query)}"
 
     def genuine(self, path: str, query: Mapping[str, str]) -> bool:
         """Whether the signature belongs to this path and query."""
         unsigned = {name: value for name, value in query.items() if name != _SIGNATURE}
-        return hmac.compare_digest(query.get(_SIGNATURE, "").encode(), self._sign(path, unsigned).encode())
+        return hmac.compare_digest(query.get(_SIGNATURE, "").encode(), self._signature(path, unsigned).encode())
 
     def doom(self, query: Mapping[str, str]) -> str | None:
-        """In which way this link was made to fail, if it was."""
-        return self._doomed.get(query.get(_SIGNATURE, ""))
+        """Return the way in which this link must fail, or None."""
+        return self._failing.get(query.get(_SIGNATURE, ""))
 
     def expired(self, query: Mapping[str, str]) -> bool:
-        """Whether the link's time is over, by the simulation's clock."""
+        """Whether the link has expired by the simulation's clock."""
         return self._clock.epoch_ms() >= self.expiry_ms(query)
 
     @staticmethod
@@ -61,7 +58,7 @@ class Links:
         issued = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
         return to_epoch_ms(issued) + int(query["X-Amz-Expires"]) * 1000
 
-    def _query(self, now_ms: int) -> dict[str, str]:
+    def _unsigned_query(self, now_ms: int) -> dict[str, str]:
         basic = iso(now_ms).replace("-", "").replace(":", "")
         nonce = hmac.digest(self._key, str(next(self._numbers)).encode(), "sha256").hex()
         return {
@@ -73,6 +70,6 @@ class Links:
             "X-Amz-Expires": str(self._seconds),
         }
 
-    def _sign(self, path: str, query: Mapping[str, str]) -> str:
-        told = "\n".join([path, *(f"{name}={query[name]}" for name in sorted(query))])
-        return hmac.new(self._key, told.encode(), "sha256").hexdigest()
+    def _signature(self, path: str, query: Mapping[str, str]) -> str:
+        text = "\n".join([path, *(f"{name}={query[name]}" for name in sorted(query))])
+        return hmac.new(self._key, text.encode(), "sha256").hexdigest()

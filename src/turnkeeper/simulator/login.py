@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from turnkeeper.simulator.simulation import Simulation
-from turnkeeper.simulator.tokens import GrantRefused, wrong_secret
+from turnkeeper.simulator.tokens import OAuthRefusal, wrong_secret
 
 
 class Login:
@@ -28,9 +28,9 @@ class Login:
         base = str(request.base_url).rstrip("/")
         audiences = (base, f"{base}/", f"{base}/oauth/token", f"{base}/login/oauth/token")
         try:
-            if self._simulation.switches.on("wrong-region"):
+            if self._simulation.faults.on("wrong-region"):
                 raise wrong_secret()
             grant = self._simulation.tokens.grant(request.headers.get("authorization", ""), form, audiences)
-        except GrantRefused as refused:
+        except OAuthRefusal as refused:
             return JSONResponse(refused.body, refused.status)
         return JSONResponse(grant, headers={"Cache-Control": "no-store"})

@@ -1,6 +1,6 @@
-"""Who works at the simulated contact centre: users, queues, wrap-up codes, the organisation.
+"""The directory of the simulated contact centre: users, queues, wrap-up codes, the organisation.
 
-Stable from the seed. Names live here only: conversation details carry ids, as on the platform.
+It depends on the seed only. As on the platform, conversation details have ids instead of names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CUSTOMERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedEntity:
     """One entity of a listing: an id and the name behind it."""
 
     id: str
@@ -33,9 +33,9 @@ class People:
     """The directory of one seed, in a fixed order."""
 
     def __init__(self, ids: Ids) -> None:
-        self.organization = Named(ids.make(IdKind.ORGANIZATION), "Harbour Lane Retail")
-        self.division = Named(ids.make(IdKind.DIVISION), "Home")
-        self.users = tuple(Named(ids.make(IdKind.USER, n), name) for n, name in enumerate(_USERS))
-        self.queues = tuple(Named(ids.make(IdKind.QUEUE, n), name) for n, name in enumerate(_QUEUES))
-        self.wrapups = tuple(Named(ids.make(IdKind.WRAPUP, n), name) for n, name in enumerate(_WRAPUPS))
+        self.organization = NamedEntity(ids.make(IdKind.ORGANIZATION), "Harbour Lane Retail")
+        self.division = NamedEntity(ids.make(IdKind.DIVISION), "Home")
+        self.users = tuple(NamedEntity(ids.make(IdKind.USER, n), name) for n, name in enumerate(_USERS))
+        self.queues = tuple(NamedEntity(ids.make(IdKind.QUEUE, n), name) for n, name in enumerate(_QUEUES))
+        self.wrapups = tuple(NamedEntity(ids.make(IdKind.WRAPUP, n), name) for n, name in enumerate(_WRAPUPS))
         self.customers = _CUSTOMERS

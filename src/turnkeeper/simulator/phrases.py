@@ -1,7 +1,7 @@
-"""What people say: small grammars in English and Spanish, for each part in the play.
+"""Generate sentences in English and Spanish for each role.
 
-A sentence is written as a person would (decorated); the raw form is what a recogniser emits: lower case,
-no punctuation, digits spelled out. Knows neither times nor speakers.
+A decorated sentence is written as a person would. Its raw form is what a speech recogniser returns: lower case, no
+punctuation, digits spelled out.
 """
 
 from __future__ import annotations
@@ -94,27 +94,27 @@ def sentence(dice: random.Random, language: str, part: str) -> str:
     return filled[0].upper() + filled[1:]
 
 
-class _Hearing(dict[int, str]):
-    """How each letter of a language sounds to the recogniser, filled in as letters come."""
+class _Recogniser(dict[int, str]):
+    """Maps each letter of a language to its raw form. Filled when a letter is first used."""
 
     def __init__(self, language: str) -> None:
         super().__init__()
         self._language = language
 
     def __missing__(self, code: int) -> str:
-        self[code] = _heard(chr(code), self._language)
+        self[code] = _recognised(chr(code), self._language)
         return self[code]
 
 
-_HEARING = {language: _Hearing(language) for language in _DIGITS}
+_RECOGNISERS = {language: _Recogniser(language) for language in _DIGITS}
 
 
 def raw(decorated: str, language: str) -> str:
-    """The same sentence as the recogniser hears it."""
-    return " ".join(decorated.translate(_HEARING[language]).split())
+    """Return the raw form of a sentence."""
+    return " ".join(decorated.translate(_RECOGNISERS[language]).split())
 
 
-def _heard(letter: str, language: str) -> str:
+def _recognised(letter: str, language: str) -> str:
     if letter.isascii() and letter.isdigit():
         return f" {_DIGITS[language][int(letter)]} "
     if letter == "'" or unicodedata.category(letter)[0] in "LMN":

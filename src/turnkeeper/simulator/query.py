@@ -1,7 +1,4 @@
-"""The details query: what a body asks for, checked against the platform's limits, and what it matches.
-
-Pure: knows dates, pages and filters, not the conversations behind them.
-"""
+"""The details query: parse a request body, check the platform's limits, match conversation details."""
 
 from __future__ import annotations
 
@@ -12,14 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.clock import from_iso
 
 Json = dict[str, Any]
 
 _LONGEST_MS = 31 * 86_400_000
 DEEPEST = 100_000
-"""Results that can be paged."""
+"""The number of results that can be paged."""
 _FILTERS = ("segmentFilters", "conversationFilters")
 
 
@@ -37,7 +34,7 @@ class Query:
 
     @property
     def days(self) -> tuple[date, date]:
-        """First and last day touched by the interval: whole days are matched, not moments."""
+        """First and last day of the interval. The platform matches whole days."""
         last = max(self.start_ms, self.end_ms - 1)
         return _day(self.start_ms), _day(last)
 
@@ -54,43 +51,45 @@ class Query:
 
     def matches(self, details: Json) -> bool:
         """Whether a conversation passes both blocks of filters."""
-        in_conversation = _blocks(self.conversation_filters)
-        in_segments = _blocks(self.segment_filters)
-        if not all(_holds(block, details.get) for block in in_conversation):
+        in_conversation = _parse_filters(self.conversation_filters)
+        in_segments = _parse_filters(self.segment_filters)
+        if not all(_filter_holds(block, details.get) for block in in_conversation):
             return False
-        return not in_segments or any(all(_holds(b, row.get) for b in in_segments) for row in _rows(details))
+        return not in_segments or any(
+            all(_filter_holds(b, row.get) for b in in_segments) for row in _segment_rows(details)
+        )
 
 
 def read(body: Any, *, paged: bool = True, deepest: int = DEEPEST) -> Query:
-    """The query in a request body; raises the platform's own refusals."""
+    """Parse the query in a request body. Raises ``ApiError`` as the platform refuses it."""
     if not isinstance(body, dict):
-        raise refusals.malformed("The request could not be understood by the server due to malformed syntax.")
-    start, end = _interval(body.get("interval"))
+        raise api_errors.malformed("The request could not be understood by the server due to malformed syntax.")
+    start, end = _read_interval(body.get("interval"))
     if paged and end - start > _LONGEST_MS:
-        raise refusals.interval_too_long()
+        raise api_errors.interval_too_long()
     paging = body.get("paging") or {}
     size, number = paging.get("pageSize", 25), paging.get("pageNumber", 1)
     if not (isinstance(size, int) and 1 <= size <= 100 and isinstance(number, int) and number >= 1):
-        raise refusals.malformed("pageSize must be between 1 and 100, pageNumber at least 1.", "invalid.value")
+        raise api_errors.malformed("pageSize must be between 1 and 100, pageNumber at least 1.", "invalid.value")
     if size * number > deepest:
-        raise refusals.too_deep(deepest)
+        raise api_errors.too_deep(deepest)
     order = body.get("order", "asc")
     if order not in ("asc", "desc", "unordered"):
-        raise refusals.malformed(f"Unknown order: {order}", "invalid.value")
+        raise api_errors.malformed(f"Unknown order: {order}", "invalid.value")
     segments, whole = (json.dumps(body.get(name) or [], sort_keys=True) for name in _FILTERS)
     return Query(start, end, size, number, order == "desc", segments, whole)
 
 
-def _interval(text: object) -> tuple[int, int]:
+def _read_interval(text: object) -> tuple[int, int]:
     if not isinstance(text, str) or "/" not in text:
-        raise refusals.interval_too_long()
+        raise api_errors.interval_too_long()
     first, _, last = text.partition("/")
     try:
         start, end = from_iso(first), from_iso(last)
     except ValueError:
-        raise refusals.malformed(f"Invalid interval: {text}", "invalid.date") from None
+        raise api_errors.malformed(f"Invalid interval: {text}", "invalid.date") from None
     if end < start:
-        raise refusals.malformed(f"The interval ends before it starts: {text}", "invalid.date")
+        raise api_errors.malformed(f"The interval ends before it starts: {text}", "invalid.date")
     return start, end
 
 
@@ -99,11 +98,11 @@ def _day(epoch_ms: int) -> date:
 
 
 @lru_cache(64)
-def _blocks(text: str) -> Any:
+def _parse_filters(text: str) -> Any:
     return json.loads(text)
 
 
-def _rows(details: Json) -> Iterator[Json]:
+def _segment_rows(details: Json) -> Iterator[Json]:
     """One row per segment, with what its session and participant say."""
     for participant in details["participants"]:
         for session in participant["sessions"]:
@@ -111,10 +110,10 @@ def _rows(details: Json) -> Iterator[Json]:
                 yield {**details, **participant, **session, **segment}
 
 
-def _holds(block: Json, value_of: Callable[[str], Any]) -> bool:
+def _filter_holds(block: Json, value_of: Callable[[str], Any]) -> bool:
     """Whether a filter (or a clause of one) holds for a row."""
     parts = [_predicate_holds(one, value_of) for one in block.get("predicates") or []]
-    parts += [_holds(clause, value_of) for clause in block.get("clauses") or []]
+    parts += [_filter_holds(clause, value_of) for clause in block.get("clauses") or []]
     if not parts:
         return True
     return any(parts) if str(block.get("type", "and")).lower() == "or" else all(parts)
@@ -123,7 +122,7 @@ def _holds(block: Json, value_of: Callable[[str], Any]) -> bool:
 def _predicate_holds(predicate: Json, value_of: Callable[[str], Any]) -> bool:
     dimension = predicate.get("dimension") or predicate.get("metric") or predicate.get("property")
     if not dimension:
-        raise refusals.malformed("A predicate needs a dimension, a metric or a property.", "invalid.value")
+        raise api_errors.malformed("A predicate needs a dimension, a metric or a property.", "invalid.value")
     found = value_of("divisionIds" if dimension == "divisionId" else str(dimension))
     operator = predicate.get("operator", "matches")
     if operator == "exists":
@@ -131,13 +130,13 @@ def _predicate_holds(predicate: Json, value_of: Callable[[str], Any]) -> bool:
     if operator == "notExists":
         return found is None
     if "range" in predicate:
-        return found is not None and _within(found, predicate["range"])
+        return found is not None and _in_range(found, predicate["range"])
     wanted = str(predicate.get("value", "")).lower()
     listed = found if isinstance(found, list) else [found]
     return any(value is not None and str(value).lower() == wanted for value in listed)
 
 
-def _within(found: Any, bounds: Json) -> bool:
+def _in_range(found: Any, bounds: Json) -> bool:
     checks = {
         "gt": lambda limit: found > limit,
         "gte": lambda limit: found >= limit,

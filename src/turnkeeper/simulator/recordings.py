@@ -1,7 +1,4 @@
-"""The endpoints that list a conversation's recordings, with and without their media.
-
-Knows when to say "still transcoding"; the files come from the tapes.
-"""
+"""The endpoints that list a conversation's recordings, with and without links to their media."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.clock import iso
 from turnkeeper.simulator.ids import IdKind
-from turnkeeper.simulator.samples import Break
+from turnkeeper.simulator.recording_files import FORMATS, ScriptRecording
+from turnkeeper.simulator.samples import RecordingPause
 from turnkeeper.simulator.script import Script
 from turnkeeper.simulator.simulation import Simulation
-from turnkeeper.simulator.tapes import FORMATS, Tape
 
 Json = dict[str, Any]
 
@@ -52,98 +49,104 @@ class RecordingEndpoint:
 
     async def recordings(self, request: Request) -> Response:
         """GET: all recordings with links to their media; 202 and no body while they are transcoded."""
-        script, kind = self._script(request), _format(request)
-        if self._transcoding(f"{script.id}/{kind}"):
+        script, kind = self._find_script(request), _requested_format(request)
+        if self._is_transcoding(f"{script.id}/{kind}"):
             return Response(status_code=202)
-        told = [self._told(tape) | self._media(tape, kind) for tape in self._simulation.tapes.of(script)]
-        return JSONResponse(told + self._digital(script))
+        listed = [
+            self._recording_json(recording) | self._media_json(recording, kind)
+            for recording in self._simulation.recordings.of(script)
+        ]
+        return JSONResponse(listed + self._message_recordings(script))
 
     async def recording(self, request: Request) -> Response:
         """GET: one recording with links to its media."""
-        tape, kind = self._tape(request), _format(request)
-        if self._transcoding(f"{tape.id}/{kind}"):
+        recording, kind = self._find_tape(request), _requested_format(request)
+        if self._is_transcoding(f"{recording.id}/{kind}"):
             return Response(status_code=202)
-        return JSONResponse(self._told(tape) | self._media(tape, kind))
+        return JSONResponse(self._recording_json(recording) | self._media_json(recording, kind))
 
     async def metadata(self, request: Request) -> Response:
         """GET: all recordings without media; nothing is transcoded for it."""
-        script = self._script(request)
-        told = [self._told(tape) | self._restorations() for tape in self._simulation.tapes.of(script)]
-        return JSONResponse(told + self._digital(script))
+        script = self._find_script(request)
+        listed = [
+            self._recording_json(recording) | self._restoration_limits()
+            for recording in self._simulation.recordings.of(script)
+        ]
+        return JSONResponse(listed + self._message_recordings(script))
 
     async def single_metadata(self, request: Request) -> Response:
         """GET: one recording without media."""
-        return JSONResponse(self._told(self._tape(request)) | self._restorations())
+        return JSONResponse(self._recording_json(self._find_tape(request)) | self._restoration_limits())
 
-    def _transcoding(self, resource: str) -> bool:
-        switches = self._simulation.switches
-        return switches.on("transcoding-forever") or switches.strikes("transcoding", resource, default=2)
+    def _is_transcoding(self, resource: str) -> bool:
+        faults = self._simulation.faults
+        return faults.on("transcoding-forever") or faults.strikes("transcoding", resource, default=2)
 
-    def _script(self, request: Request) -> Script:
-        if self._simulation.switches.on("denied-recordings"):
-            raise refusals.denied(*PERMISSIONS)
+    def _find_script(self, request: Request) -> Script:
+        if self._simulation.faults.on("denied-recordings"):
+            raise api_errors.denied(*PERMISSIONS)
         conversation = request.path_params["conversation"]
         script = self._simulation.find(conversation)
         if script is None:
-            raise refusals.missing(conversation)
+            raise api_errors.missing(conversation)
         return script
 
-    def _tape(self, request: Request) -> Tape:
+    def _find_tape(self, request: Request) -> ScriptRecording:
         wanted = request.path_params["recording"]
-        for tape in self._simulation.tapes.of(self._script(request)):
-            if tape.id == wanted:
-                return tape
-        raise refusals.missing(wanted)
+        for recording in self._simulation.recordings.of(self._find_script(request)):
+            if recording.id == wanted:
+                return recording
+        raise api_errors.missing(wanted)
 
-    def _told(self, tape: Tape) -> Json:
-        script, switches = tape.script, self._simulation.switches
-        state = next((state for fault, state in _STATES.items() if switches.on(fault)), "AVAILABLE")
-        home = f"/api/v2/conversations/{script.id}/recordings/{tape.id}"
-        told: Json = {
-            "id": tape.id,
+    def _recording_json(self, recording: ScriptRecording) -> Json:
+        script, faults = recording.script, self._simulation.faults
+        state = next((state for fault, state in _STATES.items() if faults.on(fault)), "AVAILABLE")
+        home = f"/api/v2/conversations/{script.id}/recordings/{recording.id}"
+        listed: Json = {
+            "id": recording.id,
             "conversationId": script.id,
-            "startTime": iso(script.began + tape.start_ms),
+            "startTime": iso(script.began + recording.start_ms),
             # Null when there is no playable media: the one place where this platform writes nulls.
-            "endTime": None if switches.on("no-media") else iso(script.began + tape.end_ms),
+            "endTime": None if faults.on("no-media") else iso(script.began + recording.end_ms),
             "media": "audio",
             "mediaSubtype": "Trunk",
-            "annotations": [self._annotation(tape, one) for one in tape.breaks if one.annotated],
+            "annotations": [self._annotation_json(recording, one) for one in recording.breaks if one.annotated],
             "fileState": state,
-            "sessionId": tape.session,
+            "sessionId": recording.session,
             "selfUri": home,
         }
         if state == "ARCHIVED":
-            # A stub: which session it is of is known only once the media is restored.
-            del told["sessionId"]
-            told |= {"archiveDate": iso(script.ended + 86_400_000), "archiveMedium": "CLOUDARCHIVE"}
-        return told
+            # An archived recording has no session id until its media are restored.
+            del listed["sessionId"]
+            listed |= {"archiveDate": iso(script.ended + 86_400_000), "archiveMedium": "CLOUDARCHIVE"}
+        return listed
 
-    def _media(self, tape: Tape, kind: str) -> Json:
-        """What only the list with media says. Where there is none, its fields are null."""
-        switches = self._simulation.switches
-        if switches.on("no-media") or any(switches.on(fault) for fault in _STATES):
+    def _media_json(self, recording: ScriptRecording, kind: str) -> Json:
+        """Return the fields of the list with media. They are null if there are no media."""
+        faults = self._simulation.faults
+        if faults.on("no-media") or any(faults.on(fault) for fault in _STATES):
             return {"mediaUris": None, "outputDurationMs": None, "users": []}
-        uris = {key: {"mediaUri": self.link(tape, kind, key), "waveformData": []} for key in tape.keys}
+        uris = {key: {"mediaUri": self.link(recording, kind, key), "waveformData": []} for key in recording.keys}
         return {
             "mediaUris": uris,
             "estimatedTranscodeTimeMs": 4_000,
             "actualTranscodeTimeMs": 2_900,
-            "outputDurationMs": tape.duration_ms,
+            "outputDurationMs": recording.duration_ms,
             "recordingFileRole": "CUSTOMER_EXPERIENCE",
             "users": [],
         }
 
-    def link(self, tape: Tape, kind: str, key: str) -> str:
+    def link(self, recording: ScriptRecording, kind: str, key: str) -> str:
         """A fresh presigned link to one file of a recording."""
         simulation = self._simulation
-        path = simulation.tapes.path(tape, kind, key)
-        dead = simulation.switches.on("dead-link") or simulation.switches.strikes("expired-media-link", path)
+        path = simulation.recordings.path(recording, kind, key)
+        dead = simulation.faults.on("dead-link") or simulation.faults.strikes("expired-media-link", path)
         return self._storage_url + simulation.links.issue(path, "expired" if dead else None)
 
-    def _annotation(self, tape: Tape, one: Break) -> Json:
-        """A pause on its four clocks: with and without the pauses before it, and after the recording's own cuts."""
-        paused = sum(other.end - other.start for other in tape.breaks if other.cut and other.start < one.start)
-        real, lasting = one.start - tape.start_ms, one.end - one.start
+    def _annotation_json(self, recording: ScriptRecording, one: RecordingPause) -> Json:
+        """Return a pause with its several positions: with and without earlier pauses, and in the recording itself."""
+        paused = sum(other.end - other.start for other in recording.breaks if other.cut and other.start < one.start)
+        real, lasting = one.start - recording.start_ms, one.end - one.start
         heard = 0 if one.cut else lasting
         return {
             # A new id at every request, as the platform gives.
@@ -159,25 +162,25 @@ class RecordingEndpoint:
             "recordingDurationMs": heard,
         }
 
-    def _restorations(self) -> Json:
+    def _restoration_limits(self) -> Json:
         """Deprecated: always 10,000, and no limit is enforced."""
         most = {"maxAllowedRestorationsForOrg": 10_000, "remainingRestorationsAllowedForOrg": 10_000}
         return {"region": "us-east-1"} | most
 
-    def _digital(self, script: Script) -> list[Json]:
+    def _message_recordings(self, script: Script) -> list[Json]:
         """A digital conversation has a recording too, of its messages: there is nothing to hear."""
         if script.media_type == "voice" or not script.legs:
             return []
         recording = self._simulation.ids.make(IdKind.RECORDING, script.index, script.legs[0].party)
-        told = {"id": recording, "conversationId": script.id, "media": "messaging", "fileState": "AVAILABLE"}
-        return [told | {"startTime": iso(script.began), "endTime": iso(script.ended), "messagingTranscript": []}]
+        listed = {"id": recording, "conversationId": script.id, "media": "messaging", "fileState": "AVAILABLE"}
+        return [listed | {"startTime": iso(script.began), "endTime": iso(script.ended), "messagingTranscript": []}]
 
 
-def _format(request: Request) -> str:
+def _requested_format(request: Request) -> str:
     """The format asked for; ``mediaFormats`` overrides ``formatId``."""
     query = request.query_params
     listed = [one for one in query.get("mediaFormats", "").split(",") if one]
     wanted = (listed or [query.get("formatId", "WEBM")])[0]
     if any(one not in FORMATS for one in (wanted, *listed)) or not query.get("maxWaitMs", "0").isdigit():
-        raise refusals.malformed(f"Unknown media format: {wanted}", "invalid.value")
+        raise api_errors.malformed(f"Unknown media format: {wanted}", "invalid.value")
     return wanted

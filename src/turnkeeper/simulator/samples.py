@@ -1,6 +1,6 @@
-"""The spoken sample calls that lie beside this file: ``calls/calls.json`` -> scripts and what their recordings are.
+"""The spoken sample calls in the folder ``calls`` beside this file, as scripts with recordings.
 
-Their turn times are known exactly, to the word. Knows no dialect and no endpoint.
+The exact times of their turns and words are known.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from turnkeeper.simulator.ids import IdKind, Ids
-from turnkeeper.simulator.people import Named, People
-from turnkeeper.simulator.scenarios import Casting
+from turnkeeper.simulator.people import NamedEntity, People
+from turnkeeper.simulator.scenarios import ScenarioVariant
 from turnkeeper.simulator.script import Party, Passage, Script, ScriptLeg, ScriptLine, ScriptWord
 
 Json = dict[str, Any]
@@ -26,7 +26,7 @@ _PURPOSES = {"customer": "customer", "agent": "agent", "ivr": "ivr", "acd": "acd
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class RecordingPause:
     """A pause of a recording, in milliseconds of the conversation; ``cut`` out of the audio or not."""
 
     start: int
@@ -38,46 +38,48 @@ class Break:
 
 @dataclass(frozen=True)
 class Sample:
-    """One call: what ``calls.json`` says of it."""
+    """One call. ``description`` is its entry in ``calls.json``."""
 
-    told: Json
+    description: Json
     folder: Path
 
     @property
     def name(self) -> str:
         """The call's short name."""
-        return str(self.told["name"])
+        return str(self.description["name"])
 
     @property
     def start_ms(self) -> int:
         """Conversation time of the first sample, as the recording's metadata will say it."""
-        return int(self.told.get("recording_start_ms", 0))
+        return int(self.description.get("recording_start_ms", 0))
 
     @cached_property
-    def breaks(self) -> tuple[Break, ...]:
+    def breaks(self) -> tuple[RecordingPause, ...]:
         """The pauses, in order."""
-        told = sorted(self.told.get("pauses", ()), key=lambda one: int(one["start_ms"]))
+        description = sorted(self.description.get("pauses", ()), key=lambda one: int(one["start_ms"]))
         return tuple(
-            Break(one["start_ms"], one["end_ms"], one["reason"], bool(one.get("cut")), bool(one.get("annotated")))
-            for one in told
+            RecordingPause(
+                one["start_ms"], one["end_ms"], one["reason"], bool(one.get("cut")), bool(one.get("annotated"))
+            )
+            for one in description
         )
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
         """One file of both channels, or one per channel, customer's first."""
-        return tuple(self.folder / one["file"] for one in self.told["files"])
+        return tuple(self.folder / one["file"] for one in self.description["files"])
 
     def truth(self) -> Json:
         """What a correct aligner must find, beside the turns."""
         names = ("expected_verdict", "true_offset_ms", "true_drift_ppm", "swapped", "recording_start_ms", "pauses")
-        return {"name": self.name} | {name: self.told[name] for name in names if name in self.told}
+        return {"name": self.name} | {name: self.description[name] for name in names if name in self.description}
 
 
 class Samples:
     """The calls of a folder as scripts of one simulation, in the order of the file.
 
-    ``users`` and ``queues`` are those that the calls name and the organisation does not have without them: who says
-    "this is Priya" is called so.
+    ``users`` and ``queues`` are those that the calls mention and the organisation does not have otherwise. An agent who
+    says "this is Priya" has that name.
     """
 
     def __init__(self, ids: Ids, people: People, folder: Path, jitter_ms: int, seed: int) -> None:
@@ -85,73 +87,79 @@ class Samples:
         self._people = people
         self._jitter_ms = jitter_ms
         self._seed = seed
-        told = json.loads((folder / "calls.json").read_text(encoding="utf-8"))["calls"]
-        self.calls = tuple(Sample(one, folder) for one in told)
-        people_told = [person for call in told for person in call["people"]]
-        agents = [person["name"] for person in people_told if person["role"] == "agent"]
-        self.users = self._named(IdKind.USER, agents, people.users)
-        self.queues = self._named(IdKind.QUEUE, [person.get("queue", "") for person in people_told], people.queues)
+        description = json.loads((folder / "calls.json").read_text(encoding="utf-8"))["calls"]
+        self.calls = tuple(Sample(one, folder) for one in description)
+        everybody = [person for call in description for person in call["people"]]
+        agents = [person["name"] for person in everybody if person["role"] == "agent"]
+        self.users = self._new_entities(IdKind.USER, agents, people.users)
+        self.queues = self._new_entities(IdKind.QUEUE, [person.get("queue", "") for person in everybody], people.queues)
 
     def write(self, number: int, index: int, began: int) -> Script:
         """The script of one call, as the conversation of an index."""
         sample = self.calls[number]
-        parties = tuple(self._party(index, n, one) for n, one in enumerate(_people(sample.told)))
-        lines = tuple(self._lines(sample, parties))
+        parties = tuple(self._script_party(index, n, one) for n, one in enumerate(_customer_first(sample.description)))
+        lines = tuple(self._script_lines(sample, parties))
         last = max((party.end for party in parties), default=0)
         return Script(
             index=index,
             id=self._ids.make(IdKind.CONVERSATION, index),
-            casting=Casting(f"call-{sample.name}", 0),
+            variant=ScenarioVariant(f"call-{sample.name}", 0),
             began=began,
             lasting=max([last, *(line.end or 0 for line in lines)]),
             media_type="voice",
             direction="inbound",
             parties=parties,
             lines=lines,
-            legs=(ScriptLeg(0, parties[0].start, last, (Passage(str(sample.told.get("language", "en-us")), lines),)),),
+            legs=(
+                ScriptLeg(
+                    0, parties[0].start, last, (Passage(str(sample.description.get("language", "en-us")), lines),)
+                ),
+            ),
             holds=tuple((one.start, one.end) for one in sample.breaks if one.reason == "Hold"),
             wrapup=self._people.wrapups[0].id,
         )
 
-    def _named(self, kind: IdKind, names: list[str], known: tuple[Named, ...]) -> tuple[Named, ...]:
+    def _new_entities(self, kind: IdKind, names: list[str], known: tuple[NamedEntity, ...]) -> tuple[NamedEntity, ...]:
         there = {one.name for one in known} | {""}
         new = [name for name in dict.fromkeys(names) if name not in there]
-        return tuple(Named(self._ids.make(kind, GUESTS + n), name) for n, name in enumerate(new))
+        return tuple(NamedEntity(self._ids.make(kind, GUESTS + n), name) for n, name in enumerate(new))
 
-    def _party(self, index: int, ordinal: int, told: Json) -> Party:
-        role = told["role"]
+    def _script_party(self, index: int, ordinal: int, description: Json) -> Party:
+        role = description["role"]
         users = {one.name: one.id for one in (*self._people.users, *self.users)}
         queues = {one.name: one.id for one in (*self._people.queues, *self.queues)}
-        queue = queues.get(told.get("queue", ""), self._people.queues[0].id) if role in ("agent", "acd") else None
+        queue = (
+            queues.get(description.get("queue", ""), self._people.queues[0].id) if role in ("agent", "acd") else None
+        )
         return Party(
             ordinal=ordinal,
             purpose=_PURPOSES[role],
-            name=told["name"],
+            name=description["name"],
             id=self._ids.make(IdKind.PARTICIPANT, index, ordinal),
             communication=self._ids.make(IdKind.COMMUNICATION, index, ordinal),
-            user=users[told["name"]] if role == "agent" else None,
+            user=users[description["name"]] if role == "agent" else None,
             queue=queue,
-            spans=((told["start_ms"], told["end_ms"]),),
+            spans=((description["start_ms"], description["end_ms"]),),
         )
 
-    def _lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[ScriptLine]:
+    def _script_lines(self, sample: Sample, parties: tuple[Party, ...]) -> list[ScriptLine]:
         dice = random.Random(f"{self._seed}:{sample.name}:jitter")
-        lines = [_line(sample.told, turn, parties) for turn in sample.told["turns"]]
-        return [self._jittered(line, dice) for line in lines] if self._jitter_ms else lines
+        lines = [_script_line(sample.description, turn, parties) for turn in sample.description["turns"]]
+        return [self._with_jitter(line, dice) for line in lines] if self._jitter_ms else lines
 
-    def _jittered(self, line: ScriptLine, dice: random.Random) -> ScriptLine:
-        """A real recogniser's starts scatter around the truth."""
+    def _with_jitter(self, line: ScriptLine, dice: random.Random) -> ScriptLine:
+        """Shift a line's start at random, as the times of a real recogniser are not exact."""
         start = min((line.start or 0) + round(dice.gauss(0, self._jitter_ms)), (line.end or 0) - 1)
         spoken = tuple(replace(word, start=max(word.start, start), end=max(word.end, start)) for word in line.spoken)
         return replace(line, start=start, spoken=spoken)
 
 
-def _people(told: Json) -> list[Json]:
-    """The customer first: communications and recordings hang on that leg."""
-    return sorted(told["people"], key=lambda one: (one["role"] != "customer", one["start_ms"]))
+def _customer_first(description: Json) -> list[Json]:
+    """Sort the customer first, because communications and recordings belong to that leg."""
+    return sorted(description["people"], key=lambda one: (one["role"] != "customer", one["start_ms"]))
 
 
-def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
+def _script_line(description: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
     spoken = tuple(
         ScriptWord(one["word"].lower().strip(".,!?"), one["start_ms"], one["end_ms"], 0.93)
         for one in turn.get("words", ())
@@ -164,7 +172,7 @@ def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
         decorated=turn["text"],
         party=_speaker(turn, parties),
         confidence=0.93,
-        language=str(told.get("language", "en-us")),
+        language=str(description.get("language", "en-us")),
         pace=0,
         word_ms=0,
         spoken=spoken,
@@ -172,7 +180,7 @@ def _line(told: Json, turn: Json, parties: tuple[Party, ...]) -> ScriptLine:
 
 
 def _speaker(turn: Json, parties: tuple[Party, ...]) -> int:
-    """Whoever of that role is there at the time; with several agents the times tell."""
+    """Return the participant of the turn's role who is present in the middle of the turn."""
     of_role = [party for party in parties if party.role == turn["role"]]
     middle = (turn["start_ms"] + turn["end_ms"]) // 2
     present = [party for party in of_role if party.start <= middle < party.end]

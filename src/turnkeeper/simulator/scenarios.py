@@ -1,7 +1,6 @@
-"""What kind of conversation each index is: the named scenarios, and how one is chosen.
+"""The scenarios of conversations, and the choice of one for each index.
 
-The first twenty-five indices show every scenario; from there on a weighted draw decides.
-Knows nothing of words or bytes.
+The first twenty-five indices show every scenario. After that the choice is random with weights.
 """
 
 from __future__ import annotations
@@ -69,15 +68,15 @@ IN_ONE_TURN = ("wrong-type", "end-before-start")
 
 
 @dataclass(frozen=True, slots=True)
-class Casting:
-    """The scenario of one index, and which variant of it."""
+class ScenarioVariant:
+    """A scenario with the number of its variant."""
 
     scenario: str
-    variant: int
+    number: int
 
     @property
     def outcome(self) -> Outcome:
-        """What a correct exporter ends up with, once it has waited long enough."""
+        """The final state that a correct exporter must reach."""
         if self.scenario == LATE:
             return "late"
         if self.scenario == ABSENT:
@@ -87,19 +86,19 @@ class Casting:
     @property
     def lateness_ms(self) -> int:
         """How long after its end the transcript becomes ready; 0 where it is ready at once."""
-        return LATENESS_MS[self.variant % len(LATENESS_MS)] if self.scenario == LATE else 0
+        return LATENESS_MS[self.number % len(LATENESS_MS)] if self.scenario == LATE else 0
 
     @property
     def breakage(self) -> str | None:
-        """In which way the body is broken, if it is."""
-        return BREAKAGES[self.variant % len(BREAKAGES)] if self.scenario == UNREAD else None
+        """The way in which the body is corrupt, or None."""
+        return BREAKAGES[self.number % len(BREAKAGES)] if self.scenario == UNREAD else None
 
 
-def cast(seed: int, index: int) -> Casting:
-    """Which scenario an index plays."""
+def choose_scenario(seed: int, index: int) -> ScenarioVariant:
+    """Choose the scenario of an index."""
     if index < len(_OPENING):
         scenario = _OPENING[index]
-        return Casting(scenario, _OPENING[:index].count(scenario))
+        return ScenarioVariant(scenario, _OPENING[:index].count(scenario))
     dice = random.Random(f"{seed}:{index}:scenario")
     scenario = dice.choices(SCENARIOS, _WEIGHTS)[0]
-    return Casting(scenario, dice.randrange(60))
+    return ScenarioVariant(scenario, dice.randrange(60))

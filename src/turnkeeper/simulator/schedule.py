@@ -1,7 +1,7 @@
-"""When conversations begin: index -> moment and day -> indices, both by arithmetic.
+"""When conversations begin: converts an index to a time, and a day to indices, by calculation.
 
-Working days (Monday to Friday, UTC), twelve open hours, one conversation a slot, increasing with the index.
-Knows nothing of what is said in them.
+There are conversations on working days (Monday to Friday, UTC) during twelve hours, one per slot, in the order of their
+indices.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIRST = datetime(2026, 10, 5, 6, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptSchedule:
+class ConversationSchedule:
     """The calendar of one simulation."""
 
     seed: int
@@ -31,23 +31,23 @@ class TranscriptSchedule:
         day, slot = divmod(index, self.per_day)
         step = OPEN_MS // self.per_day
         jitter = random.Random(f"{self.seed}:{index}:began").randrange(max(1, step // 2))
-        return to_epoch_ms(self._opening(day)) + slot * step + jitter
+        return to_epoch_ms(self._opening_of(day)) + slot * step + jitter
 
     def started_on(self, first: date, last: date) -> range:
         """Indices of the conversations that began on the days first..last, both included."""
-        return range(self._before(first), self._before(last + timedelta(days=1)))
+        return range(self._count_before(first), self._count_before(last + timedelta(days=1)))
 
-    def _opening(self, day: int) -> datetime:
-        weeks, rest = divmod(self._lead() + day, 5)
+    def _opening_of(self, day: int) -> datetime:
+        weeks, rest = divmod(self._first_weekday() + day, 5)
         return self._monday() + timedelta(weeks=weeks, days=rest)
 
-    def _before(self, day: date) -> int:
+    def _count_before(self, day: date) -> int:
         """How many conversations began before a day."""
         weeks, weekday = divmod((day - self._monday().date()).days, 7)
-        days = max(0, weeks * 5 + min(weekday, 5) - self._lead())
+        days = max(0, weeks * 5 + min(weekday, 5) - self._first_weekday())
         return min(self.total, days * self.per_day)
 
-    def _lead(self) -> int:
+    def _first_weekday(self) -> int:
         return min(self.start.weekday(), 5)
 
     def _monday(self) -> datetime:

@@ -1,14 +1,13 @@
-"""The script of one conversation: who was there, who said what and when. Every document is cut from it.
+"""The script of one conversation: who took part, who said what and when. All documents are made from it.
 
-Made from (seed, index) alone, with no memory of any other conversation. Times are integer milliseconds
-from the conversation's start. Knows no dialect and no endpoint.
+A script depends on seed and index only. Times are integer milliseconds from the conversation's start.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from turnkeeper.simulator.scenarios import Casting
+from turnkeeper.simulator.scenarios import ScenarioVariant
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Party:
 
     @property
     def role(self) -> str:
-        """Which role a reader has to arrive at."""
+        """The role that a reader must determine."""
         return {"external": "customer", "user": "agent"}.get(self.purpose, self.purpose)
 
     @property
@@ -78,17 +77,19 @@ class ScriptLine:
         if self.start is None or self.confidence is None:
             return ()
         return tuple(
-            ScriptWord(text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._sureness(n))
+            ScriptWord(
+                text, self.start + n * self.pace, self.start + n * self.pace + self.word_ms, self._word_confidence(n)
+            )
             for n, text in enumerate(self.text.split())
         )
 
-    def _sureness(self, n: int) -> float:
+    def _word_confidence(self, n: int) -> float:
         return round(min(1.0, (self.confidence or 0.0) + (n * 37 % 11 - 5) / 200), 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One entry of a file's transcripts[]: a language and the lines heard in it."""
+    """One entry of a file's ``transcripts[]``: a language and its lines."""
 
     language: str
     lines: tuple[ScriptLine, ...]
@@ -106,11 +107,11 @@ class ScriptLeg:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Everything there is to know of one conversation."""
+    """Everything about one conversation."""
 
     index: int
     id: str
-    casting: Casting
+    variant: ScenarioVariant
     began: int
     lasting: int
     media_type: str
@@ -124,7 +125,7 @@ class Script:
     @property
     def scenario(self) -> str:
         """The scenario's name."""
-        return self.casting.scenario
+        return self.variant.scenario
 
     @property
     def ended(self) -> int:

@@ -1,6 +1,6 @@
-"""The transcript search: the one endpoint that lists communications which do have a transcript.
+"""The transcript search, the only endpoint that lists communications with a transcript.
 
-Pages the first thousand results and no further; content is searchable for sixty days.
+Only the first thousand results can be paged. Transcripts can be searched for sixty days.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
 from turnkeeper.simulator.clock import from_iso, iso
+from turnkeeper.simulator.document_store import DocumentPlace
 from turnkeeper.simulator.script import Script, ScriptLeg
-from turnkeeper.simulator.shelf import ShelfPlace
 from turnkeeper.simulator.simulation import Simulation
 
 Json = dict[str, Any]
 
 _PATH = "/api/v2/speechandtextanalytics/transcripts/search"
-_DEEPEST = 1000
+_MAX_RESULTS = 1000
 _SEARCHABLE_MS = 60 * 86_400_000
-_REMEMBERED = 1 << 16
+_MAX_CACHED = 1 << 16
 _STARTED = "conversationStartTime"
 
 
@@ -45,35 +45,42 @@ class SearchEndpoint:
     async def search(self, request: Request) -> Response:
         """POST: (conversation, communication) pairs, by start and by exact fields."""
         # A gateway that has only the media dialect has nothing of this API.
-        if self._simulation.switches.on("search-missing") or self._simulation.switches.on("speech-missing"):
-            raise refusals.missing()
+        if self._simulation.faults.on("search-missing") or self._simulation.faults.on("speech-missing"):
+            raise api_errors.missing()
         try:
             asked = json.loads(await request.body())
             clauses = list(asked["query"])
             size, number = int(asked.get("pageSize", 25)), int(asked.get("pageNumber", 1))
-            start, end = _range(clauses)
+            start, end = _date_range(clauses)
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise refusals.malformed("The search request could not be understood.", "invalid.value") from None
-        if size < 1 or number < 1 or size * number > _DEEPEST:
-            raise refusals.malformed(f"Only the first {_DEEPEST} results of a search can be paged.", "invalid.value")
-        found = await run_in_threadpool(self._found, start, end, clauses)
+            raise api_errors.malformed("The search request could not be understood.", "invalid.value") from None
+        if size < 1 or number < 1 or size * number > _MAX_RESULTS:
+            raise api_errors.malformed(
+                f"Only the first {_MAX_RESULTS} results of a search can be paged.", "invalid.value"
+            )
+        found = await run_in_threadpool(self._find_rows, start, end, clauses)
         fields = asked.get("returnFields") or None
-        page = [_only(row, fields) for row in found[(number - 1) * size : number * size]]
+        page = [_select_fields(row, fields) for row in found[(number - 1) * size : number * size]]
         counts = {"total": len(found), "pageCount": -(-len(found) // size), "pageSize": size, "pageNumber": number}
         return JSONResponse({**counts, "types": asked.get("types", ["transcripts"]), "results": page})
 
-    def _found(self, start: int, end: int, clauses: list[Json]) -> list[Json]:
-        if self._simulation.switches.on("forever-processing"):
+    def _find_rows(self, start: int, end: int, clauses: list[Json]) -> list[Json]:
+        if self._simulation.faults.on("forever-processing"):
             return []
         exact = [clause for clause in clauses if clause.get("type") in ("EXACT", "EXACT_PHRASE")]
         now = self._simulation.clock.epoch_ms()
-        rows = (row for index in self._started(start, end) for row, ready in self._rows(index) if ready <= now)
-        return [row for row in rows if all(_agrees(row, clause) for clause in exact)]
+        rows = (
+            row
+            for index in self._started_between(start, end)
+            for row, ready in self._result_rows(index)
+            if ready <= now
+        )
+        return [row for row in rows if all(_clause_matches(row, clause) for clause in exact)]
 
-    def _started(self, start: int, end: int) -> range:
+    def _started_between(self, start: int, end: int) -> range:
         """Indices of the conversations that began from start to end, both included, as far as they can be searched."""
         start = max(start, self._simulation.clock.epoch_ms() - _SEARCHABLE_MS)
-        if self._simulation.switches.on("live"):
+        if self._simulation.faults.on("live"):
             end = min(end, self._simulation.clock.epoch_ms())
         if end < start:
             return range(0)
@@ -83,21 +90,21 @@ class SearchEndpoint:
         first = bisect_left(indices, start, key=schedule.began)
         return indices[first : bisect_right(indices, end, key=schedule.began)]
 
-    def _rows(self, index: int) -> Sequence[tuple[Json, int]]:
+    def _result_rows(self, index: int) -> Sequence[tuple[Json, int]]:
         """One conversation's legs that have a file, each with the moment from which it has one."""
         rows = self._known.get(index)
         if rows is None:
-            if len(self._known) >= _REMEMBERED:
+            if len(self._known) >= _MAX_CACHED:
                 self._known.clear()
             script = self._simulation.script(index)
             rows = self._known[index] = [
-                (_row(script, leg), self._simulation.shelf.ready_at(ShelfPlace(script, ordinal)))
+                (_result_row(script, leg), self._simulation.documents.ready_at(DocumentPlace(script, ordinal)))
                 for ordinal, leg in enumerate(script.legs)
             ]
         return rows
 
 
-def _row(script: Script, leg: ScriptLeg) -> Json:
+def _result_row(script: Script, leg: ScriptLeg) -> Json:
     return {
         "conversationId": script.id,
         "communicationId": script.parties[leg.party].communication,
@@ -106,17 +113,17 @@ def _row(script: Script, leg: ScriptLeg) -> Json:
     }
 
 
-def _range(clauses: list[Json]) -> tuple[int, int]:
+def _date_range(clauses: list[Json]) -> tuple[int, int]:
     for clause in clauses:
         if clause.get("type") == "DATE_RANGE" and _STARTED in clause["fields"]:
             return from_iso(clause["startValue"]), from_iso(clause["endValue"])
     raise ValueError("a search needs a DATE_RANGE over conversationStartTime")
 
 
-def _agrees(row: Json, clause: Json) -> bool:
+def _clause_matches(row: Json, clause: Json) -> bool:
     wanted = clause.get("values") or [clause.get("value")]
     return any(row.get(field) in wanted for field in clause.get("fields") or [])
 
 
-def _only(row: Json, fields: list[str] | None) -> Json:
+def _select_fields(row: Json, fields: list[str] | None) -> Json:
     return {name: value for name, value in row.items() if fields is None or name in fields}

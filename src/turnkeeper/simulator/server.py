@@ -1,7 +1,4 @@
-"""Serves a simulation on two loopback ports, from a thread of its own.
-
-Knows sockets, threads and signals, and nothing of what is served.
-"""
+"""Serve a simulation on two loopback ports, from a thread of its own."""
 
 from __future__ import annotations
 
@@ -64,7 +61,7 @@ class Running:
 
     def ready(self) -> dict[str, Any]:
         """What a client needs to know, as one JSON object."""
-        told: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "base_url": self.base_url,
             "storage_url": self.storage_url,
             "client_id": self.client_id,
@@ -75,25 +72,25 @@ class Running:
             "calls": self.simulation.call_ids,
             "truth_url": self.truth_url,
             "clock_url": self.clock_url,
-            "faults": list(self.simulation.switches.names),
+            "faults": list(self.simulation.faults.names),
         }
-        return told | ({"giant_id": self.giant_id} if self.giant_id else {})
+        return facts | ({"giant_id": self.giant_id} if self.giant_id else {})
 
 
 @contextmanager
 def serve(simulation: Simulation, port: int = 0) -> Iterator[Running]:
     """Serve a simulation while the context lasts; port 0 takes a free one, storage always does."""
-    # Bound here and not by the server, so that both addresses are known before any link is handed out.
+    # Bind the sockets here, so that both addresses are known before the applications are made.
     with socket.create_server((_HOST, port)) as api, socket.create_server((_HOST, 0)) as storage:
         for door in (api, storage):
-            # Accepted connections inherit it. asyncio sets it only where a socket names its protocol; without it each
-            # answer of two writes waits 40 ms for the other side's delayed acknowledgement.
+            # Accepted connections inherit this option. asyncio sets it only for sockets with an explicit protocol.
+            # Without it, a response of two writes waits 40 ms for the client's delayed acknowledgement.
             door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         base_url, storage_url = (f"http://{_HOST}:{one.getsockname()[1]}" for one in (api, storage))
         other_url = f"http://localhost:{storage.getsockname()[1]}"
         doors = (
-            (_server(api_app(simulation, storage_url)), api),
-            (_server(storage_app(simulation, other_url)), storage),
+            (_uvicorn_server(api_app(simulation, storage_url)), api),
+            (_uvicorn_server(storage_app(simulation, other_url)), storage),
         )
         thread = threading.Thread(target=_keep_open, args=(doors,), name="turnkeeper-simulator", daemon=True)
         thread.start()
@@ -134,13 +131,13 @@ def run(simulation: Simulation, port: int, out: TextIO, key_file: Path | None = 
 
 
 def _write_key(path: Path, text: str) -> None:
-    """For its owner's eyes only, and in place of nothing: another key may stand there."""
+    """Write a new file that only its owner can read. An existing file is not replaced, as it may hold another key."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
-    logging.getLogger("uvicorn.error").addFilter(_unintended)
+def _uvicorn_server(app: ASGIApp) -> uvicorn.Server:
+    logging.getLogger("uvicorn.error").addFilter(_is_unintended)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -153,8 +150,8 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _unintended(record: logging.LogRecord) -> bool:
-    """Answers cut short on purpose are nothing to complain about; everything else stays in the log."""
+def _is_unintended(record: logging.LogRecord) -> bool:
+    """Filter uvicorn's complaint about responses that a fault cut short. Other records stay."""
     return record.msg != "ASGI callable returned without completing response."
 
 

@@ -1,7 +1,4 @@
-"""One simulated organisation: everything that the two ports share, built from a seed.
-
-Holds the parts and answers "which conversation is this?"; speaks no HTTP.
-"""
+"""One simulated organisation: the state that the two ports share, built from a seed."""
 
 from __future__ import annotations
 
@@ -12,29 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from turnkeeper.simulator import query, truth
-from turnkeeper.simulator.analytics import DetailsEndpoint
 from turnkeeper.simulator.clock import SimulatorClock
-from turnkeeper.simulator.faults import Switches
+from turnkeeper.simulator.details import DetailsWriter
+from turnkeeper.simulator.document_store import DocumentStore
+from turnkeeper.simulator.faults import FaultSwitches
 from turnkeeper.simulator.giant import Giant, giant_script
 from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.links import Links
-from turnkeeper.simulator.pace import RequestQuota
 from turnkeeper.simulator.people import People
+from turnkeeper.simulator.quota import RequestQuota
+from turnkeeper.simulator.recording_files import RecordingFiles
+from turnkeeper.simulator.request_counts import RequestCounts
 from turnkeeper.simulator.samples import FOLDER, Sample, Samples
-from turnkeeper.simulator.schedule import FIRST, TranscriptSchedule
+from turnkeeper.simulator.schedule import FIRST, ConversationSchedule
 from turnkeeper.simulator.script import Script
-from turnkeeper.simulator.shelf import Shelf
+from turnkeeper.simulator.script_writer import ScriptWriter
 from turnkeeper.simulator.speech import SpeechFile
-from turnkeeper.simulator.stage import Playwright
-from turnkeeper.simulator.tally import RequestTally
-from turnkeeper.simulator.tapes import Tapes
-from turnkeeper.simulator.tokens import TokenEndpoint
+from turnkeeper.simulator.tokens import TokenIssuer
 
-_REMEMBERED = 512
+_MAX_CACHED = 512
 
 
 class Simulation:
-    """An organisation with so many conversations; the same seed gives the same bytes."""
+    """An organisation with a number of conversations. The same seed gives the same bytes."""
 
     def __init__(
         self,
@@ -67,20 +64,20 @@ class Simulation:
         self.total = self._first_call + (len(self.samples.calls) if self.samples else 0)
         self.rate_limit = rate_limit
         self.query_depth = query_depth
-        self.switches = Switches(faults)
+        self.faults = FaultSwitches(faults)
         self.clock = SimulatorClock(now)
         opening = start.replace(tzinfo=UTC) if start.tzinfo is None else start.astimezone(UTC)
-        self.schedule = TranscriptSchedule(seed, self.total, opening, per_day)
-        self.details = DetailsEndpoint(self.ids, self.people)
-        self.tally = RequestTally()
-        self.pace = RequestQuota(self.clock, rate_limit, rate_window)
-        self.tokens = TokenEndpoint(seed, self.ids, self.clock, token_seconds, again=self.switches.on("one-token"))
+        self.schedule = ConversationSchedule(seed, self.total, opening, per_day)
+        self.details = DetailsWriter(self.ids, self.people)
+        self.counts = RequestCounts()
+        self.quota = RequestQuota(self.clock, rate_limit, rate_window)
+        self.tokens = TokenIssuer(seed, self.ids, self.clock, token_seconds, again=self.faults.on("one-token"))
         self.links = Links(seed, self.clock, link_seconds)
-        self._playwright = Playwright(seed, self.ids, self.people, self.schedule)
-        self.script = lru_cache(_REMEMBERED)(self._write)
-        self.giant = self._giant(giant_mb) if giant_mb else None
-        self.tapes = Tapes(self.ids, self.people, self.switches, self.find, self.sample_of)
-        self.shelf = Shelf(self.ids, self.people, self.clock, self.switches, self.find, self.giant)
+        self._script_writer = ScriptWriter(seed, self.ids, self.people, self.schedule)
+        self.script = lru_cache(_MAX_CACHED)(self._write_script)
+        self.giant = self._make_giant(giant_mb) if giant_mb else None
+        self.recordings = RecordingFiles(self.ids, self.people, self.faults, self.find, self.sample_of)
+        self.documents = DocumentStore(self.ids, self.people, self.clock, self.faults, self.find, self.giant)
 
     def id_of(self, index: int) -> str:
         """The conversation id of an index."""
@@ -97,7 +94,7 @@ class Simulation:
         return None if index is None else self.script(index)
 
     def sample_of(self, script: Script) -> Sample | None:
-        """The sample call that a script plays, if it plays one."""
+        """Return the sample call of a script, or None."""
         number = script.index - self._first_call
         return self.samples.calls[number] if self.samples and number >= 0 else None
 
@@ -109,11 +106,11 @@ class Simulation:
 
     def begun(self, index: int) -> bool:
         """Whether a conversation is visible: always, unless the simulation is live."""
-        return not self.switches.on("live") or self.schedule.began(index) <= self.clock.epoch_ms()
+        return not self.faults.on("live") or self.schedule.began(index) <= self.clock.epoch_ms()
 
     def detail(self, index: int) -> dict[str, Any]:
         """The analytics details of one index, as seen now."""
-        seen_at = self.clock.epoch_ms() if self.switches.on("live") else None
+        seen_at = self.clock.epoch_ms() if self.faults.on("live") else None
         return self.details.document(self.script(index), seen_at)
 
     def verdict(self, index: int) -> dict[str, Any]:
@@ -121,18 +118,18 @@ class Simulation:
         if self.giant is not None and index == self.giant.script.index:
             return self.giant.verdict()
         script = self.script(index)
-        recordings = [tape.id for tape in self.tapes.of(script)]
-        told = truth.verdict(script) | ({"recordings": recordings} if recordings else {})
+        recordings = [recording.id for recording in self.recordings.of(script)]
+        fields = truth.verdict(script) | ({"recordings": recordings} if recordings else {})
         sample = self.sample_of(script)
-        return told | ({"call": sample.truth()} if sample else {})
+        return fields | ({"call": sample.truth()} if sample else {})
 
-    def _write(self, index: int) -> Script:
+    def _write_script(self, index: int) -> Script:
         if self.giant is not None and index == self.giant.script.index:
             return self.giant.script
         if self.samples is not None and index >= self._first_call:
             return self.samples.write(index - self._first_call, index, self.schedule.began(index))
-        return self._playwright.write(index)
+        return self._script_writer.write(index)
 
-    def _giant(self, megabytes: int) -> Giant:
-        script = giant_script(self._playwright.write(self.conversations, plain=True), megabytes)
+    def _make_giant(self, megabytes: int) -> Giant:
+        script = giant_script(self._script_writer.write(self.conversations, plain=True), megabytes)
         return Giant(script, SpeechFile(self.ids, self.people, script, 0), megabytes)

@@ -1,7 +1,4 @@
-"""The speech dialect: a script's leg -> the JSON file behind transcripturl.
-
-Knows the field names of that file and nothing of how it travels.
-"""
+"""The speech dialect: the JSON file behind ``transcripturl``, made from one leg of a script."""
 
 from __future__ import annotations
 
@@ -39,8 +36,8 @@ class SpeechFile:
             "conversationStartTime": script.began,
             "startTime": script.began + leg.start,
             "duration": {"milliseconds": leg.end - leg.start},
-            "participants": self._participants(),
-            "transcripts": [self._transcript(n, passage) for n, passage in enumerate(leg.passages)],
+            "participants": self._participants_json(),
+            "transcripts": [self._transcript_json(n, passage) for n, passage in enumerate(leg.passages)],
             "uri": f"/transcripts/{script.id}",
         }
         if not self._digital:
@@ -49,21 +46,21 @@ class SpeechFile:
             file["schemaRevision"] = {"major": 4, "tags": ["beta", None, 1.5e3]}
         return file
 
-    def _time(self, ms: int) -> int:
+    def _time_of(self, ms: int) -> int:
         return ms if self._offsets else self._script.began + ms
 
-    def _participants(self) -> list[Json]:
+    def _participants_json(self) -> list[Json]:
         present = [party for party in self._script.parties if party.start < self._leg.end]
         present = [party for party in present if party.end > self._leg.start]
-        return [self._presence(party, span) for party in present for span in party.spans]
+        return [self._presence_json(party, span) for party in present for span in party.spans]
 
-    def _presence(self, party: Party, span: tuple[int, int]) -> Json:
+    def _presence_json(self, party: Party, span: tuple[int, int]) -> Json:
         entry: Json = {
             "participantPurpose": party.purpose,
             "initialDirection": self._script.direction,
             "divisionId": self._people.division.id,
-            "startTimeMs": self._time(span[0]),
-            "endTimeMs": self._time(span[1]),
+            "startTimeMs": self._time_of(span[0]),
+            "endTimeMs": self._time_of(span[1]),
         }
         if party.user:
             entry |= {"userId": party.user, "teamId": self._ids.make(IdKind.TEAM, 1)}
@@ -77,7 +74,7 @@ class SpeechFile:
             entry |= {"ani": "tel:+34600000000", "dnis": "tel:+18005550100"}
         return entry
 
-    def _transcript(self, number: int, passage: Passage) -> Json:
+    def _transcript_json(self, number: int, passage: Passage) -> Json:
         first = passage.lines[0].start if passage.lines else None
         last = max((line.end or 0 for line in passage.lines), default=0)
         # With offset times there is one zero point for the whole file: the conversation's start.
@@ -90,8 +87,8 @@ class SpeechFile:
             "engineProvider": "GENESYS",
             "startTime": self._script.began + start,
             "duration": {"milliseconds": max(0, last - start)},
-            "phrases": [self._phrase(n, line) for n, line in enumerate(passage.lines)],
-            "analytics": self._analytics(passage),
+            "phrases": [self._phrase_json(n, line) for n, line in enumerate(passage.lines)],
+            "analytics": self._analytics_json(passage),
         }
         if self._digital:
             entry["messageType"] = "webmessaging"
@@ -99,7 +96,7 @@ class SpeechFile:
             entry["diarization"] = [{"speaker": 0, "spans": [[0, 1], [2, 3]]}]
         return entry
 
-    def _phrase(self, number: int, line: ScriptLine) -> Json:
+    def _phrase_json(self, number: int, line: ScriptLine) -> Json:
         side = "external" if self._script.parties[line.party].external else "internal"
         phrase: Json = {"phraseIndex": number, "participantPurpose": side, "text": line.text}
         if line.decorated is not None:
@@ -107,32 +104,32 @@ class SpeechFile:
         if line.start is None or line.end is None:
             return phrase | {"offset": {"wordCount": number * 9, "characterCount": number * 50}, "type": "text"}
         phrase |= {"stability": 1.0, "confidence": line.confidence, "offset": {}}
-        phrase["startTimeMs"] = self._time(line.start)
+        phrase["startTimeMs"] = self._time_of(line.start)
         # A phrase without a duration ends with its last word.
         if self._script.scenario != scenarios.STAMPED or number % 3:
             phrase["duration"] = {"milliseconds": line.end - line.start}
-        phrase["words"] = [self._word(word) for word in line.words]
+        phrase["words"] = [self._word_json(word) for word in line.words]
         if self._novel:
             phrase["emotion"] = {"label": "calm", "scores": {"calm": 0.91, "tense": 0.09}}
         return phrase | {"alternatives": [], "type": "speech"}
 
-    def _word(self, word: ScriptWord) -> Json:
+    def _word_json(self, word: ScriptWord) -> Json:
         entry: Json = {
             "word": word.text,
             "confidence": word.confidence,
-            "startTimeMs": self._time(word.start),
+            "startTimeMs": self._time_of(word.start),
             "duration": {"milliseconds": word.end - word.start},
         }
         return entry | {"phonemes": ["a", "b"]} if self._novel else entry
 
-    def _analytics(self, passage: Passage) -> Json:
-        felt = [self._feeling(n, line) for n, line in enumerate(passage.lines) if len(line.text) % 4 == 0]
+    def _analytics_json(self, passage: Passage) -> Json:
+        felt = [self._sentiment_json(n, line) for n, line in enumerate(passage.lines) if len(line.text) % 4 == 0]
         return {"sentiment": felt, "topics": [], "acoustic": []}
 
-    def _feeling(self, number: int, line: ScriptLine) -> Json:
+    def _sentiment_json(self, number: int, line: ScriptLine) -> Json:
         side = "external" if self._script.parties[line.party].external else "internal"
         feeling: Json = {"participant": side, "phrase": line.text, "phraseIndex": number}
         if line.start is not None and line.end is not None:
-            feeling["startTimeMs"] = self._time(line.start)
+            feeling["startTimeMs"] = self._time_of(line.start)
             feeling["duration"] = {"milliseconds": line.end - line.start}
         return feeling | {"sentiment": len(line.text) % 3 - 1, "type": "phrase"}

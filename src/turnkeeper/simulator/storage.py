@@ -1,6 +1,6 @@
-"""The storage port: presigned URLs in, bodies or S3's XML errors out.
+"""The storage port: serves bodies for presigned URLs, or S3's XML errors.
 
-Takes no bearer token: one that arrives here has leaked, is refused and counted.
+A request with a bearer token is refused and counted, because the client has leaked its token.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from turnkeeper.simulator.bodies import SimulatedBody, Whole
+from turnkeeper.simulator.bodies import BytesBody, SimulatedBody
 from turnkeeper.simulator.clock import iso
-from turnkeeper.simulator.delivery import ByteSpan, Delivery, Manner, span_of
+from turnkeeper.simulator.delivery import ByteSpan, Delivery, DeliveryOptions, span_of
 from turnkeeper.simulator.simulation import Simulation
 
 _MOVED = "/moved"
@@ -33,88 +33,88 @@ class Storage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            await self._answer(Request(scope))(scope, receive, send)
+            await self._respond(Request(scope))(scope, receive, send)
 
-    def _answer(self, request: Request) -> ASGIApp:
+    def _respond(self, request: Request) -> ASGIApp:
         path, query = request.url.path, dict(request.query_params)
-        self._simulation.tally.count("storage")
-        refused = self._refused(request, path, query)
+        self._simulation.counts.count("storage")
+        refused = self._link_refusal(request, path, query)
         if refused is not None:
             return refused
-        if self._simulation.switches.on("redirect") and not path.startswith(_MOVED):
+        if self._simulation.faults.on("redirect") and not path.startswith(_MOVED):
             return RedirectResponse(self._other_url + self._simulation.links.issue(_MOVED + path), 302)
-        return self._deliver(request, path.removeprefix(_MOVED))
+        return self._deliver_document(request, path.removeprefix(_MOVED))
 
-    def _refused(self, request: Request, path: str, query: Mapping[str, str]) -> Response | None:
+    def _link_refusal(self, request: Request, path: str, query: Mapping[str, str]) -> Response | None:
         links = self._simulation.links
         if "authorization" in request.headers:
-            self._simulation.tally.count("authorization_on_storage")
-            return _error(400, "InvalidArgument", "Only one auth mechanism allowed")
+            self._simulation.counts.count("authorization_on_storage")
+            return _xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
         if not links.genuine(path, query):
-            return _error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+            return _xml_error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
         doom = links.doom(query)
         if doom == "gone":
             return Response(status_code=410)
         if doom == "expired-token":
-            return _error(400, "ExpiredToken", "The provided token has expired.")
+            return _xml_error(400, "ExpiredToken", "The provided token has expired.")
         if links.expired(query):
-            return self._late(query)
+            return self._expired_link(query)
         return None
 
-    def _late(self, query: Mapping[str, str]) -> Response:
+    def _expired_link(self, query: Mapping[str, str]) -> Response:
         links, now = self._simulation.links, self._simulation.clock.epoch_ms()
         times = {
             "X-Amz-Expires": query["X-Amz-Expires"],
             "Expires": iso(links.expiry_ms(query)),
             "ServerTime": iso(now),
         }
-        return _error(403, "AccessDenied", "Request has expired", times)
+        return _xml_error(403, "AccessDenied", "Request has expired", times)
 
-    def _deliver(self, request: Request, path: str) -> ASGIApp:
-        shelf, switches = self._simulation.shelf, self._simulation.switches
-        audio = self._simulation.tapes.body(path)
+    def _deliver_document(self, request: Request, path: str) -> ASGIApp:
+        documents, faults = self._simulation.documents, self._simulation.faults
+        audio = self._simulation.recordings.body(path)
         if audio is not None:
-            return self._play(request, path, audio)
-        place = shelf.place(path)
-        if place is None or not shelf.ready(place):
-            return _error(404, "NoSuchKey", "The specified key does not exist.")
-        if switches.spoils("html-body", path):
+            return self._deliver_audio(request, path, audio)
+        place = documents.place(path)
+        if place is None or not documents.ready(place):
+            return _xml_error(404, "NoSuchKey", "The specified key does not exist.")
+        if faults.spoils("html-body", path):
             return HTMLResponse(_HTML)
-        if switches.spoils("empty-body", path):
+        if faults.spoils("empty-body", path):
             return Response(b"", media_type="application/json")
-        body = self._changed(path, shelf.body(place))
-        encoding = "gzip" if switches.on("gzip") and isinstance(body, Whole) else None
-        if encoding and isinstance(body, Whole):
-            body = Whole(gzip.compress(body.content, mtime=0))
-        ranges = not switches.on("no-range")
+        body = self._body_after_cut(path, documents.body(place))
+        encoding = "gzip" if faults.on("gzip") and isinstance(body, BytesBody) else None
+        if encoding and isinstance(body, BytesBody):
+            body = BytesBody(gzip.compress(body.content, mtime=0))
+        ranges = not faults.on("no-range")
         span = span_of(request.headers, body) if ranges else ByteSpan(200, 0, body.size)
-        return Delivery(body, span, Manner(ranges, self._cuts(path), switches.on("slow-drip"), encoding))
+        return Delivery(body, span, DeliveryOptions(ranges, self._is_cut(path), faults.on("slow-drip"), encoding))
 
-    def _play(self, request: Request, path: str, audio: SimulatedBody) -> ASGIApp:
-        """A recording's file: as it is, by range, or cut short."""
-        ranges = not self._simulation.switches.on("no-range")
+    def _deliver_audio(self, request: Request, path: str, audio: SimulatedBody) -> ASGIApp:
+        """Deliver a recording's file: whole, by range, or cut short."""
+        ranges = not self._simulation.faults.on("no-range")
         span = span_of(request.headers, audio) if ranges else ByteSpan(200, 0, audio.size)
-        kind = self._simulation.tapes.content_type(path)
-        manner = Manner(ranges, self._cuts(path), self._simulation.switches.on("slow-drip"), content_type=kind)
+        kind = self._simulation.recordings.content_type(path)
+        manner = DeliveryOptions(ranges, self._is_cut(path), self._simulation.faults.on("slow-drip"), content_type=kind)
         return Delivery(audio, span, manner)
 
-    def _changed(self, path: str, body: SimulatedBody) -> SimulatedBody:
-        """After a cut the document may be another: the same JSON with white space behind it."""
-        if path in self._cut and self._simulation.switches.on("cut-body-changed") and isinstance(body, Whole):
-            return Whole(body.content + b"\n")
+    def _body_after_cut(self, path: str, body: SimulatedBody) -> SimulatedBody:
+        """Return the body. After a cut, cut-body-changed changes it: the same JSON with white space appended."""
+        if path in self._cut and self._simulation.faults.on("cut-body-changed") and isinstance(body, BytesBody):
+            return BytesBody(body.content + b"\n")
         return body
 
-    def _cuts(self, path: str) -> bool:
-        # All of them count this delivery, whichever of them cuts it.
-        struck = [fault for fault in _CUTS if self._simulation.switches.strikes(fault, path)]
+    def _is_cut(self, path: str) -> bool:
+        # Evaluate all of them, because each one counts this delivery.
+        struck = [fault for fault in _CUTS if self._simulation.faults.strikes(fault, path)]
         if struck:
             self._cut.add(path)
         return bool(struck)
 
 
-def _error(status: int, code: str, message: str, more: Mapping[str, str] | None = None) -> Response:
+def _xml_error(status: int, code: str, message: str, more: Mapping[str, str] | None = None) -> Response:
     inner = {"Code": code, "Message": message} | dict(more or {})
     inner |= {"RequestId": "SIMULATED0000001", "HostId": "c2ltdWxhdGVk"}
-    told = "".join(f"<{name}>{value}</{name}>" for name, value in inner.items())
-    content = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{told}</Error>'
+    elements = "".join(f"<{name}>{value}</{name}>" for name, value in inner.items())
+    content = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'
     return Response(content, status, media_type="application/xml")

@@ -1,7 +1,4 @@
-"""OAuth at the simulated platform: the clients it knows, the tokens it has issued, the assertions it believes.
-
-Raises OAuth-shaped refusals; knows nothing of routes.
-"""
+"""OAuth of the simulated platform: clients, tokens, signed assertions."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ _LONGEST_ASSERTION_S = 3600
 _KEY_CLIENT, _MORE_CLIENTS = 2, range(3, 10)
 
 
-class GrantRefused(Exception):
+class OAuthRefusal(Exception):
     """An OAuth error: status, error, description."""
 
     def __init__(self, status: int, error: str, description: str) -> None:
@@ -38,29 +35,29 @@ class GrantRefused(Exception):
         self.body = {"error": error, "description": description, "error_description": description}
 
 
-def unknown_client() -> GrantRefused:
-    """400, the platform's words for a client id it does not have."""
-    return GrantRefused(400, "invalid_client", "client not found")
+def unknown_client() -> OAuthRefusal:
+    """400 for an unknown client id."""
+    return OAuthRefusal(400, "invalid_client", "client not found")
 
 
-def wrong_secret() -> GrantRefused:
-    """401, the platform's words for a wrong secret, and for a right one in the wrong region."""
-    return GrantRefused(401, "invalid_client", "authentication failed")
+def wrong_secret() -> OAuthRefusal:
+    """401 for a wrong secret, and for a right one in the wrong region."""
+    return OAuthRefusal(401, "invalid_client", "authentication failed")
 
 
 @dataclass(slots=True)
 class Token:
-    """A bearer token: when it dies, how often it was used, whose it is."""
+    """A bearer token: its client, its expiry and how often it was used."""
 
     client_id: str
     expires_ms: int
     uses: int = 0
 
 
-class TokenEndpoint:
+class TokenIssuer:
     """Issues and recognises bearer tokens.
 
-    ``again`` answers a client's living token once more instead of a new one, as some gateways do.
+    With ``again`` a client gets its valid token again instead of a new one, as from some gateways.
     """
 
     def __init__(self, seed: int, ids: Ids, clock: SimulatorClock, lifetime_s: int, *, again: bool = False) -> None:
@@ -74,8 +71,8 @@ class TokenEndpoint:
         self._again = again
         self.client_id = ids.make(IdKind.CLIENT, 1)
         self.key_client_id = ids.make(IdKind.CLIENT, _KEY_CLIENT)
-        self._secrets = {self.client_id: _scramble(f"{seed}:client-secret")} | {
-            ids.make(IdKind.CLIENT, number): _scramble(f"{seed}:client-secret:{number}") for number in _MORE_CLIENTS
+        self._secrets = {self.client_id: _random_text(f"{seed}:client-secret")} | {
+            ids.make(IdKind.CLIENT, number): _random_text(f"{seed}:client-secret:{number}") for number in _MORE_CLIENTS
         }
 
     @property
@@ -89,16 +86,16 @@ class TokenEndpoint:
         return dict(self._secrets)
 
     def rotate(self, client_id: str, *, revoke: bool = True) -> str:
-        """Give a client another secret, and say which; its tokens die too if they are revoked."""
+        """Give a client a new secret and return it. With ``revoke`` its tokens become invalid."""
         with self._lock:
-            secret = self._secrets[client_id] = _scramble(f"{self._secrets[client_id]}:rotated")
+            secret = self._secrets[client_id] = _random_text(f"{self._secrets[client_id]}:rotated")
             if revoke:
                 self._issued = {bearer: token for bearer, token in self._issued.items() if token.client_id != client_id}
         return secret
 
     @cached_property
     def rsa_key(self) -> rsa.RSAPrivateKey:
-        """The key pair of the second client; made when first asked for, since making it takes a while."""
+        """The key pair of the second client. Made on first use, because that takes a while."""
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @cached_property
@@ -109,12 +106,12 @@ class TokenEndpoint:
     def grant(self, authorization: str, form: Mapping[str, str], audiences: tuple[str, ...]) -> dict[str, Any]:
         """Answer a token request; raises GrantRefused."""
         if form.get("grant_type") != "client_credentials":
-            raise GrantRefused(400, "unsupported_grant_type", "unsupported grant type")
+            raise OAuthRefusal(400, "unsupported_grant_type", "unsupported grant type")
         if form.get("client_assertion_type") == ASSERTION_TYPE:
-            client = self._believe(form.get("client_assertion", ""), audiences)
+            client = self._authenticate_assertion(form.get("client_assertion", ""), audiences)
         else:
             client = self._authenticate(authorization)
-        return {"access_token": self._issue(client), "token_type": "bearer", "expires_in": self.lifetime_s}
+        return {"access_token": self._issue_token(client), "token_type": "bearer", "expires_in": self.lifetime_s}
 
     def find(self, bearer: str) -> Token | None:
         """The token behind a bearer string; one more use is counted."""
@@ -131,7 +128,7 @@ class TokenEndpoint:
             return "" if token is None else token.client_id
 
     def expired(self, token: Token) -> bool:
-        """Whether a token has outlived itself."""
+        """Whether a token has expired."""
         return self._clock.epoch_ms() >= token.expires_ms
 
     @property
@@ -139,17 +136,17 @@ class TokenEndpoint:
         """How many tokens were issued so far."""
         return self._count
 
-    def _issue(self, client: str) -> str:
+    def _issue_token(self, client: str) -> str:
         with self._lock:
-            if self._again and (living := self._living(client)):
+            if self._again and (living := self._live_token(client)):
                 return living
-            # From the seed as well: a recorded run can be compared with another, byte by byte.
-            bearer = _scramble(f"{self._seed}:token:{self._count}")
+            # Derived from the seed, so that two runs can be compared byte by byte.
+            bearer = _random_text(f"{self._seed}:token:{self._count}")
             self._count += 1
             self._issued[bearer] = Token(client, self._clock.epoch_ms() + self.lifetime_s * 1000)
             return bearer
 
-    def _living(self, client: str) -> str:
+    def _live_token(self, client: str) -> str:
         mine = (bearer for bearer, token in reversed(self._issued.items()) if token.client_id == client)
         return next((bearer for bearer in mine if not self.expired(self._issued[bearer])), "")
 
@@ -165,14 +162,14 @@ class TokenEndpoint:
             raise wrong_secret()
         return client
 
-    def _believe(self, assertion: str, audiences: tuple[str, ...]) -> str:
+    def _authenticate_assertion(self, assertion: str, audiences: tuple[str, ...]) -> str:
         """RFC 7523: check signature, issuer, audience, life time and that the jti is fresh."""
-        claims = self._opened(assertion)
+        claims = self._verified_claims(assertion)
         if claims.get("iss") != self.key_client_id or claims.get("sub") != self.key_client_id:
             raise unknown_client()
         aimed = claims.get("aud")
         named = set(aimed if isinstance(aimed, list) else [aimed])
-        alive = self._alive(claims.get("exp"))
+        alive = self._is_alive(claims.get("exp"))
         jti = str(claims.get("jti", ""))
         with self._lock:
             if not alive or not named & set(audiences) or not jti or jti in self._spent:
@@ -180,23 +177,23 @@ class TokenEndpoint:
             self._spent.add(jti)
         return self.key_client_id
 
-    def _alive(self, expires: object) -> bool:
-        # By either clock: OAuth libraries sign by the wall clock, whatever the simulation's clock says.
+    def _is_alive(self, expires: object) -> bool:
+        # Either clock may be valid: OAuth libraries use the system clock, not the simulation's.
         clocks = (self._clock.epoch_ms() / 1000, time.time())
         if not isinstance(expires, int | float):
             return False
         return any(now < expires <= now + _LONGEST_ASSERTION_S for now in clocks)
 
-    def _opened(self, assertion: str) -> dict[str, Any]:
+    def _verified_claims(self, assertion: str) -> dict[str, Any]:
         try:
             head, body, seal = assertion.split(".")
             header, claims = json.loads(_unbase64(head)), json.loads(_unbase64(body))
-            self._verify(header.get("alg"), f"{head}.{body}".encode(), _unbase64(seal))
+            self._verify_signature(header.get("alg"), f"{head}.{body}".encode(), _unbase64(seal))
         except (ValueError, AttributeError, InvalidSignature):
             raise wrong_secret() from None
         return dict(claims)
 
-    def _verify(self, algorithm: object, signed: bytes, seal: bytes) -> None:
+    def _verify_signature(self, algorithm: object, signed: bytes, seal: bytes) -> None:
         if algorithm == "RS256":
             self.rsa_key.public_key().verify(seal, signed, padding.PKCS1v15(), hashes.SHA256())
         elif algorithm == "ES256" and len(seal) == 64:
@@ -212,7 +209,7 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
-def _scramble(text: str) -> str:
+def _random_text(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
 
 

@@ -1,6 +1,6 @@
-"""Cheap telephone audio: u-law WAV made row by row while it is read, and small conversions of it.
+"""Telephone audio with tones: u-law WAV made row by row while it is read, and conversions of it.
 
-A row is 20 ms of two channels: a tone where that side talks, faint noise where it does not. Knows no conversation.
+A row is 20 ms of two channels, with a tone while that side talks and faint noise otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from turnkeeper.simulator.bodies import Rows
+from turnkeeper.simulator.bodies import RowsBody
 
 RATE = 8_000
 ROW_MS = 20
@@ -21,15 +21,15 @@ _QUIET = (0xFF, 0x7F, 0xFE, 0x7F, 0xFF, 0xFE)
 Spans = Sequence[tuple[int, int]]
 
 
-def stereo(duration_ms: int, left: Spans, right: Spans) -> Rows:
+def stereo(duration_ms: int, left: Spans, right: Spans) -> RowsBody:
     """A two-channel u-law WAV of about that length (whole rows), each side sounding in its spans (ms)."""
     count = max(1, -(-duration_ms // ROW_MS))
     sounding = (_rows_of(left, count), _rows_of(right, count))
 
     def row(number: int) -> bytes:
-        return _row(sounding[0][number], sounding[1][number])
+        return _stereo_row(sounding[0][number], sounding[1][number])
 
-    return Rows(wav_header(count * _FRAMES * 2, channels=2), row, count, b"")
+    return RowsBody(wav_header(count * _FRAMES * 2, channels=2), row, count, b"")
 
 
 def wav_header(size: int, *, channels: int, rate: int = RATE, bits: int = 8, tag: int = _ULAW) -> bytes:
@@ -74,7 +74,7 @@ def to_pcm(wav: bytes) -> bytes | None:
     if found is None:
         return None
     channels, samples = found
-    decoded = b"".join(map(_decoding().__getitem__, samples))
+    decoded = b"".join(map(_ulaw_table().__getitem__, samples))
     return wav_header(len(decoded), channels=channels, bits=16, tag=_PCM) + decoded
 
 
@@ -88,24 +88,24 @@ def _rows_of(spans: Spans, count: int) -> bytes:
 
 
 @cache
-def _row(left: int, right: int) -> bytes:
+def _stereo_row(left: int, right: int) -> bytes:
     row = bytearray(2 * _FRAMES)
-    row[0::2] = _voice((200, 600, 1400)) if left else _hush(0)
-    row[1::2] = _voice((400, 1000, 1800)) if right else _hush(3)
+    row[0::2] = _tone((200, 600, 1400)) if left else _noise(0)
+    row[1::2] = _tone((400, 1000, 1800)) if right else _noise(3)
     return bytes(row)
 
 
-def _voice(tones: Iterable[int]) -> bytes:
-    # Multiples of 50 Hz: a row holds whole periods, so that rows join without a click.
+def _tone(tones: Iterable[int]) -> bytes:
+    # Multiples of 50 Hz have whole periods in a row, so that rows join without a click.
     angles = [[2 * math.pi * tone * n / RATE for tone in tones] for n in range(_FRAMES)]
-    return bytes(_encoded(round(2500 * sum(map(math.sin, at)))) for at in angles)
+    return bytes(_pcm_to_ulaw(round(2500 * sum(map(math.sin, at)))) for at in angles)
 
 
-def _hush(turn: int) -> bytes:
+def _noise(turn: int) -> bytes:
     return bytes(_QUIET[(n * 7 + turn + n // 5) % len(_QUIET)] for n in range(_FRAMES))
 
 
-def _encoded(sample: int) -> int:
+def _pcm_to_ulaw(sample: int) -> int:
     """G.711: a 16-bit sample as one byte."""
     sign = 0x80 if sample < 0 else 0
     magnitude = min(abs(sample), 32_635) + 132
@@ -114,11 +114,11 @@ def _encoded(sample: int) -> int:
 
 
 @cache
-def _decoding() -> list[bytes]:
-    return [struct.pack("<h", _decoded(code)) for code in range(256)]
+def _ulaw_table() -> list[bytes]:
+    return [struct.pack("<h", _ulaw_to_pcm(code)) for code in range(256)]
 
 
-def _decoded(code: int) -> int:
+def _ulaw_to_pcm(code: int) -> int:
     code = ~code & 0xFF
     magnitude = ((((code & 0x0F) << 3) + 132) << ((code & 0x70) >> 4)) - 132
     return -magnitude if code & 0x80 else magnitude

@@ -1,7 +1,4 @@
-"""The endpoints that lead to a transcript, in both dialects: transcripturl(s), and the media document.
-
-Knows when to say not found, not ready or not allowed; the bytes come from the shelf.
-"""
+"""The endpoints for transcripts in both dialects: transcripturl(s), and the media document."""
 
 from __future__ import annotations
 
@@ -11,15 +8,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from turnkeeper.simulator import media, refusals
+from turnkeeper.simulator import api_errors, media
+from turnkeeper.simulator.document_store import DocumentPlace
 from turnkeeper.simulator.ids import IdKind
 from turnkeeper.simulator.script import Script
-from turnkeeper.simulator.shelf import ShelfPlace
 from turnkeeper.simulator.simulation import Simulation
 
 _STA = "/api/v2/speechandtextanalytics/conversations/{conversation}"
 _PERMISSIONS = ("recording:recording:view", "speechAndTextAnalytics:data:view")
-_DOOMS = (("expired-link", "expired"), ("expired-token-link", "expired-token"), ("gone-link", "gone"))
+_LINK_FAULTS = (("expired-link", "expired"), ("expired-token-link", "expired-token"), ("gone-link", "gone"))
 
 
 class TranscriptEndpoint:
@@ -43,17 +40,17 @@ class TranscriptEndpoint:
 
     async def url(self, request: Request) -> Response:
         """One presigned URL."""
-        return JSONResponse({"url": self._link(self._speech(request))})
+        return JSONResponse({"url": self._presigned_link(self._find_speech(request))})
 
     async def urls(self, request: Request) -> Response:
         """One presigned URL per recording segment of one communication."""
-        place = self._speech(request)
+        place = self._find_speech(request)
         script = place.script
         recording = self._simulation.ids.make(IdKind.RECORDING, script.index, script.legs[place.leg or 0].party)
         home = f"/api/v2/conversations/{script.id}"
         segment = {
             "recording": {"id": recording, "selfUri": f"{home}/recordings/{recording}"},
-            "url": self._link(place),
+            "url": self._presigned_link(place),
         }
         return JSONResponse(
             {
@@ -64,12 +61,12 @@ class TranscriptEndpoint:
         )
 
     async def insights(self, request: Request) -> Response:
-        """Summaries and reasons of sentiments: none, which is 404 here even where speech analytics is fully on."""
-        raise refusals.missing(self._script(request).id)
+        """Summaries and reasons of sentiments. There are none, which the platform answers with 404."""
+        raise api_errors.missing(self._find_script(request).id)
 
     async def metrics(self, request: Request) -> Response:
         """Conversation-level results."""
-        script = self._script(request)
+        script = self._find_script(request)
         shares = {
             "agentDurationPercentage": 42.0,
             "customerDurationPercentage": 38.5,
@@ -86,81 +83,81 @@ class TranscriptEndpoint:
 
     async def media(self, request: Request) -> Response:
         """The media document: inline, by link, or not yet."""
-        switches = self._simulation.switches
-        if switches.on("media-missing"):
-            raise refusals.missing()
-        script = self._script(request)
-        status = self._status(script)
+        faults = self._simulation.faults
+        if faults.on("media-missing"):
+            raise api_errors.missing()
+        script = self._find_script(request)
+        status = self._media_status(script)
         if status != "completed":
-            return _json(media.head(script, status))
-        place = ShelfPlace(script)
-        if switches.on("bearer-leak-bait"):
-            return RedirectResponse(self._link(place), 302)
-        if switches.strikes("empty-first", script.id):
-            return _json(media.head(script) | {"participants": media.participants(script), "transcript": []})
-        return self._told(place)
+            return _json_response(media.head(script, status))
+        place = DocumentPlace(script)
+        if faults.on("bearer-leak-bait"):
+            return RedirectResponse(self._presigned_link(place), 302)
+        if faults.strikes("empty-first", script.id):
+            return _json_response(media.head(script) | {"participants": media.participants(script), "transcript": []})
+        return self._media_response(place)
 
-    def _told(self, place: ShelfPlace) -> Response:
-        script, shelf = place.script, self._simulation.shelf
+    def _media_response(self, place: DocumentPlace) -> Response:
+        script, documents = place.script, self._simulation.documents
         giant = self._simulation.giant
-        if self._simulation.switches.on("legacy") and (giant is None or giant.script.index != script.index):
-            return _raw(shelf.spoiled(place, media.legacy(script)))
-        if shelf.linked(script):
-            return _json(media.head(script) | {"downloadUrl": self._link(place)})
-        return _raw(shelf.spoiled(place, media.document(script)))
+        if self._simulation.faults.on("legacy") and (giant is None or giant.script.index != script.index):
+            return _raw_response(documents.spoiled(place, media.legacy(script)))
+        if documents.linked(script):
+            return _json_response(media.head(script) | {"downloadUrl": self._presigned_link(place)})
+        return _raw_response(documents.spoiled(place, media.document(script)))
 
-    def _status(self, script: Script) -> str:
-        """How far the media document has come; the stages follow the clock, or the count of asks."""
-        switches, clock = self._simulation.switches, self._simulation.clock
-        if switches.on("forever-processing"):
+    def _media_status(self, script: Script) -> str:
+        """Return the status of the media document, by the clock or by the number of requests."""
+        faults, clock = self._simulation.faults, self._simulation.clock
+        if faults.on("forever-processing"):
             return "processing"
-        asked = switches.nth("not-ready", script.id)
-        if 1 <= asked <= switches.argument("not-ready", 2):
+        asked = faults.nth("not-ready", script.id)
+        if 1 <= asked <= faults.argument("not-ready", 2):
             return "queued" if asked == 1 else "processing"
-        left = self._simulation.shelf.ready_at(ShelfPlace(script)) - clock.epoch_ms()
+        left = self._simulation.documents.ready_at(DocumentPlace(script)) - clock.epoch_ms()
         if left <= 0:
             return "completed"
-        return "queued" if left > script.casting.lateness_ms // 2 else "processing"
+        return "queued" if left > script.variant.lateness_ms // 2 else "processing"
 
-    def _speech(self, request: Request) -> ShelfPlace:
+    def _find_speech(self, request: Request) -> DocumentPlace:
         """The document a speech request means, once it is ready."""
-        switches = self._simulation.switches
-        if switches.on("speech-missing"):
-            raise refusals.missing()
+        faults = self._simulation.faults
+        if faults.on("speech-missing"):
+            raise api_errors.missing()
         communication = request.path_params["communication"]
-        script = self._script(request)
+        script = self._find_script(request)
         leg = script.leg_of(communication)
-        if leg is None or switches.on("forever-processing"):
-            raise refusals.missing(communication)
-        place = ShelfPlace(script, leg)
-        if not self._simulation.shelf.ready(place) or switches.strikes("not-ready", communication, default=2):
-            raise refusals.missing(communication)
+        if leg is None or faults.on("forever-processing"):
+            raise api_errors.missing(communication)
+        place = DocumentPlace(script, leg)
+        if not self._simulation.documents.ready(place) or faults.strikes("not-ready", communication, default=2):
+            raise api_errors.missing(communication)
         return place
 
-    def _script(self, request: Request) -> Script:
-        if self._simulation.switches.on("denied"):
-            raise refusals.denied(*_PERMISSIONS)
+    def _find_script(self, request: Request) -> Script:
+        if self._simulation.faults.on("denied"):
+            raise api_errors.denied(*_PERMISSIONS)
         conversation = request.path_params["conversation"]
         script = self._simulation.find(conversation)
         if script is None or not script.legs:
-            raise refusals.missing(conversation)
+            raise api_errors.missing(conversation)
         return script
 
-    def _link(self, place: ShelfPlace) -> str:
-        path = self._simulation.shelf.path(place)
-        return self._storage_url + self._simulation.links.issue(path, self._doom(path))
+    def _presigned_link(self, place: DocumentPlace) -> str:
+        path = self._simulation.documents.path(place)
+        return self._storage_url + self._simulation.links.issue(path, self._link_fault(path))
 
-    def _doom(self, path: str) -> str | None:
-        switches = self._simulation.switches
-        if switches.on("dead-link"):
+    def _link_fault(self, path: str) -> str | None:
+        faults = self._simulation.faults
+        if faults.on("dead-link"):
             return "expired"
-        return next((doom for fault, doom in _DOOMS if switches.strikes(fault, path)), None)
+        return next((doom for fault, doom in _LINK_FAULTS if faults.strikes(fault, path)), None)
 
 
-def _json(document: Any) -> Response:
+def _json_response(document: Any) -> Response:
     return JSONResponse(document)
 
 
-def _raw(content: bytes) -> Response:
-    # Not through a JSON response: some of these bytes are wrong on purpose.
+def _raw_response(content: bytes) -> Response:
+    # Not a JSON response, because some of these bytes are corrupt on purpose.
     return Response(content, media_type="application/json")

@@ -1,6 +1,6 @@
-"""What a correct reader must find, computed from the script itself and from no document.
+"""What a correct reader must find, computed from the script and not from a document.
 
-The judge of the exporter: it shares no code with it.
+It shares no code with the exporter, whose results it verifies.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def summary(
 
 def verdict(script: Script) -> Json:
     """Outcome, scenario and the summary of each dialect of one conversation."""
-    outcome = script.casting.outcome
-    told: Json = {"outcome": outcome, "scenario": script.scenario, "dialects": {}}
+    outcome = script.variant.outcome
+    fields: Json = {"outcome": outcome, "scenario": script.scenario, "dialects": {}}
     if outcome in ("done", "late"):
         heard = [line for leg in script.legs for passage in leg.passages for line in passage.lines]
-        told["dialects"] = {"speech": _summarise(script, heard), "media": _summarise(script, script.lines)}
-    return told
+        fields["dialects"] = {"speech": _summary_of(script, heard), "media": _summary_of(script, script.lines)}
+    return fields
 
 
 def mean(values: Iterable[float]) -> Fraction | None:
     """The exact mean of decimal numbers, None of none."""
-    # As the decimals that stand in the documents, not as the floats nearest to them.
+    # Use the decimal numbers in the documents, not the nearest binary floats.
     exact = [Fraction(str(value)) for value in values]
     return sum(exact, Fraction(0)) / len(exact) if exact else None
 
 
-def _summarise(script: Script, lines: Sequence[ScriptLine]) -> Json:
+def _summary_of(script: Script, lines: Sequence[ScriptLine]) -> Json:
     roles: dict[str, int] = {}
     for line in lines:
         role = script.parties[line.party].role

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from turnkeeper.errors import Denied, DiskFull, Misconfigured, NotFound, StoreRefused, TurnkeeperError, Unavailable
-from turnkeeper.known_secrets import hidden
+from turnkeeper.known_secrets import redact
 from turnkeeper.proxies import refused_by_proxy
 
 __all__ = ["POLICY", "StorePlace", "store_error"]
@@ -143,7 +143,7 @@ def _short_message(code: str, status: int, text: str) -> str:
     """The status, code and message of a response, without secrets and query strings, in at most 200 characters."""
     parts = [str(status) if status else "", code, _search_first(_message, text)]
     message = " ".join(part for part in parts if part) or text.partition("\n")[0]
-    return re.sub(r"\?\S*", "?…", hidden(message))[:200]
+    return re.sub(r"\?\S*", "?…", redact(message))[:200]
 
 
 def _search_first(pattern: re.Pattern[str], text: str) -> str:

@@ -9,17 +9,17 @@ from datetime import UTC, date, datetime
 import pytest
 
 from turnkeeper.simulator import Simulation
+from turnkeeper.simulator.document_store import DocumentPlace
 from turnkeeper.simulator.ids import IdKind, Ids
-from turnkeeper.simulator.scenarios import SCENARIOS, cast
-from turnkeeper.simulator.shelf import ShelfPlace
+from turnkeeper.simulator.scenarios import SCENARIOS, choose_scenario
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 def everything(simulation: Simulation, index: int) -> bytes:
     script = simulation.script(index)
-    places = [ShelfPlace(script), *(ShelfPlace(script, leg) for leg in range(len(script.legs)))]
-    bodies = [simulation.shelf.body(place) for place in places]
+    places = [DocumentPlace(script), *(DocumentPlace(script, leg) for leg in range(len(script.legs)))]
+    bodies = [simulation.documents.body(place) for place in places]
     content = b"".join(piece for body in bodies for piece in body.read(0, body.size))
     return content + json.dumps([simulation.detail(index), simulation.verdict(index)]).encode()
 
@@ -50,11 +50,11 @@ def test_conversation_beyond_the_last_does_not_exist() -> None:
 
 @pytest.mark.parametrize("seed", [1, 7, 99])
 def test_first_twenty_five_cover_every_scenario(seed: int) -> None:
-    front = [cast(seed, index).scenario for index in range(25)]
+    front = [choose_scenario(seed, index).scenario for index in range(25)]
     assert front[:3] == ["plain"] * 3
     assert set(front) == set(SCENARIOS)
-    assert {cast(seed, n).lateness_ms for n in range(2000)} == {0, 60_000, 3_600_000, 259_200_000}
-    assert len({cast(seed, n).breakage for n in range(2000)}) == 6
+    assert {choose_scenario(seed, n).lateness_ms for n in range(2000)} == {0, 60_000, 3_600_000, 259_200_000}
+    assert len({choose_scenario(seed, n).breakage for n in range(2000)}) == 6
 
 
 def test_conversations_begin_in_order_on_working_days() -> None:

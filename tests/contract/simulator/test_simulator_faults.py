@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from turnkeeper.simulator import FAULTS, Simulation
-from turnkeeper.simulator.bodies import Whole
-from turnkeeper.simulator.shelf import ShelfPlace
+from turnkeeper.simulator.bodies import BytesBody
+from turnkeeper.simulator.document_store import DocumentPlace
 
 if TYPE_CHECKING:
     from tests.contract.simulator.conftest import Reply, Start, Wire
@@ -25,7 +25,7 @@ USERS = "/api/v2/users"
 def clean_body(index: int = 0) -> bytes:
     """The bytes of an index's first speech file as they are without any fault."""
     simulation = Simulation(conversations=30)
-    body = simulation.shelf.body(ShelfPlace(simulation.script(index), 0))
+    body = simulation.documents.body(DocumentPlace(simulation.script(index), 0))
     return b"".join(body.read(0, body.size))
 
 
@@ -145,7 +145,7 @@ def test_cut_body_changed_has_another_tag(start: Start) -> None:
     wire = start("cut-body-changed")
     link = wire.link()
     partial = cut(wire, link)
-    whole = wire.fetch(link, Range=f"bytes={len(partial)}-", If_Range=Whole(clean_body()).tag)
+    whole = wire.fetch(link, Range=f"bytes={len(partial)}-", If_Range=BytesBody(clean_body()).tag)
     assert whole.status == 200
     assert whole.body == clean_body() + b"\n"
 

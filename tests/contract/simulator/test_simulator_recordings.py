@@ -256,7 +256,7 @@ def test_the_sample_calls_follow_the_numbered_ones_in_both_dialects(start: Start
     ]
     sample = next(one for one in wire.simulation.samples.calls if one.name == "plain")
     assert [one["start_time"] for one in media["transcript"]] == [
-        one["start_ms"] / 1000 for one in sample.told["turns"]
+        one["start_ms"] / 1000 for one in sample.description["turns"]
     ]
     day = "2026-10-05T00:00:00.000Z/2026-10-06T00:00:00.000Z"
     found = wire.query(day, paging={"pageSize": 100, "pageNumber": 1}).json["conversations"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from turnkeeper.simulator.bodies import Rows
+from turnkeeper.simulator.bodies import RowsBody
 
 if TYPE_CHECKING:
     from tests.contract.simulator.conftest import Start, Wire
@@ -86,7 +86,7 @@ def test_if_range_decides_between_part_and_whole(wire: Wire) -> None:
 
 
 def test_rows_give_any_range() -> None:
-    body = Rows(b"<begin>", lambda n: f"{n:09}\n".encode(), 20_000, b"<end>")
+    body = RowsBody(b"<begin>", lambda n: f"{n:09}\n".encode(), 20_000, b"<end>")
     whole = b"".join(body.read(0, body.size))
     assert len(whole) == body.size
     assert whole == b"<begin>" + b"".join(f"{n:09}\n".encode() for n in range(20_000)) + b"<end>"

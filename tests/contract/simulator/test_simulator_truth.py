@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from turnkeeper.simulator import Running
-from turnkeeper.simulator.scenarios import BREAKAGES, cast
+from turnkeeper.simulator.scenarios import BREAKAGES, choose_scenario
 
 if TYPE_CHECKING:
     from tests.contract.simulator.conftest import Start, Wire
@@ -162,7 +162,7 @@ def test_special_shapes_are_served(wire: Wire) -> None:
 
 def test_unread_bodies_are_broken_each_in_its_way(start: Start) -> None:
     wire = start(conversations=1000)
-    unread = {cast(7, n).breakage: n for n in range(1000)}
+    unread = {choose_scenario(7, n).breakage: n for n in range(1000)}
     del unread[None]
     found = {breakage: fault_in(wire.fetch(wire.link(n)).body) for breakage, n in unread.items()}
     assert found == {name: name for name in BREAKAGES}

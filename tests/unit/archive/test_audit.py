@@ -15,7 +15,7 @@ from tests.unit.small_calls import commit_call, contents
 from turnkeeper.archive import keys
 from turnkeeper.archive.audit import Audit, AuditLine, AuditWarning, Breach
 from turnkeeper.archive.reread import reread
-from turnkeeper.calls.turns import open_transcripts
+from turnkeeper.calls.transcripts import open_transcripts
 from turnkeeper.clock import ManualClock
 from turnkeeper.erasure.erasable_archive import ErasableArchive as Archive
 from turnkeeper.errors import Conflict, DiskFull, StoreRefused, Unavailable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turnkeeper.cli.console import lasting, listener
+from turnkeeper.cli.console import event_listener, format_duration, printable
 from turnkeeper.events import Noted, Renewed, Waiting
 
 
@@ -21,11 +21,11 @@ from turnkeeper.events import Noted, Renewed, Waiting
     ],
 )
 def test_lengths_of_time_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
-    assert lasting(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_waiting_is_said_once_for_each_thing_that_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
-    hear = listener()
+    hear = event_listener()
     for status in ("pending", "pending", "pending", "recordings transcoding", "recordings transcoding"):
         hear(Waiting(conversation="c", status=status, wait=5.0))
     hear(Noted(note="done"))
@@ -37,5 +37,23 @@ def test_waiting_is_said_once_for_each_thing_that_is_waited_for(capsys: pytest.C
 
 
 def test_a_link_that_expired_is_called_that(capsys: pytest.CaptureFixture[str]) -> None:
-    listener()(Renewed(what="link", reason="403 AccessDenied"))
+    event_listener()(Renewed(what="link", reason="403 AccessDenied"))
     assert capsys.readouterr().err == "download link expired (403 AccessDenied); a new one was asked for\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0930\u094d\u200d\u092f",
+        "\u05e9\u05dc\u05d5\u05dd (ABC)\u200f",
+        "a\tb\nc",
+    ],
+    ids=["Persian joiner", "Hindi joiner", "Hebrew mark", "tab and line break"],
+)
+def test_the_writing_of_other_scripts_stays_whole(name: str) -> None:
+    assert printable(name) == name
+
+
+def test_a_name_that_reorders_the_line_is_escaped() -> None:
+    assert printable("gpj\u202e.exe\u2066") == "gpj\\u202e.exe\\u2066"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from turnkeeper.cli.app import VERBS
-from turnkeeper.cli.former_options import RENAMED, renamed
+from turnkeeper.cli.former_options import FORMER_OPTIONS, with_current_names
 from turnkeeper.cli.help import PAGES
 
 OPTION = re.compile(r"^│ [* ]{0,3}(?:[A-Z.]+ )?(--[a-z-]+)(?: --no-[a-z-]+)?(?: -\w)?(?: ([A-Z]+)(?:\.\.\.)?)? ", re.M)
@@ -24,7 +24,7 @@ OPTION = re.compile(r"^│ [* ]{0,3}(?:[A-Z.]+ )?(--[a-z-]+)(?: --no-[a-z-]+)?(?
     ],
 )
 def test_old_names_work_with_one_notice(given: list[str], meant: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert renamed(given) == meant
+    assert with_current_names(given) == meant
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
@@ -32,7 +32,7 @@ def test_old_names_work_with_one_notice(given: list[str], meant: list[str], caps
     "given", [[], ["export", "--every", "15m"], ["get", "--to", "a"], ["turns", "--", "--interaction"]]
 )
 def test_names_of_today_are_left_alone(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert renamed(given) == given
+    assert with_current_names(given) == given
     assert not capsys.readouterr().err
 
 
@@ -48,4 +48,4 @@ def test_an_option_takes_the_same_kind_of_value_wherever_it_is_offered() -> None
     # `turns --head` counts, as head(1) does, and `audit --head` names the file that holds the head of the chain;
     # `clip --second` may be an address.
     assert set(differing) <= {"--head", "--seed", "--start", "--second"}, differing
-    assert not {old for _, old in RENAMED} & set(kinds) - {"--every", "--to"}
+    assert not {old for _, old in FORMER_OPTIONS} & set(kinds) - {"--every", "--to"}

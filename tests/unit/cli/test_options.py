@@ -8,8 +8,8 @@ import pytest
 from cyclopts import CycloptsError
 
 from turnkeeper.cli.app import VERBS, command_line
-from turnkeeper.cli.filter import Request, names_in
-from turnkeeper.cli.options import Choice, Platform, checked_count, platform_settings, selection
+from turnkeeper.cli.filter import Request, split_names
+from turnkeeper.cli.options import PlatformOptions, TurnOptions, checked_count, platform_settings, selection
 from turnkeeper.cli.selection_options import SelectionOptions
 from turnkeeper.errors import Misconfigured
 from turnkeeper.exporter.windows import range_of
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def test_a_time_that_is_no_number(option: str, seconds: float) -> None:
     """K3: --after inf|nan, --before -inf: "OverflowError … please report"."""
     with pytest.raises(Misconfigured, match=f"--{option}"):
-        selection(Choice(**{option: seconds}))  # type: ignore[arg-type]
+        selection(TurnOptions(**{option: seconds}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["", " ", ",", " , "])
@@ -30,10 +30,10 @@ def test_a_time_that_is_no_number(option: str, seconds: float) -> None:
 def test_an_empty_name_chooses_nothing(option: str, value: str) -> None:
     """K1: --role "", --conversation "" (an empty variable) dropped the filter, and everything was printed."""
     with pytest.raises(Misconfigured, match=f"--{option}: is empty"):
-        selection(Choice(**{option: (value,)}))  # type: ignore[arg-type]
+        selection(TurnOptions(**{option: (value,)}))  # type: ignore[arg-type]
     with pytest.raises(Misconfigured, match=f"--{option}: is empty"):
         Request(**{option: [value]}).selection()  # type: ignore[arg-type]
-    assert names_in(["agent,", "ivr"], "--role") == ["agent", "ivr"]
+    assert split_names(["agent,", "ivr"], "--role") == ["agent", "ivr"]
 
 
 @pytest.mark.parametrize("option", ["queue", "user", "division", "media_type", "direction"])
@@ -62,11 +62,11 @@ def test_an_empty_range_is_refused(words: dict[str, str]) -> None:
 def test_a_wait_that_is_none(given: dict[str, float]) -> None:
     """K3: --wait nan, --poll 0 were accepted."""
     with pytest.raises(Misconfigured, match="no number of seconds"):
-        platform_settings(Platform(**given))  # type: ignore[arg-type]
+        platform_settings(PlatformOptions(**given))  # type: ignore[arg-type]
 
 
 def test_no_wait_at_all_is_one() -> None:
-    assert platform_settings(Platform(wait=0.0)).wait_seconds == 0
+    assert platform_settings(PlatformOptions(wait=0.0)).wait_seconds == 0
 
 
 @pytest.mark.parametrize("count", [0, -3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turnkeeper.cli.export import ended
+from turnkeeper.cli.bulk_run import conclude_run
 from turnkeeper.exporter.run_report import Failure, RunReport
 
 DUE = "2026-10-05T10:05:00.000Z"
@@ -25,12 +25,12 @@ DUE = "2026-10-05T10:05:00.000Z"
     ],
 )
 def test_what_may_still_come_is_said_once(report: RunReport, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended(report, quiet=False) == 0
+    assert conclude_run(report, quiet=False) == 0
     assert capsys.readouterr().err == said
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended(RunReport(waiting=3, completing=2), quiet=True) == 0
+    assert conclude_run(RunReport(waiting=3, completing=2), quiet=True) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -62,5 +62,5 @@ def test_what_stands_from_earlier_runs_is_said_and_ends_with_3(
     report: RunReport, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """K8: run 1 exit 3 (one failed), the same command again."""
-    assert ended(report, quiet=False) == 3
+    assert conclude_run(report, quiet=False) == 3
     assert capsys.readouterr().err == said

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from turnkeeper.cli.options import Platform, platform_settings
+from turnkeeper.cli.options import PlatformOptions, platform_settings
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Incomplete, Misconfigured, TooLarge, TurnkeeperError, Unavailable
 from turnkeeper.events import silent
@@ -159,7 +159,7 @@ def test_limits_come_from_the_options_or_the_environment() -> None:
     found = PlatformSettings.from_environment({"TURNKEEPER_MAX_BODY": "500M", "TURNKEEPER_BODY_TIMEOUT": "60"})
     assert found.body == BodyLimits(60.0, 500 << 20)
     assert PlatformSettings.from_environment({}).body == BodyLimits(3600.0, 4 << 30)
-    assert platform_settings(Platform(max_body="8GiB", body_timeout=5)).body == BodyLimits(5.0, 8 << 30)
+    assert platform_settings(PlatformOptions(max_body="8GiB", body_timeout=5)).body == BodyLimits(5.0, 8 << 30)
 
 
 @pytest.mark.parametrize(

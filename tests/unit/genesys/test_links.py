@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from turnkeeper.cli.options import Platform, platform_settings
+from turnkeeper.cli.options import PlatformOptions, platform_settings
 from turnkeeper.errors import Unavailable
 from turnkeeper.events import Noted
 from turnkeeper.genesys.links import LinkRules, is_loopback
@@ -92,7 +92,10 @@ def test_the_names_come_from_the_option_or_the_environment(monkeypatch: pytest.M
         "a.example",
         "10.0.0.1",
     )
-    assert platform_settings(Platform(allow_host=("x.example,y.example",))).allow_hosts == ("x.example", "y.example")
+    assert platform_settings(PlatformOptions(allow_host=("x.example,y.example",))).allow_hosts == (
+        "x.example",
+        "y.example",
+    )
 
 
 def details() -> Details:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnkeeper.model import Role, Turn
-from turnkeeper.pages.marks import OVERTALK_MS, SILENCE_MS, covered, overtalk, quiet, silences, union
+from turnkeeper.pages.marks import (
+    OVERTALK_MS,
+    SILENCE_MS,
+    overtalk,
+    quiet_stretches,
+    silences,
+    speech_stretches,
+    total_ms,
+)
 
 ROLES: list[Role] = ["customer", "agent", "ivr"]
 TURNS = st.lists(
@@ -28,8 +36,8 @@ def spoken(turns: list[Turn]) -> set[int]:
 
 @given(TURNS)
 def test_the_union_covers_each_millisecond_once(turns: list[Turn]) -> None:
-    stretches = union(turns)
-    assert covered(stretches) == len(spoken(turns))
+    stretches = speech_stretches(turns)
+    assert total_ms(stretches) == len(spoken(turns))
     assert all(one[1] < other[0] for one, other in pairwise(stretches))
 
 
@@ -61,6 +69,6 @@ def test_it_is_quiet_where_nobody_speaks_and_nothing_is_paused(
     said = spoken(turns)
     between = set(range(min(said), max(said) + 1)) if said else set()
     wanted = between - said - {ms for start, end in pauses for ms in range(start, end)}
-    stretches = quiet(turns, pauses)
+    stretches = quiet_stretches(turns, pauses)
     assert {ms for start, end in stretches for ms in range(start, end)} == wanted
-    assert covered(stretches) == len(wanted)
+    assert total_ms(stretches) == len(wanted)

@@ -21,7 +21,7 @@ from tests.views import current, view_path
 from turnkeeper.archive.index import CallState, Index
 from turnkeeper.events import Event, Paged
 from turnkeeper.pages.page_data import Gap
-from turnkeeper.pages.report_journal import NAME, Journal
+from turnkeeper.pages.report_journal import JOURNAL_NAME, ReportJournal
 from turnkeeper.storage.folder import FolderStore
 
 pytestmark = pytest.mark.needs(part="pages")
@@ -95,7 +95,7 @@ def test_an_interrupted_report_goes_on(archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(archive, out)
     whole = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    journal = out / NAME
+    journal = out / JOURNAL_NAME
     journal.write_bytes(journal.read_bytes()[:-40])
     (out / "index.html").unlink()
     made = make(archive, out)
@@ -114,15 +114,15 @@ def test_what_was_erased_leaves_the_folder(tmp_path: Path) -> None:
     assert not (out / "calls/call-1.html").exists()
     assert not list((out / "calls/audio").glob("call-1*"))
     assert "call-1" not in (out / "calls.csv").read_text()
-    assert "call-1" not in (out / NAME).read_text()
+    assert "call-1" not in (out / JOURNAL_NAME).read_text()
 
 
 def test_what_was_erased_leaves_a_folder_whose_journal_cannot_be_read(archive: Path, tmp_path: Path) -> None:
     """The version before had other fields in its journal: its pages are made again, and taken away with their calls."""
     out = tmp_path / "out"
     make(archive, out)
-    mark, *lines = (out / NAME).read_bytes().splitlines(keepends=True)
-    (out / NAME).write_bytes(mark + b"".join(line.replace(b'"inputs"', b'"old"') for line in lines))
+    mark, *lines = (out / JOURNAL_NAME).read_bytes().splitlines(keepends=True)
+    (out / JOURNAL_NAME).write_bytes(mark + b"".join(line.replace(b'"inputs"', b'"old"') for line in lines))
     shutil.rmtree(archive / "manifests/call-1")
     made = make(archive, out)
     assert (made.written, made.removed) == (2, 1)
@@ -221,8 +221,8 @@ def test_a_page_carries_the_licence_of_what_it_carries(archive: Path, tmp_path: 
 
 
 def test_a_journal_survives_nonsense(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(b'\xff\xfe{"inputs": 3}\n{}\nnot json\n')
-    assert Journal(tmp_path).entries == {}
+    (tmp_path / JOURNAL_NAME).write_bytes(b'\xff\xfe{"inputs": 3}\n{}\nnot json\n')
+    assert ReportJournal(tmp_path).entries == {}
 
 
 def listed(archive: Path, calls: dict[str, int]) -> Index:
@@ -398,10 +398,10 @@ def test_a_report_that_an_older_version_made_is_taken_over(archive: Path, tmp_pa
     """Its journal names no archive."""
     out = tmp_path / "out"
     make(archive, out)
-    journal = out / NAME
+    journal = out / JOURNAL_NAME
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[1:]))
     assert make(archive, out).kept == 3
-    assert Journal(out).owner
+    assert ReportJournal(out).owner
 
 
 def test_a_call_whose_manifest_broke_stands_in_the_list(archive: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def kinds() -> tuple[Kind, ...]:
     leg = f"speech/{file['communicationId']}"
     recordings = [
         {"id": tape.id, "conversationId": script.id, "media": "audio", "fileState": "AVAILABLE", "annotations": []}
-        for tape in simulation.tapes.of(script)
+        for tape in simulation.recordings.of(script)
     ]
     return (
         _kind("sample events of a call", _lines("events-call.jsonl"), _EVENTS, lines=True),

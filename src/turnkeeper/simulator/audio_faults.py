@@ -1,4 +1,4 @@
-"""Ways a recording's file can be wrong: good audio in, bytes that cannot be right (or not quite) out. Pure."""
+"""Corrupt a recording's file in one of several ways."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _PAGE = b"<!DOCTYPE html><html><body><h1>Your session has expired</h1></body></h
 _RATE_AT = 24
 
 
-def damage(content: bytes, kind: str) -> bytes:
-    """The bytes of a recording, damaged in one way."""
+def corrupt(content: bytes, kind: str) -> bytes:
+    """Return the bytes of a recording, corrupted in the named way."""
     if kind == "html-audio":
         return _PAGE
     if kind == "empty-audio":

@@ -1,7 +1,4 @@
-"""Rate windows: so many requests per token and window, counted by the simulation's clock.
-
-Knows nothing of requests.
-"""
+"""The rate limit: a number of requests per token and window of the simulation's clock."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from dataclasses import dataclass
 
 from turnkeeper.simulator.clock import SimulatorClock
 
-_REMEMBERED = 1000
+_MAX_WINDOWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a token stands in its window, as the inin-ratelimit headers tell it."""
+class QuotaState:
+    """The state of a token's window, as the inin-ratelimit headers report it."""
 
     count: int
     allowed: int
@@ -37,7 +34,7 @@ class Standing:
 
 
 class RequestQuota:
-    """One window per token, and a memory of the windows before."""
+    """Counts requests per token and window, and remembers earlier windows."""
 
     def __init__(self, clock: SimulatorClock, allowed: int, window_s: float) -> None:
         self._clock = clock
@@ -48,18 +45,18 @@ class RequestQuota:
         self._seen: dict[str, list[list[int]]] = {}
         self.peak = 0
 
-    def take(self, bearer: str) -> Standing:
+    def take(self, bearer: str) -> QuotaState:
         """Count one request of a token."""
         now = self._clock.epoch_ms()
         with self._lock:
             began, count = self._windows.get(bearer, (now, 0))
             if not began <= now < began + self._window_ms:
                 began, count = now, 0
-            self._note(bearer, began, count)
+            self._record(bearer, began, count)
             self._windows[bearer] = (began, count + 1)
             self.peak = max(self.peak, count + 1)
         left = began + self._window_ms - now
-        return Standing(count + 1, self.allowed, max(1, -(-left // 1000)))
+        return QuotaState(count + 1, self.allowed, max(1, -(-left // 1000)))
 
     def windows(self) -> dict[str, list[list[int]]]:
         """When each window of a token began (epoch ms) and its requests, refused ones included; the newest is last.
@@ -72,9 +69,9 @@ class RequestQuota:
                 for bearer, seen in self._seen.items()
             }
 
-    def _note(self, bearer: str, began: int, count: int) -> None:
+    def _record(self, bearer: str, began: int, count: int) -> None:
         seen = self._seen.setdefault(bearer, [])
         if count == 0:
             seen.append([began, 0])
-            del seen[:-_REMEMBERED]
+            del seen[:-_MAX_WINDOWS]
         seen[-1][1] += 1

@@ -1,7 +1,4 @@
-"""Ways a document can be wrong: a good document in, bytes that cannot be right out.
-
-Pure. Shared by the unread scenario and by the document faults.
-"""
+"""Corrupt a document in one of several ways, for the unread scenario and the document faults."""
 
 from __future__ import annotations
 
@@ -20,17 +17,17 @@ def encode(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def spoil(document: Any, kind: str, *, other: str = "", size: int = 0) -> bytes:
-    """The document's bytes, broken in one way; other is a stranger's id, size a number of mebibytes."""
-    if kind in _IN_TURN:
-        for turn in _turns(document)[1:2] or _turns(document)[:1]:
-            _IN_TURN[kind](turn)
+def corrupt(document: Any, kind: str, *, other: str = "", size: int = 0) -> bytes:
+    """Return the document's bytes, corrupted. ``other`` is the id of another conversation, ``size`` is in mebibytes."""
+    if kind in _TURN_FAULTS:
+        for turn in _turns_of(document)[1:2] or _turns_of(document)[:1]:
+            _TURN_FAULTS[kind](turn)
         return encode(document)
-    if kind in _INSTEAD:
-        return encode(_INSTEAD[kind])
+    if kind in _REPLACEMENTS:
+        return encode(_REPLACEMENTS[kind])
     content = encode(document)
     if kind == "wrong-conversation":
-        return content.replace(_owner(document).encode(), other.encode())
+        return content.replace(_conversation_of(document).encode(), other.encode())
     if kind == "truncated-json":
         return content[: len(content) * 2 // 3]
     if kind == "invalid-utf8":
@@ -39,19 +36,19 @@ def spoil(document: Any, kind: str, *, other: str = "", size: int = 0) -> bytes:
         nest = b"[" * _LEVELS + b"]" * _LEVELS
         return b'{"extension":' + nest + b"," + content[1:] if content.startswith(b"{") else content
     if kind == "huge-string":
-        return _swollen(document, size)
+        return _with_huge_string(document, size)
     raise ValueError(f"no way to spoil a document called {kind!r}")
 
 
 def revise(document: Any) -> Any:
-    """The same document after somebody corrected its first turn."""
-    for turn in _turns(document)[:1]:
+    """Return the document with a corrected first turn."""
+    for turn in _turns_of(document)[:1]:
         key = "decoratedText" if "decoratedText" in turn else "text"
         turn[key] = f"{turn[key]} (corrected)"
     return document
 
 
-def _turns(document: Any) -> list[Json]:
+def _turns_of(document: Any) -> list[Json]:
     if isinstance(document, list):
         return document
     if "transcripts" in document:
@@ -60,12 +57,12 @@ def _turns(document: Any) -> list[Json]:
     return turns
 
 
-def _owner(document: Any) -> str:
+def _conversation_of(document: Any) -> str:
     return str(document.get("conversationId") or document.get("conversation")) if isinstance(document, dict) else ""
 
 
-def _swollen(document: Any, megabytes: int) -> bytes:
-    for turn in _turns(document)[:1]:
+def _with_huge_string(document: Any, megabytes: int) -> bytes:
+    for turn in _turns_of(document)[:1]:
         turn["text"] = ("on and on " * (megabytes * _MIB // 10 + 1))[: megabytes * _MIB]
     return encode(document)
 
@@ -82,7 +79,7 @@ def _not_a_number(turn: Json) -> None:
     turn["startTimeMs" if _is_speech(turn) else "start_time"] = float("nan")
 
 
-def _backwards(turn: Json) -> None:
+def _end_before_start(turn: Json) -> None:
     if _is_speech(turn):
         turn["duration"] = {"milliseconds": -1500}
         turn.setdefault("startTimeMs", 5000)
@@ -91,12 +88,12 @@ def _backwards(turn: Json) -> None:
         turn["end_time"] = turn["start_time"] - 1.5
 
 
-_IN_TURN: dict[str, Callable[[Json], None]] = {
+_TURN_FAULTS: dict[str, Callable[[Json], None]] = {
     "wrong-type": _wrong_type,
     "nan": _not_a_number,
-    "end-before-start": _backwards,
+    "end-before-start": _end_before_start,
 }
-_INSTEAD: dict[str, Json] = {
+_REPLACEMENTS: dict[str, Json] = {
     "unknown-shape": {"kind": "com.example.talk", "payload": {"rows": [[0, 1200, "hello"], [1300, 2100, "hi"]]}},
     "extra-shape": {"schemaVersion": 9, "utterances": [{"t0": 0, "t1": 1.2, "say": "hello"}]},
 }

@@ -1,6 +1,6 @@
-"""What was recorded of a conversation: recordings with their times, pauses and files, and the files' bytes.
+"""The recordings of conversations: times, pauses, files and the bytes of the files.
 
-Sample calls have real speech; every other call has tones where somebody talks. Knows nothing of HTTP.
+Sample calls have speech. All other calls have tones while somebody talks.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from turnkeeper.simulator import damage, tones
-from turnkeeper.simulator.bodies import SimulatedBody, Whole
-from turnkeeper.simulator.faults import AUDIO_FAULTS, Switches
+from turnkeeper.simulator import audio_faults, tones
+from turnkeeper.simulator.bodies import BytesBody, SimulatedBody
+from turnkeeper.simulator.faults import AUDIO_FAULTS, FaultSwitches
 from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
-from turnkeeper.simulator.samples import Break, Sample
+from turnkeeper.simulator.samples import RecordingPause, Sample
 from turnkeeper.simulator.script import Script, ScriptLeg
 
 FORMATS = ("WAV", "WEBM", "WAV_ULAW", "OGG_VORBIS", "OGG_OPUS", "MP3", "NONE")
@@ -26,7 +26,7 @@ _PATH = re.compile(r"/recordings/[0-9a-f-]+/([0-9a-f-]+)/([0-9a-f-]+)/([A-Za-z_]
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
+class ScriptRecording:
     """One recording of a script; times in milliseconds of the conversation, ``duration_ms`` of the audio."""
 
     script: Script
@@ -34,56 +34,56 @@ class Tape:
     session: str
     start_ms: int
     duration_ms: int
-    breaks: tuple[Break, ...]
+    breaks: tuple[RecordingPause, ...]
     keys: tuple[str, ...]
     extension: str
 
     @property
     def end_ms(self) -> int:
-        """When recording ended, on the wall's clock."""
+        """The time at which recording ended, with the pauses that were cut out of the audio."""
         return self.start_ms + self.duration_ms + sum(one.end - one.start for one in self.breaks if one.cut)
 
     def audible(self, moment: int) -> int:
-        """Where a moment of the conversation is in the audio: what was cut out before it is missing."""
+        """Convert a time of the conversation to a time in the audio, from which earlier cuts are missing."""
         cut = sum(min(moment, one.end) - one.start for one in self.breaks if one.cut and one.start < moment)
         return moment - self.start_ms - cut
 
 
-class Tapes:
+class RecordingFiles:
     """The recordings of one simulation."""
 
     def __init__(
         self,
         ids: Ids,
         people: People,
-        switches: Switches,
+        faults: FaultSwitches,
         find: Callable[[str], Script | None],
         sample_of: Callable[[Script], Sample | None],
     ) -> None:
         self._ids = ids
         self._people = people
-        self._switches = switches
+        self._faults = faults
         self._find = find
         self._sample_of = sample_of
 
-    def of(self, script: Script) -> tuple[Tape, ...]:
+    def of(self, script: Script) -> tuple[ScriptRecording, ...]:
         """The audio recordings of a conversation: one per leg; none of digital ones."""
         sample = self._sample_of(script)
         if sample is not None:
-            return (self._spoken(script, sample),)
+            return (self._sample_tape(script, sample),)
         if script.media_type != "voice":
             return ()
-        return tuple(self._toned(script, leg) for leg in script.legs)
+        return tuple(self._tone_tape(script, leg) for leg in script.legs)
 
     def sensitive(self, script: Script) -> bool:
-        """Whether the client may not hear a conversation's recordings as they are."""
-        every = max(1, self._switches.argument("redacted", 1))
-        return self._switches.on("redacted") and script.index % every == 0
+        """Whether the client may only get redacted recordings of a conversation."""
+        every = max(1, self._faults.argument("redacted", 1))
+        return self._faults.on("redacted") and script.index % every == 0
 
-    def path(self, tape: Tape, kind: str, key: str) -> str:
+    def path(self, recording: ScriptRecording, kind: str, key: str) -> str:
         """Where in storage a file of a recording lies."""
-        extension = "mp3" if self._switches.on("wrong-extension") else self._extension(tape, kind)
-        home = f"/recordings/{self._people.organization.id}/{tape.script.id}/{tape.id}"
+        extension = "mp3" if self._faults.on("wrong-extension") else self._extension(recording, kind)
+        home = f"/recordings/{self._people.organization.id}/{recording.script.id}/{recording.id}"
         return f"{home}/{kind}/{key}.{extension}"
 
     def content_type(self, path: str) -> str:
@@ -96,60 +96,60 @@ class Tapes:
         script = self._find(found[1]) if found else None
         if found is None or script is None:
             return None
-        tape = next((one for one in self.of(script) if one.id == found[2]), None)
-        if tape is None or found[4] not in tape.keys:
+        recording = next((one for one in self.of(script) if one.id == found[2]), None)
+        if recording is None or found[4] not in recording.keys:
             return None
-        return self._damaged(self._file(tape, found[3], found[4]), path)
+        return self._with_faults(self._file_body(recording, found[3], found[4]), path)
 
-    def _damaged(self, body: SimulatedBody, path: str) -> SimulatedBody:
+    def _with_faults(self, body: SimulatedBody, path: str) -> SimulatedBody:
         for fault in AUDIO_FAULTS:
-            if self._switches.spoils(fault, path):
-                return Whole(damage.damage(b"".join(body.read(0, body.size)), fault))
+            if self._faults.spoils(fault, path):
+                return BytesBody(audio_faults.corrupt(b"".join(body.read(0, body.size)), fault))
         return body
 
-    def _file(self, tape: Tape, kind: str, key: str) -> SimulatedBody:
-        sample = self._sample_of(tape.script)
-        if self.sensitive(tape.script) and kind != ORIGINAL:
-            return self._tones(tape, hidden=(tape.duration_ms // 3, 2 * tape.duration_ms // 3))
+    def _file_body(self, recording: ScriptRecording, kind: str, key: str) -> SimulatedBody:
+        sample = self._sample_of(recording.script)
+        if self.sensitive(recording.script) and kind != ORIGINAL:
+            return self._tone_body(recording, hidden=(recording.duration_ms // 3, 2 * recording.duration_ms // 3))
         if sample is None:
-            return self._tones(tape)
-        content = sample.files[tape.keys.index(key)].read_bytes()
-        return Whole((tones.to_pcm(content) if kind == "WAV" else None) or content)
+            return self._tone_body(recording)
+        content = sample.files[recording.keys.index(key)].read_bytes()
+        return BytesBody((tones.to_pcm(content) if kind == "WAV" else None) or content)
 
-    def _tones(self, tape: Tape, hidden: tuple[int, int] = (0, 0)) -> SimulatedBody:
-        """A side sounds where its lines are; nothing does in the hidden stretch."""
+    def _tone_body(self, recording: ScriptRecording, hidden: tuple[int, int] = (0, 0)) -> SimulatedBody:
+        """Return tones at the lines of each side, with silence in the redacted range ``hidden``."""
         sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-        for line in tape.script.lines:
+        for line in recording.script.lines:
             if line.start is not None and line.end is not None:
-                span = (tape.audible(line.start), tape.audible(line.end))
+                span = (recording.audible(line.start), recording.audible(line.end))
                 if not hidden[0] <= span[0] < hidden[1]:
-                    sides[0 if tape.script.parties[line.party].external else 1].append(span)
-        return tones.stereo(tape.duration_ms, *sides)
+                    sides[0 if recording.script.parties[line.party].external else 1].append(span)
+        return tones.stereo(recording.duration_ms, *sides)
 
-    def _extension(self, tape: Tape, kind: str) -> str:
-        return "wav" if self.sensitive(tape.script) and kind != ORIGINAL else tape.extension
+    def _extension(self, recording: ScriptRecording, kind: str) -> str:
+        return "wav" if self.sensitive(recording.script) and kind != ORIGINAL else recording.extension
 
-    def _toned(self, script: Script, leg: ScriptLeg) -> Tape:
-        # The recorder never starts with the conversation to the millisecond.
+    def _tone_tape(self, script: Script, leg: ScriptLeg) -> ScriptRecording:
+        # A real recording never starts at the same millisecond as the conversation.
         start = leg.start + 37 + script.index % 16
         # Whether holds are recorded is the organisation's choice; both exist.
-        cut = self._switches.on("hold-suppressed")
+        cut = self._faults.on("hold-suppressed")
         holds = [(one, two) for one, two in script.holds if start <= one and two <= leg.end]
-        breaks = tuple(Break(one, two, "Hold", cut=cut, annotated=True) for one, two in holds)
+        breaks = tuple(RecordingPause(one, two, "Hold", cut=cut, annotated=True) for one, two in holds)
         heard = leg.end - start - (sum(two - one for one, two in holds) if cut else 0)
         duration = -(-max(tones.ROW_MS, heard) // tones.ROW_MS) * tones.ROW_MS
-        # Which key a single file stands under is not documented; both are seen.
+        # The key of a single file is not documented. Both occur.
         keys = ("S",) if script.index % 2 else ("0",)
-        return Tape(script, *self._named(script, leg), start, duration, breaks, keys, "wav")
+        return ScriptRecording(script, *self._recording_ids(script, leg), start, duration, breaks, keys, "wav")
 
-    def _spoken(self, script: Script, sample: Sample) -> Tape:
+    def _sample_tape(self, script: Script, sample: Sample) -> ScriptRecording:
         files = sample.files
         keys = ("S",) if len(files) == 1 else tuple(str(n) for n in range(len(files)))
         duration = max(map(_duration_ms, files))
-        named = self._named(script, script.legs[0])
-        return Tape(script, *named, sample.start_ms, duration, sample.breaks, keys, files[0].suffix[1:])
+        named = self._recording_ids(script, script.legs[0])
+        return ScriptRecording(script, *named, sample.start_ms, duration, sample.breaks, keys, files[0].suffix[1:])
 
-    def _named(self, script: Script, leg: ScriptLeg) -> tuple[str, str]:
+    def _recording_ids(self, script: Script, leg: ScriptLeg) -> tuple[str, str]:
         recording = self._ids.make(IdKind.RECORDING, script.index, leg.party)
         return recording, script.parties[leg.party].communication
 

@@ -1,7 +1,4 @@
-"""What every API request passes before any endpoint sees it: counting, outages, bearer, rate, throttling.
-
-Knows headers and tokens, and no endpoint.
-"""
+"""Middleware for all API requests: counting, outages, bearer tokens, rate limits."""
 
 from __future__ import annotations
 
@@ -14,11 +11,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from turnkeeper.simulator import refusals
+from turnkeeper.simulator import api_errors
+from turnkeeper.simulator.api_errors import ApiError
 from turnkeeper.simulator.ids import IdKind
-from turnkeeper.simulator.refusals import Refusal
+from turnkeeper.simulator.request_counts import kind_of
 from turnkeeper.simulator.simulation import Simulation
-from turnkeeper.simulator.tally import kind_of
 
 _CLOUDFRONT = """<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN">
 <HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD>
@@ -28,8 +25,8 @@ _TOKEN_LIMIT = ("client.credentials.token.rate.per.minute", "client.credentials"
 _TENANT_LIMIT = ("org.app.user.rate.per.minute", "platform.api")
 
 
-class Stamp:
-    """Puts the simulation's own date on every answer of a port."""
+class DateMiddleware:
+    """Sets the ``Date`` header of every response to the simulation's time."""
 
     def __init__(self, app: ASGIApp, simulation: Simulation, port: str) -> None:
         self._app = app
@@ -47,17 +44,17 @@ class Stamp:
                 MutableHeaders(scope=message)["Date"] = self._date()
             await send(message)
 
-        # A caller that hung up is nobody's fault here, and nobody is left to be answered.
-        with self._simulation.tally.passing(self._port), suppress(ClientDisconnect):
+        # A client that disconnected is not an error of the server.
+        with self._simulation.counts.passing(self._port), suppress(ClientDisconnect):
             await self._app(scope, receive, stamped)
 
     def _date(self) -> str:
-        ahead = 3600 if self._simulation.switches.on("clock-skew") else 0
+        ahead = 3600 if self._simulation.faults.on("clock-skew") else 0
         return formatdate(self._simulation.clock.epoch_ms() / 1000 + ahead, usegmt=True)
 
 
-class Gate:
-    """Lets API requests in, or refuses them."""
+class AccessMiddleware:
+    """Refuses API requests without a valid token or beyond a limit, and adds the platform's headers."""
 
     def __init__(self, app: ASGIApp, simulation: Simulation) -> None:
         self._app = app
@@ -65,7 +62,7 @@ class Gate:
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, with the headers every API answer carries."""
+        """Pass a request on, and add the headers of every API response."""
         if scope["type"] != "http" or scope["path"].startswith("/_sim"):
             await self._app(scope, receive, send)
             return
@@ -73,7 +70,7 @@ class Gate:
         correlation = self._simulation.ids.make(IdKind.CORRELATION, next(self._numbers))
         headers = {"ININ-Correlation-Id": correlation, "Cache-Control": "no-cache, no-store, must-revalidate"}
         scope["correlation"] = correlation
-        refused = self._refused(request, headers)
+        refused = self._refusal(request, headers)
 
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -82,50 +79,50 @@ class Gate:
 
         await (refused or self._app)(scope, receive, marked)
 
-    def _refused(self, request: Request, headers: dict[str, str]) -> Response | None:
-        """The answer at the gate, None where the request may pass; adds the rate headers."""
+    def _refusal(self, request: Request, headers: dict[str, str]) -> Response | None:
+        """Return the error response, or None if the request may pass. Adds the rate-limit headers."""
         path = request.url.path
-        self._simulation.tally.count(kind_of(path))
+        self._simulation.counts.count(kind_of(path))
         if not path.startswith("/api/v2"):
             return None
-        # Outages come before anybody looks at a token, as behind a CDN; throttling after, since it is per token.
+        # As behind a CDN, outages come before the token is checked. Rate limits are per token, so they come after it.
         try:
-            if self._simulation.switches.strikes("html-error", path):
+            if self._simulation.faults.strikes("html-error", path):
                 return HTMLResponse(_CLOUDFRONT, 502, {"X-Cache": "Error from cloudfront"})
-            self._outage(path)
-            bearer = self._bearer(request)
-            self._pace(bearer, headers)
-        except Refusal as refusal:
-            self._simulation.tally.count(f"refused_{refusal.status}")
+            self._check_outage(path)
+            bearer = self._check_bearer(request)
+            self._check_rate(bearer, headers)
+        except ApiError as refusal:
+            self._simulation.counts.count(f"refused_{refusal.status}")
             return refusal.response(request.scope["correlation"])
         return None
 
-    def _outage(self, path: str) -> None:
-        if self._simulation.switches.strikes("server-error", path):
-            raise refusals.broken(self._simulation.tally.count("outages") - 1)
+    def _check_outage(self, path: str) -> None:
+        if self._simulation.faults.strikes("server-error", path):
+            raise api_errors.broken(self._simulation.counts.count("outages") - 1)
 
-    def _bearer(self, request: Request) -> str:
+    def _check_bearer(self, request: Request) -> str:
         kind, _, bearer = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not bearer:
-            raise refusals.no_bearer()
+            raise api_errors.no_bearer()
         token = self._simulation.tokens.find(bearer)
-        switches = self._simulation.switches
-        if token is None or switches.on("token-dead"):
-            raise refusals.bad_bearer()
-        worn = switches.on("token-expiry") and token.uses > switches.argument("token-expiry", 3)
+        faults = self._simulation.faults
+        if token is None or faults.on("token-dead"):
+            raise api_errors.bad_bearer()
+        worn = faults.on("token-expiry") and token.uses > faults.argument("token-expiry", 3)
         if worn or self._simulation.tokens.expired(token):
-            raise refusals.stale_bearer()
+            raise api_errors.stale_bearer()
         return bearer
 
-    def _pace(self, bearer: str, headers: dict[str, str]) -> None:
-        standing = self._simulation.pace.take(bearer)
+    def _check_rate(self, bearer: str, headers: dict[str, str]) -> None:
+        standing = self._simulation.quota.take(bearer)
         headers |= standing.headers()
-        switches, limit = self._simulation.switches, self._simulation.pace.allowed
+        faults, limit = self._simulation.faults, self._simulation.quota.allowed
         if standing.exceeded:
-            raise refusals.throttled(standing.reset, *_TOKEN_LIMIT, limit)
-        if switches.on("throttle-forever") or switches.every("throttle", 5):
-            raise refusals.throttled(1, *_TOKEN_LIMIT, limit)
-        if switches.every("throttle-bare", 7):
-            raise refusals.throttled(None, *_TOKEN_LIMIT, limit)
-        if switches.every("tenant-throttle", 11):
-            raise refusals.throttled(1, *_TENANT_LIMIT, limit * 10)
+            raise api_errors.throttled(standing.reset, *_TOKEN_LIMIT, limit)
+        if faults.on("throttle-forever") or faults.every("throttle", 5):
+            raise api_errors.throttled(1, *_TOKEN_LIMIT, limit)
+        if faults.every("throttle-bare", 7):
+            raise api_errors.throttled(None, *_TOKEN_LIMIT, limit)
+        if faults.every("tenant-throttle", 11):
+            raise api_errors.throttled(1, *_TENANT_LIMIT, limit * 10)

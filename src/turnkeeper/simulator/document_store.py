@@ -1,7 +1,4 @@
-"""The shelf: which document lies where in storage, whether it is ready, and its bytes.
-
-Puts scripts, dialects and document faults together. Knows nothing of HTTP.
-"""
+"""Stored documents: their paths, whether they are ready, and their bytes, corrupted if a fault says so."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from turnkeeper.simulator import media, scenarios, spoil
-from turnkeeper.simulator.bodies import SimulatedBody, Whole
+from turnkeeper.simulator import document_faults, media, scenarios
+from turnkeeper.simulator.bodies import BytesBody, SimulatedBody
 from turnkeeper.simulator.clock import SimulatorClock
-from turnkeeper.simulator.faults import DOCUMENT_FAULTS, Switches
+from turnkeeper.simulator.faults import DOCUMENT_FAULTS, FaultSwitches
 from turnkeeper.simulator.giant import Giant
 from turnkeeper.simulator.ids import IdKind, Ids
 from turnkeeper.simulator.people import People
@@ -28,14 +25,14 @@ _MEDIA = re.compile(r"/mediaTranscripts/[0-9a-f-]+/([0-9a-f-]+)\.json")
 
 
 @dataclass(frozen=True, slots=True)
-class ShelfPlace:
-    """One document: a leg's speech file, or the media document where leg is None."""
+class DocumentPlace:
+    """One document: the speech file of a leg, or the media document if ``leg`` is None."""
 
     script: Script
     leg: int | None = None
 
 
-class Shelf:
+class DocumentStore:
     """Documents by place."""
 
     def __init__(
@@ -43,19 +40,19 @@ class Shelf:
         ids: Ids,
         people: People,
         clock: SimulatorClock,
-        switches: Switches,
+        faults: FaultSwitches,
         find: Callable[[str], Script | None],
         giant: Giant | None,
     ) -> None:
         self._ids = ids
         self._people = people
         self._clock = clock
-        self._switches = switches
+        self._faults = faults
         self._find = find
         self._giant = giant
         self._opened_ms = clock.epoch_ms()
 
-    def path(self, place: ShelfPlace) -> str:
+    def path(self, place: DocumentPlace) -> str:
         """Where in storage a document lies."""
         organization, script = self._people.organization.id, place.script
         if place.leg is None:
@@ -63,64 +60,64 @@ class Shelf:
         communication = script.parties[script.legs[place.leg].party].communication
         return f"/transcriptsCache/{organization}/{script.id}/{communication}-transcripts"
 
-    def place(self, path: str) -> ShelfPlace | None:
+    def place(self, path: str) -> DocumentPlace | None:
         """Which document lies at a path."""
         found = _SPEECH.fullmatch(path) or _MEDIA.fullmatch(path)
         script = self._find(found[1]) if found else None
         if found is None or script is None or not script.legs:
             return None
         if found.re is _MEDIA:
-            return ShelfPlace(script)
+            return DocumentPlace(script)
         leg = script.leg_of(found[2])
-        return None if leg is None else ShelfPlace(script, leg)
+        return None if leg is None else DocumentPlace(script, leg)
 
-    def ready_at(self, place: ShelfPlace) -> int:
-        """From when on a document exists, in epoch milliseconds."""
+    def ready_at(self, place: DocumentPlace) -> int:
+        """Return the time from which a document exists, in epoch milliseconds."""
         ready = 0
-        if place.script.casting.lateness_ms:
-            ready = max(place.script.ended, self._opened_ms) + place.script.casting.lateness_ms
-        if self._switches.on("live"):
+        if place.script.variant.lateness_ms:
+            ready = max(place.script.ended, self._opened_ms) + place.script.variant.lateness_ms
+        if self._faults.on("live"):
             ready = max(ready, place.script.ended)
         second = place.leg == 1 or (place.leg is None and len(place.script.legs) > 1)
-        if second and self._switches.on("late-second-leg"):
+        if second and self._faults.on("late-second-leg"):
             ready = max(ready, self._opened_ms + _HOUR_MS)
         return ready
 
-    def ready(self, place: ShelfPlace) -> bool:
+    def ready(self, place: DocumentPlace) -> bool:
         """Whether a document exists by now."""
         return self._clock.epoch_ms() >= self.ready_at(place)
 
     def linked(self, script: Script) -> bool:
         """Whether the media endpoint hands out a link instead of the turns."""
-        if self._is_giant(script) or script.casting.breakage == "truncated-json" or self._huge(script):
+        if self._is_giant(script) or script.variant.breakage == "truncated-json" or self._is_huge(script):
             return True
         if script.scenario == scenarios.LONG or script.index % 4 == 1:
             return True
-        return len(spoil.encode(media.document(script))) > INLINE_LIMIT
+        return len(document_faults.encode(media.document(script))) > INLINE_LIMIT
 
-    def body(self, place: ShelfPlace) -> SimulatedBody:
-        """A document's bytes, spoiled where a scenario or a fault says so."""
+    def body(self, place: DocumentPlace) -> SimulatedBody:
+        """Return a document's bytes, corrupted if its scenario or a fault says so."""
         if self._giant is not None and self._is_giant(place.script):
             return self._giant.media() if place.leg is None else self._giant.speech()
-        return Whole(self.spoiled(place, self._document(place)))
+        return BytesBody(self.spoiled(place, self._make_document(place)))
 
-    def spoiled(self, place: ShelfPlace, document: Any) -> bytes:
+    def spoiled(self, place: DocumentPlace, document: Any) -> bytes:
         """The bytes of a document after whatever happens to it."""
         script = place.script
-        if self._switches.on("changed-transcript") and self._clock.epoch_ms() >= self._opened_ms + _DAY_MS:
-            document = spoil.revise(document)
-        kind = script.casting.breakage or self._fault(place)
+        if self._faults.on("changed-transcript") and self._clock.epoch_ms() >= self._opened_ms + _DAY_MS:
+            document = document_faults.revise(document)
+        kind = script.variant.breakage or self._document_fault(place)
         if kind is None:
-            return spoil.encode(document)
+            return document_faults.encode(document)
         other = self._ids.make(IdKind.CONVERSATION, script.index + 1)
-        return spoil.spoil(document, kind, other=other, size=self._switches.argument("huge-string", 64))
+        return document_faults.corrupt(document, kind, other=other, size=self._faults.argument("huge-string", 64))
 
-    def _document(self, place: ShelfPlace) -> Any:
+    def _make_document(self, place: DocumentPlace) -> Any:
         if place.leg is None:
             return media.document(place.script)
         return SpeechFile(self._ids, self._people, place.script, place.leg).document()
 
-    def _fault(self, place: ShelfPlace) -> str | None:
+    def _document_fault(self, place: DocumentPlace) -> str | None:
         path = self.path(place)
         for name in DOCUMENT_FAULTS:
             if name in ("html-body", "empty-body"):
@@ -128,14 +125,14 @@ class Shelf:
             if name == "truncated-json" and place.leg is None and not self.linked(place.script):
                 continue
             if name == "huge-string":
-                if self._huge(place.script):
+                if self._is_huge(place.script):
                     return name
-            elif self._switches.spoils(name, path):
+            elif self._faults.spoils(name, path):
                 return name
         return None
 
-    def _huge(self, script: Script) -> bool:
-        return script.index == 0 and self._switches.on("huge-string")
+    def _is_huge(self, script: Script) -> bool:
+        return script.index == 0 and self._faults.on("huge-string")
 
     def _is_giant(self, script: Script) -> bool:
         return self._giant is not None and script.index == self._giant.script.index

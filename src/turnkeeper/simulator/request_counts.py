@@ -1,7 +1,4 @@
-"""What was asked of the simulation: counts per kind of request, so that tests can prove what a client did.
-
-Knows nothing of what was answered.
-"""
+"""Counts per kind of request, so that tests can check what a client did."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ def kind_of(path: str) -> str:
     return next((kind for part, kind in _WITHIN if part in path), "other")
 
 
-class RequestTally:
+class RequestCounts:
     """Counts, and the most requests ever in flight at once."""
 
     def __init__(self) -> None:
