@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import Open, report
 from tests.browser.made import Made
 from turnkeeper.model import Participant, TranscriptHeader, Turn, Word
-from turnkeeper.transcript.captions import columns
+from turnkeeper.transcript.caption_layout import columns
 from turnkeeper.transcript.turn_lines import Format, turn_writer
 
 pytestmark = pytest.mark.needs(part="ffmpeg")

@@ -18,7 +18,7 @@ import re
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.ids import check_id, is_id
-from turnkeeper.storage.keys import check_key
+from turnkeeper.storage.key_rules import check_key
 
 __all__ = [
     "AUDIT",

@@ -12,7 +12,7 @@ from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Unread, WrongConversation
 from turnkeeper.installation import upgrade_hint
 from turnkeeper.model import RecordingState, Summary
-from turnkeeper.storage.keys import is_key
+from turnkeeper.storage.key_rules import is_key
 
 __all__ = [
     "FORMAT",

@@ -15,7 +15,7 @@ from turnkeeper.archive import keys
 from turnkeeper.clock import Clock, rfc3339
 from turnkeeper.errors import Conflict, NotFound, StoreRefused
 from turnkeeper.installation import upgrade_hint
-from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.key_rules import MARKER
 from turnkeeper.storage.store import Store
 
 __all__ = ["FORMAT", "FORMAT_1", "ArchiveMetadata", "claim", "read_metadata", "refuse_ignored_conditions"]

@@ -27,7 +27,7 @@ from turnkeeper.archive.views.builder import ReadOptions, build_views
 from turnkeeper.clock import Clock, SystemClock
 from turnkeeper.errors import Misconfigured, NotFound, Retriable, StoreRefused, Unread
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.keys import MARKER, is_key
+from turnkeeper.storage.key_rules import MARKER, is_key
 from turnkeeper.storage.object_store import ObjectStore
 from turnkeeper.storage.parallel import parallel_map
 from turnkeeper.storage.store import Store, StoredObject

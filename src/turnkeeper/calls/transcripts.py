@@ -19,6 +19,7 @@ from turnkeeper.errors import (
     UnknownShape,
     Unread,
 )
+from turnkeeper.payloads.details import CONVERSATION_ID
 from turnkeeper.payloads.dialect import Mode
 from turnkeeper.spool import Source
 from turnkeeper.storage.address import local_path
@@ -53,7 +54,7 @@ def _transcripts_in_body(source: Source, interactions: Collection[str], mode: Mo
     try:
         transcript = assemble([Body(source)], mode=mode)
     except Unread as cause:
-        if not interactions or cause.field != "conversationId":
+        if not interactions or cause.field != CONVERSATION_ID:
             raise
     else:
         yield transcript

@@ -12,7 +12,7 @@ from turnkeeper.cli.console import print_note, printable
 from turnkeeper.cli.output_file import refuse_foreign_file, set_aside
 from turnkeeper.erasure.proof import FORMAT, Erasure, Proof
 from turnkeeper.errors import Misconfigured
-from turnkeeper.storage.keys import INCOMING
+from turnkeeper.storage.key_rules import INCOMING
 
 __all__ = ["confirm", "print_plan", "print_proof", "proof_json", "refuse_foreign_proof", "write_proof"]
 

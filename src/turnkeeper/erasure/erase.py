@@ -37,7 +37,7 @@ from turnkeeper.erasure.scrub_reports import scrub_reports
 from turnkeeper.errors import Denied, StoreRefused, Unread
 from turnkeeper.ids import check_id
 from turnkeeper.storage.folder import FolderStore
-from turnkeeper.storage.keys import INCOMING
+from turnkeeper.storage.key_rules import INCOMING
 from turnkeeper.storage.parallel import parallel_map
 from turnkeeper.storage.store import Store
 from turnkeeper.storage.versions import Versioning, VersionLock, detect_versioning

@@ -8,7 +8,7 @@ import msgspec
 
 from turnkeeper.archive import keys
 from turnkeeper.errors import NotFound
-from turnkeeper.storage.keys import INCOMING
+from turnkeeper.storage.key_rules import INCOMING
 from turnkeeper.storage.parallel import parallel_map
 from turnkeeper.storage.store import Store
 

@@ -19,7 +19,7 @@ from turnkeeper.clock import Clock
 from turnkeeper.display import html_table, one_line
 from turnkeeper.errors import Misconfigured, foreign_as_defect
 from turnkeeper.events import Listener, silent
-from turnkeeper.exporter.pipeline import Committed, Pipeline, claim_archive
+from turnkeeper.exporter.pipeline import CommittedConversation, Pipeline, claim_archive
 from turnkeeper.exporter.recordings import RecordingOptions, needs_audio_packages, sync_of
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.genesys.platform_export import PlatformExport
@@ -118,7 +118,9 @@ async def export_conversation(
         return (await _fetch_and_commit(pipeline, conversation, selections)).result
 
 
-async def _fetch_and_commit(pipeline: Pipeline, conversation: str, selections: Sequence[Selection]) -> Committed:
+async def _fetch_and_commit(
+    pipeline: Pipeline, conversation: str, selections: Sequence[Selection]
+) -> CommittedConversation:
     def record() -> None:
         # Nothing is archived without a line of the audit, and no line stands where there is no archive yet.
         pipeline.archive.prepare()
@@ -183,7 +185,7 @@ def get(
             source.require()
         options = RecordingOptions(sync, audio_format, source, None, platform.wait_seconds, platform.poll_seconds)
 
-    async def verb() -> Committed:
+    async def verb() -> CommittedConversation:
         async with Genesys(platform, clock=clock, listener=listener, spool_folder=spool_folder) as client:
             await claim_archive(client, archive)
             await anyio.to_thread.run_sync(archive.prepare)

@@ -41,7 +41,7 @@ from turnkeeper.payloads.details import Details, read_details
 from turnkeeper.spool import Spool
 from turnkeeper.transcript.select import Selection
 
-__all__ = ["Committed", "FetchedDetails", "Pipeline", "claim_archive"]
+__all__ = ["CommittedConversation", "FetchedDetails", "Pipeline", "claim_archive"]
 
 _UNREAD_DETAILS = "Run it again: a proxy or a sign-in page may have answered in the platform's place."
 
@@ -71,7 +71,7 @@ class FetchedDetails:
 
 
 @dataclass(frozen=True)
-class Committed:
+class CommittedConversation:
     """What the archive holds after a commit, and which ``recordings`` came with it."""
 
     result: CommitResult
@@ -169,7 +169,7 @@ class Pipeline:
         with_absences: bool = False,
         new: bool = False,
         publish: bool = False,
-    ) -> Committed:
+    ) -> CommittedConversation:
         """Commit the transcripts with their details and names, and the recordings where they are wanted.
 
         ``found`` is None for the recordings alone. ``new`` and ``publish`` are those of ``Archive.commit``.
@@ -206,7 +206,7 @@ class Pipeline:
             details=details.details if details.body and found else None,
             publish=publish,
         )
-        return Committed(await anyio.to_thread.run_sync(commit, limiter=self.threads), recordings)
+        return CommittedConversation(await anyio.to_thread.run_sync(commit, limiter=self.threads), recordings)
 
 
 def _communication_states(found: FoundTranscripts, *, with_absences: bool) -> Iterator[CommunicationState]:

@@ -16,7 +16,7 @@ from turnkeeper.errors import Defect, Denied, Erased, Fatal, Misconfigured, NotF
 from turnkeeper.exporter.index_sync import epoch_ms
 from turnkeeper.exporter.ledger import DueConversation
 from turnkeeper.exporter.legs import Legs, archived_legs, next_ask, open_legs
-from turnkeeper.exporter.pipeline import Committed, FetchedDetails, Pipeline
+from turnkeeper.exporter.pipeline import CommittedConversation, FetchedDetails, Pipeline
 from turnkeeper.exporter.schedule import Schedule
 from turnkeeper.genesys.endpoints.speech_transcripts import candidates
 from turnkeeper.genesys.results import FoundTranscripts
@@ -211,7 +211,7 @@ class Worker:
         call = msgspec.structs.replace(call, generation=committed.result.manifest.generation)
         return self._with_recordings(Outcome(call, next_ask(call)), committed, legs)
 
-    def _with_recordings(self, outcome: Outcome, committed: Committed, legs: Legs) -> Outcome:
+    def _with_recordings(self, outcome: Outcome, committed: CommittedConversation, legs: Legs) -> Outcome:
         # Whether a recording can be read is known only after its views were built.
         recordings = committed.result.manifest.recordings
         unread = [recording for recording in recordings if recording.state in ("unread", "incomplete")]

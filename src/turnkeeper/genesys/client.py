@@ -24,7 +24,7 @@ from turnkeeper.genesys.endpoints.transcript_search import TranscriptListing, Tr
 from turnkeeper.genesys.filters import Filters
 from turnkeeper.genesys.http import Http, Transport
 from turnkeeper.genesys.interval import Interval
-from turnkeeper.genesys.links import LinkRules, is_loopback
+from turnkeeper.genesys.link_rules import LinkRules, is_loopback
 from turnkeeper.genesys.pool import Pool, Quota
 from turnkeeper.genesys.regions import DEFAULT_REGION, Hosts, from_base_url, resolve
 from turnkeeper.genesys.results import FoundTranscripts, PendingTranscripts

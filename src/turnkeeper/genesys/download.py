@@ -18,7 +18,7 @@ from turnkeeper.errors import Incomplete, LinkExpired, NotFound, Skippable, TooL
 from turnkeeper.events import Listener, Renewed, silent
 from turnkeeper.genesys.errors import error_body, refusal
 from turnkeeper.genesys.http import Answer, Http
-from turnkeeper.genesys.links import LinkRules
+from turnkeeper.genesys.link_rules import LinkRules
 from turnkeeper.genesys.redaction import where
 from turnkeeper.genesys.resumable_download import ResumableBody
 from turnkeeper.genesys.retry import RetryPolicy, retry_after

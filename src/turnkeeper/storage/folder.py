@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, TypeVar
 from turnkeeper.errors import Conflict, Incomplete, NotFound, StoreRefused, Unavailable, Unread
 from turnkeeper.spool import Source
 from turnkeeper.storage.disk import Disk, disk_error
-from turnkeeper.storage.keys import INCOMING, LOCK, check_key, is_key
+from turnkeeper.storage.key_rules import INCOMING, LOCK, check_key, is_key
 
 __all__ = ["FolderStore"]
 

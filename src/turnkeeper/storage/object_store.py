@@ -30,7 +30,7 @@ from turnkeeper.storage.disk import Disk
 from turnkeeper.storage.errors import StorePlace, store_error
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.key_listing import KeyListing, ListDeadline, ListedObject, UnlistableKey
-from turnkeeper.storage.keys import LOCK, MARKER, check_key, check_prefix, is_key
+from turnkeeper.storage.key_rules import LOCK, MARKER, check_key, check_prefix, is_key
 from turnkeeper.storage.store import Store
 
 __all__ = ["ObjectStore", "Source", "Store", "open_store"]

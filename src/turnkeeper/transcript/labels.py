@@ -1,4 +1,4 @@
-"""Write turns as labels on a time line: WebVTT, SubRip, Audacity, RTTM, Praat TextGrid. Text from a call is not
+"""Write turns as labels on a time line: Audacity, RTTM, Praat TextGrid. Text from a call is not
 trusted.
 
 A turn that a format cannot express is changed as little as possible and never dropped. A turn without length gets one
@@ -8,23 +8,17 @@ millisecond. A turn that begins before zero begins at zero, except in TextGrid. 
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Final, TextIO
+from typing import TextIO
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Role, TranscriptHeader, Turn, roles
-from turnkeeper.transcript.captions import Caption, ReadingSpeed, captions, columns
 from turnkeeper.transcript.escape import one_line
 
-__all__ = ["LABELS", "Audacity", "Rttm", "SubRip", "TextGrid", "WebVtt"]
-
-_WORD_JOINER: Final = "\u2060"
-_MARKS: Final = re.compile(r"[<{\\]|-->")
+__all__ = ["Audacity", "Rttm", "TextGrid", "TurnLabels", "shown_times"]
 
 
-class _Labels(ABC):
+class TurnLabels(ABC):
     """The common part of all label formats: speaker names, times, and that a file is about one conversation."""
 
     several_conversations = False
@@ -70,70 +64,15 @@ class _Labels(ABC):
         return self._names.get(turn.speaker_id or "") or turn.role
 
 
-class _Captions(_Labels):
-    """The common part of the caption formats, whose text is read while it passes."""
-
-    def __init__(self, out: TextIO) -> None:
-        super().__init__(out)
-        self._pace = ReadingSpeed()
-
-    @property
-    def speed_warning(self) -> str:
-        """How many captions are hard to read, and the worst one. Empty where none is."""
-        return str(self._pace)
-
-    def _turn_captions(self, turn: Turn, start_ms: int, end_ms: int, indent: int = 0) -> Iterator[Caption]:
-        """The captions of a turn. Each is counted for the reading speed."""
-        for caption in captions(one_line(turn.text), *_shown_times(start_ms, end_ms), turn.words, indent=indent):
-            self._pace.add(caption)
-            yield caption
-
-
-class WebVtt(_Captions):
-    """WebVTT. The speaker is the voice of each cue and the role its class. A long turn becomes several cues."""
-
-    def __init__(self, out: TextIO) -> None:
-        super().__init__(out)
-        out.write("WEBVTT\n")
-
-    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        voice = _escape_vtt(self._speaker_name(turn))
-        for caption in self._turn_captions(turn, start_ms, end_ms):
-            text = _escape_vtt("\n".join(caption.lines))
-            times = f"{_timestamp(caption.start_ms, '.')} --> {_timestamp(caption.end_ms, '.')}"
-            self._out.write(f"\n{times}\n<v.{turn.role} {voice}>{text}</v>\n")
-
-
-class SubRip(_Captions):
-    r"""SubRip. Captions are numbered and the speaker precedes the text. A long turn becomes several captions.
-
-    The format has no escapes, and players take ``<b>``, ``{\an8}`` and ``\N`` for instructions. An invisible word
-    joiner behind the first character of those makes them plain text.
-    """
-
-    def __init__(self, out: TextIO) -> None:
-        super().__init__(out)
-        self._number = 0
-
-    def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        speaker = f"{self._speaker_name(turn)}: "
-        for place, caption in enumerate(self._turn_captions(turn, start_ms, end_ms, columns(speaker))):
-            self._number += 1
-            text = _defuse_srt(("" if place else speaker) + "\n".join(caption.lines))
-            self._out.write(
-                f"{self._number}\n{_timestamp(caption.start_ms, ',')} --> {_timestamp(caption.end_ms, ',')}\n{text}\n\n"
-            )
-
-
-class Audacity(_Labels):
+class Audacity(TurnLabels):
     """An Audacity label track: start, end and label, separated by tabs."""
 
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        start, end = _shown_times(start_ms, end_ms)
+        start, end = shown_times(start_ms, end_ms)
         self._out.write(f"{_decimal_seconds(start)}\t{_decimal_seconds(end)}\t{turn.role}: {one_line(turn.text)}\n")
 
 
-class Rttm(_Labels):
+class Rttm(TurnLabels):
     """RTTM (NIST, Rich Transcription 2009 evaluation plan, appendix A): who spoke when, without the text.
 
     The file is the conversation, the speaker is ``role:id``; ``role`` alone where the id is not known.
@@ -143,7 +82,7 @@ class Rttm(_Labels):
 
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
         assert self._header is not None  # noqa: S101 - set by _begin
-        start, end = _shown_times(start_ms, end_ms)
+        start, end = shown_times(start_ms, end_ms)
         who = f"{turn.role}:{turn.speaker_id}" if turn.speaker_id else turn.role
         fields = (
             _rttm_field(self._header.conversation),
@@ -156,7 +95,7 @@ class Rttm(_Labels):
         self._out.write(f"SPEAKER {' '.join(fields)} {_rttm_field(who)} <NA> <NA>\n")
 
 
-class TextGrid(_Labels):
+class TextGrid(TurnLabels):
     """A Praat TextGrid in the long text format: one interval tier per role, without gaps from end to end.
 
     Intervals of a tier cannot overlap. Where turns of one role overlap, the later one goes to another tier of that role
@@ -199,40 +138,15 @@ class TextGrid(_Labels):
             self._out.write(f'        intervals [{place}]:\n{times}            text = "{quoted}"\n')
 
 
-LABELS: Final[dict[str, type[_Labels]]] = {
-    "vtt": WebVtt,
-    "srt": SubRip,
-    "textgrid": TextGrid,
-    "rttm": Rttm,
-    "audacity": Audacity,
-}
-"""The writers by the name of their format."""
-
-
-def _shown_times(start_ms: int, end_ms: int) -> tuple[int, int]:
+def shown_times(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Times that every format can express: from zero on, and at least one millisecond long."""
     start = max(start_ms, 0)
     return start, max(end_ms, start + 1)
-
-
-def _timestamp(ms: int, point: str) -> str:
-    hours, rest = divmod(ms, 3_600_000)
-    minutes, rest = divmod(rest, 60_000)
-    return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
 
 
 def _decimal_seconds(ms: int) -> str:
     """Milliseconds as decimal seconds, exactly."""
     return f"{'-' if ms < 0 else ''}{abs(ms) // 1000}.{abs(ms) % 1000:03d}"
-
-
-def _escape_vtt(text: str) -> str:
-    """Escape text for a WebVTT cue, in which ``-->`` and tags have a meaning."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _defuse_srt(text: str) -> str:
-    """Make text harmless for SubRip players, which interpret tags, braces, backslashes and times."""
-    return _MARKS.sub(lambda mark: mark[0][0] + _WORD_JOINER + mark[0][1:], text)
 
 
 def _rttm_field(text: str) -> str:

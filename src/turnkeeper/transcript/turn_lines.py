@@ -126,9 +126,20 @@ def turn_writer(
         raise Misconfigured(f"{format!r} is not a format", key="format", hint=f"The formats are {', '.join(FORMATS)}.")
     if fields is not None:
         raise Misconfigured(f"{format} has no fields to choose", key="fields", hint="Use jsonl, csv or txt.")
-    from turnkeeper.transcript.labels import LABELS
+    return _label_writer(format, out)
 
-    return LABELS[format](out)
+
+def _label_writer(name: str, out: TextIO) -> TurnWriter:
+    # Loaded when they are asked for, because reading turns as text must start quickly.
+    if name in ("vtt", "srt"):
+        from turnkeeper.transcript.captions import SubRip, WebVtt
+
+        return WebVtt(out) if name == "vtt" else SubRip(out)
+    from turnkeeper.transcript.labels import Audacity, Rttm, TextGrid
+
+    if name == "textgrid":
+        return TextGrid(out)
+    return Rttm(out) if name == "rttm" else Audacity(out)
 
 
 class _Names:

@@ -24,7 +24,7 @@ from turnkeeper.payloads.dialects import SHAPES
 from turnkeeper.payloads.dialects.media import MediaDialect
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import Spool
-from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.key_rules import MARKER
 from turnkeeper.storage.object_store import Store, open_store
 from turnkeeper.transcript.select import Selection
 

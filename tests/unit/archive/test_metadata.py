@@ -13,7 +13,7 @@ from turnkeeper.archive.probe import probe_store
 from turnkeeper.clock import ManualClock
 from turnkeeper.errors import Conflict, Denied, StoreRefused
 from turnkeeper.settings import StoreSettings
-from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.key_rules import MARKER
 from turnkeeper.storage.object_store import Store, open_store
 
 

@@ -22,7 +22,7 @@ from turnkeeper.archive.reread import reread
 from turnkeeper.archive.verify import Verification
 from turnkeeper.clock import ManualClock
 from turnkeeper.spool import Spool
-from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.key_rules import MARKER
 
 DATA = Path(__file__).parents[2] / "data"
 EARLIER = ["archive-1", "archive-1b"]

@@ -39,7 +39,7 @@ from turnkeeper.erasure.proof import Proof
 from turnkeeper.erasure.scrub_reports import scrub_document
 from turnkeeper.errors import Erased, Misconfigured, NotFound
 from turnkeeper.settings import StoreSettings
-from turnkeeper.storage.keys import INCOMING
+from turnkeeper.storage.key_rules import INCOMING
 from turnkeeper.storage.object_store import Store, open_store
 from turnkeeper.storage.versions import Versioning, detect_versioning
 

@@ -32,7 +32,7 @@ from turnkeeper.errors import (
 from turnkeeper.settings import StoreSettings
 from turnkeeper.spool import BytesSource
 from turnkeeper.storage.errors import StorePlace, store_error
-from turnkeeper.storage.keys import MARKER
+from turnkeeper.storage.key_rules import MARKER
 from turnkeeper.storage.object_store import ObjectStore, Store, open_store
 
 LARGE = 9 << 20

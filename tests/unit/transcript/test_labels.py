@@ -19,7 +19,7 @@ from pyannote.database.util import load_rttm
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.model import Participant, Role, TranscriptHeader, Turn, Word
-from turnkeeper.transcript.captions import captions, columns
+from turnkeeper.transcript.caption_layout import captions, columns
 from turnkeeper.transcript.escape import one_line
 from turnkeeper.transcript.turn_lines import turn_writer
 

@@ -11,7 +11,7 @@ import pytest
 from turnkeeper.cli.options import PlatformOptions, platform_settings
 from turnkeeper.errors import Unavailable
 from turnkeeper.events import Noted
-from turnkeeper.genesys.links import LinkRules, is_loopback
+from turnkeeper.genesys.link_rules import LinkRules, is_loopback
 from turnkeeper.payloads.details import DetailParticipant, Details, DetailSession
 from turnkeeper.settings import PlatformSettings
 
