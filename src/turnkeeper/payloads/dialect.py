@@ -55,7 +55,7 @@ class DocumentLeg(msgspec.Struct, frozen=True):
 class DocumentFacts(msgspec.Struct, frozen=True):
     """Everything that a payload says except its turns, in one form for all shapes.
 
-    ``conversation_start``, ``transcript_start`` and ``first_phrase`` are epoch ms. ``offset_times`` says that turns
+    ``conversation_start``, ``transcript_start``, ``first_phrase`` and ``last_phrase`` are epoch ms. ``offset_times`` says that turns
     have offsets, ``relative`` that they have seconds from the conversation's start, so that no base applies. ``header``
     is set where the document is turnkeeper's own. ``private`` is for the shape's own use. ``left_out`` names parts of
     the body that are not among the turns, ``notes`` fields that cannot be right; both hold one sentence each.
@@ -71,6 +71,7 @@ class DocumentFacts(msgspec.Struct, frozen=True):
     conversation_start: int | None = None
     transcript_start: int | None = None
     first_phrase: int | None = None
+    last_phrase: int | None = None
     offset_times: bool | None = None
     relative: bool = False
     header: TranscriptHeader | None = None
@@ -112,6 +113,7 @@ class Survey(msgspec.Struct):
     count: int = 0
     repaired: int = 0
     earliest: float | None = None
+    latest: float | None = None
     offset_times: bool | None = None
     notes: dict[str, Any] = {}
     asked: str | None = None
@@ -176,6 +178,7 @@ class Survey(msgspec.Struct):
         self.offset_times = offsets > 0 or bool(self.offset_times)
         if offsets < len(rising):
             self.earliest = rising[offsets] if self.earliest is None else min(rising[offsets], self.earliest)
+            self.latest = rising[-1] if self.latest is None else max(rising[-1], self.latest)
 
 
 class WrongTurn(Exception):

@@ -47,6 +47,7 @@ def time_base(facts: Sequence[DocumentFacts], details: Details | None) -> TimeBa
     if facts and all(fact.relative for fact in facts):
         return TimeBase("relative", None, offset_times=None)
     first = min([fact.first_phrase for fact in facts if fact.first_phrase is not None], default=None)
+    last = max([fact.last_phrase for fact in facts if fact.last_phrase is not None], default=None)
     choices: Sequence[tuple[Literal["analytics", "conversation", "transcript", "phrase"], list[int | None]]] = (
         ("analytics", [details.start] if details else []),
         ("conversation", [fact.conversation_start for fact in facts]),
@@ -54,18 +55,19 @@ def time_base(facts: Sequence[DocumentFacts], details: Details | None) -> TimeBa
         ("phrase", [first]),
     )
     for kind, starts in choices:
-        near = [start for start in starts if start and _is_near(start, first)]
+        near = [start for start in starts if start and _is_near(start, first, last)]
         if near:
             return TimeBase(kind, min(near), offset_times)
     return TimeBase("relative" if offset_times else "none", None, offset_times)
 
 
-def _is_near(start: int, first: int | None) -> bool:
-    """Whether turns that begin at ``first`` can belong to a conversation that begins at ``start``.
+def _is_near(start: int, first: int | None, last: int | None) -> bool:
+    """Whether turns between ``first`` and ``last`` can belong to a conversation that begins at ``start``.
 
-    A start that is years away from the turns is damaged. Using it would cost every turn its times.
+    A start that is years away from the turns is damaged. Using it would cost every turn its times. One of the turns may
+    be damaged too, and then it is the first or the last one: a start that fits the other one is right.
     """
-    return first is None or abs(first - start) <= LONGEST
+    return first is None or any(abs(phrase - start) <= LONGEST for phrase in (first, last) if phrase is not None)
 
 
 def _media_type(details: Details | None) -> str | None:

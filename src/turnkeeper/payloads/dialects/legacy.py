@@ -177,6 +177,7 @@ class LegacyDialect:
             status=document.status or "completed",
             people=tuple(_person_of(person) for person in document.participants or ()),
             first_phrase=round(survey.earliest) if epochs and survey.earliest is not None else None,
+            last_phrase=round(survey.latest) if epochs and survey.latest is not None else None,
             offset_times=survey.offset_times,
             relative=not epochs,
             private=survey.notes.get("path"),

@@ -274,6 +274,7 @@ def _facts_of(document: _Document, survey: Survey) -> DocumentFacts:
         status=document.status or "completed",
         people=people,
         first_phrase=round(survey.earliest) if epochs and survey.earliest is not None else None,
+        last_phrase=round(survey.latest) if epochs and survey.latest is not None else None,
         offset_times=False if epochs else None,
         relative=not epochs,
     )

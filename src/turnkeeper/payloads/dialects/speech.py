@@ -188,6 +188,7 @@ def _facts_of(document: _Document, survey: Survey) -> DocumentFacts:
         conversation_start=conversation_start,
         transcript_start=min(starts, default=None),
         first_phrase=None if survey.earliest is None else round(survey.earliest),
+        last_phrase=None if survey.latest is None else round(survey.latest),
         offset_times=survey.offset_times,
         private=tuple(parts),
         notes=_notes_about(document, conversation_start),
