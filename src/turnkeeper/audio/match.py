@@ -57,11 +57,11 @@ def match_transcript(
         if loudness
         else synchronise(audio.blocks(), audio.rate, audio.channels, nominal)
     )
-    told = with_losses(sync, losses(sync) if losses else audio.losses)
+    complete = with_losses(sync, losses(sync) if losses else audio.losses)
     if mode == "report" or sync.verdict != "corrected":
-        return MatchResult(timeline, roles, told)
+        return MatchResult(timeline, roles, complete)
     found: tuple[str, ...] = sync.channels if len(sync.channels) == audio.channels else roles
-    return MatchResult(_corrected_timeline(timeline, sync), found, told, applied=True)
+    return MatchResult(_corrected_timeline(timeline, sync), found, complete, applied=True)
 
 
 def channel_roles(channels: int) -> tuple[str, ...]:

@@ -100,8 +100,8 @@ def export(
         print_json(asdict(estimate(_require_range(range_), platform=platform_settings(platform), clock=clock)))
         return 0
     stores = store_settings(destination, platform.ca)
-    pause, concurrent = _listing_pause(every), checked_count(concurrency, "--concurrency")
-    schedule = Schedule(window=_milliseconds(length_of(absent_window, "--absent-window")))
+    pause = _listing_pause(every)
+    settings = _export_settings(concurrency, absent_window, _recording_options(audio, stores, platform.wait))
     limit_heaps()
     with stop_on_signals() as stop:
         report = run_export(
@@ -109,15 +109,18 @@ def export(
             to=to,
             platform=platform_settings(platform),
             store=stores,
-            settings=ExportSettings(
-                visitors=concurrent, schedule=schedule, audio=_recording_options(audio, stores, platform.wait)
-            ),
+            settings=settings,
             clock=clock,
             listener=listener,
             stop=stop,
         )
     print_json(msgspec.to_builtins(report))
     return conclude_run(report, quiet=quiet)
+
+
+def _export_settings(concurrency: int, absent_window: str, audio: RecordingOptions | None) -> ExportSettings:
+    schedule = Schedule(window=_milliseconds(length_of(absent_window, "--absent-window")))
+    return ExportSettings(concurrency=checked_count(concurrency, "--concurrency"), schedule=schedule, audio=audio)
 
 
 def _require_range(range_: Range | None) -> Range:

@@ -34,14 +34,14 @@ class Rules:
 
     ``long``: a range of at least this is a backfill. ``job_days``: days one job covers (the platform takes 31).
     ``job_margin``: how far before the data lake's availability date a window must end to be read by a job, because a
-    call that began in the window may end after it, and the lake knows ended ones only. ``settling``: how long after a
+    call that began in the window may end after it, and the lake knows ended ones only. ``grace_period``: how long after a
     window's end the query may still come to know of a conversation that began in it.
     """
 
     long: timedelta = timedelta(days=31)
     job_days: int = 7
     job_margin: timedelta = timedelta(days=1)
-    settling: timedelta = timedelta(minutes=15)
+    grace_period: timedelta = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def plan(
         yield Window(part, "jobs", settled=True)
     for part in days(Interval(border, interval.end)):
         if part.start <= now:
-            yield Window(part, "query", settled=part.end <= now - rules.settling)
+            yield Window(part, "query", settled=part.end <= now - rules.grace_period)
 
 
 def range_of(now: datetime, *, since: str = "", until: str = "", last: str = "") -> Interval:

@@ -71,7 +71,7 @@ def test_a_plan_is_the_range_without_what_has_not_begun(
         else:
             # The query matches whole days: a window of two would find some conversations twice.
             assert midnight(window.interval.end - timedelta(microseconds=1)) == midnight(window.interval.start)
-            assert window.settled == (window.interval.end <= now - rules.settling)
+            assert window.settled == (window.interval.end <= now - rules.grace_period)
 
 
 def test_a_long_backfill_goes_by_job_up_to_a_day_before_the_watermark_and_by_query_after_it() -> None:
