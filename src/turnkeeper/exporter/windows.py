@@ -34,8 +34,8 @@ class Rules:
 
     ``long``: a range of at least this is a backfill. ``job_days``: days one job covers (the platform takes 31).
     ``job_margin``: how far before the data lake's availability date a window must end to be read by a job, because a
-    call that began in the window may end after it, and the lake knows ended ones only. ``grace_period``: how long after a
-    window's end the query may still come to know of a conversation that began in it.
+    call that began in the window may end after it, and the lake knows ended ones only. ``grace_period``: how long after
+    a window's end the query may still come to know of a conversation that began in it.
     """
 
     long: timedelta = timedelta(days=31)

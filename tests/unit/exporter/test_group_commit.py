@@ -42,10 +42,10 @@ def test_many_share_a_commit(tmp_path: Path) -> None:
     ledger, settlements = taken(tmp_path)
 
     async def all_of_them() -> None:
-        grace_period = GroupCommit(ledger)
+        commits = GroupCommit(ledger)
         async with anyio.create_task_group() as tasks:
             for one in settlements:
-                tasks.start_soon(grace_period.settle, one)
+                tasks.start_soon(commits.settle, one)
 
     anyio.run(all_of_them)
     assert ledger.counts() == {"done": len(NAMES)}
@@ -58,10 +58,10 @@ def test_what_could_not_be_committed_goes_with_the_next_one(tmp_path: Path) -> N
     ledger.full = 1
 
     async def one_after_the_other() -> None:
-        grace_period = GroupCommit(ledger)
+        commits = GroupCommit(ledger)
         with pytest.raises(DiskFull):
-            await grace_period.settle(settlements[0])
-        await grace_period.settle(settlements[1])
+            await commits.settle(settlements[0])
+        await commits.settle(settlements[1])
 
     anyio.run(one_after_the_other)
     assert ledger.counts() == {"done": 2, "pending": len(NAMES) - 2}
