@@ -57,8 +57,9 @@ class DocumentFacts(msgspec.Struct, frozen=True):
 
     ``conversation_start``, ``transcript_start``, ``first_phrase`` and ``last_phrase`` are epoch ms. ``offset_times``
     says that turns have offsets, ``relative`` that they have seconds from the conversation's start, so that no base
-    applies. ``header`` is set where the document is turnkeeper's own. ``private`` is for the shape's own use. ``left_out`` names parts of
-    the body that are not among the turns, ``notes`` fields that cannot be right; both hold one sentence each.
+    applies. ``header`` is set where the document is turnkeeper's own. ``private`` is for the shape's own use.
+    ``left_out`` names parts of the body that are not among the turns, ``notes`` fields that cannot be right; both hold
+    one sentence each.
     """
 
     dialect: Dialect
