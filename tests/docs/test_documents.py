@@ -172,7 +172,7 @@ def _session(text: str, env: dict[str, str], folder: Path, servers: ExitStack) -
             done = subprocess.run(
                 ["bash", "-c", f"exec 2>&1; {command}"],
                 cwd=folder,
-                env=env,
+                env={**env, "PYTHONUNBUFFERED": "1"},  # as at a prompt, where both streams appear in order
                 capture_output=True,
                 text=True,
                 timeout=120,

@@ -159,7 +159,7 @@ def test_old_calls_expire_and_the_rest_stays(platform: Platform, cli: Cli, tmp_p
     cli("expire", "archive", "--older-than", "12h", env=env, code=2)
     assert f"manifests/{conversation}/000001.json" in files(tmp_path / "archive")
     clock = RemoteClock(running.clock_url)
-    clock._call({"until": rfc3339(clock.now() + timedelta(days=400))})
+    clock._request({"until": rfc3339(clock.now() + timedelta(days=400))})
     shown = cli("expire", "archive", "--older-than", "365d", "--dry-run", env=env, code=0)
     assert f"{conversation}  found" in shown.out
     ran = cli("expire", "archive", "--older-than", "365d", "--json", "--proof", "proof.json", env=env, code=0)

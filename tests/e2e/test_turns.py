@@ -17,7 +17,7 @@ import turnkeeper as tk
 from tests.conftest import Cli, Platform, credentials
 from tests.views import view_path
 
-DATA = Path(__file__).parent.parent / "unit" / "transcript" / "data"
+DATA = Path(__file__).parent.parent / "unit" / "payloads" / "data"
 
 CALL = {
     "conversation": "c-1",

@@ -132,7 +132,11 @@ class Worker:
         known = due.details if call.ended_at else None
         if known is None and call.generation:
             return FetchedDetails()
-        return await self.pipeline.fetch_details(call.conversation, spools, known)
+        fetched = await self.pipeline.fetch_details(call.conversation, spools, known)
+        if known is None or fetched.details is None or fetched.details.end is not None:
+            return fetched
+        # The listing saw the call before it ended. Its details would make the call look open for ever.
+        return await self.pipeline.fetch_details(call.conversation, spools)
 
     async def _archived_details(self, conversation: str) -> Details | None:
         """The details that an earlier generation archived: without them the speech dialect cannot be asked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from turnkeeper.errors import Retriable
+from turnkeeper.errors import Retriable, TooLarge
 from turnkeeper.spool import Spool
 
 __all__ = ["FoundTranscripts", "PendingTranscripts", "TranscriptBody"]
@@ -36,7 +36,7 @@ class FoundTranscripts:
     dialect: Literal["speech", "media"]
     bodies: tuple[TranscriptBody, ...]
     absent: tuple[tuple[str, str], ...] = ()
-    failed: tuple[tuple[str, Retriable], ...] = ()
+    failed: tuple[tuple[str, Retriable | TooLarge], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,10 @@ import pytest
 from turnkeeper.archive import keys
 from turnkeeper.archive.archive import Archive
 from turnkeeper.archive.index import WHOLE, CallState, Index
+from turnkeeper.archive.index_entries import with_details
 from turnkeeper.archive.tombstones import Tombstones
 from turnkeeper.clock import ManualClock, rfc3339
-from turnkeeper.errors import Denied, LinkExpired, Unavailable, Unread
+from turnkeeper.errors import Denied, LinkExpired, TooLarge, Unavailable, Unread
 from turnkeeper.events import Event, Settled
 from turnkeeper.exporter.engine import Exporter, ExportSettings
 from turnkeeper.exporter.feed import Feed
@@ -33,7 +35,7 @@ from turnkeeper.exporter.schedule import Schedule
 from turnkeeper.exporter.worker import Outcome, RefusedConversation, Worker
 from turnkeeper.genesys.client import Genesys
 from turnkeeper.payloads.details import read_details
-from turnkeeper.settings import Api, PlatformSettings, StoreSettings
+from turnkeeper.settings import Api, BodyLimits, PlatformSettings, StoreSettings
 from turnkeeper.storage.object_store import Store
 
 pytestmark = pytest.mark.anyio
@@ -51,13 +53,15 @@ def anyio_backend() -> str:
 @dataclass
 class Platform:
     """``legs`` are the sessions, and whether each is recorded; ``files`` the communications that have a transcript;
-    ``details`` the answer of analytics, ``broken`` the files that storage refuses, ``listed`` what the search lists."""
+    ``details`` the answer of analytics, ``broken`` the files that storage refuses, ``large`` those of 2 MiB, ``listed``
+    what the search lists."""
 
     legs: Mapping[str, bool]
     files: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
     listed: set[str] | None = None
     details: bytes | int | None = None
+    large: set[str] = field(default_factory=set)
     media: bytes | None = None
     asked: list[str] = field(default_factory=list)
 
@@ -108,6 +112,8 @@ class Platform:
     def _file(self, name: str) -> httpx2.Response:
         if name in self.broken:
             return httpx2.Response(403)
+        if name in self.large:
+            return httpx2.Response(200, content=b" " * (2 << 20))
         phrase = {"text": "hi", "participantPurpose": "external", "startTimeMs": START + 100, "confidence": 0.5}
         spoken = {"transcriptId": name, "startTime": START, "phrases": [phrase | {"duration": {"milliseconds": 900}}]}
         document = {"conversationId": "c1", "communicationId": name, "startTime": START, "transcripts": [spoken]}
@@ -129,9 +135,12 @@ class Here:
     platform: Platform
     clock: ManualClock = field(default_factory=ManualClock)
     api: Api = "auto"
+    limits: BodyLimits = field(default_factory=BodyLimits)
 
     def __post_init__(self) -> None:
-        settings = PlatformSettings(client_id="id", client_secret="hush", region="us-east-1", api=self.api)
+        settings = PlatformSettings(
+            client_id="id", client_secret="hush", region="us-east-1", api=self.api, body=self.limits
+        )
         self.door = Genesys(settings, transport=httpx2.MockTransport(self.platform), clock=self.clock)
         self.archive = Archive("memory://", StoreSettings(), clock=self.clock)
 
@@ -195,6 +204,43 @@ async def test_get_keeps_what_came_before_it_says_what_failed() -> None:
         ("a", "failed", "LinkExpired"),
         ("b", "done", ""),
     ]
+
+
+async def test_a_call_that_was_listed_while_it_went_on_is_asked_for_after_its_end(tmp_path: Path) -> None:
+    """The ledger keeps the listing's details until a transcript is archived. Those of an open call name no end."""
+    open_call = json.dumps(
+        {
+            "conversationId": "c1",
+            "conversationStart": f"{DAY}T07:00:00.000Z",
+            "participants": [
+                {
+                    "participantId": "p",
+                    "purpose": "customer",
+                    "sessions": [{"sessionId": "a", "mediaType": "voice", "recording": True}],
+                }
+            ],
+        }
+    ).encode()
+    here = Here(Platform({"a": True}))
+    with closing(Ledger(tmp_path / "ledger", here.clock)) as ledger:
+        call = with_details(CallState(conversation="c1", state="pending"), read_details(open_call))
+        ledger.add([NewConversation(call, open_call)])
+        await here.run(ledger)  # it has ended by now, and has no transcript yet
+        assert here.platform.links() == ["a"]
+        here.platform.files = {"a"}
+        here.clock.advance(3600)
+        await here.run(ledger)
+    manifest = here.archive.manifest("c1")
+    assert manifest is not None
+    assert manifest.state == "done"
+
+
+async def test_a_leg_that_is_too_large_does_not_cost_the_others() -> None:
+    here = Here(Platform({"a": True, "b": True}, {"a", "b"}, large={"a"}), limits=BodyLimits(size=1 << 20))
+    outcome = await here.process(CALL)
+    assert (outcome.call.state, outcome.call.generation, outcome.transcripts) == ("done", 1, 1)
+    assert isinstance(outcome.error, TooLarge)
+    assert legs(outcome.call) == {"a": ("absent", False), "b": ("done", True)}
 
 
 async def test_the_last_ask_is_of_every_leg_although_nothing_is_listed_any_more() -> None:

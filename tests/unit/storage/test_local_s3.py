@@ -31,7 +31,7 @@ def test_it_keeps_its_data_in_the_given_folder_and_goes_when_told(tmp_path: Path
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
     assert (tmp_path / "data").exists()
-    assert not server._own or not server._own.exists()
+    assert not server._work_folder or not server._work_folder.exists()
     for name, own in server._ports.items():
         assert not list(Path("/tmp").glob(f"seaweedfs-{name}*-{own}.sock"))
         assert not list(Path("/tmp").glob(f"seaweedfs-{name}*-{own + 10_000}.sock"))
@@ -60,7 +60,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
     script = tmp_path / "weed"
     script.write_text("#!/bin/sh\necho it is broken\nexit 1\n")
     os.chmod(script, 0o755)  # noqa: PTH101
-    monkeypatch.setattr(local_s3, "_binary", lambda: script)
+    monkeypatch.setattr(local_s3, "_weed_binary", lambda: script)
     with pytest.raises(Unavailable) as caught, LocalS3(["one"]):
         pass
     assert "it is broken" in str(caught.value)

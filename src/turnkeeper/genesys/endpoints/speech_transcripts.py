@@ -15,6 +15,7 @@ from turnkeeper.errors import (
     NotReady,
     Retriable,
     Skippable,
+    TooLarge,
     TurnkeeperError,
     Unavailable,
     Unread,
@@ -37,11 +38,11 @@ _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 @dataclass
 class _Outcome:
-    """What one walk over the communications outcome."""
+    """The answers for the communications of one conversation, while they are asked for one by one."""
 
     bodies: list[TranscriptBody] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
-    failed: list[tuple[str, Retriable]] = field(default_factory=list)
+    failed: list[tuple[str, Retriable | TooLarge]] = field(default_factory=list)
     denied: Denied | None = None
     unready: bool = False
 
@@ -106,17 +107,17 @@ class SpeechTranscripts:
                 outcome.absent.append((communication, _stable_reason(cause)))
             except NotFound as cause:
                 outcome.absent.append((communication, _stable_reason(cause)))
+            except (LinkExpired, Incomplete, Unavailable, TooLarge) as cause:
+                outcome.failed.append((communication, cause))
+                if sum(isinstance(failure, Retriable) for _, failure in outcome.failed) > 1:
+                    # One leg may fail by itself. With two, the platform is down, and each further leg would be
+                    # retried as long before it fails as well.
+                    return
             except Unread:
                 raise
             except Skippable as cause:
                 # The platform refuses this id although it is well-formed; that must not stop the other legs.
                 outcome.absent.append((communication, _stable_reason(cause)))
-            except (LinkExpired, Incomplete, Unavailable) as cause:
-                outcome.failed.append((communication, cause))
-                if len(outcome.failed) > 1:
-                    # One leg may fail by itself. With two, the platform is down, and each further leg would be
-                    # retried as long before it fails as well.
-                    return
 
     async def _fetch_body(self, conversation: str, communication: str) -> TranscriptBody:
         if not is_id(communication):
