@@ -263,7 +263,8 @@ class _Listing:
             async for page in pages:
                 available = page.available or available
                 yield self._conversations_of_page(page, ids)
-        known = interval.end if available is None else midnight(available - margin)
+        # A job without a date proves nothing about how far it reaches, and jobs have no total: all days are queried.
+        known = interval.start if available is None else midnight(available - margin)
         if known < interval.end:
             for day in days(Interval(max(known, interval.start), interval.end)):
                 async with aclosing(self._by_query(day)) as rest:
