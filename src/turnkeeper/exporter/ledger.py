@@ -162,6 +162,7 @@ class Ledger(LedgerFile):
         now = self._now_ms()
         with self._transaction() as db:
             rows = db.execute(
+                # The dead are looked for on opening only. Those that end later are known by their lease.
                 "UPDATE calls SET owner = ?, leased = ? WHERE conversation IN (SELECT conversation FROM calls"
                 " WHERE due <= ? AND (leased IS NULL OR leased < ?) ORDER BY due LIMIT ?)"
                 " RETURNING facts, day, tries, details, hint",
@@ -292,6 +293,7 @@ class Ledger(LedgerFile):
             for conversation in conversations:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
+                    # What is erased already must not become dirty again, or each run would write its day anew.
                     "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL,"
                     " audio = '', dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
