@@ -84,6 +84,7 @@ class DirectoryCache:
 
     async def get(self) -> NameLists:
         """The lists, the same for all conversations until ``close``. Raises what ``names_of`` raises."""
+        # One task reads them while the others wait: large directories take a hundred requests.
         async with self._lock:
             if self._lists is None:
                 self._lists = await names_of(self._platform, None, self._spools)

@@ -178,6 +178,7 @@ async def _elements_by_id(platform: Genesys, ids: Sequence[str]) -> tuple[bytes,
     except Skippable:
         if len(ids) == 1:
             return ()
+    # The whole request is refused, and nothing says because of which id.
     half = len(ids) // 2
     return await _elements_by_id(platform, ids[:half]) + await _elements_by_id(platform, ids[half:])
 
@@ -205,11 +206,14 @@ class _Listing:
         given: set[str] = set()
         async with aclosing(pages):
             async for found in pages:
+                # A job that is started again, and the query for days that it did not reach, repeat conversations.
                 fresh = [one for one in found if one.conversation not in given]
                 given.update(one.conversation for one in fresh)
+                # The query matches whole days and a job any activity, so both give conversations that started outside.
                 inside = [one for one in fresh if _starts_in(one.details, interval)]
                 for one in await with_listed(self._platform, inside):
                     yield one
+        # Not reached where a page fails or the caller stops reading: then the window stays open.
         self._result.ended = True
 
     async def _by_query(self, day: Interval) -> AsyncGenerator[list[Discovered], None]:
@@ -224,6 +228,7 @@ class _Listing:
         for descending in (False, True):
             async with aclosing(self._platform.conversations(day, self._filters, descending=descending)) as pages:
                 async for page in pages:
+                    # Counted in whole pages: pages that come short are no sign of a day too deep to page.
                     paged += BATCH
                     total = page.total if total is None else max(total, page.total or 0)
                     yield self._conversations_of_page(page, ids)
@@ -331,16 +336,20 @@ def _rejected_element(conversation: str) -> RejectedElement:
 
 
 def _starts_in(details: Details, interval: Interval) -> bool:
+    # Without a start nothing says that it lies outside, and leaving it out would lose it.
     return details.start is None or interval.holds(details.start)
 
 
 async def with_listed(platform: Genesys, found: Sequence[Discovered]) -> Sequence[Discovered]:
     """The same conversations with what the search lists for them, where its answer is worth the requests."""
     starts = [one.details.start for one in found if one.details.start is not None]
+    # An interval covers no conversation without a start. The search would seem to say that it has no transcript.
     if not starts or len(starts) < len(found):
         return found
+    # The end of an interval is excluded, and the last start has to lie in it.
     span = Interval(moment_of(min(starts)), moment_of(max(starts)) + timedelta(milliseconds=1))
     listed = await platform.listed(span, worth=max(1, len(found) // _PAGES_WORTH))
+    # What an incomplete answer lacks would count as not transcribed yet.
     if listed is None or not listed.complete:
         return found
     return [replace(one, listed=listed.of(one.conversation)) for one in found]

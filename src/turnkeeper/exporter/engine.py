@@ -147,6 +147,8 @@ class Exporter:
         try:
             await self._list_and_process(feed, state)
         finally:
+            # Shielded: in a cancelled task every await fails, and these would stay taken until the lease ends. The
+            # error that ended the run is the one to report, so none of the ledger may replace it.
             with anyio.CancelScope(shield=True), contextlib.suppress(TurnkeeperError):
                 while state.taken:
                     await anyio.to_thread.run_sync(self._ledger.give_back, state.taken.popleft())
@@ -160,6 +162,7 @@ class Exporter:
                 for _ in range(self._settings.concurrency):
                     tasks.start_soon(self._process_due, state)
         except BaseExceptionGroup as group:
+            # Callers catch our own errors by their class, which a group would hide.
             raise first_of(group) from None
 
     @property
@@ -191,6 +194,7 @@ class Exporter:
             # The conversations found so far are processed all the same; the window that was begun stays open.
             self._cannot_list(Defect.of(cause, operation="list conversations"))
         finally:
+            # Whatever ended the listing, tasks that wait for more of it would wait for ever.
             state.feeding = False
             self._wake_all()
 
@@ -204,6 +208,7 @@ class Exporter:
             self._listener(Noted(note=f"listing goes on in {wait:g} s: {cause}"))
             await self._clock.sleep(wait)
             return
+        # A list of ids has no windows, and neither has a listing that fails while it is planned.
         if not listing.window[0] or listing.cause is not None:
             raise cause
         listing.left_out[listing.window] = None
@@ -214,6 +219,7 @@ class Exporter:
         start, stop = self._listing.window
         self.publication.report.unlisted += 1
         if self.listed_until and start:
+            # What lies behind the gap must not count as listed, because status measures its lag from there.
             self.listed_until = min(self.listed_until, start)
         stretch = f"{start} to {stop} was not listed in full: " if start else ""
         self.publication.failed(failure_of("", cause, stretch))
@@ -248,6 +254,7 @@ class Exporter:
             hint = "The stretch stays open: the next run lists it again."
             why = f"the platform counts {batch.missing:,} conversations more than it gave"
             self._cannot_list(Unavailable(why, hint=hint))
+        # After the ledger has all of it: a crash before this lists the window again, and loses nothing.
         if batch.last:
             await anyio.to_thread.run_sync(self._close_window, batch)
         if batch.wanted or batch.last:
@@ -262,6 +269,7 @@ class Exporter:
 
     def _close_window(self, batch: WindowBatch) -> None:
         if batch.complete:
+            # The archive before the ledger: what the ledger calls closed is not listed again, and would not be written.
             self._index.commit_window(
                 ListedWindow(
                     format=WINDOW_FORMAT,
@@ -282,6 +290,7 @@ class Exporter:
             try:
                 await self._process(due, state)
             finally:
+                # The last one that ends finishes the pass, and the tasks that wait have to notice.
                 state.under_way -= 1
                 self._wake_all()
             await self.publication.tick()
@@ -297,6 +306,7 @@ class Exporter:
             state.refused = refused.cause
         except BaseException:
             with anyio.CancelScope(shield=True):
+                # Without this the conversation would stay taken until the lease ends.
                 await anyio.to_thread.run_sync(self._ledger.give_back, due)
             raise
         settlement = Settlement(due, outcome.call, outcome.due, outcome.error is not None)
@@ -353,5 +363,6 @@ class Exporter:
         )
 
     def _wake_all(self) -> None:
+        # An event stays set, so those that wait from now on need a new one.
         self._wake.set()
         self._wake = anyio.Event()

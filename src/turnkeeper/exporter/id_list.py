@@ -15,6 +15,7 @@ __all__ = ["read_ids"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
+    # UTF-32 before UTF-16, because its little-endian mark begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),

@@ -68,6 +68,7 @@ def _due_of_call(call: CallState) -> int | None:
     if call.state == "erased":
         return None
     if call.state in ("pending", "failed"):
+        # The tries and the details were in the ledger that was lost, so it starts anew at once.
         return 0
     waiting = [epoch_ms(leg.next_ask) for leg in call.legs if leg.next_ask and not leg.final]
     return min(waiting, default=None)

@@ -67,6 +67,7 @@ class DueConversation:
     listed: frozenset[str] | None = None
 
 
+# Compared by identity, because ``GroupCommit`` looks for the very object of its task.
 @dataclass(frozen=True, eq=False)
 class Settlement:
     """The result for a conversation that was ``taken``, and when it is due again (epoch ms; None: never)."""
@@ -161,6 +162,7 @@ class Ledger(LedgerFile):
         now = self._now_ms()
         with self._transaction() as db:
             rows = db.execute(
+                # The dead are looked for on opening only. Those that end later are known by their lease.
                 "UPDATE calls SET owner = ?, leased = ? WHERE conversation IN (SELECT conversation FROM calls"
                 " WHERE due <= ? AND (leased IS NULL OR leased < ?) ORDER BY due LIMIT ?)"
                 " RETURNING facts, day, tries, details, hint",
@@ -233,6 +235,7 @@ class Ledger(LedgerFile):
         now = self._now_ms()
         with self._connection() as db:
             found = db.execute(
+                # Each count comes from an index alone: reading 200,000 rows took two seconds under the lock.
                 "SELECT (SELECT count(*) FROM calls WHERE due <= ?1), (SELECT count(*) FROM calls WHERE due > ?1),"
                 " (SELECT count(*) FROM calls WHERE state IN ('done', 'unread') AND due >= 0),"
                 " (SELECT min(due) FROM calls WHERE due > ?1)",
@@ -290,6 +293,7 @@ class Ledger(LedgerFile):
             for conversation in conversations:
                 facts = _ENCODER.encode(CallState(conversation=conversation, state="erased"))
                 db.execute(
+                    # What is erased already must not become dirty again, or each run would write its day anew.
                     "UPDATE calls SET state = 'erased', facts = ?, details = NULL, hint = NULL, due = NULL,"
                     " audio = '', dirty = 1 WHERE conversation = ? AND state <> 'erased'",
                     (facts, conversation),
@@ -332,6 +336,7 @@ class Ledger(LedgerFile):
         """Every conversation that failed at the last try, or that is archived and cannot be read in full."""
         with self._connection() as db:
             rows = db.execute(
+                # Three searches, each by an index of its own, so that no other row is read.
                 "SELECT facts, due, state = 'failed' OR tries > 0, audio = 'unread' FROM calls WHERE conversation IN"
                 " (SELECT conversation FROM calls WHERE state IN ('failed', 'unread')"
                 " UNION SELECT conversation FROM calls WHERE tries > 0"
@@ -368,6 +373,7 @@ class Ledger(LedgerFile):
             return 1
         known = _FACTS.decode(row[0])
         missing = one.listed is not None and _lists_more(known, one.listed)
+        # The platform goes on listing what was erased here.
         if known.state == "erased":
             return 0
         if not ((one.call.ended_at and not known.ended_at) or missing):
@@ -390,6 +396,7 @@ class Ledger(LedgerFile):
         row = db.execute("SELECT facts FROM calls WHERE conversation = ?", (call.conversation,)).fetchone()
         if row is None:
             db.execute(
+                # Not dirty, since the index has it.
                 "INSERT INTO calls (conversation, day, state, facts, due, audio) VALUES (?, ?, ?, ?, ?, ?)",
                 (call.conversation, day, call.state, _ENCODER.encode(call), due, _audio_of(call)),
             )
@@ -427,6 +434,7 @@ class GroupCommit:
             try:
                 await anyio.to_thread.run_sync(self._ledger.settle, batch)
             except BaseException:
+                # The settlements of the other tasks go with the next commit. Only this task gets the error.
                 self._waiting[:0] = batch
                 raise
 

@@ -40,6 +40,7 @@ class LedgerFile:
         self._lock = threading.RLock()
         with sqlite_errors_of(path), ExitStack() as opened:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's other files get the same permissions
+            # Transactions begin by our own statement, and calls come from any thread, one at a time under the lock.
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             opened.callback(self._db.close)
             self._prepare()
@@ -88,6 +89,7 @@ class LedgerFile:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, sqlite_errors_of(self.path):
+            # A transaction that begins by reading fails at once where another process writes. This one waits.
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

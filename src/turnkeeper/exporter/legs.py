@@ -59,6 +59,7 @@ class Legs:
         failed = [(name, f"{type(cause).__name__}: {cause.message}") for name, cause in found.failed]
         self._note_absences(call, legs, [*found.absent, *failed], likely)
         if not whole:
+            # Whether a list was asked must not change which legs are waited for.
             for name in likely or ():
                 if name not in legs:
                     legs[name] = self._absent_leg(call, None, name, _UNLISTED, likely, asked=False)
@@ -77,6 +78,7 @@ class Legs:
         """No transcript was found. ``absent`` gives the reason for each leg that was asked for."""
         legs = {leg.id: leg for leg in call.legs}
         self._note_absences(call, legs, absent, _likely_legs(details))
+        # A call that is archived stays so: only its open legs were asked for.
         if not call.generation:
             call = msgspec.structs.replace(call, state="absent", reason=absent[0][1])
         return msgspec.structs.replace(call, legs=relevant_legs(legs))
@@ -148,8 +150,10 @@ class Legs:
         *,
         asked: bool = True,
     ) -> LegState:
+        # Before the next condition, which would end the requests for a document that cannot be read.
         if leg is not None and leg.state == "unread" and not leg.final:
             return self._unread_leg(call, leg, name, leg.reason, likely)
+        # The platform deletes transcripts after their retention, which makes nothing in the archive absent.
         if leg is not None and leg.state in _ARCHIVED:
             return leg
         return self._scheduled_leg(call, leg, name, "absent", why, likely, (leg.asks if leg else 0) + asked)
@@ -192,6 +196,7 @@ class Legs:
             next_ask=rfc3339_ms(due) if due is not None else "",
             asks=asks,
             final=due is None,
+            # A leg that is listed has a transcript, so it is worth waiting for.
             fallback=_is_fallback(leg, name, likely) and name not in self.listed,
         )
 

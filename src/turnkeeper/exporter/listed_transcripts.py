@@ -36,6 +36,7 @@ class Listings:
         async with self._lock:
             if day not in self._days:
                 start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+                # All conversations of the day share the answer, so it is worth many pages.
                 self._days[day] = await self._ask(Interval(start, start + timedelta(days=1)), _PAGES)
                 while len(self._days) > _DAYS:
                     self._days.popitem(last=False)

@@ -51,6 +51,7 @@ async def claim_archive(platform: Genesys, archive: Archive) -> str:
 
     Raises ``Denied`` or ``Misconfigured``, and ``StoreRefused`` for another organisation's archive.
     """
+    # First, because ``organisation`` takes a refusal for a gateway that does not name one.
     await platform.token_probe()
     organisation = await platform.organisation()
     await anyio.to_thread.run_sync(archive.claim, organisation)

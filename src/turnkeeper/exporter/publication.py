@@ -29,6 +29,7 @@ from turnkeeper.genesys.client import Genesys
 __all__ = ["Publication"]
 
 _FAILURES_LISTED = 1000
+# A tenth of the lease, because a renewal waits for the next conversation to end.
 _RENEWED_S = 60.0
 _SLACK_S = 30.0
 """A pass that ends a little early counts as on time, or every second one would publish nothing."""
@@ -96,6 +97,7 @@ class Publication:
             self._shown_at = now
             self._listener(await anyio.to_thread.run_sync(self._progress_event))
         if now - self._renewed_at >= min(_RENEWED_S, self._every):
+            # Noted before the await, or every task that ends meanwhile would do the same.
             self._renewed_at = now
             await anyio.to_thread.run_sync(self._ledger.renew)
             await self.undo_erased()
@@ -106,6 +108,7 @@ class Publication:
 
     async def undo_erased(self) -> None:
         """Remove what was erased while it was being archived."""
+        # Taken before the await: what is archived meanwhile belongs to the next check.
         conversations, self._unchecked = self._unchecked, []
         try:
             await anyio.to_thread.run_sync(self._undo_erased, conversations)
@@ -115,7 +118,9 @@ class Publication:
 
     async def commit(self) -> None:
         """Write to the archive's index what has changed since the last time."""
+        # Before the work, or a second task would begin another commit meanwhile.
         self._committed_at = self._clock.monotonic()
+        # First, so that the index does not name what was erased meanwhile.
         await self.undo_erased()
         changed = await anyio.to_thread.run_sync(index_sync.commit, self._ledger, self._index)
         if changed:
@@ -166,6 +171,7 @@ class Publication:
         for conversation in erased:
             with suppress(Erased):
                 self._archive.undo_if_erased(conversation)
+        # Last: where the archive fails, the conversations are checked once more.
         self._ledger.erase(erased)
 
     def _write_report(self) -> None:

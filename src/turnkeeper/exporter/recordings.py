@@ -150,6 +150,7 @@ async def _from_export(
 
 
 def _why_missing(cause: TurnkeeperError) -> str:
+    # The context's id differs in each answer, and two runs should report the same.
     return f"{cause.message.split('; context ', maxsplit=1)[0]}. {cause.hint}".rstrip(". ")
 
 

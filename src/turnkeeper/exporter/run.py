@@ -128,6 +128,7 @@ class Run:
                 # Whole days: those that are settled are not listed again.
                 asked = wanted or Range(Interval(midnight(now - follow.last), now), follow.filters)
             if await self._unless_down(partial(self._run_pass, asked, publication)):
+                # Dropped only when its pass succeeded: after a failure the first range is asked for again.
                 wanted = None if asked is wanted else wanted
             await self._unless_down(partial(self._after_pass, publication))
             await self._wait_for_next_pass(turn)
@@ -159,6 +160,7 @@ class Run:
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
+            # At least a second: the time may have passed, and passes without anything to do would spin.
             await self.clock.sleep(max(until_ms / 1000 - self.clock.now().timestamp(), 1))
             tasks.cancel_scope.cancel()
 
@@ -218,6 +220,7 @@ class Run:
             directory=self._directory,
         )
         if wanted.interval is not None and not wanted.filters:
+            # With filters the listing says nothing of other conversations, and in the future nothing is listed.
             exporter.listed_until = rfc3339(min(wanted.interval.end, now))
         await exporter.process_all(lambda: self._window_batches(wanted, exporter))
 

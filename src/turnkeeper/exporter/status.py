@@ -141,6 +141,7 @@ def status(
     names = opened.names("queues", unnamed.append)
     tally = _Tally()
     days = []
+    # A day for which the platform gave no number is not a day without conversations.
     for day in sorted({*known, *(day for day in asked if counted.get(day, 1))}):
         calls = _calls_of_day(index, day, unreadable) if day in known else ()
         tally.add(calls)
@@ -172,6 +173,7 @@ def _days_of_range(known: Sequence[str], since: datetime | None, until: datetime
     if first is None:
         return []
     end = min(until, now) if until else now
+    # The end is excluded: at midnight it does not touch the day that begins.
     count = (end - timedelta(microseconds=1)).date().toordinal() - first.toordinal() + 1
     return [(first + timedelta(days=number)).isoformat() for number in range(count)]
 

@@ -99,6 +99,7 @@ class Worker:
             fetched = await self._due_details(due, spools)
         details = fetched.details
         call = with_details(due.call, details) if details else due.call
+        # While a call goes on, legs are still added to it. They are asked for together when it has ended.
         if details is not None and details.end is None:
             return Outcome(call, self.schedule.still_open(now, details.start or now))
         communications = await self._communications(due, call, details, legs)
@@ -112,6 +113,7 @@ class Worker:
             )
         if isinstance(result, FoundTranscripts):
             return await self._with_transcripts(call, fetched, result, legs, spools)
+        # An id that nobody knows is an error at once. As absent, a mistyped one would be asked for in vain for days.
         if fetched.body is None and not (result.answered or call.generation or call.started_at):
             raise _unknown(call.conversation)
         absent = result.absent or ((WHOLE, result.status),)
@@ -161,6 +163,7 @@ class Worker:
         lacking = open_legs(call)
         if call.generation and not lacking:
             return self._late_communications(due.listed, call, legs.now)
+        # The media dialect gives the whole conversation, so there is nothing to choose from.
         if any(leg.id == WHOLE for leg in call.legs):
             return None
         if not call.generation and legs.now >= legs.deadline(call):
@@ -226,6 +229,7 @@ class Worker:
 
     def _failed(self, due: DueConversation, cause: TurnkeeperError) -> Outcome:
         call = due.call
+        # A call that is archived stays so: only its tries say that this request failed.
         if not call.generation:
             reason = f"{type(cause).__name__}: {cause.message}"
             call = msgspec.structs.replace(call, state="failed", reason=reason)

@@ -35,6 +35,7 @@ from turnkeeper.spool import Spool
 __all__ = ["SMALL", "Api", "ApiCall", "PermissionProbe", "off_the_loop"]
 
 _MOST_REDIRECTS = 5
+# Only the beginning of an error is shown, so an error body without an end is not read on.
 _ERROR_LIMIT = 1 << 16
 SMALL = 16 << 20
 """Bytes of the largest usual answer: some hundred times the common size, and little memory."""
@@ -170,6 +171,7 @@ class Api:
         try:
             return await self._with_retries(call, process)
         except _MovedToStorage as moved:
+            # Outside the call's own retries: a download retries by itself, and the waits would multiply.
             renew = partial(self._storage_address, call)
             return await process(await self._downloads.fetch(moved.url, renew, key=call.key, limit=call.limit))
 
@@ -191,6 +193,7 @@ class Api:
 
     async def _with_valid_token(self, call: ApiCall) -> Spool:
         """One attempt, in which refused tokens are replaced. A client whose fresh token is refused is suspended."""
+        # Counted by client: when one is suspended, the next one begins with a token that nobody refused yet.
         renewals: Counter[str] = Counter()
         while True:
             try:
@@ -217,6 +220,7 @@ class Api:
                 url = answer.redirect
                 if not url:
                     raise await self._error(call, answer, permit)
+                # 303 turns a request into a GET, whose answer belongs to another request than the one that was made.
                 if call.method != "GET" and answer.status == 303:
                     raise Unavailable(f"a {call.method} was answered with 303", operation=call.operation, key=call.key)
             if not _same_origin(url, self._hosts.api):
@@ -231,6 +235,7 @@ class Api:
         # Whatever the body of this answer holds, it is not the result.
         if answer.status == 202 and call.means_pending:
             return spool.seal()
+        # A 202, 204 or 206 with a plausible body would pass for an empty result, and a day would be closed for ever.
         if answer.status not in call.statuses:
             spool.close()
             raise foreign_answer(f"answered {answer.status}, which is no result", call.operation, call.key)
@@ -238,6 +243,7 @@ class Api:
         try:
             async with aclosing(answer.pieces()) as pieces:
                 async for piece in pieces:
+                    # Counted after decoding: a megabyte of gzip may hold a gigabyte.
                     if spool.size + len(piece) > limit:
                         raise too_large(limit, call.operation, call.key, settable=call.limit is None)
                     spool.write(piece)
@@ -252,6 +258,7 @@ class Api:
             return _Unauthorised(permit, error)
         wait = retry_after(answer.headers, self._clock.now())
         if answer.status == 429:
+            # Reported at once, so that the other tasks do not run into the same refusal while this one waits.
             self._pool.throttled(permit, wait, error.limit_key)
         return refusal(answer.status, error, operation=call.operation, key=call.key, wait=wait)
 
@@ -268,10 +275,12 @@ class Api:
         reported = False
         try:
             async with self._http.send(call.method, url, headers, content, until=until) as answer:
+                # Before the body is read, which may take minutes: the other tasks need these figures now.
                 permit.answered(answer.headers, self._clock.monotonic(), answer.status)
                 reported = True
                 yield answer, permit
         finally:
+            # A request without a report would count as in flight for ever, and its room in the window would be lost.
             if not reported:
                 permit.lost(self._clock.monotonic())
 
@@ -302,6 +311,7 @@ def _same_origin(url: str, base: str) -> bool:
     """Whether scheme, host and port are the same; a port left out is the scheme's own."""
     try:
         origins = [_origin(urlsplit(address)) for address in (url, base)]
+    # An address that cannot be parsed is foreign, so it never gets the token.
     except ValueError:
         return False
     # A user name in the address could make another host look like ours.

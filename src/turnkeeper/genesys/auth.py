@@ -35,6 +35,7 @@ __all__ = ["Tokens"]
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _KEY_TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
+# A larger answer is no token, and may be a gigabyte once unpacked.
 _ANSWER_LIMIT = 1 << 16
 _OPERATION = "get a token"
 
@@ -110,6 +111,7 @@ class Tokens:
             return False
         if client is None or client == self._client:
             return False
+        # The parsed key belongs to the credentials that were replaced.
         self._client, self._key = client, None
         _remember_secrets(client)
         self._listener(Renewed(what="credentials", reason="they were refused, and have changed at their source"))
@@ -132,6 +134,7 @@ class Tokens:
         """Fetch a token once for all tasks that need another one than ``old``."""
         fetches = self._fetches
         async with self._lock:
+            # An expired token is refused to all tasks that use it. Only the first of them has to fetch a new one.
             if self._token is not None and self._token.bearer != old:
                 return self._token.bearer
             # A task that waited while another one's request failed shares that error: fifty tasks, one attempt.
@@ -182,10 +185,12 @@ class Tokens:
         if answer.status == 200:
             return self._token_in(body)
         error = error_body(body)
+        # An unknown client is answered 400, a wrong secret 401 or 400. Neither gets better by a retry.
         if answer.status in (400, 401, 403):
             raise self._denied(answer.status, error)
         if answer.status == 404:
             raise self._no_endpoint("there is no token endpoint")
+        # Not followed: credentials go to the configured address only.
         if 300 <= answer.status < 400:
             raise self._no_endpoint(f"it redirects to {where(answer.headers.get('location', ''))}")
         wait = retry_after(answer.headers, self._clock.now())
@@ -193,11 +198,13 @@ class Tokens:
 
     def _token_in(self, body: bytes) -> _Token:
         try:
+            # A sign-in page also answers 200. Then the configured address is wrong, and no retry helps.
             answer = read_token(body)
         except ValueError:
             raise self._no_endpoint("its answer is no token") from None
         if not answer.bearer:
             raise self._no_endpoint("its answer holds no token")
+        # Known from here on, because an error body may repeat the token of the request.
         remember(answer.bearer, token=True)
         # Renewed a minute early, or at nine tenths of a short life, so that no request meets an expired token.
         return _Token(answer.bearer, self._clock.monotonic() + answer.seconds - min(60.0, answer.seconds / 10))
@@ -235,6 +242,7 @@ class Tokens:
             signed = private_key_jwt_sign(
                 self._key,
                 client,
+                # RFC 7523 names the token endpoint as the usual audience.
                 jwt.audience or url,
                 alg=jwt.alg,
                 claims={},  # a new dictionary each time, because Authlib writes the jti into it

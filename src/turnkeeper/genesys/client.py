@@ -113,6 +113,7 @@ class Genesys:
         try:
             with foreign_as_defect(call.operation):
                 return await self._api.read(call, read)
+        # Also ``Skippable``, and must not pass for a gateway that names no organisation.
         except Defect:
             raise
         except (Denied, Skippable):

@@ -18,6 +18,7 @@ _SELF_DESCRIBING = 32 + zlib.MAX_WBITS
 _PLAIN = frozenset({"", "identity", "aws-chunked"})
 
 
+# A header may hold thousands of digits, which Python refuses to convert.
 _MOST_DIGITS = 18
 
 

@@ -99,13 +99,16 @@ class Downloads:
         raises.
         """
         body, expired = ResumableBody(self._folder, self.largest if limit is None else limit), set[str]()
+        # One deadline for all attempts, because each renewed link would otherwise bring a deadline of its own.
         until = self._http.deadline(self._body.seconds)
         try:
             while True:
                 try:
                     await self._policy.run(partial(self._attempt, url, body, key, until), url)
+                # Not an error that is retried: no repeat changes where a link leads.
                 except _LinkRefused as cause:
                     raise Unavailable(cause.reason, operation=_OPERATION, key=key, hint=cause.hint) from None
+                # The same address would be refused again, so the attempt is not repeated with it.
                 except _LinkExpired as cause:
                     url = await self._renewed(url, expired, renew, str(cause), key)
                 except _BodyBroke as cause:
@@ -142,6 +145,8 @@ class Downloads:
 
     async def _prepare_next_attempt(self, body: ResumableBody, url: str, reason: str, key: str) -> None:
         body.after_break()
+        # Breaks are counted anew after each megabyte. A large body that cannot be resumed and always breaks late is
+        # bounded by its restarts alone.
         if body.restarts > self._retry.renewals or body.breaks > self._retry.attempts:
             hint = "Something on the way ends connections early (a proxy, a firewall, the network): run again later."
             raise Incomplete(f"the body kept breaking off ({reason})", operation=_OPERATION, key=key, hint=hint)
@@ -151,12 +156,14 @@ class Downloads:
         """One request, redirects included; returns when the body is whole."""
         at = url
         for _ in range(_HOPS + 1):
+            # At every hop: storage may redirect into the private network as well.
             self._check_link(at)
             self.requests += 1
             async with self._http.send("GET", at, body.request_headers, until=until) as answer:
                 if answer.redirect:
                     at = answer.redirect
                     continue
+                # Bytes of another document, or from another place of it, must never be joined to those that are there.
                 if answer.status == 416 or not body.accepts(answer.status, answer.headers):
                     body.refuse_resuming()
                     raise _BodyBroke(f"storage would not go on where it stopped ({answer.status})")
@@ -180,6 +187,7 @@ class Downloads:
                     if body.too_large:
                         raise too_large(body.limit, _OPERATION, key)
         except Unavailable as cause:
+            # An attempt that brought nothing is an ordinary failure, which the policy retries and counts.
             if body.received == began:
                 raise
             raise _BodyBroke(cause.message) from None
@@ -188,7 +196,9 @@ class Downloads:
 
     async def _raise_refusal(self, answer: Answer, key: str) -> None:
         error_text = error_body(await answer.text(_ERROR_LIMIT))
+        # S3 answers 400 ExpiredToken where the session that signed the link ended before the link did.
         expired = answer.status == 400 and "expired" in f"{error_text.code} {error_text.message}".lower()
+        # Storage has no status of its own for an expired link: S3 and CloudFront answer 403, some gateways 410.
         if answer.status in (401, 403, 410) or expired:
             raise _LinkExpired(f"{answer.status} {error_text}".strip())
         wait = retry_after(answer.headers, self._clock.now())

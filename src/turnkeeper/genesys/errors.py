@@ -52,6 +52,7 @@ def refusal(status: int, body: ErrorBody, *, operation: str, key: str, wait: flo
         return Throttled(
             f"{text}{limit}", operation=operation, key=key, hint=hint, retry_after=wait, limit_key=body.limit_key
         )
+    # 501 says that the request is not implemented, which no retry changes.
     if status == 408 or (status >= 500 and status != 501):
         return Unavailable(text, operation=operation, key=key, retry_after=wait)
     if status in (401, 403):

@@ -65,6 +65,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def query(self) -> dict[str, object]:
         """``segmentFilters`` and ``conversationFilters`` of a query's body; a block without a predicate is left out."""
         blocks = {
+            # Queue and user stand here, because the platform ignores them in ``conversationFilters`` without an error.
             "segmentFilters": _blocks(queueId=self.queues, userId=self.users, mediaType=self.media_types),
             "conversationFilters": _blocks(originatingDirection=self.directions, divisionId=self.divisions),
         }

@@ -42,6 +42,7 @@ _IDLE_S = 30.0
 _TIMEOUTS = {"timeout": httpx2.Timeout(_READ_S, connect=_CONNECT_S, pool=None).as_dict()}
 _OUR_HEADERS = {
     "Accept": "*/*",
+    # Nothing that ``Decoder`` cannot undo piece by piece, in bounded memory.
     "Accept-Encoding": "gzip",
     "Connection": "keep-alive",
     "User-Agent": f"turnkeeper/{__version__}",
@@ -104,6 +105,7 @@ class Answer:
                     chunk = await anext(chunks)
                 except StopAsyncIteration:
                     return
+            # The library's time-out starts again with each byte, so one byte a second would never end.
             if self._left() <= 0:
                 raise Incomplete("not whole before its deadline", operation="read", key=self.where, hint=_SLOW)
             yield chunk
@@ -168,8 +170,10 @@ class Http:
         self._head_seconds = min(_HEAD_S, settings.body.seconds)
         self._body_seconds = min(_ANSWER_S, settings.body.seconds)
         for name in _LOGGERS:
+            # The same object for every instance: a logger ignores a filter that it has, so they do not pile up.
             logging.getLogger(name).addFilter(_LOG_FILTER)
         if transport is None:
+            # Before the library reads the variables, because its exceptions quote them, passwords included.
             checked_proxies(environment())
         # An SSL context takes a while to make, and a transport that was given does not use it.
         verify = _ssl_context(settings) if transport is None else True

@@ -56,6 +56,7 @@ def is_loopback(host: str) -> bool:
 
 def _is_private(host: str) -> bool:
     address = _parsed_address(host)
+    # ``is_private`` would not do: it is False for the shared addresses of carriers (100.64.0.0/10).
     return not address.is_global if address is not None else _is_local_name(host)
 
 
@@ -69,6 +70,7 @@ def _parsed_address(host: str) -> _Address | None:
 
     ``2130706433`` and ``0x7f.1`` are 127.0.0.1. The C library's parser accepts these, and so do HTTP libraries.
     """
+    # A closing dot leaves the host the same, and hides its address from Python's parser.
     text = host.strip("[]").rstrip(".").partition("%")[0]
     try:
         address: _Address = ipaddress.ip_address(text)

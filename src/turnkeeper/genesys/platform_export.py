@@ -99,6 +99,7 @@ class PlatformExport:
             try:
                 data = self._store.get(key)
                 msgspec.json.decode(data)
+            # One damaged document must not cost the metadata of the other recordings.
             except (NotFound, msgspec.DecodeError, RecursionError):
                 continue
             joined.write((b"," if written else b"") + data)

@@ -20,8 +20,10 @@ from turnkeeper.genesys.rate_limit import RateLimiter, Ticket, is_tenant_limit
 __all__ = ["Permit", "Pool", "Quota"]
 
 _MOST_EXPIRIES = 5
+# Windows last a minute. A 429 that asks for an hour must not stop every task for an hour.
 _LONGEST_BLOCK_S = 120.0
 _TENANT_PAUSE_S = 1.0
+# Not for ever, because a run may go on for years and a secret is replaced meanwhile.
 _SUSPENSION_S = 900.0
 
 
@@ -139,6 +141,7 @@ class Pool:
         try:
             await tokens.renew(permit.bearer, reason)
         except (Denied, Misconfigured) as cause:
+            # Where other clients are left, the request goes on with one of their tokens.
             if not self.suspend(permit, cause):
                 raise
         return True
@@ -153,6 +156,7 @@ class Pool:
         if is_tenant_limit(limit_key):
             wait = _TENANT_PAUSE_S if seconds is None else min(seconds, _LONGEST_BLOCK_S)
             self._blocked = max(self._blocked, now + wait)
+        # Without a Retry-After, the figures in the answer's headers say when there is room again.
         elif seconds is not None:
             permit.limiter.block(min(seconds, _LONGEST_BLOCK_S), now)
 
@@ -168,6 +172,7 @@ class Pool:
         waits: list[float] = []
         for client in self._ranked(now):
             bearer = client.tokens.unexpired(now)
+            # The client with the most room comes first, so its token is worth a request although another may have room.
             if bearer is None:
                 return client
             limiter = client.limiter_of(bearer)
@@ -175,6 +180,7 @@ class Pool:
             if wait <= 0:
                 return Permit(bearer, client, limiter, limiter.claim(now))
             waits.append(wait)
+        # Never empty, because the last client is not suspended.
         return min(waits)
 
     def _ranked(self, now: float) -> list[_Client]:
@@ -199,6 +205,7 @@ class Pool:
     def _suspend(self, client: _Client, cause: Denied | Misconfigured, now: float) -> bool:
         if not any(other is not client and other.suspended_until <= now for other in self._clients):
             return False
+        # Requests that were in flight together report the same refusal, and it is noted once.
         if client.suspended_until <= now:
             client.suspended_until = now + _SUSPENSION_S
             note = f"OAuth client {client.tokens.client_id} is put aside, the others go on: {cause}"

@@ -235,6 +235,7 @@ def _read_headers(headers: Mapping[str, str]) -> _Figures | None:
     )
     if count is None or not allowed or reset is None:
         return None
+    # A senseless reset would otherwise stop this token for years.
     return _Figures(count, allowed, min(reset, _LONGEST_WINDOW_S))
 
 

@@ -15,6 +15,7 @@ _SEARCHED = 1 << 16
 """Characters that are searched for secrets. Far more than are shown, because half a secret is not recognised."""
 _QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"'<>?#]*)[?#][^\s\"'<>]*", re.IGNORECASE)
 _USER = re.compile(r"(https?:(?:\\?/){2})[^\s\"'<>?#/@]*@", re.IGNORECASE)
+# Escape sequences change a terminal. Bidirectional controls make a line read as another text than it is.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -46,5 +47,6 @@ class WithoutQueries(logging.Filter):
     """Cuts queries out of the HTTP library's log records, which hold whole addresses and the headers of answers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        # The arguments are formatted here, because a handler would format them again with the secrets in them.
         record.msg, record.args = redact(without_queries(record.getMessage())), ()
         return True

@@ -57,6 +57,7 @@ class Hosts:
     @property
     def token_urls(self) -> tuple[str, ...]:
         """Addresses that may be the token endpoint, the likelier one first."""
+        # The vendor's SDK asks a gateway at either path, depending on how its host is configured.
         own = f"{self.login}/oauth/token"
         return (own, f"{self.login}/login/oauth/token") if self.gateway else (own,)
 
@@ -72,6 +73,7 @@ def resolve(text: str) -> Hosts:
     Empty text means us-east-1. Domains that are not in the list are accepted, because new regions appear every year.
     Raises ``Misconfigured`` for anything else.
     """
+    # The SDK's enumeration, as people copy it from their code: ``PureCloudRegionHosts.us_east_1``.
     word = text.strip().lower().removeprefix("purecloudregionhosts.")
     region = word.replace("_", "-") or DEFAULT_REGION
     if region in REGIONS:
@@ -100,8 +102,10 @@ def from_base_url(url: str) -> Hosts:
             key="GENESYS_BASE_URL",
             hint="Give scheme, host and perhaps a path: https://gateway.example.com.",
         )
+    # The platform's API host issues no tokens. Its login host has to be derived, as for a region.
     if _domain_of(host) in _BY_DOMAIN:
         return _region_hosts(_domain_of(host))
+    # Every request brings this path itself.
     path = parts.path.rstrip("/").removesuffix("/api/v2")
     base = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}{path}"
     return Hosts(api=base, login=base, apps=base, domain=host, region=None, gateway=True)

@@ -16,6 +16,7 @@ from turnkeeper.spool import Spool
 __all__ = ["ResumableBody"]
 
 _PROGRESS = 1 << 20
+# A header may hold thousands of digits, which Python refuses to convert.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
@@ -79,6 +80,7 @@ class ResumableBody:
                     return
                 self.spool.write(piece)
         except BrokenEncoding as cause:
+            # Kept for ``missing``: a damaged body is begun again, like one that broke off.
             self._damage = str(cause)
 
     @property
@@ -132,6 +134,7 @@ class ResumableBody:
         total = None if match[3] == "*" else int(match[3])
         same_tag = headers.get("etag", self._etag) == self._etag
         same_encoding = headers.get("content-encoding", self._encoding) == self._encoding
+        # A server that ignores If-Range goes on with a document that has changed meanwhile.
         if not (same_tag and same_encoding) or (self._total is not None and total is not None and total != self._total):
             return False
         self._total = total if self._total is None else self._total

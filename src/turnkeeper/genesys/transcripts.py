@@ -95,12 +95,14 @@ class Transcripts:
             result = await self._ask_dialects(conversation, details, api, fresh=fresh)
             if isinstance(result, FoundTranscripts):
                 return result
+            # Neither analytics nor the transcripts know the id, so waiting brings nothing.
             if details is None and not result.answered:
                 why = "the platform knows no such conversation"
                 raise NotFound(why, operation="get", key=conversation, hint=_UNKNOWN)
             waited = self._clock.monotonic() - began
             if waited >= limit or not (result.answered or fresh or wait_seconds is not None):
                 raise _not_ready(conversation, result, waited if pauses else 0, poll_seconds)
+            # The last request falls on the deadline, not beyond it.
             pause = min(poll_seconds, limit - waited)
             self._listener(Waiting(conversation=conversation, status=result.status, wait=pause))
             await self._clock.sleep(pause)
@@ -150,6 +152,7 @@ class Transcripts:
             if isinstance(last, FoundTranscripts) or last.answered:
                 self._dialects.known.add(dialect)
                 return last
+            # Here a 404 means that there is no transcript, and the other dialect would cost a request for nothing.
             if dialect in self._dialects.known:
                 return last
         if denied is not None:
@@ -168,10 +171,12 @@ class Transcripts:
         if dialect == "media":
             return await self._media.ask(conversation, fresh=fresh)
         if details is None:
+            # Only the details name the communications that this dialect asks for.
             return PendingTranscripts("no details", answered=False)
         return await self._speech.ask(conversation, details, only)
 
     def _ended_recently(self, details: Details | None) -> bool:
+        # A call that still goes on, or of which nothing is known, may get its transcript yet.
         if details is None or details.end is None:
             return True
         return self._clock.now().timestamp() * 1000 - details.end < _FRESH_MS

@@ -36,6 +36,7 @@ class DetailsById:
         """
         body = await self._api.fetch(_details_call(check_id(conversation)))
         answered = conversation_id_in(body_bytes(body))
+        # A gateway that mixes up answers would put another customer's call under this id.
         if answered and answered.casefold() != conversation.casefold():
             body.close()
             raise foreign_answer("the answer is about another conversation", "details", conversation)

@@ -65,9 +65,11 @@ class DetailsJobs:
             try:
                 await self._wait_until_fulfilled(job)
                 cursor: str | None = ""
+                # The empty cursor is the first page: an answer that names it leads back to the beginning.
                 seen, last = {""}, tuple[bytes, ...]()
                 while cursor is not None:
                     page = await self._results(job, cursor)
+                    # Cursors may change while the page stays the same, and would be followed for ever.
                     if page.conversations and page.conversations == last:
                         raise foreign_answer("the same page of its results came twice", "details job", job)
                     last = page.conversations
@@ -79,6 +81,7 @@ class DetailsJobs:
                 finished = True
                 return
             except _JobLost as cause:
+                # The platform has ended or forgotten the job, so there is nothing to cancel.
                 finished = True
                 self._listener(Noted(note=f"details job {job} of {interval}, start {number} of {STARTS}: {cause}"))
             finally:
@@ -120,6 +123,7 @@ class DetailsJobs:
         try:
             return await self._api.read(call, lambda body: read_results(body, call.operation, job))
         except NotFound as cause:
+            # A job may expire while its results are read.
             raise _JobLost(cause.message) from None
 
     async def _cancel(self, job: str) -> None:

@@ -52,10 +52,12 @@ class DetailsQuery:
                 if number > 1 and _TOO_DEEP in cause.message:
                     return
                 raise
+            # A server that ignores the page's number gives the same page for ever.
             if page.conversations and page.conversations == last:
                 raise foreign_answer("the same page came twice", "details query", str(interval))
             last = page.conversations
             yield page
+            # Conversations begin while pages are read, so a later total may be larger.
             total = page.total if total is None else max(total, page.total or 0)
             if number * BATCH >= total if total is not None else len(page.conversations) < BATCH:
                 return

@@ -126,6 +126,7 @@ class Directory:
         for number in range(1, _MOST_PAGES):
             call = _names_call(kind, [("pageNumber", str(number))])
             page = await self._api.read(call, partial(read_directory_page, operation=call.operation, key=kind))
+            # A server that ignores the page's number gives the same page for ever.
             if page.names and page.names == last:
                 raise foreign_answer("the same page came twice", call.operation, kind)
             last = page.names

@@ -59,6 +59,7 @@ class MediaTranscripts:
             else:
                 bodies = [await self._transcript_body(answer, page, "media")]
             guard.spools = [body.spool for body in bodies]
+            # A gateway may give an empty document before the full one, and one without turns for a failure.
             if page.empty and (fresh or page.status not in _FINISHED):
                 return PendingTranscripts(
                     "empty" if page.status in _FINISHED else plain(page.status, 40), answered=True
@@ -121,6 +122,7 @@ class _Closing:
 
 def _call(conversation: str) -> ApiCall:
     path = f"/api/v2/conversations/media/{conversation}/transcripts"
+    # The transcript may stand in the answer itself, so its size and time are those of a download.
     return ApiCall(_OPERATION, path, conversation, means_pending=True, limit=None)
 
 

@@ -30,6 +30,7 @@ from turnkeeper.spool import Spool
 __all__ = ["AudioBody", "ConversationRecordings", "RecordingFetcher", "unheard"]
 
 _LOSSLESS: AudioFormat = "WAV"
+# The platform's own default of ``maxWaitMs``.
 _SERVER_WAIT_MS = 5_000
 _USUAL_WAIT_S = 120.0
 _VARYING = re.compile(r" after [0-9]+ s| [(][0-9]+ attempts in .*")
@@ -155,6 +156,7 @@ class RecordingFetcher:
         return ConversationRecordings(listing.body, listing.recordings, tuple(task.bodies), states)
 
     async def _original(self, task: _FetchTask, batch: RecordingBatch | None) -> _RecordingList:
+        # The metadata name the recordings without starting a transcoding, which the list with media does.
         listing = await self._list_metadata(task.conversation)
         missing = _to_fetch(task, listing.recordings)
         if not missing:
@@ -166,6 +168,7 @@ class RecordingFetcher:
             for recording in missing:
                 task.set_state(recording.id, "waiting", _VARYING.sub("", cause.message))
             return listing
+        # A client may lack the permission for batches, and a gateway the endpoint. The list still gives audio.
         except (Denied, Skippable) as cause:
             note = f"no batch request for the original audio ({cause.message}): asking for {_LOSSLESS} instead"
             self._listener(Noted(conversation=task.conversation, note=note))
@@ -320,6 +323,7 @@ class RecordingFetcher:
         """
         data = body_bytes(body)
         answer = read_recording_answer(data)
+        # A gateway that mixes up answers would archive another customer's voice under this id.
         if {name.casefold() for name in answer.conversations} - {conversation.casefold()}:
             raise foreign_answer("the list is another conversation's", "recordings", conversation)
         copy = Spool(self._folder)

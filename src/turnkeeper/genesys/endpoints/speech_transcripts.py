@@ -33,6 +33,7 @@ from turnkeeper.payloads.transcript_link import EMPTY, is_empty, read_link
 __all__ = ["SpeechTranscripts", "candidates"]
 
 _DIGITAL = frozenset({"message", "internalmessage", "chat", "email"})
+# Sessions of these have metadata only, so each ask would cost a request for nothing.
 _SILENT = frozenset({"cobrowse", "screenshare", "screenmonitoring"})
 
 
@@ -70,6 +71,7 @@ class SpeechTranscripts:
         in it, count as absent. A leg that fails does not cost the others. Where no file came, raises the error of the
         first leg that failed, or ``Denied`` where a permission is missing.
         """
+        # Sorted, because a set has another order in each process, and two runs should report the same.
         likely, others = candidates(details) if only is None else (sorted(only), ())
         outcome = _Outcome()
         try:
@@ -95,6 +97,7 @@ class SpeechTranscripts:
         for communication in communications:
             try:
                 body = await self._fetch_body(conversation, communication)
+                # With the same file for two legs, every turn would stand in the transcript twice.
                 if any(body.spool.sha256 == other.spool.sha256 for other in outcome.bodies):
                     body.spool.close()
                     raise NotReady("its link leads to the file of another communication")
