@@ -190,6 +190,7 @@ class Index:
             try:
                 known, changed_before = _by_conversation(layers), _by_conversation(layers[1:])
                 changes = dict(_changes(known, new_calls, combine or merge_calls))
+            # Calls stay encoded until they are compared, so damage inside one shows only here.
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
             if not changes:
@@ -215,6 +216,7 @@ class Index:
         erased = [CallState(conversation=name, state="erased") for name in known]
         if known:
             self.commit(day, erased, combine=lambda _, entry: entry)
+            # The earlier generations still have the whole entries.
             self._prune(day, max(self._generations(day)))
         return len(known)
 

@@ -47,6 +47,7 @@ def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reinde
     batch: dict[str, list[CallState]] = {}
     count = changed = unread = 0
     for name, entry in parallel_map(lambda name: (name, _entry_or_error(store, name)), names):
+        # What is left at the end has no manifest.
         day = days.pop(name, "")
         if isinstance(entry, CallState):
             count += 1
@@ -70,6 +71,7 @@ def _indexed_days(index: Index, on_error: Callable[[TurnkeeperError], None]) -> 
             days.update((call.conversation, day) for call in index.read(day).calls)
         except Unread as cause:
             on_error(cause)
+            # A day that cannot be read would refuse every commit.
             index.reset(day)
     return days
 

@@ -88,6 +88,7 @@ class SupersededViews:
                 rebuild(conversation)
         except Skippable:
             return 0
+        # The note goes last, so that a sweep that was killed is done again.
         self._store.delete(note)
         return len(unused)
 

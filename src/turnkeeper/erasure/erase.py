@@ -119,6 +119,7 @@ class Eraser:
         erasures = tuple(with_request(erasure, resolved.get(erasure.conversation)) for erasure in cleared.erasures)
         erasures += tuple(self._bar(target, reason) for target in absent)
         waiting = sum(record.conversation not in todo for record in pending)
+        # Of no erasures, all() is true, although locks may still hold earlier ones.
         proven = all(erasure.state == "erased" for erasure in erasures) and bool(erasures or not waiting)
         proof = self._proof(erasures, by, reason, proven=proven, cleared=cleared, waiting=waiting)
         done: Literal["erase", "expire"] = "erase" if reason == "request" else "expire"

@@ -203,6 +203,7 @@ def _decode_details(data: bytes | dict[str, Any]) -> _Conversation:
     try:
         return msgspec.convert(data, _Conversation) if isinstance(data, dict) else _DECODER.decode(data)
     except msgspec.ValidationError:
+        # Most documents have no damaged field, so only the others are decoded twice.
         document = data if isinstance(data, dict) else msgspec.json.decode(data)
         if not isinstance(document, dict):
             raise
