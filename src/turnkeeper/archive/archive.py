@@ -370,6 +370,7 @@ class Archive:
         return result
 
     def _update_index(self, entries: Iterable[CallState]) -> None:
+        # By day, because each commit writes a new generation of its day.
         days: dict[str, list[CallState]] = {}
         for entry in entries:
             days.setdefault(day_of(entry), []).append(entry)

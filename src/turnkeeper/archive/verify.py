@@ -254,6 +254,8 @@ class Verification:
         checked = {body.key for body in manifests[-1].inputs}
         for manifest in manifests[:-1]:
             for body in manifest.inputs:
+                # A damaged manifest may list what cannot be a key. To ask the store for that would
+                # end the verification.
                 if body.key not in checked and is_key(body.key) and self._store.size(body.key) != body.size:
                     checked.add(body.key)
                     detail = f"input of generation {manifest.generation}"

@@ -248,6 +248,7 @@ class Eraser:
     ) -> Proof:
         not_covered = tuple(place for place in NOT_COVERED if next(iter(self._store.list(place)), None) is not None)
         not_covered += cleared.unread if cleared else ()
+        # Such a file may hold content of an erased conversation. It stays, because its writer may still be running.
         if isinstance(self._store, FolderStore) and next(self._store.unclaimed(), None):
             not_covered += (INCOMING,)
         versioning: dict[bool | None, Literal["none", "kept", "unknown"]] = {False: "none", True: "kept"}

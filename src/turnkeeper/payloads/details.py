@@ -217,6 +217,7 @@ def _bounded_text(data: bytes | Source, largest: int) -> tuple[bytes, int]:
         while block := reader.read(1 << 18):
             for piece in decoder.pieces(block):
                 text += piece
+                # Checked piece by piece, because a small compressed body may decompress without end.
                 _refuse_over(len(text), largest, "bytes")
     text += decoder.finish()
     # Counted before they are decoded: braces and commas in strings only make the estimate too high.

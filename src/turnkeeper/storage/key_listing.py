@@ -100,6 +100,7 @@ class ListDeadline:
 def _run_into(result: Future[T], request: Callable[[], T]) -> None:
     try:
         result.set_result(request())
+    # An error that is not passed on would leave the caller waiting for the whole limit.
     except BaseException as cause:
         result.set_exception(cause)
 
