@@ -346,5 +346,6 @@ def _user_name() -> str:
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name
+    # In a container the process may have a user id without a name.
     except KeyError:
         return str(number)

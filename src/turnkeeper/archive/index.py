@@ -214,6 +214,7 @@ class Index:
         day. Returns how many of them the day has."""
         known = [call.conversation for call in self.read(day).calls if call.conversation in conversations]
         erased = [CallState(conversation=name, state="erased") for name in known]
+        # An erasure goes through all days. Most have none of its conversations, and are not written again.
         if known:
             self.commit(day, erased, combine=lambda _, entry: entry)
             # The earlier generations still have the whole entries.

@@ -43,6 +43,7 @@ def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reinde
     index = Index(store)
     days = _indexed_days(index, on_error)
     erased = frozenset(Tombstones(store).all())
+    # Manifests of an erased conversation may be left, and must not bring it back into the index.
     names = (name for name in list_conversations(store) if name not in erased)
     batch: dict[str, list[CallState]] = {}
     count = changed = unread = 0

@@ -138,6 +138,7 @@ class Eraser:
         erasures = self._abort_uploads(erasures)
         unread, locks = self._clear_index(ids, days)
         self._drop_leftovers()
+        # The keys of these notes contain the ids of the conversations.
         SupersededViews(self._store, self._clock).forget(ids)
         reports = scrub_reports(self._store, ids) if ids else 0
         # The rewritten reports have earlier versions that still name the conversations.
@@ -232,6 +233,7 @@ class Eraser:
         if erasure.state == "erased" or never_known:
             self._pending.remove(erasure.conversation)
             return
+        # Before the last lock has ended, another attempt cannot finish the erasure.
         until = max((hold.until for hold in erasure.held), default="")
         state: Literal["held", "unproven"] = "held" if erasure.state == "held" else "unproven"
         self._pending.put(erasure.conversation, self._clock.now(), reason, state, until)
