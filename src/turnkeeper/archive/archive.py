@@ -316,6 +316,7 @@ class Archive:
             try:
                 names |= read_names(BytesSource(self.store.get(key)))
             except Skippable as cause:
+                # The reader of a list knows its bytes only.
                 cause.key = key
                 on_error(cause)
         return names
@@ -340,6 +341,7 @@ class Archive:
         """Raise ``NotFound`` if there is no archive. Otherwise a mistyped address would look like an archive without
         faults, or without anything to erase."""
         self._check_format()
+        # An archive that lost its metadata is still one: a verification has to report the loss.
         if metadata.read_metadata(self.store) is None and not self._holds_objects():
             hint = "Check the address."
             raise NotFound("there is no archive here", operation="open the archive", key=self.url, hint=hint)
@@ -368,6 +370,7 @@ class Archive:
         return result
 
     def _update_index(self, entries: Iterable[CallState]) -> None:
+        # By day, because each commit writes a new generation of its day.
         days: dict[str, list[CallState]] = {}
         for entry in entries:
             days.setdefault(day_of(entry), []).append(entry)

@@ -148,6 +148,7 @@ class Audit:
         names = sorted({name for name in conversations if is_id(name)})
         if len(names) > MAX_NAMES:
             names, facts = [], facts | {"conversations": len(names)}
+        # Otherwise the threads of one process would compete for the same number.
         with self._lock:
             return self._append(
                 AuditLine(
@@ -293,6 +294,7 @@ class AuditCheck:
             yield Breach("unreadable", number, f"line {number} cannot be read")
         elif line.number != number or not _is_sealed(data):
             yield Breach("changed", number, f"line {number} was changed or moved")
+        # After a gap the line before is not known, and the gap itself is reported.
         elif number == last + 1 and line.previous != digest:
             yield Breach("changed", number, f"line {number} does not follow on line {last}: one of them was replaced")
         if self._head is not None and self._head.number == number and self._head.sha256 != self.newest[1]:
@@ -344,5 +346,6 @@ def _user_name() -> str:
     number = os.getuid()
     try:
         return pwd.getpwuid(number).pw_name
+    # In a container the process may have a user id without a name.
     except KeyError:
         return str(number)

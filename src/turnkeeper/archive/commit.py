@@ -130,6 +130,7 @@ class Committer:
         """
         first = keys.manifest(request.conversation, 1)
         for attempt in range(ATTEMPTS):
+            # After a lost race the conversation is in the archive, whatever the caller believes.
             is_absent = new and not attempt and self._store.size(first) is None
             current = None if is_absent else current_manifest(self._store, request.conversation)
             with contextlib.ExitStack() as open_spools:
@@ -163,6 +164,7 @@ class Committer:
         # Details or recordings alone are not a conversation that anybody could read.
         if not any(inputs.is_transcript(body.source) for body in composed):
             raise NotFound("no transcript arrived, and none is archived", operation="keep", key=request.conversation)
+        # Inputs are stored before they are read: bytes that no reader understands yet must not be lost.
         self._put_inputs(request.fetched, new, earlier)
         mode = request.sync_mode or (current.sync_mode if current else None)
         build = BuildRequest(
@@ -195,6 +197,7 @@ class Committer:
         self._put_views(built, manifest.views, current)
         key = keys.manifest(manifest.conversation, manifest.generation)
         self._store.put(key, encode(manifest), create=True)
+        # Before the manifest is stored, the views of the current generation are still in use.
         if current is not None:
             self._note_superseded(built, current, manifest)
         self._listener(_archived_event(manifest, changed=True))
@@ -299,6 +302,7 @@ class Committer:
 
         for view in views:
             spool = built.spools.get(view.name)
+            # A reused view has no spool, because it was not built.
             if spool is not None and not is_stored(view):
                 self._store.put_stream(view.key, spool, content_type=content_type(view.key.rpartition(".")[2]))
 

@@ -190,6 +190,7 @@ class Index:
             try:
                 known, changed_before = _by_conversation(layers), _by_conversation(layers[1:])
                 changes = dict(_changes(known, new_calls, combine or merge_calls))
+            # Calls stay encoded until they are compared, so damage inside one shows only here.
             except msgspec.DecodeError:
                 raise _damaged(_key(day, generation)) from None
             if not changes:
@@ -213,8 +214,10 @@ class Index:
         day. Returns how many of them the day has."""
         known = [call.conversation for call in self.read(day).calls if call.conversation in conversations]
         erased = [CallState(conversation=name, state="erased") for name in known]
+        # An erasure goes through all days. Most have none of its conversations, and are not written again.
         if known:
             self.commit(day, erased, combine=lambda _, entry: entry)
+            # The earlier generations still have the whole entries.
             self._prune(day, max(self._generations(day)))
         return len(known)
 

@@ -170,6 +170,7 @@ def _merge_recording(
         return now
     if unread and name in unread:
         return RecordingState(name, "unread", unread[name], form)
+    # The audio was not read this time, so the earlier finding stands.
     if now.state == "unread" and unread is None:
         return now
     if now.state == "unread" or (now.state == "incomplete" and unread is not None):

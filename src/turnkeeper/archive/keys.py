@@ -95,6 +95,7 @@ OWN_FOLDERS = ("_turnkeeper/notes", "_turnkeeper/holds")
 LEGACY_VIEWS = ("transcripts", "summaries", "alignment")
 """The folders in which a view of version 1 is stored directly, under the conversation's id."""
 
+# A number of more digits has no leading zero, so each generation has exactly one key.
 _manifest = re.compile(r"manifests/([^/]+)/([0-9]{6}|[1-9][0-9]{6,})\.json")
 _raw = re.compile(r"raw/([^/]+)/([^/]+)/[0-9a-f]{16}\.json")
 _of_conversation = re.compile(rf"(?:(?:{'|'.join(FOLDERS)})/([^/]+)/.+|(?:{'|'.join(LEGACY_VIEWS)})/([^/]+)\.json)")

@@ -66,6 +66,7 @@ def claim(store: Store, clock: Clock, organisation: str = "") -> ArchiveMetadata
     record whose archive it is. Raises ``StoreRefused`` if it is another organisation's."""
     stored = read_metadata(store)
     if stored is None:
+        # A store that ignores conditions has to be found out before anything is archived there.
         refuse_ignored_conditions(store)
         first = ArchiveMetadata(
             format=FORMAT, created=rfc3339(clock.now()), organisation=organisation, id=secrets.token_hex(16)
@@ -74,6 +75,7 @@ def claim(store: Store, clock: Clock, organisation: str = "") -> ArchiveMetadata
     metadata = stored
     if organisation and not metadata.organisation:
         metadata = msgspec.structs.replace(metadata, organisation=organisation)
+    # A run of another organisation is refused below, and must not convert the archive before that.
     if metadata.format == FORMAT_1 and organisation in ("", metadata.organisation):
         metadata = msgspec.structs.replace(metadata, format=FORMAT, id=_agreed_id(store))
     if metadata != stored:

@@ -68,4 +68,5 @@ class PendingErasures:
             return None  # finished by another process meanwhile
         except msgspec.DecodeError as cause:
             raise Unread(f"not a note of an erasure ({cause})", operation="read", key=key) from None
+        # A record under the key of another conversation does not say which of the two to erase.
         return pending if pending.conversation == keys.parse_note(key) else None

@@ -75,6 +75,7 @@ def _find_option(store: Store, settings: StoreSettings) -> str:
         other, key = open_store(store.url, settings.but(**changes)), keys.probe(secrets.token_hex(8))
         with contextlib.suppress(TurnkeeperError):
             _write_probe(other, key)
+            # The option works all the same if this identity may not delete.
             with contextlib.suppress(TurnkeeperError):
                 _delete_probe(other, key)
             return option

@@ -43,10 +43,12 @@ def reindex(store: Store, on_error: Callable[[TurnkeeperError], None]) -> Reinde
     index = Index(store)
     days = _indexed_days(index, on_error)
     erased = frozenset(Tombstones(store).all())
+    # Manifests of an erased conversation may be left, and must not bring it back into the index.
     names = (name for name in list_conversations(store) if name not in erased)
     batch: dict[str, list[CallState]] = {}
     count = changed = unread = 0
     for name, entry in parallel_map(lambda name: (name, _entry_or_error(store, name)), names):
+        # What is left at the end has no manifest.
         day = days.pop(name, "")
         if isinstance(entry, CallState):
             count += 1
@@ -70,6 +72,7 @@ def _indexed_days(index: Index, on_error: Callable[[TurnkeeperError], None]) -> 
             days.update((call.conversation, day) for call in index.read(day).calls)
         except Unread as cause:
             on_error(cause)
+            # A day that cannot be read would refuse every commit.
             index.reset(day)
     return days
 

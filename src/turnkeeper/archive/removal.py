@@ -64,6 +64,7 @@ def remove_conversation(store: Store, versioning: Versioning, conversation: str)
         _remove_versions(store, versioning.bucket, conversation, removal)
     else:
         _remove_visible(store, conversation, removal)
+    # The name of an empty folder would still be the conversation's id.
     if isinstance(store, FolderStore):
         _remove_empty_folders(store, conversation)
     return removal

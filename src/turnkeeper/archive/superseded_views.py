@@ -88,6 +88,7 @@ class SupersededViews:
                 rebuild(conversation)
         except Skippable:
             return 0
+        # The note goes last, so that a sweep that was killed is done again.
         self._store.delete(note)
         return len(unused)
 
@@ -104,4 +105,5 @@ def _unused_views(manifests: list[Manifest], limit: datetime) -> set[str]:
         # A generation is superseded when its successor is archived.
         is_recent = datetime.fromisoformat(successor.archived_at) > limit
         (used if is_recent else unused).update(view.key for view in manifest.views)
+    # A view with the same content has the same key, so a later generation may name it again.
     return unused - used

@@ -106,6 +106,7 @@ class Tombstones:
     def all_if_few(self) -> frozenset[str] | None:
         """The ids of all erased conversations; None if there are too many to list them again and again."""
         if not self._many:
+            # One more than are permitted is enough to know that there are too many.
             erased = frozenset(islice(self.all(), _FEW + 1))
             # Remembered for ever, because tombstones are never deleted.
             self._many = len(erased) > _FEW

@@ -99,6 +99,7 @@ class UnchangedInputs:
             if not inputs.is_directory(body.source):
                 return False
             before = known.get(body.source)
+            # A list that is gone from the archive is replaced, although the new one may name nobody else.
             if before == body or (before and not self._is_stored(before)):
                 return False
             ids = relevant_ids(body.source, details)

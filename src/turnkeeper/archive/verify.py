@@ -141,6 +141,7 @@ class Verification:
     def _is_in_sample(self, conversation: str) -> bool:
         if self.sample >= 1:
             return True
+        # The manifests and the index must choose the same conversations, and so must a second run with this seed.
         digest = hashlib.sha256(f"{self.seed}:{conversation}".encode()).digest()[:8]
         return int.from_bytes(digest) < self.sample * 2**64
 
@@ -220,6 +221,7 @@ class Verification:
 
     def _check_name_list(self, listed: Input) -> Iterable[Finding]:
         """Check a list of names. Many conversations share one, so each is read once."""
+        # The lock is held while reading. Otherwise several threads would read the same list.
         with self._lists_lock:
             if listed.key not in self._lists:
                 self._lists[listed.key] = tuple(self._compare_bytes(listed, ""))
@@ -252,6 +254,8 @@ class Verification:
         checked = {body.key for body in manifests[-1].inputs}
         for manifest in manifests[:-1]:
             for body in manifest.inputs:
+                # A damaged manifest may list what cannot be a key. To ask the store for that would
+                # end the verification.
                 if body.key not in checked and is_key(body.key) and self._store.size(body.key) != body.size:
                     checked.add(body.key)
                     detail = f"input of generation {manifest.generation}"
@@ -326,12 +330,14 @@ class Verification:
         """Whether a generation is old enough that it must be in the index."""
         try:
             return datetime.fromisoformat(manifest.archived_at) <= self._now - SETTLED
+        # A damaged manifest may have no time here, or one without a zone.
         except (ValueError, TypeError):
             return False
 
     def _unindexed(self) -> Iterator[Finding]:
         """Report if more conversations are archived than indexed. Not for version 1, which did not index all."""
         metadata = read_metadata(self._store)
+        # The numbers are compared, because comparing the ids would need all of them in memory.
         missing = self._settled - self._indexed
         if metadata is not None and metadata.format != FORMAT_1 and missing > 0:
             detail = f"{missing} archived conversations are not in the index; run turnkeeper reindex on the archive"

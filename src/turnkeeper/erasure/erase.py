@@ -119,6 +119,7 @@ class Eraser:
         erasures = tuple(with_request(erasure, resolved.get(erasure.conversation)) for erasure in cleared.erasures)
         erasures += tuple(self._bar(target, reason) for target in absent)
         waiting = sum(record.conversation not in todo for record in pending)
+        # Of no erasures, all() is true, although locks may still hold earlier ones.
         proven = all(erasure.state == "erased" for erasure in erasures) and bool(erasures or not waiting)
         proof = self._proof(erasures, by, reason, proven=proven, cleared=cleared, waiting=waiting)
         done: Literal["erase", "expire"] = "erase" if reason == "request" else "expire"
@@ -137,6 +138,7 @@ class Eraser:
         erasures = self._abort_uploads(erasures)
         unread, locks = self._clear_index(ids, days)
         self._drop_leftovers()
+        # The keys of these notes contain the ids of the conversations.
         SupersededViews(self._store, self._clock).forget(ids)
         reports = scrub_reports(self._store, ids) if ids else 0
         # The rewritten reports have earlier versions that still name the conversations.
@@ -231,6 +233,7 @@ class Eraser:
         if erasure.state == "erased" or never_known:
             self._pending.remove(erasure.conversation)
             return
+        # Before the last lock has ended, another attempt cannot finish the erasure.
         until = max((hold.until for hold in erasure.held), default="")
         state: Literal["held", "unproven"] = "held" if erasure.state == "held" else "unproven"
         self._pending.put(erasure.conversation, self._clock.now(), reason, state, until)
@@ -247,6 +250,7 @@ class Eraser:
     ) -> Proof:
         not_covered = tuple(place for place in NOT_COVERED if next(iter(self._store.list(place)), None) is not None)
         not_covered += cleared.unread if cleared else ()
+        # Such a file may hold content of an erased conversation. It stays, because its writer may still be running.
         if isinstance(self._store, FolderStore) and next(self._store.unclaimed(), None):
             not_covered += (INCOMING,)
         versioning: dict[bool | None, Literal["none", "kept", "unknown"]] = {False: "none", True: "kept"}

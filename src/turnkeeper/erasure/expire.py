@@ -60,6 +60,7 @@ def expire(store: Store, clock: Clock, older_than: timedelta, *, dry_run: bool =
     if dry_run:
         proof = eraser.plan(old, "age", "expired")
     else:
+        # A call whose day comes from its details may have its entry among the undated ones.
         proof = eraser.erase(old, "age", "expired", days=days | {UNDATED})
     return msgspec.structs.replace(proof, undated=tuple(undated))
 

@@ -203,6 +203,7 @@ def _decode_details(data: bytes | dict[str, Any]) -> _Conversation:
     try:
         return msgspec.convert(data, _Conversation) if isinstance(data, dict) else _DECODER.decode(data)
     except msgspec.ValidationError:
+        # Most documents have no damaged field, so only the others are decoded twice.
         document = data if isinstance(data, dict) else msgspec.json.decode(data)
         if not isinstance(document, dict):
             raise
@@ -216,6 +217,7 @@ def _bounded_text(data: bytes | Source, largest: int) -> tuple[bytes, int]:
         while block := reader.read(1 << 18):
             for piece in decoder.pieces(block):
                 text += piece
+                # Checked piece by piece, because a small compressed body may decompress without end.
                 _refuse_over(len(text), largest, "bytes")
     text += decoder.finish()
     # Counted before they are decoded: braces and commas in strings only make the estimate too high.

@@ -189,6 +189,7 @@ def _survey_body(
 def _survey_one(
     source: Source, shapes: Sequence[Shape], limits: Limits, mode: Mode, *, keep: bool
 ) -> tuple[list[Survey], list[Batch] | None]:
+    # In reverse, so that of two shapes with the same path the first one remains.
     owners = {path: place for place, shape in reversed(list(enumerate(shapes))) for path in shape.targets}
     types = {
         path: element_types(shapes[place], mode)[path] if keep else shapes[place].targets[path][0]
@@ -288,4 +289,5 @@ def unknown_shape(skeleton: object) -> UnknownShape:
 
 def printable_key(key: str) -> str:
     """A key of a document as it may stand in a message: at most 64 characters, no secrets, no control characters."""
+    # Redacted before it is cut to its length, because a part of a secret is not recognised.
     return redact(key[:4096])[:64].encode("unicode_escape").decode("ascii")

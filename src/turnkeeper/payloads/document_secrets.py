@@ -159,6 +159,7 @@ def _safe_pieces(body: Spool) -> Iterator[bytes]:
     with body.open() as reader:
         while data := reader.read(_CHUNK):
             data = rest + data
+            # Text without quotation marks and blanks is cut all the same, so that memory stays bounded.
             end = _end_of_string(data) or max(map(data.rfind, _BLANKS)) + 1 or max(len(data) - _LONGEST_WORD, 0)
             yield data[:end]
             rest = data[end:]
@@ -168,6 +169,7 @@ def _safe_pieces(body: Spool) -> Iterator[bytes]:
 def _end_of_string(data: bytes) -> int:
     """The place behind the last quotation mark that is not escaped; 0 where there is none."""
     end = data.rfind(b'"')
+    # A mark behind an escaped backslash is passed over too, which only makes the piece shorter.
     while end > 0 and data[end - 1] == 0x5C:
         end = data.rfind(b'"', 0, end)
     return end + 1

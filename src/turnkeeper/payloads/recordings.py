@@ -79,6 +79,7 @@ def read_recording_answer(data: bytes) -> RecordingAnswer:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise foreign_answer("the answer is no list of recordings", "recordings", "")
     conversations = {str(entry[CONVERSATION_ID]) for entry in entries if entry.get(CONVERSATION_ID)}
+    # These ids become parts of keys, so one that cannot be a part is left out.
     recordings = tuple(recording for recording in _distinct_recordings(entries) if is_id(recording.id))
     return RecordingAnswer(recordings, frozenset(conversations), _links(entries))
 
@@ -148,6 +149,7 @@ def _pauses(entry: _Json) -> Iterator[Pause]:
 
 
 def _cut_before(at: int, spans: Iterable[tuple[int | None, int | None, Pause]]) -> int:
+    # The platform gives a place in the sound with the pauses before it removed. A hold does not count as a pause.
     return sum(
         _length_of(pause) for _, start, pause in spans if start is not None and start < at and pause.reason != "Hold"
     )

@@ -119,5 +119,6 @@ def rfc3339_ms(ms: int | None) -> str | None:
     """Epoch milliseconds as RFC 3339 with milliseconds and ``Z``; None outside the years 1970 to 9999."""
     if ms is None or not 0 <= ms < 253_402_300_800_000:
         return None
+    # Whole seconds, because a fraction in binary could round to another millisecond.
     moment = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -89,6 +89,7 @@ def bucket_protection(settings: StoreSettings, bucket: str) -> BucketProtection 
             return getattr(client, operation)(Bucket=bucket)
         except failures as cause:
             code = cause.response["Error"]["Code"] if isinstance(cause, botocore.exceptions.ClientError) else ""
+            # S3 answers with this error for a bucket that has no object lock.
             return {} if code == "ObjectLockConfigurationNotFoundError" else None
 
     versions, lock = request("get_bucket_versioning"), request("get_object_lock_configuration")
@@ -158,6 +159,7 @@ def _from_profile(settings: StoreSettings, firmware: Path) -> AwsCredentials:
         credentials = session.get_credentials()
         if credentials is None:
             raise _none_found(settings)
+        # A sign-in that has expired fails here, and not in the middle of a run.
         credentials.get_frozen_credentials()
     except botocore.exceptions.BotoCoreError as cause:
         raise Denied(
@@ -186,6 +188,7 @@ def _current_keys(credentials: Any) -> Credential:
         "access_key_id": frozen.access_key,
         "secret_access_key": frozen.secret_key,
         "token": frozen.token,
+        # The client asks again only when this time is near, and botocore renews credentials only when it is asked.
         "expires_at": datetime.now(UTC) + LIFETIME,
     }
 

@@ -54,6 +54,7 @@ class Disk:
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
+            # Another writer may create the folder at the same moment.
             if not folder.is_dir():
                 raise
             return
@@ -63,6 +64,7 @@ class Disk:
 
     def write(self, descriptor: int, data: bytes | memoryview) -> None:
         rest = memoryview(data)
+        # The system may write only a part of the bytes.
         while rest:
             rest = rest[os.write(descriptor, rest) :]
 

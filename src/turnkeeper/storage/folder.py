@@ -49,6 +49,7 @@ class FolderStore:
     """
 
     def __init__(self, root: Path, *, disk: Disk | None = None, now: Callable[[], float] = time.time) -> None:
+        # A later change of the working folder must not move the archive.
         self._root = root.absolute()
         self._disk = disk or Disk()
         # In the names of files in incoming, so that a process judges only the files of its own host.
@@ -94,6 +95,7 @@ class FolderStore:
             # lstat, because stat would follow a link.
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise NotFound("not in the archive", operation="read", key=key)
+            # The opener checks once more, because a link may take the file's place in between.
             return io.BufferedReader(_ObjectFile(path, lambda: self._translated_errors("read", key)), READ)
 
     def size(self, key: str) -> int | None:
@@ -219,6 +221,7 @@ class FolderStore:
             key = f"{prefix}/{name}" if prefix else name
             if kind != "folder":
                 yield key, kind == "file"
+            # A file in incoming is not an object yet.
             elif key != INCOMING:
                 yield from self._entries(folder / name, key)
 
@@ -254,6 +257,7 @@ class FolderStore:
             yield path
         finally:
             os.close(descriptor)
+            # After a rename this name is gone. After a link it is a second name of the object.
             path.unlink(missing_ok=True)
 
     def _create(self, temporary: Path, target: Path, data: bytes, key: str) -> None:
@@ -294,6 +298,7 @@ class FolderStore:
         path = self._root / LOCK
         with os.fdopen(self._disk.open_lock(path), "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            # For a link that leads nowhere, exists() is False.
             if target.exists() or target.is_symlink():
                 return False
             self._disk.replace(temporary, target)
@@ -313,6 +318,7 @@ class FolderStore:
 
     def _sweep(self, now: float) -> None:
         """Delete what earlier crashes left in ``incoming``, but no file that a running writer may be using."""
+        # The folder may not exist yet, or this user may only read the archive. Neither prevents its use.
         with contextlib.suppress(OSError):
             for path in self._incoming_files():
                 age = now - path.stat().st_mtime
@@ -365,6 +371,7 @@ class _ObjectFile(io.FileIO):
 def _open_regular(path: str, flags: int) -> int:
     """Open a regular file. Does not follow a link, and does not wait for the other end of a pipe."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    # The descriptor is asked, because the name may lead to another file by now.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(errno.ENOENT, "not a regular file", path)

@@ -54,6 +54,7 @@ class HashedReader(io.RawIOBase):
         if self._hashed is not None:
             self._digest.update(data)
             self._hashed += len(data)
+            # Into an empty buffer nothing is read before the end either.
             if not data and len(buffer) and self._digest.hexdigest() != self._sha256:
                 words = "its bytes are not the ones that the manifest names"
                 raise Unread(words, operation="read", key=self._key, hint=self._hint)

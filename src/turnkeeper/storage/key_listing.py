@@ -100,6 +100,7 @@ class ListDeadline:
 def _run_into(result: Future[T], request: Callable[[], T]) -> None:
     try:
         result.set_result(request())
+    # An error that is not passed on would leave the caller waiting for the whole limit.
     except BaseException as cause:
         result.set_exception(cause)
 
@@ -151,10 +152,12 @@ class KeyListing:
     def _keys_by_child(self, folder: str, after: str, on_unlistable: Callable[[str], None]) -> Iterator[str]:
         """The same keys, found by listing each child of the folder by itself."""
         objects, folders = self._children(folder)
+        # In the order of keys, a folder is compared with its slash.
         for child in sorted(objects | {f"{name}/" for name in folders}):
             if not child.endswith("/"):
                 if child > after:
                     yield child
+            # The child that holds the last key is not finished: it goes on after that key.
             elif after.startswith(child) or child > after:
                 start = after if after.startswith(child) else ""
                 yield from self._keys_after(child.rstrip("/"), start, on_unlistable)

@@ -54,6 +54,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """A store on this machine is never behind a proxy."""
 _busy = re.compile(r"\b(SlowDown|ConditionalRequestConflict|OperationAborted)\b")
 _bad_path = re.compile(r'[Pp]ath "(.*?)"(?: contained|: Encountered)', re.DOTALL)
+# For some failures the client raises Python's own errors: FileNotFoundError for an object that is not there.
 _foreign = (BaseError, FileNotFoundError, ConnectionError, TimeoutError)
 
 
@@ -185,6 +186,7 @@ class ObjectStore:
             yield from dict.fromkeys(unlistable)
 
     def delete(self, key: str) -> None:
+        # Stores differ in whether deleting an object that is not there is an error.
         with contextlib.suppress(NotFound), self._translated_errors("delete", key):
             self._store.delete(key)
 
@@ -192,6 +194,7 @@ class ObjectStore:
         """Bytes ``[start, end)`` of the version that was there when the reader was opened."""
         options: dict[str, Any] = {"range": (start, end)}
         with self._translated_errors("read", key):
+            # Without the condition, ranges of two different contents could be joined to one.
             response = self._store.get(key, options=options | ({"if_match": version} if version else {}))
             return _check_length(bytes(response.bytes()), end - start, key)
 
@@ -234,6 +237,7 @@ class ObjectStore:
         Some stores answer 200 with an error in the body, which the client does not read. The ETag of most stores is the
         MD5 of the content. If it is something else (encryption with a KMS key, Azure), the object's size is checked.
         """
+        # The ETag of an upload in parts would not be the MD5 of the content.
         put = self._store.put(key, data, attributes={"Content-Type": content_type}, use_multipart=False, **options)
         if str(put.get("e_tag")).strip('"') != hashlib.md5(data, usedforsecurity=False).hexdigest():
             self._check_stored(key, len(data))
@@ -246,6 +250,7 @@ class ObjectStore:
             return
         home = MARKER.rpartition("/")[0]
         try:
+            # The listing begins after the given key, so that key has to sort just before the marker.
             page = next(self._client.pages(home, MARKER[:-1]), [])
         except UnlistableKey:
             return  # a page with keys, so the store does list
@@ -402,6 +407,7 @@ def _construct(url: str, store_class: Any, *args: Any, **options: Any) -> Any:
 
 def _client_options(settings: StoreSettings, endpoint: str) -> dict[str, Any]:
     options: dict[str, Any] = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(minutes=2)}
+    # Without this, the client refuses an endpoint without TLS.
     if endpoint.startswith("http://"):
         options["allow_http"] = True
     if settings.ca:

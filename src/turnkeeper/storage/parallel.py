@@ -34,5 +34,6 @@ def parallel_map(function: Callable[[Item], Result], items: Iterable[Item], thre
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            # Leaving the pool waits for every call that is not cancelled.
             for future in waiting:
                 future.cancel()

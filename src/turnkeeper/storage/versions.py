@@ -24,6 +24,7 @@ from turnkeeper.storage.store import Store
 
 __all__ = ["ObjectVersion", "VersionLock", "VersionedBucket", "Versioning", "detect_versioning"]
 
+# S3 deletes at most 1000 objects with one request.
 BATCH = 1000
 POLICY = (
     "s3:GetBucketVersioning, s3:ListBucketVersions, s3:DeleteObjectVersion, s3:GetObjectVersion, "
@@ -192,8 +193,10 @@ def _translated_errors(operation: str, key: str) -> Iterator[None]:
 
 
 def _error_of_code(code: str, operation: str, key: str, status: int = 0) -> TurnkeeperError:
+    # The errors of single objects in a batch have a code and no status.
     if status >= 500 or code in ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout"):
         return Unavailable(f"the store failed ({code})", operation=operation, key=key, hint="Run it again.")
+    # A response to HEAD has no body, so botocore takes the status for the code.
     if status == 403 or code in ("AccessDenied", "Forbidden", "403"):
         return Denied(f"the store does not permit this ({code})", operation=operation, key=key, hint=POLICY_HINT)
     return StoreRefused(f"the store refused ({code})", operation=operation, key=key, hint=POLICY_HINT)
