@@ -158,7 +158,8 @@ class Index:
         last = ""
         for key in self._store.list(keys.STATES):
             match = _day_key.fullmatch(key)
-            if match and match[1] != last:
+            # A stray object of the same form, whose name is no date, must not end the loops over all days.
+            if match and match[1] != last and _is_day(match[1]):
                 last = match[1]
                 yield last
 
@@ -240,7 +241,7 @@ class Index:
             return False
         # While this writer was busy, others may have written later generations and pruned this number again. Then the
         # write succeeds although nobody reads it: merge with the newest generation instead.
-        return self._prune(day, generation, since) == generation + 1
+        return self._prune(day, generation, since) <= generation + 1
 
     def windows(self, damaged: Callable[[Unread], None] = _ignore) -> Iterator[ListedWindow]:
         """Every window that was listed, in the order of their keys.
@@ -310,7 +311,7 @@ class Index:
         for generation in generations:
             if generation < newest and generation != since:
                 self._store.delete(_key(day, generation))
-        return max(generations)
+        return max(generations, default=newest)
 
 
 _RANK: dict[str, int] = {"pending": 0, "failed": 1, "absent": 2, "unread": 3, "done": 4, "erased": 5}
@@ -415,9 +416,15 @@ def _key(day: str, generation: int) -> str:
 
 
 def _check_day(day: str) -> str:
-    if day == UNDATED:
+    if _is_day(day):
         return day
+    raise Misconfigured(f"{day[:20]!a} is not a day", operation="commit states", hint="YYYY-MM-DD.")
+
+
+def _is_day(day: str) -> bool:
+    if day == UNDATED:
+        return True
     try:
-        return date.fromisoformat(day).isoformat()
+        return date.fromisoformat(day).isoformat() == day
     except ValueError:
-        raise Misconfigured(f"{day[:20]!a} is not a day", operation="commit states", hint="YYYY-MM-DD.") from None
+        return False

@@ -15,6 +15,7 @@ of its content (``stored_view``). In an archive of version 1 the name was the ke
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from turnkeeper.errors import Misconfigured
 from turnkeeper.ids import check_id, is_id
@@ -271,7 +272,15 @@ def parse_audit(key: str) -> int | None:
 def parse_superseded(key: str) -> tuple[str, str] | None:
     """The day and conversation of a note of superseded views; None for any other key."""
     match = _superseded.fullmatch(key)
-    return (match[1], match[2]) if match and is_id(match[2]) else None
+    return (match[1], match[2]) if match and is_id(match[2]) and _is_date(match[1]) else None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_reserved(key: str) -> bool:

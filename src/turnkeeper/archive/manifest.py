@@ -186,7 +186,7 @@ def _misplaced_error(manifest: Manifest, conversation: str, key: str) -> WrongCo
         return WrongConversation(words, operation="read", key=key, hint=hint)
     words = f"is generation {manifest.generation} of {manifest.conversation[:128]!a}"
     hint = "Run turnkeeper verify on the archive."
-    return WrongConversation(words, operation="read", key=key, hint=upgrade_hint())
+    return WrongConversation(words, operation="read", key=key, hint=hint)
 
 
 class _Format(msgspec.Struct):

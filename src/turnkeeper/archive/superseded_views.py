@@ -73,7 +73,7 @@ class SupersededViews:
             if parsed is None:
                 continue
             day = datetime.fromisoformat(parsed[0]).replace(tzinfo=UTC)
-            if day + timedelta(days=1) + GRACE > now:
+            if day > now - GRACE - timedelta(days=1):
                 return  # days are listed in order
             yield key, parsed[1]
 
@@ -103,7 +103,15 @@ def _unused_views(manifests: list[Manifest], limit: datetime) -> set[str]:
     unused: set[str] = set()
     for manifest, successor in pairwise(manifests):
         # A generation is superseded when its successor is archived.
-        is_recent = datetime.fromisoformat(successor.archived_at) > limit
+        is_recent = _archived_after(successor, limit)
         (used if is_recent else unused).update(view.key for view in manifest.views)
     # A view with the same content has the same key, so a later generation may name it again.
     return unused - used
+
+
+def _archived_after(manifest: Manifest, limit: datetime) -> bool:
+    """Whether a generation was archived after a moment. One that does not say when counts as recent: nothing goes."""
+    try:
+        return datetime.fromisoformat(manifest.archived_at) > limit
+    except (ValueError, TypeError):
+        return True

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from turnkeeper.errors import Misconfigured, Unread
+from turnkeeper.jsonstream.surrogates import without_lone_surrogates
 
 __all__ = ["CustomerQuery", "Customers", "normalised", "read_customers"]
 
@@ -94,19 +95,24 @@ def normalised(address: str) -> str:
 
 def read_customers(data: bytes) -> Customers:
     """The customers of one details document. Raises ``Unread`` when it is something else."""
-    try:
-        details = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Without the decoder's message, which could quote a number.
-        raise Unread("conversation details that cannot be read", operation="look for a customer") from None
-    people = [person for person in details.participants or () if person.purpose in EXTERNAL]
-    sessions = [session for person in people for session in person.sessions or ()]
+    details = _decode_conversation(data)
+    people = [person for person in details.participants or () if person and person.purpose in EXTERNAL]
+    sessions = [session for person in people for session in person.sessions or () if session]
     return Customers(
         details.conversation_id or "",
         frozenset(address for session in sessions for address in _own_addresses(session)),
         frozenset(address for session in sessions for address in _other_addresses(session)),
         frozenset(person.external_contact_id for person in people if person.external_contact_id),
     )
+
+
+def _decode_conversation(data: bytes) -> _Conversation:
+    try:
+        return _DECODER.decode(without_lone_surrogates(data)[0])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # An address that cannot be read may be the customer's: the search must name such a call, not pass over it. The
+        # decoder's message is left out, because it could quote a number.
+        raise Unread("conversation details that cannot be read", operation="look for a customer") from None
 
 
 class _Session(msgspec.Struct, rename="camel"):
@@ -120,12 +126,12 @@ class _Session(msgspec.Struct, rename="camel"):
 class _Participant(msgspec.Struct, rename="camel"):
     purpose: str | None = None
     external_contact_id: str | None = None
-    sessions: list[_Session] | None = None
+    sessions: list[_Session | None] | None = None
 
 
 class _Conversation(msgspec.Struct, rename="camel"):
     conversation_id: str | None = None
-    participants: list[_Participant] | None = None
+    participants: list[_Participant | None] | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Conversation)

@@ -54,8 +54,9 @@ def read_names(source: Source) -> dict[str, str]:
     """
     try:
         return dict(_names(_entities(msgspec.json.decode(body_bytes(source)))))
-    except msgspec.DecodeError as cause:
-        raise Unread(f"not a list of names ({cause})", operation="read names") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        said = str(cause) if isinstance(cause, msgspec.DecodeError) else type(cause).__name__
+        raise Unread(f"not a list of names ({said})", operation="read names") from None
 
 
 def list_document(names: dict[str, str]) -> bytes:

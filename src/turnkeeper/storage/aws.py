@@ -81,8 +81,12 @@ def bucket_protection(settings: StoreSettings, bucket: str) -> BucketProtection 
     except ImportError:
         return None
     config = botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-    client = s3_client(settings, config)
     failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+    try:
+        client = s3_client(settings, config)
+    except failures:
+        # An unknown profile, for example. Other checks name it.
+        return BucketProtection(None, None)
 
     def request(operation: str) -> Any:
         try:
@@ -123,11 +127,12 @@ def _static_config(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _client_keys(settings: StoreSettings) -> dict[str, str | None]:
     variables = settings.variables
-    if not variables.get("AWS_ACCESS_KEY_ID") or settings.profile != variables.get("AWS_PROFILE", ""):
+    has_keys = variables.get("AWS_ACCESS_KEY_ID") and variables.get("AWS_SECRET_ACCESS_KEY")
+    if not has_keys or settings.profile != variables.get("AWS_PROFILE", ""):
         return {}
     return {
         "aws_access_key_id": variables["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": variables.get("AWS_SECRET_ACCESS_KEY"),
+        "aws_secret_access_key": variables["AWS_SECRET_ACCESS_KEY"],
         "aws_session_token": variables.get("AWS_SESSION_TOKEN"),
     }
 

@@ -205,7 +205,7 @@ class ObjectStore:
         """
         for wait in (*self._waits(), None):
             try:
-                return write()
+                result = write()
             except Unavailable as cause:
                 if not _busy.search(cause.message):
                     raise
@@ -213,6 +213,9 @@ class ObjectStore:
                     self._gave_up = True
                     raise
                 self._sleep(wait)
+            else:
+                self._gave_up = False
+                return result
         raise AssertionError("the last attempt returns or raises")
 
     def _waits(self) -> tuple[float, ...]:

@@ -172,7 +172,8 @@ def _retrying_client(settings: StoreSettings) -> Any:
     config = botocore.config.Config(
         connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 4}, max_pool_connections=2 * THREADS
     )
-    return aws.s3_client(settings, config)
+    with _translated_errors("open the bucket", settings.profile):
+        return aws.s3_client(settings, config)
 
 
 @contextlib.contextmanager

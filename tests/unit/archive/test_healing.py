@@ -319,3 +319,9 @@ def test_a_list_of_names_with_other_bytes_is_stored_again(store: Store) -> None:
     store.put(key, good.replace(b"Ada", b"Bob"))
     commit_call(store, CALL)
     assert store.get(key) == good
+
+
+def test_a_stray_note_whose_day_is_no_date_stops_no_sweep(quick: Store) -> None:
+    for day in ("2026-99-99", "9999-12-31"):
+        quick.put(f"_turnkeeper/superseded/{day}/x.json", b"{}")
+    assert SupersededViews(quick, ManualClock()).sweep(lambda _: None) == 0

@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 
 from turnkeeper.archive.index import AUDIO, CallState, Index, LegState, ListedWindow, merge_calls
 from turnkeeper.errors import Conflict, Misconfigured, StoreRefused, Unavailable, Unread
+from turnkeeper.settings import StoreSettings
 from turnkeeper.storage.folder import FolderStore
 from turnkeeper.storage.object_store import Store, open_store
 
@@ -263,3 +264,10 @@ def test_versions_that_know_whole_days_only_refuse_changes() -> None:
     store.put(f"_turnkeeper/states/{DAY}/000002.json", msgspec.json.encode(changes))
     with pytest.raises(StoreRefused, match="format"):
         Index(store).read(DAY)
+
+
+def test_a_stray_object_whose_name_is_no_date_is_no_day() -> None:
+    quick = open_store("memory://", StoreSettings())
+    Index(quick).commit("2026-10-05", [CallState(conversation="c", state="done", generation=1)])
+    quick.put("_turnkeeper/states/2026-99-99/000001.json", b"{}")
+    assert list(Index(quick).days()) == ["2026-10-05"]

@@ -10,6 +10,8 @@ import pytest
 
 from turnkeeper.archive.name_lists import NameCache
 from turnkeeper.errors import Unread
+from turnkeeper.payloads.directory import read_names
+from turnkeeper.spool import BytesSource
 
 
 class Counted:
@@ -44,3 +46,9 @@ def test_what_is_no_list_is_said_and_not_remembered() -> None:
     with pytest.raises(Unread):
         known.joined({"1": Counted({"u": "Ada"}), "2": Counted(None)})
     assert known.joined({"1": Counted({"u": "Ada"})}) == {"u": "Ada"}
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"entities": [{"id": "\xff"}]}'], ids=["deep", "not UTF-8"])
+def test_a_damaged_list_of_names_is_unread(body: bytes) -> None:
+    with pytest.raises(Unread, match="not a list of names"):
+        read_names(BytesSource(body))

@@ -110,3 +110,25 @@ def test_what_cannot_be_read_is_unread_and_quotes_nothing(broken: bytes) -> None
     with pytest.raises(Unread) as caught:
         read_customers(broken)
     assert "5" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"participantName": 7},
+        {"sessions": [None, {"ani": "tel:+4917012345678", "direction": "inbound"}]},
+    ],
+    ids=str,
+)
+def test_one_odd_field_does_not_hide_a_customer(odd: dict[str, Any]) -> None:
+    """An erasure by number must find the call: ``read_details`` reads such a document too."""
+    person = {"purpose": "customer", "sessions": [{"ani": "tel:+4917012345678", "direction": "inbound"}]} | odd
+    document = {"conversationId": "c", "participants": [None, person]}
+    assert read_customers(json.dumps(document).encode()).addresses == {"+4917012345678"}
+
+
+def test_half_a_character_does_not_hide_a_customer() -> None:
+    session = {"ani": "tel:+4917012345678", "direction": "inbound"}
+    person = {"purpose": "customer", "participantName": "\ud800", "sessions": [session]}
+    document = json.dumps({"conversationId": "c", "participants": [person]}).encode()
+    assert read_customers(document).addresses == {"+4917012345678"}
