@@ -63,7 +63,7 @@ class RunProgress:
 
     def _run_sentence(self, event: Progressed) -> str:
         began, visited, requests = self._samples[0]
-        # The first sample is also the last one, so no time has passed.
+        # Of a single sample no time has passed.
         seconds = max(self._samples[-1][0] - began, 1e-9)
         rate = (event.visited - visited) / seconds
         parts = [f"{event.visited:,} visited", f"{event.left:,} to go", f"{event.transcripts:,} transcripts"]
