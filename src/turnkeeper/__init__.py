@@ -210,6 +210,7 @@ def __getattr__(name: str) -> object:
     home, _, symbol = _HOMES.get(name, "").partition(":")
     if not home:
         raise AttributeError(f"module 'turnkeeper' has no attribute {name!r}")
+    # Kept, so that ``__getattr__`` is asked once per name.
     globals()[name] = value = getattr(import_module(home), symbol or name)
     return value
 

@@ -25,6 +25,7 @@ def output_path(path: Path) -> Path:
     for a path inside an archive, which would not know the file. A folder is accepted here, since no move replaces one.
     """
     place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    # The real path, because a link on the way may lead into an archive.
     for folder in Path(os.path.realpath(place)).parents:
         if (folder / _ARCHIVE_MARKER).is_file():
             hint = "Choose a place outside the archive."
@@ -49,9 +50,11 @@ def replace_atomically(path: Path, operation: str) -> Iterator[Path]:
     part: Path | None = None
     try:
         place = output_path(path)
+        # In the same folder, because a rename works only within one file system.
         part = place.with_name(place.name + ".part")
         yield part
         part.replace(place)
+    # An interrupt must not leave a half-written file either.
     except BaseException as cause:
         if part is not None:
             with suppress(OSError):  # its folder may not exist
@@ -82,6 +85,7 @@ def disk_full(path: Path, operation: str, message: str = "no room left") -> Disk
 
 
 def _write_error(cause: OSError, path: Path, operation: str) -> DiskFull | Misconfigured:
+    # EFBIG is the largest file of a file system (4 GiB on FAT) or of ``ulimit -f``.
     if cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return disk_full(path, operation)
     message = f"cannot be written ({cause.strerror})"

@@ -17,6 +17,7 @@ import anyio
 __all__ = ["Clock", "ManualClock", "RemoteClock", "SystemClock", "rfc3339", "rfc3339_ms"]
 
 _CACHE_SECONDS = 0.02
+# The years 1 to 9999 are all that ``datetime`` can express.
 _MIN_MS, _MAX_MS = -62_135_596_800_000, 253_402_300_799_000
 
 
@@ -64,6 +65,7 @@ class ManualClock:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.advance(max(seconds, 0))
+        # A real wait lets other tasks run; without this a loop of sleeps would never yield.
         await anyio.lowlevel.checkpoint()
 
 
@@ -91,6 +93,7 @@ class RemoteClock:
 
     async def sleep(self, seconds: float) -> None:
         until = self.now() + timedelta(seconds=max(seconds, 0))
+        # In a thread, because the request would block the event loop.
         await anyio.to_thread.run_sync(self._request, {"until": rfc3339(until)})
 
     def _request(self, body: dict[str, str] | None) -> datetime:

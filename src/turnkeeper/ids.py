@@ -27,4 +27,5 @@ def check_id(value: str, name: str = "conversation") -> str:
 
 def is_id(value: str) -> bool:
     """Whether it can become part of a key unchanged."""
+    # No key may contain ``..``. The dot added here stands for that of an extension (``ID.json``).
     return bool(_id.fullmatch(value)) and ".." not in f"{value}."

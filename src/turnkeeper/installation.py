@@ -28,6 +28,7 @@ def upgrade_hint() -> str:
 
 def installer(folders: Collection[str], note: str) -> str:
     """Return the tool that made an environment, from the ``folders`` of its path, else from the INSTALLER file."""
+    # The folders decide first: pipx and ``uv tool`` let pip and uv install, and those are what INSTALLER names.
     if {"pipx", "venvs"} <= set(folders):
         return "pipx"
     if {"uv", "tools"} <= set(folders):

@@ -31,6 +31,7 @@ _NAMES = (
     rf"X{_HYPHEN}(?:Amz|Goog){_HYPHEN}(?:Signature|Credential|Security{_HYPHEN}Token)|Key{_HYPHEN}Pair{_HYPHEN}Id|AWSAccessKeyId|access{_HYPHEN}token"
     rf"|refresh{_HYPHEN}token|id{_HYPHEN}token|client{_HYPHEN}secret|client{_HYPHEN}assertion|SignatureProvided|StringToSign"
 )
+# These are ordinary words too ("the bucket policy: denied"), so only an equals sign makes them parameters.
 _LOOSE = "Signature|Credential|Policy|sig|se?cret|token|password"
 _EQUALS = r"(?:=|%(?:25)?3d|\\u003d)"
 _COLON = r"""(?:\\?["']?\s*:\s*\\?["']?|>)"""
@@ -58,6 +59,7 @@ class KnownSecrets:
 
     def remember(self, *values: str, token: bool = False) -> None:
         """Register secrets. A secret of several lines (a PEM key) is registered line by line."""
+        # The BEGIN and END lines are the same in every PEM file.
         lines = [line.strip() for value in values for line in value.splitlines() if not line.startswith("-----")]
         known = self._tokens if token else self._secrets
         with self._lock:
@@ -70,6 +72,8 @@ class KnownSecrets:
 
     def redact(self, text: str) -> str:
         """Return the text without known secrets in any encoding, and without signatures and other credentials."""
+        # Known values first: a pattern may cover only the beginning of one, and the rest would match nothing
+        # afterwards.
         for form in self._known_spellings:
             if form in text:
                 text = text.replace(form, _MARK)

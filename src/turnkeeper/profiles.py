@@ -42,6 +42,7 @@ def profiles_file(variables: Mapping[str, str] | None = None) -> Path:
     named, home = found.get("TURNKEEPER_PROFILES", ""), found.get("XDG_CONFIG_HOME", "")
     if named:
         return in_home(named)
+    # A relative path there is invalid and ignored (XDG Base Directory Specification).
     folder = Path(home) if Path(home).is_absolute() else Path(found.get("HOME", "")) / ".config"
     return folder / "turnkeeper" / "profiles.toml"
 

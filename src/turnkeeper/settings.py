@@ -322,6 +322,7 @@ def _body_limits(found: Mapping[str, str]) -> BodyLimits:
 def _xdg_state(found: Mapping[str, str]) -> Path | None:
     """Return the state folder by the XDG base directory rules, None without a home."""
     named, home = found.get("XDG_STATE_HOME", ""), found.get("HOME", "")
+    # A relative path there is invalid and ignored (XDG Base Directory Specification).
     if Path(named).is_absolute():
         return Path(named) / "turnkeeper"
     return Path(home) / ".local/state/turnkeeper" if home else None
@@ -405,6 +406,7 @@ def _jwt_config(config: str, fallback_key: str) -> JwtSettings:
     key = str(values.pop("private_key", "")) or named_file or fallback_key
     values["private_key"] = _private_key(key, "GENESYS_JWT_CONFIG private_key")
     try:
+        # Not strict, because ``expires_in`` may be written as a string.
         return msgspec.convert(values, JwtSettings, strict=False)
     except msgspec.ValidationError as cause:
         raise Misconfigured(str(cause), key="GENESYS_JWT_CONFIG", hint="Check the value named there.") from None

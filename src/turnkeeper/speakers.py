@@ -86,6 +86,7 @@ class PresenceIndex:
     def _candidates(self, start: int, last: int) -> Sequence[Participant]:
         """The participants who may overlap ``[start, last)``."""
         until = since = bisect_left(self._starts, last)
+        # ``_latest`` never falls towards the end, so before this place nobody is left who is still there.
         while since and self._latest[since - 1] > start:
             since -= 1
         return self._people[since:until]
@@ -93,6 +94,7 @@ class PresenceIndex:
 
 def _presence(person: Participant) -> tuple[int, int]:
     start, end = person.start_ms, person.end_ms
+    # Somebody without a start or an end may have been there at any time.
     return -_FOREVER if start is None else start, _FOREVER if end is None else end
 
 
@@ -146,6 +148,7 @@ class Speakers:
 
     def _presence_edges(self) -> list[int]:
         times = [time for people in self._people for person in people for time in (person.start_ms, person.end_ms)]
+        # The outer edges give every time an edge on either side.
         return sorted({-_FOREVER, _FOREVER, *[time for time in times if time is not None]})
 
 

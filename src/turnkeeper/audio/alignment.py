@@ -105,6 +105,7 @@ class RecordingView(msgspec.Struct, frozen=True, kw_only=True):
     def timeline(self) -> Timeline:
         """The timeline that the document was made with. The gaps between the segments are its cuts."""
         cuts = tuple((segment.end_ms, following.start_ms) for segment, following in pairwise(self.segments))
+        # Figures that were only reported are no part of the map.
         applied = self.sync.get("applied") is True
         offset, drift = (int(self.sync.get(name, 0)) if applied else 0 for name in ("offset_us", "drift_ppb"))
         return Timeline(self.rate, self.frames, self.start_ms, cuts, offset, drift)
@@ -185,6 +186,7 @@ def align_turn(recordings: Sequence[AlignedRecording], start_ms: int, end_ms: in
     best, found = 0, recordings[0].timeline.spans(start_ms, end_ms)
     for number, recording in enumerate(recordings[1:], 1):
         spans = recording.timeline.spans(start_ms, end_ms)
+        # In seconds, because the recordings may have different rates.
         held, most = _seconds_held(spans, recording.rate), _seconds_held(found, recordings[best].rate)
         nearer = held == most == 0 and _gap_ms(recording, start_ms, end_ms) < _gap_ms(
             recordings[best], start_ms, end_ms

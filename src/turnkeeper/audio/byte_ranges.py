@@ -96,6 +96,7 @@ def skip_id3_tags(file: BinaryIO) -> int:
     for _ in range(_MOST_TAGS):
         file.seek(at)
         head = file.read(_ID3_HEADER)
+        # A size byte with its top bit set shows that this is no tag.
         if len(head) < _ID3_HEADER or head[:3] != b"ID3" or max(head[6:10]) > 0x7F:
             break
         size = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))

@@ -32,6 +32,7 @@ _FORMATS = {
     ".ogg": ("OGG", "VORBIS"),
 }
 _COPIED = 1 << 20
+# RIFF sizes have 32 bits; the header takes a part of that.
 _LONGEST_WAV = (1 << 32) - 1024
 
 
@@ -152,6 +153,7 @@ def _check_clip(part: Path, frames: int, out: Path) -> int:
 def _encode_cuts(
     source: Path | BinaryIO, second: Path | BinaryIO | None, cuts: Sequence[ClipCut]
 ) -> tuple[str, list[int]]:
+    # In order of time over all files, because the audio is decoded only once.
     marks = sorted((stretch, number) for number, cut in enumerate(cuts) for stretch in cut.stretches)
     left = [len(cut.stretches) for cut in cuts]
     formats = {_FORMATS[cut.out.suffix.lower()][1] for cut in cuts}
@@ -162,6 +164,7 @@ def _encode_cuts(
                 writers[number] = stack.enter_context(_ClipWriter(cut.out, audio.rate, audio.channels))
         for place, samples in _samples_of_ranges(audio, [stretch for stretch, _ in marks]):
             number = marks[place][1]
+            # Opened late and closed early, so that a clip per turn does not keep a file open per turn.
             if number not in writers:
                 writers[number] = stack.enter_context(_ClipWriter(cuts[number].out, audio.rate, audio.channels))
             if samples is not None:
@@ -228,6 +231,7 @@ class _ClipWriter:
                 message = f"{rate} Hz and {channels} channels cannot be written so ({cause.error_string.rstrip('.')})"
                 hint = "Choose .wav or .flac, and a folder that exists."
                 raise Misconfigured(message, operation="cut", key=str(out), hint=hint) from None
+            # Until here an error removes the temporary file; from here on ``done`` or ``__exit__`` does.
             self._emerging = stack.pop_all()
 
     def write(self, samples: NDArray[np.int16]) -> None:
@@ -263,6 +267,7 @@ class _ClipWriter:
         if kind is None:
             self.done()
         elif not self._file.closed:
+            # Closing writes what is buffered, which fails again on a full disk.
             with suppress(self._failed):
                 self._file.close()
             self._emerging.__exit__(kind, error, trace)

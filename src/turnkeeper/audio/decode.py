@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Audio", "open_audio"]
 
 BLOCK = 65_536
+# A damaged header may name thousands, and every block has room for each.
 MOST_CHANNELS = 32
 
 
@@ -55,11 +56,13 @@ class Audio:
         """
         found = list(self._remarks(lambda decoder: decoder.losses))
         for number, (decoder, count) in enumerate(zip(self._decoders, self._counts, strict=True)):
+            # A loss that the decoder reports already explains a difference in length.
             if count is not None and decoder.clock_s is not None and not decoder.losses:
                 found += self._with_channel(
                     number, _length_mismatch(count * 1000 / decoder.rate, decoder.clock_s * 1000)
                 )
         counts = [count * 1000 / self.rate for count in self._counts if count is not None]
+        # The two files of a call may differ a little; more than that is sound missing on one side.
         if len(counts) == 2 and lengths_differ(*counts):
             found += self._shorter_channel()
         return tuple(dict.fromkeys(found))

@@ -32,6 +32,7 @@ _REFUSED = {
 }
 _AGAIN = "Fetch the recording again; an expired link gives a page instead of audio."
 _MEND = "The file is damaged or is not audio: fetch it again, or convert it to WAV."
+# WAVE_FORMAT_MPEGLAYER3 and WAVE_FORMAT_MPEG, as registered in mmreg.h.
 _MP3_IN_WAV, _MPEG_IN_WAV = 0x55, 0x50
 _BY_LIBRARY = {"opus", "vorbis"}
 _SURELY = 8  # so many MP3 frames in a row do not come about by chance in other data
@@ -68,6 +69,7 @@ def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
     if not head:
         raise not_audio("is empty", key)
     for start, message in _REFUSED.items():
+        # Pages and documents may begin with a byte order mark or white space.
         if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(start):
             raise not_audio(message, key)
     at = skip_id3_tags(file)
@@ -75,6 +77,7 @@ def decoder_of(file: BinaryIO, key: str) -> AudioDecoder:
     head = file.read(_SNIFFED)
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return _open_webm(file, at, key)
+    # Fragments begin with ``styp`` or ``moof``, and old QuickTime files with ``moov``.
     if head[4:8] in (b"ftyp", b"styp", b"moov", b"moof"):
         return _open_mp4(file, at, key)
     # ADTS, the framing of bare AAC: twelve set bits, then layer 0 (ISO/IEC 13818-7, section 6.2).
@@ -115,6 +118,7 @@ def _open_wav(file: BinaryIO, wav: Wav, key: str) -> AudioDecoder:
     ms = wav.frames * 1000 / wav.rate
     losses, notes = [], list(wav.notes)
     joined = any(note.startswith("another WAV") for note in notes)
+    # The bytes of compressed samples do not tell the seconds, so any shortage of them counts.
     cut = not wav.plain or (wav.declared is not None and lengths_differ(wav.declared * 1000 / wav.rate, ms))
     behind = (
         wav.plain and wav.frame_bytes and lengths_differ(ms + wav.unexplained / wav.frame_bytes * 1000 / wav.rate, ms)
@@ -160,6 +164,7 @@ def _open_ogg(file: BinaryIO, ogg: Ogg, key: str) -> AudioDecoder:
     # libsndfile reads FLAC in Ogg of its own making only, and gives each stream at that stream's rate.
     plain = len({link.rate for link in links}) == 1 and {link.codec for link in links} <= _BY_LIBRARY
     if ogg.lost or ogg.mixed or not plain:
+        # PyAV gives Opus at 48 kHz and libsndfile at the rate in its header: the rate must not depend on the reader.
         found = _open_media(file, "ogg", key, rate=links[0].rate if links[0].codec == "opus" else 0)
         if found is not None:
             found.notes[:0] = notes

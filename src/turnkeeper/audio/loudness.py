@@ -36,6 +36,7 @@ def loudness(blocks: Iterable[NDArray[np.int16]], rate: int, channels: int) -> L
     Memory grows by 4 bytes per frame and channel (8 h stereo: 23 MB). Windows are 20 ms long, one every 10 ms. Rates
     above 8 kHz are averaged down to between 8 and 16 kHz first.
     """
+    # The measured band ends below 4 kHz, so a higher rate would only cost time.
     fewer = max(1, rate // 8000)
     hop = max(1, rate // (100 * fewer))
     parts = [
@@ -63,6 +64,7 @@ def _whole_frames(samples: Iterable[NDArray[np.float32]], hop: int) -> Iterator[
         frames = waiting.shape[1] // hop - 1
         if frames > 0:
             yield waiting[:, : (frames + 1) * hop]
+            # The last hop is also the first half of the next window.
             waiting = waiting[:, frames * hop :]
 
 

@@ -27,6 +27,7 @@ _HOLE_S = 0.5  # shorter gaps are those of an encoder that sends nothing in sile
 _LONGEST_HOLE_S, _LONGEST_HOLES_S = 2 * 3600.0, 6 * 3600.0
 _PIECE = 1 << 16
 _SHOWN = 3
+# The priming of Apple's AAC encoder (Technical Note TN2258), the usual assumption where a file names none.
 _AAC_DELAY = 2112
 
 
@@ -50,6 +51,7 @@ class MediaDecoder:
             context = stream.codec_context
             if context is None or context.layout is None or not context.sample_rate:
                 raise self._undecodable("names no codec, rate or channels that are known")
+            # PyAV names the decoder (libopus, mp3float), not the codec.
             self.codec = str(context.name).removeprefix("lib").removesuffix("float")
             self._source_rate = int(context.sample_rate or 0)
             self.rate, self.channels = rate or self._source_rate, int(context.channels or 0)

@@ -202,6 +202,7 @@ def _xing_header(data: bytes, place: int, frame: _Frame) -> tuple[int | None, bo
     """
     at = place + 4 + frame.side
     if data[at : at + 4] not in (b"Xing", b"Info"):
+        # The VBRI header stands 32 bytes behind the frame header, whatever the version and the channels.
         if data[place + 36 : place + 40] != b"VBRI":
             return None
         return int.from_bytes(data[place + 50 : place + 54], "big"), False, 0

@@ -179,6 +179,8 @@ def _opus_rate(named: int) -> int:
 
 def _first_granule(link: Link, page: _Page) -> int:
     """The clock's position before the first page with sound. A stream that was cut out of another begins late."""
+    # A last page may have a lower granule than its packets (end trimming, RFC 7845, section 4.4), which tells no
+    # beginning.
     if link.codec != "opus" or page.flags & _LAST:
         return 0
     return max(0, page.granule - sum(map(_opus_samples, page.packets())))

@@ -65,6 +65,7 @@ def check_duration(recording: Recording, lasts_ms: float) -> DurationCheck:
         named = format_duration(recording.duration_ms)
         by_output = f"the sound lasts {lasts}, the platform says {named} ({OUTPUT_DURATION})"
     usual = tuple(pause for pause in recording.pauses if pause.reason != _HOLD)
+    # Without a usable start and end nothing shows which pauses were cut, so the usual ones are taken.
     if recording.start is None or recording.end is None or recording.end <= recording.start:
         return DurationCheck(usual, by_output=by_output, lasts_ms=lasts_ms, confirmed=confirmed)
     wall_ms = recording.end - recording.start

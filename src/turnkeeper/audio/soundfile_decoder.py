@@ -96,6 +96,7 @@ class SoundfileDecoder:
         for piece in self._from_library(start, frames):
             count += piece.shape[1]
             yield piece
+        # A start behind the end says nothing about the length.
         if not count and start:
             return
         self._compare_with_header(start + count)
@@ -119,6 +120,7 @@ class SoundfileDecoder:
         drop = start
         for part in range(self._opens_per_pass):
             drop = self._enter_part(part, drop)
+            # Samples of another rate would be heard at the wrong speed.
             if self._open.samplerate != self.rate:
                 self._failure = f"the rate changes to {self._open.samplerate} Hz"
                 return

@@ -182,6 +182,7 @@ def _judge(audio: Activity, turns: TurnArrays, found: Measurement, expected: tup
     evidence = _evidence_of(audio, found)
     confidence, weakest = _confidence_and_weakness(evidence, mono=found.mono)
     if confidence < 0.5:
+        # With one side unheard half of the turns cannot match, which would look like another conversation.
         silent = _silent_channel(audio, turns)
         verdict: Verdict = (
             "mismatch" if not silent and _is_other_conversation(evidence, mono=found.mono) else "unverified"

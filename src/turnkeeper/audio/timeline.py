@@ -153,6 +153,7 @@ class Timeline:
 def _clamped_span(start: int, end: int, length: int | None) -> Span:
     last = max(start, end, 0) if length is None else length
     low, high = min(max(start, 0), last), min(max(end, 0), last)
+    # An empty turn at sample 0 begins with the recording, so it is not outside.
     outside = (end <= 0 and start < 0) or (length is not None and start >= last)
     return Span(low, max(low, high), clipped_start=low != start, clipped_end=high != end, outside=outside)
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 __all__ = ["has_second_mp4", "mp4_missing_bytes", "webm_missing_bytes"]
 
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+# Bounds the walk through a damaged file whose sizes are tiny.
 _MOST = 1 << 20
 
 
@@ -24,6 +25,7 @@ def webm_missing_bytes(file: BinaryIO, at: int = 0) -> int:
         data = file.read(16)
         name, after = _ebml_number(data, 0, marked=True)
         size, body = _ebml_number(data, after, marked=False)
+        # An element without a whole header: something is missing, and nothing says how much.
         if name is None or body > len(data):
             return 1
         if size is None and name in (_SEGMENT, _CLUSTER):
@@ -73,6 +75,7 @@ def _outer_boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int
         file.seek(at)
         head = file.read(16)
         size = int.from_bytes(head[:4], "big")
+        # A size of 1 means that the real one follows the name, in 64 bits.
         if size == 1:
             size = int.from_bytes(head[8:16], "big")
         if size == 0:

@@ -179,9 +179,11 @@ def _channel(role: str, roles: tuple[str, ...]) -> int | list[int]:
         return 0
     side = "customer" if role == "customer" else "agent"
     if side not in roles or role == "unknown":
+        # The words may be on any channel; lhotse takes a list of channels then.
         return list(range(len(roles)))
     return roles.index(side)
 
 
 def _json_line(document: dict[str, object]) -> bytes:
+    # Python reads bytes of a path that are not UTF-8 as lone surrogates, which UTF-8 cannot encode.
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"

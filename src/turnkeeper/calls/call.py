@@ -89,6 +89,7 @@ def local_call(
         uncorrected = Timeline(opened.rate, opened.count(), recording_start_ms)
         turns = turns_of(transcript) if transcript is not None and mode != "off" else ()
         match_result = match_transcript(opened, uncorrected, turns, mode, loudness=measured)
+        # Read last, because they are complete only when the audio was decoded to its end.
         notes, losses, codec = opened.notes, opened.losses, opened.codec
     timeline = match_result.timeline
     recording = CallRecording(
@@ -156,6 +157,7 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
 
     def recording_of(view: RecordingView) -> CallRecording:
         prefix = f"audio/{view.id}/"
+        # A source ends in the number of its file, which is the channel in a pair of mono files.
         inputs = sorted(manifest.inputs, key=lambda item: item.source)
         files = [item.key for item in inputs if item.source.startswith(prefix)]
         files = files or ([view.key] if view.key else [])
@@ -170,6 +172,7 @@ def archived_call(url: str, conversation: str, store: StoreSettings | None = Non
 
     def timed_turns() -> Iterator[TimedTurn]:
         places = {item.index: item for item in document.turns if item.recording in numbers}
+        # The audit line above is about this reading too.
         for assembly in open_transcripts(url, interactions=[conversation], store=store, audited=False):
             for index, turn in enumerate(assembly.turns()):
                 if place := places.get(index):

@@ -119,6 +119,7 @@ def _measurable_turns(recording: CallRecording, turns: Sequence[Turn]) -> Iterat
             continue
         if {"outside", "clipped_end"} & set(flags(recording.timeline.spans(turn.start_ms, turn.end_ms))):
             continue
+        # Without words the stamped end stands for a last word, which the platform gives a length of 80 ms.
         starts = _word_starts(turn) or (turn.start_ms, max(turn.start_ms, turn.end_ms - _STAMP_MS))
         times = [_audio_ms(recording.timeline, ms) for ms in (turn.start_ms, turn.end_ms, *starts)]
         yield index, TurnOnChannel(times[0], times[1], channel, tuple(times[2:]))
@@ -151,6 +152,7 @@ def _repair_turn(turn: Turn, measured: RepairedTurn | None, timeline: Timeline) 
     new_ends = [
         _conversation_ms(timeline, ms, start) for ms, start in zip(measured.word_ends_ms[:-1], starts[:-1], strict=True)
     ]
+    # Two words may start in the same millisecond, and then the first ends there.
     ends = [*(min(item, after) for item, after in zip(new_ends, starts[1:], strict=True)), end]
     return TurnRepair(replace(turn, end_ms=end, words=_words_with_ends(turn.words, ends)), repaired=True)
 

@@ -54,6 +54,7 @@ def _transcripts_in_body(source: Source, interactions: Collection[str], mode: Mo
     try:
         transcript = assemble([Body(source)], mode=mode)
     except Unread as cause:
+        # Only events of several conversations in one body can be read one conversation at a time.
         if not interactions or cause.field != CONVERSATION_ID:
             raise
     else:
@@ -110,6 +111,7 @@ class Findings:
         except (Skippable, Retriable) as cause:
             cause.key = cause.key or key
             self.add(cause)
+        # Fatal errors (credentials, a full disk) would meet every other item too.
         except TurnkeeperError:
             raise
         except OSError as cause:
@@ -220,6 +222,7 @@ def _short_name(name: str) -> str:
 
 def _spool_file(place: object) -> Source:
     """Copy an open file to a spool. Raises ``Misconfigured`` if it does not return bytes."""
+    # Reading no bytes shows whether the file is open in binary mode, and moves nothing.
     read = getattr(place, "read", None)
     if read is None or not isinstance(read(0), bytes):
         hint = "Give a path, an address, bytes, or a file opened with open(path, 'rb')."

@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ImportError:
         sys.stderr.write(_OTHER_SYSTEM)
         sys.exit(2)
+    # Replaced before anything reads the options: neither the fast reader nor the parser knows a former name.
     given = with_current_names(sys.argv[1:] if arguments is None else list(arguments))
     if (short := _help_command(given) or _turns_command(given)) is not None:
         from turnkeeper.cli.exit_codes import run_command
@@ -54,6 +55,7 @@ def _turns_command(arguments: Sequence[str]) -> Callable[[], int] | None:
     from turnkeeper.cli.filter import plain_request, write_turns
     from turnkeeper.environment import environment
 
+    # A service's log has to stand before anything is printed, and only the parser's way starts it.
     request = None if environment().get("TURNKEEPER_LOG_FORMAT") else plain_request(arguments[1:])
     if request is None:
         return None

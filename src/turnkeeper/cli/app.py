@@ -75,7 +75,9 @@ def command_line(asked_verb: str = "") -> cyclopts.App:
         default_parameter=cyclopts.Parameter(
             show_default=lambda value: value if value else None, validator=_refuse_impossible_numbers
         ),
+        # The parser would exit at once. ``run_command`` says first that nothing half-written is left.
         suppress_keyboard_interrupt=False,
+        # By default the parser exits itself, before ``run_command`` has flushed the output.
         result_action="return_value",
     )
     for verb, sentence in VERBS.items():
@@ -116,11 +118,13 @@ def _run_logged(form: str, given: Sequence[str], asked_verb: str) -> object:
 
 def _log_format(given: list[str]) -> str:
     """Remove ``--log-format`` from a command line, since every verb takes it. Return its value, empty if absent."""
+    # Behind ``--`` every word is a value, even one that looks like this option.
     before = given[: given.index("--")] if "--" in given else given
     for at, word in enumerate(before):
         name, joined, value = word.partition("=")
         if name == "--log-format":
             value = value if joined else "".join(before[at + 1 : at + 2])
             del given[at : at + (1 if joined else 2)]
+            # An option without its value must be refused as an unknown format, not ignored.
             return value or "nothing"
     return ""

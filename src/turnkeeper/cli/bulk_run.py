@@ -22,6 +22,7 @@ from turnkeeper.exporter.run_report import Failure, RunReport
 
 __all__ = ["conclude_run", "limit_heaps", "run_listener", "stop_on_signals"]
 
+# The numbers of mallopt(3) in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGE = 128 << 10
 _HEAPS = 2
@@ -45,6 +46,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
         stop.set()
         print_note("stopping: finishing what is under way (once more to stop at once)")
 
+    # Service managers and container runtimes stop a process with SIGTERM.
     previous = {name: signal.signal(name, on_signal) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
@@ -64,6 +66,7 @@ def limit_heaps() -> None:
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_ARENA_MAX, _HEAPS)
+        # A threshold that is set no longer grows as blocks are freed (mallopt(3)).
         mallopt(_MMAP_THRESHOLD, _LARGE)
         mallopt(_TRIM_THRESHOLD, _LARGE)
 

@@ -40,6 +40,7 @@ def printable(text: str) -> str:
 
 def print_note(line: str) -> None:
     """Print one line for a person on standard error."""
+    # The progress line has no line break: a note would stand behind it.
     clear_progress()
     sys.stderr.write(printable(line) + "\n")
     sys.stderr.flush()
@@ -56,8 +57,11 @@ def fit_to_terminal(text: str) -> str:
     """Cut a progress line to the width of the terminal, because a wrapped line could not be erased."""
     try:
         width = os.get_terminal_size(sys.stderr.fileno()).columns
+    # There is no width where standard error is no terminal, or is a stream without a descriptor.
     except (OSError, ValueError):
         return text
+    # A pseudo-terminal whose size was never set reports 0 columns. One column stays free, because some terminals wrap
+    # when the last one is written.
     return text if not width or len(text) < width else text[: max(width - 2, 0)] + "…"
 
 

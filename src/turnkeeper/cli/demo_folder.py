@@ -39,8 +39,10 @@ class DemoFolder:
 
     def leave(self, archive: Archive, conversations: Collection[str]) -> None:
         """Copy an archive here in place of an earlier demo's, which is removed only when the copy is complete."""
+        # Checked again: somebody may have used the folder while the demo ran.
         self.refuse_strangers()
         self.folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target, because a rename works only within one file system.
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".turnkeeper-demo-") as name:
             made, earlier = Path(name) / "new", Path(name) / "earlier"
             archive.copy_to(str(made))
@@ -61,6 +63,7 @@ def _is_occupied(folder: Path) -> bool:
 
 def _marked_conversations(mark: Path) -> set[str] | None:
     """Return the conversations that a mark file names, None without one."""
+    # A link to the mark of some demo does not make another folder one.
     if mark.parent.is_symlink() or mark.is_symlink():
         return None
     try:
@@ -76,6 +79,7 @@ def _holds_foreign_files(folder: Path, ours: Collection[str]) -> bool:
     """Whether the folder also holds other calls or other files than the demo's."""
     if folder.is_symlink() or any(path.name not in _OURS for path in folder.iterdir()):
         return True
+    # A real call may have been exported into the demo's archive.
     manifests = folder / "manifests"
     return manifests.is_dir() and any(path.name not in ours for path in manifests.iterdir())
 

@@ -39,6 +39,7 @@ def show_demo(counts: Mapping[str, int], folder: Path, index: Path, page: Path, 
         out.print(f"and {len(rows) - _ROWS_SHOWN} more in the list")
     out.print("\nGo on from here:")
     for command, purpose in _next_commands(folder):
+        # Brackets in a path would be taken for markup.
         out.print(f"  {command}\n      {purpose}", soft_wrap=True, markup=False)
 
 

@@ -82,6 +82,7 @@ def write_proof(proof: Proof, file: Path) -> int:
         print_note(f"no proof is given: {doubts[0]}. {proof.mend}".rstrip())
         return 3
     try:
+        # A proof is evidence, so an earlier one is never overwritten.
         if earlier := set_aside(file):
             print_note(f"the earlier proof is now {earlier}")
         file.write_text(proof_json(proof), encoding="utf-8")

@@ -58,6 +58,7 @@ class Health:
 
     def _mark_alive(self, *, stopping: bool) -> None:
         lines = ["WATCHDOG=1"]
+        # Ready means that the platform has let the run in. Only then does the first ``Alive`` come.
         if not self._is_ready:
             self._is_ready = True
             lines.append("READY=1")
@@ -78,6 +79,7 @@ class Health:
             out.write(msgspec.json.encode(facts) + b"\n")
 
     def _notify_service(self, text: str) -> None:
+        # Other addresses (``vsock:``) need another socket family. A leading @ is an abstract socket (sd_notify(3)).
         if not self._notify.startswith(("/", "@")):
             return
         address = f"\0{self._notify[1:]}" if self._notify.startswith("@") else self._notify

@@ -32,6 +32,7 @@ def help_text(arguments: Sequence[str]) -> str | None:
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     named = [word for word in words if word not in ("--help", "-h")]
     is_asked = len(named) < len(words) or not words
+    # Verbs consist of letters. Any other word could name a file outside the folder of pages.
     if not is_asked or (named and not named[0].isalpha()) or not _page_fits():
         return None
     page = PAGES / f"{named[0] if named else ROOT}.txt"

@@ -67,6 +67,7 @@ class LocalS3:
         (self._folder or work_folder / "data").mkdir(parents=True, exist_ok=True)
         try:
             self.start()
+        # ``__exit__`` is not called where ``__enter__`` raises, and the server would go on running.
         except BaseException:
             self.stop()
             raise

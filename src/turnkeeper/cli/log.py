@@ -66,6 +66,7 @@ class ServiceLog(io.TextIOBase):
 
     def write(self, text: str) -> int:
         with self._lock:
+            # ``print`` writes a text and its line end separately, and libraries write in pieces.
             *lines, self._partial_line = (self._partial_line + text).split("\n")
         for line in lines:
             if message := line.strip():

@@ -199,6 +199,7 @@ def store_settings(destination: StoreOptions, ca: Path | None) -> StoreSettings:
         ca=ca,
     )
     if settings.shared:
+        # The command starts with a umask of 077, which would take the group's rights away again.
         os.umask(0o007)
     return settings
 

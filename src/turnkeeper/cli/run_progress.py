@@ -51,6 +51,7 @@ class RunProgress:
     def _show_pages(self, event: Paged) -> None:
         if self._is_due(time.monotonic()):
             self._show_progress(f"{event.done:,} of {event.calls:,} calls")
+        # The line would stay in front of what is printed next.
         if event.done == event.calls and self._watched:
             self._show_progress("")
 
@@ -62,6 +63,7 @@ class RunProgress:
 
     def _run_sentence(self, event: Progressed) -> str:
         began, visited, requests = self._samples[0]
+        # Of a single sample no time has passed.
         seconds = max(self._samples[-1][0] - began, 1e-9)
         rate = (event.visited - visited) / seconds
         parts = [f"{event.visited:,} visited", f"{event.left:,} to go", f"{event.transcripts:,} transcripts"]

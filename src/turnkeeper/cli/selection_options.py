@@ -33,6 +33,7 @@ class SelectionOptions:
     """Those that started before this time (default: now)."""
     last: str = ""
     """Short for --since so long ago: 2d, 6h, 30m, 1w."""
+    # The parser would take a lone ``-`` for an option.
     ids: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None
     """These ids: a file with one a line (or a column conversationId), or - for standard input."""
     queue: Annotated[tuple[str, ...], Parameter(negative="")] = ()

@@ -130,6 +130,7 @@ _COMPRESSIONS = {
     b"\x1f\x8b": _Compression(
         "gzip",
         b"\x1f\x8b",
+        # 31 is a gzip wrapper (16) and the largest window (15).
         lambda: _import_zlib().decompressobj(wbits=31),
         lambda: (zlib.error, _import_zlib().error),
         lambda member: (member.unconsumed_tail, False),

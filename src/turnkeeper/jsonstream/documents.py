@@ -35,6 +35,7 @@ class _UnnamedFile:
         view = memoryview(data)
         self.size += len(view)
         while view:
+            # ``write`` may take less than it is given.
             view = view[os.write(self.fd, view) :]
 
     def __del__(self) -> None:

@@ -66,6 +66,7 @@ class DocumentStream:
 
     def _documents_in(self, data: bytes) -> list[Batch]:
         if not self._text:
+            # Taken from the reader, because offsets count a byte order mark, which is not in the text.
             self._origin = self._reader.offset - len(data)
         self._text += data
         batches = []
@@ -85,6 +86,7 @@ class DocumentStream:
         solid = _SOLID.search(self._text, begin)
         offset = self._origin + (solid.start() if solid else begin)
         try:
+            # The decoder refuses NUL and ^Z, which some writers leave between documents.
             item = self._decode_document(bytes(self._text[begin:end]).lstrip(_BETWEEN))
         except RecursionError:
             raise too_deep(offset, self._limits.nesting) from None
@@ -133,5 +135,6 @@ class DocumentStream:
                 raise too_deep(self._origin + at, self._limits.nesting)
         else:
             self._depth -= 1
+            # A stray closing bracket ends a document too, which the decoder then refuses.
             return self._depth <= 0
         return False

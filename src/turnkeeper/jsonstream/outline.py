@@ -80,6 +80,7 @@ class Outline:
         """Walk on. Stops early when a target array has opened (see ``opened``)."""
         self._text += data
         self._walk_tokens()
+        # Text behind a target's bracket does not count: ``take`` removes it.
         if self.opened is None:
             self._check_size()
 
@@ -94,6 +95,7 @@ class Outline:
 
         Go on with ``rest``, which begins behind its ``]``.
         """
+        # ``feed`` stops at the bracket of a target without checking the size.
         self._check_size()
         self._text += b"]"
         self._moved.append((self._at, self._moved[-1][1] + excised))
@@ -230,6 +232,7 @@ class Outline:
     def _decode_key(self, frame: _Frame) -> str:
         raw = bytes(self._text[slice(*frame.key)])
         try:
+            # A damaged key matches no target. ``finish`` names it, when the whole is decoded.
             return msgspec.json.decode(raw, type=str) if raw else ""
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""

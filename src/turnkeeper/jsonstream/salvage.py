@@ -67,6 +67,7 @@ def _field_value(value: object, kind: Any, flaws: list[Flaw], path: str) -> Any:
     if number is not None:
         return number
     flaws.append(Flaw(path, message))
+    # In Python a bool is an int.
     if str in choices and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return msgspec.UNSET

@@ -24,6 +24,7 @@ def closing_quote(data: bytearray, at: int) -> int:
     while (at := data.find(b'"', at)) >= 0:
         # A quote behind an odd number of backslashes is escaped.
         run = at
+        # The buffer begins with a bracket or a quote, so the run ends before its beginning.
         while data[run - 1] == _BACKSLASH:
             run -= 1
         if (at - run) % 2 == 0:

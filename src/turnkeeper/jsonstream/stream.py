@@ -281,6 +281,7 @@ class Stream:
         closers = _CLOSERS.search(text[max(comma - 8, 1) : comma])
         left = closers[0] if closers else b""
         right = bytes(text[comma : following.end()])
+        # The shorter one also fits elements that end in another way, for example without a list.
         known = {left + right: len(left), left[-1:] + right: len(left[-1:])}
         self._separators[elements.path] = list(known.items())
 
@@ -326,6 +327,7 @@ class Stream:
         return items
 
     def _decode_typed(self, elements: _Elements, cut: int) -> Sequence[Any]:
+        # A bytearray cannot grow while a view of it exists, so the views are released here.
         with memoryview(elements.text) as whole, whole[: cut + 1] as part:
             # Raw elements are views of what they were decoded from, and this buffer goes on changing.
             text = bytes(part) if elements.kind.narrow is msgspec.Raw else part

@@ -93,6 +93,7 @@ def read_call(archive: Archive, manifest: Manifest, call_names: CallNames) -> Ca
     tally.add_all(turns)
     summary = manifest.summary or tally.summary()
     ends = [turn.end_ms for turn in turns if turn.end_ms is not None]
+    # The recording may go on behind the last turn.
     ends += [segment[1] for recording in recordings for segment in recording.segments]
     data = PageData(
         conversation=conversation,
@@ -151,6 +152,7 @@ def _no_audio_notes(manifest: Manifest, *, has_audio: bool) -> list[str]:
 def _read_document(archive: Archive, manifest: Manifest) -> _TranscriptDocument:
     conversation = manifest.conversation
     with archive.open_view(manifest, keys.transcript(conversation)) as view:
+        # One byte more than allowed shows that there is more, without reading it all.
         data = view.read(MAX_TRANSCRIPT_BYTES + 1)
     if len(data) > MAX_TRANSCRIPT_BYTES:
         hint = "Read it with turnkeeper turns."

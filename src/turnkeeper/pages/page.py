@@ -57,6 +57,7 @@ def write_page(
         _place_audio(archive, recording, place, call, placement) for place, recording in enumerate(call.data.recordings)
     ]
     data = msgspec.structs.replace(call.data, recordings=recordings)
+    # A page that is opened from disk has no origin that ``'self'`` could name, so ``file:`` is listed too.
     media_sources = "" if placement.embed or not recordings else " 'self' file:"
     fill = {"media": media_sources, "inputs": inputs, "title": html.escape(title(call))}
     head, middle, tail = template.parts(fill)
@@ -128,6 +129,7 @@ def _write_base64(opened: BinaryIO, identity: str, out: BinaryIO) -> None:
     out.write(b'<script type="text/plain" id="%s">' % identity.encode())
     with opened as source:
         while block := source.read(BASE64_BLOCK):
+            # A store may give less than it is asked for, and base64 of such a block would be padded in the middle.
             while len(block) % 3 and (more := source.read(BASE64_BLOCK - len(block))):
                 block += more
             out.write(base64.b64encode(block))

@@ -176,6 +176,7 @@ class _FolderReport:
         inputs = _inputs_hash(manifest, self._page, embed=self._embed)
         known = journal.entries.get(conversation)
         path = self._page_path(conversation)
+        # Somebody may have deleted the page: then it is made again.
         if known and known.inputs == inputs and path.exists() == known.listed.page:
             result.kept += 1
             if not known.listed.page:
@@ -241,6 +242,7 @@ class _FolderReport:
 
         Raises ``Misconfigured`` if the folder holds foreign files, lies in an archive, or is another archive's report.
         """
+        # Refuses a folder inside an archive before anything is created there.
         output_path(self._folder / "index.html")
         note = metadata.read_metadata(self._archive.store)
         identity = note.id if note and note.id else self._archive.url

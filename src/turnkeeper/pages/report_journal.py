@@ -59,6 +59,7 @@ class ReportJournal:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Removes a line that a crash cut off: the next entry would be appended to it.
         self.rewrite()
         self._out = self._path.open("ab")
         return self

@@ -33,6 +33,7 @@ class _Utf16Offsets:
     """Converts offsets in characters to UTF-16 units. Offsets must be given in ascending order."""
 
     def __init__(self, text: str) -> None:
+        # Without characters beyond U+FFFF both offsets are equal, and nothing needs to be counted.
         self._text = "" if text.isascii() or max(text) <= "\uffff" else text
         self._at = self._extra = 0
 

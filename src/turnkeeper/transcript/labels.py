@@ -81,7 +81,7 @@ class Rttm(TurnLabels):
     several_conversations = True
 
     def _write_label(self, turn: Turn, start_ms: int, end_ms: int) -> None:
-        assert self._header is not None  # noqa: S101 - set by _begin
+        assert self._header is not None  # noqa: S101 - set by _begin_conversation
         start, end = shown_times(start_ms, end_ms)
         who = f"{turn.role}:{turn.speaker_id}" if turn.speaker_id else turn.role
         fields = (
@@ -133,6 +133,7 @@ class TextGrid(TurnLabels):
         )
         self._out.write(f"{head}{times}        intervals: size = {len(intervals)}\n")
         for place, (start, end, text) in enumerate(intervals, 1):
+            # Praat writes a quote inside a text twice.
             quoted = text.replace('"', '""')
             times = f"            xmin = {_decimal_seconds(start)}\n            xmax = {_decimal_seconds(end)}\n"
             self._out.write(f'        intervals [{place}]:\n{times}            text = "{quoted}"\n')

@@ -205,6 +205,7 @@ def _escape_slug(value: str) -> str:
 
     A hyphen itself is doubled.
     """
+    # No escape looks like this, because ``em`` is not hexadecimal.
     return "".join(_escape_char(char) for char in value) or "-empty"
 
 
