@@ -132,6 +132,9 @@ class SoundfileDecoder:
                     # A view, as one channel would give, changes with the block.
                     yield np.array(_of_channels(found, self.channels).T, order="C", copy=True)
                 drop = max(0, drop - count)
+            if self._failure:
+                # The next part would follow at once, in the place of what is missing here.
+                return
 
     def _compare_with_header(self, frames: int) -> None:
         """Note where the library gives more than the file's own header says."""

@@ -69,7 +69,10 @@ def captions(text: str, start_ms: int, end_ms: int, words: Sequence[Word] = (), 
     the known words around it in proportion to the text. Text without spaces is cut between words or behind punctuation.
     ``indent`` is the number of columns of the first line that are taken already.
     """
-    times = {start: word.start_ms or 0 for word, start, _ in find_words(text, words)}
+    # Words may be stamped outside their turn, and a turn that begins before zero is shown from zero on.
+    times = {
+        start: min(max(word.start_ms or 0, start_ms), end_ms) for word, start, _ in find_words(text, words) if start
+    }
     lines = list(_wrap_lines(text, indent, times))
     # Each caption lasts a millisecond at least: a turn that is too short for its captions has one.
     if len(lines) <= LINES or end_ms - start_ms < len(lines):

@@ -271,3 +271,21 @@ def test_twelve_hours_take_no_more_memory_than_one(tmp_path: Path) -> None:
     one, twelve = peak_kb(sparse(tmp_path / "1.wav", 1)), peak_kb(sparse(tmp_path / "12.wav", 12))
     assert one < 90_000
     assert twelve < one + 10_000
+
+
+def test_a_damaged_part_does_not_move_the_next_one_to_its_place(tmp_path: Path) -> None:
+    """Two FLAC files one behind another: the second one began where the first one broke."""
+    noise = np.random.default_rng(1)
+    parts = []
+    for level in (3_000, 9_000):
+        samples = (np.resize([level, -level], 32_000) + noise.integers(-50, 50, 32_000)).astype(np.int16)
+        parts.append(bytearray(write_sound(tmp_path / f"{level}.flac", samples[None, :]).read_bytes()))
+    for at in range(len(parts[0]) * 3 // 8, len(parts[0]) * 3 // 8 + 400):
+        parts[0][at] ^= 0xA5
+    path = tmp_path / "two.flac"
+    path.write_bytes(parts[0] + parts[1])
+    with open_audio(path) as audio:
+        samples = np.concatenate(list(audio.blocks()), axis=1)[0]
+        assert audio.losses
+    # Only the block that is damaged is missing.
+    assert 27_000 < np.argmax(np.abs(samples) > 6_000) <= 32_000

@@ -326,3 +326,14 @@ def test_captions_hold_every_letter_in_lines_that_fit(text: str, length: int, in
     assert solid(*[line for one in found for line in one.lines]) == solid(text)
     if len(found) > 1:
         assert all(len(one.lines) <= 2 and max(map(columns, one.lines)) <= 42 for one in found)
+
+
+@given(st.integers(-5_000, 0), st.integers(1, 60_000), st.lists(st.integers(-9_000, 90_000), min_size=30, max_size=30))
+def test_captions_never_end_before_they_begin(early: int, length: int, stamps: list[int]) -> None:
+    """Words may be stamped before their turn, behind it, or in no order; a turn may begin before zero."""
+    words = tuple(Word(f"word{n}", early + ms, early + ms + 10, None) for n, ms in enumerate(stamps))
+    shown = captions(" ".join(word.word for word in words), 0, length, words)
+    assert shown[0].start_ms == 0
+    assert shown[-1].end_ms == length
+    assert all(one.start_ms < one.end_ms for one in shown)
+    assert all(one.end_ms == other.start_ms for one, other in pairwise(shown))
