@@ -131,9 +131,9 @@ class Archive:
             keys.selection(conversation, selection.slug)
         for state in states:
             check_id(state.id, "communication")
-        self._check_format(write=True)
         for recording in recordings:
             check_id(recording.id, "recording")
+        self._check_format(write=True)
         self._tombstones.refuse(conversation, use_cache=new)
         request = CommitRequest(conversation, fetched, states, selections, notes, recordings, sync_mode)
         result = self._committer.commit(request, ReadOptions(names=self._names, details=details), new=new)

@@ -143,7 +143,7 @@ def _bucket_settings(store: Store, settings: StoreSettings) -> Iterator[ProbeRes
     if protection is None:
         yield ProbeResult("versioning", "warn", "not looked at", install_hint("aws"))
         return
-    yield _switch("versioning", protection.versioning, "Views are replaced in place; versioning keeps their history.")
+    yield _switch("versioning", protection.versioning, "Without it an object that is deleted by mistake is gone.")
     yield _switch(
         "object lock", protection.object_lock, "Without it whoever may delete objects may delete transcripts."
     )

@@ -44,7 +44,7 @@ class MediaDecoder:
 
     def __init__(self, file: BinaryIO, container: Container, key: str, *, rate: int = 0) -> None:
         self._file, self._container, self._key = file, container, key
-        self._import_av = _import_av()
+        self._av = _import_av()
         self.notes: list[str] = []
         self.losses: list[str] = []
         with self._open_container() as (opened, stream):
@@ -97,7 +97,7 @@ class MediaDecoder:
         with self._open_container() as (container, stream):
             if self._pre_skip is not None:
                 stream.codec_context.options = {"flags2": "+skip_manual"}
-            reading = _PacketReader(self._import_av, self.rate, self._layout, self.channels, self.clock_s)
+            reading = _PacketReader(self._av, self.rate, self._layout, self.channels)
             skip, primed = self._pre_skip or 0, False
             for packet in self._track_packets(container, stream):
                 primed = primed or _skipped_samples(packet)[0] > 0 or (packet.pts or 0) < 0
@@ -117,15 +117,12 @@ class MediaDecoder:
         """The packets of the track. Where the file cannot be followed any further, what was read so far stays."""
         try:
             yield from container.demux(stream)
-        except self._import_av.FFmpegError as cause:
-            if self._add_loss(f"damaged, not read behind that ({cause.strerror})"):
-                return
-            raise
+        except self._av.FFmpegError as cause:
+            self._add_loss(f"damaged, not read behind that ({cause.strerror})")
 
-    def _add_loss(self, words: str) -> bool:
+    def _add_loss(self, words: str) -> None:
         if words not in self.losses:
             self.losses.append(words)
-        return True
 
     def _collect_remarks(self, reading: _PacketReader, *, primed: bool) -> None:
         """Add the remarks of a whole reading to ``notes`` and ``losses``, each once."""
@@ -150,24 +147,23 @@ class MediaDecoder:
         return max(0, sum(int(piece.shape[1]) for piece in pieces) - int(packet.duration))
 
     def _open_container(self) -> _OpenContainer:
-        return _OpenContainer(self._import_av, self._file, self._container, self._key)
+        return _OpenContainer(self._av, self._file, self._container, self._key)
 
     def _undecodable(self, message: str) -> Unread:
-        return _OpenContainer(self._import_av, self._file, self._container, self._key).unread(message)
+        return _OpenContainer(self._av, self._file, self._container, self._key).unread(message)
 
 
 class _PacketReader:
     """One pass over the packets: frames become samples at one rate, with silence where the container's clock jumps."""
 
-    def __init__(self, av: Any, rate: int, layout: str, channels: int, clock_s: float | None) -> None:
-        self._import_av, self._rate, self._layout, self._channels, self._clock_s = av, rate, layout, channels, clock_s
+    def __init__(self, av: Any, rate: int, layout: str, channels: int) -> None:
+        self._av, self._rate, self._layout, self._channels = av, rate, layout, channels
         self._resampler: Any = None
         self._form: tuple[object, ...] = ()
         self._named: tuple[object, ...] = ()
         self._began: float | None = None
         self._lasted = 0.0
         self._holes: list[tuple[float, float]] = []
-        self._short = 0.0
         self.samples = self.errors = 0
         self.notes: list[str] = []
 
@@ -178,7 +174,7 @@ class _PacketReader:
         """
         try:
             frames = packet.decode()
-        except self._import_av.FFmpegError:
+        except self._av.FFmpegError:
             self.errors += 1
             return
         for frame in frames:
@@ -226,7 +222,7 @@ class _PacketReader:
         if self.samples and form[:2] != self._named:
             self._add_note(f"rate or channels change on the way, to {form[0]} Hz, {form[1]}: given as they began")
         self._named = form[:2]
-        self._resampler = self._import_av.AudioResampler(format="s16p", layout=self._layout, rate=self._rate)
+        self._resampler = self._av.AudioResampler(format="s16p", layout=self._layout, rate=self._rate)
         self._form = form
 
     def _gap_seconds(self, frame: Any) -> float:
@@ -273,15 +269,15 @@ class _OpenContainer:
     """The container and its first audio track. FFmpeg's errors are translated."""
 
     def __init__(self, av: Any, file: BinaryIO, container: Container, key: str) -> None:
-        self._import_av, self._file, self._container, self._key = av, file, container, key
+        self._av, self._file, self._container, self._key = av, file, container, key
         self._open: Any = None
 
     def __enter__(self) -> tuple[Any, Any]:
         self._file.seek(0)
         try:
             # The demuxer is named, never probed: a playlist that looks like audio must not open other addresses.
-            self._open = self._import_av.open(self._file, format=self._container, metadata_errors="replace")
-        except self._import_av.FFmpegError as cause:
+            self._open = self._av.open(self._file, format=self._container, metadata_errors="replace")
+        except self._av.FFmpegError as cause:
             raise self.unread(f"cannot be opened ({cause.strerror})") from None
         if not self._open.streams.audio:
             self._open.close()
@@ -290,7 +286,7 @@ class _OpenContainer:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._open.close()
-        if isinstance(error, self._import_av.FFmpegError):
+        if isinstance(error, self._av.FFmpegError):
             raise self.unread(f"cannot be decoded ({error.strerror})") from None
 
     def unread(self, message: str) -> Unread:

@@ -92,7 +92,7 @@ def title(call: CallPage) -> str:
 
 @contextmanager
 def report_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a report's file for writing, and create its folder. Raises what ``atomic_file.written`` raises."""
+    """Open a report's file for writing, and create its folder. Raises what ``write_atomically`` raises."""
     with suppress(OSError):  # opening the file raises an error that names the path
         path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path, "write the report") as out:
